@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ *     credentials = auth-scheme [ 1*SP ( token68 / #auth-param ) ]      RFC 9110 11.4
+ *     Basic:        token68 = base64( user-id ":" password )            RFC 7617 2
+ *     user-id and password are UTF-8 without CTL (RFC 5234 B.1); the first colon divides them.
+ */
+#include "authstatus/credentials.h"
+
+#include <string.h>
+
+#include "text.h"
+
+/* Through a volatile pointer, so that no compiler leaves it out as a dead store. */
+static void wipe(char *buffer, size_t size)
+{
+    volatile char *at = buffer;
+    while (size-- > 0) {
+        *at++ = '\0';
+    }
+}
+
+/* RFC 4648 4: the value of a base64 digit, -1 for any other octet. */
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (as_text_is_digit(c)) {
+        return c - '0' + 52;
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+static const char *skip_blanks(const char *at)
+{
+    while (as_text_is_blank(*at)) {
+        at++;
+    }
+    return at;
+}
+
+/* The credentials behind the scheme name; NULL if the scheme is not Basic or nothing follows it. */
+static const char *basic_value(const char *header)
+{
+    static const char scheme[] = "basic";
+    const char *at = skip_blanks(header);
+    for (size_t i = 0; scheme[i] != '\0'; i++, at++) {
+        if (as_text_lower(*at) != scheme[i]) {
+            return NULL;
+        }
+    }
+    const char *value = skip_blanks(at);
+    return (value == at || *value == '\0') ? NULL : value;
+}
+
+/* What may stand behind the digits: no padding or exactly what fills the last group of four, then blanks. */
+static bool is_padding(const char *at, size_t digits)
+{
+    size_t pads = 0;
+    while (*at == '=') {
+        at++;
+        pads++;
+    }
+    return (pads == 0 || pads == (4 - digits % 4) % 4) && *skip_blanks(at) == '\0';
+}
+
+/* Decodes, and sets *length to the octets written. Bits that the last digit has too many must be zero (RFC 4648 3.5).
+ */
+static bool decode_base64(const char *text, char *buffer, size_t size, size_t *length)
+{
+    unsigned pending = 0;
+    unsigned bits = 0;
+    size_t digits = 0;
+    *length = 0;
+    for (int value; (value = base64_value(text[digits])) >= 0; digits++) {
+        pending = pending << 6 | (unsigned)value;
+        bits += 6;
+        if (bits >= 8) {
+            if (*length == size) {
+                return false;
+            }
+            bits -= 8;
+            buffer[(*length)++] = (char)(pending >> bits);
+            pending &= (1U << bits) - 1;
+        }
+    }
+    return digits % 4 != 1 && pending == 0 && is_padding(text + digits, digits);
+}
+
+static bool is_continuation(unsigned char octet)
+{
+    return (octet & 0xc0U) == 0x80;
+}
+
+/* RFC 3629 4: the octets of the well-formed character at `at`, which a NUL ends; 0 if there is none. */
+static size_t utf8_length(const unsigned char *at)
+{
+    if (at[0] < 0x80) {
+        return 1;
+    }
+    if (at[0] < 0xc2 || at[0] > 0xf4 || !is_continuation(at[1])) {
+        return 0;
+    }
+    if (at[0] < 0xe0) {
+        return 2;
+    }
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || !is_continuation(at[2])) {
+        return 0;
+    }
+    if (at[0] < 0xf0) {
+        return 3;
+    }
+    if ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f) || !is_continuation(at[3])) {
+        return 0;
+    }
+    return 4;
+}
+
+static bool is_readable(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at != '\0') {
+        size_t length = utf8_length(at);
+        if (length == 0 || *at < 0x20 || *at == 0x7f) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
+as_outcome as_credentials_check(const char *user, const char *password)
+{
+    if (user == NULL || *user == '\0' || !is_readable(user)) {
+        return AS_OUTCOME_MALFORMED_CREDENTIALS;
+    }
+    if (password == NULL || *password == '\0') {
+        return AS_OUTCOME_EMPTY_PASSWORD;
+    }
+    return is_readable(password) ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
+}
+
+/* Decodes and divides; one octet of the buffer is kept for the NUL. */
+static as_outcome divide(const char *value, char *buffer, size_t size, char **colon)
+{
+    size_t length;
+    if (size == 0 || !decode_base64(value, buffer, size - 1, &length)) {
+        return AS_OUTCOME_MALFORMED_CREDENTIALS;
+    }
+    buffer[length] = '\0';
+    *colon = strchr(buffer, ':');
+    if (strlen(buffer) != length || *colon == NULL) {
+        return AS_OUTCOME_MALFORMED_CREDENTIALS;
+    }
+    **colon = '\0';
+    return as_credentials_check(buffer, *colon + 1);
+}
+
+as_outcome as_credentials_read(const char *header, char *buffer, size_t size, const char **user, const char **password)
+{
+    *user = NULL;
+    *password = NULL;
+    const char *value = header == NULL ? NULL : basic_value(header);
+    if (value == NULL) {
+        return AS_OUTCOME_NO_CREDENTIALS;
+    }
+    char *colon = NULL;
+    as_outcome outcome = divide(value, buffer, size, &colon);
+    if (outcome != AS_OUTCOME_GRANTED) {
+        wipe(buffer, size);
+        return outcome;
+    }
+    *user = buffer;
+    *password = colon + 1;
+    return AS_OUTCOME_GRANTED;
+}

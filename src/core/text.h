@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ASCII, whatever the locale: <ctype.h> is not for octets that come from a network.
+ */
+#ifndef AUTHSTATUS_CORE_TEXT_H
+#define AUTHSTATUS_CORE_TEXT_H
+
+#include <stdbool.h>
+
+static inline bool as_text_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool as_text_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static inline char as_text_lower(char c)
+{
+    return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
+}
+
+static inline bool as_text_is_alnum(char c)
+{
+    char lower = as_text_lower(c);
+    return as_text_is_digit(c) || (lower >= 'a' && lower <= 'z');
+}
+
+/* The value of a hexadecimal digit, -1 for any other octet. */
+static inline int as_text_hex(char c)
+{
+    char lower = as_text_lower(c);
+    if (as_text_is_digit(c)) {
+        return c - '0';
+    }
+    return (lower >= 'a' && lower <= 'f') ? lower - 'a' + 10 : -1;
+}
+
+/* True for two strings that are equal but for the case of their letters. */
+static inline bool as_text_equal(const char *a, const char *b)
+{
+    while (*a != '\0' && as_text_lower(*a) == as_text_lower(*b)) {
+        a++;
+        b++;
+    }
+    return as_text_lower(*a) == as_text_lower(*b);
+}
+
+#endif

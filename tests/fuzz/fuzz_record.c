@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Input: what a store returned. The first octet says how it is given: as it is, which must never be taken for a record;
+ * or sealed by our own key, as a machine that has it and runs another version may do.
+ */
+#include <apr_general.h>
+
+#include "fuzz.h"
+#include "memory/memory_private.h"
+
+static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
+static const as_memory_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0};
+static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true};
+static const as_subject subject = {"www", "d1", "alice", "secret"};
+static const apr_time_t now = 1700000000 * APR_USEC_PER_SEC;
+
+typedef struct input {
+    as_memory *memory;
+    const uint8_t *data;
+    size_t size;
+    bool sealed;
+} input;
+
+static apr_status_t retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+                             unsigned int *length, apr_pool_t *pool)
+{
+    const input *in = context;
+    size_t size = in->size;
+
+    (void)id_length;
+    (void)pool;
+    if (in->sealed) {
+        size = as_record_seal(in->memory, id, in->data, in->size, data);
+    } else {
+        size = size < *length ? size : *length;
+        memcpy(data, in->data, size);
+    }
+    *length = (unsigned int)size;
+    return size > 0 ? APR_SUCCESS : APR_NOTFOUND;
+}
+
+static apr_status_t keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+                         const unsigned char *data, unsigned int length, apr_pool_t *pool)
+{
+    (void)context, (void)id, (void)id_length, (void)expiry, (void)data, (void)pool;
+    must(length <= AS_STORED_MAX);
+    return APR_SUCCESS;
+}
+
+static apr_status_t drop(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool)
+{
+    (void)context, (void)id, (void)id_length, (void)pool;
+    return APR_SUCCESS;
+}
+
+static void check_answer(const as_remembered *answer)
+{
+    as_class of = as_outcome_describe(answer->finding.outcome)->of;
+
+    must(of == AS_CLASS_GRANTED || of == AS_CLASS_REFUSED || of == AS_CLASS_UNAUTHENTICATED);
+    must(of != AS_CLASS_GRANTED || answer->finding.proven);
+    must(answer->dn != NULL && strlen(answer->dn) < AS_STORED_MAX);
+    must(strlen(answer->finding.subcode) < AS_SUBCODE_SIZE);
+    must(answer->finding.expires_in >= -1 && answer->finding.grace_logins >= -1);
+    must((answer->values == NULL) == (answer->value_count == 0));
+    for (int i = 0; i < answer->value_count; i++) {
+        must(answer->values[i] == NULL || strlen(answer->values[i]) < AS_STORED_MAX);
+    }
+}
+
+static void check_parsed(const as_memory *memory, const input *in, apr_pool_t *pool)
+{
+    as_record record;
+    size_t length;
+    unsigned char *again;
+
+    if (!as_record_parse(memory, in->data, in->size, (as_moment){now, now}, pool, &record)) {
+        return;
+    }
+    again = as_record_encode(memory, &record, &length);
+    must(again == NULL || length <= AS_PAYLOAD_MAX);
+    free(again);
+}
+
+static int64_t stopped(void)
+{
+    return now;
+}
+
+static void check(const input *in, apr_pool_t *pool)
+{
+    as_remembered answer;
+    apr_time_t stamp;
+    long wait;
+
+    if (as_memory_recall(in->memory, &subject, now, pool, &answer)) {
+        must(in->sealed);
+        check_answer(&answer);
+    }
+    wait = as_throttle_wait(in->memory, &throttle, &subject, "192.0.2.1", now, pool);
+    must(wait >= 0 && wait <= 300);
+    must(wait == 0 || in->sealed);
+    must(as_throttle_admit(in->memory, &throttle, &subject, "192.0.2.1", now, pool, &stamp) == wait);
+    as_throttle_settle(in->memory, &throttle, &subject, "192.0.2.1", stamp, NULL, now, pool);
+    check_parsed(in->memory, in, pool);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    input in = {.data = data + 1, .size = size - 1};
+    as_store store = {&in, retrieve, keep, drop};
+    apr_pool_t *pool;
+
+    if (size == 0) {
+        return 0;
+    }
+    apr_initialize();
+    must(apr_pool_create(&pool, NULL) == APR_SUCCESS);
+    in.memory = as_memory_create(pool, &times, &store, key, AS_KEY_SIZE, 8);
+    must(in.memory != NULL);
+    in.memory->mono = stopped;
+    in.sealed = data[0] == 's';
+    check(&in, pool);
+    apr_pool_destroy(pool);
+    return 0;
+}
