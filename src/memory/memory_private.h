@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of this room may see of each other. Upward view: authstatus/memory.h.
+ *
+ *   hash.c      keyed hashes: what everything is found and sealed by
+ *   record.c    an answer as octets, sealed for a store
+ *   failures.c  times of failures as octets, and their arithmetic
+ *   table.c     what a process remembers, in bounded memory
+ *   store.c     the store that processes share, and whether it is away
+ *   memory.c    the beginning and the end of all of it
+ *   cache.c     answers, good and bad; where entries were found
+ *   flight.c    the same question at the same moment
+ *   throttle.c  failures per user and client
+ *   counters.c  shared counters, and generations
+ *
+ * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
+ */
+#ifndef AUTHSTATUS_MEMORY_PRIVATE_H
+#define AUTHSTATUS_MEMORY_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <openssl/evp.h>
+
+#include "authstatus/memory.h"
+
+/* ---- time ---- */
+
+/* One moment by two clocks: the one that everybody shares and somebody may set, and CLOCK_MONOTONIC of this machine, in
+ * microseconds both. */
+typedef struct as_moment {
+    apr_time_t wall;
+    int64_t mono;
+} as_moment;
+
+int64_t as_memory_mono(void);
+as_moment as_moment_at(const as_memory *memory, apr_time_t now);
+
+/* Clocks of several machines differ by that much at most; what is further ahead is from the future. */
+#define AS_CLOCK_TOLERANCE apr_time_from_sec(2)
+
+/* How long before `now` it was, by the clock that says more. False: after it, a clock was set back. */
+bool as_moment_age(as_moment then, as_moment now, apr_interval_time_t *age);
+
+/* ---- hash.c ---- */
+
+#define AS_HASH_SIZE 32 /* SHA-256 */
+
+/* HMAC-SHA-256 (RFC 2104), the key already taken in: the state after the inner and after the outer key block. */
+typedef struct as_keyed {
+    EVP_MD_CTX *inner, *outer;
+} as_keyed;
+
+typedef struct as_octets {
+    const void *at;
+    size_t length;
+} as_octets;
+
+bool as_keyed_create(as_keyed *keyed, const unsigned char *key, size_t length);
+void as_keyed_destroy(as_keyed *keyed);
+/* Of `count` parts, each preceded by its length, so that no two lists of parts give the same octets. Nothing of the
+ * parts is left behind. False only without memory. Any thread. */
+bool as_keyed_hash(const as_keyed *keyed, const as_octets *parts, int count, unsigned char hash[AS_HASH_SIZE]);
+
+/* ---- record.c ---- */
+
+/* Kinds have ids of their own: no record can be passed off as one of another kind. Numbers are in stores. */
+typedef enum as_record_kind {
+    AS_RECORD_NONE = 0,
+    AS_RECORD_ACCEPTANCE = 1, /* of scope, directory, user; the password's hash is in it */
+    AS_RECORD_REFUSAL = 2,    /* of scope, directory, user, password */
+    AS_RECORD_ENTRY = 3,      /* of scope, directory, user; never in a store */
+    AS_RECORD_FLIGHT = 4,     /* of scope, directory, user, password; never in a store */
+    AS_RECORD_USER_FAILURES = 5,
+    AS_RECORD_CLIENT_FAILURES = 6
+} as_record_kind;
+
+#define AS_STORED_MAX 8192   /* octets of a sealed record: shmcb keeps few that are larger */
+#define AS_PAYLOAD_MAX 32768 /* octets of an answer that a process remembers */
+
+typedef struct as_record {
+    as_record_kind kind;
+    as_moment born;
+    unsigned char proof[AS_HASH_SIZE]; /* as_record_proof of the password; of an acceptance, else zero */
+    as_remembered answer;
+} as_record;
+
+/* How an outcome is remembered, if at all: only what the directory itself told about the account. */
+as_record_kind as_record_kind_of(const as_finding *finding);
+
+/* What a record of that kind is found by. */
+bool as_record_id(const as_memory *memory, as_record_kind kind, const as_subject *subject,
+                  unsigned char id[AS_HASH_SIZE]);
+/* What an acceptance keeps of the password: a keyed hash of all four members. */
+bool as_record_proof(const as_memory *memory, const as_subject *subject, unsigned char proof[AS_HASH_SIZE]);
+
+/* The payload, from malloc, for the caller to free; NULL if it is larger than AS_PAYLOAD_MAX or holds what no answer
+ * has, or without memory. */
+unsigned char *as_record_encode(const as_memory *memory, const as_record *record, size_t *length);
+/* A copy from malloc, NULL without memory. */
+unsigned char *as_record_copy(const unsigned char *payload, size_t length);
+/* The record in a payload, which must live as long as it. False, and *record is not to be used, for octets that are
+ * none to the last. `now` places the birth of another machine's record on our clock. */
+bool as_record_parse(const as_memory *memory, const unsigned char *payload, size_t length, as_moment now,
+                     apr_pool_t *pool, as_record *record);
+
+/* Sealed: the payload, and a hash of id and payload behind it. Returns the length, 0 if it does not fit. */
+size_t as_record_seal(const as_memory *memory, const unsigned char *id, const unsigned char *payload, size_t length,
+                      unsigned char sealed[AS_STORED_MAX]);
+/* Returns the payload's length, 0 if our key has not sealed this for that id. */
+size_t as_record_unseal(const as_memory *memory, const unsigned char *id, const unsigned char *sealed, size_t length);
+
+/* Big-endian numbers in payloads. */
+void as_put_number(unsigned char *at, uint64_t number, size_t octets);
+uint64_t as_get_number(const unsigned char *at, size_t octets);
+
+/* ---- failures.c ---- */
+
+/* Failures of one user or client. Two lists of one are merged by union, in any order, any number of times: that is why
+ * a success is kept as a time, and does not just end the list. */
+typedef struct as_failures {
+    apr_time_t cleared; /* a success: what is not later than this counts no more */
+    int count;
+    apr_time_t times[AS_THROTTLE_MOST]; /* ascending, each once */
+} as_failures;
+
+#define AS_FAILURES_MAX (2 + 8 + 1 + 8 * AS_THROTTLE_MOST) /* octets of a payload */
+
+size_t as_failures_encode(const as_failures *failures, as_record_kind kind, unsigned char payload[AS_FAILURES_MAX]);
+bool as_failures_parse(const unsigned char *payload, size_t length, as_record_kind kind, as_failures *failures);
+void as_failures_merge(as_failures *into, const as_failures *other);
+/* Takes away what a clock that was set back since has left in the future. */
+void as_failures_drop_future(as_failures *failures, apr_time_t now);
+/* The time it is entered with: later than every other, as `now` may be earlier than a failure told by another machine.
+ */
+apr_time_t as_failures_stamp(const as_failures *failures, apr_time_t now);
+void as_failures_add(as_failures *failures, apr_time_t stamp);
+void as_failures_withdraw(as_failures *failures, apr_time_t stamp);
+void as_failures_clear(as_failures *failures, apr_time_t when);
+/* How long until fewer than `allowed` are within that time; 0: it is so. */
+apr_interval_time_t as_failures_wait(const as_failures *failures, int allowed, apr_interval_time_t within,
+                                     apr_time_t now);
+
+/* ---- table.c ---- */
+
+#define AS_SHARDS 16
+#define AS_WAYS 8
+
+/* A mutex on a cache line of its own. */
+typedef union as_lock {
+    pthread_mutex_t mutex;
+    char line[64];
+} as_lock;
+
+typedef struct as_slot {
+    unsigned char id[AS_HASH_SIZE];
+    as_moment born;
+    apr_interval_time_t good_for;
+    uint32_t generation;
+    uint32_t length;
+    unsigned char *payload; /* from malloc; NULL: the slot is free */
+} as_slot;
+
+/* Payloads by their ids, in sets of at most AS_WAYS slots. Ids are keyed hashes: nobody without the key can aim at a
+ * set. Where a set is full, what is past its time goes first, then the oldest. */
+typedef struct as_table {
+    size_t sets, ways;
+    as_slot *slots;
+    as_lock locks[AS_SHARDS]; /* a set's is that of its number modulo AS_SHARDS */
+} as_table;
+
+bool as_table_create(as_table *table, int entries);
+void as_table_destroy(as_table *table);
+/* A copy, from `pool`, of what is there of that generation and within its time; NULL: nothing. What is past its time is
+ * dropped. */
+unsigned char *as_table_get(as_table *table, const unsigned char *id, as_moment now, uint32_t generation,
+                            apr_pool_t *pool, size_t *length);
+/* Takes `what->payload`, whatever becomes of it. False: what is there is younger, and stays. */
+bool as_table_put(as_table *table, const as_slot *what, as_moment now);
+void as_table_remove(as_table *table, const unsigned char *id);
+
+/* ---- store.c ---- */
+
+typedef struct as_shared {
+    as_store store;
+    atomic_bool away, reported;
+    _Atomic int64_t try_at; /* while it is away: not before, in as_memory_mono's time */
+} as_shared;
+
+typedef enum as_fetched {
+    AS_FETCHED,         /* and our key has sealed it */
+    AS_FETCHED_NONE,    /* there is none, or what is there is rubbish */
+    AS_FETCHED_UNKNOWN, /* the store is away */
+} as_fetched;
+
+void as_shared_init(as_shared *shared, const as_store *store);
+as_fetched as_shared_fetch(as_memory *memory, const unsigned char *id, unsigned char data[AS_STORED_MAX],
+                           size_t *payload_length, apr_pool_t *pool);
+/* Each returns true if the store did it. */
+bool as_shared_keep(as_memory *memory, const unsigned char *id, const unsigned char *payload, size_t length,
+                    apr_time_t expiry, apr_pool_t *pool);
+bool as_shared_remove(as_memory *memory, const unsigned char *id, apr_pool_t *pool);
+
+/* ---- flight.c ---- */
+
+typedef struct as_journey as_journey;
+
+typedef struct as_flights {
+    as_lock locks[AS_SHARDS];
+    as_journey *under_way[AS_SHARDS];
+    pthread_condattr_t by_monotonic_clock;
+} as_flights;
+
+bool as_flights_create(as_flights *flights);
+void as_flights_destroy(as_flights *flights);
+
+/* ---- counters.c ---- */
+
+/* Generations: a number for every few users, in shared memory. It changes when an acceptance was put in the store; what
+ * a process remembers of an earlier one it no longer believes, and looks in the store. 0 without counters. */
+uint32_t as_generation(const as_counters *counters, const unsigned char *acceptance_id);
+uint32_t as_generation_next(as_counters *counters, const unsigned char *acceptance_id);
+
+/* ---- all of it ---- */
+
+#define AS_BOOT_SIZE 8
+
+struct as_memory {
+    as_memory_times times;
+    as_keyed keyed;
+    /* A keyed hash of what Linux calls this boot's id: monotonic clocks of records with the same one are the same
+     * clock. Zero: not known, so no other record's is. */
+    unsigned char boot[AS_BOOT_SIZE];
+    int64_t (*mono)(void); /* as_memory_mono, but in tests */
+    as_counters *counters;
+    as_shared shared;
+    as_table acceptances, refusals, entries; /* tables of their own: refusals never crowd out acceptances */
+    as_table user_failures, client_failures;
+    as_lock counting[AS_SHARDS]; /* held while a count in store and table is read, changed and written */
+    as_flights flights;
+};
+
+#endif

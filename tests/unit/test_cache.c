@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_store.h"
+
+#include <malloc.h>
+
+#include <openssl/hmac.h>
+
+static void one_subject_has_nothing_of_another(void **state)
+{
+    static const as_subject others[] = {
+        {"www2", "d1", "alice", "secret"}, {"www", "d2", "alice", "secret"}, {"www", "d1", "alicf", "secret"},
+        {"www", "d1", "Alice", "secret"},  {"www", "d1", "alice", "secreu"}, {"www", "d1", "alice", ""},
+        {"www", "d1", "alices", "ecret"},  {"wwwd", "1", "alice", "secret"}, {"www", "d1a", "lice", "secret"},
+        {"", "wwwd1", "alice", "secret"},  {"www", "d1", "alice", NULL},     {"www", "d1", NULL, "secret"},
+    };
+    as_memory *here = a_process(), *there = a_process();
+
+    (void)state;
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    keep(here, with_password("wrong"), AS_OUTCOME_WRONG_PASSWORD);
+    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(there, alice), AS_OUTCOME_GRANTED);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(recalled(here, others[i]), NOTHING);
+        assert_int_equal(recalled(there, others[i]), NOTHING);
+    }
+}
+
+/* A row for every outcome: those that are not named here are not remembered. */
+static void only_what_a_directory_tells_of_an_account_is_remembered(void **state)
+{
+    static const struct {
+        as_outcome outcome;
+        int seconds;
+    } rows[] = {
+        {AS_OUTCOME_GRANTED, 60},          {AS_OUTCOME_PASSWORD_EXPIRING, 60},    {AS_OUTCOME_GRACE_LOGIN, 60},
+        {AS_OUTCOME_UNKNOWN_USER, 30},     {AS_OUTCOME_AMBIGUOUS_USER, 30},       {AS_OUTCOME_WRONG_PASSWORD, 30},
+        {AS_OUTCOME_ACCOUNT_LOCKED, 30},   {AS_OUTCOME_ACCOUNT_DISABLED, 30},     {AS_OUTCOME_ACCOUNT_EXPIRED, 30},
+        {AS_OUTCOME_PASSWORD_EXPIRED, 30}, {AS_OUTCOME_PASSWORD_MUST_CHANGE, 30}, {AS_OUTCOME_LOGON_HOURS, 30},
+        {AS_OUTCOME_LOGON_HOST, 30},       {AS_OUTCOME_ACCOUNT_RESTRICTED, 30},
+    };
+    int remembered = 0;
+
+    (void)state;
+    for (int outcome = 0; outcome < AS_OUTCOME_COUNT + 2; outcome++) {
+        as_memory *here = a_process(), *there = a_process();
+        int seconds = 0;
+
+        memset(&shelf, 0, sizeof shelf);
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            seconds = (int)rows[i].outcome == outcome ? rows[i].seconds : seconds;
+        }
+        keep(here, alice, (as_outcome)outcome);
+        assert_int_equal(recalled(here, alice), seconds ? outcome : NOTHING);
+        remembered += seconds > 0 && recalled(there, alice) == outcome;
+        pass(seconds - 0.001);
+        assert_int_equal(recalled(here, alice), seconds ? outcome : NOTHING);
+        assert_int_equal(recalled(there, alice), seconds ? outcome : NOTHING);
+        assert_int_equal(recalled(a_process(), alice), seconds ? outcome : NOTHING);
+        pass(0.001);
+        assert_int_equal(recalled(here, alice), NOTHING);
+        assert_int_equal(recalled(there, alice), NOTHING);
+        assert_int_equal(recalled(a_process(), alice), NOTHING);
+    }
+    assert_int_equal(remembered, sizeof rows / sizeof *rows);
+}
+
+static void a_grant_without_proof_is_not_remembered(void **state)
+{
+    as_memory *memory = a_process();
+    as_remembered answer = told(AS_OUTCOME_GRANTED);
+
+    (void)state;
+    answer.finding.proven = false;
+    as_memory_keep(memory, &alice, &answer, wall, pool);
+    assert_int_equal(recalled(memory, alice), NOTHING);
+}
+
+static void all_of_an_answer_comes_back(void **state)
+{
+    static const char *const values[] = {"alice", NULL, "", "Ünal"};
+    as_remembered answer = told(AS_OUTCOME_GRACE_LOGIN), again;
+    as_memory *processes[] = {a_process(), a_process()};
+
+    (void)state;
+    answer.finding.has_code = true;
+    answer.finding.code = -7;
+    answer.finding.grace_logins = 2;
+    strcpy(answer.finding.subcode, "532");
+    answer.values = values;
+    answer.value_count = 4;
+    answer.retry_after = 9;
+    as_memory_keep(processes[0], &alice, &answer, wall, pool);
+    for (int i = 0; i < 2; i++) {
+        assert_true(as_memory_recall(processes[i], &alice, wall, pool, &again));
+        assert_true(again.finding.proven && again.finding.has_code);
+        assert_int_equal(again.finding.code, -7);
+        assert_int_equal(again.finding.grace_logins, 2);
+        assert_int_equal(again.finding.expires_in, -1);
+        assert_int_equal(again.retry_after, 0);
+        assert_string_equal(again.finding.subcode, "532");
+        assert_string_equal(again.dn, "uid=alice,dc=x");
+        assert_int_equal(again.value_count, 4);
+        assert_string_equal(again.values[0], "alice");
+        assert_null(again.values[1]);
+        assert_string_equal(again.values[2], "");
+        assert_string_equal(again.values[3], "Ünal");
+    }
+}
+
+static long expires_in(as_memory *memory)
+{
+    as_remembered answer;
+
+    return as_memory_recall(memory, &alice, wall, pool, &answer) ? answer.finding.expires_in : -2;
+}
+
+static void seconds_until_expiry_are_told_less_the_age(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+    as_remembered answer = told(AS_OUTCOME_PASSWORD_EXPIRING);
+
+    (void)state;
+    answer.finding.expires_in = 10;
+    as_memory_keep(here, &alice, &answer, wall, pool);
+    assert_int_equal(expires_in(here), 10);
+    pass(3.5);
+    assert_int_equal(expires_in(here), 6);
+    assert_int_equal(expires_in(there), 6);
+    pass(6.5);
+    assert_int_equal(expires_in(here), 0);
+    pass(0.1);
+    assert_int_equal(expires_in(here), -2);
+    assert_int_equal(expires_in(there), -2);
+}
+
+static void a_refusal_outlives_the_expiry_that_it_tells_of(void **state)
+{
+    as_memory *here = a_process();
+    as_remembered answer = told(AS_OUTCOME_PASSWORD_MUST_CHANGE);
+
+    (void)state;
+    answer.finding.expires_in = 0;
+    as_memory_keep(here, &alice, &answer, wall, pool);
+    pass(20);
+    assert_int_equal(expires_in(here), 0);
+}
+
+static void a_hit_extends_nothing(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+
+    (void)state;
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    for (int i = 0; i < 59; i++) {
+        pass(1);
+        assert_int_equal(recalled(i % 2 ? here : there, alice), AS_OUTCOME_GRANTED);
+    }
+    pass(1);
+    assert_int_equal(recalled(here, alice), NOTHING);
+    assert_int_equal(recalled(there, alice), NOTHING);
+}
+
+static void a_hit_calls_no_store(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+    int calls;
+
+    (void)state;
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    keep(here, with_password("wrong"), AS_OUTCOME_WRONG_PASSWORD);
+    recalled(there, alice);
+    recalled(there, with_password("wrong"));
+    calls = shelf.calls;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+        assert_int_equal(recalled(there, alice), AS_OUTCOME_GRANTED);
+        assert_int_equal(recalled(here, with_password("wrong")), AS_OUTCOME_WRONG_PASSWORD);
+        assert_int_equal(recalled(there, with_password("wrong")), AS_OUTCOME_WRONG_PASSWORD);
+    }
+    assert_int_equal(shelf.calls, calls);
+}
+
+static void a_wrong_password_never_evicts_a_right_one(void **state)
+{
+    as_memory *here = a_process_with(&fake, key, 8), *there = a_process_with(&fake, key, 8);
+    char password[24];
+
+    (void)state;
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    for (int i = 0; i < 50; i++) {
+        snprintf(password, sizeof password, "guess%d", i);
+        keep(i % 2 ? here : there, with_password(password), AS_OUTCOME_WRONG_PASSWORD);
+    }
+    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(there, alice), AS_OUTCOME_GRANTED);
+}
+
+static void a_new_password_drops_the_old_one(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+
+    (void)state;
+    as_memory_set_counters(here, counters);
+    as_memory_set_counters(there, counters);
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+    pass(1);
+    keep(there, with_password("new"), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(there, with_password("new")), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(there, alice), NOTHING);
+    assert_int_equal(recalled(here, alice), NOTHING);
+    assert_int_equal(recalled(here, with_password("new")), AS_OUTCOME_GRANTED);
+}
+
+static void on_another_machine_the_old_one_goes_with_its_time(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+
+    (void)state;
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    pass(50);
+    keep(there, with_password("new"), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, with_password("new")), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, alice), NOTHING);
+    pass(10);
+    assert_int_equal(recalled(here, alice), NOTHING);
+}
+
+static void a_new_password_too_large_to_keep_drops_the_old_one_too(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_remembered large = told(AS_OUTCOME_GRANTED);
+    as_subject renewed = with_password("new");
+    char *dn = apr_pcalloc(pool, AS_PAYLOAD_MAX + 1);
+
+    (void)state;
+    as_memory_set_counters(here, counters);
+    as_memory_set_counters(there, counters);
+    memset(dn, 'x', AS_PAYLOAD_MAX);
+    large.dn = dn;
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    as_memory_keep(there, &renewed, &large, wall, pool);
+    assert_int_equal(recalled(there, renewed), NOTHING);
+    assert_int_equal(recalled(there, alice), NOTHING);
+    assert_int_equal(recalled(here, alice), NOTHING);
+
+    dn[AS_STORED_MAX] = '\0'; /* for this process alone */
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    as_memory_keep(there, &renewed, &large, wall, pool);
+    assert_int_equal(recalled(there, renewed), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, renewed), NOTHING);
+    assert_int_equal(recalled(here, alice), NOTHING);
+}
+
+static void an_acceptance_forgets_the_refusal_of_its_password(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+
+    (void)state;
+    here->times.acceptance = there->times.acceptance = 5 * SECOND;
+    keep(here, alice, AS_OUTCOME_ACCOUNT_LOCKED);
+    keep(here, alice, AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+    pass(6);
+    assert_int_equal(recalled(here, alice), NOTHING);
+    assert_int_equal(recalled(there, alice), NOTHING);
+}
+
+static void another_process_s_acceptance_overrules_a_refusal_here(void **state)
+{
+    as_memory *here = a_process(), *there = a_process();
+    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+
+    (void)state;
+    as_memory_set_counters(here, counters);
+    as_memory_set_counters(there, counters);
+    keep(here, alice, AS_OUTCOME_ACCOUNT_LOCKED);
+    keep(there, alice, AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
+}
+
+static void without_time_or_room_nothing_is_remembered(void **state)
+{
+    as_memory *no_room = a_process_with(NULL, key, 0), *no_time = a_process();
+
+    (void)state;
+    keep(no_room, alice, AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(no_room, alice), NOTHING);
+    no_time->times = (as_memory_times){0, 0, 0};
+    keep(no_time, alice, AS_OUTCOME_GRANTED);
+    keep(no_time, alice, AS_OUTCOME_WRONG_PASSWORD);
+    assert_int_equal(recalled(no_time, alice), NOTHING);
+    assert_int_equal(shelf.calls, 0);
+    no_time->times.refusal = SECOND;
+    keep(no_time, alice, AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(no_time, alice), NOTHING);
+    keep(no_time, alice, AS_OUTCOME_WRONG_PASSWORD);
+    assert_int_equal(recalled(no_time, alice), AS_OUTCOME_WRONG_PASSWORD);
+}
+
+static as_subject numbered(int number)
+{
+    as_subject subject = alice;
+
+    subject.user = apr_psprintf(pool, "user%d", number);
+    return subject;
+}
+
+static int count_recalled(as_memory *memory, int from, int to)
+{
+    int count = 0;
+
+    for (int i = from; i < to; i++) {
+        count += recalled(memory, numbered(i)) != NOTHING;
+    }
+    return count;
+}
+
+/* Eight slots are one set. */
+static void what_has_expired_goes_first_then_the_oldest(void **state)
+{
+    as_memory *memory = a_process_with(NULL, key, 10);
+
+    (void)state;
+    assert_int_equal(memory->acceptances.ways, 8);
+    assert_int_equal(memory->acceptances.sets, 1);
+    for (int i = 0; i < 8; i++) {
+        keep(memory, numbered(i), AS_OUTCOME_GRANTED);
+        pass(1);
+    }
+    keep(memory, numbered(8), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(memory, numbered(0)), NOTHING);
+    assert_int_equal(count_recalled(memory, 1, 9), 8);
+    pass(54); /* 1 and 2 have expired, 3 is the oldest that has not */
+    keep(memory, numbered(9), AS_OUTCOME_GRANTED);
+    keep(memory, numbered(10), AS_OUTCOME_GRANTED);
+    assert_int_equal(count_recalled(memory, 3, 11), 8);
+    keep(memory, numbered(11), AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(memory, numbered(3)), NOTHING);
+    assert_int_equal(count_recalled(memory, 4, 12), 8);
+}
+
+static void what_has_expired_goes_before_what_is_older(void **state)
+{
+    as_slot slot = {.length = 1};
+    as_table table;
+    size_t length;
+
+    (void)state;
+    assert_true(as_table_create(&table, 2));
+    for (unsigned char i = 0; i < 3; i++) {
+        slot.id[0] = i;
+        slot.born = (as_moment){wall, mono};
+        slot.good_for = i == 1 ? SECOND : 10 * SECOND;
+        slot.payload = malloc(1);
+        assert_true(as_table_put(&table, &slot, slot.born));
+        pass(1);
+    }
+    slot.id[0] = 0;
+    assert_non_null(as_table_get(&table, slot.id, slot.born, 0, pool, &length));
+    as_table_destroy(&table);
+}
+
+static void refusals_crowd_out_no_acceptance(void **state)
+{
+    as_memory *memory = a_process_with(NULL, key, 64);
+
+    (void)state;
+    keep(memory, alice, AS_OUTCOME_GRANTED);
+    for (int i = 0; i < 500; i++) {
+        keep(memory, numbered(i), AS_OUTCOME_UNKNOWN_USER);
+    }
+    assert_int_equal(recalled(memory, alice), AS_OUTCOME_GRANTED);
+    assert_in_range(count_recalled(memory, 0, 500), 8, 16);
+}
+
+static void there_are_never_more_than_allowed(void **state)
+{
+    as_memory *memory = a_process_with(NULL, key, 100);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        keep(memory, numbered(i), i % 2 ? AS_OUTCOME_GRANTED : AS_OUTCOME_UNKNOWN_USER);
+    }
+    assert_in_range(count_recalled(memory, 0, 1000), 80, 100);
+}
+
+static void an_entry_is_where_it_was_found_and_no_grant(void **state)
+{
+    as_memory *here = a_process();
+    as_remembered found = told(AS_OUTCOME_GRANTED), again;
+    as_subject other = with_password("other"), bob = {"www", "d1", "bob", "secret"};
+
+    (void)state;
+    found.dn = "";
+    as_memory_keep_entry(here, &alice, &found, wall);
+    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
+    found.dn = "uid=alice,dc=x";
+    as_memory_keep_entry(here, &alice, &found, wall);
+    assert_true(as_memory_entry(here, &other, wall, pool, &again));
+    assert_string_equal(again.dn, "uid=alice,dc=x");
+    assert_int_equal(again.finding.outcome, AS_OUTCOME_UNKNOWN_RESULT);
+    assert_false(again.finding.proven);
+    assert_false(as_memory_entry(here, &bob, wall, pool, &again));
+    assert_int_equal(shelf.calls, 0);
+    assert_int_equal(recalled(here, alice), NOTHING);
+    pass(299);
+    assert_true(as_memory_entry(here, &alice, wall, pool, &again));
+    pass(1);
+    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
+    as_memory_keep_entry(here, &alice, &found, wall);
+    as_memory_forget_entry(here, &alice);
+    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
+}
+
+static void hashes_are_hmacs(void **state)
+{
+    static const int lengths[] = {32, 63, 64, 65, 131};
+    static const as_octets parts[] = {{"ab", 2}, {NULL, 0}, {"c", 1}};
+    static const unsigned char joined[] = "\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1c";
+    unsigned char long_key[131], expected[AS_HASH_SIZE], hash[AS_HASH_SIZE];
+
+    (void)state;
+    memset(long_key, 0xaa, sizeof long_key);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        as_keyed keyed;
+
+        assert_true(as_keyed_create(&keyed, long_key, (size_t)lengths[i]));
+        assert_true(as_keyed_hash(&keyed, parts, 3, hash));
+        assert_non_null(HMAC(EVP_sha256(), long_key, lengths[i], joined, sizeof joined - 1, expected, NULL));
+        assert_memory_equal(hash, expected, AS_HASH_SIZE);
+        as_keyed_destroy(&keyed);
+    }
+    assert_null(as_memory_create(pool, &usual_times, NULL, key, 31, 8));
+}
+
+static void a_request(as_memory *memory, int i, apr_pool_t *request)
+{
+    static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_UNKNOWN_USER,
+                                          AS_OUTCOME_DIRECTORY_DOWN};
+    char user[16], dn[300];
+    as_subject subject = {"www", "d1", user, "secret"};
+    as_remembered answer = told(outcomes[i % 4]), again;
+
+    snprintf(user, sizeof user, "u%d", i % 1200);
+    memset(dn, 'd', sizeof dn);
+    dn[100 + i % 199] = '\0';
+    answer.dn = dn;
+    if (!as_memory_recall(memory, &subject, wall, request, &again)) {
+        as_memory_keep(memory, &subject, &answer, wall, request);
+        as_memory_keep_entry(memory, &subject, &answer, wall);
+    }
+    wall += 1000;
+    mono += 1000;
+    apr_pool_clear(request);
+}
+
+/* A sanitizer's malloc counts nothing, and its own test is for leaks; there, fewer will do. */
+static void a_million_requests_leave_no_more_than_the_first(void **state)
+{
+    as_memory *memory = a_process_with(NULL, key, 1000);
+    apr_pool_t *request;
+    int million = mallinfo2().uordblks > 0 ? 1000000 : 20000;
+    size_t after_first;
+
+    (void)state;
+    apr_pool_create(&request, pool);
+    for (int i = 0; i < million / 10; i++) {
+        a_request(memory, i, request);
+    }
+    after_first = mallinfo2().uordblks;
+    for (int i = 0; i < million; i++) {
+        a_request(memory, i, request);
+    }
+    assert_in_range(mallinfo2().uordblks, 0, after_first + after_first / 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(one_subject_has_nothing_of_another),
+        ROW(only_what_a_directory_tells_of_an_account_is_remembered),
+        ROW(a_grant_without_proof_is_not_remembered),
+        ROW(all_of_an_answer_comes_back),
+        ROW(seconds_until_expiry_are_told_less_the_age),
+        ROW(a_refusal_outlives_the_expiry_that_it_tells_of),
+        ROW(a_hit_extends_nothing),
+        ROW(a_hit_calls_no_store),
+        ROW(a_wrong_password_never_evicts_a_right_one),
+        ROW(a_new_password_drops_the_old_one),
+        ROW(on_another_machine_the_old_one_goes_with_its_time),
+        ROW(a_new_password_too_large_to_keep_drops_the_old_one_too),
+        ROW(an_acceptance_forgets_the_refusal_of_its_password),
+        ROW(another_process_s_acceptance_overrules_a_refusal_here),
+        ROW(without_time_or_room_nothing_is_remembered),
+        ROW(what_has_expired_goes_first_then_the_oldest),
+        ROW(what_has_expired_goes_before_what_is_older),
+        ROW(refusals_crowd_out_no_acceptance),
+        ROW(there_are_never_more_than_allowed),
+        ROW(an_entry_is_where_it_was_found_and_no_grant),
+        ROW(hashes_are_hmacs),
+        ROW(a_million_requests_leave_no_more_than_the_first),
+    };
+
+    apr_initialize();
+    return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
+}
