@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mod_authstatus: each outcome of an authentication gets the status that HTTP means for it.
+ *
+ * The front door: the module record, and every hook with its place in the order and the reason for it. Wiring only.
+ */
+#define AUTHSTATUS_FRONT_DOOR
+#include "src/httpd/private.h"
+
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+module AP_MODULE_DECLARE_DATA authstatus_module;
+
+static const char *authstatus_outcome(request_rec *r)
+{
+    const as_context *context = as_context_peek(r);
+
+    return context && context->exchange->decided ? as_outcome_describe(context->exchange->finding.outcome)->name : NULL;
+}
+
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    (void)ptemp;
+    as_authz_wrap_ldap(pconf);
+    return as_store_pre_config(pconf);
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    /* httpd reads its configuration twice; the first time only to check it. */
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? OK : as_store_post_config(pconf, ptemp, s);
+}
+
+static void child_init(apr_pool_t *pool, server_rec *s)
+{
+    as_inquiry_child_init(pool, s);
+    as_store_child_init(pool, s);
+}
+
+static void register_hooks(apr_pool_t *pool)
+{
+    /* Before the configuration is read and after every LoadModule: `Require` looks its providers up while reading. */
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_LAST);
+    /* When virtual hosts have their sections. */
+    ap_hook_post_config(as_mask_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+
+    ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, "authstatus", AUTHN_PROVIDER_VERSION, &as_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+
+    /* Before all others, for each of these runs the others itself and has the last word on what they said. */
+    ap_hook_check_access_ex(as_phase_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(as_phase_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authz(as_phase_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_handler(as_phase_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+
+    /* Masking takes the request before all others, looks again when its place is known and when it is allowed, and has
+     * the handlers to itself. Its filters go in after those of all others. */
+    ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(as_mask_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_filter(as_mask_insert_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
+    as_mask_register_filters();
+    /* Nearest to httpd's own page: filters of other modules see ours. */
+    ap_hook_insert_error_filter(as_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
+    as_body_register_filter();
+
+    /* After authentication, before mod_headers and the handlers read the variables. */
+    ap_hook_fixups(as_phase_fixups, NULL, NULL, APR_HOOK_FIRST);
+    /* Before mod_log_config writes the line that the notes are for. */
+    ap_hook_log_transaction(as_phase_log, NULL, NULL, APR_HOOK_FIRST);
+
+    APR_REGISTER_OPTIONAL_FN(authstatus_outcome);
+}
+
+AP_DECLARE_MODULE(authstatus) = {STANDARD20_MODULE_STUFF, as_section_create, as_section_merge, as_server_create,
+                                 as_server_merge,         as_directives,     register_hooks,   AP_MODULE_FLAG_NONE};

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Arguments of directives, and the sentences about those that are not taken.
+ */
+#include "arguments.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+static const char *allowed_words(apr_pool_t *pool, const as_word *words)
+{
+    const char *all = words->word;
+
+    while ((++words)->word) {
+        all = apr_pstrcat(pool, all, words[1].word ? ", " : " or ", words->word, NULL);
+    }
+    return all;
+}
+
+const char *as_argument_word(cmd_parms *cmd, const as_word *words, const char *word, int *value)
+{
+    const as_word *found;
+
+    for (found = words; found->word; found++) {
+        if (!ap_cstr_casecmp(found->word, word)) {
+            *value = found->value;
+            return NULL;
+        }
+    }
+    return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a word that it takes; use %s", cmd->cmd->name, word,
+                        allowed_words(cmd->temp_pool, words));
+}
+
+const char *as_argument_number(cmd_parms *cmd, const char *text, long low, long high, int *number)
+{
+    char *end;
+    apr_int64_t value = apr_strtoi64(text, &end, 10);
+
+    if (end == text || *end || value < low || value > high) {
+        return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a whole number from %ld to %ld", cmd->cmd->name, text,
+                            low, high);
+    }
+    *number = (int)value;
+    return NULL;
+}
+
+const char *as_argument_time(cmd_parms *cmd, const char *text, apr_interval_time_t low, apr_interval_time_t *interval)
+{
+    const char *unit = text + strspn(text, "0123456789");
+    bool known = !*unit || !strcmp(unit, "ms") || !strcmp(unit, "s") || !strcmp(unit, "min") || !strcmp(unit, "h");
+
+    if (unit == text || !known || ap_timeout_parameter_parse(text, interval, "s") != APR_SUCCESS || *interval < low ||
+        *interval > apr_time_from_sec(86400)) {
+        return apr_psprintf(cmd->temp_pool,
+                            "%s: \"%s\" is not a time from %" APR_TIME_T_FMT
+                            "ms to 24h; use a number and ms, s, min or h",
+                            cmd->cmd->name, text, apr_time_as_msec(low));
+    }
+    return NULL;
+}
+
+static const char *outcome_words(apr_pool_t *pool)
+{
+    const char *words = "";
+    int i;
+
+    for (i = 0; i < AS_CLASS_COUNT; i++) {
+        if (i != AS_CLASS_GRANTED) {
+            words = apr_pstrcat(pool, words, as_class_describe((as_class)i)->name, ", ", NULL);
+        }
+    }
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        const as_outcome_info *outcome = as_outcome_describe((as_outcome)i);
+        if (outcome->of != AS_CLASS_GRANTED) {
+            words = apr_pstrcat(pool, words, i == AS_OUTCOME_COUNT - 1 ? "or " : "", outcome->name,
+                                i == AS_OUTCOME_COUNT - 1 ? "" : ", ", NULL);
+        }
+    }
+    return words;
+}
+
+const char *as_argument_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
+                                bool *is_class)
+{
+    *is_class = as_class_by_name(name, class_id) && *class_id != AS_CLASS_THROTTLED;
+    if (!*is_class && !as_outcome_by_name(name, outcome)) {
+        return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is no outcome and no class of outcomes; use one of %s",
+                            cmd->cmd->name, name, outcome_words(cmd->temp_pool));
+    }
+    return NULL;
+}
+
+/* Parses "expr=..." of a directive; it must not add a Vary to an answer that it decided about. */
+static const char *parse_condition(cmd_parms *cmd, const char *text, const ap_expr_info_t **when)
+{
+    const char *error = NULL;
+
+    *when = NULL;
+    if (!text) {
+        return NULL;
+    }
+    if (strncmp(text, "expr=", 5)) {
+        return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a condition; use \"expr=...\"", cmd->cmd->name, text);
+    }
+    *when = ap_expr_parse_cmd(cmd, text + 5, AP_EXPR_FLAG_DONT_VARY, &error, NULL);
+    return error ? apr_psprintf(cmd->temp_pool, "%s: the expression \"%s\" does not parse: %s", cmd->cmd->name,
+                                text + 5, error)
+                 : NULL;
+}
+
+const char *as_argument_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
+                                    const as_conditional **conditional)
+{
+    as_conditional *parsed = apr_pcalloc(cmd->pool, sizeof(*parsed));
+    const char *error = as_argument_word(cmd, words, word, &parsed->word);
+
+    *conditional = parsed;
+    return error ? error : parse_condition(cmd, condition, &parsed->when);
+}
+
+const char *as_argument_main_server(cmd_parms *cmd, as_server **server)
+{
+    *server = ap_get_module_config(cmd->server->module_config, &authstatus_module);
+    return ap_check_cmd_context(cmd, GLOBAL_ONLY);
+}
+
+const char *as_set_word(cmd_parms *cmd, void *into, const char *word)
+{
+    const as_word_slot *slot = cmd->info;
+
+    return as_argument_word(cmd, slot->words, word, (int *)((char *)into + slot->offset));
+}
+
+const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word)
+{
+    (void)section;
+    return as_set_word(cmd, ap_get_module_config(cmd->server->module_config, &authstatus_module), word);
+}

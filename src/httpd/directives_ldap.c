@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Setters for directives of mod_authnz_ldap and mod_ldap. They keep the contexts and the meaning of httpd's manual;
+ * where those modules are loaded too, httpd gives each directive to both.
+ */
+#include "arguments.h"
+
+#include <ldap.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+const as_word_slot as_deref_slot = {offsetof(as_section, deref),
+                                    {{"never", LDAP_DEREF_NEVER},
+                                     {"off", LDAP_DEREF_NEVER},
+                                     {"searching", LDAP_DEREF_SEARCHING},
+                                     {"finding", LDAP_DEREF_FINDING},
+                                     {"always", LDAP_DEREF_ALWAYS},
+                                     {"on", LDAP_DEREF_ALWAYS},
+                                     {NULL, 0}}};
+
+const as_word_slot as_referrals_slot = {
+    offsetof(as_section, referrals),
+    {{"On", AS_REFERRALS_ON}, {"Off", AS_REFERRALS_OFF}, {"default", AS_REFERRALS_DEFAULT}, {NULL, 0}}};
+
+const as_word_slot as_trusted_mode_slot = {offsetof(as_server, trusted_mode),
+                                           {{"NONE", AS_SECURITY_NONE},
+                                            {"SSL", AS_SECURITY_SSL},
+                                            {"TLS", AS_SECURITY_STARTTLS},
+                                            {"STARTTLS", AS_SECURITY_STARTTLS},
+                                            {NULL, 0}}};
+
+/* mod_ldap's timeouts: a bare number of seconds. */
+const char *as_set_server_seconds(cmd_parms *cmd, void *section, const char *text)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server);
+    apr_interval_time_t *interval = (apr_interval_time_t *)((char *)server + (size_t)cmd->info);
+    int seconds = 0;
+
+    (void)section;
+    if (!error) {
+        error = as_argument_number(cmd, text, 0, APR_INT32_MAX, &seconds);
+    }
+    if (!error) {
+        *interval = apr_time_from_sec(seconds);
+    }
+    return error;
+}
+
+const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text)
+{
+    as_server *server = ap_get_module_config(cmd->server->module_config, &authstatus_module);
+
+    (void)section;
+    if (!strcmp(text, "-1")) {
+        server->session_ttl = -1;
+        return NULL;
+    }
+    return as_argument_time(cmd, text, 0, &server->session_ttl);
+}
+
+/* ---- the directory ---- */
+
+const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char *mode)
+{
+    as_section *section = into;
+    as_url *url = apr_pcalloc(cmd->pool, sizeof(*url));
+    const char *error = as_directory_parse_url(cmd->pool, text, mode, &url->parsed);
+
+    if (error) {
+        return apr_psprintf(cmd->temp_pool, "%s: %s", cmd->cmd->name, error);
+    }
+    url->security_is_default = !mode && url->parsed.security == AS_SECURITY_NONE;
+    section->url = url;
+    return NULL;
+}
+
+const char *as_set_bind_password(cmd_parms *cmd, void *into, const char *text)
+{
+    as_section *section = into;
+    char **argv;
+
+    if (strncmp(text, "exec:", 5)) {
+        section->bind_password = text;
+    } else {
+        if (apr_tokenize_to_argv(text + 5, &argv, cmd->temp_pool) != APR_SUCCESS || !argv[0]) {
+            return apr_psprintf(cmd->temp_pool, "%s: no program after exec:", cmd->cmd->name);
+        }
+        argv[0] = ap_server_root_relative(cmd->temp_pool, argv[0]);
+        section->bind_password = argv[0] ? ap_get_exec_line(cmd->pool, argv[0], (const char *const *)argv) : NULL;
+        if (!section->bind_password) {
+            return apr_psprintf(cmd->temp_pool, "%s: the program after exec: gave no password", cmd->cmd->name);
+        }
+    }
+    if (!*section->bind_password) {
+        return apr_psprintf(cmd->temp_pool, "%s: an empty password is not taken: a bind with it proves nothing",
+                            cmd->cmd->name);
+    }
+    return NULL;
+}
+
+const char *as_set_bind_pattern(cmd_parms *cmd, void *into, const char *pattern, const char *name)
+{
+    as_section *section = into;
+
+    section->initial_bind_regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED);
+    section->initial_bind_name = name;
+    return section->initial_bind_regex
+               ? NULL
+               : apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a regular expression", cmd->cmd->name, pattern);
+}
+
+/* ---- certificates ---- */
+
+typedef enum as_pem { AS_PEM_CA, AS_PEM_CERTIFICATE, AS_PEM_KEY } as_pem;
+
+static const as_word pem_words[] = {
+    {"CA_BASE64", AS_PEM_CA}, {"CERT_BASE64", AS_PEM_CERTIFICATE}, {"KEY_BASE64", AS_PEM_KEY}, {NULL, 0}};
+
+static bool holds_pem(const char *path, as_pem kind)
+{
+    BIO *file = BIO_new_file(path, "r");
+    X509 *certificate = NULL;
+    EVP_PKEY *key = NULL;
+
+    if (file && kind == AS_PEM_KEY) {
+        key = PEM_read_bio_PrivateKey(file, NULL, NULL, (void *)"");
+    } else if (file) {
+        certificate = PEM_read_bio_X509(file, NULL, NULL, NULL);
+    }
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    BIO_free(file);
+    ERR_clear_error();
+    return key || certificate;
+}
+
+/* Takes a type word and a file of mod_ldap's certificate directives. NULL and *kind and *path, or a sentence. OpenLDAP
+ * reads PEM files only and keys without a passphrase. */
+static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file, const char *passphrase, int *kind,
+                             const char **path)
+{
+    const char *error = as_argument_word(cmd, pem_words, type, kind);
+
+    if (error) {
+        return error;
+    }
+    if (passphrase) {
+        return apr_psprintf(cmd->temp_pool, "%s: OpenLDAP takes no passphrase; use a key file without one",
+                            cmd->cmd->name);
+    }
+    *path = ap_server_root_relative(cmd->pool, file);
+    if (!*path || !holds_pem(*path, (as_pem)*kind)) {
+        return apr_psprintf(cmd->temp_pool, "%s: the file \"%s\" cannot be read as a PEM %s", cmd->cmd->name, file,
+                            *kind == AS_PEM_KEY ? "key" : "certificate");
+    }
+    return NULL;
+}
+
+const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, const char *file,
+                               const char *passphrase)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server), *path = NULL;
+    int kind = AS_PEM_CA;
+
+    (void)section;
+    if (!error) {
+        error = parse_pem(cmd, type, file, passphrase, &kind, &path);
+    }
+    if (error) {
+        return error;
+    }
+    switch ((as_pem)kind) {
+    case AS_PEM_CA:
+        server->ca_file = path;
+        break;
+    case AS_PEM_CERTIFICATE:
+        server->client_certificate = path;
+        break;
+    case AS_PEM_KEY:
+        server->client_key = path;
+        break;
+    }
+    return NULL;
+}
+
+const char *as_set_client_cert(cmd_parms *cmd, void *into, const char *type, const char *file, const char *passphrase)
+{
+    as_section *section = into;
+    const char *path = NULL;
+    int kind = AS_PEM_CA;
+    const char *error = parse_pem(cmd, type, file, passphrase, &kind, &path);
+
+    if (error) {
+        return error;
+    }
+    switch ((as_pem)kind) {
+    case AS_PEM_CA:
+        return apr_psprintf(cmd->temp_pool, "%s: a CA is set by LDAPTrustedGlobalCert; use CERT_BASE64 or KEY_BASE64",
+                            cmd->cmd->name);
+    case AS_PEM_CERTIFICATE:
+        section->client_certificate = path;
+        break;
+    case AS_PEM_KEY:
+        section->client_key = path;
+        break;
+    }
+    return NULL;
+}
+
+const char *as_set_verify(cmd_parms *cmd, void *section, int on)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server);
+
+    (void)section;
+    if (!error) {
+        server->verify_certificate = on;
+    }
+    return error;
+}
