@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes in the configuration stop the start-up with a sentence; what is well passes."""
+import re
+
+import pytest
+
+MAP_STATUSES = ("401", "403", "404", "410", "429", "451", "500", "502", "503")
+URL = "AuthLDAPURL ldap://127.0.0.1/dc=x?uid"
+
+
+@pytest.fixture
+def make(start):
+    return start.make
+
+
+def location(line):
+    return f"<Location /x>\n{line}\n</Location>\n"
+
+
+MISTAKES = [
+    # line, what is said of it: the directive's name, and the words allowed or what is wrong
+    (location("AuthStatus Maybe"), "AuthStatus", ("On", "Off")),
+    (location("AuthStatus"), "AuthStatus", ("On", "Off")),
+    (location("AuthStatusMap nonsense 403"), "AuthStatusMap", ("nonsense", "account-locked", "unknown-user", "refused",
+                                                               "directory-down", "not-authorized", "throttled")),
+    (location("AuthStatusMap account-locked 200"), "AuthStatusMap", ("200", *MAP_STATUSES)),
+    (location("AuthStatusMap account-locked 302"), "AuthStatusMap", ("302", *MAP_STATUSES)),
+    (location("AuthStatusMap account-locked 999"), "AuthStatusMap", MAP_STATUSES),
+    (location("AuthStatusMap account-locked 4030"), "AuthStatusMap", MAP_STATUSES),
+    (location("AuthStatusMap account-locked +403"), "AuthStatusMap", MAP_STATUSES),
+    (location("AuthStatusMap account-locked 403x"), "AuthStatusMap", MAP_STATUSES),
+    (location("AuthStatusMap account-locked forbidden"), "AuthStatusMap", MAP_STATUSES),
+    (location("AuthStatusMap account-locked -1"), "AuthStatusMap", MAP_STATUSES),
+    (location("AuthStatusMap granted 403"), "AuthStatusMap", ("granted",)),
+    (location("AuthStatusMap password-expiring 403"), "AuthStatusMap", ("password-expiring",)),
+    (location("AuthStatusMap grace-login 404"), "AuthStatusMap", ("grace-login",)),
+    (location("AuthStatusMap account-locked"), "AuthStatusMap", ()),
+    (location("AuthStatusDisclose Sometimes"), "AuthStatusDisclose", ("Proven", "Always", "Never")),
+    (location("AuthStatusChallenge Loud"), "AuthStatusChallenge", ("Dialog", "Quiet")),
+    (location('AuthStatusChallenge Quiet "when=1"'), "AuthStatusChallenge", ("expr=",)),
+    (location('AuthStatusChallenge Quiet "expr=1 =="'), "AuthStatusChallenge", ("1 ==",)),
+    (location("AuthStatusRetryAfter -5"), "AuthStatusRetryAfter", ("-5",)),
+    (location("AuthStatusRetryAfter soon"), "AuthStatusRetryAfter", ("soon",)),
+    (location("AuthStatusRetryAfter 5parsecs"), "AuthStatusRetryAfter", ("5parsecs",)),
+    (location("AuthStatusDeadline -1s"), "AuthStatusDeadline", ("-1s",)),
+    (location("AuthStatusDeadline 0"), "AuthStatusDeadline", ("0",)),
+    (location("AuthStatusDeadline never"), "AuthStatusDeadline", ("never",)),
+    (location("AuthStatusDeadline 99999999999999999999s"), "AuthStatusDeadline", ()),
+    (location("AuthLDAPURL http://127.0.0.1/dc=x"), "AuthLDAPURL", ("ldap://", "ldaps://")),
+    (location("AuthLDAPURL 127.0.0.1"), "AuthLDAPURL", ()),
+    (location('AuthLDAPURL ""'), "AuthLDAPURL", ()),
+    (location("AuthLDAPURL ldap://127.0.0.1:99999/dc=x"), "AuthLDAPURL", ("port",)),
+    (location("AuthLDAPURL ldap://127.0.0.1:port/dc=x"), "AuthLDAPURL", ("port",)),
+    (location("AuthLDAPURL ldap://127.0.0.1/dc=x?uid?everything"), "AuthLDAPURL", ("one", "sub")),
+    (location("AuthLDAPURL ldap://127.0.0.1/dc=x?uid?sub?(uid=*"), "AuthLDAPURL", ("filter",)),
+    (location("AuthLDAPURL ldap://127.0.0.1/dc=x?uid SECRET"), "AuthLDAPURL", ("NONE", "SSL", "TLS", "STARTTLS")),
+    (location(URL + "\nAuthLDAPBindPassword exec:/nonexistent/program"), "AuthLDAPBindPassword", ()),
+    (location(URL + "\nAuthLDAPInitialBindPattern (( x"), "AuthLDAPInitialBindPattern", ("((",)),
+    (location(URL + "\nAuthLDAPDereferenceAliases sometimes"), "AuthLDAPDereferenceAliases", ("never", "always")),
+    ("LDAPTrustedGlobalCert CA_BASE64 /nonexistent/ca.pem", "LDAPTrustedGlobalCert", ("/nonexistent/ca.pem",)),
+    ("LDAPTrustedGlobalCert CA_BASE64 /etc/passwd", "LDAPTrustedGlobalCert", ("/etc/passwd",)),
+    ("LDAPTrustedGlobalCert CA_BASE64 /etc", "LDAPTrustedGlobalCert", ("/etc",)),
+    ("LDAPTrustedGlobalCert CA_STONE /etc/passwd", "LDAPTrustedGlobalCert", ("CA_STONE", "CA_BASE64")),
+    ("LDAPTrustedMode Rather", "LDAPTrustedMode", ("Rather", "SSL")),
+    ("LDAPVerifyServerCert Perhaps", "LDAPVerifyServerCert", ("On", "Off")),
+    ("LDAPConnectionTimeout -1", "LDAPConnectionTimeout", ()),
+    ("LDAPTimeout soon", "LDAPTimeout", ()),
+    ("LDAPConnectionPoolTTL later", "LDAPConnectionPoolTTL", ()),
+    (location("LDAPReferrals maybe"), "LDAPReferrals", ()),
+]
+
+
+@pytest.mark.parametrize("text, directive, words", MISTAKES,
+                         ids=[re.sub(r"[^\w.-]+", "-", row[0]).strip("-").removeprefix("Location-x-")
+                              .removesuffix("-Location") for row in MISTAKES])
+def test_mistake(make, text, directive, words):
+    httpd = make(text)
+    said = httpd.must_not_start()
+    sentence = "\n".join(line for line in said.splitlines() if directive in line and "Syntax error" not in line)
+    assert sentence, f"nothing about {directive} in:\n{said}"
+    for word in words:
+        assert word in sentence, f"{word} is not in:\n{sentence}"
+    httpd.log.allow(".")
+
+
+@pytest.mark.parametrize("text, directive", [
+    ("<VirtualHost *>\nLDAPVerifyServerCert Off\n</VirtualHost>", "LDAPVerifyServerCert"),
+    ("<VirtualHost *>\nLDAPTrustedGlobalCert CA_BASE64 /etc/passwd\n</VirtualHost>", "LDAPTrustedGlobalCert"),
+    (location("LDAPVerifyServerCert Off"), "LDAPVerifyServerCert"),
+])
+def test_out_of_place(make, text, directive):
+    """As mod_ldap has it: these are the whole server's."""
+    httpd = make(text)
+    assert directive in httpd.must_not_start()
+    httpd.log.allow(".")
+
+
+WELL = [
+    "AuthStatus On\nAuthStatusMap refused 404\nAuthStatusDisclose Always\nAuthStatusDeadline 500ms",
+    location("AuthStatus on\nAuthStatusMap ACCOUNT-LOCKED 401\nAuthStatusMap throttled 503"),
+    location("AuthStatusRetryAfter 2min\nAuthStatusDeadline 3\nAuthStatusChallenge quiet \"expr=true\""),
+    "<Directory /tmp>\nAuthStatus Off\n</Directory>\n<VirtualHost *>\nAuthStatus On\nAuthStatusDisclose never\n</VirtualHost>",
+    location('AuthLDAPURL "ldap://127.0.0.1:389 127.0.0.2 [::1]:390/dc=x?uid,mail?one?(&(a=b)(!(c=*)))"'),
+    location("AuthLDAPURL ldaps://127.0.0.1/"),
+    location("AuthLDAPURL ldap:///dc=x starttls"),
+    location("AuthLDAPURL ldap://127.0.0.1 TLS"),
+    "LDAPConnectionPoolTTL -1\nLDAPConnectionTimeout 3\nLDAPTimeout 4\nLDAPTrustedMode TLS\nLDAPVerifyServerCert off",
+    location("AuthLDAPBindAuthoritative off\nAuthLDAPDereferenceAliases finding\nLDAPReferrals off"),
+]
+
+
+@pytest.mark.parametrize("ldap", [False, True], ids=["alone", "beside-mod_ldap"])
+@pytest.mark.parametrize("number", range(len(WELL)))
+def test_well(make, number, ldap):
+    text = WELL[number]
+    if ldap and "::1" in text:
+        text = text.replace(" [::1]:390", "")  # mod_authnz_ldap takes no such list
+    code, said = make(text, ldap=ldap).configtest()
+    assert code == 0 and "Syntax OK" in said, said
+
+
+def test_says_syntax_ok_with_no_directive_at_all(make):
+    code, said = make("").configtest()
+    assert code == 0 and "Syntax OK" in said, said
+
+
+# -- .htaccess --------------------------------------------------------------------------------------------------------
+
+HTACCESS = ["AuthStatus Off", "AuthStatus On", "AuthStatusMap refused 401", "AuthStatusDisclose Always",
+            "AuthStatusChallenge Quiet", "AuthStatusRetryAfter 1s", "AuthStatusDeadline 1s",
+            "AuthStatusHelp refused /help"]
+
+
+@pytest.fixture(scope="module")
+def shared(start):
+    files = {f"{number}/.htaccess": line for number, line in enumerate(HTACCESS)}
+    files |= {f"{number}/index.html": "secret\n" for number in range(len(HTACCESS))}
+    files |= {"ldap/.htaccess": "AuthType Basic\nAuthName x\nAuthBasicProvider authstatus\nRequire valid-user\n"
+                                "AuthLDAPURL ldap://127.0.0.1:9/dc=x?uid\nAuthLDAPBindAuthoritative off\n"}
+    return start('<Directory "${DOCS}">\nAllowOverride All\nAuthStatus On\n</Directory>', files=files)
+
+
+@pytest.mark.parametrize("number", range(len(HTACCESS)), ids=[line.replace(" ", "-") for line in HTACCESS])
+def test_htaccess_must_not_loosen(shared, number):
+    directive = HTACCESS[number].split()[0]
+    shared.log.expect(rf"{directive} not allowed")
+    answer = shared.get(f"/{number}/")
+    assert answer.status == 500 and b"secret" not in answer.body
+
+
+def test_htaccess_may_name_a_directory(shared):
+    """AuthLDAP* stay allowed with AllowOverride AuthConfig, as httpd's manual has them."""
+    answer = shared.get("/ldap/")
+    assert answer.status == 401, answer

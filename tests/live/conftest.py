@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the live tests. Servers live as long as a test module; what a test finds in their logs is its own."""
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lab import tls
+from lab.httpd import BUILD, MODULE, MPMS, PROGRAM, SANITIZE, Httpd, has_module
+from lab.slapd import Slapd
+
+_httpds = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--mpm", choices=MPMS, default="event", help="the MPM of tests that do not name theirs")
+    parser.addoption("--keep-rooms", action="store_true", help="leave configurations and logs behind, and say where")
+
+
+def pytest_sessionstart():
+    if not MODULE.exists():
+        pytest.exit(f"{MODULE} is not there: build first, and set AUTHSTATUS_BUILD", returncode=4)
+
+
+class Rooms:
+    """Directories of servers. Not pytest's tmp_path: httpd's children are somebody else and must get in."""
+
+    def __init__(self):
+        self.top = Path(tempfile.mkdtemp(prefix="authstatus-live-"))
+        self.top.chmod(0o755)
+        self.count = 0
+
+    def new(self, name):
+        self.count += 1
+        room = self.top / f"{self.count:03}-{name}"
+        room.mkdir(mode=0o755)
+        room.chmod(0o755)
+        return room
+
+
+@pytest.fixture(scope="session")
+def rooms(request):
+    os.umask(0o022)
+    rooms = Rooms()
+    yield rooms
+    if request.config.getoption("--keep-rooms"):
+        print(f"\nrooms are kept: {rooms.top}")
+    else:
+        shutil.rmtree(rooms.top, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mpm(request):
+    return request.config.getoption("--mpm")
+
+
+@pytest.fixture(scope="session")
+def authority(rooms):
+    """The certificate authority that httpd trusts."""
+    return tls.Authority(rooms.new("ca"), "authority")
+
+
+@pytest.fixture(scope="session")
+def good_certificate(authority):
+    return authority.issue("good")
+
+
+@pytest.fixture(scope="module")
+def start(request, rooms, mpm):
+    """Starts an httpd that lasts as long as the test module: start(conf, defines=..., modules=...)."""
+    started = []
+
+    def start_one(conf, **options):
+        httpd = make_one(conf, **options)
+        httpd.start()
+        return httpd
+
+    def make_one(conf, mpm=mpm, **options):
+        httpd = Httpd(rooms.new("httpd"), conf, mpm=mpm, **options)
+        started.append(httpd)
+        _httpds.append(httpd)
+        return httpd
+
+    start_one.make = make_one
+    yield start_one
+    problems = []
+    for httpd in started:
+        httpd.stop()
+        problems += httpd.problems()
+        _httpds.remove(httpd)
+    assert not problems, "at the end of an httpd:\n" + "\n".join(problems)
+
+
+@pytest.fixture(scope="module")
+def start_slapd(rooms):
+    """Starts a slapd that lasts as long as the test module: start_slapd(Database(...), ..., tls=..., authority=...)."""
+    started = []
+
+    def start_one(*databases, **options):
+        started.append(Slapd(rooms.new("slapd"), databases, **options))
+        return started[-1].start()
+
+    yield start_one
+    for slapd in started:
+        slapd.stop()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Behind each test, in its own call: an unannounced line in a log, or a sanitizer's report, fails it."""
+    for httpd in _httpds:
+        httpd.before = httpd.log.position
+    outcome = yield
+    problems = [problem for httpd in _httpds for problem in httpd.problems()]
+    if outcome.excinfo is not None:
+        pyfuncitem.add_report_section("call", "logs", "\n".join(problems))
+    else:
+        assert not problems, "\n".join(problems)
+
+
+def pytest_report_header(config):
+    return f"httpd: {PROGRAM}, build: {BUILD}, mpm: {config.getoption('--mpm')}, sanitizers: {SANITIZE}"
+
+
+@pytest.fixture(scope="session")
+def needs_module():
+    """Skips, by name, what an httpd without an optional module cannot show."""
+    def check(*names):
+        missing = [name for name in names if not has_module(name)]
+        if missing:
+            pytest.skip(f"this httpd has no {', '.join(f'mod_{name}' for name in missing)}")
+    return check

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real httpd: configuration, start, stop, graceful restart, its two logs, and the sanitizers' reports."""
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+from . import client
+from .outcomes import SOURCE, TAGS
+from .process import Child, listens, poll, reserve_port
+
+BUILD = Path(os.environ.get("AUTHSTATUS_BUILD", SOURCE))
+MODULE = BUILD / ".libs/mod_authstatus.so"
+SANITIZE = os.environ.get("AUTHSTATUS_SANITIZE") == "1"
+# How much later than its deadline an answer may come on a machine that has other things to do, in seconds. Without a
+# deadline an answer takes until somebody's Timeout, which is far beyond.
+SLACK = 5.0 if SANITIZE else 2.0
+MPMS = ("event", "worker", "prefork")
+
+ALWAYS = ("log_config", "logio", "unixd", "version", "authn_core", "authn_file", "authz_core", "authz_host",
+          "authz_user", "auth_basic", "alias", "dir", "mime", "env", "setenvif", "headers", "macro")
+LDAP = ("ldap", "authnz_ldap")
+
+# Row, user, request, status, and the three notes.
+ACCESS_FORMAT = r'%{X-Row}i\t%u\t%r\t%>s\t%{authstatus-outcome}n\t%{authstatus-status}n\t%{authstatus-ldap}n'
+Access = namedtuple("Access", "row user request status outcome meant ldap")
+
+Line = namedtuple("Line", "module level row text")
+SERIOUS = ("emerg", "alert", "crit", "error", "warn")
+# httpd's event MPM when it is told to stop while an answer is on its way: its own, and nothing of ours.
+STOPPING = r"AH0309[23]"
+
+
+def _apxs(name):
+    apxs = os.environ.get("APXS") or shutil.which("apxs") or shutil.which("apxs2")
+    if not apxs:
+        raise RuntimeError("apxs is not installed")
+    return subprocess.run([apxs, "-q", name], capture_output=True, text=True, check=True).stdout.strip()
+
+
+PROGRAM = os.environ.get("AUTHSTATUS_HTTPD") or os.path.join(_apxs("SBINDIR"), _apxs("PROGNAME"))
+MODULES = Path(_apxs("LIBEXECDIR"))
+
+
+def has_module(name):
+    return (MODULES / f"mod_{name}.so").exists()
+
+
+class ErrorLog:
+    """A test says beforehand which warnings and errors it provokes. Others fail it, and so do those that do not come."""
+
+    FORMAT = r"[%{cu}t] [%-m:%-l] [%{X-Row}i] [pid %P:tid %T] %7F: %E: [client\ %a] %M"
+    _line = re.compile(r"^\[[^]]*\] \[(?P<module>[^:\]]*):(?P<level>\w+)\] (?:\[(?P<row>[^]]*)\] )?(?P<text>.*)$")
+
+    def __init__(self, path):
+        self.path = path
+        self.position = 0
+        self._expected = []
+        self._allowed = [re.compile(STOPPING)]
+
+    def expect(self, *patterns):
+        """Each matches at least one line before the test ends."""
+        self._expected += map(re.compile, patterns)
+
+    def allow(self, *patterns):
+        self._allowed += map(re.compile, patterns)
+
+    def lines(self, position=None):
+        with open(self.path, "rb") as log:
+            log.seek(self.position if position is None else position)
+            text = log.read().decode("utf-8", "replace")
+        found = []
+        for line in text.split("\n"):
+            if match := self._line.match(line):
+                found.append(Line(*match.groups()))
+            elif line:
+                found.append(Line("", "crit", None, line))  # what is no line of httpd's is worth a look
+        return found
+
+    def of(self, row):
+        return [line for line in self.lines() if line.row == row]
+
+    def size(self):
+        return os.path.getsize(self.path)
+
+    def settle(self):
+        """What is wrong with the log since the last time, as sentences; then begins anew."""
+        lines = self.lines()
+        self.position = self.size()
+        problems = [f"expected in the log, and not there: {pattern.pattern}" for pattern in self._expected
+                    if not any(pattern.search(line.text) for line in lines)]
+        known = self._expected + self._allowed
+        problems += [f"unannounced: [{line.module}:{line.level}] {line.text}" for line in lines
+                     if line.level in SERIOUS and not any(pattern.search(line.text) for pattern in known)]
+        problems += [f"a password in the log: {line.text}" for line in lines
+                     if line.module == "authstatus" and ("Pw!" in line.text or "UHch" in line.text)]
+        self._expected, self._allowed = [], [re.compile(STOPPING)]
+        return problems
+
+
+class Httpd:
+    """One httpd in a room of its own.
+
+    conf: a file with httpd configuration, included as it is; or text. It sees ${NAME} for each of `defines`, for each
+        name in `listen` (a port that is listened on, HTTP is the first), ${ROOM} and ${DOCS}.
+    files: what is in the document root, path to text; index.html is always there.
+    cache: AuthStatusCache; Off so that rows do not answer for each other. None: as it is without the directive.
+    """
+
+    def __init__(self, room, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
+                 authstatus=True, threads=16, cache="Off"):
+        self.room = room
+        self.mpm = mpm
+        self.ports = {name: reserve_port() for name in listen}
+        self.port = self.ports[listen[0]]
+        self.child = None
+        for name in ("logs", "run", "docs", "reports"):
+            (room / name).mkdir()
+        (room / "reports").chmod(0o1777)
+        for name, text in {"index.html": "the page\n", **(files or {})}.items():
+            self.write(name, text)
+        if isinstance(conf, Path):
+            text = f'Include "{conf}"'
+        else:
+            text = conf
+        self.configuration = room / "httpd.conf"
+        self.configuration.write_text("\n".join(self._lines(defines or {}, modules, ldap, authstatus, threads, cache))
+                                      + f"\n{text}\n")
+        self.log = ErrorLog(room / "logs/error")
+        self.access_path = room / "logs/access"
+
+    def _lines(self, defines, modules, ldap, authstatus, threads, cache):
+        room = self.room
+        yield f'ServerRoot "{room}"'
+        names = dict.fromkeys((f"mpm_{self.mpm}", *ALWAYS, *(LDAP if ldap else ()), *modules))
+        for name in names:
+            if has_module(name):
+                yield f'LoadModule {name}_module "{MODULES}/mod_{name}.so"'
+        if authstatus:
+            yield f'LoadModule authstatus_module "{MODULE}"'
+            if cache:
+                yield f"AuthStatusCache {cache}"
+        settings = {**self.ports, "ROOM": room, "DOCS": room / "docs", **defines}
+        yield from (f'Define {name} "{value}"' for name, value in settings.items())
+        yield from (f"Listen 127.0.0.1:{port}" for port in self.ports.values())
+        if os.geteuid() == 0:
+            yield from _who_serves()
+        yield from ("ServerName localhost", f'DefaultRuntimeDir "{room}/run"', f'PidFile "{room}/run/pid"',
+                    f'ErrorLog "{room}/logs/error"', "LogLevel warn", f'ErrorLogFormat "{ErrorLog.FORMAT}"',
+                    f"LogFormat \"{ACCESS_FORMAT}\" row", f'CustomLog "{room}/logs/access" row',
+                    "Timeout 20", "KeepAliveTimeout 20", "MaxKeepAliveRequests 0", "AcceptFilter http none",
+                    "TypesConfig /dev/null", "AddType text/html .html",
+                    f'DocumentRoot "{room}/docs"', f'<Directory "{room}/docs">', "Require all granted",
+                    "</Directory>")
+        yield f'Include "{Path(__file__).parent}/login.conf"'
+        if self.mpm == "prefork":
+            yield from ("StartServers 2", "MinSpareServers 1", "MaxSpareServers 4", "MaxRequestWorkers 16",
+                        "ServerLimit 16")
+        else:
+            yield from ("StartServers 1", "ServerLimit 4", f"ThreadsPerChild {threads}", f"ThreadLimit {threads}",
+                        f"MaxRequestWorkers {threads}", f"MinSpareThreads 1", f"MaxSpareThreads {threads}")
+
+    def write(self, name, text):
+        path = self.room / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (1600000000, 1600000000))  # what answers show of a file is the same in every room
+        if path.suffix == ".cgi":
+            path.chmod(0o755)
+
+    # -- life
+
+    def _command(self, *more):
+        return [PROGRAM, "-d", str(self.room), "-f", str(self.configuration), *more]
+
+    def _environment(self):
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+        if SANITIZE:
+            env |= sanitizers(self.room / "reports")
+        return env
+
+    def configtest(self):
+        """(code, everything it said) of `httpd -t`."""
+        done = subprocess.run(self._command("-t"), capture_output=True, text=True, env=self._environment(), timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def start(self):
+        if not MODULE.exists():
+            raise RuntimeError(f"{MODULE} is not built")
+        self._spawn()
+        try:
+            self.child.wait_until(lambda: all(map(listens, self.ports.values())), 30, "httpd")
+        except RuntimeError as error:
+            self.child = None
+            logged = self.log.path.read_text(errors="replace") if self.log.path.exists() else ""
+            raise RuntimeError(f"{error}\n{logged}") from None
+        return self
+
+    def _spawn(self):
+        self.child = Child(self._command("-DFOREGROUND"), self.room / "logs/stderr", env=self._environment())
+
+    def must_not_start(self):
+        """Everything that httpd said before it gave up; fails if it did not."""
+        self._spawn()
+        # It listens before its modules have had a look at the whole of the configuration.
+        poll(lambda: not self.child.alive() or self._generations(), 30, "httpd ended")
+        started = self.child.alive()
+        code = self.child.stop()
+        said = self.child.said()
+        if self.log.path.exists():
+            said += self.log.path.read_text(errors="replace")
+        self.child = None
+        assert not started and code != 0, f"httpd started:\n{said}"
+        return said
+
+    def reload(self):
+        """Graceful; returns when the new generation runs."""
+        before = self._generations()
+        os.kill(self.child.pid, signal.SIGUSR1)
+        poll(lambda: self._generations() > before, 30, "graceful restart")
+
+    def _generations(self):
+        return self.log.path.exists() and self.log.path.read_bytes().count(b"resuming normal operations")
+
+    def stop(self):
+        if self.child:
+            child, self.child = self.child, None
+            code = child.stop()
+            if code:
+                raise RuntimeError(f"httpd ended with {code}\n{child.said()}")
+
+    def children(self):
+        """Process ids of httpd's children."""
+        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children") as ids:
+            return [int(number) for number in ids.read().split()]
+
+    def resident_memory(self):
+        """Octets that all children have to themselves."""
+        total = 0
+        for number in self.children():
+            with open(f"/proc/{number}/smaps_rollup") as maps:
+                total += sum(int(line.split()[1]) for line in maps if line.startswith("Private_")) * 1024
+        return total
+
+    def cpu_seconds(self):
+        """What all children have used."""
+        ticks = 0
+        for number in self.children():
+            with open(f"/proc/{number}/stat") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def problems(self):
+        """What is wrong with this httpd since it was last asked."""
+        problems = self.log.settle() if self.log.path.exists() else []
+        for report in sorted((self.room / "reports").iterdir()):
+            problems.append(f"sanitizer report {report}:\n{report.read_text(errors='replace')[:4000]}")
+            report.rename(self.room / "logs" / report.name)
+        return problems
+
+    # -- requests
+
+    def get(self, path="/", *arguments, port=None, **options):
+        return client.get(self.ports[port] if port else self.port, path, *arguments, **options)
+
+    def connection(self, port=None):
+        return client.Connection(self.ports[port] if port else self.port)
+
+    def access(self, answer):
+        """The access log's line for an answer: httpd writes it after the answer, so it is waited for."""
+        prefix = answer.row + "\t"
+
+        def find():
+            with open(self.access_path, errors="replace") as log:
+                for line in log:
+                    if line.startswith(prefix):
+                        return Access(*line.rstrip("\n").split("\t"))
+            return None
+        return poll(find, 10, f"access log line of {answer}")
+
+    def outcome_lines(self, answer):
+        """This module's lines for outcomes, of one request."""
+        return [line for line in self.log.of(answer.row) if line.module == "authstatus" and tag_of(line) in TAGS]
+
+
+def tag_of(line):
+    """The tag of a line is the first one in it; what follows may quote anything."""
+    tag = re.search(r"\bAS\d{4}\b", line.text)
+    return tag and tag[0]
+
+
+def _who_serves():
+    """As root, httpd wants someone else to be."""
+    import grp
+    for user, group in (("www-data", "www-data"), ("apache", "apache"), ("nobody", "nogroup"), ("nobody", "nobody")):
+        try:
+            pwd.getpwnam(user), grp.getgrnam(group)
+        except KeyError:
+            continue
+        return (f"User {user}", f"Group {group}")
+    raise RuntimeError("nobody to serve as")
+
+
+def sanitizers(reports):
+    """The environment that puts AddressSanitizer and UndefinedBehaviorSanitizer into an httpd built without. Leaks are
+    not looked for when a process ends: httpd has unloaded its modules by then, what they left has no name, and
+    LeakSanitizer itself falls over that. roundtrips watches memory instead."""
+    compiler = os.environ.get("CC", "gcc").split()[0]
+    libraries = [subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True,
+                                check=True).stdout.strip() for name in ("libasan.so", "libubsan.so")]
+    return {
+        "LD_PRELOAD": " ".join(libraries),
+        "ASAN_OPTIONS": f"log_path={reports}/asan:detect_leaks=0:abort_on_error=0:exitcode=99:"
+                        "detect_odr_violation=0:handle_segv=1",
+        "UBSAN_OPTIONS": f"log_path={reports}/ubsan:print_stacktrace=1",
+    }

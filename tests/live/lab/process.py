@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that never outlive the test run, ports that two runs never share, and waiting with a bound."""
+import ctypes
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+_reserved = {}
+
+
+class Timeout(Exception):
+    pass
+
+
+def poll(condition, seconds, what):
+    """Returns the first true value of condition(); raises after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Timeout(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+def reserve_port():
+    """A free port of 127.0.0.1, below the ephemeral range, so that no outgoing connection takes it in the meantime.
+    An abstract socket of its name is held as long as this process lives: another test run keeps off it."""
+    while True:
+        port = random.randint(20000, 31999)
+        if port in _reserved:
+            continue
+        lock = socket.socket(socket.AF_UNIX)
+        probe = socket.socket()
+        try:
+            lock.bind(f"\0authstatus-live-{port}")
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        finally:
+            probe.close()
+        _reserved[port] = lock
+        return port
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _in_child():
+    """The child dies with us (PR_SET_PDEATHSIG), even where pytest is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+class Child:
+    """A server in the foreground, in a process group of its own."""
+
+    def __init__(self, command, output, env=None, cwd=None):
+        self.output = output
+        with open(output, "ab") as sink:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=env,
+                                            cwd=cwd, start_new_session=True, preexec_fn=_in_child)
+        self.pid = self.process.pid
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def said(self):
+        with open(self.output, errors="replace") as text:
+            return text.read()
+
+    def wait_until(self, condition, seconds, what):
+        def settled():
+            return condition() or not self.alive()
+        poll(settled, seconds, what)
+        if not self.alive():
+            raise RuntimeError(f"{what}: ended with {self.process.returncode}\n{self.said()}")
+
+    def wait(self, seconds):
+        return self.process.wait(seconds)
+
+    def stop(self, seconds=15):
+        """Returns the exit code; what does not end on SIGTERM is killed, with its group, and that is an error."""
+        if self.alive():
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                self.process.wait(5)
+                raise Timeout(f"pid {self.pid} did not end within {seconds} s of SIGTERM") from None
+        return self.process.returncode

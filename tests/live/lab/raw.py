@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Octets to a server and all octets back, whatever HTTP would make of them; and HTTP/2, frame by frame."""
+import re
+import socket
+
+DATE = re.compile(rb"(?im)^(date: )[^\r\n]*")
+SECONDS = 3
+
+
+def undated(answer):
+    return DATE.sub(rb"\1", answer)
+
+
+def exchange(port, request):
+    """Everything that the server sends on a connection of its own until it closes it. The last request of several is to
+    ask for that: whether it is answered tells whether the connection was kept before."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            connection.sendall(request)
+            while data := connection.recv(65536):
+                received += data
+        except ConnectionResetError:
+            pass  # it closed while there was more to read: the answer was before that
+    return undated(received)
+
+
+class Http2:
+    """One connection (prior knowledge). A stream's answer is its frames in order: headers as they came, data, its end."""
+
+    def __init__(self, port):
+        self.port = port
+        self._connect()
+
+    def _connect(self):
+        import h2.config
+        import h2.connection
+        import h2.exceptions
+        self._events = h2.events
+        self._errors = (h2.exceptions.ProtocolError, TimeoutError, ConnectionError)
+        self.socket = socket.create_connection(("127.0.0.1", self.port), SECONDS)
+        self.http2 = h2.connection.H2Connection(config=h2.config.H2Configuration(
+            client_side=True, header_encoding=None, validate_outbound_headers=False,
+            normalize_outbound_headers=False, validate_inbound_headers=False))
+        self.http2.initiate_connection()
+        self._flush()
+
+    def _flush(self):
+        self.socket.sendall(self.http2.data_to_send())
+
+    def close(self):
+        self.socket.close()
+
+    def request(self, headers, body=None):
+        """The answer; what no client understands is one too, and ends the connection."""
+        try:
+            return self._request(headers, body)
+        except self._errors as error:
+            self.close()
+            self._connect()
+            return [type(error).__name__, "broken"]
+
+    def _request(self, headers, body):
+        stream = self.http2.get_next_available_stream_id()
+        self.http2.send_headers(stream, headers, end_stream=body is None)
+        if body is not None:
+            self.http2.send_data(stream, body, end_stream=True)
+        self._flush()
+        answer = []
+        while not (answer and answer[-1] in ("end", "reset")):
+            data = self.socket.recv(65536)
+            if not data:
+                return answer + ["closed"]
+            for event in self.http2.receive_data(data):
+                if getattr(event, "stream_id", None) == stream:
+                    self._note(event, answer)
+            self._flush()
+        return answer
+
+    def _note(self, event, answer):
+        events = self._events
+        if isinstance(event, (events.ResponseReceived, events.InformationalResponseReceived, events.TrailersReceived)):
+            answer.append(tuple((name, b"" if name == b"date" else value) for name, value in event.headers))
+        elif isinstance(event, events.DataReceived):
+            self.http2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            if answer and isinstance(answer[-1], bytes):
+                answer[-1] += event.data
+            else:
+                answer.append(event.data)
+        elif isinstance(event, events.StreamEnded):
+            answer.append("end")
+        elif isinstance(event, events.StreamReset):
+            answer += [event.error_code, "reset"]

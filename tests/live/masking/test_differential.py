@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A forbidden resource and a missing one: the same octets, whichever way it is refused and asked for."""
+import re
+from collections import Counter
+from urllib.parse import unquote
+
+import pytest
+
+from lab import raw
+from lab.client import get
+
+import probes
+import sites
+
+# What no two answers share.
+EPHEMERAL = [
+    (re.compile(rb"track=[^;\r\n]*"), b"track="),
+    (re.compile(rb"(DATE_LOCAL|DATE_GMT|REMOTE_PORT|REDIRECT_UNIQUE_ID)=[^\r\n]*"), rb"\1="),
+]
+
+
+def comparable(answer, way):
+    """An answer in which the resource that it is about has the name of the missing one."""
+    for name, twin in {(way.part, way.twin), (unquote(way.part), unquote(way.twin))}:
+        answer = answer.replace(name.encode(), twin.encode())
+    for pattern, instead in EPHEMERAL:
+        answer = pattern.sub(instead, answer)
+    return answer
+
+
+def twin_of(way):
+    assert way.path.count(way.part) == 1, way
+    return way.path.replace(way.part, way.twin)
+
+
+def ways_of(host):
+    mask, _ = sites.HOSTS[host]
+    ways = [*sites.WAYS, *(sites.LOGIN_WAYS if mask == "All" else ())]
+    return [way for way in ways if way.not_on != host]
+
+
+def shapes_of(host, way, shapes):
+    for shape in shapes:
+        if way.reads and (shape.reading or (shape.body and host in sites.PROGRAMS)):
+            continue
+        if host in sites.PROGRAMS and shape.name not in probes.FEW:
+            continue
+        if shape.protocol == "HTTP/0.9" and (way.login or host != next(iter(sites.HOSTS))):
+            continue  # there is no place in it for a login or for the name of a host
+        yield shape
+
+
+def methods_of(way, methods):
+    return [method for method in methods if way.methods is None or method in way.methods]
+
+
+class Differences:
+    """What told two resources apart, and how many exchanges were made to find out."""
+
+    def __init__(self):
+        self.exchanges = 0
+        self.found = []
+
+    def compare(self, what, way, one, other):
+        one, other = comparable(one, way), comparable(other, way)
+        if one != other:
+            self.found.append((what, way.name, one, other))
+
+    def ways(self):
+        return Counter(way for _, way, _, _ in self.found)
+
+    def __str__(self):
+        lines = [f"{len(self.found)} differences in {self.exchanges} exchanges", str(dict(self.ways())),
+                 str(dict(Counter(what for what, _, _, _ in self.found)))]
+        for what, way, one, other in self.found[:12]:
+            lines += [f"-- {way}, {what}: forbidden, then missing", repr(one[:1500]), repr(other[:1500])]
+        return "\n".join(lines)
+
+
+def over_http1(port, host, shapes=probes.SHAPES):
+    differences = Differences()
+    missing = {}
+
+    def ask(request):
+        differences.exchanges += 1
+        return raw.exchange(port, request)
+
+    for way in ways_of(host):
+        for shape in shapes_of(host, way, shapes):
+            for method in methods_of(way, shape.methods):
+                forbidden = ask(probes.http1(shape, method, host, way.path, way.login))
+                request = probes.http1(shape, method, host, twin_of(way), way.login)
+                if request not in missing:
+                    missing[request] = ask(request)
+                differences.compare(f"{method} {shape.name}", way, forbidden, missing[request])
+    return differences
+
+
+def bodies_of(host, way, method):
+    """httpd 2.4.71 itself hangs where a CGI makes the error page of a request with a body over HTTP/2."""
+    if host in sites.PROGRAMS or method not in ("GET", "POST", "PUT"):
+        return (None,)
+    return (None, b"abcde") if way.reads else (None, b"abcde", b"x" * 2000)
+
+
+def over_http2(port, host):
+    differences = Differences()
+    connection = raw.Http2(port)
+
+    def ask(method, path, login, body):
+        differences.exchanges += 1
+        return repr(connection.request(probes.http2(method, host, path, login, body), body)).encode()
+
+    for way in ways_of(host):
+        for method in methods_of(way, probes.METHODS):
+            for body in bodies_of(host, way, method):
+                differences.compare(f"h2 {method} {len(body or b'')}", way, ask(method, way.path, way.login, body),
+                                    ask(method, twin_of(way), way.login, body))
+    connection.close()
+    return differences
+
+
+def site_of(start, mpm, masked=True):
+    httpd = start.make("\n".join(sites.configuration(masked)), mpm=mpm, modules=sites.MODULES, files=sites.FILES,
+                       listen=("HTTP", "BACK"), authstatus=masked)
+    sites.furnish(httpd)
+    httpd.start()
+    return httpd
+
+
+@pytest.fixture(scope="module", params=("event", "prefork"))
+def site(request, start):
+    return site_of(start, request.param)
+
+
+@pytest.fixture(scope="module")
+def stock(start):
+    return site_of(start, "event", masked=False)
+
+
+def allow_httpds_lines(httpd):
+    """What is refused is told in the log, by whoever refuses it."""
+    httpd.log.allow(r"AH\d{5}: ", r"^AS00", "")
+
+
+@pytest.mark.parametrize("host", sites.HOSTS)
+def test_http1(site, host):
+    if site.mpm == "prefork" and host not in ("plain", "all"):
+        pytest.skip("one host of each kind will do for another MPM")
+    allow_httpds_lines(site)
+    differences = over_http1(site.port, host)
+    print(differences.exchanges, "exchanges")
+    assert not differences.found, str(differences)
+
+
+@pytest.mark.parametrize("host", sites.HOSTS)
+def test_http2(site, host):
+    pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
+    if site.mpm == "prefork":
+        pytest.skip("mod_http2 is made for threads")
+    allow_httpds_lines(site)
+    differences = over_http2(site.port, host)
+    print(differences.exchanges, "exchanges")
+    assert not differences.found, str(differences)
+
+
+def test_the_test_finds_what_a_stock_httpd_tells(stock):
+    """The same probes, against an httpd without the module: each way of being refused gives itself away."""
+    allow_httpds_lines(stock)
+    differences = over_http1(stock.port, "plain", probes.SHAPES[:1])
+    unseen = {way.name for way in ways_of("plain")} - set(differences.ways())
+    print(differences.exchanges, "exchanges,", len(differences.found), "differences; not seen:", sorted(unseen))
+    assert unseen <= {"directory, %2f", "files by extension"}  # refused both, or neither

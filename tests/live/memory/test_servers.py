@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several servers and the breaker: one that does not answer is passed over, one that refuses is believed."""
+import itertools
+import threading
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lab.fake import (BASE, Fake, answer, close, drip, entries, half_then_close, half_then_hang, hang, notice, reset,
+                      rubbish)
+from lab.process import poll, reserve_port
+from lab.slapd import Database
+from lab.verify import verify
+from memory.conftest import HERE, OPTIONS
+from memory.shared import RIGHT, SHMCB, STATUS, WRONG, Held
+
+PEOPLE = {f"uid={name},{BASE}": RIGHT for name in ("ann", *(f"u{number}" for number in range(40)))}
+
+
+def site(more=""):
+    return f'{more}\nLogLevel warn authstatus:trace8\nUse Login /in "ldap://${{SERVERS}}" {BASE}\n{STATUS}'
+
+
+def start_site(start, *fakes, more="", **options):
+    servers = " ".join(f"127.0.0.1:{getattr(fake, 'port', fake)}" for fake in fakes)
+    return start(site(more), defines={"SERVERS": servers},
+                 **{**SHMCB, "cache": "Off", "modules": ("socache_shmcb", "status"), **options})
+
+
+@pytest.fixture
+def make_fake():
+    started = []
+
+    def make(script=None, **options):
+        started.append(Fake(script, people=PEOPLE, **options))
+        return started[-1]
+    yield make
+    for fake in started:
+        fake.stop()
+
+
+# -- failover ---------------------------------------------------------------------------------------------------------
+
+Row = namedtuple("Row", "name script")
+
+AWAY = [
+    Row("unreachable", None),
+    Row("reset-at-accept", {"accept": reset}),
+    Row("closed-at-accept", {"accept": close}),
+    Row("rubbish", {"service-bind": rubbish}),
+    Row("reset-at-search", {"search": reset}),
+    Row("reset-at-user-bind", {"user-bind": reset}),
+    Row("half-a-service-bind", {"service-bind": half_then_close}),
+    Row("half-a-search", {"search": half_then_close}),
+    Row("half-a-user-bind", {"user-bind": half_then_close}),
+    Row("notice-of-disconnection", {"search": notice}),
+    Row("busy-at-service-bind", {"service-bind": answer(51)}),
+    Row("busy-at-search", {"search": answer(51)}),
+    Row("busy-at-user-bind", {"user-bind": answer(51)}),
+    Row("unavailable-at-search", {"search": answer(52)}),
+    Row("unavailable-at-user-bind", {"user-bind": answer(52)}),
+    Row("hung-at-accept", {"accept": hang}),
+    Row("hung-at-search", {"search": hang}),
+    Row("hung-at-user-bind", {"user-bind": hang}),
+    Row("half-a-search-and-hang", {"search": half_then_hang}),
+    Row("half-a-user-bind-and-hang", {"user-bind": half_then_hang}),
+    Row("slower-than-the-deadline", {"user-bind": drip}),
+]
+
+
+@pytest.mark.parametrize("row", AWAY, ids=[row.name for row in AWAY])
+@pytest.mark.parametrize("password, outcome, status", [(RIGHT, "granted", 200), (WRONG, "wrong-password", 401)])
+def test_passed_over(start, make_fake, row, password, outcome, status):
+    """What the second one says is what is told, and within the deadline, which both share."""
+    first = reserve_port() if row.script is None else make_fake(row.script)
+    second = make_fake()
+    httpd = start_site(start, first, second, more="AuthStatusDeadline 1s")
+    got = httpd.get("/in/", login=("ann", password))
+    verify(httpd, got, outcome, status)
+    assert got.seconds < 1 + 1.5
+    assert second.count("user-bind") == 1
+    httpd.stop()
+
+
+BELIEVED = [
+    Row("wrong-password", {"user-bind": answer(49)}),
+    Row("unknown-user", {"search": answer(0)}),
+    Row("ambiguous", {"search": entries(f"uid=ann,{BASE}", f"uid=ann,ou=other,{BASE}")}),
+    Row("unwilling", {"user-bind": answer(53)}),
+    Row("constraint", {"user-bind": answer(19, "Exceed password retry limit. Please try later.")}),
+    Row("service-account", {"service-bind": answer(49)}),
+    Row("no-such-base", {"search": answer(32)}),
+    Row("no-access", {"search": answer(50)}),
+    Row("unknown-code", {"user-bind": answer(123)}),
+]
+
+
+@pytest.mark.parametrize("row", BELIEVED, ids=[row.name for row in BELIEVED])
+def test_believed(start, make_fake, row):
+    """A refusal is one, whatever another server would say."""
+    first, second = make_fake(row.script), make_fake()
+    httpd = start_site(start, first, second)
+    httpd.log.allow(".")
+    assert httpd.get("/in/", login=("ann", RIGHT)).status != 200
+    assert not second.operations
+    httpd.stop()
+
+
+def test_three_servers(start, make_fake):
+    hung, third = make_fake({"accept": hang}), make_fake()
+    httpd = start_site(start, reserve_port(), hung, third, more="AuthStatusDeadline 1500ms\nAuthStatusBreaker 2 1h")
+    for _ in range(3):
+        verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
+    assert hung.count("accept") == 2, "it is left alone then"
+    httpd.stop()
+
+
+def test_all_are_away(start, make_fake):
+    """The outage that is told is the last one's; the whole takes no longer than the deadline."""
+    httpd = start_site(start, make_fake({"accept": hang}), make_fake({"search": answer(51)}), more="AuthStatusDeadline 1s")
+    got = httpd.get("/in/", login=("ann", RIGHT))
+    verify(httpd, got, "directory-busy", 503)
+    assert got.seconds < 1 + 1.5
+    httpd.stop()
+
+
+# -- breaker ----------------------------------------------------------------------------------------------------------
+
+OUTAGES = [
+    ("reset", {"accept": reset}, "directory-down"),
+    ("busy", {"search": answer(51)}, "directory-busy"),
+    ("unavailable", {"search": answer(52)}, "directory-down"),
+    ("hung", {"search": hang}, "directory-timeout"),
+]
+
+
+@pytest.mark.parametrize("name, script, outcome", OUTAGES, ids=[row[0] for row in OUTAGES])
+def test_breaker_opens(start, make_fake, name, script, outcome):
+    """After so many outages in a row the server is left alone: told at once, with what is left of the time."""
+    fake = make_fake(script)
+    httpd = start_site(start, fake, more="AuthStatusDeadline 300ms\nAuthStatusBreaker 3 1h")
+    for _ in range(3):
+        got = httpd.get("/in/", login=("ann", RIGHT))
+        assert httpd.access(got).outcome in (outcome, "directory-busy", "directory-down")
+        assert got.status == 503 and got.header("Retry-After") == "10"
+    httpd.log.allow("AS005[0-3]")
+    before = len(fake.operations)
+    for _ in range(3):
+        got = httpd.get("/in/", login=("ann", RIGHT))
+        left = got.header("Retry-After")
+        verify(httpd, got, "directory-down", 503, retry_after=left)
+        assert 3600 - 60 < int(left) <= 3600
+    assert len(fake.operations) == before
+    assert httpd.get("/").status == 200
+    httpd.stop()
+
+
+def test_answers_in_between_keep_it_closed(start, make_fake):
+    """Only outages in a row count, and a refusal is an answer."""
+    fake = make_fake({"user-bind": [answer(51), answer(51), answer(49)] * 4 + [answer(51)]})
+    httpd = start_site(start, fake, more="AuthStatusBreaker 3 1h")
+    httpd.log.allow("AS0052", "AH01617")
+    got = [httpd.get("/in/", login=("ann", RIGHT)) for _ in range(12)]
+    assert [one.status for one in got] == [503, 503, 401] * 4
+    httpd.stop()
+
+
+def test_one_probe_at_a_time(start, make_fake):
+    """When the time is over one question tries it; the others are told at once. Its answer lets everybody in."""
+    held = Held()
+    fake = make_fake({"user-bind": [answer(51), answer(51), held]})
+    httpd = start_site(start, fake, more="AuthStatusDeadline 20s\nAuthStatusBreaker 2 500ms\nAuthStatusInFlight 16", threads=24)
+    httpd.log.expect("AS0052")
+    httpd.log.allow("AS0050")
+    assert [httpd.get("/in/", login=("ann", RIGHT)).status for _ in range(2)] == [503, 503]
+    with ThreadPoolExecutor(12) as pool:
+        ran = threading.Event()
+
+        def knock(number):
+            """Until one of them is let through."""
+            while not ran.is_set():
+                got = httpd.get("/in/", login=(f"u{number}", RIGHT))
+                if got.status == 200:
+                    return got
+            return None
+        knocks = [pool.submit(knock, number) for number in range(12)]
+        poll(lambda: fake.count("user-bind") == 3, 10, "a probe")
+        for _ in range(5):
+            got = httpd.get("/in/", login=("ann", RIGHT))
+            verify(httpd, got, "directory-down", 503, retry_after="1")
+        assert fake.count("user-bind") == 3
+        held.release()
+        poll(lambda: any(one.done() for one in knocks), 10, "the probe's answer")
+        ran.set()
+        [one.result() for one in knocks]
+    verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
+    httpd.stop()
+
+
+def test_failed_probe_keeps_it_open(start, make_fake):
+    fake = make_fake({"user-bind": [answer(51)] * 3 + [answer(0)]})
+    httpd = start_site(start, fake, more="AuthStatusBreaker 2 300ms")
+    httpd.log.expect("AS0052")
+    httpd.log.allow("AS0050")
+    got = poll(lambda: _granted(httpd), 10, "the breaker is closed again")
+    verify(httpd, got, "granted", 200)
+    assert fake.count("user-bind") == 4
+    httpd.stop()
+
+
+def _granted(httpd):
+    got = httpd.get("/in/", login=("ann", RIGHT))
+    return got if got.status == 200 else None
+
+
+def test_each_server_has_its_own(start, make_fake):
+    one, two = make_fake({"accept": reset}), make_fake()
+    httpd = start_site(start, one, two, more="AuthStatusBreaker 3 1h")
+    for _ in range(8):
+        verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
+    assert one.count("accept") == 3
+    httpd.stop()
+
+
+# -- two real ones, under load ----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def twins(start_slapd):
+    return [start_slapd(Database("o=memory", HERE / "people.ldif", OPTIONS)) for _ in range(2)]
+
+
+class Load:
+    """Logins without a pause, each of which asks the directory, until told to stop."""
+
+    def __init__(self, httpd, clients):
+        self.httpd = httpd
+        self.failures = []
+        self.answered = itertools.count()
+        self.count = 0
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+
+    def _run(self, number):
+        for turn in itertools.count():
+            if self._stop.is_set():
+                return
+            right = turn % 2
+            try:
+                got = self.httpd.get("/in/", login=("ann", RIGHT if right else f"{WRONG}{number}-{turn}"))
+            except OSError as error:
+                self.failures.append(repr(error))
+                continue
+            self.count = next(self.answered) + 1
+            if got.status != (200 if right else 401):
+                self.failures.append(got)
+
+    def more(self, number, seconds=20):
+        """So many more answers."""
+        goal = self.count + number
+        poll(lambda: self.count >= goal, seconds, f"{number} more answers, after {self.failures[:3]}")
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("cache", ["Off", "shmcb"])
+def test_killed_and_restarted_under_load(start, twins, cache):
+    """Either of them, by SIGTERM, while logins go on: no request fails."""
+    servers = " ".join(f"127.0.0.1:{slapd.port}" for slapd in twins)
+    httpd = start('AuthStatusBreaker 3 200ms\nUse Login /in "ldap://${SERVERS}" o=memory', defines={"SERVERS": servers},
+                  **{**SHMCB, "cache": cache})
+    httpd.log.allow("AH01617")
+    with Load(httpd, 6) as load:
+        load.more(50)
+        for _ in range(2):
+            for slapd in twins:
+                slapd.stop()
+                load.more(50)
+                slapd.start()
+                load.more(50)
+    assert not load.failures
+    httpd.stop()
+
+
+def test_frozen_and_thawed_under_load(start, twins):
+    """By SIGSTOP: each that meets it waits its share of the deadline, then asks the other."""
+    servers = " ".join(f"127.0.0.1:{slapd.port}" for slapd in twins)
+    httpd = start('AuthStatusDeadline 3s\nLDAPTimeout 1\nLDAPConnectionTimeout 1\nAuthStatusBreaker 3 500ms\n'
+                  'Use Login /in "ldap://${SERVERS}" o=memory', defines={"SERVERS": servers}, **{**SHMCB, "cache": "Off"})
+    httpd.log.allow("AH01617")
+    with Load(httpd, 6) as load:
+        load.more(50)
+        for slapd in twins:
+            slapd.freeze()
+            try:
+                load.more(50)
+            finally:
+                slapd.thaw()
+            load.more(50)
+    assert not load.failures
+    httpd.stop()
+
+
+# -- graceful restarts ------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mpm", ["event", "prefork"])
+def test_graceful_restarts_under_load(start, slapd, mpm):
+    """No login fails, and none is answered otherwise."""
+    more = "ServerLimit 8\nMaxRequestWorkers 128\n" if mpm != "prefork" else ""
+    httpd = start(f'{more}Use Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory', mpm=mpm, defines={"LDAP": slapd.port}, **SHMCB)
+    httpd.log.allow("AH01617")
+    with Load(httpd, 4) as load:
+        for _ in range(4):
+            load.more(20)
+            httpd.reload()
+        load.more(20)
+    assert not load.failures
+    httpd.stop()
