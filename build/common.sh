@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What build/check and build/demo share; sourced.
+
+# The top of the source.
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Servers are in sbin, which an ordinary user's PATH does not have.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+# No message of a tool that is read here may be translated, nor may a number have a comma.
+LC_ALL=C.UTF-8
+export LC_ALL
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# The Debian packages of the arguments that are not installed, one a line.
+packages_missing() {
+    local package
+    for package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || say "$package"
+    done
+}
+
+# Installs the Debian packages that are missing. Where there is no dpkg, configure says what it does not find.
+packages_install() {
+    local missing as_root=()
+    if ! command -v dpkg-query >/dev/null; then
+        say "Not a Debian system: README has the packages' names elsewhere."
+        return 0
+    fi
+    mapfile -t missing < <(packages_missing "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true 2>/dev/null || die "as root, please: apt-get install ${missing[*]}"
+        as_root=(sudo -n)
+    fi
+    say "Installing ${missing[*]} ..."
+    # Two runs side by side: apt waits for dpkg's lock but not for that of its lists, and both would want to put
+    # policy-rc.d in place, hence one lock around all of it. A directory can be locked and leaves no file behind.
+    "${as_root[@]}" flock /var/lib/apt bash -s -- "${missing[@]}" <<'EOF' || die "the packages could not be installed"
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+# Installing slapd must not start one: invoke-rc.d asks this program, and 101 forbids. It goes again when apt is done; one
+# that is left of a run that was killed has our mark and is ours to replace. Another's stays.
+policy=/usr/sbin/policy-rc.d
+mark='# mod_authstatus: while packages are installed'
+if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' INT TERM HUP
+    printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
+    chmod 755 "$policy"
+fi
+log=$(mktemp)
+apt() {
+    apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null && return
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    exit 1
+}
+apt update
+apt install -y --no-install-recommends "$@"
+rm -f "$log"
+EOF
+}
+
+# Copies the source to a new directory: what git would commit, or all of an unpacked release. autoreconf writes beside the
+# sources, and two runs (or a run and an editor) must not meet there.
+source_copy() {
+    local to=$1
+    mkdir -p "$to"
+    # safe.directory: root may well look at another user's clone.
+    if [ -e "$source_dir/.git" ] && command -v git >/dev/null; then
+        git -c safe.directory='*' -C "$source_dir" ls-files -z --cached --others --exclude-standard |
+            (cd "$source_dir" && while IFS= read -r -d '' file; do
+                # Deleted and not yet committed is deleted.
+                [ ! -e "$file" ] || printf '%s\0' "$file"
+            done) | tar -C "$source_dir" --null --no-recursion -T - -cf - | tar -C "$to" -xf -
+    else
+        tar -C "$source_dir" --exclude=.git --exclude=__pycache__ --exclude=.libs --exclude=.deps --exclude='*.o' \
+            --exclude='*.lo' --exclude='*.la' --exclude=./config.status --exclude=./Makefile -cf - . | tar -C "$to" -xf -
+    fi
+}

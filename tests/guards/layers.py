@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Dependencies run downward only: front door -> httpd -> memory, directory -> core.
+
+Twice over: by what the sources include, and by the symbols that the objects of a room ask the linker for.
+"""
+
+import os
+import pathlib
+import re
+
+from guard import Guard, nm, without_comments
+
+# A room, and the rooms it may know.
+MAY_KNOW = {
+    "core": {"core"},
+    "directory": {"core", "directory"},
+    "memory": {"core", "memory"},
+    "tools": {"core", "directory", "tools"},
+    "httpd": {"core", "directory", "memory", "httpd"},
+    "front door": {"core", "directory", "memory", "httpd", "front door"},
+}
+BUILT = ("core", "directory", "memory", "httpd")  # rooms that must have something in them
+
+# Whose the headers in include/ are. A new one is entered here by who adds it.
+INTERFACES = {
+    "authstatus/credentials.h": "core",
+    "authstatus/diagnostic.h": "core",
+    "authstatus/outcome.def": "core",
+    "authstatus/outcome.h": "core",
+    "authstatus/ppolicy.h": "core",
+    "authstatus/reply.h": "core",
+    "authstatus/verdict.h": "core",
+    "authstatus/directory.h": "directory",
+    "authstatus/memory.h": "memory",
+    "mod_authstatus.h": "httpd",
+}
+# The directory room returns replies and knows nothing of what they mean.
+NOT_FOR_DIRECTORY = {"authstatus/outcome.h", "authstatus/outcome.def", "authstatus/verdict.h"}
+
+HTTPD_HEADER = re.compile(r"(httpd|http_\w+|ap_\w+|util_\w+|mod_\w+|mpm_\w+|scoreboard)\.h")
+FOREIGN_HEADERS = {
+    "core": re.compile(
+        r"ap[ru](_\w+)?\.h|openssl/.*|lber\.h|(time|threads|pthread|unistd)\.h|(sys|netinet)/.*|" + HTTPD_HEADER.pattern
+    ),
+    "directory": HTTPD_HEADER,
+    "memory": re.compile(r"l(dap|ber)\.h|" + HTTPD_HEADER.pattern),
+    "tools": HTTPD_HEADER,
+}
+
+# Values in, values out: no pool, no directory, no allocation, clock, lock, file or socket.
+FOREIGN_SYMBOLS = {
+    "core": re.compile(
+        r"(ap|apr|apu|ldap|ber)_.*"
+        r"|malloc|calloc|realloc|free|strn?dup|aligned_alloc"
+        r"|time|clock|clock_gettime|gettimeofday|localtime(_r)?|gmtime(_r)?"
+        r"|(pthread|mtx|cnd|thrd)_.*"
+        r"|f?printf|__f?printf_chk|puts|fputs|fopen|open|read|write|socket|connect|send|recv|getenv|setlocale"
+    ),
+    "directory": re.compile(r"ap_.*"),
+    "memory": re.compile(r"(ap|ldap|ber)_.*"),
+}
+
+
+def room_of(guard, path):
+    parts = path.relative_to(guard.source).parts
+    if parts[0] == "src":
+        return parts[1]
+    if parts[0] == "include":
+        return INTERFACES.get("/".join(parts[1:]))
+    return "front door"
+
+
+def included_room(guard, path, name):
+    """The room of a header named in quotes, or None where no file has that name."""
+    for base in (path.parent, guard.source / "include", guard.source / "src"):
+        found = pathlib.Path(os.path.normpath(base / name))
+        if found.is_file():
+            return room_of(guard, found)
+    return None
+
+
+def wrong_includes(guard, path, seen):
+    room = room_of(guard, path)
+    if room not in MAY_KNOW:
+        yield f"{guard.name(path)}: of no room that layers.py knows"
+        return
+    for bracket, name in re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', without_comments(path.read_text()), re.MULTILINE):
+        seen.append(name)
+        where = f"{guard.name(path)}: {room} includes {name}"
+        if bracket == "<":
+            if room in FOREIGN_HEADERS and FOREIGN_HEADERS[room].fullmatch(name):
+                yield where
+            continue
+        other = included_room(guard, path, name)
+        if other is None:
+            yield f"{where}, which is not there"
+        elif other not in MAY_KNOW[room]:
+            yield f"{where}, of {other}"
+        elif room == "directory" and name in NOT_FOR_DIRECTORY:
+            yield f"{where}: what a reply means is not its business"
+
+
+def symbols(archive):
+    """[(name, class letter, section)] of all objects of an archive."""
+    rows = [[cell.strip() for cell in line.split("|")] for line in nm("--format=sysv", archive) if line.count("|") == 6]
+    return [(row[0], row[2], row[6]) for row in rows]
+
+
+def instrumented(name):
+    """What a sanitizer or a coverage build adds."""
+    return re.match(r"(__)?(odr_)?(a|ub)san|__gcov|__llvm|__sancov", name.lstrip("_.L")) or "asan" in name
+
+
+def check_objects(guard, room, least):
+    archive = guard.build / ".libs" / f"lib{room}.a"
+    if not archive.is_file():
+        guard.check(f"{archive.name} was built", [f"{archive} is missing"])
+        return
+    table = symbols(archive)
+    undefined = {name for name, letter, _ in table if letter == "U"}
+    defined = {name for name, letter, _ in table if letter == "T"}
+    guard.floor(f"functions in {archive.name}", defined, least)
+    guard.check(
+        f"{room} asks the linker for nothing above it",
+        [name for name in sorted(undefined - defined) if FOREIGN_SYMBOLS[room].fullmatch(name)],
+    )
+    if room == "core":
+        # Constant tables of pointers are in .data.rel.ro.
+        guard.check(
+            "core has no variable that outlives a call",
+            [
+                f"{name} in {section}"
+                for name, _, section in table
+                if re.match(r"\.(data|bss|tdata|tbss)(?!\.rel\.ro)|\*COM\*", section) and not instrumented(name)
+            ],
+        )
+
+
+guard = Guard()
+sources = guard.code()
+for room in BUILT:
+    guard.floor(f"sources in {room}", [path for path in sources if room_of(guard, path) == room and path.suffix == ".c"], 4)
+seen = []
+problems = [problem for path in sources if path.suffix != ".def" for problem in wrong_includes(guard, path, seen)]
+guard.floor("includes", seen, 50)
+guard.check("no source includes what is above it", problems)
+guard.check(
+    "layers.py knows the headers in include/",
+    [f"{name} is gone" for name in INTERFACES if not (guard.source / "include" / name).is_file()],
+)
+check_objects(guard, "core", 8)
+check_objects(guard, "directory", 5)
+check_objects(guard, "memory", 5)
+guard.end()

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""No file of the module is longer than 500 lines, no function longer than 100: what is longer is two things."""
+
+import re
+
+from guard import Guard, without_comments
+
+FILE_LINES = 500
+FUNCTION_LINES = 100
+
+
+def functions(text):
+    """(name, lines) of each function. The style puts a function's braces, and no others, alone in the first column."""
+    head = []
+    start = None
+    for number, line in enumerate(without_comments(text).splitlines(), 1):
+        if line == "{" and start is None:
+            start = number
+        elif line == "}" and start is not None:
+            names = re.findall(r"(\w+)\s*\(", " ".join(head))
+            yield (names[0] if names else "?", number - start + 1)
+            start, head = None, []
+        elif start is None:
+            if not line.strip() or line.rstrip().endswith((";", "}")) or line.startswith("#"):
+                head = []
+            else:
+                head.append(line)
+
+
+guard = Guard()
+files = guard.code()
+guard.floor("files", files, 20)
+guard.check(
+    f"no file has more than {FILE_LINES} lines",
+    [
+        f"{guard.name(path)} has {lines}"
+        for path, lines in ((path, len(path.read_text().splitlines())) for path in files)
+        if lines > FILE_LINES
+    ],
+)
+found = [(guard.name(path), name, lines) for path in files if path.suffix == ".c" for name, lines in functions(path.read_text())]
+guard.floor("functions", found, 100)
+guard.check(
+    f"no function has more than {FUNCTION_LINES} lines",
+    [f"{path}: {name} has {lines}" for path, name, lines in found if lines > FUNCTION_LINES],
+)
+guard.end()

@@ -1,0 +1,304 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The guards, tested: each passes on the source as it is, and fails on a copy that is broken in the one way it guards."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from guard import Guard
+
+HERE = pathlib.Path(__file__).resolve().parent
+COPIED = ["mod_authstatus.c", "include", "src", "tests", "docs", "build", ".ci", "README", "LICENSE", "configure.ac", "Makefile.am"]
+BUILT = ["libcore.a", "libdirectory.a", "libmemory.a", "mod_authstatus.so"]
+BREAKS = []
+
+
+def breaks(guard, complaint):
+    """Registers a way to break a copy: the guard must fail, and what it prints must match `complaint`."""
+    return lambda function: BREAKS.append((guard, complaint, function)) or function
+
+
+def append(path, text):
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def substitute(path, pattern, replacement):
+    text, count = re.subn(pattern, replacement, path.read_text(), count=1, flags=re.MULTILINE)
+    if not count:
+        raise LookupError(f"{path.name} has no {pattern}: this test lost its subject")
+    path.write_text(text)
+
+
+def compiler():
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
+def add_object(archive, code):
+    unit = archive.parent / "added.c"
+    unit.write_text(code)
+    subprocess.run([*compiler(), "-c", "-O2", "-o", str(unit.with_suffix(".o")), str(unit)], check=True)
+    subprocess.run(["ar", "r", str(archive), str(unit.with_suffix(".o"))], check=True, capture_output=True)
+
+
+@breaks("layers", r"core includes apr_pools\.h")
+def _(source, build):
+    append(source / "src/core/outcome.c", "#include <apr_pools.h>\n")
+
+
+@breaks("layers", r"core includes time\.h")
+def _(source, build):
+    append(source / "src/core/outcome.c", "#include <time.h>\n")
+
+
+@breaks("layers", r"core includes authstatus/directory\.h, of directory")
+def _(source, build):
+    append(source / "src/core/outcome.c", '#include "authstatus/directory.h"\n')
+
+
+@breaks("layers", r"include/authstatus/outcome\.h: core includes authstatus/directory\.h, of directory")
+def _(source, build):
+    append(source / "include/authstatus/outcome.h", '#include "authstatus/directory.h"\n')
+
+
+@breaks("layers", r"directory includes \.\./httpd/private\.h, of httpd")
+def _(source, build):
+    append(source / "src/directory/ask.c", '#include "../httpd/private.h"\n')
+
+
+@breaks("layers", r"directory includes http_log\.h")
+def _(source, build):
+    append(source / "src/directory/ask.c", "#include <http_log.h>\n")
+
+
+@breaks("layers", r"what a reply means")
+def _(source, build):
+    append(source / "src/directory/ask.c", '#include "authstatus/outcome.h"\n')
+
+
+@breaks("layers", r"which is not there")
+def _(source, build):
+    append(source / "src/httpd/provider.c", '#include "nowhere.h"\n')
+
+
+@breaks("layers", r"of no room")
+def _(source, build):
+    (source / "src/cellar").mkdir()
+    (source / "src/cellar/wine.c").write_text("#include <string.h>\n")
+
+
+@breaks("layers", r"of no room")
+def _(source, build):
+    (source / "include/authstatus/new.h").write_text("#include <stddef.h>\n")
+
+
+@breaks("layers", r"# apr_palloc")
+def _(source, build):
+    add_object(build / ".libs/libcore.a", "void *apr_palloc(void *, unsigned long);\nvoid *f(void *p) { return apr_palloc(p, 1); }\n")
+
+
+@breaks("layers", r"# malloc")
+def _(source, build):
+    add_object(build / ".libs/libcore.a", "#include <stdlib.h>\nvoid *f(int n) { return malloc(n); }\n")
+
+
+@breaks("layers", r"# counter in \.bss")
+def _(source, build):
+    add_object(build / ".libs/libcore.a", "int counter;\nint f(void) { return ++counter; }\n")
+
+
+@breaks("layers", r"# ap_rwrite")
+def _(source, build):
+    add_object(build / ".libs/libdirectory.a", "int ap_rwrite(void *);\nint f(void *r) { return ap_rwrite(r); }\n")
+
+
+@breaks("layers", r"# ldap_err2string")
+def _(source, build):
+    add_object(build / ".libs/libmemory.a", "char *ldap_err2string(int);\nchar *f(void) { return ldap_err2string(0); }\n")
+
+
+@breaks("layers", r"memory includes authstatus/directory\.h, of directory")
+def _(source, build):
+    append(source / "src/memory/cache.c", '#include "authstatus/directory.h"\n')
+
+
+@breaks("layers", r"libcore\.a is missing")
+def _(source, build):
+    (build / ".libs/libcore.a").unlink()
+
+
+@breaks("layers", r"sources in directory")
+def _(source, build):
+    shutil.rmtree(source / "src/directory")
+
+
+@breaks("exports", r"# another_name")
+def _(source, build):
+    unit = build / "two.c"
+    unit.write_text("int authstatus_module;\nint another_name;\n")
+    subprocess.run([*compiler(), "-shared", "-fPIC", "-o", str(build / ".libs/mod_authstatus.so"), str(unit)], check=True)
+
+
+@breaks("exports", r"# as_forgotten")
+def _(source, build):
+    unit = build / "undefined.c"
+    unit.write_text("int as_forgotten(void);\nint authstatus_module(void) { return as_forgotten(); }\n")
+    subprocess.run([*compiler(), "-shared", "-fPIC", "-o", str(build / ".libs/mod_authstatus.so"), str(unit)], check=True)
+
+
+@breaks("exports", r"is missing")
+def _(source, build):
+    (build / ".libs/mod_authstatus.so").unlink()
+
+
+@breaks("directives", r"AuthStatusSecret has no Syntax line")
+def _(source, build):
+    substitute(source / "src/httpd/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthStatusSecret",\g<0>')
+
+
+@breaks("directives", r"AuthLDAPNovelty is not in the manual")
+def _(source, build):
+    substitute(source / "src/httpd/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthLDAPNovelty",\g<0>')
+
+
+@breaks("directives", r"AuthStatusNowhere is not registered")
+def _(source, build):
+    append(source / "README", "\nSyntax: AuthStatusNowhere On|Off\n")
+
+
+@breaks("directives", r"AuthStatusRumour is not registered")
+def _(source, build):
+    append(source / "README", "\nSee AuthStatusRumour.\n")
+
+
+@breaks("directives", r"README can be read")
+def _(source, build):
+    (source / "README").unlink()
+
+
+@breaks("directives", r"directives of ours")
+def _(source, build):
+    (source / "src/httpd/directives.c").unlink()
+
+
+@breaks("outcomes", r"logon-hours has none")
+def _(source, build):
+    substitute(source / "README", r"^[\s|`]*logon-hours\b.*$", "")
+
+
+@breaks("outcomes", r"sleepy is neither")
+def _(source, build):
+    append(source / "README", "\nsleepy  401  yawns\n")
+
+
+@breaks("outcomes", r"throttled: README says 503, outcome\.def 429")
+def _(source, build):
+    text = (source / "README").read_text()
+    (source / "README").write_text(re.sub(r"^([\s|`]*throttled[`\s|]+)429", r"\g<1>503", text, flags=re.MULTILINE))
+
+
+@breaks("outcomes", r"outcome\.def can be read")
+def _(source, build):
+    (source / "include/authstatus/outcome.def").unlink()
+
+
+@breaks("tags", r"AS0015: .*,")
+def _(source, build):
+    append(source / "src/httpd/report.c", 'static const char *again = "AS0015: once more";\n')
+
+
+@breaks("tags", r"report\.c:\d+: 'no tag'")
+def _(source, build):
+    append(source / "src/httpd/report.c", 'ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "no tag");\n')
+
+
+@breaks("tags", r"tags")
+def _(source, build):
+    substitute(source / "include/authstatus/outcome.def", r"(?s)\A.*", "")
+
+
+@breaks("sizes", r"outcome\.c has \d{3}")
+def _(source, build):
+    append(source / "src/core/outcome.c", "\n" * 501)
+
+
+@breaks("sizes", r"endless has 101")
+def _(source, build):
+    (source / "src/core/long.c").write_text("int endless(void)\n{\n" + "    f();\n" * 99 + "}\n")
+
+
+@breaks("sizes", r"at least \d+ files")
+def _(source, build):
+    shutil.rmtree(source / "src")
+
+
+@breaks("licence", r"# src/core/new\.c")
+def _(source, build):
+    (source / "src/core/new.c").write_text("int x;\n")
+
+
+@breaks("licence", r"# build/demo")
+def _(source, build):
+    (source / "build/demo").unlink()
+
+
+@breaks("licence", r"it is another")
+def _(source, build):
+    (source / "LICENSE").write_text("All rights reserved.\n")
+
+
+def copy(guard, top):
+    source, build = top / "source", top / "build"
+    source.mkdir()
+    for name in COPIED:
+        original = guard.source / name
+        if original.is_dir():
+            shutil.copytree(original, source / name, ignore=shutil.ignore_patterns("*.o", "*.lo", ".libs", ".deps", "*.log", "*.trs"))
+        elif original.exists():
+            shutil.copy2(original, source / name)
+    # A distribution's source is read-only in `make distcheck`, and so would its copy be.
+    for path in [source, *source.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o200)
+    (build / ".libs").mkdir(parents=True)
+    for name in BUILT:
+        shutil.copy2(guard.build / ".libs" / name, build / ".libs" / name)
+    return source, build
+
+
+def run(name, source, build):
+    result = subprocess.run([sys.executable, str(HERE / f"{name}.py"), str(source), str(build)], capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout + result.stderr
+
+
+def main():
+    guard = Guard()
+    names = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("guard", "test_guards"))
+    guard.floor("guards", names, 7)
+    guard.check("each has a test", sorted(set(names) - {name for name, _, _ in BREAKS}))
+    with tempfile.TemporaryDirectory(prefix="authstatus-guards-") as scratch:
+        for number, (name, complaint, function) in enumerate(BREAKS):
+            top = pathlib.Path(scratch) / str(number)
+            top.mkdir()
+            source, build = copy(guard, top)
+            problems = []
+            if not any(name == earlier for earlier, _, _ in BREAKS[:number]):
+                code, output = run(name, source, build)
+                problems += [f"fails on the source as it is: {line}" for line in output.splitlines() if code and line.startswith("not ok")]
+            function(source, build)
+            code, output = run(name, source, build)
+            if code == 0:
+                problems.append("passes")
+            elif "Traceback" in output or not re.search(complaint, output):
+                problems += ["fails otherwise:", *output.splitlines()]
+            guard.check(f"{name} on: {complaint}", problems)
+            shutil.rmtree(top)
+    guard.end()
+
+
+main()
