@@ -18,7 +18,7 @@ size_t as_failures_encode(const as_failures *failures, as_record_kind kind, unsi
     as_put_number(payload + 2, (uint64_t)failures->cleared, 8);
     payload[10] = (unsigned char)failures->count;
     for (int i = 0; i < failures->count; i++) {
-        as_put_number(payload + HEAD_SIZE + 8 * i, (uint64_t)failures->times[i], 8);
+        as_put_number(payload + HEAD_SIZE + 8 * (size_t)i, (uint64_t)failures->times[i], 8);
     }
     return HEAD_SIZE + 8 * (size_t)failures->count;
 }
@@ -40,7 +40,7 @@ bool as_failures_parse(const unsigned char *payload, size_t length, as_record_ki
     failures->cleared = (apr_time_t)last;
     failures->count = payload[10];
     for (int i = 0; i < failures->count; i++) {
-        uint64_t next = as_get_number(payload + HEAD_SIZE + 8 * i, 8);
+        uint64_t next = as_get_number(payload + HEAD_SIZE + 8 * (size_t)i, 8);
 
         if (next <= last || !is_time(next)) {
             return false;

@@ -115,8 +115,18 @@ static void read_shared(as_memory *memory, count *of, apr_pool_t *pool)
     as_failures_drop_future(&of->all, of->now.wall);
 }
 
+/* Who had to wait for his turn comes as late as he does: else what others counted meanwhile would be of his future. */
+static void catch_up(const as_memory *memory, as_moment *now)
+{
+    int64_t waited = memory->mono() - now->mono;
+
+    now->wall += waited;
+    now->mono += waited;
+}
+
 static void read_count(as_memory *memory, count *of, apr_pool_t *pool)
 {
+    catch_up(memory, &of->now);
     read_own(memory, of, pool);
     read_shared(memory, of, pool);
     as_failures_clear(&of->own, of->all.cleared);

@@ -74,8 +74,8 @@ static void an_outage_is_for_all_but_who_has_time_left(void **state)
     a_real_process();
     answer.retry_after = 7;
     leader = begin(&alice, 1, true);
-    same = begin(&alice, 1.05, false);
-    later = begin(&alice, 2, false);
+    same = begin(&alice, 0.9, false);
+    later = begin(&alice, 5, false);
     as_memory_end(leader, &answer);
     assert_int_equal(as_memory_wait(same, pool, &again), AS_WAITED_ANSWER);
     assert_int_equal(again.finding.outcome, AS_OUTCOME_DIRECTORY_TIMEOUT);
@@ -131,9 +131,9 @@ static void nobody_waits_beyond_his_deadline(void **state)
     late = begin(&alice, -10, false);
     began = as_memory_mono();
     assert_int_equal(as_memory_wait(late, pool, &again), AS_WAITED_DEADLINE);
-    assert_in_range(as_memory_mono() - began, 0, SECOND / 20);
+    assert_in_range(as_memory_mono() - began, 0, SECOND);
     assert_int_equal(as_memory_wait(follower, pool, &again), AS_WAITED_DEADLINE);
-    assert_in_range(as_memory_mono() - began, SECOND / 20, SECOND / 2);
+    assert_in_range(as_memory_mono() - began, SECOND / 20, 4 * SECOND);
     as_memory_end(leader, NULL);
 }
 

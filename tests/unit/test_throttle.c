@@ -341,6 +341,25 @@ static void a_clock_set_back_makes_no_wait_longer(void **state)
     assert_int_equal(ask(here, &four_in_five_minutes, "alice", NULL, AS_OUTCOME_GRANTED), 300);
 }
 
+static int64_t five_seconds_later(void)
+{
+    mono += 5 * SECOND;
+    return mono;
+}
+
+/* Who waits for his turn behind a slow store was told the time before others failed. */
+static void failures_while_waiting_are_not_of_the_future(void **state)
+{
+    as_memory *memory = a_process_with(NULL, key, 8);
+    apr_time_t before = wall, stamp;
+
+    (void)state;
+    pass(5);
+    guess(memory, &four_in_five_minutes, 4);
+    memory->mono = five_seconds_later;
+    assert_int_equal(as_throttle_admit(memory, &four_in_five_minutes, &alice, NULL, before, pool, &stamp), 300);
+}
+
 static void a_success_in_the_future_hides_no_failure(void **state)
 {
     as_memory *here = a_process();
@@ -436,6 +455,7 @@ int main(void)
         ROW(a_count_that_was_overwritten_is_written_again),
         ROW(rubbish_and_replays_are_no_count),
         ROW(a_clock_set_back_makes_no_wait_longer),
+        ROW(failures_while_waiting_are_not_of_the_future),
         ROW(a_success_in_the_future_hides_no_failure),
         ROW(lists_are_merged_in_any_order_any_number_of_times),
         ROW(only_a_list_is_parsed),
