@@ -241,6 +241,16 @@ as_memory *as_store_memory(void);
 /* NULL before the configuration is read. */
 as_counters *as_store_counters(void);
 
+/* ---- remote.c ---- */
+
+/* What a call to a store on another machine works on; of malloc, defined by who makes it. */
+typedef struct as_remote_job as_remote_job;
+typedef void as_remote_work(as_remote_job *job);
+
+/* Runs `work` on a thread of its own, and waits for it for about half a second. The job; or NULL: it did not end, or
+ * there was no thread for it, and the job is freed when it can be. Any thread. */
+as_remote_job *as_remote_run(as_remote_work *work, as_remote_job *job);
+
 /* ---- inquiry.c ---- */
 
 void as_inquiry_child_init(apr_pool_t *pool, server_rec *s);

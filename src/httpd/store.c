@@ -5,6 +5,8 @@
  */
 #include "private.h"
 
+#include <stdlib.h>
+
 #include <ap_mpm.h>
 #include <ap_provider.h>
 #include <ap_socache.h>
@@ -13,6 +15,7 @@
 #include <http_core.h>
 #include <util_mutex.h>
 
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #define MUTEX_NAME "authstatus-cache"
@@ -50,54 +53,128 @@ as_counters *as_store_counters(void)
 
 /* ---- the store's calls ---- */
 
-static void lock(void)
+/* A call with all that it needs, so that it can go on when nobody waits for it any more. */
+typedef enum as_operation { AS_RETRIEVE, AS_STORE, AS_REMOVE } as_operation;
+
+struct as_remote_job {
+    as_operation operation;
+    unsigned char id[EVP_MAX_MD_SIZE];
+    unsigned int id_length;
+    apr_time_t expiry;
+    apr_status_t status;
+    unsigned int length; /* of data */
+    unsigned char data[];
+};
+
+static void work(as_remote_job *job, apr_pool_t *pool)
 {
-    if (shared.mutex) {
-        apr_global_mutex_lock(shared.mutex);
+    const ap_socache_provider_t *provider = shared.provider;
+
+    switch (job->operation) {
+    case AS_RETRIEVE:
+        job->status =
+            provider->retrieve(shared.instance, shared.server, job->id, job->id_length, job->data, &job->length, pool);
+        break;
+    case AS_STORE:
+        job->status = provider->store(shared.instance, shared.server, job->id, job->id_length, job->expiry, job->data,
+                                      job->length, pool);
+        break;
+    case AS_REMOVE:
+        job->status = provider->remove(shared.instance, shared.server, job->id, job->id_length, pool);
+        break;
     }
 }
 
-static void unlock(void)
+/* On a thread of its own, which may outlast the request: with a pool of its own. */
+static void work_aside(as_remote_job *job)
 {
-    if (shared.mutex) {
+    apr_pool_t *pool;
+
+    job->status = apr_pool_create_unmanaged(&pool);
+    if (job->status == APR_SUCCESS) {
+        work(job, pool);
+        apr_pool_destroy(pool);
+    }
+}
+
+/* One call: serialised where the provider asks for that, else on a thread of its own, for it may be the network's. The
+ * job, which is freed by who called, or NULL: the store does not answer. */
+static as_remote_job *run(as_remote_job *job, apr_pool_t *pool)
+{
+    if (!shared.mutex) {
+        return as_remote_run(work_aside, job);
+    }
+    job->status = apr_global_mutex_lock(shared.mutex);
+    if (job->status == APR_SUCCESS) {
+        work(job, pool);
         apr_global_mutex_unlock(shared.mutex);
     }
+    return job;
+}
+
+static as_remote_job *make_job(as_operation operation, const unsigned char *id, unsigned int id_length,
+                               unsigned int length)
+{
+    as_remote_job *job = id_length <= sizeof(job->id) ? calloc(1, sizeof(*job) + length) : NULL;
+
+    if (job) {
+        job->operation = operation;
+        memcpy(job->id, id, id_length);
+        job->id_length = id_length;
+        job->length = length;
+    }
+    return job;
 }
 
 static apr_status_t retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
                              unsigned int *data_length, apr_pool_t *pool)
 {
+    as_remote_job *job = make_job(AS_RETRIEVE, id, id_length, *data_length);
     apr_status_t status;
 
     (void)context;
-    lock();
-    status = shared.provider->retrieve(shared.instance, shared.server, id, id_length, data, data_length, pool);
-    unlock();
+    job = job ? run(job, pool) : NULL;
+    if (!job) {
+        return APR_TIMEUP;
+    }
+    status = job->length <= *data_length ? job->status : APR_ENOSPC;
+    if (status == APR_SUCCESS) {
+        memcpy(data, job->data, job->length);
+        *data_length = job->length;
+    }
+    free(job);
+    return status;
+}
+
+static apr_status_t run_to_end(as_remote_job *job, apr_pool_t *pool)
+{
+    apr_status_t status = APR_TIMEUP;
+
+    job = job ? run(job, pool) : NULL;
+    if (job) {
+        status = job->status;
+        free(job);
+    }
     return status;
 }
 
 static apr_status_t store(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
                           const unsigned char *data, unsigned int data_length, apr_pool_t *pool)
 {
-    apr_status_t status;
+    as_remote_job *job = make_job(AS_STORE, id, id_length, data_length);
 
     (void)context;
-    lock();
-    status = shared.provider->store(shared.instance, shared.server, id, id_length, expiry,
-                                    (unsigned char *)(apr_uintptr_t)data, data_length, pool);
-    unlock();
-    return status;
+    if (job) {
+        job->expiry = expiry;
+        memcpy(job->data, data, data_length);
+    }
+    return run_to_end(job, pool);
 }
 
 static apr_status_t drop(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool)
 {
-    apr_status_t status;
-
     (void)context;
-    lock();
-    status = shared.provider->remove(shared.instance, shared.server, id, id_length, pool);
-    unlock();
-    return status;
+    return run_to_end(make_job(AS_REMOVE, id, id_length, 0), pool);
 }
 
 /* ---- start-up ---- */
