@@ -21,59 +21,104 @@ static ap_filter_rec_t *filter_handle;
 
 /* ---- which of the two (RFC 9110 12.5.1) ---- */
 
-/* The weight of a media range, in thousandths; 1000 where it has none or none that can be read. */
-static int weight_of(const char *parameters)
-{
-    const char *q = ap_strcasestr(parameters, "q=");
-    int thousandths = 0, scale = 1000;
+/* A media type that could be sent, and what the client says of it. */
+typedef struct as_candidate {
+    const char *type;
+    int weight;   /* in thousandths, of the most specific range that matches */
+    int specific; /* 0: no range matches; 1: any type; 2: any of this kind; 3: this one */
+} as_candidate;
 
-    if (!q || (q[2] != '0' && q[2] != '1')) {
+/* A qvalue, in thousandths. What is none counts as no qvalue. */
+static int weight_of(const char *qvalue)
+{
+    int thousandths, scale = 100;
+
+    if (*qvalue != '0' && *qvalue != '1') {
         return 1000;
     }
-    thousandths = (q[2] - '0') * 1000;
-    if (q[3] == '.') {
-        for (q += 4; apr_isdigit(*q) && scale > 1; q++) {
+    thousandths = (*qvalue++ - '0') * 1000;
+    if (*qvalue == '.') {
+        while (apr_isdigit(*++qvalue) && scale) {
+            thousandths += (*qvalue - '0') * scale;
             scale /= 10;
-            thousandths += (*q - '0') * scale;
         }
     }
     return thousandths > 1000 ? 1000 : thousandths;
 }
 
-static bool prefers_json(request_rec *r)
+/* Takes the next media range off the field, with its weight. False at the end. ap_get_token stops at a semicolon as
+ * well as at a comma, and does not pass either. */
+static bool next_range(apr_pool_t *pool, const char **field, const char **range, int *weight)
 {
-    const char *accept = apr_table_get(r->headers_in, "Accept");
-    int json = 0, html = 0;
+    *field += strspn(*field, ", \t");
+    if (!**field) {
+        return false;
+    }
+    *range = ap_get_token(pool, field, 0);
+    *weight = 1000;
+    while (**field == ';') {
+        const char *parameter;
 
-    while (accept && *accept) {
-        char *range = ap_get_token(r->pool, &accept, 1);
-        char *parameters = strchr(range, ';');
-        apr_size_t length = parameters ? (apr_size_t)(parameters - range) : strlen(range);
-        int weight = parameters ? weight_of(parameters) : 1000;
-
-        while (length && apr_isspace(range[length - 1])) {
-            length--;
-        }
-        range = apr_pstrmemdup(r->pool, range, length);
-        if (!ap_cstr_casecmp(range, PROBLEM_JSON) || !ap_cstr_casecmp(range, "application/json")) {
-            json = weight > json ? weight : json;
-        } else if (!ap_cstr_casecmp(range, "text/html") || !ap_cstr_casecmp(range, "text/*")) {
-            html = weight > html ? weight : html;
-        }
-        if (*accept == ',') {
-            accept++;
+        ++*field;
+        parameter = ap_get_token(pool, field, 1);
+        if (!strncasecmp(parameter, "q=", 2)) {
+            *weight = weight_of(parameter + 2);
         }
     }
-    return json > html;
+    *field += strcspn(*field, ",");
+    return true;
+}
+
+static void weigh(as_candidate *candidate, const char *range, int weight)
+{
+    const size_t kind = strcspn(candidate->type, "/") + 1;
+    int specific = 0;
+
+    if (!ap_cstr_casecmp(range, candidate->type)) {
+        specific = 3;
+    } else if (!ap_cstr_casecmpn(range, candidate->type, kind) && !strcmp(range + kind, "*")) {
+        specific = 2;
+    } else if (!strcmp(range, "*/*")) {
+        specific = 1;
+    }
+    if (specific > candidate->specific || (specific && specific == candidate->specific && weight > candidate->weight)) {
+        candidate->specific = specific;
+        candidate->weight = weight;
+    }
+}
+
+static bool is_preferred(const as_candidate *candidate, const as_candidate *other)
+{
+    if (candidate->weight != other->weight) {
+        return candidate->weight > other->weight;
+    }
+    return candidate->weight > 0 && candidate->specific > other->specific;
+}
+
+/* Of equal weights the one that the client has named wins: "application/json, any" is a script's. Who names
+ * neither gets the page. */
+static bool prefers_json(request_rec *r)
+{
+    const char *field = apr_table_get(r->headers_in, "Accept"), *range;
+    as_candidate page = {"text/html", 0, 0}, problem = {PROBLEM_JSON, 0, 0}, plain = {"application/json", 0, 0};
+    int weight;
+
+    while (field && next_range(r->pool, &field, &range, &weight)) {
+        weigh(&page, range, weight);
+        weigh(&problem, range, weight);
+        weigh(&plain, range, weight);
+    }
+    return is_preferred(&problem, &page) || is_preferred(&plain, &page);
 }
 
 /* ---- the two ---- */
 
-/* Names of outcomes and our sentences need no escaping in JSON or HTML; URLs were checked when they were configured. */
+/* Names of outcomes and our sentences need no escaping in JSON or HTML; a URL does. */
 static const char *json(const request_rec *r, const as_exchange *exchange)
 {
     const as_outcome_info *shown = as_outcome_describe(exchange->verdict.shown);
-    const char *help = exchange->help ? apr_psprintf(r->pool, ",\n  \"help\": \"%s\"", exchange->help) : "";
+    const char *help =
+        exchange->help ? apr_pstrcat(r->pool, ",\n  \"help\": ", as_json_string(r->pool, exchange->help), NULL) : "";
 
     return apr_psprintf(r->pool,
                         "{\n  \"type\": \"urn:x-authstatus:%s\",\n  \"title\": \"%s\",\n  \"status\": %d,\n"
@@ -88,7 +133,8 @@ static const char *html(request_rec *r, const as_exchange *exchange)
 
     return apr_pstrcat(r->pool,
                        "<!DOCTYPE html>\n<html lang=\"en\"><head>\n<meta charset=\"utf-8\">\n"
-                       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>",
+                       "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                       "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
                        line, "</title>\n</head><body>\n<h1>", line + 4, "</h1>\n<p>",
                        as_outcome_describe(exchange->verdict.shown)->sentence, "</p>\n", help ? "<p><a href=\"" : "",
                        help ? help : "", help ? "\">Get help with this</a></p>\n" : "", ap_psignature("<hr>\n", r),
@@ -104,16 +150,18 @@ static apr_status_t replace_body(ap_filter_t *filter, apr_bucket_brigade *brigad
     request_rec *r = filter->r;
     const as_exchange *exchange = as_exchange_peek(r);
     conn_rec *connection = r->connection;
-    const bool as_json = prefers_json(r);
-    const char *text = as_json ? json(r, exchange) : html(r, exchange);
-    apr_size_t length = strlen(text);
+    const char *text;
+    apr_size_t length;
+    bool as_json;
 
+    apr_brigade_cleanup(brigade);
     if (filter->ctx) {
-        apr_brigade_cleanup(brigade);
         return APR_SUCCESS;
     }
     filter->ctx = r;
-    apr_brigade_cleanup(brigade);
+    as_json = prefers_json(r);
+    text = as_json ? json(r, exchange) : html(r, exchange);
+    length = strlen(text);
     ap_set_content_type(r, as_json ? PROBLEM_JSON : "text/html; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)length);
     apr_table_mergen(r->headers_out, "Vary", "Accept");
