@@ -81,13 +81,13 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
 /* One question: who is this user, and is this the password. */
 typedef struct as_question {
     const as_directory_settings *settings;
-    const char *name;     /* as_directory_name of the settings; NULL: it is computed */
-    const char *user;     /* UTF-8, not empty; escaped here for the filter */
-    const char *password; /* UTF-8, not empty; NULL: only find the user's entry */
+    const char *name;         /* as_directory_name of the settings; NULL: it is computed */
+    const char *user;         /* UTF-8, not empty; escaped here for the filter */
+    const char *password;     /* UTF-8, not empty; NULL: only find the user's entry */
     const char *initial_bind; /* AuthLDAPInitialBindAsUser: the name that searches, with `password`; else NULL */
-    const char *known_dn; /* where the user's entry was found before: the search is left out; else NULL */
-    bool entered;         /* asked from between as_directories_enter and as_directories_leave */
-    apr_time_t deadline;  /* nothing of this question takes longer, in apr_time_now()'s clock */
+    const char *known_dn;     /* where the user's entry was found before: the search is left out; else NULL */
+    bool entered;             /* asked from between as_directories_enter and as_directories_leave */
+    apr_time_t deadline;      /* nothing of this question takes longer, in apr_time_now()'s clock */
 } as_question;
 
 /* Asks. Always fills in the whole reply; what it points to lives as long as `pool`. Blocks at most until the
@@ -122,6 +122,26 @@ typedef struct as_server_state {
 } as_server_state;
 
 typedef void as_server_visitor(void *data, const as_server_state *state);
-void as_directories_visit(as_directories *all, as_server_visitor *visit, void *data);
+/* The servers of one directory, by its as_directory_name; NULL: of all. */
+void as_directories_visit(as_directories *all, const char *name, as_server_visitor *visit, void *data);
+
+/* A step of a question, as it ended; all it points to lives as long as the question's pool. */
+typedef struct as_sight {
+    as_step step;
+    const char *server;         /* "host:port" */
+    const char *what;           /* connect: the address, "" if none was reached; TLS: protocol and cipher; binds: the
+                                   name, "" for anonymous; search: the filter. Never a password */
+    const as_reply *reply;      /* NULL: connect or TLS went well; else a failure, or an answer whatever its code. It
+                                   is not to be kept: the next step writes to it */
+    apr_interval_time_t took;   /* on a clock that nobody sets */
+    apr_interval_time_t lookup; /* connect: how much of that was the lookup of the name */
+    const unsigned char *certificate; /* TLS: the server's, in DER; NULL: not known */
+    size_t certificate_length;
+} as_sight;
+
+/* Tells `observer` every step from now on, in the thread that asks; NULL: nobody, as from the start. To be set before
+ * the first question. */
+typedef void as_observer(void *data, const as_sight *sight);
+void as_directories_observe(as_directories *all, as_observer *observer, void *data);
 
 #endif

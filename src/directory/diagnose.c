@@ -102,6 +102,7 @@ static const char *fetch(const as_session *failed, apr_pool_t *pool)
     as_reply_clear(&reply);
     settings->verify_certificate = false;
     session = as_session_aside(peer->directory, settings, peer->address, pool);
+    session->unobserved = true;
     session->peer->directory->tls = NULL; /* A context that does not verify is for nobody else. */
     if (as_session_open(session, failed->wire.deadline, pool, &reply) &&
         ldap_get_option(session->ld, LDAP_OPT_X_TLS_PEERCERT, &der) == LDAP_OPT_SUCCESS && der.bv_val) {

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include <apr_general.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -78,6 +80,14 @@ static apr_status_t make_peer(as_peer *peer, as_directory *directory, const as_s
     return status == APR_SUCCESS ? as_pool_create(peer) : status;
 }
 
+/* The service account's: nothing else here is secret. */
+static void wipe_password(const as_directory_settings *settings)
+{
+    if (settings->bind_password) {
+        OPENSSL_cleanse((char *)(intptr_t)settings->bind_password, strlen(settings->bind_password));
+    }
+}
+
 static void destroy(as_directory *directory)
 {
     int i;
@@ -86,6 +96,7 @@ static void destroy(as_directory *directory)
         as_pool_destroy(&directory->peers[i]);
     }
     as_tls_destroy(directory->tls);
+    wipe_password(directory->settings);
     apr_pool_destroy(directory->pool);
 }
 
@@ -253,18 +264,29 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     return all;
 }
 
-/* Everything that is listed, taken so that no lock is held while a visitor writes to a client. */
-static apr_array_header_t *take_all(as_directories *all, apr_pool_t *pool)
+static void take(apr_array_header_t *taken, as_directory *directory)
 {
-    apr_array_header_t *taken = apr_array_make(pool, 16, sizeof(as_directory *));
+    directory->users++;
+    APR_ARRAY_PUSH(taken, as_directory *) = directory;
+}
+
+/* What is listed, taken so that no lock is held while a visitor writes to a client. */
+static apr_array_header_t *take_listed(as_directories *all, const char *name, apr_pool_t *pool)
+{
+    apr_array_header_t *taken = apr_array_make(pool, name ? 1 : 16, sizeof(as_directory *));
+    as_directory *one;
     apr_hash_index_t *at;
 
     apr_thread_mutex_lock(all->mutex);
-    for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
-        as_directory *directory = apr_hash_this_val(at);
-
-        directory->users++;
-        APR_ARRAY_PUSH(taken, as_directory *) = directory;
+    if (name) {
+        one = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
+        if (one) {
+            take(taken, one);
+        }
+    } else {
+        for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
+            take(taken, apr_hash_this_val(at));
+        }
     }
     apr_thread_mutex_unlock(all->mutex);
     return taken;
@@ -286,7 +308,7 @@ static void visit_peer(as_peer *peer, as_server_visitor *visit, void *data)
     visit(data, &state);
 }
 
-void as_directories_visit(as_directories *all, as_server_visitor *visit, void *data)
+void as_directories_visit(as_directories *all, const char *name, as_server_visitor *visit, void *data)
 {
     apr_pool_t *pool = NULL;
     apr_array_header_t *taken;
@@ -295,7 +317,7 @@ void as_directories_visit(as_directories *all, as_server_visitor *visit, void *d
     if (apr_pool_create_unmanaged(&pool) != APR_SUCCESS) {
         return;
     }
-    taken = take_all(all, pool);
+    taken = take_listed(all, name, pool);
     for (i = 0; i < taken->nelts; i++) {
         as_directory *directory = APR_ARRAY_IDX(taken, i, as_directory *);
 

@@ -7,6 +7,7 @@
  *   diagnose.c    why a certificate was not taken
  *   session.c     one LDAP session: open, bind, search
  *   answer.c      libldap's messages into a reply
+ *   observe.c     tells who looks on
  *   breaker.c     is this server left alone?
  *   gate.c        how many questions may wait
  *   pace.c        how long a question about nobody is to take
@@ -54,11 +55,12 @@ as_mono as_mono_min(as_mono a, as_mono b);
 
 /* wire.c: one TCP connection. Its descriptor is non-blocking and owned by the wire. */
 typedef struct as_wire {
-    int fd;           /* -1: none */
-    as_mono deadline; /* no wait goes on after that; set before each operation */
-    bool timed_out;   /* the deadline ended a wait */
-    bool closed;      /* the peer ended it */
-    int error;        /* errno of the system call that failed, 0: none */
+    int fd;            /* -1: none */
+    as_mono deadline;  /* no wait goes on after that; set before each operation */
+    bool timed_out;    /* the deadline ended a wait */
+    bool closed;       /* the peer ended it */
+    as_mono looked_up; /* when the addresses of the name were known */
+    int error;         /* errno of the system call that failed, 0: none */
 } as_wire;
 
 /* Connects. False with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread: the
@@ -208,9 +210,10 @@ typedef struct as_session {
     bool kept; /* of the list, not beside it */
     LDAP *ld;  /* NULL: not open */
     as_wire wire;
-    bool bound;  /* AS_KIND_SEARCH: the service account is bound */
-    bool dead;   /* not to be used again */
-    bool reused; /* it was open when it was lent */
+    bool bound;      /* AS_KIND_SEARCH: the service account is bound */
+    bool dead;       /* not to be used again */
+    bool reused;     /* it was open when it was lent */
+    bool unobserved; /* only to look at something again */
     as_mono opened;
     unsigned long answers; /* operations answered since it was opened */
 } as_session;
@@ -243,6 +246,10 @@ void as_session_close(as_session *session); /* never waits */
 /* diagnose.c: what is wrong with the certificate that a session did not take, or NULL. */
 const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool);
 
+/* observe.c. `reply`: NULL for connect and TLS that went well. */
+void as_observe(as_session *session, as_step step, const char *what, as_mono started, const as_reply *reply,
+                apr_pool_t *pool);
+
 /* answer.c */
 void as_reply_clear(as_reply *reply);
 void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason);
@@ -270,6 +277,8 @@ struct as_directories {
     apr_hash_t *table;
     as_gate gate;
     char decoy[33]; /* 128 random bits, in hexadecimal: the name of nobody */
+    as_observer *observer;
+    void *observer_data;
 };
 
 /* The directory of these settings, made if there is none. Given back with as_directory_put. NULL without memory. */

@@ -51,7 +51,7 @@ static unsigned spread(as_mono now)
 
 as_mono as_pace_lack(as_pace *pace)
 {
-    as_mono known[AS_PACE_SAMPLES], nobody[AS_PACE_SAMPLES], typical, lack;
+    as_mono known[AS_PACE_SAMPLES] = {0}, nobody[AS_PACE_SAMPLES] = {0}, typical, lack;
     unsigned of_known = sort(&pace->rings[AS_PACED_REFUSED], known);
     unsigned of_nobody = sort(&pace->rings[AS_PACED_NOBODY], nobody);
 

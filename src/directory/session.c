@@ -240,14 +240,11 @@ static void tell_tls_failure(as_session *session, const char *reason, apr_pool_t
     as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : "the server's certificate was not accepted");
 }
 
-static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
+static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
     const as_directory_settings *settings = session->peer->directory->settings;
     const char *reason;
 
-    if (settings->security == AS_SECURITY_NONE) {
-        return true;
-    }
     if (settings->security == AS_SECURITY_STARTTLS && !ask_for_tls(session, pool, reply)) {
         return false;
     }
@@ -258,6 +255,19 @@ static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
     }
     tell_tls_failure(session, reason, pool, reply);
     return false;
+}
+
+static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    bool secured;
+
+    if (session->peer->directory->settings->security == AS_SECURITY_NONE) {
+        return true;
+    }
+    secured = start_tls(session, pool, reply);
+    as_observe(session, AS_STEP_TLS, NULL, started, secured ? NULL : reply, pool);
+    return secured;
 }
 
 bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
@@ -272,8 +282,10 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     set_deadline(session, deadline, settings->connect_timeout);
     if (!as_wire_connect(&session->wire, session->peer->address, pool, &failure, &reason)) {
         as_reply_fail(reply, AS_STEP_CONNECT, failure, reason);
+        as_observe(session, AS_STEP_CONNECT, NULL, session->opened, reply, pool);
         return false;
     }
+    as_observe(session, AS_STEP_CONNECT, NULL, session->opened, NULL, pool);
     atomic_fetch_add_explicit(&session->peer->open, 1, memory_order_relaxed);
     as_gate_answered(&session->peer->directory->all->gate);
     if (!attach(session)) {
@@ -330,13 +342,14 @@ static bool bind_as(as_session *session, const char *dn, const char *password, L
                     apr_pool_t *pool, as_reply *reply)
 {
     struct berval secret = {strlen(password), (char *)(intptr_t)password};
+    as_mono started = as_mono_now();
     int id = 0;
     int code = ldap_sasl_bind(session->ld, dn, LDAP_SASL_SIMPLE, &secret, controls, NULL, &id);
+    bool answered = code == LDAP_SUCCESS ? finish(session, id, LDAP_RES_BIND, step, pool, reply)
+                                         : unsent(session, code, step, pool, reply);
 
-    if (code != LDAP_SUCCESS) {
-        return unsent(session, code, step, pool, reply);
-    }
-    return finish(session, id, LDAP_RES_BIND, step, pool, reply);
+    as_observe(session, step, dn, started, reply, pool);
+    return answered;
 }
 
 bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
@@ -395,13 +408,10 @@ static bool cut_short(as_session *session, as_reply *reply)
     return true;
 }
 
-bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
-                       as_reply *reply)
+static bool run_search(as_session *session, const as_search *search, as_mono started, apr_pool_t *pool, as_reply *reply)
 {
-    as_mono started = as_mono_now();
     int id = 0, code, count;
 
-    set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
     code = send_search(session, search, &id);
     if (code != LDAP_SUCCESS) {
         return unsent(session, code, AS_STEP_SEARCH, pool, reply);
@@ -432,4 +442,16 @@ bool as_session_search(as_session *session, const as_search *search, as_mono dea
         return cut_short(session, reply);
     }
     return refused_answer(session, AS_STEP_SEARCH, "an answer without an end", reply);
+}
+
+bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
+                       as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    bool answered;
+
+    set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
+    answered = run_search(session, search, started, pool, reply);
+    as_observe(session, AS_STEP_SEARCH, search->filter, started, reply, pool);
+    return answered;
 }

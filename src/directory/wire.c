@@ -277,6 +277,7 @@ bool as_wire_connect(as_wire *wire, const as_server_address *address, apr_pool_t
 
     wire->timed_out = wire->closed = false;
     wire->error = 0;
+    wire->looked_up = as_mono_now();
     if (error) {
         *failure = AS_FAILURE_DOWN;
         *reason = apr_psprintf(pool, "the address of %s is not found: %s", address->host, gai_strerror(error));

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * authstatus-explain: what its files may see of each other.
+ *
+ *   authstatus-explain.c  from the command line to an exit code
+ *   explain_options.c     the command line
+ *   explain_config.c      httpd's configuration: lines, words, sections
+ *   explain_directives.c  what the directives in it mean
+ *   explain_secret.c      passwords: from files and the terminal, wiped
+ *   explain_ask.c         the question, and its steps as they end
+ *   explain_words.c       octets, dates and codes in words
+ *   explain_text.c        the explanation for a person
+ *   explain_json.c        the explanation for a program
+ *
+ * Functions that can fail return NULL, or a sentence that says what is wrong and never has a password in it.
+ */
+#ifndef AUTHSTATUS_EXPLAIN_H
+#define AUTHSTATUS_EXPLAIN_H
+
+#include <regex.h>
+#include <stdio.h>
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+#include "authstatus/directory.h"
+#include "authstatus/outcome.h"
+#include "authstatus/verdict.h"
+
+#define PROGRAM "authstatus-explain"
+
+/* Exit codes, one for each class that a login can end in. */
+#define EXIT_GRANTED 0 /* also: nothing is wrong as far as it was asked */
+#define EXIT_USAGE 1
+#define EXIT_UNAUTHENTICATED 2
+#define EXIT_REFUSED 3
+#define EXIT_UNAVAILABLE 4
+#define EXIT_MISCONFIGURED 5
+
+/* What is to be explained. */
+typedef struct explain_wish {
+    as_directory_settings settings;
+    const char *url;         /* as it was given, for the headline */
+    const char *user;        /* NULL: does the directory answer at all? */
+    char *password;          /* wiped at the end; NULL: explain as far as the entry */
+    bool password_was_asked; /* there was a way to give one */
+    bool initial_bind;       /* AuthLDAPInitialBindAsUser */
+    regex_t *initial_bind_pattern;
+    const char *initial_bind_name;
+    apr_interval_time_t deadline;
+    bool json;
+} explain_wish;
+
+/* The command line, before the configuration is read. */
+typedef struct explain_options {
+    apr_array_header_t *configurations; /* files, const char * */
+    const char *section;
+    const char *url, *user;
+    const char *bind_dn, *bind_password_file, *password_file;
+    char *bind_password;
+    bool ask_bind_password, no_password, start_tls, json;
+    int deref;                   /* -1: not said */
+    apr_array_header_t *options; /* of -o, "name=value", const char * */
+} explain_options;
+
+/* explain_options.c. EXIT_USAGE where it cannot go on; 0 and *done for --help and --version. */
+int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_options *options, bool *done);
+const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, explain_wish *wish);
+
+/* explain_config.c */
+typedef struct explain_directive {
+    const char *name;
+    int argc;
+    const char *const *argv;
+    const char *const *sections; /* that it stands in, from the outermost, as "Location /a"; NULL-terminated */
+    const char *file;
+    int line;
+} explain_directive;
+
+/* The directives about LDAP and the deadline in these files, in their order: const explain_directive *. */
+const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *pool, apr_array_header_t **directives);
+/* Those that are in force where the directory's URL stands, an outer one before an inner one. `section` NULL: there
+ * must be one URL alone. */
+const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
+                           apr_array_header_t **chosen);
+
+/* explain_directives.c */
+void explain_defaults(explain_wish *wish);
+const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
+const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
+/* "500ms", "10s", "5min", "1h"; a bare number counts seconds. */
+bool explain_parse_time(const char *text, apr_interval_time_t *time);
+
+/* explain_secret.c. What they return is wiped when the pool goes. */
+const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **secret);
+const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **secret);
+/* Without echo. *secret is NULL where there is no terminal. */
+const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, char **secret);
+char *explain_secret_copy(const char *secret, apr_pool_t *pool);
+bool explain_has_terminal(void);
+
+/* A step as it ended. */
+typedef struct explain_step {
+    as_step step;
+    const char *server, *what;
+    apr_interval_time_t took, lookup;
+    bool well; /* it went well, or was answered with success */
+    bool answered;
+    as_reply reply; /* of this step; only where not well, or answered */
+    const unsigned char *certificate;
+    size_t certificate_length;
+} explain_step;
+
+typedef struct explain_story {
+    const explain_wish *wish;
+    apr_pool_t *pool;
+    apr_array_header_t *steps; /* explain_step */
+    as_reply reply;
+    bool asked;   /* a directory was; else the credentials alone decided */
+    bool partial; /* all is well as far as it was asked, which was not up to a password */
+    as_finding finding;
+    as_verdict verdict; /* under the defaults: AuthStatusDisclose Proven */
+    as_verdict open;    /* under AuthStatusDisclose Always */
+} explain_story;
+
+/* explain_ask.c. `tell`: called for each step as it ends; may be NULL. */
+typedef void explain_teller(const explain_story *story, const explain_step *step);
+explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool);
+int explain_exit_code(const explain_story *story);
+
+/* explain_words.c: texts for people; from the pool */
+
+/* Printable on a terminal: what is no UTF-8, controls it or changes the direction of writing becomes \xNN. */
+const char *explain_printable(const char *text, size_t length, apr_pool_t *pool);
+/* The octets of the character at `text`, and the character; 0: it is no UTF-8. */
+size_t explain_utf8(const char *text, size_t length, unsigned *code);
+const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool);
+const char *explain_step_name(as_step step);
+const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool); /* "49/pp1", as the logs have it; or "" */
+const char *explain_control_name(const char *oid);
+const char *explain_control(const as_control *control, apr_pool_t *pool);
+/* For the administrator; NULL: there is nothing to advise. */
+const char *explain_advice(const explain_story *story);
+typedef struct explain_certificate {
+    const char *subject, *issuer, *not_before, *not_after; /* the dates as RFC 3339 has them */
+    long days_left;
+} explain_certificate;
+bool explain_read_certificate(const explain_step *step, apr_pool_t *pool, explain_certificate *certificate);
+
+/* explain_text.c */
+void explain_text_begin(const explain_wish *wish, apr_pool_t *pool);
+void explain_text_step(const explain_story *story, const explain_step *step);
+void explain_text_end(const explain_story *story);
+
+/* explain_json.c */
+void explain_json(const explain_story *story);
+
+#endif

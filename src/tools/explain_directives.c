@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the directives of a configuration mean, as src/httpd/directives*.c have it; and the defaults, as
+ * src/httpd/settings.c has them.
+ */
+#include "explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <ldap.h>
+
+#include <apr_strings.h>
+
+#include "core/text.h"
+
+/* What must wait until all directives are read. */
+typedef struct pending {
+    apr_pool_t *pool;
+    explain_wish *wish;
+    bool has_mode;
+    as_security trusted_mode;
+    const char *remote_user_attribute;
+    const char *server_root;
+} pending;
+
+typedef const char *directive_setter(pending *into, const explain_directive *directive);
+
+void explain_defaults(explain_wish *wish)
+{
+    memset(wish, 0, sizeof(*wish));
+    wish->deadline = apr_time_from_sec(5);
+    wish->settings.deref = LDAP_DEREF_ALWAYS;
+    wish->settings.verify_certificate = true;
+    wish->settings.connect_timeout = apr_time_from_sec(10);
+    wish->settings.operation_timeout = apr_time_from_sec(60);
+    wish->settings.session_ttl = -1;
+    /* There is nobody to hide anything from. */
+    wish->settings.uniform_timing = false;
+}
+
+bool explain_parse_time(const char *text, apr_interval_time_t *time)
+{
+    static const struct {
+        const char *unit;
+        apr_interval_time_t length;
+    } units[] = {{"", 1000000}, {"ms", 1000}, {"s", 1000000}, {"min", 60000000}, {"h", APR_INT64_C(3600000000)}};
+    char *end;
+    apr_int64_t number = apr_strtoi64(text, &end, 10);
+    size_t i;
+
+    if (end == text || !as_text_is_digit(*text) || number > 86400000) {
+        return false;
+    }
+    for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (!strcmp(end, units[i].unit)) {
+            *time = number * units[i].length;
+            return *time <= apr_time_from_sec(86400);
+        }
+    }
+    return false;
+}
+
+const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool)
+{
+    as_directory_settings *settings = &wish->settings;
+    const char **attributes;
+    int i;
+
+    for (i = 0; i < settings->attribute_count; i++) {
+        if (as_text_equal(settings->attributes[i], attribute)) {
+            return NULL;
+        }
+    }
+    attributes = apr_pcalloc(pool, (size_t)(i + 2) * sizeof(*attributes));
+    memcpy(attributes, settings->attributes, (size_t)i * sizeof(*attributes));
+    attributes[i] = attribute;
+    settings->attributes = attributes;
+    settings->attribute_count = i + 1;
+    return NULL;
+}
+
+static const char *set_url(pending *into, const explain_directive *directive)
+{
+    const char *mode = directive->argc > 1 ? directive->argv[1] : NULL;
+
+    into->wish->url = directive->argv[0];
+    into->has_mode = mode != NULL;
+    return as_directory_parse_url(into->pool, directive->argv[0], mode, &into->wish->settings);
+}
+
+static const char *set_bind_dn(pending *into, const explain_directive *directive)
+{
+    into->wish->settings.bind_dn = directive->argv[0];
+    return NULL;
+}
+
+static const char *set_bind_password(pending *into, const explain_directive *directive)
+{
+    const char *text = directive->argv[0];
+    char *password = NULL;
+    const char *error = NULL;
+
+    if (!strncmp(text, "exec:", 5)) {
+        error = explain_secret_of_program(text + 5, into->pool, &password);
+    } else {
+        password = explain_secret_copy(text, into->pool);
+    }
+    into->wish->settings.bind_password = password;
+    return error;
+}
+
+static const char *set_flag(const char *text, bool *flag)
+{
+    if (!as_text_equal(text, "on") && !as_text_equal(text, "off")) {
+        return "it takes On or Off";
+    }
+    *flag = as_text_equal(text, "on");
+    return NULL;
+}
+
+static const char *set_deref(pending *into, const explain_directive *directive)
+{
+    static const struct {
+        const char *word;
+        int value;
+    } words[] = {{"never", LDAP_DEREF_NEVER},     {"off", LDAP_DEREF_NEVER},     {"searching", LDAP_DEREF_SEARCHING},
+                 {"finding", LDAP_DEREF_FINDING}, {"always", LDAP_DEREF_ALWAYS}, {"on", LDAP_DEREF_ALWAYS}};
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (as_text_equal(directive->argv[0], words[i].word)) {
+            into->wish->settings.deref = words[i].value;
+            return NULL;
+        }
+    }
+    return "it takes never, searching, finding or always";
+}
+
+static const char *set_remote_user_attribute(pending *into, const explain_directive *directive)
+{
+    into->remote_user_attribute = directive->argv[0];
+    return NULL;
+}
+
+static const char *set_initial_bind(pending *into, const explain_directive *directive)
+{
+    return set_flag(directive->argv[0], &into->wish->initial_bind);
+}
+
+/* httpd's are Perl's regular expressions; what is used here is the same in POSIX's. */
+static const char *set_initial_bind_pattern(pending *into, const explain_directive *directive)
+{
+    regex_t *pattern = apr_pcalloc(into->pool, sizeof(*pattern));
+
+    if (directive->argc < 2) {
+        return "it takes a regular expression and a name";
+    }
+    if (regcomp(pattern, directive->argv[0], REG_EXTENDED) != 0) {
+        return "this program knows POSIX's extended regular expressions alone, and that is none";
+    }
+    into->wish->initial_bind_pattern = pattern;
+    into->wish->initial_bind_name = directive->argv[1];
+    return NULL;
+}
+
+static const char *set_referrals(pending *into, const explain_directive *directive)
+{
+    bool on = false;
+    const char *error = NULL;
+
+    if (as_text_equal(directive->argv[0], "default")) {
+        into->wish->settings.referrals = AS_REFERRALS_DEFAULT;
+        return NULL;
+    }
+    error = set_flag(directive->argv[0], &on);
+    into->wish->settings.referrals = on ? AS_REFERRALS_ON : AS_REFERRALS_OFF;
+    return error;
+}
+
+static const char *set_trusted_mode(pending *into, const explain_directive *directive)
+{
+    const char *word = directive->argv[0];
+
+    if (as_text_equal(word, "SSL")) {
+        into->trusted_mode = AS_SECURITY_SSL;
+    } else if (as_text_equal(word, "TLS") || as_text_equal(word, "STARTTLS")) {
+        into->trusted_mode = AS_SECURITY_STARTTLS;
+    } else if (as_text_equal(word, "NONE")) {
+        into->trusted_mode = AS_SECURITY_NONE;
+    } else {
+        return "it takes NONE, SSL, TLS or STARTTLS";
+    }
+    return NULL;
+}
+
+static const char *set_server_root(pending *into, const explain_directive *directive)
+{
+    into->server_root = directive->argv[0];
+    return NULL;
+}
+
+static const char *set_certificate(pending *into, const explain_directive *directive)
+{
+    as_directory_settings *settings = &into->wish->settings;
+    const char *type = directive->argv[0], *path;
+
+    if (directive->argc < 2) {
+        return "it takes a type and a file";
+    }
+    path = directive->argv[1];
+    if (*path != '/' && into->server_root) {
+        path = apr_pstrcat(into->pool, into->server_root, "/", path, NULL);
+    }
+    if (as_text_equal(type, "CA_BASE64")) {
+        settings->ca_file = path;
+    } else if (as_text_equal(type, "CERT_BASE64")) {
+        settings->client_certificate = path;
+    } else if (as_text_equal(type, "KEY_BASE64")) {
+        settings->client_key = path;
+    } else {
+        return "it takes CA_BASE64, CERT_BASE64 or KEY_BASE64";
+    }
+    return NULL;
+}
+
+static const char *set_verify(pending *into, const explain_directive *directive)
+{
+    return set_flag(directive->argv[0], &into->wish->settings.verify_certificate);
+}
+
+static const char *set_seconds(const char *text, apr_interval_time_t *time)
+{
+    return text[strspn(text, "0123456789")] || !explain_parse_time(text, time) ? "it takes a number of seconds" : NULL;
+}
+
+static const char *set_connection_timeout(pending *into, const explain_directive *directive)
+{
+    return set_seconds(directive->argv[0], &into->wish->settings.connect_timeout);
+}
+
+static const char *set_timeout(pending *into, const explain_directive *directive)
+{
+    return set_seconds(directive->argv[0], &into->wish->settings.operation_timeout);
+}
+
+static const char *set_deadline(pending *into, const explain_directive *directive)
+{
+    return explain_parse_time(directive->argv[0], &into->wish->deadline) && into->wish->deadline > 0
+               ? NULL
+               : "it takes a time: a number, and ms, s, min or h after it";
+}
+
+static const struct {
+    const char *name;
+    directive_setter *set;
+} setters[] = {
+    {"ServerRoot", set_server_root},
+    {"AuthLDAPURL", set_url},
+    {"AuthLDAPBindDN", set_bind_dn},
+    {"AuthLDAPBindPassword", set_bind_password},
+    {"AuthLDAPDereferenceAliases", set_deref},
+    {"AuthLDAPRemoteUserAttribute", set_remote_user_attribute},
+    {"AuthLDAPInitialBindAsUser", set_initial_bind},
+    {"AuthLDAPInitialBindPattern", set_initial_bind_pattern},
+    {"LDAPReferrals", set_referrals},
+    {"LDAPTrustedMode", set_trusted_mode},
+    {"LDAPTrustedGlobalCert", set_certificate},
+    {"LDAPTrustedClientCert", set_certificate},
+    {"LDAPVerifyServerCert", set_verify},
+    {"LDAPConnectionTimeout", set_connection_timeout},
+    {"LDAPTimeout", set_timeout},
+    {"AuthStatusDeadline", set_deadline},
+};
+
+static const char *apply_one(pending *into, const explain_directive *directive)
+{
+    const char *error = NULL;
+    size_t i;
+
+    for (i = 0; i < sizeof(setters) / sizeof(setters[0]) && !error; i++) {
+        if (as_text_equal(directive->name, setters[i].name)) {
+            error = directive->argc > 0 ? setters[i].set(into, directive) : "it has no argument";
+        }
+    }
+    return error ? apr_psprintf(into->pool, "%s:%d: %s: %s", directive->file, directive->line, directive->name, error)
+                 : NULL;
+}
+
+const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish)
+{
+    pending into = {.pool = pool, .wish = wish, .trusted_mode = AS_SECURITY_NONE};
+    const char *error = NULL;
+    int i;
+
+    for (i = 0; i < chosen->nelts && !error; i++) {
+        error = apply_one(&into, APR_ARRAY_IDX(chosen, i, const explain_directive *));
+    }
+    if (error) {
+        return error;
+    }
+    if (!into.has_mode && wish->settings.security == AS_SECURITY_NONE) {
+        wish->settings.security = into.trusted_mode;
+    }
+    return into.remote_user_attribute ? explain_add_attribute(wish, into.remote_user_attribute, pool) : NULL;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The explanation for a program: one JSON object (RFC 8259). Octets that are no UTF-8 become U+FFFD.
+ */
+#include "explain.h"
+
+#include <string.h>
+
+#include <ldap.h>
+
+#include "authstatus/ppolicy.h"
+
+static void put_string(const char *text, size_t length)
+{
+    size_t at = 0;
+
+    putchar('"');
+    while (at < length) {
+        unsigned code = 0xfffd;
+        size_t size = explain_utf8(text + at, length - at, &code);
+
+        if (size == 0) {
+            printf("\\ufffd");
+            size = 1;
+        } else if (code == '"' || code == '\\') {
+            printf("\\%c", (int)code);
+        } else if (code < 0x20 || code == 0x7f) {
+            printf("\\u%04x", code);
+        } else {
+            printf("%.*s", (int)size, text + at);
+        }
+        at += size;
+    }
+    putchar('"');
+}
+
+static void put_text(const char *text)
+{
+    if (text) {
+        put_string(text, strlen(text));
+    } else {
+        printf("null");
+    }
+}
+
+/* A member, with the comma of the one before. */
+static void put_name(const char *name)
+{
+    printf(", \"%s\": ", name);
+}
+
+static void put_member(const char *name, const char *text)
+{
+    put_name(name);
+    put_text(text);
+}
+
+static void put_flag(const char *name, bool flag)
+{
+    put_name(name);
+    printf(flag ? "true" : "false");
+}
+
+static void put_number(const char *name, long number)
+{
+    put_name(name);
+    printf("%ld", number);
+}
+
+static void put_known_number(const char *name, long number)
+{
+    if (number >= 0) {
+        put_number(name, number);
+    }
+}
+
+static void put_milliseconds(const char *name, apr_interval_time_t time)
+{
+    put_name(name);
+    printf("%ld.%03ld", (long)(time / 1000), (long)(time % 1000));
+}
+
+static void put_control(const as_control *control, apr_pool_t *pool)
+{
+    as_ppolicy read = as_ppolicy_read(control, 1);
+
+    printf("{\"oid\": ");
+    put_text(control->oid);
+    put_member("name", explain_control_name(control->oid));
+    put_member("value", control->value ? explain_hex(control->value, control->length, pool) : NULL);
+    put_member("says", explain_control(control, pool));
+    if (!read.contradictory) {
+        put_known_number("error", read.error);
+        put_known_number("expires_in", read.expires_in);
+        put_known_number("grace_logins", read.grace_logins);
+    }
+    printf("}");
+}
+
+static void put_answer(const as_reply *reply, apr_pool_t *pool)
+{
+    size_t i;
+
+    put_number("code", reply->code);
+    put_member("code_text", ldap_err2string(reply->code));
+    put_name("diagnostic");
+    put_string(reply->diagnostic, reply->diagnostic_length);
+    if (*reply->matched_dn) {
+        put_member("matched", reply->matched_dn);
+    }
+    put_name("controls");
+    printf("[");
+    for (i = 0; i < reply->control_count; i++) {
+        printf(i ? ", " : "");
+        put_control(&reply->controls[i], pool);
+    }
+    printf("]");
+}
+
+static void put_entry(const explain_story *story, const as_reply *reply)
+{
+    const as_directory_settings *settings = &story->wish->settings;
+    int i;
+
+    put_number("entries", (long)reply->entries);
+    put_flag("referral", reply->referral);
+    if (!reply->dn) {
+        return;
+    }
+    put_member("dn", reply->dn);
+    put_name("attributes");
+    printf("{");
+    for (i = 0; reply->values && i < settings->attribute_count; i++) {
+        printf(i ? ", " : "");
+        put_text(settings->attributes[i]);
+        printf(": ");
+        put_text(reply->values[i]);
+    }
+    printf("}");
+}
+
+static void put_certificate(const explain_step *step, apr_pool_t *pool)
+{
+    explain_certificate certificate;
+
+    if (!explain_read_certificate(step, pool, &certificate)) {
+        return;
+    }
+    put_name("certificate");
+    printf("{\"subject\": ");
+    put_text(certificate.subject);
+    put_member("issuer", certificate.issuer);
+    put_member("not_before", certificate.not_before);
+    put_member("not_after", certificate.not_after);
+    put_number("days_left", certificate.days_left);
+    printf("}");
+}
+
+static const char *what_is_told(as_step step)
+{
+    switch (step) {
+    case AS_STEP_CONNECT:
+        return "address";
+    case AS_STEP_TLS:
+        return "protocol";
+    case AS_STEP_SEARCH:
+        return "filter";
+    case AS_STEP_SERVICE_BIND:
+    case AS_STEP_USER_BIND:
+        break;
+    }
+    return "name";
+}
+
+static void put_step(const explain_story *story, const explain_step *step)
+{
+    printf("{\"step\": ");
+    put_text(explain_step_name(step->step));
+    put_member("server", step->server);
+    put_milliseconds("milliseconds", step->took);
+    put_flag("ok", step->well);
+    if (*step->what) {
+        put_member(what_is_told(step->step), step->what);
+    }
+    if (step->step == AS_STEP_CONNECT) {
+        put_milliseconds("lookup_milliseconds", step->lookup);
+    }
+    if (step->answered) {
+        put_answer(&step->reply, story->pool);
+        if (step->step == AS_STEP_SEARCH && story->wish->user) {
+            put_entry(story, &step->reply);
+        }
+    } else if (!step->well) {
+        put_member("reason", step->reply.reason);
+    }
+    put_certificate(step, story->pool);
+    printf("}");
+}
+
+static void put_outcome(const explain_story *story)
+{
+    const as_outcome_info *outcome = as_outcome_describe(story->finding.outcome);
+
+    put_member("outcome", outcome->name);
+    put_member("class", as_class_describe(outcome->of)->name);
+    put_flag("proven", story->finding.proven);
+    put_member("ldap", explain_ldap_code(&story->finding, story->pool));
+    put_known_number("password_expires_in", story->finding.expires_in);
+    put_known_number("grace_logins", story->finding.grace_logins);
+    put_member("reason", story->asked && story->reply.failure != AS_FAILURE_NONE ? story->reply.reason : NULL);
+    put_number("status", story->verdict.status);
+    put_known_number("retry_after", story->verdict.retry_after);
+    put_member("shown", as_outcome_describe(story->verdict.shown)->name);
+    put_member("sentence", as_outcome_describe(story->verdict.shown)->sentence);
+    put_number("status_always", story->open.status);
+    put_member("advice", explain_advice(story));
+}
+
+void explain_json(const explain_story *story)
+{
+    const explain_wish *wish = story->wish;
+    int i;
+
+    printf("{\"url\": ");
+    put_text(wish->url);
+    put_member("user", wish->user);
+    put_member("service_account", wish->settings.bind_dn);
+    put_flag("partial", story->partial);
+    put_number("exit_code", explain_exit_code(story));
+    put_name("steps");
+    printf("[");
+    for (i = 0; i < story->steps->nelts; i++) {
+        printf(i ? ",\n  " : "\n  ");
+        put_step(story, &APR_ARRAY_IDX(story->steps, i, explain_step));
+    }
+    printf("]");
+    if (!story->partial) {
+        put_outcome(story);
+    }
+    printf("}\n");
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Passwords: from files, programs and the terminal. Each is kept once, and wiped with its pool.
+ */
+#include "explain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <apr_thread_proc.h>
+#include <openssl/crypto.h>
+
+#define MAX_SECRET 4096
+
+typedef struct secret {
+    char text[MAX_SECRET + 1];
+    size_t length;
+} secret;
+
+static apr_status_t wipe(void *data)
+{
+    OPENSSL_cleanse(data, sizeof(secret));
+    return APR_SUCCESS;
+}
+
+static secret *new_secret(apr_pool_t *pool)
+{
+    secret *made = apr_pcalloc(pool, sizeof(*made));
+
+    apr_pool_cleanup_register(pool, made, wipe, apr_pool_cleanup_null);
+    return made;
+}
+
+char *explain_secret_copy(const char *text, apr_pool_t *pool)
+{
+    secret *copy = new_secret(pool);
+
+    apr_cpystrn(copy->text, text, sizeof(copy->text));
+    return copy->text;
+}
+
+/* Unbuffered, so that stdio keeps no copy. False: too long, or errno. */
+static bool read_all(int fd, secret *into)
+{
+    ssize_t got;
+
+    do {
+        got = read(fd, into->text + into->length, sizeof(into->text) - into->length);
+        if (got > 0) {
+            into->length += (size_t)got;
+        }
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    if (got == 0 && into->length > MAX_SECRET) {
+        errno = EFBIG;
+        return false;
+    }
+    into->text[into->length < MAX_SECRET ? into->length : MAX_SECRET] = '\0';
+    return got == 0;
+}
+
+/* Editors and `echo` end a file with a line end, which nobody means. */
+static void drop_line_end(secret *from)
+{
+    char *end = strchr(from->text, '\0');
+
+    if (end > from->text && end[-1] == '\n') {
+        *--end = '\0';
+    }
+    if (end > from->text && end[-1] == '\r') {
+        *--end = '\0';
+    }
+}
+
+const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **found)
+{
+    secret *file = new_secret(pool);
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return apr_psprintf(pool, "the password file \"%s\" cannot be read: %s", path, strerror(errno));
+    }
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077)) {
+        fprintf(stderr, PROGRAM ": warning: others can read the password file \"%s\"\n", path);
+    }
+    if (!read_all(fd, file)) {
+        close(fd);
+        return apr_psprintf(pool, "the password file \"%s\" cannot be read: %s", path, strerror(errno));
+    }
+    close(fd);
+    drop_line_end(file);
+    *found = file->text;
+    return NULL;
+}
+
+/* AuthLDAPBindPassword exec:, as httpd runs it: no shell, and the first line of what it prints. */
+const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **found)
+{
+    secret *line = new_secret(pool);
+    apr_procattr_t *attributes = NULL;
+    apr_proc_t process;
+    char **argv = NULL;
+    apr_os_file_t fd;
+    bool complete;
+
+    if (apr_tokenize_to_argv(command, &argv, pool) != APR_SUCCESS || !argv[0]) {
+        return "AuthLDAPBindPassword: no program after exec:";
+    }
+    if (apr_procattr_create(&attributes, pool) != APR_SUCCESS ||
+        apr_procattr_io_set(attributes, APR_NO_PIPE, APR_FULL_BLOCK, APR_NO_PIPE) != APR_SUCCESS ||
+        apr_procattr_cmdtype_set(attributes, APR_PROGRAM) != APR_SUCCESS ||
+        apr_procattr_error_check_set(attributes, 1) != APR_SUCCESS ||
+        apr_proc_create(&process, argv[0], (const char *const *)argv, NULL, attributes, pool) != APR_SUCCESS) {
+        return apr_psprintf(pool, "AuthLDAPBindPassword: the program \"%s\" cannot be run", argv[0]);
+    }
+    apr_os_file_get(&fd, process.out);
+    complete = read_all(fd, line);
+    apr_file_close(process.out);
+    apr_proc_wait(&process, NULL, NULL, APR_WAIT);
+    line->text[strcspn(line->text, "\r\n")] = '\0';
+    if (!complete || !*line->text) {
+        return apr_psprintf(pool, "AuthLDAPBindPassword: the program \"%s\" gave no password", argv[0]);
+    }
+    *found = line->text;
+    return NULL;
+}
+
+/* ---- the terminal ---- */
+
+static struct {
+    int fd;
+    struct termios before;
+} terminal = {.fd = -1};
+
+static void restore(void)
+{
+    if (terminal.fd >= 0) {
+        tcsetattr(terminal.fd, TCSAFLUSH, &terminal.before);
+    }
+}
+
+/* Whoever ends the program at the prompt gets his terminal back as it was. */
+static void restore_and_end(int number)
+{
+    restore();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+bool explain_has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static bool silence(int fd)
+{
+    struct termios quiet;
+
+    if (tcgetattr(fd, &terminal.before) != 0) {
+        return false;
+    }
+    quiet = terminal.before;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    terminal.fd = fd;
+    signal(SIGINT, restore_and_end);
+    signal(SIGTERM, restore_and_end);
+    signal(SIGHUP, restore_and_end);
+    signal(SIGQUIT, restore_and_end);
+    return tcsetattr(fd, TCSAFLUSH, &quiet) == 0;
+}
+
+static void speak(int fd)
+{
+    restore();
+    terminal.fd = -1;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    if (write(fd, "\n", 1) < 0) {
+        return; /* The terminal has gone; nothing is lost. */
+    }
+}
+
+static bool read_line(int fd, secret *into)
+{
+    char *end = NULL;
+    ssize_t got;
+
+    do {
+        got = read(fd, into->text + into->length, MAX_SECRET - into->length);
+        if (got > 0) {
+            end = memchr(into->text + into->length, '\n', (size_t)got);
+            into->length += (size_t)got;
+        }
+    } while ((got > 0 && !end && into->length < MAX_SECRET) || (got < 0 && errno == EINTR));
+    into->text[strcspn(into->text, "\r\n")] = '\0';
+    return end != NULL;
+}
+
+const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, char **found)
+{
+    secret *typed = new_secret(pool);
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    bool done;
+
+    *found = NULL;
+    if (fd < 0) {
+        return NULL;
+    }
+    done = silence(fd) && write(fd, prompt, strlen(prompt)) >= 0 && read_line(fd, typed);
+    speak(fd);
+    close(fd);
+    if (!done) {
+        return "no password was read from the terminal";
+    }
+    *found = typed->text;
+    return NULL;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The explanation for a person: a line a step, as it ends, and what it comes to.
+ */
+#include "explain.h"
+
+#include <string.h>
+
+#include <ldap.h>
+
+#include <apr_strings.h>
+
+#define INDENT "             "
+
+static const char *show(const char *text, apr_pool_t *pool)
+{
+    return explain_printable(text, strlen(text), pool);
+}
+
+static const char *scope_word(int scope)
+{
+    return scope == LDAP_SCOPE_ONELEVEL ? "one level" : "and below";
+}
+
+static const char *base_of(const explain_wish *wish, apr_pool_t *pool)
+{
+    return *wish->settings.base ? show(wish->settings.base, pool) : "the root (an empty base)";
+}
+
+static const char *security_of(const as_directory_settings *settings)
+{
+    switch (settings->security) {
+    case AS_SECURITY_SSL:
+        return "TLS from the start (ldaps)";
+    case AS_SECURITY_STARTTLS:
+        return "StartTLS";
+    case AS_SECURITY_NONE:
+        break;
+    }
+    return "no TLS: passwords cross the network as they are";
+}
+
+void explain_text_begin(const explain_wish *wish, apr_pool_t *pool)
+{
+    const as_directory_settings *settings = &wish->settings;
+    int i;
+
+    printf("directory    ");
+    for (i = 0; i < settings->server_count; i++) {
+        printf("%s%s port %d", i ? ", then " : "", show(settings->servers[i].host, pool), settings->servers[i].port);
+    }
+    printf("; %s%s\n", security_of(settings),
+           settings->security != AS_SECURITY_NONE && !settings->verify_certificate
+               ? ", and any certificate is taken (LDAPVerifyServerCert Off)"
+               : "");
+    printf("searches in  %s (%s), ", base_of(wish, pool), scope_word(settings->scope));
+    if (wish->initial_bind) {
+        printf("as the user himself (AuthLDAPInitialBindAsUser)\n");
+    } else if (settings->bind_dn) {
+        printf("as %s\n", show(settings->bind_dn, pool));
+    } else {
+        printf("anonymously, as there is no AuthLDAPBindDN\n");
+    }
+    printf("user         %s\n", wish->user ? show(wish->user, pool) : "none: does the directory answer?");
+    printf("deadline     %.3g s for everything\n\n", (double)wish->deadline / 1e6);
+    fflush(stdout);
+}
+
+/* ---- steps ---- */
+
+static void head(const explain_step *step)
+{
+    printf("%8.1f ms  ", (double)step->took / 1e3);
+}
+
+static void tell_failure(const explain_step *step, apr_pool_t *pool)
+{
+    static const char *const words[] = {[AS_FAILURE_DOWN] = "failed",        [AS_FAILURE_TIMEOUT] = "no answer in time",
+                                        [AS_FAILURE_OVERLOAD] = "not tried", [AS_FAILURE_LEFT_ALONE] = "not tried",
+                                        [AS_FAILURE_TLS] = "TLS failed",     [AS_FAILURE_LOCAL] = "could not be tried"};
+
+    printf("%s: %s\n", words[step->reply.failure], show(step->reply.reason, pool));
+}
+
+/* The server's words, controls and matched name that came with an answer. */
+static void tell_answer_details(const as_reply *reply, apr_pool_t *pool)
+{
+    size_t i;
+
+    if (reply->diagnostic_length > 0) {
+        printf(INDENT "it says: \"%s\"\n", explain_printable(reply->diagnostic, reply->diagnostic_length, pool));
+    }
+    if (reply->code != 0 && *reply->matched_dn) {
+        printf(INDENT "there is something at %s, and nothing below\n", show(reply->matched_dn, pool));
+    }
+    for (i = 0; i < reply->control_count; i++) {
+        const as_control *control = &reply->controls[i];
+        const char *name = explain_control_name(control->oid);
+
+        printf(INDENT "control %s%s%s%s: %s", show(control->oid, pool), name ? " (" : "", name ? name : "",
+               name ? ")" : "", explain_control(control, pool));
+        if (control->value && control->length > 0) {
+            printf(" [%s]", explain_hex(control->value, control->length, pool));
+        }
+        printf("\n");
+    }
+}
+
+static bool follows_search(const explain_story *story, const explain_step *step)
+{
+    const explain_step *first = (const explain_step *)(const void *)story->steps->elts;
+
+    return step > first && step[-1].step == AS_STEP_SEARCH;
+}
+
+static void tell_connect(const explain_story *story, const explain_step *step)
+{
+    printf("connect to %s%s: ", show(step->server, story->pool),
+           follows_search(story, step) ? " again, as passwords have a connection of their own" : "");
+    if (!step->well) {
+        tell_failure(step, story->pool);
+        return;
+    }
+    printf("%s", step->what);
+    if (step->lookup >= 100) {
+        printf(" (looking up the address took %.1f ms of it)", (double)step->lookup / 1e3);
+    }
+    printf("\n");
+}
+
+/* The search and the password have a connection each, with the same certificate as a rule: it is told once. */
+static bool is_told(const explain_story *story, const explain_step *step)
+{
+    int i;
+
+    for (i = 0; i < story->steps->nelts; i++) {
+        const explain_step *before = &APR_ARRAY_IDX(story->steps, i, explain_step);
+
+        if (before != step && before->certificate && before->certificate_length == step->certificate_length &&
+            !memcmp(before->certificate, step->certificate, step->certificate_length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_tls(const explain_story *story, const explain_step *step)
+{
+    explain_certificate certificate;
+
+    printf("TLS: ");
+    if (!step->well) {
+        tell_failure(step, story->pool);
+        return;
+    }
+    printf("%s\n", *step->what ? show(step->what, story->pool) : "in place");
+    if (step->certificate && !is_told(story, step) && explain_read_certificate(step, story->pool, &certificate)) {
+        printf(INDENT "certificate of %s,\n" INDENT "issued by %s,\n" INDENT
+                      "valid from %.10s to %.10s (%ld days left)\n",
+               certificate.subject, certificate.issuer, certificate.not_before, certificate.not_after,
+               certificate.days_left);
+    }
+}
+
+static void tell_bind(const explain_story *story, const explain_step *step)
+{
+    printf("%s as %s: ", step->step == AS_STEP_SERVICE_BIND ? "service account, bind" : "the user's password, bind",
+           *step->what ? show(step->what, story->pool) : "nobody");
+    if (!step->answered) {
+        tell_failure(step, story->pool);
+        return;
+    }
+    printf("LDAP %d, %s\n", step->reply.code, ldap_err2string(step->reply.code));
+    tell_answer_details(&step->reply, story->pool);
+}
+
+static void tell_entry(const explain_story *story, const as_reply *reply)
+{
+    const as_directory_settings *settings = &story->wish->settings;
+    int i;
+
+    printf(INDENT "%s\n", show(reply->dn, story->pool));
+    for (i = 0; reply->values && i < settings->attribute_count; i++) {
+        printf(INDENT "    %s: %s\n", show(settings->attributes[i], story->pool),
+               reply->values[i] ? show(reply->values[i], story->pool) : "none that could be read");
+    }
+}
+
+static void tell_search(const explain_story *story, const explain_step *step)
+{
+    const as_reply *reply = &step->reply;
+    const char *found = reply->entries == 0 ? "no entry" : reply->entries == 1 ? "one entry" : "more than one entry";
+
+    printf("search for %s: ", show(step->what, story->pool));
+    if (!step->answered) {
+        tell_failure(step, story->pool);
+        return;
+    }
+    if (reply->code != 0) {
+        printf("LDAP %d, %s; ", reply->code, ldap_err2string(reply->code));
+    }
+    printf("%s%s\n",
+           story->wish->user  ? found
+           : reply->code == 0 ? "the base is there"
+                              : "",
+           reply->referral ? ", and a referral to another server" : "");
+    tell_answer_details(reply, story->pool);
+    if (story->wish->user && reply->dn) {
+        tell_entry(story, reply);
+    }
+}
+
+void explain_text_step(const explain_story *story, const explain_step *step)
+{
+    head(step);
+    switch (step->step) {
+    case AS_STEP_CONNECT:
+        tell_connect(story, step);
+        break;
+    case AS_STEP_TLS:
+        tell_tls(story, step);
+        break;
+    case AS_STEP_SERVICE_BIND:
+    case AS_STEP_USER_BIND:
+        tell_bind(story, step);
+        break;
+    case AS_STEP_SEARCH:
+        tell_search(story, step);
+        break;
+    }
+    fflush(stdout);
+}
+
+/* ---- what it comes to ---- */
+
+static void tell_status(const explain_story *story)
+{
+    const as_verdict *verdict = &story->verdict;
+    const char *shown = as_outcome_describe(verdict->shown)->name;
+
+    if (verdict->status == 0) {
+        printf("status       the request goes on\n");
+        return;
+    }
+    printf("status       %d%s\n", verdict->status, verdict->challenge ? " with a challenge" : "");
+    if (verdict->retry_after >= 0) {
+        printf("             Retry-After: %ld\n", verdict->retry_after);
+    }
+    if (verdict->shown != story->finding.outcome) {
+        printf("             answered as %s, as it is not proven (AuthStatusDisclose Proven);\n"
+               "             under AuthStatusDisclose Always: %d, %s\n",
+               shown, story->open.status, as_outcome_describe(story->open.shown)->name);
+    }
+}
+
+/* What the last step has told already need not be told again. */
+static bool is_last_reason(const explain_story *story)
+{
+    const explain_step *last =
+        story->steps->nelts ? &APR_ARRAY_IDX(story->steps, story->steps->nelts - 1, explain_step) : NULL;
+
+    return story->reply.failure == AS_FAILURE_NONE || !*story->reply.reason ||
+           (last && !last->well && !last->answered && !strcmp(last->reply.reason, story->reply.reason));
+}
+
+void explain_text_end(const explain_story *story)
+{
+    const as_outcome_info *outcome = as_outcome_describe(story->finding.outcome);
+    const char *code = explain_ldap_code(&story->finding, story->pool);
+
+    printf("%s", story->asked ? "\n" : "");
+    if (story->partial) {
+        printf("so far       nothing is wrong%s\n",
+               story->wish->user ? "; without a password the last step, the bind as that entry, was left out" : "");
+        return;
+    }
+    printf("outcome      %s (class %s%s%s)\n", outcome->name, as_class_describe(outcome->of)->name,
+           *code ? "; LDAP " : "", code);
+    if (as_outcome_is_about_account(story->finding.outcome) && story->asked) {
+        printf("proven       %s\n", story->finding.proven ? "yes: the directory accepted the password"
+                                                          : "no: the directory has not accepted the password");
+    }
+    if (story->asked && !is_last_reason(story)) {
+        printf("reason       %s\n", show(story->reply.reason, story->pool));
+    }
+    tell_status(story);
+    printf("the person   \"%s\"\n", as_outcome_describe(story->verdict.shown)->sentence);
+    if (explain_advice(story)) {
+        printf("what to do   %s\n", explain_advice(story));
+    }
+}

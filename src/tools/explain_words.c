@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Octets, certificates and controls in words.
+ */
+#include "explain.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <ldap.h>
+#include <openssl/bio.h>
+#include <openssl/x509.h>
+
+#include <apr_strings.h>
+
+#include "authstatus/ppolicy.h"
+
+#define MAX_NAME 512
+
+/* RFC 3629. */
+size_t explain_utf8(const char *text, size_t length, unsigned *code)
+{
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *at = (const unsigned char *)text;
+    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf8 ? 4 : 0;
+    size_t i;
+
+    if (size == 0 || size > length) {
+        return 0;
+    }
+    *code = size == 1 ? at[0] : at[0] & (0xffU >> (size + 1));
+    for (i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        *code = *code << 6 | (at[i] & 0x3f);
+    }
+    return *code < least[size] || *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff) ? 0 : size;
+}
+
+/* Controls of terminals (C0, C1), and characters that make text read otherwise than it is. */
+static bool is_harmless(unsigned code)
+{
+    return code >= 0x20 && (code < 0x7f || code > 0x9f) && code != 0x061c && !(code >= 0x200b && code <= 0x200f) &&
+           !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2060 && code <= 0x206f) && code != 0xfeff;
+}
+
+const char *explain_printable(const char *text, size_t length, apr_pool_t *pool)
+{
+    char *printable = apr_palloc(pool, 4 * length + 1), *to = printable;
+    size_t at = 0;
+
+    while (at < length) {
+        unsigned code = 0;
+        size_t size = explain_utf8(text + at, length - at, &code);
+
+        if (size > 0 && is_harmless(code)) {
+            memcpy(to, text + at, size);
+            to += size;
+            at += size;
+        } else {
+            to += apr_snprintf(to, 5, "\\x%02x", (unsigned char)text[at]);
+            at++;
+        }
+    }
+    *to = '\0';
+    return printable;
+}
+
+const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = apr_palloc(pool, 2 * length + 1);
+    size_t i;
+
+    for (i = 0; i < length; i++) {
+        text[2 * i] = digits[octets[i] >> 4];
+        text[2 * i + 1] = digits[octets[i] & 15];
+    }
+    text[2 * length] = '\0';
+    return text;
+}
+
+const char *explain_step_name(as_step step)
+{
+    switch (step) {
+    case AS_STEP_CONNECT:
+        return "connect";
+    case AS_STEP_TLS:
+        return "tls";
+    case AS_STEP_SERVICE_BIND:
+        return "service-bind";
+    case AS_STEP_SEARCH:
+        return "search";
+    case AS_STEP_USER_BIND:
+        return "user-bind";
+    }
+    return "?";
+}
+
+const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool)
+{
+    if (!finding->has_code) {
+        return "";
+    }
+    return finding->subcode[0] ? apr_psprintf(pool, "%d/%s", finding->code, finding->subcode)
+                               : apr_itoa(pool, finding->code);
+}
+
+/* ---- controls ---- */
+
+const char *explain_control_name(const char *oid)
+{
+    static const struct {
+        const char *oid, *name;
+    } names[] = {{AS_OID_PPOLICY, "password policy"},
+                 {AS_OID_NETSCAPE_EXPIRED, "Netscape password expired"},
+                 {AS_OID_NETSCAPE_EXPIRING, "Netscape password expiring"}};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcmp(oid, names[i].oid)) {
+            return names[i].name;
+        }
+    }
+    return NULL;
+}
+
+static const char *policy_error(as_ppolicy_error error)
+{
+    static const char *const words[] = {"the password has expired",
+                                        "the account is locked",
+                                        "the password must be changed, as somebody else set it",
+                                        "the password may not be changed",
+                                        "the old password must be sent with a change",
+                                        "the password is too simple",
+                                        "the password is too short",
+                                        "the password is too young to be changed",
+                                        "the password was used before",
+                                        "the password is too long"};
+
+    return error >= 0 && (size_t)error < sizeof(words) / sizeof(words[0]) ? words[error] : NULL;
+}
+
+static const char *policy(const as_ppolicy *read, apr_pool_t *pool)
+{
+    const char *text = policy_error(read->error);
+
+    if (read->expires_in >= 0) {
+        text = apr_psprintf(pool, "%s%sthe password expires in %ld s", text ? text : "", text ? "; " : "",
+                            read->expires_in);
+    }
+    if (read->grace_logins >= 0) {
+        text = apr_psprintf(pool, "%s%sgrace logins left: %ld", text ? text : "", text ? "; " : "", read->grace_logins);
+    }
+    return text ? text : "nothing is wrong with the password's age or the account";
+}
+
+/* One control by itself; what all of them say together is as_outcome_find's business. */
+const char *explain_control(const as_control *control, apr_pool_t *pool)
+{
+    as_ppolicy read = as_ppolicy_read(control, 1);
+
+    if (!explain_control_name(control->oid)) {
+        return "not known here, and passed over";
+    }
+    if (read.contradictory) {
+        return "it cannot be read, so that nothing in this answer is believed";
+    }
+    return read.netscape_expired ? "the password has expired, or must be changed" : policy(&read, pool);
+}
+
+/* ---- advice ---- */
+
+static const struct {
+    as_outcome outcome;
+    const char *advice;
+} advices[] = {
+    {AS_OUTCOME_AMBIGUOUS_USER, "a narrower base or a filter in the URL must leave one entry"},
+    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED,
+     "look at AuthLDAPBindDN and AuthLDAPBindPassword, and whether that account is locked or has expired"},
+    {AS_OUTCOME_TLS_FAILED, "LDAPTrustedGlobalCert CA_BASE64 (-o tls_cacert=FILE) names the authority; the URL must "
+                            "have the name that is in the certificate"},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+     "look at the base of the URL, at referrals, and whether the directory wants TLS or a service account"},
+    {AS_OUTCOME_DIRECTORY_DOWN,
+     "is the directory running, is the port right, does a firewall let this machine through?"},
+    {AS_OUTCOME_DIRECTORY_TIMEOUT,
+     "the step above that did not end is where the time went; -o deadline=60s waits longer"},
+};
+
+const char *explain_advice(const explain_story *story)
+{
+    size_t i;
+
+    if (story->finding.outcome == AS_OUTCOME_UNKNOWN_USER) {
+        return story->wish->settings.bind_dn
+                   ? "is the attribute of the URL the one with this name, and may the service account read the entry?"
+                   : "many directories show nothing to an anonymous search: try a service account (-D)";
+    }
+    for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+        if (advices[i].outcome == story->finding.outcome) {
+            return advices[i].advice;
+        }
+    }
+    return NULL;
+}
+
+/* ---- certificates ---- */
+
+static const char *name_of(const X509_NAME *name, apr_pool_t *pool)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = "?";
+    char *data = NULL;
+    long length;
+
+    /* RFC 2253, but with UTF-8 as it is. */
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
+        length = BIO_get_mem_data(bio, &data);
+        text = explain_printable(data, length > MAX_NAME ? MAX_NAME : (size_t)(length > 0 ? length : 0), pool);
+    }
+    BIO_free(bio);
+    return text;
+}
+
+static const char *date_of(const ASN1_TIME *date, apr_pool_t *pool)
+{
+    struct tm parts;
+    char text[32];
+
+    if (ASN1_TIME_to_tm(date, &parts) != 1 || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
+        return "?";
+    }
+    return apr_pstrdup(pool, text);
+}
+
+bool explain_read_certificate(const explain_step *step, apr_pool_t *pool, explain_certificate *certificate)
+{
+    const unsigned char *at = step->certificate;
+    X509 *parsed = at ? d2i_X509(NULL, &at, (long)step->certificate_length) : NULL;
+    int days = 0, seconds = 0;
+
+    if (!parsed) {
+        return false;
+    }
+    certificate->subject = name_of(X509_get_subject_name(parsed), pool);
+    certificate->issuer = name_of(X509_get_issuer_name(parsed), pool);
+    certificate->not_before = date_of(X509_get0_notBefore(parsed), pool);
+    certificate->not_after = date_of(X509_get0_notAfter(parsed), pool);
+    ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(parsed));
+    certificate->days_left = days;
+    X509_free(parsed);
+    return true;
+}
