@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HTTP/1.x as octets: nothing is left out of what the server sends, nor put right.
+ */
+#include "audit.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#define LARGEST_ANSWER (4 * 1024 * 1024)
+#define CLOSE_WAIT_MS 120 /* a server that closes does so at once */
+
+static double now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static char *copy(const char *text, size_t length)
+{
+    char *made = malloc(length + 1);
+
+    if (!made) {
+        abort();
+    }
+    memcpy(made, text, length);
+    made[length] = '\0';
+    return made;
+}
+
+bool as_audit_parse_url(const char *text, as_audit_url *url)
+{
+    const char *host, *slash, *end, *colon;
+
+    memset(url, 0, sizeof(*url));
+    if (!strncasecmp(text, "https://", 8)) {
+        url->tls = true;
+        host = text + 8;
+    } else if (!strncasecmp(text, "http://", 7)) {
+        host = text + 7;
+    } else {
+        return false;
+    }
+    slash = strchr(host, '/');
+    end = slash ? slash : host + strlen(host);
+    colon = *host == '[' ? strchr(host, ']') : host;
+    colon = colon ? memchr(colon, ':', (size_t)(end - colon)) : NULL;
+    if (end == host || strpbrk(text, " \t\r\n#")) {
+        return false;
+    }
+    url->port = colon ? copy(colon + 1, (size_t)(end - colon - 1)) : copy(url->tls ? "443" : "80", url->tls ? 3 : 2);
+    url->host = copy(host, (size_t)((colon ? colon : end) - host));
+    url->path = slash ? copy(slash, strlen(slash)) : copy("/", 1);
+    return true;
+}
+
+void as_audit_free_url(as_audit_url *url)
+{
+    free(url->host);
+    free(url->port);
+    free(url->path);
+}
+
+static const char *credentials(const as_audit_probe *probe, const as_audit_options *options)
+{
+    switch (probe->credentials) {
+    case 1:
+        return options->credential;
+    case 2:
+        return "Basic bm9ib2R5Ondyb25n"; /* nobody:wrong */
+    case 3:
+        return "Basic *";
+    default:
+        return NULL;
+    }
+}
+
+char *as_audit_request(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options)
+{
+    const char *value = credentials(probe, options);
+    char length[48] = "", *text = NULL;
+    int written;
+
+    if (!strcmp(probe->version, "0.9")) {
+        written = asprintf(&text, "%s %s%s\r\n", probe->method, url->path, probe->path);
+    } else {
+        if (probe->body && !strstr(probe->fields, "Transfer-Encoding")) {
+            snprintf(length, sizeof(length), "Content-Length: %zu\r\n", strlen(probe->body));
+        }
+        written =
+            asprintf(&text, "%s %s%s HTTP/%s\r\nHost: %s:%s\r\n%s%s%s%s%s\r\n%s", probe->method, url->path, probe->path,
+                     probe->version, url->host, url->port, value ? "Authorization: " : "", value ? value : "",
+                     value ? "\r\n" : "", probe->fields, length, probe->body ? probe->body : "");
+    }
+    if (written < 0) {
+        abort();
+    }
+    return text;
+}
+
+/* ---- the connection ---- */
+
+typedef struct as_audit_wire {
+    int fd;
+    SSL_CTX *context;
+    SSL *tls;
+} as_audit_wire;
+
+static void close_wire(as_audit_wire *wire)
+{
+    SSL_free(wire->tls);
+    SSL_CTX_free(wire->context);
+    if (wire->fd >= 0) {
+        close(wire->fd);
+    }
+}
+
+static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, char *error,
+                      size_t size)
+{
+    wire->context = SSL_CTX_new(TLS_client_method());
+    if (!wire->context || (options->ca_file ? SSL_CTX_load_verify_locations(wire->context, options->ca_file, NULL)
+                                            : SSL_CTX_set_default_verify_paths(wire->context)) != 1) {
+        snprintf(error, size, "the CA certificates cannot be read");
+        return false;
+    }
+    SSL_CTX_set_verify(wire->context, options->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    wire->tls = SSL_new(wire->context);
+    if (!wire->tls || SSL_set_fd(wire->tls, wire->fd) != 1 || SSL_set1_host(wire->tls, url->host) != 1) {
+        snprintf(error, size, "no memory for TLS");
+        return false;
+    }
+    SSL_set_tlsext_host_name(wire->tls, url->host);
+    if (SSL_connect(wire->tls) != 1) {
+        snprintf(error, size, "TLS: %s", X509_verify_cert_error_string(SSL_get_verify_result(wire->tls)));
+        return false;
+    }
+    return true;
+}
+
+static bool open_wire(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, char *error,
+                      size_t size)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL, *address;
+    struct timeval timeout = {options->timeout_ms / 1000, options->timeout_ms % 1000 * 1000};
+    const size_t length = strlen(url->host);
+    char *host = *url->host == '[' ? copy(url->host + 1, length - 2) : copy(url->host, length);
+    int failed = getaddrinfo(host, url->port, &hints, &addresses);
+
+    free(host);
+    *wire = (as_audit_wire){.fd = -1};
+    if (failed) {
+        snprintf(error, size, "%s: %s", url->host, gai_strerror(failed));
+        return false;
+    }
+    for (address = addresses; address && wire->fd < 0; address = address->ai_next) {
+        wire->fd = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
+        if (wire->fd >= 0) {
+            setsockopt(wire->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+            setsockopt(wire->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+            if (connect(wire->fd, address->ai_addr, address->ai_addrlen) != 0) {
+                snprintf(error, size, "%s:%s: %s", url->host, url->port, strerror(errno));
+                close(wire->fd);
+                wire->fd = -1;
+            }
+        }
+    }
+    freeaddrinfo(addresses);
+    return wire->fd >= 0 && (!url->tls || start_tls(wire, url, options, error, size));
+}
+
+/* As read(2): 0 at the end, -1 with EAGAIN after `timeout_ms`. */
+static ssize_t take(as_audit_wire *wire, char *buffer, size_t size, int timeout_ms)
+{
+    struct pollfd poller = {.fd = wire->fd, .events = POLLIN};
+
+    if (!(wire->tls && SSL_pending(wire->tls)) && poll(&poller, 1, timeout_ms) <= 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (wire->tls) {
+        int got = SSL_read(wire->tls, buffer, (int)size);
+        return got > 0 ? got : 0;
+    }
+    return recv(wire->fd, buffer, size, 0);
+}
+
+static bool send_all(as_audit_wire *wire, const char *text)
+{
+    size_t left = strlen(text);
+
+    while (left) {
+        ssize_t sent = wire->tls ? SSL_write(wire->tls, text, (int)left) : send(wire->fd, text, left, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        text += sent;
+        left -= (size_t)sent;
+    }
+    return true;
+}
+
+/* ---- where an answer ends (RFC 9112 6.3) ---- */
+
+static const char *field(const char *head, const char *end, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (; head && head < end; head = strstr(head, "\r\n")) {
+        head += !strncmp(head, "\r\n", 2) ? 2 : 0;
+        if (!strncasecmp(head, name, length) && head[length] == ':') {
+            for (head += length + 1; *head == ' '; head++) {
+            }
+            return head;
+        }
+    }
+    return NULL;
+}
+
+/* Is the last of the answers in `text` whole? Interim ones (1xx) come before it; 101 is followed by another protocol.
+ */
+static bool is_whole(const char *text, size_t length, bool is_head)
+{
+    const char *end = strstr(text, "\r\n\r\n"), *value;
+    int status = 0;
+
+    if (!end || sscanf(text, "HTTP/%*d.%*d %d", &status) != 1) {
+        return false;
+    }
+    end += 4;
+    if (status >= 100 && status < 200 && status != 101) {
+        return is_whole(end, length - (size_t)(end - text), is_head);
+    }
+    if (is_head || status == 204 || status == 304) {
+        return true;
+    }
+    value = field(text, end, "Transfer-Encoding");
+    if (value && !strncasecmp(value, "chunked", 7)) {
+        return length >= 5 && !memcmp(text + length - 5, "0\r\n\r\n", 5);
+    }
+    value = field(text, end, "Content-Length");
+    return value && length - (size_t)(end - text) >= (size_t)strtoul(value, NULL, 10);
+}
+
+static void append(as_audit_answer *answer, const char *octets, size_t length)
+{
+    answer->octets = realloc(answer->octets, answer->length + length + 1);
+    if (!answer->octets) {
+        abort();
+    }
+    memcpy(answer->octets + answer->length, octets, length);
+    answer->length += length;
+    answer->octets[answer->length] = '\0';
+}
+
+bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options, const char *request, bool is_head,
+                       as_audit_answer *answer)
+{
+    as_audit_wire wire;
+    char buffer[16384];
+    bool whole = false;
+    double begun;
+
+    memset(answer, 0, sizeof(*answer));
+    append(answer, "", 0);
+    if (!open_wire(&wire, url, options, answer->error, sizeof(answer->error))) {
+        close_wire(&wire);
+        return false;
+    }
+    begun = now_ms();
+    if (!send_all(&wire, request)) {
+        snprintf(answer->error, sizeof(answer->error), "the request could not be sent");
+    }
+    while (answer->length < LARGEST_ANSWER && !answer->closed) {
+        ssize_t got = take(&wire, buffer, sizeof(buffer), whole ? CLOSE_WAIT_MS : options->timeout_ms);
+        if (got < 0 && errno == EAGAIN) {
+            answer->late = !whole;
+            break;
+        }
+        if (got <= 0) {
+            answer->closed = true;
+        } else {
+            answer->took = answer->length ? answer->took : now_ms() - begun;
+            append(answer, buffer, (size_t)got);
+            whole = is_whole(answer->octets, answer->length, is_head);
+        }
+    }
+    close_wire(&wire);
+    return answer->error[0] == '\0';
+}
+
+void as_audit_free_answer(as_audit_answer *answer)
+{
+    free(answer->octets);
+    answer->octets = NULL;
+}

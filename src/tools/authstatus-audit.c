@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * authstatus-audit: compares what a server of one's own answers for a forbidden and for a missing resource, and prints
+ * what tells them apart.
+ */
+#include "audit.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/evp.h>
+
+#define EXIT_SAME 0
+#define EXIT_DIFFERENT 1
+#define EXIT_USAGE 2
+#define EXIT_UNREACHABLE 3
+
+/* A clock that does not do better than this is noise. */
+#define AREA_NOISE 0.05
+
+/* Each is asked of both URLs. The safe ones (RFC 9110 9.2.1) first; what may change something is asked on demand. */
+static const as_audit_probe probes[] = {
+    {"GET", "GET", "", "1.1", "", NULL, false, 0},
+    {"HEAD", "HEAD", "", "1.1", "", NULL, false, 0},
+    {"OPTIONS", "OPTIONS", "", "1.1", "", NULL, false, 0},
+    {"TRACE", "TRACE", "", "1.1", "", NULL, false, 0},
+    {"PROPFIND", "PROPFIND", "", "1.1", "Depth: 0\r\n", NULL, false, 0},
+    {"an unknown method", "SNIFF", "", "1.1", "", NULL, false, 0},
+    {"HTTP/1.0", "GET", "", "1.0", "", NULL, false, 0},
+    {"HTTP/1.0, kept", "GET", "", "1.0", "Connection: keep-alive\r\n", NULL, false, 0},
+    {"HTTP/0.9", "GET", "", "0.9", "", NULL, false, 0},
+    {"Connection: close", "GET", "", "1.1", "Connection: close\r\n", NULL, false, 0},
+    {"a slash at the end", "GET", "/", "1.1", "", NULL, false, 0},
+    {"a name below", "GET", "/below", "1.1", "", NULL, false, 0},
+    {"a doubled slash", "GET", "//", "1.1", "", NULL, false, 0},
+    {"an encoded slash", "GET", "%2f", "1.1", "", NULL, false, 0},
+    {"dots", "GET", "/.", "1.1", "", NULL, false, 0},
+    {"a query", "GET", "?a=b", "1.1", "", NULL, false, 0},
+    {"a range", "GET", "", "1.1", "Range: bytes=0-0\r\n", NULL, false, 0},
+    {"If-None-Match", "GET", "", "1.1", "If-None-Match: *\r\n", NULL, false, 0},
+    {"If-Modified-Since", "GET", "", "1.1", "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT\r\n", NULL, false, 0},
+    {"If-Match", "GET", "", "1.1", "If-Match: \"x\"\r\n", NULL, false, 0},
+    {"compression", "GET", "", "1.1", "Accept-Encoding: gzip, br\r\n", NULL, false, 0},
+    {"JSON asked for", "GET", "", "1.1", "Accept: application/problem+json\r\n", NULL, false, 0},
+    {"a language", "GET", "", "1.1", "Accept-Language: de\r\n", NULL, false, 0},
+    {"an upgrade", "GET", "", "1.1",
+     "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", NULL, false, 0},
+    {"a body with GET", "GET", "", "1.1", "", "hello", false, 0},
+    {"a broken body with GET", "GET", "", "1.1", "Transfer-Encoding: chunked\r\n", "zz\r\n", false, 0},
+    {"Expect: 100-continue with GET", "GET", "", "1.1", "Expect: 100-continue\r\n", "hello", false, 0},
+    {"the credentials", "GET", "", "1.1", "", NULL, false, 1},
+    {"the credentials, HEAD", "HEAD", "", "1.1", "", NULL, false, 1},
+    {"the credentials, OPTIONS", "OPTIONS", "", "1.1", "", NULL, false, 1},
+    {"wrong credentials", "GET", "", "1.1", "", NULL, false, 2},
+    {"unreadable credentials", "GET", "", "1.1", "", NULL, false, 3},
+    {"POST", "POST", "", "1.1", "", "a=b", true, 0},
+    {"POST, chunked", "POST", "", "1.1", "Transfer-Encoding: chunked\r\n", "3\r\na=b\r\n0\r\n\r\n", true, 0},
+    {"POST, Expect: 100-continue", "POST", "", "1.1", "Expect: 100-continue\r\n", "a=b", true, 0},
+    {"POST, the credentials", "POST", "", "1.1", "", "a=b", true, 1},
+    {"PUT", "PUT", "", "1.1", "", "hello", true, 0},
+    {"PUT, the credentials", "PUT", "", "1.1", "", "hello", true, 1},
+    {"PATCH", "PATCH", "", "1.1", "", "hello", true, 0},
+    {"DELETE", "DELETE", "", "1.1", "", NULL, true, 0},
+};
+
+static void usage(FILE *out)
+{
+    fputs("usage: authstatus-audit [options] FORBIDDEN MISSING [FORBIDDEN MISSING ...]\n"
+          "\n"
+          "Compares the answers for the URL of a forbidden resource with those for a missing one of the same server, "
+          "and\n"
+          "prints what tells them apart. Names of the same length compare best.\n"
+          "\n"
+          "  -u USER     ask with credentials as well; the password is asked for, or comes from -y\n"
+          "  -y FILE     the password is the first line of FILE\n"
+          "  -a          all methods, POST, PUT, PATCH and DELETE too. They may change something\n"
+          "  -t NUMBER   compare that many pairs of answers by the clock as well\n"
+          "  -C FILE     CA certificates in PEM; -k takes any certificate\n"
+          "  -w SECONDS  wait that long for an answer (5)\n"
+          "  -v          say what is asked\n"
+          "\n"
+          "Exits with 0 if nothing tells them apart, 1 if something does, 2 for wrong usage, 3 without an answer.\n",
+          out);
+}
+
+static bool read_password(const char *file, char *password, size_t size)
+{
+    FILE *in = file ? fopen(file, "r") : stdin;
+    bool read;
+
+    if (!in) {
+        fprintf(stderr, "authstatus-audit: %s: %s\n", file, strerror(errno));
+        return false;
+    }
+    if (!file) {
+        char *typed = getpass("Password: ");
+        read = typed && snprintf(password, size, "%s", typed) < (int)size;
+        if (typed) {
+            OPENSSL_cleanse(typed, strlen(typed));
+        }
+        return read;
+    }
+    read = fgets(password, (int)size, in) != NULL;
+    fclose(in);
+    password[strcspn(password, "\r\n")] = '\0';
+    return read;
+}
+
+static char *basic(const char *user, const char *file)
+{
+    char password[512] = "", *pair = NULL, *value;
+    int length;
+
+    if (!read_password(file, password, sizeof(password))) {
+        return NULL;
+    }
+    length = asprintf(&pair, "%s:%s", user, password);
+    OPENSSL_cleanse(password, sizeof(password));
+    if (length < 0) {
+        abort();
+    }
+    value = calloc(1, (size_t)length * 4 / 3 + 16);
+    if (!value) {
+        abort();
+    }
+    memcpy(value, "Basic ", 6);
+    EVP_EncodeBlock((unsigned char *)value + 6, (unsigned char *)pair, length);
+    OPENSSL_cleanse(pair, (size_t)length);
+    free(pair);
+    return value;
+}
+
+/* True: they differ. *reached is false where a server did not answer. */
+static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_probe *probe,
+                      const as_audit_options *options, bool *reached)
+{
+    char *to_forbidden = as_audit_request(forbidden, probe, options);
+    char *to_missing = as_audit_request(missing, probe, options);
+    /* What is printed has no password in it. */
+    const as_audit_options printable = {.credential = "Basic ..."};
+    char *to_print = as_audit_request(forbidden, probe, &printable);
+    const bool is_head = !strcmp(probe->method, "HEAD");
+    as_audit_answer one, other;
+    bool differ = false;
+
+    if (options->verbose) {
+        printf("  %s\n", probe->name);
+    }
+    *reached = as_audit_exchange(forbidden, options, to_forbidden, is_head, &one);
+    *reached = as_audit_exchange(missing, options, to_missing, is_head, &other) && *reached;
+    if (!*reached) {
+        fprintf(stderr, "authstatus-audit: %s\n", one.error[0] ? one.error : other.error);
+    } else {
+        differ = as_audit_compare(&one, &other, forbidden->path, missing->path, probe->name, to_print);
+    }
+    as_audit_free_answer(&one);
+    as_audit_free_answer(&other);
+    OPENSSL_cleanse(to_forbidden, strlen(to_forbidden));
+    OPENSSL_cleanse(to_missing, strlen(to_missing));
+    free(to_forbidden);
+    free(to_missing);
+    free(to_print);
+    return differ;
+}
+
+/* One by the other, so that what the machine does meanwhile is the same for both. */
+static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
+{
+    const size_t count = (size_t)options->timing;
+    char *to_forbidden = as_audit_request(forbidden, &probes[0], options);
+    char *to_missing = as_audit_request(missing, &probes[0], options);
+    double *one = calloc(count, sizeof(*one)), *other = calloc(count, sizeof(*other)), area;
+    size_t i;
+
+    for (i = 0; one && other && i < count; i++) {
+        as_audit_answer answer;
+        as_audit_exchange(i % 2 ? forbidden : missing, options, i % 2 ? to_forbidden : to_missing, false, &answer);
+        *(i % 2 ? &one[i] : &other[i]) = answer.took;
+        as_audit_free_answer(&answer);
+        as_audit_exchange(i % 2 ? missing : forbidden, options, i % 2 ? to_missing : to_forbidden, false, &answer);
+        *(i % 2 ? &other[i] : &one[i]) = answer.took;
+        as_audit_free_answer(&answer);
+    }
+    area = one && other ? as_audit_area(one, other, count) : 0.5;
+    free(one);
+    free(other);
+    free(to_forbidden);
+    free(to_missing);
+    printf("  the clock: area under the curve %.3f in %zu pairs (0.5 cannot be told apart)\n", area, count);
+    return area > 0.5 + AREA_NOISE || area < 0.5 - AREA_NOISE;
+}
+
+/* Returns the number of ways to tell the two apart, or -1: no answer. */
+static int audit(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
+{
+    int found = 0, asked = 0;
+    size_t i;
+
+    printf("%s and %s\n", forbidden->path, missing->path);
+    if (strlen(forbidden->path) != strlen(missing->path)) {
+        printf("  The paths have different lengths: where a page shows its path, its Content-Length will differ.\n");
+    }
+    for (i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+        bool reached;
+
+        if ((probes[i].is_unsafe && !options->unsafe) || (probes[i].credentials == 1 && !options->credential)) {
+            continue;
+        }
+        found += run_probe(forbidden, missing, &probes[i], options, &reached);
+        if (!reached) {
+            return -1;
+        }
+        asked++;
+    }
+    if (options->timing) {
+        found += run_clock(forbidden, missing, options);
+    }
+    printf("  %d of %d probes tell them apart\n", found, asked + (options->timing > 0));
+    return found;
+}
+
+static int audit_pairs(char **urls, const as_audit_options *options)
+{
+    int result = EXIT_SAME;
+
+    for (; urls[0]; urls += 2) {
+        as_audit_url forbidden, missing;
+        int found;
+
+        if (!as_audit_parse_url(urls[0], &forbidden) || !as_audit_parse_url(urls[1], &missing)) {
+            fprintf(stderr, "authstatus-audit: %s and %s: not two http:// or https:// URLs\n", urls[0], urls[1]);
+            return EXIT_USAGE;
+        }
+        if (forbidden.tls != missing.tls || strcasecmp(forbidden.host, missing.host) ||
+            strcmp(forbidden.port, missing.port)) {
+            fprintf(stderr, "authstatus-audit: %s and %s are not of the same server\n", urls[0], urls[1]);
+            return EXIT_USAGE;
+        }
+        found = audit(&forbidden, &missing, options);
+        as_audit_free_url(&forbidden);
+        as_audit_free_url(&missing);
+        if (found < 0) {
+            return EXIT_UNREACHABLE;
+        }
+        result = found > 0 ? EXIT_DIFFERENT : result;
+    }
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    as_audit_options options = {.timeout_ms = 5000};
+    const char *user = NULL, *file = NULL;
+    char *credential = NULL;
+    int option, result;
+
+    signal(SIGPIPE, SIG_IGN);
+    while ((option = getopt(argc, argv, "u:y:at:C:kw:vh")) != -1) {
+        switch (option) {
+        case 'u':
+            user = optarg;
+            break;
+        case 'y':
+            file = optarg;
+            break;
+        case 'a':
+            options.unsafe = true;
+            break;
+        case 't':
+            options.timing = atoi(optarg);
+            break;
+        case 'C':
+            options.ca_file = optarg;
+            break;
+        case 'k':
+            options.insecure = true;
+            break;
+        case 'w':
+            options.timeout_ms = atoi(optarg) * 1000;
+            break;
+        case 'v':
+            options.verbose = true;
+            break;
+        default:
+            usage(option == 'h' ? stdout : stderr);
+            return option == 'h' ? EXIT_SAME : EXIT_USAGE;
+        }
+    }
+    argc -= optind;
+    if (argc < 2 || argc % 2 || options.timeout_ms < 1000 || options.timing < 0 || options.timing > 100000 ||
+        (file && !user)) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (user) {
+        credential = basic(user, file);
+        if (!credential) {
+            return EXIT_USAGE;
+        }
+        options.credential = credential;
+    }
+    result = audit_pairs(argv + optind, &options);
+    if (credential) {
+        OPENSSL_cleanse(credential, strlen(credential));
+        free(credential);
+    }
+    return result;
+}
