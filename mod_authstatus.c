@@ -31,15 +31,22 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
+    int status;
+
     (void)plog;
     /* httpd reads its configuration twice; the first time only to check it. */
-    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? OK : as_store_post_config(pconf, ptemp, s);
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    status = as_store_post_config(pconf, ptemp, s);
+    return status == OK ? as_page_post_config(pconf, ptemp, s) : status;
 }
 
 static void child_init(apr_pool_t *pool, server_rec *s)
 {
     as_inquiry_child_init(pool, s);
     as_store_child_init(pool, s);
+    as_servers_child_init(pool);
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -72,6 +79,13 @@ static void register_hooks(apr_pool_t *pool)
     /* Nearest to httpd's own page: filters of other modules see ours. */
     ap_hook_insert_error_filter(as_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
     as_body_register_filter();
+
+    /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
+    ap_hook_handler(as_page_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(as_switch_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    as_page_register_status();
+    /* Behind httpd's own lists (-S, -M). */
+    ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* After authentication, before mod_headers and the handlers read the variables. */
     ap_hook_fixups(as_phase_fixups, NULL, NULL, APR_HOOK_FIRST);

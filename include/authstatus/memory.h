@@ -82,6 +82,9 @@ typedef struct as_remembered {
  * on other machines, and while the store is away, when the acceptance time of the old one ends, never later. */
 bool as_memory_recall(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
                       as_remembered *answer);
+/* The same for who asked a moment ago already: it does not count as another hit or miss. */
+bool as_memory_recall_again(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
+                            as_remembered *answer);
 
 /* Remembers an answer that a directory gave at `now`. An acceptance replaces the one of the user's former password, and
  * forgets the refusal of this one; a refusal leaves every acceptance as it is. What is not to be remembered is passed
@@ -177,7 +180,15 @@ size_t as_counters_size(void);
 void as_counters_outcome(as_counters *counters, as_outcome outcome);
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by);
 apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome);
+/* How often it came lately: in the last five minutes at most, which *within tells exactly. Processes that begin a new
+ * half minute at the same moment may lose a few. */
+apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within);
+/* Since when they count; to be set once, by who made the memory. */
+void as_counters_begin(as_counters *counters, apr_time_t now);
+apr_time_t as_counters_since(const as_counters *counters);
 apr_uint64_t as_counters_of(const as_counters *counters, as_counter counter);
+/* Its name as in AS_COUNTER_LIST, and what it counts. */
+const char *as_counter_name(as_counter counter);
 const char *as_counter_help(as_counter counter);
 /* as_memory counts there from now on. Before the process's threads start. */
 void as_memory_set_counters(as_memory *memory, as_counters *counters);

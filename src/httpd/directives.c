@@ -181,4 +181,4 @@ const command_rec as_directives[] = {
     AP_INIT_TAKE1("LDAPReferrals", as_set_word, (void *)&as_referrals_slot, OR_AUTHCFG, "On, Off or default"),
     AP_INIT_TAKE1("LDAPConnectionPoolTTL", as_set_pool_ttl, NULL, RSRC_CONF,
                   "how long an idle connection is kept; 0: not at all, -1: for ever"),
-    {NULL}};
+    {.name = NULL}};

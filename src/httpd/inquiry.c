@@ -108,6 +108,7 @@ static void ask(const as_inquiry *inquiry, const char *password, const char *kno
                                   .entered = true};
 
     as_directory_ask(directories, &question, inquiry->pool, reply);
+    as_servers_write(directories, inquiry->subject.directory);
 }
 
 /* May the search be left out for an entry that was found before? Not where the search itself says who may enter (a
@@ -184,11 +185,14 @@ static void fill_from_memory(const as_inquiry *inquiry, const as_remembered *rem
     answer->wait = remembered->retry_after;
 }
 
-static bool recall(const as_inquiry *inquiry)
+typedef bool as_recall(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
+                       as_remembered *answer);
+
+static bool recall(const as_inquiry *inquiry, as_recall *from_memory)
 {
     as_remembered remembered;
 
-    if (!as_memory_recall(inquiry->memory, &inquiry->subject, apr_time_now(), inquiry->pool, &remembered)) {
+    if (!from_memory(inquiry->memory, &inquiry->subject, apr_time_now(), inquiry->pool, &remembered)) {
         return false;
     }
     fill_from_memory(inquiry, &remembered, false);
@@ -246,7 +250,7 @@ static void lead(const as_inquiry *inquiry, as_flight *flight)
     as_remembered remembered;
 
     /* The one before may have ended between our look at the memory and now. */
-    if (!recall(inquiry)) {
+    if (!recall(inquiry, as_memory_recall_again)) {
         ask_unless_throttled(inquiry);
         remembered = to_remember(inquiry);
         as_memory_keep(inquiry->memory, &inquiry->subject, &remembered, apr_time_now(), inquiry->pool);
@@ -275,7 +279,7 @@ static void ask_with_others(const as_inquiry *inquiry)
             find(inquiry, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
             return;
         case AS_WAITED_NOTHING:
-            if (recall(inquiry)) {
+            if (recall(inquiry, as_memory_recall_again)) {
                 return;
             }
             break;
@@ -348,7 +352,7 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_dire
         return before;
     }
     inquiry.answer = apr_pcalloc(exchange->pool, sizeof(*inquiry.answer));
-    if (!inquiry.memory || !recall(&inquiry)) {
+    if (!inquiry.memory || !recall(&inquiry, as_memory_recall)) {
         inquiry.deadline = deadline_of(exchange, section);
         ask_from_inside(&inquiry);
     }
@@ -362,12 +366,14 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_dire
 bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_directory_settings *settings,
                              as_answer *answer)
 {
+    const char *name = as_directory_name(r->pool, settings);
     as_reply reply;
 
     if (!directories) {
         return false;
     }
-    as_directory_probe(directories, settings, NULL, deadline_of(exchange, as_section_of(r)), r->pool, &reply);
+    as_directory_probe(directories, settings, name, deadline_of(exchange, as_section_of(r)), r->pool, &reply);
+    as_servers_write(directories, name);
     fill_from_reply(answer, &reply);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }

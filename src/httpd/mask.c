@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The answer of a missing resource. A resource that is missing is not refused: it is granted, given a type, fixed up,
- * and the default handler finds that there is no file, after it has read the body, by rules that depend on the method. No
- * status that a hook returns looks like that. So a request that was refused goes its way again, through all of httpd, as
- * one for a resource that really is missing, next to the one asked for.
+ * and the default handler finds that there is no file, after it has read the body, by rules that depend on the method.
+ * No status that a hook returns looks like that. So a request that was refused goes its way again, through all of
+ * httpd, as one for a resource that really is missing, next to the one asked for.
  *
  * It goes that way for somebody who was refused: therefore it ends in the default handler, whatever is configured.
  */
@@ -137,11 +137,12 @@ static bool refused(request_rec *r, const as_context *context, int status)
     if (mask->swallowed || context->masked) {
         return true;
     }
+    if (mask->hidden_subrequest && (status == HTTP_FORBIDDEN || status == HTTP_NOT_FOUND)) {
+        /* A directory whose index is hidden; a name of which nothing but what is hidden was left to negotiate. */
+        return true;
+    }
     if (status != HTTP_FORBIDDEN && status != HTTP_UNAUTHORIZED) {
         return false;
-    }
-    if (mask->hidden_subrequest && status == HTTP_FORBIDDEN) {
-        return true;
     }
     return mask->walked ? as_mask_hides(r, context, status) : hides_at_place(r, context, status);
 }
@@ -160,7 +161,8 @@ int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdi
     if (main && main->mask) {
         main->mask->hidden_subrequest = true;
         if (main->mask->handling) {
-            /* A page that names others: what is hidden is missing there, in a listing that shows the forbidden as well. */
+            /* A page that names others: what is hidden is missing there, in a listing that shows the forbidden as well.
+             */
             return HTTP_NOT_FOUND;
         }
     }
@@ -317,13 +319,14 @@ static int go_own_way(request_rec *r, as_context *context)
     }
     if (!context->masked) {
         const as_finding finding = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
-        as_report_as_is(r, context, &finding, context->mask->swallowed ? context->mask->swallowed : status);
+        const int meant = context->mask->swallowed ? context->mask->swallowed : status;
+        as_report_as_is(r, context, &finding, meant == HTTP_UNAUTHORIZED ? meant : HTTP_FORBIDDEN);
     }
     return go_as_missing(r, context, kept, &before);
 }
 
-/* httpd asks whether anybody has an answer at once, before it looks at the request. If nobody has, we do what it would do
- * next, and see what comes of it before the client does. */
+/* httpd asks whether anybody has an answer at once, before it looks at the request. If nobody has, we do what it would
+ * do next, and see what comes of it before the client does. */
 int as_mask_quick_handler(request_rec *r, int lookup)
 {
     as_context *context;

@@ -35,8 +35,8 @@ char *as_stand_in_undo(apr_pool_t *pool, const as_stand_in *stand_in, char *text
 
 typedef struct as_kept_login as_kept_login;
 
-/* mod_auth_digest remembers by itself that it was asked, and answers for it in its fixups (Authentication-Info), even where
- * it has nothing to answer with. For a missing resource that needed no login, it was not asked. */
+/* mod_auth_digest remembers by itself that it was asked, and answers for it in its fixups (Authentication-Info), even
+ * where it has nothing to answer with. For a missing resource that needed no login, it was not asked. */
 void as_mask_login_forget(request_rec *r);
 
 /* ---- mask.c ---- */
@@ -50,12 +50,12 @@ typedef enum as_way {
 
 struct as_mask {
     as_way way;
-    bool walked;              /* the configuration of its place has been found */
-    bool handling;            /* its handler has been asked */
-    bool hidden_subrequest;   /* a subrequest of it was refused by a masked verdict */
-    int swallowed;            /* the status of a handler's own refusal that the filter has kept from the client, or 0 */
-    as_kept_login *login;     /* what the authentication on its own way came to, or NULL */
-    const as_stand_in *as;    /* on the way of a missing resource: which */
+    bool walked;            /* the configuration of its place has been found */
+    bool handling;          /* its handler has been asked */
+    bool hidden_subrequest; /* a subrequest of it was refused by a masked verdict */
+    int swallowed;          /* the status of a handler's own refusal that the filter has kept from the client, or 0 */
+    as_kept_login *login;   /* what the authentication on its own way came to, or NULL */
+    const as_stand_in *as;  /* on the way of a missing resource: which */
     const struct ap_logconf *log; /* put aside while lines of it would be about a resource that nobody asked for */
     char *filename, *path_info;   /* of the missing resource */
     apr_finfo_t finfo;

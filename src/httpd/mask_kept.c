@@ -52,7 +52,7 @@
 struct as_kept {
     request_rec r; /* only the members above are filled in */
     core_request_config core;
-    char *path;                  /* httpd decodes parsed_uri.path in place */
+    char *path;                   /* httpd decodes parsed_uri.path in place */
     ap_conf_vector_t *of_modules; /* what each had in request_config */
 };
 

@@ -11,8 +11,8 @@
 #define SEGMENTS_MAX 16
 #define NAME_LENGTH 24
 
-/* A name that no file and no section of a configuration has: made anew for each request, of letters that mean nothing to
- * anybody. */
+/* A name that no file and no section of a configuration has: made anew for each request, of letters that mean nothing
+ * to anybody. */
 static const char *unknown_name(apr_pool_t *pool)
 {
     char *name = apr_palloc(pool, NAME_LENGTH + 1);

@@ -177,7 +177,7 @@ typedef struct as_answer {
     const char *server;        /* that told it, NULL: it was remembered, or nobody was asked */
     const char *reason;        /* for the log: why nobody answered, or the directory's own words; never NULL */
     bool remembered;
-    long wait;                 /* as in as_verdict_of */
+    long wait; /* as in as_verdict_of */
 } as_answer;
 
 /* A question that was asked, with its answer: no directory is asked twice within an exchange. */
@@ -304,6 +304,32 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
 void as_body_register_filter(void);
 void as_body_insert_filter(request_rec *r);
+
+/* ---- servers.c: what all processes know of the directory servers, for the report page ---- */
+
+apr_status_t as_servers_post_config(apr_pool_t *pconf);
+void as_servers_child_init(apr_pool_t *pool);
+/* Tells the other processes what this one sees of a directory (as_directory_name). Behind each question to it. */
+void as_servers_write(as_directories *directories, const char *directory);
+
+/* ---- page.c and page_*.c: the report page ---- */
+
+#define AS_REPORT_HANDLER "authstatus-report"
+
+int as_page_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
+int as_page_handler(request_rec *r);
+/* mod_status asks for its figures too. */
+void as_page_register_status(void);
+/* A text as a string of JSON, with its quotes. */
+const char *as_json_string(apr_pool_t *pool, const char *text);
+
+/* ---- switch.c: sign in as someone else ---- */
+
+int as_switch_handler(request_rec *r);
+
+/* ---- dump.c: httpd -t -D DUMP_AUTHSTATUS ---- */
+
+void as_dump_test_config(apr_pool_t *pconf, server_rec *s);
 
 /* ---- challenge.c ---- */
 

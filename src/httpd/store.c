@@ -115,9 +115,10 @@ static as_remote_job *run(as_remote_job *job, apr_pool_t *pool)
 static as_remote_job *make_job(as_operation operation, const unsigned char *id, unsigned int id_length,
                                unsigned int length)
 {
-    as_remote_job *job = id_length <= sizeof(job->id) ? calloc(1, sizeof(*job) + length) : NULL;
+    as_remote_job *job = id_length <= sizeof(job->id) ? malloc(sizeof(*job) + length) : NULL;
 
     if (job) {
+        memset(job, 0, sizeof(*job)); /* not the data, which are kilobytes */
         job->operation = operation;
         memcpy(job->id, id, id_length);
         job->id_length = id_length;
@@ -240,6 +241,7 @@ static apr_status_t open_counters(server_rec *s)
         }
         kept = apr_shm_baseaddr_get(segment);
         memset(kept, 0, as_counters_size());
+        as_counters_begin(kept, apr_time_now());
         apr_pool_userdata_setn(kept, COUNTERS_KEY, NULL, process);
     }
     counters = kept;

@@ -156,6 +156,12 @@ bool as_memory_recall(as_memory *memory, const as_subject *subject, apr_time_t n
     return found;
 }
 
+bool as_memory_recall_again(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
+                            as_remembered *answer)
+{
+    return recall(memory, subject, as_moment_at(memory, now), pool, answer);
+}
+
 /* ---- keeping ---- */
 
 static void forget(as_memory *memory, as_record_kind kind, const keys *of, apr_pool_t *pool)

@@ -49,6 +49,30 @@ static void what_is_no_counter_counts_nothing(void **state)
     assert_int_equal(as_generation_next(NULL, id), 0);
 }
 
+static void what_came_lately_is_counted_apart(void **state)
+{
+    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    apr_interval_time_t within = 0;
+
+    (void)state;
+    assert_int_equal(as_counters_since(counters), 0);
+    as_counters_begin(counters, 42);
+    assert_int_equal(as_counters_since(counters), 42);
+    for (int i = 0; i < 5; i++) {
+        as_counters_outcome(counters, AS_OUTCOME_WRONG_PASSWORD);
+    }
+    assert_int_equal(as_counters_lately(counters, AS_OUTCOME_WRONG_PASSWORD, &within), 5);
+    assert_in_range(within, apr_time_from_sec(270), apr_time_from_sec(300));
+    assert_int_equal(as_counters_lately(counters, AS_OUTCOME_GRANTED, &within), 0);
+    assert_int_equal(as_counters_lately(counters, AS_OUTCOME_COUNT, &within), 0);
+    assert_int_equal(as_counters_lately(NULL, AS_OUTCOME_GRANTED, &within), 0);
+    assert_int_equal(as_counters_since(NULL), 0);
+    for (int i = 0; i < AS_COUNTER_COUNT; i++) {
+        assert_true(*as_counter_name((as_counter)i) != '\0');
+    }
+    assert_string_equal(as_counter_name(AS_COUNTER_COUNT), "");
+}
+
 static void a_generation_changes_for_its_users(void **state)
 {
     as_counters *counters = apr_pcalloc(pool, as_counters_size());
@@ -119,7 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROW(each_counts_for_itself), ROW(what_is_no_counter_counts_nothing),   ROW(a_generation_changes_for_its_users),
-        ROW(recalling_is_counted),   ROW(processes_and_threads_lose_no_count),
+        ROW(recalling_is_counted),   ROW(processes_and_threads_lose_no_count), ROW(what_came_lately_is_counted_apart),
     };
 
     apr_initialize();

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""httpd -t -D DUMP_AUTHSTATUS: the policy in force in words, where it is written, and what is doubtful about it."""
+import subprocess
+
+import pytest
+
+LOGIN = """AuthType Basic
+AuthName "the lab"
+AuthBasicProvider authstatus
+AuthLDAPURL "ldaps://dc1.test:636 dc2.test:3269/dc=x?uid"
+AuthLDAPBindDN cn=service,dc=x
+AuthLDAPBindPassword Pw!service
+AuthStatus On
+Require valid-user"""
+
+CONF = f"""<Location "/in">
+{LOGIN}
+</Location>
+<Location "/in/deep">
+AuthStatusMap refused 401
+AuthStatusMap account-locked 429
+AuthStatusDisclose Never
+AuthStatusThrottle 4 5min Both
+AuthStatusDeadline 1500ms
+</Location>
+<Location "/in">
+AuthStatusChallenge Quiet "expr=%{{HTTP:X-Requested-With}} == 'XMLHttpRequest'"
+</Location>
+<Directory "/tmp">
+AuthStatus On
+AuthStatusMask Forbidden "expr=-R '10.0.0.0/8'"
+<Files "*.secret">
+AuthStatusMask All
+</Files>
+<If "%{{REQUEST_URI}} =~ /x/">
+AuthStatus Off
+</If>
+</Directory>
+<LocationMatch "^/re(s|t)">
+AuthStatus On
+</LocationMatch>
+<VirtualHost *>
+ServerName www.test
+AuthStatus On
+<Location "/in/virtual">
+AuthStatusRetryAfter 1min
+</Location>
+</VirtualHost>
+<VirtualHost *>
+ServerName empty.test
+</VirtualHost>
+"""
+
+
+@pytest.fixture
+def dump(start):
+    """Lines of what is said of a configuration; its own lines are counted from 1."""
+    def run(conf, **options):
+        httpd = start.make(conf, cache=None, **options)
+        text = httpd.configuration.read_text()
+        run.offset = text[:text.index(conf)].count("\n")
+        run.file = httpd.configuration
+        done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, timeout=60,
+                              env=httpd._environment())
+        assert done.returncode == 0 and "Syntax OK" in done.stderr, done
+        return done.stdout
+    return run
+
+
+def section(text, head):
+    """What is said of a place, as {label: [texts]}."""
+    lines = text.splitlines()
+    at = lines.index(f"  {head}") + 1
+    found = {}
+    while at < len(lines) and lines[at].startswith("    "):
+        found.setdefault(lines[at][4:14].strip(), []).append(lines[at][15:])
+        at += 1
+    return found
+
+
+def test_policy(dump):
+    text = dump(CONF)
+    main, *hosts = text.split("\nvirtual host ")
+    empty, virtual = sorted(hosts)
+    assert main.startswith("main server localhost\n")
+    top = section(main, '<Location "/in">')
+    assert top["at"] == [f"{dump.file}:{dump.offset + line}" for line in (1, 18)]
+    assert top["AuthStatus"] == ["On"] and top["sign-in"] == ["Basic by authstatus"]
+    assert top["directory"] == ["dc1.test:636, then dc2.test:3269 (ldaps), as cn=service,dc=x, within 5 s"]
+    assert top["statuses"] == ["unauthenticated 401, refused 403, forbidden 403, throttled 429, unavailable 503, "
+                               "misconfigured 500"]
+    assert top["told"] == ["of accounts, what the directory told after the right password"]
+    assert top["masked"] == ["nothing"] and top["throttle"] == ["none"]
+    assert top["challenge"] == ["without a dialog in browsers, where %{HTTP:X-Requested-With} == 'XMLHttpRequest'"]
+    # A later piece of the outer section still applies to the inner one.
+    deep = section(main, '<Location "/in/deep">')
+    assert deep["challenge"] == top["challenge"] and deep["directory"] == [top["directory"][0].replace("5 s", "1500 ms")]
+    assert "refused 401 (account-locked 429)" in deep["statuses"][0]
+    assert deep["told"] == ["of accounts nothing: each failure is a plain 401"]
+    assert deep["throttle"] == ["4 failures of a user or a client within 300 s"]
+    assert section(main, '<Directory "/tmp">')["masked"] == [
+        "every 403 answers as a missing resource, where -R '10.0.0.0/8'"]
+    assert section(main, '<Files "*.secret">')["masked"] == ["every 403 and 401 answers as a missing resource"]
+    assert section(main, '<If "%{REQUEST_URI} =~ /x/">')["AuthStatus"] == ["Off: answers are as httpd has them"]
+    assert section(main, '<LocationMatch "^/re(s|t)">')["at"] == [f"{dump.file}:{dump.offset + 31}"]
+    assert virtual.startswith(f"www.test  ({dump.file}:{dump.offset + 34})\n")
+    assert section(virtual, "everywhere")["AuthStatus"] == ["On"]
+    own = section(virtual, '<Location "/in/virtual">')
+    assert own["at"] == [f"{dump.file}:{dump.offset + 37}"] and own["directory"] == top["directory"]
+    assert empty.startswith("empty.test") and section(empty, '<Location "/in">')["directory"] == top["directory"]
+    assert "Pw!" not in text
+
+
+def warnings(text):
+    return [line.split("warning:")[1].strip() for line in text.splitlines() if "warning:" in line]
+
+
+@pytest.mark.parametrize("conf, expected", [
+    ("", []),
+    ("<Location /x>\nAuthStatus On\n</Location>", []),
+    (f"<Location /x>\n{LOGIN}\n</Location>", ["Basic without TLS"]),
+    (f"SSLEngine On\n<Location /x>\n{LOGIN}\n</Location>", []),
+    (f"SSLEngine Off\n<Location /x>\n{LOGIN}\n</Location>", ["Basic without TLS"]),
+    (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthStatusMask All\n</Location>", ["a mask without a doorway"]),
+    (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthStatusMask All \"expr=true\"\n</Location>", []),
+    (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthStatusMask All\n</Location>\n<Location /door>\n{LOGIN}\n</Location>", []),
+    (f"SSLEngine On\n<Location />\n{LOGIN}\n</Location>\n<Location /x>\nAuthStatusMask All\n</Location>", []),
+    ("<Location /x>\nAuthStatusMask Forbidden\n</Location>", ["AuthStatusMask does nothing"]),
+    ("<Location /x>\nAuthStatus On\nAuthStatusMask Forbidden\nErrorDocument 404 gone\n</Location>",
+     ["ErrorDocument 404 gone"]),
+    ("ErrorDocument 404 /x/404.html\n<Location /x>\nAuthStatus On\nAuthStatusMask Forbidden\n</Location>",
+     ["the page for 404, /x/404.html, is itself in what is masked"]),
+    ("ErrorDocument 403 /x/403.html\nErrorDocument 404 /404.html\n<Location /x>\nAuthStatus On\nAuthStatusMask Forbidden\n</Location>",
+     []),
+    ("ErrorDocument 404 /x/404.html\nErrorDocument 403 /403.html\n<Location /x>\nAuthStatus On\nAuthStatusMask Forbidden\n</Location>",
+     ["the page for 404, /x/404.html, is itself in what is masked"]),
+    ("<Location /r>\nSetHandler authstatus-report\n</Location>", ["nothing protects the report page"]),
+    ("<Location /r>\nSetHandler \"authstatus-report\"\nRequire local\n</Location>", []),
+    ("<Location /r>\nSetHandler authstatus-report\nRequire local\n</Location>\n<Location /r/x>\nRequire all granted\n</Location>",
+     ["nothing protects the report page"]),
+])
+def test_warnings(dump, needs_module, conf, expected):
+    if "SSLEngine" in conf:
+        needs_module("ssl")
+    found = warnings(text := dump(conf, modules=("ssl", "socache_shmcb")))
+    assert len(found) == len(expected) and all(map(str.startswith, found, expected)), text
+    assert text.endswith(f"{len(expected)} warning{'' if len(expected) == 1 else 's'}\n")
+
+
+def test_only_when_asked_for(start):
+    code, said = start.make(CONF, cache=None).configtest()
+    assert code == 0 and "main server" not in said

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report page: who sees it, what it counts, and its three forms; the same figures in mod_status."""
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from lab import client
+from lab.fake import Fake
+from lab.outcomes import OUTCOMES, SOURCE
+from lab.process import poll
+
+RIGHT, WRONG = "Pw!right", "Pw!wrong"
+FORMS = {"/report": "text/html; charset=utf-8", "/report?json": "application/json",
+         "/report?metrics": "text/plain; version=0.0.4; charset=utf-8",
+         "/report?metrics=": "text/plain; version=0.0.4; charset=utf-8"}
+
+
+def figures(site, **options):
+    return json.loads(site.get("/report?json", **options).body)
+
+
+def counts(site):
+    return {name: outcome["count"] for name, outcome in figures(site)["outcomes"].items()}
+
+
+# -- who sees it ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", ["/report/open", "/report/open?json", "/report/open?metrics"])
+def test_is_not_shown_to_everybody(site, path):
+    site.log.expect("AS0090")
+    answer = site.get(path)
+    assert answer.status == 403 and b"wrong-password" not in answer.body
+
+
+def test_is_shown_where_an_address_or_a_login_is_required(site):
+    site.log.allow("AH01617")
+    before = counts(site)
+    assert site.get("/report/address").status == 200
+    assert site.get("/report/login").status == 401
+    assert site.get("/report/login", login=("boss", WRONG)).status == 401
+    assert site.get("/report/login", login=("boss", RIGHT)).status == 200
+    after = counts(site)
+    # The stranger that Require is asked about is nobody's outcome.
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
+        "no-credentials": 1, "wrong-password": 1, "granted": 1}
+
+
+def test_nobody_who_is_let_in_is_enough(site):
+    site.log.expect("AS0030", "AH01631")
+    assert site.get("/report/login", login=("good", RIGHT)).status == 403
+
+
+@pytest.mark.parametrize("conf, warns", [
+    ("", True),
+    ("Require all granted", True),
+    ("Require valid-user", False),
+    ("Require ip 10.0.0.0/8", False),
+    ("<RequireAny>\nRequire local\nRequire ip 10.0.0.1\n</RequireAny>", False),
+    ("<RequireAll>\nRequire all granted\nRequire local\n</RequireAll>", False),
+    ("Require all denied", False),
+])
+def test_start_up_warns(start, conf, warns):
+    httpd = start.make(f"<Location /figures>\nSetHandler authstatus-report\nAuthType Basic\nAuthName x\n"
+                       f"AuthUserFile /dev/null\n{conf}\n</Location>")
+    if warns:
+        httpd.log.expect('AS0091.*<Location /figures>.*httpd.conf:')
+    httpd.start()
+    assert httpd.get("/").status == 200  # all of the start-up is over
+    assert ("AS0091" in httpd.log.path.read_text()) == warns
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_other_methods(site, method):
+    answer = site.get("/report", method=method, body="x")
+    assert answer.status == 405 and set(answer.header("Allow").split(",")) == {"GET", "HEAD", "TRACE"}
+
+
+# -- its three forms --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", FORMS)
+def test_form(site, path):
+    with site.connection() as connection:
+        answer = connection.request(path)
+        head = connection.request(path, method="HEAD")
+        assert connection.request("/").body == b"the page\n"
+    assert answer.status == head.status == 200 and head.body == b"" and answer.body
+    for one in (answer, head):
+        assert one.header("Content-Type") == FORMS[path]
+        assert one.header("Cache-Control") == "no-store"
+        assert one.header("Content-Length")
+    second = client.get_h2(site.port, path)
+    assert second.status == 200 and second.header("content-type") == FORMS[path]
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_names_no_user(site, path):
+    site.log.allow("AH0161[78]", "AS00")
+    for user in ("good", "a-stranger-to-all"):
+        site.get("/in/body", login=(user, WRONG))
+    body = site.get(path).body.decode()
+    for word in ("a-stranger", "uid=", "o=pages", "cn=service", "Pw!"):
+        assert word not in body
+
+
+class Page(HTMLParser):
+    """Every element is closed, in its order; headings, tables and links are kept."""
+    EMPTY = ("meta", "br", "hr", "link")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.ids = [], [], set()
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        self.ids |= {value for name, value in attributes if name == "id"}
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_html(site):
+    page = Page(site.get("/report").body.decode())
+    tags = [tag for tag, _ in page.seen]
+    assert dict(page.seen[0][1]) == {"lang": "en"} and "title" in tags and "main" in tags and tags.count("h1") == 1
+    assert "script" not in tags and "img" not in tags
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in [of for tag, of in page.seen if tag == "meta"]
+    assert all("scope" in of for tag, of in page.seen if tag == "th")
+    assert all(of["aria-labelledby"] in page.ids for tag, of in page.seen if tag == "table")
+    assert {of["href"] for tag, of in page.seen if tag == "a"} == {"?json", "?metrics"}
+
+
+def test_all_outcomes_are_there(site):
+    html, metrics = site.get("/report").body.decode(), site.get("/report?metrics").body.decode()
+    report = figures(site)
+    assert set(report["outcomes"]) == set(OUTCOMES)
+    for name in OUTCOMES:
+        assert f">{name}</th>" in html
+        assert re.search(rf'^authstatus_outcomes_total\{{class="[a-z]+",outcome="{name}"\}} \d+$', metrics, re.M)
+    assert abs(report["now"] - report["since"]) < 3600 and 0 <= report["lately_seconds"] <= 300
+
+
+def test_promtool(site):
+    tool = shutil.which("promtool")
+    assert tool, "promtool is not installed (Debian: prometheus)"
+    site.log.allow("AS00")
+    site.get("/in/down", login=("good", RIGHT))
+    done = subprocess.run([tool, "check", "metrics"], input=site.get("/report?metrics").body, capture_output=True)
+    assert done.returncode == 0 and not done.stderr and not done.stdout, done
+
+
+def metric_names(text):
+    return set(re.findall(r"authstatus_[a-z_]+", text))
+
+
+def test_manual_and_dashboard_know_the_metrics(site, tmp_path):
+    """Both ways; and the rules of the manual are ones that Prometheus takes."""
+    docs = SOURCE / "docs"
+    served = set(re.findall(r"^# TYPE (\S+)", site.get("/report?metrics").body.decode(), re.M))
+    assert len(served) >= 11 and metric_names((docs / "monitoring.md").read_text()) == served
+    dashboard = (docs / "grafana-dashboard.json").read_text()
+    expressions = [target["expr"] for panel in json.loads(dashboard)["panels"] for target in panel["targets"]]
+    assert len(expressions) >= 10 and all(metric_names(expression) for expression in expressions)
+    assert metric_names(dashboard) <= served
+    manual = [line[4:] for line in (docs / "monitoring.md").read_text().splitlines() if line.startswith("    ")]
+    rules = manual[manual.index("groups:"):]
+    rules += ["  - name: dashboard", "    rules:"]
+    for number, expression in enumerate(expressions):
+        rules += [f"      - record: dashboard:{number}",
+                  f"        expr: {json.dumps(expression.replace('$instance', '.*'))}"]
+    (tmp_path / "rules.yml").write_text("\n".join(rules) + "\n")
+    done = subprocess.run([shutil.which("promtool"), "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done
+
+
+# -- what it counts ---------------------------------------------------------------------------------------------------
+
+def test_counts(site):
+    site.log.allow("AH0161[78]", "AS00")
+    before, earlier = counts(site), figures(site)["counters"]
+    for login in (("good", WRONG + "c"), ("nobody-c", RIGHT), ("must-change", RIGHT), ("good", RIGHT), ("good", RIGHT)):
+        site.get("/in/body", login=login)
+    report = figures(site)
+    after, later = counts(site), report["counters"]
+    changed = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    assert changed == {"wrong-password": 1, "unknown-user": 1, "password-must-change": 1, "granted": 2}
+    assert later["cache_hits"] - earlier["cache_hits"] >= 1
+    assert 3 <= later["cache_misses"] - earlier["cache_misses"] <= 4
+    wrong = report["outcomes"]["wrong-password"]
+    assert 1 <= wrong["lately"] <= wrong["count"] and wrong["per_minute"] > 0
+
+
+def server_of(site, port):
+    servers = [server for server in figures(site)["servers"] if server["server"] == f"127.0.0.1:{port}"]
+    assert len(servers) <= 1
+    return servers[0] if servers else None
+
+
+def test_servers(site, slapd):
+    site.log.allow("AH0161[78]", "AS00")
+    before = server_of(site, slapd.port) or {"questions": 0}
+    site.get("/in/body", login=("good", WRONG + "s"))
+    server = server_of(site, slapd.port)
+    # A bind at the entry that is known already, and a search where that fails.
+    assert 1 <= server["questions"] - before["questions"] <= 2
+    assert server["sessions"] >= 1 and 0 < server["latency_seconds"] < 5 and server["processes"] == 1
+    assert server["processes_leaving_it_alone"] == 0 and server["left_alone_for_seconds"] == 0
+
+
+BREAKER = """
+AuthStatusBreaker 2 1min
+<Location /in/a>
+    Use Directory "ldap://127.0.0.1:${FAKE}" dc=fake
+    AuthType Basic
+    AuthName x
+    AuthBasicProvider authstatus
+    AuthStatus On
+    Require valid-user
+</Location>
+<Location /report>
+    SetHandler authstatus-report
+    Require local
+</Location>
+"""
+
+
+def test_breaker(start):
+    fake = Fake()
+    fake.stop()
+    site = start(BREAKER, defines={"FAKE": fake.port})
+    site.log.allow("AS0050")
+    for _ in range(4):
+        assert site.get("/in/a", login=("ann", RIGHT)).status == 503
+    server = server_of(site, fake.port)
+    assert server["processes_leaving_it_alone"] == 1 and 50 < server["left_alone_for_seconds"] <= 60
+    assert figures(site)["counters"]["breaker_opened"] == 1
+    html = site.get("/report").body.decode()
+    assert f"<strong>127.0.0.1:{fake.port}</strong> does not answer: left alone by 1 of 1 processes" in html
+    assert "Logins that could not be checked" in html
+    assert f'authstatus_directory_left_alone_processes{{server="127.0.0.1:{fake.port}"}} 1' in site.get("/report?metrics").body.decode()
+    site.reload()
+    after = figures(site)
+    assert after["servers"] == [] and after["outcomes"]["directory-down"]["count"] == 4
+
+
+def test_all_processes_are_added_up(start, slapd):
+    """prefork: each of them asks by itself, whoever draws the page."""
+    site = start(BREAKER.replace("dc=fake", "o=pages"), defines={"FAKE": slapd.port}, mpm="prefork",
+                 cache="shmcb", modules=("socache_shmcb",))
+    site.log.allow("AH0161[78]", "AS00")
+
+    # A child of prefork has one connection at a time: those that are kept are of as many children.
+    kept = [site.connection() for _ in range(3)]
+    for number, connection in enumerate(kept):
+        assert connection.request("/in/a", login=("good", f"{WRONG}{number}")).status == 401
+    report = figures(site)
+    server = server_of(site, slapd.port)
+    assert server["processes"] == 3 and server["sessions"] >= 3
+    assert server["questions"] == report["outcomes"]["wrong-password"]["count"] == report["counters"]["cache_misses"] == 3
+    for connection in kept:
+        connection.close()
+    gone = site.children()
+    site.reload()
+    poll(lambda: not set(gone) & set(site.children()), 20, "old children gone")
+    assert server_of(site, slapd.port) is None
+
+
+# -- mod_status -------------------------------------------------------------------------------------------------------
+
+def test_mod_status(site):
+    site.log.allow("AS00")
+    site.get("/in/down", login=("good", RIGHT))
+    short = dict(line.split(": ", 1) for line in site.get("/server-status?auto").body.decode().splitlines() if ": " in line)
+    for name, count in counts(site).items():
+        assert short[f"Authstatus[{name}]"] == str(count)
+    assert short["Authstatus[cache_hits]"] and short["AuthstatusServer[0]Name"].startswith("127.0.0.1:")
+    long = site.get("/server-status").body.decode()
+    assert "<h2>mod_authstatus</h2>" in long and "directory-down" in long and "sessions" in long

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sign in as someone else: the first credentials are refused, the second lead back, and only to this site. What a
+browser makes of it is in tests/live/browser."""
+import pytest
+
+OLD, NEW = ("good", "Pw!right"), ("boss", "Pw!right")
+REFUSED = ("Cookie", "authstatus-switch=1")
+
+
+def test_the_way(site):
+    with site.connection() as connection:
+        asked = connection.request("/switch?to=/in/body")
+        refused = connection.request("/switch?to=/in/body", login=OLD)
+        done = connection.request("/switch?to=/in/body", login=NEW, headers=(("Cookie", "a=b; authstatus-switch=1"),))
+        again = connection.request("/switch?to=/in/body", login=NEW)
+    for answer in (asked, refused, again):
+        assert answer.status == 401 and answer.header("WWW-Authenticate") == 'Basic realm="the lab", charset="UTF-8"'
+    assert asked.header("Set-Cookie") is None
+    assert refused.header("Set-Cookie") == "authstatus-switch=1; Max-Age=120; HttpOnly; SameSite=Lax"
+    assert done.status == 303 and done.header("Location") == "/in/body" and done.header("WWW-Authenticate") is None
+    assert done.header("Set-Cookie").startswith("authstatus-switch=0; Max-Age=0;")
+    assert done.header("Clear-Site-Data") == '"cache"'
+    for answer in (asked, refused, done):
+        assert answer.header("Cache-Control") == "no-store"
+
+
+def go(site, query, headers=()):
+    return site.get(f"/switch{query}", login=NEW, headers=(REFUSED, *headers))
+
+
+@pytest.mark.parametrize("to, location", [
+    ("/", "/"), ("/a/b?c=d", "/a/b?c=d"), ("%2Fa%2Fb%3Fc%3Dd%26e%3Df%23g", "/a/b?c=d&e=f#g"), ("/a%2520b", "/a%20b"),
+    ("/a%20b", "/a%20b"), ("/a+b", "/a%20b"), ("/%C3%A4", "/%C3%A4"), ("/%22%3Cx%3E", "/%22%3Cx%3E"),
+    ("/a//b", "/a//b"), ("/switches", "/switches"), ("/..//evil.test", "/..//evil.test"), ("/a&to=//evil.test", "/a"),
+    ("/http://evil.test", "/http://evil.test"), ("/@evil.test", "/@evil.test"),
+])
+def test_target(site, to, location):
+    answer = go(site, f"?to={to}")
+    assert answer.status == 303 and answer.header("Location") == location
+
+
+@pytest.mark.parametrize("to", [
+    "", "a", "//evil.test", "%2F%2Fevil.test", "///evil.test", "/%5Cevil.test", "/\\evil.test", "%5C%5Cevil.test",
+    "https://evil.test", "https:evil.test", "javascript:alert(1)", "/%0d%0aX:y", "/%09/evil.test", "/%0a/evil.test",
+    "%09//evil.test", "%20/x", "/%7f", "/%00", "/%zz", "/switch", "/switch?to=/", "/a/../switch", "/%2573witch",
+    "//switch", "/./switch",
+])
+def test_no_open_redirect(site, to):
+    for login, headers in ((NEW, (REFUSED,)), (OLD, ()), (None, ())):
+        answer = site.get(f"/switch?to={to}", login=login, headers=headers)
+        assert answer.status == 400 and answer.header("Location") is None and answer.header("Set-Cookie") is None
+
+
+@pytest.mark.parametrize("referer, location", [
+    (None, "/"), ("http://localhost/in/body/boss?x=1", "/in/body/boss?x=1"), ("http://LOCALHOST/x", "/x"),
+    ("http://evil.test/x", "/"), ("http://localhost.evil.test/x", "/"), ("http://localhost@evil.test/x", "/"),
+    ("http://localhost//evil.test/x", "/"), ("http://localhost/switch", "/"), ("http://localhost", "/"), ("nonsense", "/"),
+    ("http://localhost/\\evil.test", "/"),
+])
+def test_back_to_the_page_of_the_link(site, referer, location):
+    answer = go(site, "", (("Referer", referer),) if referer else ())
+    assert answer.status == 303 and answer.header("Location") == location
+
+
+def test_another_site_cannot_make_a_browser_forget(site):
+    for login, headers in ((OLD, ()), (NEW, (REFUSED,))):
+        answer = site.get("/switch?to=/", login=login, headers=(*headers, ("Sec-Fetch-Site", "cross-site")))
+        assert answer.status == 403 and not answer.all("WWW-Authenticate") and not answer.all("Set-Cookie")
+    for value in ("same-origin", "same-site", "none"):
+        assert site.get("/switch?to=/", login=OLD, headers=(("Sec-Fetch-Site", value),)).status == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_other_methods(site, method):
+    assert site.get("/switch?to=/", method=method, body="x", login=OLD).status == 405
+
+
+def test_head(site):
+    answer = site.get("/switch?to=/", method="HEAD", login=OLD)
+    assert answer.status == 401 and answer.body == b""
+
+
+def test_needs_a_realm(site):
+    site.log.expect("AS0093")
+    assert site.get("/switch-without-a-name").status == 500
