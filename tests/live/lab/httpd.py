@@ -158,11 +158,11 @@ class Httpd:
                     "</Directory>")
         yield f'Include "{Path(__file__).parent}/login.conf"'
         if self.mpm == "prefork":
-            yield from ("StartServers 2", "MinSpareServers 1", "MaxSpareServers 4", "MaxRequestWorkers 16",
+            yield from ("StartServers 8", "MinSpareServers 1", "MaxSpareServers 16", "MaxRequestWorkers 16",
                         "ServerLimit 16")
         else:
             yield from ("StartServers 1", "ServerLimit 4", f"ThreadsPerChild {threads}", f"ThreadLimit {threads}",
-                        f"MaxRequestWorkers {threads}", f"MinSpareThreads 1", f"MaxSpareThreads {threads}")
+                        f"MaxRequestWorkers {threads}", "MinSpareThreads 1", f"MaxSpareThreads {threads}")
 
     def write(self, name, text):
         path = self.room / "docs" / name

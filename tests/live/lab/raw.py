@@ -4,7 +4,7 @@ import re
 import socket
 
 DATE = re.compile(rb"(?im)^(date: )[^\r\n]*")
-SECONDS = 3
+SECONDS = 20
 
 
 def undated(answer):
@@ -26,11 +26,24 @@ def exchange(port, request):
     return undated(received)
 
 
+def octets_of(frames):
+    """An answer over HTTP/2 as lines."""
+    lines = []
+    for frame in frames:
+        if isinstance(frame, tuple):
+            lines += [name + b": " + value for name, value in frame]
+        else:
+            lines.append(frame if isinstance(frame, bytes) else str(frame).encode())
+    return b"\n".join(lines)
+
+
 class Http2:
     """One connection (prior knowledge). A stream's answer is its frames in order: headers as they came, data, its end."""
 
-    def __init__(self, port):
+    def __init__(self, port, upgrade=None):
+        """upgrade: a request over HTTP/1.1 that asks for HTTP/2; its answer is the stream 1's."""
         self.port = port
+        self.upgrade = upgrade
         self._connect()
 
     def _connect(self):
@@ -43,8 +56,25 @@ class Http2:
         self.http2 = h2.connection.H2Connection(config=h2.config.H2Configuration(
             client_side=True, header_encoding=None, validate_outbound_headers=False,
             normalize_outbound_headers=False, validate_inbound_headers=False))
-        self.http2.initiate_connection()
+        if self.upgrade is None:
+            self.http2.initiate_connection()
+        else:
+            self._upgrade(self.http2.initiate_upgrade_connection())
         self._flush()
+
+    def _upgrade(self, settings):
+        self.socket.sendall(self.upgrade + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+                            + settings + b"\r\n\r\n")
+        self.before = b""
+        while not self.before.endswith(b"\r\n\r\n"):
+            octet = self.socket.recv(1)
+            if not octet:
+                break
+            self.before += octet
+
+    def upgraded(self):
+        """What came before HTTP/2, and then over it."""
+        return [undated(self.before), *(self._answer(1) if b" 101 " in self.before else [])]
 
     def _flush(self):
         self.socket.sendall(self.http2.data_to_send())
@@ -67,6 +97,9 @@ class Http2:
         if body is not None:
             self.http2.send_data(stream, body, end_stream=True)
         self._flush()
+        return self._answer(stream)
+
+    def _answer(self, stream):
         answer = []
         while not (answer and answer[-1] in ("end", "reset")):
             data = self.socket.recv(65536)

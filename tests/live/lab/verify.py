@@ -25,7 +25,7 @@ LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "err": "error"}
 
 
 def verify(httpd, answer, outcome, status, ldap=None, retry_after="10", scheme="Basic", blamed=True, proxy=False,
-           user=None):
+           user=None, client="127.0.0.1"):
     """The outcome is the one meant, and: a challenge exactly on 401, Retry-After exactly on 503 and where
     throttled, one line in the error log under the outcome's tag and level, the truth in the notes, and nothing of other
     levels unannounced."""
@@ -54,7 +54,7 @@ def verify(httpd, answer, outcome, status, ldap=None, retry_after="10", scheme="
 
     assert len(lines) == 1, f"{len(lines)} lines of outcomes\n{evidence}"
     assert (tag_of(lines[0]), lines[0].level) == (told.tag, LEVELS[told.level]), evidence
-    assert "[client 127.0.0.1" in lines[0].text, evidence
+    assert f"[client {client}:" in lines[0].text, evidence
     if user:
         assert user in lines[0].text, evidence
     return record

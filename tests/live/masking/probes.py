@@ -38,7 +38,7 @@ SHAPES = (
     Shape("closed", ("GET", "PUT"), headers=("Connection: close",)),
     Shape("0.9", ("GET",), "HTTP/0.9"),
 )
-FEW = ("plain", "body", "expect", "accept", "1.0")
+FEW = ("plain", "expect", "accept")
 NEXT = b"GET /open/page.html HTTP/1.1\r\nHost: plain\r\nConnection: close\r\n\r\n"
 
 
@@ -56,6 +56,12 @@ def http1(shape, method, host, path, login):
     if login is not None:
         lines.append("Authorization: " + authorization(login).decode())
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + shape.body + NEXT
+
+
+def upgrade(method, host, path, login):
+    """What is in front of the upgrade's own headers."""
+    credentials = b"" if login is None else b"Authorization: " + authorization(login) + b"\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n".encode() + credentials
 
 
 def http2(method, host, path, login, body):

@@ -31,6 +31,7 @@ WAYS = [
     Way("location without a file", "/locall/none/deep.css", "locall", "absent"),
     Way("files", "/open/hidden.html", "hidden", "absent"),
     Way("files, path info", "/open/hidden.html/x", "hidden", "absent"),
+    Way("files, negotiated", "/open/hidden", "hidden", "absent"),
     Way("files by extension", "/open/server.key", "server", "absent"),
     Way("if", "/ifdeny/page.html", "ifdeny", "absent"),
     Way("address", "/addres/page.html", "addres", "absent"),
@@ -175,13 +176,28 @@ HOSTS = {
     "cookies": ("Forbidden", "CookieTracking on\nCookieName track\nSession On\nSessionCookieName session path=/"),
     "guess": ("Forbidden", '<Directory "${DOCS}">\nOptions +MultiViews\n</Directory>\nCheckSpelling on'),
     "all-cgi": ("All", "ErrorDocument 404 /errors/env.cgi\nErrorDocument 401 /errors/other.html"),
+    "logged-in": ("Forbidden", """
+<Directory "${DOCS}">
+    AuthType Basic
+    AuthName "the lab"
+    AuthUserFile "${ROOM}/users"
+    Require valid-user
+</Directory>
+<Location /locall>
+    AuthMerging And
+</Location>
+ErrorDocument 404 /errors/env.shtml"""),
+    "closed": ("Forbidden", '<Directory "${DOCS}">\nRequire all denied\n</Directory>\nErrorDocument 404 "closed"'),
+    "denied-document": ("Forbidden", "ErrorDocument 404 /dirall/page.html"),
     "fallback": ("Forbidden", '<Directory "${DOCS}">\nAcceptPathInfo On\n</Directory>'),
 }
 
 
 def configuration(masked=True):
     yield """
-H2Push off
+<IfModule http2_module>
+    H2Push off
+</IfModule>
 <VirtualHost 127.0.0.1:${BACK}>
     ServerName back
     DocumentRoot "${ROOM}/back"
@@ -201,9 +217,8 @@ H2Push off
 
 
 ENV = """#!/bin/sh
-echo "Content-Type: text/plain"
-echo
-exec env
+all=$(env)
+printf 'Content-Type: text/plain\\n\\n%s\\n' "$all"
 """
 SAYS = """#!/bin/sh
 echo "Status: 403 Forbidden"

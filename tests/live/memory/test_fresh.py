@@ -19,8 +19,8 @@ CHANGES = [
     Change("deleted", 200, Person.delete, "unknown-user", 401),
     Change("reset", 200, lambda person: [person.set("pwdPolicySubentry", "cn=reset,ou=policies,o=memory"),
                                          person.set("pwdReset", "TRUE")], "password-must-change", 403),
-    Change("expired", 200, lambda person: person.set("pwdPolicySubentry", "cn=instant,ou=policies,o=memory"),
-           "password-expired", 403),
+    Change("expired", 200, lambda person: [person.set("pwdPolicySubentry", "cn=instant,ou=policies,o=memory"),
+                                           person.set("userPassword", RIGHT)], "password-expired", 403),
     # Refusals end as well.
     Change("password-set-to-what-was-wrong", 401, lambda person: person.set("userPassword", NEW), "granted", 200, NEW),
 ]

@@ -34,12 +34,12 @@ def make_fake():
 
 
 @pytest.mark.parametrize("cache", ["Off", "shmcb"])
-@pytest.mark.parametrize("mpm, threads, more", [
+@pytest.mark.parametrize("model, threads, more", [
     ("event", 4, ""), ("worker", 4, ""), ("event", 4, "AuthStatusInFlight 1"), ("event", 16, "AuthStatusInFlight 16"),
     ("prefork", 0, "")])
-def test_burst_on_a_healthy_directory(start, slapd, mpm, threads, more, cache):
+def test_burst_on_a_healthy_directory(start, slapd, model, threads, more, cache):
     """Whatever the limit: nobody is refused."""
-    httpd = start(f'{more}\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory', mpm=mpm, threads=threads or 16,
+    httpd = start(f'{more}\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory', mpm=model, threads=threads or 16,
                   defines={"LDAP": slapd.port}, **{**SHMCB, "cache": cache})
     httpd.log.expect("AH0161[78]")
     logins = [("ann", RIGHT, 200), ("bob", RIGHT, 200), ("nobody", RIGHT, 401)] * 10

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""make install puts everything where it is looked for, under DESTDIR and nowhere else; make uninstall leaves nothing."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lab.httpd import BUILD, MODULES, PROGRAM, SANITIZE
+from lab.outcomes import SOURCE
+
+pytestmark = pytest.mark.skipif(SANITIZE, reason="what is installed is the same")
+
+
+def make(target, destination):
+    done = subprocess.run(["make", "-C", str(BUILD), target, f"DESTDIR={destination}"], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def variable(name):
+    """As configure found it, with the other variables in it filled in."""
+    lines = dict(re.findall(r"^(\w+) = (.*)$", (BUILD / "Makefile").read_text(), re.MULTILINE))
+    value = lines[name]
+    while match := re.search(r"\$[({](\w+)[)}]", value):
+        value = value.replace(match[0], lines[match[1]])
+    return value
+
+
+def files(top):
+    return {str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir() or path.is_symlink()}
+
+
+@pytest.fixture(scope="module")
+def installed(rooms):
+    room = rooms.new("install")
+    make("install", room)
+    return room
+
+
+def at(room, *parts):
+    return room / "/".join(parts).lstrip("/")
+
+
+def test_what_is_where(installed):
+    expected = [at(installed, variable("modulesdir"), "mod_authstatus.so"),
+                at(installed, variable("sbindir"), "authstatus-explain"),
+                at(installed, variable("mandir"), "man8/authstatus-explain.8"),
+                at(installed, variable("mandir"), "man7/mod_authstatus.7"),
+                at(installed, variable("includedir"), "mod_authstatus.h"),
+                at(installed, variable("docdir"), "README"),
+                at(installed, variable("docdir"), "what-to-do-when.md"),
+                at(installed, variable("docdir"), "examples/login-failed.shtml"),
+                at(installed, variable("docdir"), "examples/authstatus.conf")]
+    assert [str(path) for path in expected if not path.is_file()] == []
+    assert not list(installed.rglob("*.la"))
+
+
+def test_every_guide_is_installed(installed):
+    guides = {path.name for path in (SOURCE / "docs").glob("*.md")}
+    assert {path.name for path in at(installed, variable("docdir")).glob("*.md")} == guides, "doc_DATA of Makefile.am"
+    pages = {path.name for path in (SOURCE / "docs").glob("*.[78]")}
+    assert {path.name for path in at(installed, variable("mandir")).rglob("*.[78]")} == pages, "man_MANS of Makefile.am"
+
+
+def test_programs_run(installed):
+    for program in at(installed, variable("sbindir")).glob("authstatus-*"):
+        done = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=30)
+        assert "usage" in done.stdout + done.stderr, program
+
+
+def test_manual_pages_are_clean():
+    pages = sorted((SOURCE / "docs").glob("*.[78]"))
+    assert len(pages) >= 2
+    for tool in (["mandoc", "-Tlint", "-Wwarning"], ["groff", "-mdoc", "-ww", "-Tutf8"]):
+        assert shutil.which(tool[0]), f"{tool[0]} is not installed"
+        for page in pages:
+            done = subprocess.run([*tool, str(page)], capture_output=True, text=True, timeout=60)
+            complaints = done.stderr if tool[0] == "groff" else done.stdout + done.stderr
+            lines = [line for line in complaints.splitlines() if "mandoc.db" not in line]
+            assert done.returncode == 0 and not lines, lines
+
+
+def test_a2enmod(installed, rooms):
+    """On Debian: enabled like any other module, with what it needs."""
+    if not shutil.which("a2enmod"):
+        pytest.skip("this httpd has no a2enmod")
+    available = at(installed, variable("a2modsdir"))
+    load = available / "authstatus.load"
+    assert f"LoadModule authstatus_module {variable('modulesdir')}/mod_authstatus.so\n" in load.read_text()
+    room = rooms.new("apache2")
+    shutil.copytree("/etc/apache2/mods-available", room / "mods-available")
+    (room / "mods-enabled").mkdir()
+    for name in ("authstatus.load", "authstatus.conf"):
+        shutil.copy(available / name, room / "mods-available" / name)
+    done = subprocess.run(["a2enmod", "-q", "authstatus"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "APACHE_CONFDIR": str(room)})
+    enabled = {path.name for path in (room / "mods-enabled").iterdir()}
+    assert {"authstatus.load", "authstatus.conf", "auth_basic.load", "authz_core.load", "socache_shmcb.load"} <= enabled, done
+    (room / "httpd.conf").write_text(f'LoadModule mpm_event_module "{MODULES}/mod_mpm_event.so"\n'
+                                     f'IncludeOptional "{room}/mods-enabled/*.load"\nIncludeOptional "{room}/mods-enabled/auth*.conf"\n'
+                                     f'ServerName localhost\nListen 127.0.0.1:1\nErrorLog "{room}/error"\nAuthStatusCacheTime 60s 30s\n')
+    # What is not installed yet but under DESTDIR.
+    text = (room / "mods-available/authstatus.load").read_text()
+    (room / "mods-available/authstatus.load").write_text(text.replace(variable("modulesdir"), str(at(installed, variable("modulesdir")))))
+    done = subprocess.run([PROGRAM, "-d", str(room), "-f", str(room / "httpd.conf"), "-t"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_uninstall_leaves_nothing(installed):
+    assert files(installed)
+    make("uninstall", installed)
+    assert files(installed) == set()
