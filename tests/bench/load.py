@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load: wrk with a login for each request, and browsers that wait."""
+import selectors
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections import namedtuple
+from pathlib import Path
+
+# Who logs in. `n` counts the requests of one run, `run` tells runs apart.
+LOGINS = {
+    "plain": "",
+    "one": 'login("u0", "Pw!right")',  # the same one, again and again
+    "many": 'login("u" .. n % 1000, "Pw!right")',
+    "wrong": 'login("u" .. n % 1000, "Pw!wrong" .. run .. "-" .. n)',
+    "unknown": 'login("nobody" .. run .. "-" .. n, "Pw!right")',
+    "mixed": """local kind = n % 10
+        if kind == 0 then login("u" .. n % 1000, "Pw!wrong" .. run .. "-" .. n)
+        elseif kind == 1 then login("nobody" .. run .. "-" .. n, "Pw!right")
+        elseif kind == 2 then wrk.headers["Authorization"] = nil
+        else login("u" .. n * 7 % 1000, "Pw!right") end""",
+}
+SCRIPT = """
+local letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+local function base64(text)
+    local out = {{}}
+    for i = 1, #text, 3 do
+        local a, b, c = text:byte(i, i + 2)
+        local bits = a * 65536 + (b or 0) * 256 + (c or 0)
+        for place = 3, 0, -1 do
+            local at = math.floor(bits / 64 ^ place) % 64 + 1
+            out[#out + 1] = (place == 1 and not b or place == 0 and not c) and "=" or letters:sub(at, at)
+        end
+    end
+    return table.concat(out)
+end
+local function login(user, password)
+    wrk.headers["Authorization"] = "Basic " .. base64(user .. ":" .. password)
+end
+local n, run = 0, "{run}"
+function request()
+    n = n + 1
+    {login}
+    return wrk.format()
+end
+function done(summary, latency, requests)
+    local e = summary.errors
+    io.write(string.format("RESULT %d %d %d %d %d %d\\n", summary.requests, summary.duration, e.status,
+        e.connect + e.read + e.write + e.timeout, latency:percentile(50), latency:percentile(99)))
+end
+"""
+_runs = 0
+
+Result = namedtuple("Result", "requests seconds not_2xx broken median p99")
+Result.rate = property(lambda self: self.requests / self.seconds)
+
+
+def wrk(httpd, login, path="/in/", seconds=1.0, connections=8, host="127.0.0.1"):
+    """One run of it."""
+    return finish(begin(httpd, login, path, seconds, connections))
+
+
+def begin(httpd, login, path="/in/", seconds=1.0, connections=8):
+    global _runs
+    _runs += 1
+    script = Path(tempfile.gettempdir()) / f"authstatus-wrk-{threading.get_native_id()}-{_runs}.lua"
+    script.write_text(SCRIPT.format(run=f"{time.time_ns()}", login=LOGINS[login]))
+    process = subprocess.Popen(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30", "-s", script,
+                                f"http://127.0.0.1:{httpd.port}{path}"], stdout=subprocess.PIPE, text=True)
+    process.script = script
+    return process
+
+
+def finish(process):
+    said = process.communicate()[0]
+    process.script.unlink()
+    line = next(line for line in said.splitlines() if line.startswith("RESULT "))
+    requests, duration, not_2xx, broken, median, p99 = map(int, line.split()[1:])
+    return Result(requests, duration / 1e6, not_2xx, broken, median / 1000, p99 / 1000)
+
+
+class Browsers:
+    """So many people who log in, wait for the answer, and try again a second later: each with a name of his own."""
+
+    def __init__(self, httpd, count=200):
+        from lab.client import basic
+        self.port = httpd.port
+        self.requests = [b"GET /in/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: "
+                         + basic(f"u{number}", "Pw!right") + b"\r\n\r\n" for number in range(count)]
+        self.answers = []  # (status, seconds)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        selector = selectors.DefaultSelector()
+        due = {number: 0.0 for number in range(len(self.requests))}
+        while not self._stop.is_set():
+            now = time.monotonic()
+            for number in [number for number, at in due.items() if at <= now]:
+                del due[number]
+                connection = socket.create_connection(("127.0.0.1", self.port), 30)
+                connection.sendall(self.requests[number])
+                selector.register(connection, selectors.EVENT_READ, (number, now))
+            for key, _ in selector.select(0.05):
+                number, begun = key.data
+                head = key.fileobj.recv(4096)
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+                self.answers.append((int(head.split()[1]) if head else 0, time.monotonic() - begun))
+                due[number] = time.monotonic() + 1
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers that the bench compares: one slapd or two with a thousand people, and an httpd for each configuration."""
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
+
+from lab.httpd import Httpd  # noqa: E402
+from lab.slapd import Database, Slapd  # noqa: E402
+from lab.stores import Memcached, Redis, key_file  # noqa: E402
+
+USERS = 1000
+PASSWORD = "Pw!right"
+TOP = """dn: @SUFFIX@
+objectClass: organization
+o: @NAME@
+
+dn: cn=service,@SUFFIX@
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+userPassword: @SERVICE_PASSWORD@
+
+dn: ou=policies,@SUFFIX@
+objectClass: organizationalUnit
+
+"""
+PERSON = """
+dn: uid=u{0},@SUFFIX@
+objectClass: inetOrgPerson
+cn: u{0}
+sn: u{0}
+userPassword: Pw!right
+"""
+COMMON = """<Directory "/">
+    AllowOverride None
+</Directory>
+"""
+LOGIN = """<Location /in>
+    AuthType Basic
+    AuthName "the bench"
+    AuthBasicProvider {provider}
+    AuthLDAPURL "ldap://{servers}/o=bench?uid"
+    AuthLDAPBindDN "cn=service,o=bench"
+    AuthLDAPBindPassword "Pw!service"
+    Require valid-user
+    {more}
+</Location>
+"""
+THEIRS_UNCACHED = "LDAPSharedCacheSize 0\nLDAPCacheEntries 0\nLDAPOpCacheEntries 0\n"
+FILES = {"in/index.html": "the page\n"}
+
+
+class Sites:
+    """Everything that was started, until it is stopped."""
+
+    def __init__(self, keep=False):
+        self.top = Path(tempfile.mkdtemp(prefix="authstatus-bench-"))
+        self.top.chmod(0o755)
+        self.count = 0
+        self.stack = contextlib.ExitStack()
+
+    def room(self, name):
+        self.count += 1
+        room = self.top / f"{self.count:02}-{name}"
+        room.mkdir()
+        room.chmod(0o755)
+        return room
+
+    def directory(self, users=USERS):
+        room = self.room("slapd")
+        ldif = room / "people.ldif"
+        ldif.write_text(TOP + "".join(map(PERSON.format, range(users))))
+        slapd = Slapd(room, [Database("o=bench", ldif)]).start()
+        self.stack.callback(slapd.stop)
+        return slapd
+
+    def store(self, kind):
+        store = kind(self.room(kind.name)).start()
+        self.stack.callback(store.stop)
+        return store
+
+    def httpd(self, name, conf, **options):
+        httpd = Httpd(self.room(name), COMMON + conf, files=FILES, **{"threads": 32, "cache": None, **options})
+        # Its last line wins: what both sides write is the same, and no test's.
+        with open(httpd.configuration, "a") as text:
+            text.write('CustomLog "${ROOM}/logs/common" "%h %l %u %t \\"%r\\" %>s %b"\n')
+        httpd.start()
+        self.stack.callback(httpd.stop)
+        return httpd
+
+    def ours(self, name, *directories, cache="shmcb", conf="", more="", modules=(), **options):
+        """With mod_authstatus before these."""
+        return self.httpd(name, f"AuthStatusCache {cache}\n{conf}\n" + _login("authstatus", directories, f"AuthStatus On\n{more}"),
+                          modules=("socache_shmcb", *modules), **options)
+
+    def shared(self, kind, *directories):
+        store = self.store(kind)
+        return self.ours(kind.name, *directories, cache=store.cache, conf=f'AuthStatusCacheKey "{key_file(store.room)}"',
+                         modules=store.modules)
+
+    def theirs(self, name, *directories, conf="", **options):
+        """With mod_authnz_ldap, and without ours in the process."""
+        return self.httpd(name, conf + _login("ldap", directories), ldap=True, authstatus=False, **options)
+
+    def none(self, name="none", **options):
+        """The same file, and nobody asks who wants it."""
+        return self.httpd(name, "", authstatus=False, **options)
+
+    def stop(self):
+        self.stack.close()
+
+
+def _login(provider, directories, more=""):
+    servers = " ".join(f"127.0.0.1:{slapd.port}" for slapd in directories)
+    return LOGIN.format(provider=provider, servers=servers, more=more)
