@@ -6,7 +6,7 @@ from guard import Guard
 
 LINE = "SPDX-License-Identifier: Apache-2.0"
 # Named one by one: autoreconf leaves its own in build/ beside ours.
-PROGRAMS = [".ci/run", "build/check", "build/common.sh", "build/demo"]
+PROGRAMS = [".ci/run", "build/check", "build/common.sh", "build/deb", "build/demo"]
 
 guard = Guard()
 sources = guard.files(
