@@ -224,30 +224,33 @@ static int audit(const as_audit_url *forbidden, const as_audit_url *missing, con
     return found;
 }
 
+/* One pair of URLs, as they were typed. */
+static int audit_pair(const char *first, const char *second, const as_audit_options *options)
+{
+    as_audit_url forbidden = {.host = NULL}, missing = {.host = NULL};
+    int result = EXIT_USAGE, found;
+
+    if (!as_audit_parse_url(first, &forbidden) || !as_audit_parse_url(second, &missing)) {
+        fprintf(stderr, "authstatus-audit: %s and %s: not two http:// or https:// URLs\n", first, second);
+    } else if (forbidden.tls != missing.tls || strcasecmp(forbidden.host, missing.host) ||
+               strcmp(forbidden.port, missing.port)) {
+        fprintf(stderr, "authstatus-audit: %s and %s are not of the same server\n", first, second);
+    } else {
+        found = audit(&forbidden, &missing, options);
+        result = found < 0 ? EXIT_UNREACHABLE : found > 0 ? EXIT_DIFFERENT : EXIT_SAME;
+    }
+    as_audit_free_url(&forbidden);
+    as_audit_free_url(&missing);
+    return result;
+}
+
 static int audit_pairs(char **urls, const as_audit_options *options)
 {
     int result = EXIT_SAME;
 
-    for (; urls[0]; urls += 2) {
-        as_audit_url forbidden, missing;
-        int found;
-
-        if (!as_audit_parse_url(urls[0], &forbidden) || !as_audit_parse_url(urls[1], &missing)) {
-            fprintf(stderr, "authstatus-audit: %s and %s: not two http:// or https:// URLs\n", urls[0], urls[1]);
-            return EXIT_USAGE;
-        }
-        if (forbidden.tls != missing.tls || strcasecmp(forbidden.host, missing.host) ||
-            strcmp(forbidden.port, missing.port)) {
-            fprintf(stderr, "authstatus-audit: %s and %s are not of the same server\n", urls[0], urls[1]);
-            return EXIT_USAGE;
-        }
-        found = audit(&forbidden, &missing, options);
-        as_audit_free_url(&forbidden);
-        as_audit_free_url(&missing);
-        if (found < 0) {
-            return EXIT_UNREACHABLE;
-        }
-        result = found > 0 ? EXIT_DIFFERENT : result;
+    for (; urls[0] && result <= EXIT_DIFFERENT; urls += 2) {
+        int one = audit_pair(urls[0], urls[1], options);
+        result = one > result ? one : result;
     }
     return result;
 }
