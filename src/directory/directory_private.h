@@ -176,19 +176,22 @@ typedef struct as_peer {
 /* pace.c: how long binds took. Zero is its beginning. */
 typedef enum as_paced { AS_PACED_REFUSED, AS_PACED_ACCEPTED, AS_PACED_NOBODY } as_paced;
 #define AS_PACE_SAMPLES 64
+#define AS_PACE_OFTEN 8
 typedef struct as_pace_ring {
     _Atomic unsigned next;
+    _Atomic as_mono typical; /* their median, as it was a moment ago */
     _Atomic as_mono took[AS_PACE_SAMPLES];
 } as_pace_ring;
 
 typedef struct as_pace {
     as_pace_ring rings[3]; /* of as_paced */
+    _Atomic as_mono late;  /* how late sleeps end, on average */
 } as_pace;
 
 /* Any thread. */
 void as_pace_note(as_pace *pace, as_paced kind, as_mono took);
-as_mono as_pace_lack(as_pace *pace); /* by how much the bind of nobody that was just noted is to be made longer */
-void as_pace_hold_until(as_mono when);
+/* Makes the bind of nobody that was just noted as long as one of a user's, at most until `deadline`. */
+void as_pace_hold(as_pace *pace, as_mono deadline);
 
 struct as_directory {
     as_directories *all;

@@ -160,7 +160,7 @@ static void verify_nobody(const as_task *task)
     if (!as_reply_is_outage(task->reply)) {
         *task->reply = searched;
         as_pace_note(directory->pace, AS_PACED_NOBODY, as_mono_now() - started);
-        as_pace_hold_until(as_mono_min(as_mono_now() + as_pace_lack(directory->pace), task->deadline));
+        as_pace_hold(directory->pace, task->deadline);
     }
 }
 

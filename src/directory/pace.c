@@ -10,18 +10,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A difference that a sleep could not make up for without being seen itself. */
-#define VISIBLE (AS_MONO_SECOND / 10000)
+/* A difference that is smaller than what a clock across a network can tell. */
+#define VISIBLE (AS_MONO_SECOND / 50000)
+#define LATEST (AS_MONO_SECOND / 500)
 /* A server that was slow for once does not hold everybody back for long. */
 #define LONGEST AS_MONO_SECOND
-
-void as_pace_note(as_pace *pace, as_paced kind, as_mono took)
-{
-    as_pace_ring *ring = &pace->rings[kind];
-    unsigned next = atomic_fetch_add_explicit(&ring->next, 1, memory_order_relaxed);
-
-    atomic_store_explicit(&ring->took[next % AS_PACE_SAMPLES], took, memory_order_relaxed);
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -30,50 +23,80 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* What is noted, shortest first; returns how many there are. */
-static unsigned sort(as_pace_ring *ring, as_mono *sorted)
+/* The median of the first `noted`. */
+static as_mono median(as_pace_ring *ring, unsigned noted)
 {
-    unsigned noted = atomic_load_explicit(&ring->next, memory_order_relaxed), i;
+    as_mono sorted[AS_PACE_SAMPLES] = {0};
+    unsigned i;
 
-    noted = noted < AS_PACE_SAMPLES ? noted : AS_PACE_SAMPLES;
     for (i = 0; i < noted; i++) {
         sorted[i] = atomic_load_explicit(&ring->took[i], memory_order_relaxed);
     }
     qsort(sorted, noted, sizeof(*sorted), compare);
-    return noted;
+    return sorted[noted / 2];
+}
+
+void as_pace_note(as_pace *pace, as_paced kind, as_mono took)
+{
+    as_pace_ring *ring = &pace->rings[kind];
+    unsigned next = atomic_fetch_add_explicit(&ring->next, 1, memory_order_relaxed);
+
+    atomic_store_explicit(&ring->took[next % AS_PACE_SAMPLES], took, memory_order_relaxed);
+    /* Now and then, as it takes long enough to be seen itself. */
+    if (next < AS_PACE_OFTEN || next % AS_PACE_OFTEN == 0) {
+        unsigned noted = next < AS_PACE_SAMPLES ? next + 1 : AS_PACE_SAMPLES;
+        atomic_store_explicit(&ring->typical, median(ring, noted), memory_order_relaxed);
+    }
+}
+
+static unsigned noted_in(as_pace_ring *ring)
+{
+    unsigned noted = atomic_load_explicit(&ring->next, memory_order_relaxed);
+
+    return noted < AS_PACE_SAMPLES ? noted : AS_PACE_SAMPLES;
 }
 
 /* Not secret, only spread: which of the samples it is cannot be asked for. */
-static unsigned spread(as_mono now)
+static as_mono pick(as_pace_ring *ring, unsigned noted)
 {
-    return (unsigned)((uint64_t)now * UINT64_C(0x9e3779b97f4a7c15) >> 33);
+    unsigned spread = (unsigned)((uint64_t)as_mono_now() * UINT64_C(0x9e3779b97f4a7c15) >> 33);
+
+    return as_mono_min(atomic_load_explicit(&ring->took[spread % noted], memory_order_relaxed), LONGEST);
 }
 
-as_mono as_pace_lack(as_pace *pace)
+/* By how much the bind of nobody is to be made longer. */
+static as_mono lack(as_pace *pace)
 {
-    as_mono known[AS_PACE_SAMPLES] = {0}, nobody[AS_PACE_SAMPLES] = {0}, typical, lack;
-    unsigned of_known = sort(&pace->rings[AS_PACED_REFUSED], known);
-    unsigned of_nobody = sort(&pace->rings[AS_PACED_NOBODY], nobody);
-
     /* A wrong password is what nobody is to look like; before the first one a right one comes nearest. */
-    if (of_known == 0) {
-        of_known = sort(&pace->rings[AS_PACED_ACCEPTED], known);
-    }
-    if (of_known == 0 || of_nobody == 0) {
+    as_pace_ring *known = &pace->rings[noted_in(&pace->rings[AS_PACED_REFUSED]) ? AS_PACED_REFUSED : AS_PACED_ACCEPTED];
+    as_mono typical = atomic_load_explicit(&pace->rings[AS_PACED_NOBODY].typical, memory_order_relaxed);
+    unsigned noted = noted_in(known);
+
+    if (noted == 0 || atomic_load_explicit(&known->typical, memory_order_relaxed) - typical < VISIBLE) {
         return 0;
     }
-    typical = nobody[of_nobody / 2];
-    if (known[of_known / 2] - typical < VISIBLE) {
-        return 0;
-    }
-    lack = as_mono_min(known[spread(as_mono_now()) % of_known], LONGEST) - typical;
-    return lack > 0 ? lack : 0;
+    return pick(known, noted) - typical;
 }
 
-void as_pace_hold_until(as_mono when)
+static void sleep_until(as_mono when)
 {
     struct timespec at = {.tv_sec = (time_t)(when / AS_MONO_SECOND), .tv_nsec = (long)(when % AS_MONO_SECOND) * 1000};
 
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
     }
+}
+
+void as_pace_hold(as_pace *pace, as_mono deadline)
+{
+    as_mono late = atomic_load_explicit(&pace->late, memory_order_relaxed), missing = lack(pace), until, missed;
+
+    if (missing <= late) {
+        return;
+    }
+    until = as_mono_min(as_mono_now() + missing, deadline);
+    sleep_until(until - late);
+    /* A sleep ends late, by what the machine is used to: the next one is that much shorter. */
+    missed = as_mono_now() - until;
+    late += missed / 8;
+    atomic_store_explicit(&pace->late, late < 0 ? 0 : as_mono_min(late, LATEST), memory_order_relaxed);
 }
