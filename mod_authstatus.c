@@ -16,9 +16,12 @@ module AP_MODULE_DECLARE_DATA authstatus_module;
 
 static const char *authstatus_outcome(request_rec *r)
 {
-    const as_context *context = as_context_peek(r);
+    const as_exchange *exchange = as_exchange_peek(r);
 
-    return context && context->exchange->decided ? as_outcome_describe(context->exchange->finding.outcome)->name : NULL;
+    if (exchange && exchange->truth) {
+        exchange = exchange->truth;
+    }
+    return exchange && exchange->decided ? as_outcome_describe(exchange->finding.outcome)->name : NULL;
 }
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
