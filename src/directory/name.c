@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include <apr_escape.h>
 #include <openssl/evp.h>
 
 #define DIGEST_SIZE 32
@@ -68,20 +69,6 @@ static bool add_numbers(EVP_MD_CTX *digest, const as_directory_settings *setting
            add_number(digest, settings->session_ttl);
 }
 
-static const char *hexadecimal(apr_pool_t *pool, const unsigned char *bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = apr_palloc(pool, 2 * DIGEST_SIZE + 1);
-    int i;
-
-    for (i = 0; i < DIGEST_SIZE; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    text[2 * DIGEST_SIZE] = '\0';
-    return text;
-}
-
 const char *as_directory_name(apr_pool_t *pool, const as_directory_settings *settings)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
@@ -92,5 +79,5 @@ const char *as_directory_name(apr_pool_t *pool, const as_directory_settings *set
                 EVP_DigestFinal_ex(digest, bytes, &length) == 1 && length == DIGEST_SIZE;
 
     EVP_MD_CTX_free(digest);
-    return done ? hexadecimal(pool, bytes) : NULL;
+    return done ? apr_pescape_hex(pool, bytes, DIGEST_SIZE, 0) : NULL;
 }

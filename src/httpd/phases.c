@@ -12,7 +12,7 @@
 
 #include "authstatus/credentials.h"
 
-/* Runs the rest of a chain. `declined` is what it means that no module of it felt responsible. */
+/* Runs the rest of a chain: all hooks of the phase but ours. */
 static int run_rest(request_rec *r, as_context *context, as_phase phase, int (*run)(request_rec *))
 {
     int status;
