@@ -59,9 +59,16 @@ static bool masks(ap_conf_vector_t *vector)
 /* A server whose settings are another's (it has no directive of ours) has no section that masks, but that one's. */
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
+    apr_status_t status = as_stand_ins_post_config();
+
     (void)pconf;
     (void)plog;
     (void)ptemp;
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, NULL,
+                     "AS0093: no random octets for the names of missing resources");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     for (; s; s = s->next) {
         const core_server_config *core = ap_get_core_module_config(s->module_config);
         as_server *server = ap_get_module_config(s->module_config, &authstatus_module);
@@ -228,13 +235,37 @@ static int end_as_missing(request_rec *r, const as_mask *mask, int status)
 }
 
 /* Did the walk find that nothing is there? A file that has the name behind it is not that file. */
+static bool nothing(const request_rec *r, apr_filetype_e type, const char *path_info)
+{
+    return type == APR_NOFILE || (path_info && *path_info && r->used_path_info != AP_REQ_ACCEPT_PATH_INFO);
+}
+
 static bool is_missing(const request_rec *r, const as_mask *mask)
 {
-    if (!mask->filename) {
-        return false;
-    }
-    return mask->finfo.filetype == APR_NOFILE ||
-           (mask->path_info && *mask->path_info && r->used_path_info != AP_REQ_ACCEPT_PATH_INFO);
+    return mask->filename && nothing(r, mask->finfo.filetype, mask->path_info);
+}
+
+static bool is_missing_script(const request_rec *r)
+{
+    return r->handler && !strcmp(r->handler, "cgi-script") && r->finfo.filetype == APR_NOFILE;
+}
+
+/* Will httpd find that nothing is there? Another's answer is his own, and takes its own time. */
+static bool ends_as_missing(const request_rec *r)
+{
+    return !r->proxyreq && (is_missing_script(r) || (!r->handler && nothing(r, r->finfo.filetype, r->path_info)));
+}
+
+/* A clock must not tell a masked answer from that of a missing resource: the one has gone a longer way, and somebody
+ * may have written a line about it. So both are held back until a full number of these has passed since the request
+ * came. */
+#define BEAT apr_time_from_msec(1)
+
+static void wait_for_the_beat(const as_mask *mask)
+{
+    const apr_interval_time_t passed = apr_time_now() - mask->begun;
+
+    apr_sleep(passed < 0 ? BEAT : BEAT - passed % BEAT);
 }
 
 /* Nothing near may be seen by this client, so that a missing resource is refused as well: there is no answer to be like
@@ -256,8 +287,18 @@ static int go_on_unasked(request_rec *r, as_context *context)
 
 static int handle(request_rec *r, as_context *context)
 {
-    int status = ap_invoke_handler(r);
+    int status;
 
+    wait_for_the_beat(context->mask);
+    status = ap_invoke_handler(r);
+    context->mask->way = AS_WAY_DONE;
+    return end_as_missing(r, context->mask, status);
+}
+
+/* Answered without a handler. */
+static int end_here(request_rec *r, as_context *context, int status)
+{
+    wait_for_the_beat(context->mask);
     context->mask->way = AS_WAY_DONE;
     return end_as_missing(r, context->mask, status);
 }
@@ -287,8 +328,7 @@ static int go_as_missing(request_rec *r, as_context *context, const as_kept *kep
             return handle(r, context);
         }
         if (status != OK && !refused(r, context, status)) {
-            context->mask->way = AS_WAY_DONE;
-            return end_as_missing(r, context->mask, status);
+            return end_here(r, context, status);
         }
     }
     context->masked = false;
@@ -296,8 +336,7 @@ static int go_as_missing(request_rec *r, as_context *context, const as_kept *kep
     if (status == OK && is_missing(r, context->mask)) {
         return handle(r, context);
     }
-    context->mask->way = AS_WAY_DONE;
-    return end_as_missing(r, context->mask, ap_is_HTTP_ERROR(status) ? status : HTTP_NOT_FOUND);
+    return end_here(r, context, ap_is_HTTP_ERROR(status) ? status : HTTP_NOT_FOUND);
 }
 
 /* ---- the hooks ---- */
@@ -309,8 +348,12 @@ static int go_own_way(request_rec *r, as_context *context)
     int status;
 
     context->mask = apr_pcalloc(r->pool, sizeof(*context->mask));
+    context->mask->begun = apr_time_now();
     status = ap_process_request_internal(r);
     if (status == OK) {
+        if (ends_as_missing(r)) {
+            wait_for_the_beat(context->mask);
+        }
         status = ap_invoke_handler(r);
     }
     if (!refused(r, context, status)) {
@@ -389,11 +432,6 @@ int as_mask_type_checker(request_rec *r)
         mask->finfo = r->finfo;
     }
     return DECLINED;
-}
-
-static bool is_missing_script(const request_rec *r)
-{
-    return r->handler && !strcmp(r->handler, "cgi-script") && r->finfo.filetype == APR_NOFILE;
 }
 
 /* Who may answer for a missing resource: the core, and a CGI module to say that there is no script. */

@@ -26,6 +26,8 @@ typedef struct as_stand_in {
     const char *segment; /* what it stands for, decoded */
 } as_stand_in;
 
+/* Before the first of them is asked for. */
+apr_status_t as_stand_ins_post_config(void);
 /* The paths of missing resources that are nearest to `path`, nearest first. Never none. */
 const apr_array_header_t *as_stand_ins(request_rec *r, const char *path);
 /* `text` with the stand-in's name in it replaced by what it stands for. */
@@ -50,6 +52,7 @@ typedef enum as_way {
 
 struct as_mask {
     as_way way;
+    apr_time_t begun;
     bool walked;            /* the configuration of its place has been found */
     bool handling;          /* its handler has been asked */
     bool hidden_subrequest; /* a subrequest of it was refused by a masked verdict */

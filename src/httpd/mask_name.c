@@ -11,20 +11,21 @@
 #define SEGMENTS_MAX 16
 #define NAME_LENGTH 24
 
-/* A name that no file and no section of a configuration has: made anew for each request, of letters that mean nothing
- * to anybody. */
-static const char *unknown_name(apr_pool_t *pool)
+/* The name that no file and no section of a configuration has: letters that mean nothing to anybody, and that no
+ * answer shows. Set when httpd starts, for all its processes: a name for each request would cost more than the way, and
+ * fill what other modules remember of names. */
+static char unknown_name[NAME_LENGTH + 1];
+
+apr_status_t as_stand_ins_post_config(void)
 {
-    char *name = apr_palloc(pool, NAME_LENGTH + 1);
     unsigned char octets[NAME_LENGTH];
+    apr_status_t status = apr_generate_random_bytes(octets, sizeof(octets));
     int i;
 
-    ap_random_insecure_bytes(octets, sizeof(octets));
     for (i = 0; i < NAME_LENGTH; i++) {
-        name[i] = (char)('a' + octets[i] % 26);
+        unknown_name[i] = (char)('a' + octets[i] % 26);
     }
-    name[NAME_LENGTH] = '\0';
-    return name;
+    return status;
 }
 
 /* The path as httpd will see it, but for its decoding. NULL for one that it will not take. */
@@ -60,7 +61,7 @@ static void add(request_rec *r, apr_array_header_t *all, const char *path, const
     as_stand_in *stand_in = apr_array_push(all);
 
     end -= kept;
-    stand_in->name = unknown_name(r->pool);
+    stand_in->name = unknown_name;
     stand_in->segment = decoded(r, apr_pstrmemdup(r->pool, begin, (apr_size_t)(end - begin)));
     stand_in->path =
         apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, path, (apr_size_t)(begin - path)), stand_in->name, end, NULL);

@@ -176,7 +176,9 @@ static void record(as_exchange *exchange, const as_finding *finding, const as_ve
     exchange->decided = true;
     exchange->finding = *finding;
     exchange->verdict = *verdict;
-    as_counters_outcome(as_store_counters(), finding->outcome);
+    if (!exchange->truth) {
+        as_counters_outcome(as_store_counters(), finding->outcome);
+    }
 }
 
 int as_report_decide(request_rec *r, as_context *context, const as_finding *finding, long wait)

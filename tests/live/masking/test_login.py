@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks in front of a directory: a request that goes two ways logs in once, is counted once, and answers alike."""
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.slapd import Database
+
+HERE = Path(__file__).parent
+ANN, WRONG, NOBODY = ("ann", "Pw!right"), ("ann", "Pw!wrong"), ("nobody", "Pw!right")
+SITE = """
+<Macro Tree $path $require>
+    <Location "$path">
+        AuthType Basic
+        AuthName "the lab"
+        AuthBasicProvider authstatus
+        Use Directory "ldap://127.0.0.1:${LDAP}" o=masks
+        Require $require
+    </Location>
+</Macro>
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName forbidden
+    AuthStatus On
+    AuthStatusMask Forbidden
+    Use Tree / valid-user
+    Use Tree /user "user admin"
+    Use Tree /group "ldap-group cn=staff,o=masks"
+    Use Tree /dn "ldap-dn cn=service,o=masks"
+    Use Tree /filter "ldap-filter employeeType=boss"
+    Use Tree /name "ldap-user bob"
+    Use Tree /attribute "ldap-attribute employeeType=boss"
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName all
+    AuthStatus On
+    AuthStatusMask All
+    Use Tree /user "user admin"
+    Use Tree /group "ldap-group cn=staff,o=masks"
+    Use Tree /anybody valid-user
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName report
+    <Location /report>
+        SetHandler authstatus-report
+        Require local
+    </Location>
+</VirtualHost>
+"""
+TREES = ("user", "group", "dn", "filter", "name", "attribute", "anybody")
+FILES = {f"{tree}/page.html": f"{tree}\n" for tree in TREES}
+
+
+@pytest.fixture(scope="module")
+def slapd(start_slapd):
+    return start_slapd(Database("o=masks", HERE / "people.ldif"))
+
+
+@pytest.fixture(scope="module", params=("event", "prefork"))
+def site(request, start, slapd):
+    httpd = start(SITE, mpm=request.param, ldap=True, files=FILES, defines={"LDAP": slapd.port})
+    yield httpd
+
+
+@pytest.fixture(autouse=True)
+def lines_of_other_modules(site):
+    site.log.allow("AH01617", "AH01618", "AH01630", "AH01631", r"^AS00")
+
+
+@pytest.mark.parametrize("tree", ("user", "group", "dn", "filter", "name", "attribute"))
+@pytest.mark.parametrize("method", ("GET", "HEAD", "POST", "PUT", "OPTIONS", "PROPFIND"))
+def test_who_is_not_allowed_sees_nothing_there(site, tree, method):
+    hidden = site.get(f"/{tree}/page.html", method=method, login=ANN, host="forbidden")
+    missing = site.get(f"/{'x' * len(tree)}/page.html", method=method, login=ANN, host="forbidden")
+    assert hidden.comparable() == missing.comparable()
+    assert hidden.status in (404, 405, 200)
+
+
+@pytest.mark.parametrize("tree", ("user", "group", "anybody"))
+@pytest.mark.parametrize("login", (None, WRONG, NOBODY, ANN))
+def test_all_hides_the_question_too(site, tree, login):
+    hidden = site.get(f"/{tree}/page.html", login=login, host="all")
+    missing = site.get(f"/{'x' * len(tree)}/page.html", login=login, host="all")
+    if (tree, login) == ("anybody", ANN):
+        assert (hidden.status, hidden.body) == (200, b"anybody\n")
+    else:
+        assert hidden.comparable() == missing.comparable()
+        assert hidden.status == 404 and not hidden.all("WWW-Authenticate")
+
+
+def outcomes(site):
+    """Counted so far, but for zeros."""
+    report = json.loads(site.get("/report?json", host="report").body)
+    return {name: figures["count"] for name, figures in report["outcomes"].items() if figures["count"]}
+
+
+def costs(site, slapd, path, login, host):
+    mark, before = slapd.mark(), outcomes(site)
+    site.get(path, login=login, host=host)
+    after = outcomes(site)
+    counted = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    operations = slapd.operations(mark)
+    return (operations["searches"], operations["user_binds"]), counted
+
+
+@pytest.mark.parametrize("host, login, counted", (
+    ("forbidden", ANN, {"granted": 1, "not-authorized": 1}), ("all", ANN, {"granted": 1, "not-authorized": 1}),
+    ("all", WRONG, {"wrong-password": 1}), ("all", NOBODY, {"unknown-user": 1}), ("all", None, {"no-credentials": 1})))
+def test_a_masked_request_logs_in_once_and_is_counted_once(site, slapd, host, login, counted):
+    with site.connection() as connection:
+        for _ in range(20):  # each child has its sessions
+            connection.request("/user/page.html", login=ANN, host=host)
+    expected = (1, 1) if login else (0, 0)
+    assert costs(site, slapd, "/user/page.html", login, host) == (expected, counted)
