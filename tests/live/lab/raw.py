@@ -2,6 +2,7 @@
 """Octets to a server and all octets back, whatever HTTP would make of them; and HTTP/2, frame by frame."""
 import re
 import socket
+import ssl
 
 DATE = re.compile(rb"(?im)^(date: )[^\r\n]*")
 SECONDS = 20
@@ -40,10 +41,12 @@ def octets_of(frames):
 class Http2:
     """One connection (prior knowledge). A stream's answer is its frames in order: headers as they came, data, its end."""
 
-    def __init__(self, port, upgrade=None):
-        """upgrade: a request over HTTP/1.1 that asks for HTTP/2; its answer is the stream 1's."""
+    def __init__(self, port, upgrade=None, tls=False):
+        """upgrade: a request over HTTP/1.1 that asks for HTTP/2; its answer is the stream 1's. tls: by ALPN, whatever the
+        certificate is."""
         self.port = port
         self.upgrade = upgrade
+        self.tls = tls
         self._connect()
 
     def _connect(self):
@@ -53,6 +56,8 @@ class Http2:
         self._events = h2.events
         self._errors = (h2.exceptions.ProtocolError, TimeoutError, ConnectionError)
         self.socket = socket.create_connection(("127.0.0.1", self.port), SECONDS)
+        if self.tls:
+            self._encrypt()
         self.http2 = h2.connection.H2Connection(config=h2.config.H2Configuration(
             client_side=True, header_encoding=None, validate_outbound_headers=False,
             normalize_outbound_headers=False, validate_inbound_headers=False))
@@ -61,6 +66,14 @@ class Http2:
         else:
             self._upgrade(self.http2.initiate_upgrade_connection())
         self._flush()
+
+    def _encrypt(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols(["h2"])
+        self.socket = context.wrap_socket(self.socket)
+        assert self.socket.selected_alpn_protocol() == "h2"
 
     def _upgrade(self, settings):
         self.socket.sendall(self.upgrade + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "

@@ -30,7 +30,7 @@ SHAPES = (
     Shape("if none match", ("GET", "PUT"), headers=("If-None-Match: *",)),
     Shape("if match", ("GET", "PUT"), headers=("If-Match: *",)),
     Shape("accept", ("GET", "PUT"), headers=("Accept: application/problem+json", "Accept-Encoding: gzip",
-                                             "Accept-Language: de", "Cookie: track=me; session=x=1")),
+                                             "Accept-Language: de", "Cookie: track=me; session=expiry=1895486400000000&a=b")),
     Shape("forwarded", ("GET",), headers=("Forwarded: for=192.0.2.1", "X-Forwarded-For: 192.0.2.1")),
     Shape("not an upgrade", ("GET",), headers=("Upgrade: tea", "Connection: upgrade")),
     Shape("1.0", ("GET", "HEAD", "POST", "OPTIONS", "BREW"), "HTTP/1.0"),
@@ -64,8 +64,8 @@ def upgrade(method, host, path, login):
     return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n".encode() + credentials
 
 
-def http2(method, host, path, login, body):
-    headers = [(b":method", method.encode()), (b":scheme", b"http"), (b":authority", host.encode()),
+def http2(method, host, path, login, body, scheme="http"):
+    headers = [(b":method", method.encode()), (b":scheme", scheme.encode()), (b":authority", host.encode()),
                (b":path", path.encode())]
     if login is not None:
         headers.append((b"authorization", authorization(login)))

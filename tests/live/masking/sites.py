@@ -173,7 +173,8 @@ HOSTS = {
     "url": ("Forbidden", "ErrorDocument 404 http://elsewhere.test/\nErrorDocument 403 http://nowhere.test/"),
     "headers": ("Forbidden", 'Header always set X-Set one\nHeader always add X-Add two\nHeader set X-Plain three\n'
                              'Header always set X-Where "expr=%{REQUEST_URI} %{REQUEST_FILENAME}"\nServerSignature On'),
-    "cookies": ("Forbidden", "CookieTracking on\nCookieName track\nSession On\nSessionCookieName session path=/"),
+    "cookies": ("Forbidden", "CookieTracking on\nCookieName track\n"
+                "Session On\nSessionCookieName session path=/\nSessionMaxAge 1000\nSessionEnv On"),
     "guess": ("Forbidden", '<Directory "${DOCS}">\nOptions +MultiViews\n</Directory>\nCheckSpelling on'),
     "all-cgi": ("All", "ErrorDocument 404 /errors/env.cgi\nErrorDocument 401 /errors/other.html"),
     "logged-in": ("Forbidden", """
@@ -193,7 +194,21 @@ ErrorDocument 404 /errors/env.shtml"""),
 }
 
 
-def configuration(masked=True):
+# What is served over TLS as well.
+ENCRYPTED = ("plain", "all")
+
+
+def host(name, port, masked, protocols):
+    mask, more = HOSTS[name]
+    yield f'<VirtualHost 127.0.0.1:${{{port}}}>\nServerName {name}\nProtocols {protocols}\nDocumentRoot "${{DOCS}}"'
+    if port == "TLS":
+        yield 'SSLEngine on\nSSLCertificateFile "${CERTIFICATE}"\nSSLCertificateKeyFile "${KEY}"'
+    yield MASKS[mask if masked else None]
+    yield SECTIONS.format(more=more)
+    yield "</VirtualHost>"
+
+
+def configuration(masked=True, encrypted=False):
     yield """
 <IfModule http2_module>
     H2Push off
@@ -209,11 +224,12 @@ def configuration(masked=True):
     </Directory>
 </VirtualHost>
 """
-    for name, (mask, more) in HOSTS.items():
-        yield f'<VirtualHost 127.0.0.1:${{HTTP}}>\nServerName {name}\nProtocols h2c http/1.1\nDocumentRoot "${{DOCS}}"'
-        yield MASKS[mask if masked else None]
-        yield SECTIONS.format(more=more)
-        yield "</VirtualHost>"
+    for name in HOSTS:
+        yield from host(name, "HTTP", masked, "h2c http/1.1")
+    if encrypted:
+        yield "SSLSessionCache none"
+        for name in ENCRYPTED:
+            yield from host(name, "TLS", masked, "h2 http/1.1")
 
 
 ENV = """#!/bin/sh
@@ -229,14 +245,21 @@ echo no
 """
 PLACES = ("dirall", "dirall/sub", "open", "open/inside", "locall", "ifdeny", "addres", "compat", "limits", "groups", "digest",
           "noexec", "htread", "nolink", "noindx", "idxden", "rwserv", "rwdirs", "locked")
+# Without a zone in its times: what APR names it, when several threads ask, is a race now and then.
+SHOWS = '<!--#config timefmt="%Y-%m-%d %H:%M:%S" --><!--#printenv -->\n'
 FILES = {f"{place}/page.html": f"{place}\n" for place in PLACES if place != "noindx"} | {
     "open/hidden.html": "hidden\n", "open/server.key": "key\n", "open/noread.html": "unreadable\n",
     "open/says03.cgi": SAYS, "cgiden/page.cgi": SAYS, "idxden/index.html": "index\n", "noindx/some.txt": "text\n",
     "htread/.htaccess": "Require all denied\n", "errors/page.html": "the error page\n", "errors/other.html": "other\n",
-    "errors/env.cgi": ENV, "errors/env.shtml": '<!--#printenv -->\n',
+    "errors/env.cgi": ENV, "errors/env.shtml": SHOWS,
 }
-MODULES = ("access_compat", "rewrite", "cgid", "include", "usertrack", "session", "session_cookie", "negotiation", "speling",
-           "autoindex", "proxy", "proxy_http", "http2", "allowmethods", "authz_groupfile", "auth_digest", "dav")
+MODULES = ("access_compat", "rewrite", "include", "usertrack", "session", "session_cookie", "negotiation", "speling",
+           "autoindex", "proxy", "proxy_http", "allowmethods", "authz_groupfile", "auth_digest", "dav")
+
+
+def modules_for(mpm):
+    """As they come with Debian: programs are started by mod_cgi where there are no threads, HTTP/2 needs threads."""
+    return (*MODULES, *(("cgi",) if mpm == "prefork" else ("cgid", "http2")))
 
 
 def furnish(httpd):

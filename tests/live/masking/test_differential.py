@@ -2,6 +2,7 @@
 """A forbidden resource and a missing one: the same octets, whichever way it is refused and asked for."""
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import pytest
@@ -15,6 +16,7 @@ import sites
 # What no two answers share.
 EPHEMERAL = [
     (re.compile(rb"track=[^;\r\n]*"), b"track="),
+    (re.compile(rb"expiry=[0-9]+"), b"expiry="),
     (re.compile(rb"(DATE_LOCAL|DATE_GMT|REMOTE_PORT|H2_STREAM_ID|H2_STREAM_TAG)=[^\r\n]*"), rb"\1="),
 ]
 # Whether a program has ended when its output is read is a race, and decides how httpd frames it.
@@ -87,21 +89,20 @@ class Differences:
 
 
 def over_http1(port, host, shapes=probes.SHAPES):
+    """Several at a time: each exchange has a connection of its own, and a masked answer is waited for."""
     differences = Differences(host)
-    missing = {}
-
-    def ask(request):
-        differences.exchanges += 1
-        return raw.exchange(port, request)
-
-    for way in ways_of(host):
-        for shape in shapes_of(host, way, shapes):
-            for method in methods_of(way, shape.methods):
-                forbidden = ask(probes.http1(shape, method, host, way.path, way.login))
-                request = probes.http1(shape, method, host, twin_of(way), way.login)
-                if request not in missing:
-                    missing[request] = ask(request)
-                differences.compare(f"{method} {shape.name}", way, forbidden, missing[request])
+    questions = [(way, shape, method, probes.http1(shape, method, host, way.path, way.login),
+                  probes.http1(shape, method, host, twin_of(way), way.login))
+                 for way in ways_of(host) for shape in shapes_of(host, way, shapes)
+                 for method in methods_of(way, shape.methods)]
+    requests = [forbidden for _, _, _, forbidden, _ in questions]
+    missing = list(dict.fromkeys(request for _, _, _, _, request in questions))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda request: raw.exchange(port, request), requests + missing))
+    differences.exchanges = len(answers)
+    of_missing = dict(zip(missing, answers[len(requests):]))
+    for (way, shape, method, _, twin), forbidden in zip(questions, answers):
+        differences.compare(f"{method} {shape.name}", way, forbidden, of_missing[twin])
     return differences
 
 
@@ -112,13 +113,14 @@ def bodies_of(host, way, method):
     return (None, b"abcde") if way.reads else (None, b"abcde", b"x" * 2000)
 
 
-def over_http2(port, host):
+def over_http2(port, host, tls=False):
     differences = Differences(host)
-    connection = raw.Http2(port)
+    connection = raw.Http2(port, tls=tls)
 
     def ask(method, path, login, body):
         differences.exchanges += 1
-        return raw.octets_of(connection.request(probes.http2(method, host, path, login, body), body))
+        headers = probes.http2(method, host, path, login, body, "https" if tls else "http")
+        return raw.octets_of(connection.request(headers, body))
 
     for way in ways_of(host):
         for method in methods_of(way, probes.METHODS):
@@ -150,18 +152,21 @@ def over_upgrade(port, host):
     return differences
 
 
-def site_of(start, mpm, masked=True):
-    modules = [name for name in sites.MODULES if (name, mpm) != ("http2", "prefork")]
-    httpd = start.make("\n".join(sites.configuration(masked)), mpm=mpm, modules=modules, files=sites.FILES,
-                       listen=("HTTP", "BACK"), authstatus=masked)
+def site_of(start, mpm, masked=True, certificate=None):
+    modules = sites.modules_for(mpm)
+    defines = {"CERTIFICATE": certificate.cert, "KEY": certificate.key} if certificate else {}
+    httpd = start.make("\n".join(sites.configuration(masked, bool(certificate))), mpm=mpm, files=sites.FILES,
+                       modules=(*modules, "ssl") if certificate else modules, defines=defines,
+                       listen=("HTTP", "BACK", "TLS") if certificate else ("HTTP", "BACK"), authstatus=masked)
     sites.furnish(httpd)
     httpd.start()
     return httpd
 
 
 @pytest.fixture(scope="module", params=("event", "prefork"))
-def site(request, start):
-    return site_of(start, request.param)
+def site(request, start, authority):
+    names = ",".join(f"DNS:{name}" for name in sites.ENCRYPTED)
+    return site_of(start, request.param, certificate=authority.issue(f"masked-{request.param}", names))
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +196,17 @@ def test_http2(site, host):
         pytest.skip("mod_http2 is made for threads")
     allow_httpds_lines(site)
     differences = over_http2(site.port, host)
+    print(differences.exchanges, "exchanges")
+    assert not differences.found, str(differences)
+
+
+@pytest.mark.parametrize("host", sites.ENCRYPTED)
+def test_http2_over_tls(site, host):
+    pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
+    if site.mpm == "prefork":
+        pytest.skip("mod_http2 is made for threads")
+    allow_httpds_lines(site)
+    differences = over_http2(site.ports["TLS"], host, tls=True)
     print(differences.exchanges, "exchanges")
     assert not differences.found, str(differences)
 

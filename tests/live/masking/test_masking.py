@@ -109,6 +109,29 @@ CustomLog "${ROOM}/logs/truth" "%U %>s %{authstatus-outcome}n %{authstatus-statu
         AuthStatusMask Forbidden
     </Location>
 </VirtualHost>
+DavLockDB "${ROOM}/run/locks"
+<Macro Dav $name>
+    Use Site $name
+    <Directory "${DOCS}/list">
+        Dav On
+    </Directory>
+</Macro>
+<VirtualHost 127.0.0.1:${HTTP}>
+    Use Dav dav
+    AuthStatus On
+    AuthStatusMask Forbidden
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
+    Use Dav stock-dav
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
+    Use Site methods
+    AuthStatus On
+    AuthStatusMask All
+    <Directory "${DOCS}/list">
+        AllowMethods GET
+    </Directory>
+</VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
     Use Site stock
 </VirtualHost>
@@ -125,7 +148,8 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def site(start):
-    httpd = start.make(SITE, modules=("rewrite", "cgid", "include", "autoindex", "proxy", "proxy_http"), files=FILES)
+    httpd = start.make(SITE, modules=("rewrite", "cgid", "include", "autoindex", "proxy", "proxy_http", "dav", "dav_fs",
+                                     "allowmethods"), files=FILES)
     (httpd.room / "users").write_text(sites.USERS)
     (httpd.room / "seen").mkdir()
     (httpd.room / "seen").chmod(0o777)
@@ -226,6 +250,33 @@ def test_a_listing_does_not_show_what_is_hidden(site):
 def test_an_include_does_not_tell(site):
     first, second, third, fourth = site.get("/include.shtml", host="masked").body.rstrip(b"\n").split(b"|")
     assert first == second and third == fourth
+
+
+@pytest.mark.parametrize("depth", ("0", "1"))
+def test_a_dav_listing_tells_no_more_than_that_of_a_stock_httpd(site, depth):
+    masked, stock = (site.get("/list/", method="PROPFIND", host=host, headers=[("Depth", depth)])
+                     for host in ("dav", "stock-dav"))
+    assert masked.status == stock.status == 207
+    assert masked.body == stock.body
+
+
+def test_dav_never_touches_what_is_hidden(site):
+    hidden = site.room / "docs/list/hidden.html"
+    for method in ("PUT", "DELETE", "MKCOL", "PROPPATCH", "LOCK"):
+        answer = site.get("/list/hidden.html", method=method, host="dav", headers=[("Content-Length", "0")])
+        assert answer.status in (404, 405), method
+    assert hidden.read_text() == "hidden\n"
+    copied = site.get("/list/hidden.html", method="COPY", host="dav", headers=[("Destination", "/list/copied.html")])
+    assert copied.status in (404, 405)
+    assert not (site.room / "docs/list/copied.html").exists()
+
+
+def test_a_method_that_is_not_allowed_is_no_refusal(site):
+    """405 is not masked: in this directory it tells nothing, for it comes whatever the file is."""
+    for path in ("/list/shown.html", "/list/absent.html"):
+        assert site.get(path, method="POST", host="methods").status == 405
+    assert site.get("/list/hidden.html", method="POST", host="methods").status == 405
+    assert site.get("/list/hidden.html", host="methods").comparable() == site.get("/list/absent.html", host="methods").comparable()
 
 
 def test_a_doorway_lets_people_in(site):
