@@ -83,6 +83,7 @@ static void usage(FILE *out)
           "  -C FILE     CA certificates in PEM; -k takes any certificate\n"
           "  -w SECONDS  wait that long for an answer (5)\n"
           "  -v          say what is asked\n"
+          "  --help, --version\n"
           "\n"
           "Exits with 0 if nothing tells them apart, 1 if something does, 2 for wrong usage, 3 without an answer.\n",
           out);
@@ -255,6 +256,9 @@ static int audit_pairs(char **urls, const as_audit_options *options)
     return result;
 }
 
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+
 int main(int argc, char **argv)
 {
     as_audit_options options = {.timeout_ms = 5000};
@@ -263,7 +267,7 @@ int main(int argc, char **argv)
     int option, result;
 
     signal(SIGPIPE, SIG_IGN);
-    while ((option = getopt(argc, argv, "u:y:at:C:kw:vh")) != -1) {
+    while ((option = getopt_long(argc, argv, "u:y:at:C:kw:vh", long_options, NULL)) != -1) {
         switch (option) {
         case 'u':
             user = optarg;
@@ -289,6 +293,9 @@ int main(int argc, char **argv)
         case 'v':
             options.verbose = true;
             break;
+        case 'V':
+            puts("authstatus-audit " AUTHSTATUS_VERSION);
+            return EXIT_SAME;
         default:
             usage(option == 'h' ? stdout : stderr);
             return option == 'h' ? EXIT_SAME : EXIT_USAGE;

@@ -76,6 +76,14 @@ def test_usage(arguments):
     assert wrong
 
 
+def test_help():
+    for option in ("--help", "-h"):
+        code, told, wrong = audit(option)
+        assert (code, wrong) == (0, "") and told.startswith("usage: authstatus-audit ")
+    code, told, wrong = audit("--version")
+    assert (code, wrong) == (0, "") and told.startswith("authstatus-audit ")
+
+
 def test_no_server():
     code, _, wrong = audit("http://127.0.0.1:1/a", "http://127.0.0.1:1/b")
     assert code == 3
