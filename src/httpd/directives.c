@@ -5,6 +5,7 @@
  */
 #include "arguments.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 
@@ -78,6 +79,22 @@ static const char *set_map(cmd_parms *cmd, void *into, const char *name, const c
     return NULL;
 }
 
+/* RFC 3986 2: unreserved and reserved characters, and octets as %XX. What is neither must be told by its octets, so
+ * that a page, a header and JSON have the same URL. */
+static bool is_written_as_url(const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '%') {
+            if (!apr_isxdigit(text[1]) || !apr_isxdigit(text[2])) {
+                return false;
+            }
+        } else if ((*text & 0x80) || (!apr_isalnum(*text) && !strchr("-._~:/?#[]@!$&'()*+,;=", *text))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const char *set_help(cmd_parms *cmd, void *into, const char *name, const char *url)
 {
     as_section *section = into;
@@ -89,10 +106,15 @@ static const char *set_help(cmd_parms *cmd, void *into, const char *name, const 
     if (error) {
         return error;
     }
-    if ((url[0] != '/' && strncmp(url, "https://", 8) && strncmp(url, "http://", 7)) ||
-        strpbrk(url, "\"'<>\\ \t\r\n")) {
+    if (url[0] != '/' && strncmp(url, "https://", 8) && strncmp(url, "http://", 7)) {
         return apr_psprintf(cmd->temp_pool,
                             "%s: \"%s\" is not a URL that it takes; use one that begins with https://, http:// or /",
+                            cmd->cmd->name, url);
+    }
+    if (!is_written_as_url(url)) {
+        return apr_psprintf(cmd->temp_pool,
+                            "%s: \"%s\" has a character that no URL has; write %%20 for a space, and each octet of "
+                            "what is not ASCII as %%XX",
                             cmd->cmd->name, url);
     }
     if (is_class) {

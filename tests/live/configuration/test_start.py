@@ -39,6 +39,12 @@ MISTAKES = [
     (location("AuthStatusChallenge Loud"), "AuthStatusChallenge", ("Dialog", "Quiet")),
     (location('AuthStatusChallenge Quiet "when=1"'), "AuthStatusChallenge", ("expr=",)),
     (location('AuthStatusChallenge Quiet "expr=1 =="'), "AuthStatusChallenge", ("1 ==",)),
+    (location("AuthStatusHelp refused help"), "AuthStatusHelp", ("https://", "http://")),
+    (location("AuthStatusHelp refused javascript:alert(1)"), "AuthStatusHelp", ("https://",)),
+    (location("AuthStatusHelp refused https://hilfe.example/paßwort"), "AuthStatusHelp", ("%20", "%XX")),
+    (location('AuthStatusHelp refused "/help me"'), "AuthStatusHelp", ("%20",)),
+    (location("AuthStatusHelp refused /help%2"), "AuthStatusHelp", ("%XX",)),
+    (location("AuthStatusHelp refused /<b>"), "AuthStatusHelp", ("%XX",)),
     (location("AuthStatusRetryAfter -5"), "AuthStatusRetryAfter", ("-5",)),
     (location("AuthStatusRetryAfter soon"), "AuthStatusRetryAfter", ("soon",)),
     (location("AuthStatusRetryAfter 5parsecs"), "AuthStatusRetryAfter", ("5parsecs",)),
@@ -105,6 +111,7 @@ WELL = [
     location("AuthLDAPURL ldap:///dc=x starttls"),
     location("AuthLDAPURL ldap://127.0.0.1 TLS"),
     "LDAPConnectionPoolTTL -1\nLDAPConnectionTimeout 3\nLDAPTimeout 4\nLDAPTrustedMode TLS\nLDAPVerifyServerCert off",
+    location("AuthStatusHelp denied \"https://[::1]:8443/p%C3%A4ge;x?a=1&b='2'#y\"\nAuthStatusHelp refused /help"),
     location("AuthLDAPBindAuthoritative off\nAuthLDAPDereferenceAliases finding\nLDAPReferrals off"),
 ]
 
