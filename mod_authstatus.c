@@ -41,6 +41,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
+    if (as_report_post_config(s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     status = as_store_post_config(pconf, ptemp, s);
     return status == OK ? as_page_post_config(pconf, ptemp, s) : status;
 }

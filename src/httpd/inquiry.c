@@ -359,6 +359,8 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_dire
     if (inquiry.memory) {
         log_store(&inquiry);
     }
+    inquiry.answer->directory = inquiry.subject.directory;
+    as_report_answered(r, inquiry.answer);
     note_asked(exchange, &inquiry.subject, inquiry.answer);
     return inquiry.answer;
 }
@@ -375,5 +377,7 @@ bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_dir
     as_directory_probe(directories, settings, name, deadline_of(exchange, as_section_of(r)), r->pool, &reply);
     as_servers_write(directories, name);
     fill_from_reply(answer, &reply);
+    answer->directory = name;
+    as_report_answered(r, answer);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }

@@ -17,6 +17,7 @@
 
 #include "authstatus/directory.h"
 #include "authstatus/memory.h"
+#include "authstatus/outages.h"
 #include "authstatus/outcome.h"
 #include "authstatus/verdict.h"
 #include "mod_authstatus.h"
@@ -177,7 +178,8 @@ typedef struct as_answer {
     const char *server;        /* that told it, NULL: it was remembered, or nobody was asked */
     const char *reason;        /* for the log: why nobody answered, or the directory's own words; never NULL */
     bool remembered;
-    long wait; /* as in as_verdict_of */
+    long wait;             /* as in as_verdict_of */
+    const char *directory; /* as_directory_name of the one that was to be asked */
 } as_answer;
 
 /* A question that was asked, with its answer: no directory is asked twice within an exchange. */
@@ -340,6 +342,11 @@ const char *as_challenge_set(request_rec *r, bool wanted, as_dialog dialog);
 void as_challenge_restore(request_rec *r, const char *value);
 
 /* ---- report.c: the one place that logs and publishes ---- */
+
+/* Outages are counted from the server's start on, over its restarts. */
+apr_status_t as_report_post_config(server_rec *s);
+/* An answer came: outages of its directory that are over are logged as such. */
+void as_report_answered(const request_rec *r, const as_answer *answer);
 
 /* Decides the request by a finding: logs it, publishes it, sets the headers of the answer. Returns the status that the
  * hook is to return; OK for a grant. `wait` as in as_verdict_of. */

@@ -5,10 +5,15 @@
 #include "private.h"
 
 #include <apr_lib.h>
+#include <apr_shm.h>
 #include <apr_strings.h>
 
 #define LOGGED_USER_MAX 128
 #define LOGGED_REASON_MAX 256
+#define OUTAGES_KEY "mod_authstatus-outages"
+
+/* Of all processes; NULL: there is no memory for them, and each request that meets one is logged. */
+static as_outages *outages;
 
 /* A text from outside, for a line of the log: bounded, and without what could end the line or its quotes. httpd escapes
  * the rest. */
@@ -87,6 +92,74 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
     return text;
 }
 
+/* ---- outages ---- */
+
+apr_status_t as_report_post_config(server_rec *s)
+{
+    apr_pool_t *process = s->process->pool;
+    apr_shm_t *segment;
+    void *kept = NULL;
+    apr_status_t status;
+
+    apr_pool_userdata_get(&kept, OUTAGES_KEY, process);
+    if (!kept) {
+        status = apr_shm_create(&segment, as_outages_size(), NULL, process);
+        if (status != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0095: no shared memory");
+            return status;
+        }
+        kept = apr_shm_baseaddr_get(segment);
+        memset(kept, 0, as_outages_size());
+        apr_pool_userdata_setn(kept, OUTAGES_KEY, NULL, process);
+    }
+    outages = kept;
+    return APR_SUCCESS;
+}
+
+/* The local time of what was so long ago. */
+static const char *time_of(apr_pool_t *pool, int64_t ago)
+{
+    char text[32];
+    apr_time_exp_t parts;
+    apr_size_t length = 0;
+
+    apr_time_exp_lt(&parts, apr_time_now() - ago);
+    apr_strftime(text, &length, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    return apr_pstrmemdup(pool, text, length);
+}
+
+void as_report_answered(const request_rec *r, const as_answer *answer)
+{
+    as_outage_end end;
+
+    if (!answer->server || is_his(&answer->finding)) {
+        return;
+    }
+    while (as_outages_answered(outages, answer->directory, as_outages_clock(), &end)) {
+        /* Of no client, and at the level that httpd shows by itself: whoever saw it begin is to see it end. */
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
+                     "AS0094: %s is over: %s answers; %" APR_UINT64_T_FMT " request%s met it from %s to %s",
+                     as_outcome_describe(end.outcome)->name, answer->server, (apr_uint64_t)end.failures,
+                     end.failures == 1 ? "" : "s", time_of(r->pool, end.first), time_of(r->pool, end.last));
+    }
+}
+
+/* An outage is told when it begins and from time to time; in between its requests are for who wants to know all. */
+static int level_of_outage(request_rec *r, const as_context *context, as_outcome outcome, int level, const char **more)
+{
+    const as_answer *answer = context->answer;
+    const as_outage_news news =
+        as_outages_failed(outages, answer ? answer->directory : "", outcome, as_outages_clock());
+
+    if (news.more) {
+        *more = apr_psprintf(r->pool, "; and %" APR_UINT64_T_FMT " more since %s", (apr_uint64_t)news.more,
+                             time_of(r->pool, news.before));
+    }
+    return news.tell ? level : APLOG_DEBUG;
+}
+
+/* ---- the log ---- */
+
 /* httpd sends the first error of an exchange, whatever becomes of its ErrorDocument. */
 static bool error_stays(const as_exchange *exchange)
 {
@@ -98,9 +171,12 @@ void as_report_log(request_rec *r, const as_context *context, const as_finding *
     const as_outcome_info *outcome = as_outcome_describe(finding->outcome);
     /* A subrequest is a question of httpd's own, and an error page that fails is no second failure of the user. */
     const bool news = !r->main && !error_stays(context->exchange) && !context->exchange->truth;
-    const int level = news ? httpd_level(outcome->level) : APLOG_DEBUG;
-    const char *answered = "";
+    const char *answered = "", *more = "";
+    int level = news ? httpd_level(outcome->level) : APLOG_DEBUG;
 
+    if (news && is_his(finding)) {
+        level = level_of_outage(r, context, finding->outcome, level, &more);
+    }
     if (!APLOG_R_IS_LEVEL(r, level)) {
         return;
     }
@@ -109,8 +185,8 @@ void as_report_log(request_rec *r, const as_context *context, const as_finding *
                                 verdict->shown == finding->outcome ? "" : " as ",
                                 verdict->shown == finding->outcome ? "" : as_outcome_describe(verdict->shown)->name);
     }
-    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s%s%s", outcome->tag, outcome->name, evidence(r, context, finding),
-                  answered);
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s%s%s%s", outcome->tag, outcome->name, evidence(r, context, finding),
+                  answered, more);
 }
 
 static void set_number(apr_table_t *table, const char *name, long number, apr_pool_t *pool)

@@ -33,6 +33,7 @@ INTERFACES = {
     "authstatus/verdict.h": "core",
     "authstatus/directory.h": "directory",
     "authstatus/memory.h": "memory",
+    "authstatus/outages.h": "memory",
     "mod_authstatus.h": "httpd",
 }
 # The directory room returns replies and knows nothing of what they mean.

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_store.h"
+
+#include <pthread.h>
+
+#include "authstatus/outages.h"
+
+#define START (1000 * SECOND)
+
+static as_outages *none_yet(void)
+{
+    return apr_pcalloc(pool, as_outages_size());
+}
+
+static as_outage_news down(as_outages *outages, int64_t now)
+{
+    return as_outages_failed(outages, "corp", AS_OUTCOME_DIRECTORY_DOWN, now);
+}
+
+static void the_first_is_told_at_once_and_the_next_are_not(void **state)
+{
+    as_outages *outages = none_yet();
+    as_outage_news news = down(outages, START);
+
+    (void)state;
+    assert_true(news.tell);
+    assert_int_equal(news.more, 0);
+    for (int i = 0; i < 1000; i++) {
+        assert_false(down(outages, START + i * 9 * SECOND / 1000).tell);
+    }
+    news = down(outages, START + 10 * SECOND);
+    assert_true(news.tell);
+    assert_int_equal(news.more, 1000);
+    assert_int_equal(news.before, 10 * SECOND);
+}
+
+/* A day with a request a second: fewer than one line in five minutes, and every failure in one of them. */
+static void the_longer_it_lasts_the_more_rarely(void **state)
+{
+    as_outages *outages = none_yet();
+    const int day = 86400;
+    int64_t last = 0, longest = 0;
+    uint64_t told = 0;
+    int lines = 0;
+
+    (void)state;
+    for (int i = 0; i < day; i++) {
+        as_outage_news news = down(outages, START + i * SECOND);
+
+        if (news.tell) {
+            longest = lines && i - last > longest ? i - last : longest;
+            told += 1 + news.more;
+            last = i;
+            lines++;
+        }
+    }
+    assert_in_range(lines, 280, 300);
+    assert_in_range(longest, 300, 301);
+    assert_int_equal(told, last + 1);
+}
+
+static void its_end_counts_all(void **state)
+{
+    as_outages *outages = none_yet();
+    as_outage_end end;
+
+    (void)state;
+    assert_false(as_outages_answered(outages, "corp", START, &end));
+    for (int i = 0; i < 25; i++) {
+        down(outages, START + i * SECOND);
+    }
+    assert_false(as_outages_answered(outages, "other", START + 25 * SECOND, &end));
+    assert_true(as_outages_answered(outages, "corp", START + 30 * SECOND, &end));
+    assert_int_equal(end.outcome, AS_OUTCOME_DIRECTORY_DOWN);
+    assert_int_equal(end.failures, 25);
+    assert_int_equal(end.first, 30 * SECOND);
+    assert_int_equal(end.last, 6 * SECOND);
+    assert_false(as_outages_answered(outages, "corp", START + 31 * SECOND, &end));
+    /* The next one is news again. */
+    assert_true(down(outages, START + 3600 * SECOND).tell);
+    assert_int_equal(down(outages, START + 3610 * SECOND).more, 0);
+}
+
+static void each_outcome_of_each_directory_for_itself(void **state)
+{
+    as_outages *outages = none_yet();
+    as_outage_end end;
+    int ends = 0;
+
+    (void)state;
+    assert_true(down(outages, START).tell);
+    assert_true(as_outages_failed(outages, "corp", AS_OUTCOME_TLS_FAILED, START).tell);
+    assert_true(as_outages_failed(outages, "other", AS_OUTCOME_TLS_FAILED, START).tell);
+    assert_true(as_outages_failed(outages, "", AS_OUTCOME_DIRECTORY_MISCONFIGURED, START).tell);
+    assert_false(as_outages_failed(outages, "corp", AS_OUTCOME_TLS_FAILED, START + SECOND).tell);
+    while (as_outages_answered(outages, "corp", START + 2 * SECOND, &end)) {
+        assert_int_equal(end.failures, end.outcome == AS_OUTCOME_TLS_FAILED ? 2 : 1);
+        ends++;
+    }
+    assert_int_equal(ends, 2);
+}
+
+/* Up and down ten times a second for five minutes: not two lines a time, and no failure is lost. */
+static void one_that_comes_and_goes(void **state)
+{
+    as_outages *outages = none_yet();
+    as_outage_end end;
+    uint64_t ended = 0;
+    int lines = 0, count = 3000;
+
+    (void)state;
+    for (int i = 0; i < count; i++) {
+        int64_t now = START + i * SECOND / 10;
+
+        lines += down(outages, now).tell;
+        if (as_outages_answered(outages, "corp", now + 1, &end)) {
+            ended += end.failures;
+            lines++;
+        }
+    }
+    assert_in_range(lines, 30, 62);
+    if (as_outages_answered(outages, "corp", START + 3600 * SECOND, &end)) {
+        ended += end.failures;
+        assert_true(end.last > 3000 * SECOND);
+    }
+    assert_int_equal(ended, count);
+}
+
+static void without_memory_all_is_told(void **state)
+{
+    as_outage_end end;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(down(NULL, START).tell);
+    }
+    assert_false(as_outages_answered(NULL, "corp", START, &end));
+}
+
+/* More outages than there are places: the old ones make room, and what is told stays true. */
+static void more_than_there_is_room_for(void **state)
+{
+    as_outages *outages = none_yet();
+
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        char name[16];
+        as_outage_news news;
+
+        apr_snprintf(name, sizeof(name), "directory %d", i);
+        news = as_outages_failed(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i);
+        assert_true(news.tell);
+        assert_int_equal(news.more, 0);
+        assert_false(as_outages_failed(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i).tell);
+    }
+    assert_false(as_outages_failed(outages, "directory 499", AS_OUTCOME_DIRECTORY_DOWN, START + 501).tell);
+}
+
+#define THREADS 4
+#define EACH 20000
+
+static void *fail_often(void *data)
+{
+    uint64_t *told = data;
+
+    for (int i = 0; i < EACH; i++) {
+        as_outage_news news = down((as_outages *)told[1], START + i * SECOND / 100);
+        told[0] += news.tell ? 1 + news.more : 0;
+    }
+    return NULL;
+}
+
+/* Whatever threads meet: what was told and what is still to be told is what happened. */
+static void threads_lose_nothing(void **state)
+{
+    as_outages *outages = none_yet();
+    uint64_t told[THREADS][2], sum = 0;
+    pthread_t threads[THREADS];
+    as_outage_end end;
+
+    (void)state;
+    for (int i = 0; i < THREADS; i++) {
+        told[i][0] = 0;
+        told[i][1] = (uint64_t)(uintptr_t)outages;
+        assert_int_equal(pthread_create(&threads[i], NULL, fail_often, told[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        sum += told[i][0];
+    }
+    sum += down(outages, START + 3600 * SECOND).more + 1;
+    assert_int_equal(sum, THREADS * EACH + 1);
+    assert_true(as_outages_answered(outages, "corp", START + 3601 * SECOND, &end));
+    assert_int_equal(end.failures, THREADS * EACH + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(the_first_is_told_at_once_and_the_next_are_not),
+        ROW(the_longer_it_lasts_the_more_rarely),
+        ROW(its_end_counts_all),
+        ROW(each_outcome_of_each_directory_for_itself),
+        ROW(one_that_comes_and_goes),
+        ROW(without_memory_all_is_told),
+        ROW(more_than_there_is_room_for),
+        ROW(threads_lose_nothing),
+    };
+
+    apr_initialize();
+    return cmocka_run_group_tests_name("outages", tests, NULL, NULL);
+}
