@@ -110,6 +110,20 @@ void as_directories_leave(as_directories *all);
 void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name,
                         apr_time_t deadline, apr_pool_t *pool, as_reply *reply);
 
+/* After how many failures in a row the directory itself locks an account, as far as the account that searches may know.
+ */
+typedef struct as_lockout {
+    int failures;      /* 0: none do; AS_LOCKOUT_MOST: so many or more; -1: it could not be read */
+    const char *where; /* what says so, or why it could not be read */
+} as_lockout;
+
+#define AS_LOCKOUT_MOST 1024
+
+/* Asks Active Directory, OpenLDAP's password policies or 389 Directory Server for it, by searches alone. For who looks
+ * at a configuration: no login does this. Blocks at most until the deadline; everything lives as long as `pool`. */
+void as_directory_lockout(as_directories *all, const as_directory_settings *settings, apr_time_t deadline,
+                          apr_pool_t *pool, as_lockout *lockout);
+
 /* What a server looks like from this process, for the report page. */
 typedef struct as_server_state {
     const char *directory; /* as_directory_name */

@@ -16,6 +16,7 @@
  *   referral.c    other servers that a search points to
  *   login.c       what is asked of one server
  *   ask.c         one deadline, over all servers
+ *   lockout.c     after how many failures the directory locks
  *   url.c         AuthLDAPURL
  *   name.c        what a directory is known by
  */

@@ -8,6 +8,7 @@
 #include <ldap.h>
 
 #include <apr_file_io.h>
+#include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_main.h>
@@ -21,6 +22,8 @@ typedef struct as_dump {
     const as_place *place;
     const as_section *section; /* in force */
     int warnings;
+    as_directories *directories; /* made when first needed */
+    apr_hash_t *lockouts;        /* as_lockout by as_directory_name: no directory is asked twice */
 } as_dump;
 
 static void say(as_dump *dump, const char *label, const char *text)
@@ -109,6 +112,59 @@ static void say_disclosure(as_dump *dump)
     }
 }
 
+/* What this section's directory says of its own limit; NULL: the section names no directory. */
+static const as_lockout *lockout_of(as_dump *dump)
+{
+    static const as_directory_limits limits = {.sessions = 1, .in_flight = 1, .breaker_failures = 1};
+    const as_directory_settings *settings =
+        as_section_directory(dump->section, as_server_of(dump->place->server), dump->pool);
+    const char *name = settings ? as_directory_name(dump->pool, settings) : NULL;
+    as_lockout *lockout;
+
+    if (!name) {
+        return NULL;
+    }
+    if (!dump->lockouts) {
+        dump->lockouts = apr_hash_make(dump->pool);
+        dump->directories = as_directories_create(dump->pool, &limits);
+    }
+    lockout = apr_hash_get(dump->lockouts, name, APR_HASH_KEY_STRING);
+    if (!lockout && dump->directories) {
+        lockout = apr_pcalloc(dump->pool, sizeof(*lockout));
+        as_directory_lockout(dump->directories, settings, apr_time_now() + as_section_deadline(dump->section),
+                             dump->pool, lockout);
+        apr_hash_set(dump->lockouts, name, APR_HASH_KEY_STRING, lockout);
+    }
+    return lockout;
+}
+
+/* The directory is asked: whoever wants this list is no request that waits. */
+static void say_lockout(as_dump *dump, const as_throttle *throttle)
+{
+    const as_lockout *lockout = throttle->by_user ? lockout_of(dump) : NULL;
+
+    if (!lockout) {
+        return;
+    }
+    if (lockout->failures <= 0) {
+        say(dump, "lockout",
+            apr_pstrcat(dump->pool,
+                        lockout->failures == 0 ? "the directory locks nobody: "
+                                               : "the directory's own limit is not known: ",
+                        lockout->where, NULL));
+        return;
+    }
+    say(dump, "lockout",
+        apr_psprintf(dump->pool, "the directory locks an account after %d failure%s (%s)", lockout->failures,
+                     lockout->failures == 1 ? "" : "s", lockout->where));
+    if (throttle->failures >= lockout->failures) {
+        warn(dump, apr_psprintf(dump->pool,
+                                "AuthStatusThrottle lets %d failures of a user reach the directory, which locks an "
+                                "account after %d: accounts can be locked through the web",
+                                throttle->failures, lockout->failures));
+    }
+}
+
 static void say_throttle(as_dump *dump)
 {
     const as_throttle *throttle = dump->section->throttle;
@@ -123,6 +179,7 @@ static void say_throttle(as_dump *dump)
                      : throttle->by_user  ? "user or a client"
                                           : "client",
                      in_seconds(dump->pool, throttle->within)));
+    say_lockout(dump, throttle);
 }
 
 /* No password, and no base: whose names are no secret, but long. */

@@ -49,6 +49,8 @@ typedef struct explain_wish {
     const char *initial_bind_name;
     apr_interval_time_t deadline;
     bool json;
+    bool configured; /* the directives come from httpd's configuration */
+    long throttle;   /* AuthStatusThrottle: failures of a user that reach the directory; 0: none is in force */
 } explain_wish;
 
 /* The command line, before the configuration is read. */
@@ -121,6 +123,7 @@ typedef struct explain_story {
     as_finding finding;
     as_verdict verdict; /* under the defaults: AuthStatusDisclose Proven */
     as_verdict open;    /* under AuthStatusDisclose Always */
+    as_lockout lockout; /* only where the directory answered; else its `where` is NULL */
 } explain_story;
 
 /* explain_ask.c. `tell`: called for each step as it ends; may be NULL. */

@@ -89,19 +89,19 @@ static bool decided_by_credentials(explain_story *story)
     return true;
 }
 
-static void ask_directory(explain_story *story, as_directories *all)
+static void ask_directory(explain_story *story, as_directories *all, apr_time_t deadline)
 {
     const explain_wish *wish = story->wish;
     const as_question question = {.settings = &wish->settings,
                                   .user = wish->user,
                                   .password = wish->password,
                                   .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
-                                  .deadline = apr_time_now() + wish->deadline};
+                                  .deadline = deadline};
 
     if (wish->user) {
         as_directory_ask(all, &question, story->pool, &story->reply);
     } else {
-        as_directory_probe(all, &wish->settings, NULL, question.deadline, story->pool, &story->reply);
+        as_directory_probe(all, &wish->settings, NULL, deadline, story->pool, &story->reply);
     }
 }
 
@@ -112,6 +112,16 @@ static bool is_partial(const explain_story *story)
 
     return !story->wish->password && reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_SEARCH &&
            reply->code == 0 && (!story->wish->user || reply->entries == 1);
+}
+
+/* With what is left of the time, from a directory that answered. */
+static void ask_lockout(explain_story *story, as_directories *all, apr_time_t deadline)
+{
+    const as_class of = as_outcome_describe(story->finding.outcome)->of;
+
+    if (story->partial || (of != AS_CLASS_UNAVAILABLE && of != AS_CLASS_MISCONFIGURED)) {
+        as_directory_lockout(all, &story->wish->settings, deadline, story->pool, &story->lockout);
+    }
 }
 
 static void judge(explain_story *story)
@@ -127,6 +137,7 @@ explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_p
 {
     const as_directory_limits limits = {.sessions = 1};
     explain_story *story = apr_pcalloc(pool, sizeof(*story));
+    const apr_time_t deadline = apr_time_now() + wish->deadline;
     watch seen = {story, tell};
     as_directories *all;
 
@@ -139,11 +150,12 @@ explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_p
             return NULL;
         }
         as_directories_observe(all, note_step, &seen);
-        ask_directory(story, all);
+        ask_directory(story, all, deadline);
         as_directories_observe(all, NULL, NULL);
         story->asked = true;
         story->partial = is_partial(story);
         story->finding = as_outcome_find(&story->reply);
+        ask_lockout(story, all, deadline);
     }
     judge(story);
     return story;

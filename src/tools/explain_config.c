@@ -216,7 +216,8 @@ static const char *const *sections_now(const reader *in)
 static bool is_wanted(const char *name)
 {
     return !apr_cstr_casecmpn(name, "AuthLDAP", 8) || !apr_cstr_casecmpn(name, "LDAP", 4) ||
-           as_text_equal(name, "AuthStatusDeadline") || as_text_equal(name, "ServerRoot");
+           as_text_equal(name, "AuthStatusDeadline") || as_text_equal(name, "AuthStatusThrottle") ||
+           as_text_equal(name, "ServerRoot");
 }
 
 static void add_directive(reader *in, const char *name, char *at)

@@ -251,6 +251,22 @@ static const char *set_deadline(pending *into, const explain_directive *directiv
                : "it takes a time: a number, and ms, s, min or h after it";
 }
 
+/* Only what concerns the directory's own limit; httpd checks the rest. */
+static const char *set_throttle(pending *into, const explain_directive *directive)
+{
+    const bool by_user = directive->argc < 3 || !as_text_equal(directive->argv[2], "client");
+
+    if (as_text_equal(directive->argv[0], "off")) {
+        into->wish->throttle = 0;
+        return NULL;
+    }
+    if (!as_text_is_digit(*directive->argv[0])) {
+        return "it takes Off, or a number of failures and a time";
+    }
+    into->wish->throttle = by_user ? strtol(directive->argv[0], NULL, 10) : 0;
+    return NULL;
+}
+
 static const struct {
     const char *name;
     directive_setter *set;
@@ -271,6 +287,7 @@ static const struct {
     {"LDAPConnectionTimeout", set_connection_timeout},
     {"LDAPTimeout", set_timeout},
     {"AuthStatusDeadline", set_deadline},
+    {"AuthStatusThrottle", set_throttle},
 };
 
 static const char *apply_one(pending *into, const explain_directive *directive)
@@ -293,6 +310,7 @@ const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, ex
     const char *error = NULL;
     int i;
 
+    wish->configured = true;
     for (i = 0; i < chosen->nelts && !error; i++) {
         error = apply_one(&into, APR_ARRAY_IDX(chosen, i, const explain_directive *));
     }

@@ -216,6 +216,21 @@ static void put_outcome(const explain_story *story)
     put_member("advice", explain_advice(story));
 }
 
+static void put_lockout(const explain_story *story)
+{
+    if (!story->lockout.where) {
+        return;
+    }
+    put_name("lockout");
+    printf("{\"from\": ");
+    put_text(story->lockout.where);
+    put_known_number("failures", story->lockout.failures);
+    if (story->wish->throttle > 0) {
+        put_number("throttle", story->wish->throttle);
+    }
+    printf("}");
+}
+
 void explain_json(const explain_story *story)
 {
     const explain_wish *wish = story->wish;
@@ -237,5 +252,6 @@ void explain_json(const explain_story *story)
     if (!story->partial) {
         put_outcome(story);
     }
+    put_lockout(story);
     printf("}\n");
 }

@@ -253,6 +253,35 @@ static void tell_status(const explain_story *story)
     }
 }
 
+/* The directory's own limit, and whether AuthStatusThrottle is below it. */
+static void tell_lockout(const explain_story *story)
+{
+    const as_lockout *lockout = &story->lockout;
+    const long throttle = story->wish->throttle;
+
+    if (!lockout->where) {
+        return;
+    }
+    if (lockout->failures <= 0) {
+        printf("lockout      %s: %s\n", lockout->failures == 0 ? "none" : "not known",
+               show(lockout->where, story->pool));
+        return;
+    }
+    printf("lockout      the directory locks an account after %d failure%s (%s)\n", lockout->failures,
+           lockout->failures == 1 ? "" : "s", show(lockout->where, story->pool));
+    if (throttle >= lockout->failures) {
+        printf(
+            INDENT
+            "AuthStatusThrottle lets %ld failures of a user reach it: accounts can be locked through the web;\n" INDENT
+            "it must be below %d\n",
+            throttle, lockout->failures);
+    } else if (throttle > 0) {
+        printf(INDENT "AuthStatusThrottle lets %ld failures of a user reach it, fewer than that\n", throttle);
+    } else if (story->wish->configured) {
+        printf(INDENT "no AuthStatusThrottle counts by user here: accounts can be locked through the web\n");
+    }
+}
+
 /* What the last step has told already need not be told again. */
 static bool is_last_reason(const explain_story *story)
 {
@@ -272,6 +301,7 @@ void explain_text_end(const explain_story *story)
     if (story->partial) {
         printf("so far       nothing is wrong%s\n",
                story->wish->user ? "; without a password the last step, the bind as that entry, was left out" : "");
+        tell_lockout(story);
         return;
     }
     printf("outcome      %s (class %s%s%s)\n", outcome->name, as_class_describe(outcome->of)->name,
@@ -288,4 +318,5 @@ void explain_text_end(const explain_story *story)
     if (explain_advice(story)) {
         printf("what to do   %s\n", explain_advice(story));
     }
+    tell_lockout(story);
 }

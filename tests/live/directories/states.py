@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of states, and a login as each of its rows says. A state has an account for each setting of
-AuthStatusDisclose, so that no login of one row changes what another row finds: NAME.proven and NAME.always."""
+AuthStatusDisclose, and one for authstatus-explain, so that no login of one row changes what another row finds: NAME.proven,
+NAME.always and NAME.explained."""
+import subprocess
 from collections import namedtuple
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from lab.verify import verify
 HERE = Path(__file__).parent
 PASSWORDS = {"right": "Pw!right", "wrong": "Pw!wrong"}
 DISCLOSE = ("proven", "always")
+ACCOUNTS = (*DISCLOSE, "explained")
 COLUMNS = ("directory", "state", "password", "outcome", "proven", "status", "ldap")
 GRANTED = ("granted", "grace-login", "password-expiring")
 UNAUTHENTICATED = ("wrong-password", "unknown-user", "ambiguous-user")
@@ -77,3 +80,23 @@ def check_always(site, row):
     code, _, subcode = row.ldap.partition("/")
     assert told["outcome"] == row.outcome and told["status"] == str(answer.status)
     assert (told.get("code"), told.get("subcode", "")) == (code, subcode)
+
+
+def check_explained(explain, row):
+    """authstatus-explain comes to the same: `explain` runs it for (user, password)."""
+    story = explain(f"{row.state}.explained", PASSWORDS[row.password])
+    assert (story["outcome"], story["ldap"], story["proven"], story["status"]) == \
+        (row.outcome, row.ldap, row.proven == "proven", int(row.status) if int(row.status) != 200 else 0), story
+    assert all(step["ok"] for step in story["steps"][:-1])
+    last = story["steps"][-1]
+    assert last["step"] == ("search" if row.outcome in ("unknown-user", "ambiguous-user") else "user-bind")
+    assert all(control["name"] for control in last["controls"]), last
+
+
+def dump(start, conf):
+    """What httpd -t -D DUMP_AUTHSTATUS says of a configuration."""
+    httpd = start.make(conf, cache=None)
+    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, timeout=60,
+                          env=httpd._environment())
+    assert done.returncode == 0 and "Syntax OK" in done.stderr and "Pw!" not in done.stdout, done
+    return done.stdout

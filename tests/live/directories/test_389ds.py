@@ -8,7 +8,8 @@ import pytest
 
 from directories import states
 from lab import tls
-from lab.dirsrv import BASE, SERVICE, Dirsrv
+from lab.dirsrv import BASE, MANAGER, MANAGER_PASSWORD, SERVICE, SERVICE_PASSWORD, Dirsrv
+from lab.explain import Explain
 from lab.verify import verify
 
 HERE = Path(__file__).parent
@@ -79,8 +80,8 @@ Use States /in/starttls-other-name "ldap://localhost:{port}/{base}?uid" {service
 """
 
 
-def dn_of(state, disclose):
-    return f"uid={state}.{disclose},ou=people,{BASE}"
+def dn_of(state, account):
+    return f"uid={state}.{account},ou=people,{BASE}"
 
 
 def entry(dn, object_class, attributes):
@@ -99,7 +100,7 @@ def people():
         attributes = {name: value for name, value in STATES[state].items() if name not in OURS}
         if policy := STATES[state].get("policy"):
             attributes["pwdPolicySubentry"] = f"cn={policy},ou=policies,{BASE}"
-        for name in (f"{state}.{disclose}" for disclose in states.DISCLOSE):
+        for name in (f"{state}.{account}" for account in states.ACCOUNTS):
             for unit in ("people", "more") if state == "ambiguous" else ("people",):
                 entries.append(entry(f"uid={name},ou={unit},{BASE}", "inetOrgPerson", {
                     "uid": name, "cn": name, "sn": name, "userPassword": RIGHT, **attributes}))
@@ -109,7 +110,7 @@ def people():
 def provoke(dirsrv):
     manager = dirsrv.client()
     for state in states.names("389ds"):
-        for dn in (dn_of(state, disclose) for disclose in states.DISCLOSE):
+        for dn in (dn_of(state, account) for account in states.ACCOUNTS):
             if STATES[state].get("reset"):
                 manager.modify_s(dn, [(ldap.MOD_REPLACE, "userPassword", RIGHT.encode())])
             for _ in range(STATES[state].get("failures", 0)):
@@ -154,6 +155,43 @@ def test_proven(site, row):
 @states.rows("389ds")
 def test_always(site, row):
     states.check_always(site, row)
+
+
+# -- authstatus-explain -----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def explain(rooms, authority):
+    return Explain(rooms.new("explain"), "-o", f"tls_cacert={authority.cert}", service=(SERVICE, SERVICE_PASSWORD))
+
+
+@states.rows("389ds")
+def test_explained(explain, dirsrv, row):
+    states.check_explained(lambda *login: explain.run(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", *login), row)
+
+
+@pytest.mark.parametrize("options", [(), ("-Z",)], ids=["ldaps", "starttls"])
+def test_explained_over_tls(explain, dirsrv, options):
+    url = f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid" if options else f"ldaps://127.0.0.1:{dirsrv.tls_port}/{BASE}?uid"
+    story = explain.run(url, "expired.explained", RIGHT, options)
+    assert (story["outcome"], story["ldap"]) == ("password-expired", "49/pp0")
+    assert any("CN=389ds" in step["certificate"]["subject"] for step in story["steps"] if step["step"] == "tls")
+    says = [control["says"] for control in story["steps"][-1]["controls"]]
+    assert "the password has expired" in says and len(says) >= 2
+
+
+def test_the_limit_of_the_server(explain, dirsrv, rooms):
+    """It is in cn=config, which the service account may not read and says so; who may, is told."""
+    url = f"ldap://127.0.0.1:{dirsrv.port}/ou=people,{BASE}?uid"
+    assert explain.run(url)["lockout"] == {"from": "the service account may not read it"}
+    manager = Explain(rooms.new("manager"), service=(MANAGER, MANAGER_PASSWORD))
+    assert manager.run(url)["lockout"] == {"from": "passwordLockout of cn=config is off", "failures": 0}
+    client = dirsrv.client()
+    client.modify_s("cn=config", [(ldap.MOD_REPLACE, "passwordLockout", b"on"), (ldap.MOD_REPLACE, "passwordMaxFailure", b"9")])
+    try:
+        assert manager.run(url)["lockout"] == {"from": "passwordMaxFailure of cn=config", "failures": 9}
+    finally:
+        client.modify_s("cn=config", [(ldap.MOD_REPLACE, "passwordLockout", b"off")])
+        client.unbind_s()
 
 
 def shown(site, state):

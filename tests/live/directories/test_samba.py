@@ -7,7 +7,8 @@ import pytest
 
 from directories import states
 from lab import tls
-from lab.samba import BASE, DAY, DOMAIN, REALM, SERVICE, Account, Samba, filetime, policy
+from lab.explain import Explain
+from lab.samba import BASE, DAY, DOMAIN, REALM, SERVICE, SERVICE_PASSWORD, Account, Samba, filetime, policy
 from lab.verify import verify
 
 HERE = Path(__file__).parent
@@ -93,7 +94,7 @@ Use States /in/starttls-other-name "ldap://{other}/{base}?sAMAccountName" {servi
 def samba(rooms, authority):
     accounts = []
     for state in states.names("samba"):
-        for name in (f"{state}.{disclose}" for disclose in states.DISCLOSE):
+        for name in (f"{state}.{account}" for account in states.ACCOUNTS):
             attributes = {"userPrincipalName": f"{name}@{REALM}", "mail": f"{name}@mail.test", **STATES[state]}
             forced, policy_name = attributes.pop("forced", {}), attributes.pop("policy", None)
             accounts.append(Account(name, "people", RIGHT, attributes, forced, policy_name))
@@ -104,8 +105,8 @@ def samba(rooms, authority):
     samba = Samba(rooms.new("samba"), accounts, POLICIES, authority)
     try:
         samba.start()
-        for disclose in states.DISCLOSE:
-            samba.lock_out(f"locked-by-failures.{disclose}")
+        for account in states.ACCOUNTS:
+            samba.lock_out(f"locked-by-failures.{account}")
         yield samba
     finally:
         samba.stop()
@@ -129,6 +130,55 @@ def test_proven(site, row):
 @states.rows("samba")
 def test_always(site, row):
     states.check_always(site, row)
+
+
+# -- authstatus-explain -----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def explain(rooms, samba, authority):
+    return Explain(rooms.new("explain"), "-o", f"tls_cacert={authority.cert}", service=(SERVICE, SERVICE_PASSWORD))
+
+
+@states.rows("samba")
+def test_explained(explain, samba, row):
+    states.check_explained(lambda *login: explain.run(f"ldap://{samba.address}/{BASE}?sAMAccountName", *login), row)
+
+
+@pytest.mark.parametrize("scheme, options", [("ldaps", ()), ("ldap", ("-Z",))])
+def test_explained_over_tls(explain, samba, scheme, options):
+    story = explain.run(f"{scheme}://{samba.address}/{BASE}?sAMAccountName", "expired.explained", RIGHT, options)
+    assert story["outcome"] == "password-expired" and story["ldap"] == "49/532"
+    tls_step = next(step for step in story["steps"] if step["step"] == "tls")
+    assert tls_step["protocol"].startswith("TLS") and "CN=samba" in tls_step["certificate"]["subject"]
+    story = explain.run(f"{scheme}://{samba.other_address}/{BASE}?sAMAccountName", "good.explained", RIGHT, options)
+    assert story["outcome"] == "tls-failed" and "name" in story["reason"]
+
+
+def test_the_limit_of_the_domain(explain, samba, start, rooms):
+    """How many failures lock an account, and that AuthStatusThrottle must be below it: from the domain's head, wherever in it
+    the URL's base is."""
+    url = f"ldap://{samba.address}/OU=people,{BASE}?sAMAccountName"
+    where = f"lockoutThreshold of {BASE}"
+    assert explain.run(url)["lockout"] == {"from": where, "failures": 0}
+    samba.set_lockout_threshold(7)
+    try:
+        assert explain.run(url, "good.explained", RIGHT)["lockout"] == {"from": where, "failures": 7}
+        # Who may not look is told so, and nothing else changes.
+        nobody = Explain(rooms.new("nobody")).run(f"ldap://{samba.address}/{BASE}?sAMAccountName", "good.explained")
+        assert "lockout" not in nobody and nobody["outcome"] == "directory-misconfigured"
+        for failures, warned in ((6, False), (7, True)):
+            said = states.dump(start, f"""
+                <Location /x>
+                    AuthLDAPURL "{url}"
+                    AuthLDAPBindDN "{SERVICE}"
+                    AuthLDAPBindPassword "{SERVICE_PASSWORD}"
+                    AuthStatus On
+                    AuthStatusThrottle {failures} 5min
+                </Location>""")
+            assert f"the directory locks an account after 7 failures ({where})" in said
+            assert (f"lets {failures} failures of a user reach the directory" in said) == warned
+    finally:
+        samba.set_lockout_threshold(0)
 
 
 # -- naming a user ----------------------------------------------------------------------------------------------------

@@ -191,6 +191,11 @@ class Samba:
         """By failures, as many as its policy needs."""
         poll(lambda: "data 775," in self.bind(f"{DOMAIN}\\{name}", "Pw!wrong"), 10, f"{name} is locked out")
 
+    def set_lockout_threshold(self, failures):
+        """Of the domain, while it runs."""
+        self._run(_program("samba-tool"), "domain", "passwordsettings", "set", f"--configfile={self.configuration}",
+                  f"--account-lockout-threshold={failures}")
+
     def references(self, name):
         """The continuation references that come with a search for somebody from the domain's root."""
         connection = ldap.initialize(f"ldap://{self.address}")
