@@ -170,6 +170,14 @@ def test_manual_and_dashboard_know_the_metrics(site, tmp_path):
     expressions = [target["expr"] for panel in json.loads(dashboard)["panels"] for target in panel["targets"]]
     assert len(expressions) >= 10 and all(metric_names(expression) for expression in expressions)
     assert metric_names(dashboard) <= served
+    # Labels too, and the values of those that have a fixed list of them; `instance` is Prometheus' own.
+    labels = {"instance": None}
+    for name, value in re.findall(r'[{,](\w+)="([^"]*)"', site.get("/report?metrics").body.decode()):
+        labels.setdefault(name, set()).add(value)
+    used = [pair for expression in expressions for pair in re.findall(r'[{,]\s*(\w+)(?:=~|!=|=)"([^"]*)"', expression)]
+    legends = re.findall(r"{{(\w+)}}", dashboard)
+    assert len(used) >= 10 and legends and {name for name, _ in used} | set(legends) <= set(labels)
+    assert {value for name, value in used if name in ("class", "outcome")} <= labels["class"] | labels["outcome"]
     manual = [line[4:] for line in (docs / "monitoring.md").read_text().splitlines() if line.startswith("    ")]
     rules = manual[manual.index("groups:"):]
     rules += ["  - name: dashboard", "    rules:"]
