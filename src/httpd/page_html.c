@@ -40,13 +40,13 @@ static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
     const apr_int64_t seconds = apr_time_sec(interval), minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
 
     if (days) {
-        return apr_psprintf(pool, "%" APR_INT64_T_FMT " d %" APR_INT64_T_FMT " h", days, hours % 24);
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0d %" APR_INT64_T_FMT "\u00a0h", days, hours % 24);
     }
     if (hours) {
-        return apr_psprintf(pool, "%" APR_INT64_T_FMT " h %" APR_INT64_T_FMT " min", hours, minutes % 60);
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0h %" APR_INT64_T_FMT "\u00a0min", hours, minutes % 60);
     }
-    return minutes ? apr_psprintf(pool, "%" APR_INT64_T_FMT " min %" APR_INT64_T_FMT " s", minutes, seconds % 60)
-                   : apr_psprintf(pool, "%" APR_INT64_T_FMT " s", seconds);
+    return minutes ? apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0min %" APR_INT64_T_FMT "\u00a0s", minutes, seconds % 60)
+                   : apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0s", seconds);
 }
 
 /* ---- what is the matter ---- */

@@ -50,6 +50,18 @@ def test_a_page_instead_of_a_dialog(at, visit, tmp_path, user):
     picture(page, tmp_path, f"page-{user}", whole=False)
 
 
+def test_the_page_looks_right(at, visit, tmp_path):
+    page = visit(("expired", RIGHT))
+    assert page.go(at("/in/body")).status == 403
+    for dark in (False, True):
+        for width in (320, 375, 1280):
+            page.look(width, 600, dark)
+            assert page.run("document.documentElement.scrollWidth") <= width
+            for selector in ("h1", "p", "a"):
+                assert contrast(page, selector) >= 4.5, selector
+            picture(page, tmp_path, f"page-{width}-{'dark' if dark else 'light'}", whole=False)
+
+
 def test_a_missing_group_shows_a_page(at, visit):
     page = visit(("good", RIGHT), ("never", "asked again"))
     assert page.go(at("/in/body/boss")).status == 403 and len(page.asked) == 1
@@ -149,7 +161,7 @@ def test_without_quiet_a_script_opens_a_dialog(at, visit):
 # -- the report page --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [320, 390, 1100])
+@pytest.mark.parametrize("width", [320, 375, 1280])
 def test_report(at, visit, site, tmp_path, width, dark):
     for login in (("good", WRONG), ("good", RIGHT), ("expired", RIGHT), ("nobody", RIGHT)):
         site.get("/in/body", login=login)
@@ -178,7 +190,13 @@ CONTRAST = """(() => {
     const element = document.querySelector('%s');
     let behind = element;
     while (behind && getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
-    return [getComputedStyle(element).color, getComputedStyle(behind || document.body).backgroundColor];
+    // Nothing behind it but the browser's own paper.
+    const paper = document.createElement('i');
+    paper.style.backgroundColor = 'Canvas';
+    document.body.append(paper);
+    const pair = [getComputedStyle(element).color, getComputedStyle(behind || paper).backgroundColor];
+    paper.remove();
+    return pair;
 })()"""
 
 
