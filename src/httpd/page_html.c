@@ -45,8 +45,9 @@ static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
     if (hours) {
         return apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0h %" APR_INT64_T_FMT "\u00a0min", hours, minutes % 60);
     }
-    return minutes ? apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0min %" APR_INT64_T_FMT "\u00a0s", minutes, seconds % 60)
-                   : apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0s", seconds);
+    return minutes
+               ? apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0min %" APR_INT64_T_FMT "\u00a0s", minutes, seconds % 60)
+               : apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0s", seconds);
 }
 
 /* ---- what is the matter ---- */
