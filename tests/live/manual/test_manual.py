@@ -2,6 +2,7 @@
 """The configurations of the manual are what people copy: each is loaded as it stands there, with nothing but names of hosts and
 files replaced by the lab's, and those that the guides are about are logged in through."""
 import re
+import textwrap
 from collections import namedtuple
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from lab.slapd import SERVICE_PASSWORD, Database, Slapd
 HERE = Path(__file__).parent
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 GUIDES = sorted((SOURCE / "docs").glob("*.md"))
+# Where code is indented: of README, what has a section in it; of the list of directives, its examples.
+INDENTED = {"README": SOURCE / "README", "monitoring": SOURCE / "docs/monitoring.md"}
 # Modules that the configurations may use beside the lab's own.
 MODULES = ("socache_shmcb", "socache_redis", "socache_memcache", "include", "remoteip", "status", "rewrite", "proxy",
            "expires", "negotiation", "autoindex", "cgid", "setenvif")
@@ -25,6 +28,14 @@ def blocks():
     for guide in GUIDES:
         for number, text in enumerate(re.findall(r"^```apache\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL), 1):
             found.append(Block(guide.stem, number, text))
+    for name, path in INDENTED.items():
+        text = path.read_text()
+        # Those within a paragraph that is indented itself go first.
+        inner = [block for block in re.findall(r"(?:^(?: {8}.*)?\n)+", text, re.MULTILINE) if "<Location" in block]
+        for block in inner:
+            text = text.replace(block, "\n")
+        outer = [block for block in re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.MULTILINE) if re.search(r"^ +</", block, re.MULTILINE)]
+        found += [Block(f"{name}-indented", number, textwrap.dedent(block)) for number, block in enumerate(outer + inner, 1)]
     return found
 
 
@@ -35,7 +46,8 @@ def test_there_are_guides():
     """A guide that was renamed, or blocks of another name, would leave nothing to test."""
     found = {block.guide for block in BLOCKS.values()}
     assert {"from-mod_authnz_ldap", "active-directory", "several-machines", "error-page", "what-to-do-when"} <= found
-    assert len(BLOCKS) >= 16
+    assert len(BLOCKS) >= 20
+    assert {"README-indented", "monitoring-indented"} <= found
 
 
 class Ldif:
@@ -71,6 +83,7 @@ def lab(rooms, start_slapd, authority, good_certificate):
         "ldap.example.org": here,
         "/etc/ssl/certs/ca-certificates.crt": str(authority.cert),
         "/etc/apache2/ldap-password": str(room / "ldap-password"),
+        "/etc/apache2/corp-password": str(room / "ldap-password"),
         "/etc/apache2/authstatus.key": str(room / "authstatus.key"),
         "/var/www/errors": str(room / "errors"),
         "redis:10.0.0.5:6379": f"redis:127.0.0.1:{reserve_port()}",
@@ -103,6 +116,18 @@ def test_is_taken(start, lab, block):
     assert "Syntax OK" in said
 
 
+def examples():
+    """The directives' examples in README."""
+    return re.findall(r"^    Example:  (.*)$", (SOURCE / "README").read_text(), re.MULTILINE)
+
+
+def test_the_examples_of_directives(start, lab):
+    lines = examples()
+    assert len(lines) >= 15
+    code, said = start.make(in_the_lab("\n".join(lines), lab), modules=MODULES, cache=None).configtest()
+    assert code == 0 and "Syntax OK" in said, said
+
+
 Login = namedtuple("Login", "block path user password status body", defaults=("",))
 
 LOGINS = [
@@ -126,6 +151,9 @@ LOGINS = [
     Login("error-page-1", "/wiki/", "locked", RIGHT, 401, "<h1>Please sign in</h1>"),
     Login("error-page-1", "/wiki/", "expired", RIGHT, 403, "<h1>Your password has expired</h1>"),
     Login("error-page-1", "/wiki/", "expired", RIGHT, 403, '<a href="https://password.example.org/">Get help</a>'),
+    Login("README-indented-1", "/", "alice", RIGHT, 200),
+    Login("README-indented-1", "/", "alice", WRONG, 401),
+    Login("README-indented-1", "/", "expired", RIGHT, 403),
     Login("what-to-do-when-1", "/wiki/", "alice", RIGHT, 200),
     Login("several-machines-3", "/intranet/", "alice", RIGHT, 200),
     Login("several-machines-3", "/intranet/", "alice", WRONG, 401),
