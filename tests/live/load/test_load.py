@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A short one of tests/load: mixed traffic, an outage, graceful restarts; every answer is judged."""
+import sys
+
+from lab.outcomes import SOURCE
+
+sys.path.insert(0, str(SOURCE / "tests/load"))
+
+from trial import Plan, run  # noqa: E402
+
+
+def test_ten_seconds(rooms, mpm):
+    plan = Plan(11, rate=200, restart_every=2.5, outage_every=2, outage_lasts=1)
+    problems = run(rooms, mpm, plan, print)
+    assert not problems, "\n".join(problems)
