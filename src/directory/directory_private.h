@@ -76,6 +76,8 @@ const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool);
  * peer, at most until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or
  * block, wherever the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
 extern Sockbuf_IO as_wire_io;
+/* On top of it, and of TLS: wipes what libldap has sent, for there are passwords in it. Needs no argument. */
+extern Sockbuf_IO as_wire_wiper;
 
 /* tls.c: the TLS library's context of one directory: CA certificates, client certificate. Sessions of the same
  * verify_certificate may share it. */

@@ -198,7 +198,8 @@ static bool attach(as_session *session)
         return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
     }
     session->ld = ld;
-    return set_options(ld, session->peer->directory->settings);
+    return ber_sockbuf_add_io(buffer, &as_wire_wiper, LBER_SBIOD_LEVEL_APPLICATION, NULL) == 0 &&
+           set_options(ld, session->peer->directory->settings);
 }
 
 /* RFC 4511 4.14. An answer that is no success is the administrator's business, whatever its code. */

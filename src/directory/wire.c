@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
+#include <openssl/crypto.h>
 
 /* A path that died without a word (a firewall that forgot an idle connection) is noticed when sent data is not
  * acknowledged for that long; a server that is merely slow does acknowledge. */
@@ -168,6 +169,42 @@ static int io_close(Sockbuf_IO_Desc *io)
 }
 
 Sockbuf_IO as_wire_io = {io_setup, io_remove, io_control, io_read, io_write, io_close};
+
+/* ---- what was sent is wiped ---- */
+
+static int wiper_control(Sockbuf_IO_Desc *io, int option, void *argument)
+{
+    return LBER_SBIOD_CTRL_NEXT(io, option, argument);
+}
+
+static ber_slen_t wiper_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+{
+    return LBER_SBIOD_READ_NEXT(io, buffer, size);
+}
+
+/* The buffer is libldap's own encoding of a request. It keeps it until the answer has come and then frees it as it is;
+ * what was sent is of no use to it, as we let it follow no referral and reconnect nowhere. */
+static ber_slen_t wiper_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+{
+    ber_slen_t sent = LBER_SBIOD_WRITE_NEXT(io, buffer, size);
+    int error = errno;
+
+    if (sent > 0) {
+        OPENSSL_cleanse(buffer, (size_t)sent);
+    } else if (sent < 0 && !would_block(error) && error != EINTR) {
+        OPENSSL_cleanse(buffer, size); /* the session is over */
+    }
+    errno = error;
+    return sent;
+}
+
+static int wiper_close(Sockbuf_IO_Desc *io)
+{
+    (void)io;
+    return 0;
+}
+
+Sockbuf_IO as_wire_wiper = {io_setup, io_remove, wiper_control, wiper_read, wiper_write, wiper_close};
 
 bool as_wire_is_quiet(const as_wire *wire)
 {

@@ -6,6 +6,7 @@
 #include "arguments.h"
 
 #include <ldap.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -78,28 +79,99 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
     return NULL;
 }
 
+/* A password of ours, not one that stands in the configuration, goes when the configuration does. */
+static apr_status_t wipe_password(void *password)
+{
+    OPENSSL_cleanse(password, strlen(password));
+    return APR_SUCCESS;
+}
+
+static const char *password_of_program(cmd_parms *cmd, const char *command, char **password)
+{
+    char **argv;
+
+    if (apr_tokenize_to_argv(command, &argv, cmd->temp_pool) != APR_SUCCESS || !argv[0]) {
+        return "no program after exec:";
+    }
+    argv[0] = ap_server_root_relative(cmd->temp_pool, argv[0]);
+    *password = argv[0] ? ap_get_exec_line(cmd->pool, argv[0], (const char *const *)argv) : NULL;
+    if (!*password) {
+        return "the program after exec: gave no password";
+    }
+    apr_pool_cleanup_register(cmd->pool, *password, wipe_password, apr_pool_cleanup_null);
+    return NULL;
+}
+
+/* The file of a password may be opened by its owner alone, who is root or the one who starts httpd: whoever else wrote
+ * it could send the service account's name to the directory with a password of his. */
+static bool is_private(apr_file_t *file, apr_pool_t *pool)
+{
+    apr_finfo_t info;
+    apr_uid_t uid;
+    apr_gid_t gid;
+
+    return apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE | APR_FINFO_OWNER, file) == APR_SUCCESS &&
+           info.filetype == APR_REG && !(info.protection & ~(APR_FPROT_UREAD | APR_FPROT_UWRITE)) &&
+           (info.user == 0 || (apr_uid_current(&uid, &gid, pool) == APR_SUCCESS && info.user == uid));
+}
+
+#define LONGEST_PASSWORD 1024
+
+/* Its first line, at most LONGEST_PASSWORD octets; what follows is wiped at once. */
+static const char *read_first_line(apr_file_t *file, char *line)
+{
+    apr_size_t length = 0, end;
+    apr_status_t status = apr_file_read_full(file, line, LONGEST_PASSWORD, &length);
+
+    line[length] = '\0';
+    end = strcspn(line, "\r\n");
+    OPENSSL_cleanse(line + end, LONGEST_PASSWORD + 1 - end);
+    if (status != APR_SUCCESS && status != APR_EOF) {
+        return "the file after file: cannot be read";
+    }
+    return end < LONGEST_PASSWORD ? NULL : "the first line of the file after file: is too long";
+}
+
+/* Not in .htaccess: who writes that could have httpd send its own files elsewhere. */
+static const char *password_of_file(cmd_parms *cmd, const char *name, char **password)
+{
+    const char *path = ap_server_root_relative(cmd->temp_pool, name), *error;
+    apr_file_t *file;
+
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        return "file: cannot be used in .htaccess";
+    }
+    if (!path || apr_file_open(&file, path, APR_FOPEN_READ, 0, cmd->temp_pool) != APR_SUCCESS) {
+        return "the file after file: cannot be read";
+    }
+    if (is_private(file, cmd->temp_pool)) {
+        *password = apr_palloc(cmd->pool, LONGEST_PASSWORD + 1);
+        error = read_first_line(file, *password);
+        apr_pool_cleanup_register(cmd->pool, *password, wipe_password, apr_pool_cleanup_null);
+    } else {
+        error = "the file after file: must be a plain one that its owner alone may read, and the owner root or who "
+                "starts httpd";
+    }
+    apr_file_close(file);
+    return error;
+}
+
 const char *as_set_bind_password(cmd_parms *cmd, void *into, const char *text)
 {
     as_section *section = into;
-    char **argv;
+    const char *error = NULL;
+    char *password = NULL;
 
-    if (strncmp(text, "exec:", 5)) {
-        section->bind_password = text;
-    } else {
-        if (apr_tokenize_to_argv(text + 5, &argv, cmd->temp_pool) != APR_SUCCESS || !argv[0]) {
-            return apr_psprintf(cmd->temp_pool, "%s: no program after exec:", cmd->cmd->name);
-        }
-        argv[0] = ap_server_root_relative(cmd->temp_pool, argv[0]);
-        section->bind_password = argv[0] ? ap_get_exec_line(cmd->pool, argv[0], (const char *const *)argv) : NULL;
-        if (!section->bind_password) {
-            return apr_psprintf(cmd->temp_pool, "%s: the program after exec: gave no password", cmd->cmd->name);
-        }
+    if (!strncmp(text, "exec:", 5)) {
+        error = password_of_program(cmd, text + 5, &password);
+    } else if (!strncmp(text, "file:", 5)) {
+        error = password_of_file(cmd, text + 5, &password);
     }
-    if (!*section->bind_password) {
-        return apr_psprintf(cmd->temp_pool, "%s: an empty password is not taken: a bind with it proves nothing",
-                            cmd->cmd->name);
+    section->bind_password = password ? password : text;
+    if (!error && !*section->bind_password) {
+        error = "an empty password is not taken: a bind with it proves nothing";
     }
-    return NULL;
+    return error ? apr_psprintf(cmd->temp_pool, "%s: %s", cmd->cmd->name, error) : NULL;
 }
 
 const char *as_set_bind_pattern(cmd_parms *cmd, void *into, const char *pattern, const char *name)

@@ -95,6 +95,11 @@ static const char *set_bind_dn(pending *into, const explain_directive *directive
     return NULL;
 }
 
+static const char *path_of(const pending *into, const char *path)
+{
+    return *path != '/' && into->server_root ? apr_pstrcat(into->pool, into->server_root, "/", path, NULL) : path;
+}
+
 static const char *set_bind_password(pending *into, const explain_directive *directive)
 {
     const char *text = directive->argv[0];
@@ -103,6 +108,11 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
 
     if (!strncmp(text, "exec:", 5)) {
         error = explain_secret_of_program(text + 5, into->pool, &password);
+    } else if (!strncmp(text, "file:", 5)) {
+        error = explain_secret_of_file(path_of(into, text + 5), into->pool, &password);
+        if (!error) {
+            password[strcspn(password, "\r\n")] = '\0';
+        }
     } else {
         password = explain_secret_copy(text, into->pool);
     }
@@ -208,10 +218,7 @@ static const char *set_certificate(pending *into, const explain_directive *direc
     if (directive->argc < 2) {
         return "it takes a type and a file";
     }
-    path = directive->argv[1];
-    if (*path != '/' && into->server_root) {
-        path = apr_pstrcat(into->pool, into->server_root, "/", path, NULL);
-    }
+    path = path_of(into, directive->argv[1]);
     if (as_text_equal(type, "CA_BASE64")) {
         settings->ca_file = path;
     } else if (as_text_equal(type, "CERT_BASE64")) {

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AuthLDAPBindPassword file:, and exec:. What others could read stops the start-up."""
+import os
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from lab.httpd import BUILD
+from lab.slapd import SERVICE_PASSWORD, Database
+from process_memory import find
+
+HERE = Path(__file__).parent
+USER, RIGHT = "somebody-whose-name-is-long-enough-to-be-found-again", "Pw!right"
+CONF = """Use Login /in "ldap://127.0.0.1:${LDAP}" o=secrets
+<Location /in>
+    AuthLDAPBindPassword "${WHERE}"
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def slapd(start_slapd):
+    return start_slapd(Database("o=secrets", HERE / "people.ldif"))
+
+
+def password_file(room, content=SERVICE_PASSWORD, mode=0o400, owner=None):
+    path = room / "password"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(mode)
+    if owner is not None:
+        os.chown(path, owner, -1)
+    return path
+
+
+Row = namedtuple("Row", "name options words", defaults=((),))
+GOOD = [
+    Row("no-line-end", {}),
+    Row("line-end", {"content": SERVICE_PASSWORD + "\n"}),
+    Row("crlf", {"content": SERVICE_PASSWORD + "\r\n"}),
+    Row("more-lines", {"content": SERVICE_PASSWORD + "\nits owner is Ann\n"}),
+    Row("writable", {"mode": 0o600}),
+]
+BAD = [
+    Row("group-may-read", {"mode": 0o440}, ("its owner alone",)),
+    Row("all-may-read", {"mode": 0o644}, ("its owner alone",)),
+    Row("all-may-write", {"mode": 0o602}, ("its owner alone",)),
+    Row("of-somebody-else", {"owner": 65534}, ("its owner alone", "owner root")),
+    Row("empty", {"content": ""}, ("empty",)),
+    Row("empty-line", {"content": "\nsecond\n"}, ("empty",)),
+    Row("too-long", {"content": "x" * 5000}, ("too long",)),
+    Row("as-long-as-it-gets", {"content": "x" * 1024}, ("too long",)),
+]
+
+
+@pytest.mark.parametrize("row", GOOD, ids=[row.name for row in GOOD])
+def test_good(start, rooms, slapd, row):
+    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"file:{password_file(rooms.new('file'), **row.options)}"})
+    assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
+    httpd.stop()
+
+
+def must_stop(start, where, *words):
+    """With a sentence that has in it the directive, and these words, and nothing of the file."""
+    httpd = start.make(CONF, defines={"LDAP": 9, "WHERE": where})
+    code, said = httpd.configtest()
+    assert code != 0 and "AuthLDAPBindPassword" in said, said
+    for word in words:
+        assert word in said, said
+    assert SERVICE_PASSWORD not in said and "xxxx" not in said
+    assert "AuthLDAPBindPassword" in httpd.must_not_start()
+
+
+@pytest.mark.parametrize("row", BAD, ids=[row.name for row in BAD])
+def test_bad(start, rooms, row):
+    if "owner" in row.options and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    must_stop(start, f"file:{password_file(rooms.new('file'), **row.options)}", *row.words)
+
+
+@pytest.mark.parametrize("where", ["file:/nonexistent/password", "file:", "file:/tmp", "file:/dev/zero"])
+def test_no_file(start, where):
+    must_stop(start, where, "file:")
+
+
+def test_relative_to_the_server_root(start, slapd):
+    httpd = start.make(CONF, defines={"LDAP": slapd.port, "WHERE": "file:password"})
+    password_file(httpd.room)
+    httpd.start()
+    assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
+    httpd.stop()
+
+
+def test_not_in_htaccess(start, rooms, slapd):
+    """Its author could have httpd send the first line of its own files to a directory of his."""
+    path = password_file(rooms.new("file"))
+    htaccess = (f'AuthType Basic\nAuthName x\nAuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=secrets?uid"\n'
+                f'AuthLDAPBindDN cn=service,o=secrets\nAuthLDAPBindPassword "file:{path}"\nRequire valid-user\n')
+    httpd = start('<Directory "${DOCS}">\nAllowOverride AuthConfig\n</Directory>', files={"a/.htaccess": htaccess, "a/x.html": "secret"})
+    httpd.log.expect(r"file: cannot be used in \.htaccess")
+    mark = slapd.mark()
+    answer = httpd.get("/a/x.html", login=(USER, RIGHT))
+    assert answer.status == 500 and b"secret" not in answer.body
+    assert slapd.operations(mark)["connections"] == 0
+    httpd.stop()
+
+
+def test_read_again_by_a_graceful_restart(start, rooms, slapd):
+    """A password that was changed, and no trace of the one before in the parent."""
+    path = password_file(rooms.new("file"), "Pw!of-yesterday-5b1f7c02", 0o600)
+    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"file:{path}"})
+    httpd.log.expect("AS0060")
+    assert httpd.get("/in/", login=(USER, RIGHT)).status == 500
+    assert find([httpd.child.pid], b"Pw!of-yesterday-5b1f7c02"), "the parent has it, to give it to its children"
+    path.write_text(SERVICE_PASSWORD)
+    httpd.reload()
+    assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
+    assert not find([httpd.child.pid], b"Pw!of-yesterday-5b1f7c02")
+    httpd.stop()
+
+
+def test_explain_reads_it(rooms, slapd):
+    room = rooms.new("explain")
+    path = password_file(room, SERVICE_PASSWORD + "\nmore\n")
+    (room / "right").write_text(RIGHT)
+    (room / "right").chmod(0o400)
+    (room / "site.conf").write_text(f'ServerRoot "{room}"\n<Location /in>\nAuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=secrets?uid"\n'
+                                    f'AuthLDAPBindDN cn=service,o=secrets\nAuthLDAPBindPassword "file:{path.name}"\n</Location>\n')
+    said = subprocess.run([BUILD / "authstatus-explain", "--config", room / "site.conf", "--password-file", room / "right", USER],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "LDAPNOINIT": "1", "ASAN_OPTIONS": "detect_leaks=0"}, timeout=60)
+    assert said.returncode == 0 and "granted" in said.stdout, said
+    assert SERVICE_PASSWORD not in said.stdout + said.stderr
