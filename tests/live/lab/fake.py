@@ -12,6 +12,8 @@ A step without an action answers as a good directory does. One that searches wit
 account finds nobody, as with a directory that hides its people from strangers.
 """
 import contextlib
+import os
+import select
 import socket
 import ssl
 import struct
@@ -105,6 +107,43 @@ def notice(connection, *_):
     raise Gone
 
 
+# -- TLS that breaks: below it, on the bare connection ----------------------------------------------------------------
+
+def _then(end, connection):
+    """`end`: close, reset, or None for a hang."""
+    if end is None:
+        connection.wait_below_tls()
+    end(connection)
+    raise Gone
+
+
+def half_handshake(end):
+    """The head of a ServerHello and some of it."""
+    def act(connection, *_):
+        connection.send_below_tls(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03" + bytes(20))
+        _then(end, connection)
+    return act
+
+
+def alert(connection, *_):
+    """handshake_failure, fatal (RFC 8446 6)."""
+    connection.send_below_tls(b"\x15\x03\x03\x00\x02\x02\x28")
+    raise Gone
+
+
+def broken_record(connection, *_):
+    """Application data that nobody encrypted."""
+    connection.send_below_tls(b"\x17\x03\x03\x00\x40" + bytes(range(64)))
+    connection.wait_below_tls()
+
+
+def half_record(end):
+    def act(connection, *_):
+        connection.send_below_tls(b"\x17\x03\x03\x00\x40" + bytes(range(20)))
+        _then(end, connection)
+    return act
+
+
 def well(*_):
     """As a good directory does."""
 
@@ -155,6 +194,18 @@ class _Connection:
 
     def reset(self):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise Gone
+
+    def send_below_tls(self, data):
+        os.write(self.socket.fileno(), data)
+
+    def wait_below_tls(self):
+        with select.epoll() as poller:
+            poller.register(self.socket.fileno(), select.EPOLLIN | select.EPOLLHUP)
+            while not self.fake.stopping.is_set():
+                for descriptor, _ in poller.poll(0.2):
+                    if not os.read(descriptor, 65536):
+                        raise Gone
         raise Gone
 
     def secure(self):
@@ -254,6 +305,12 @@ class Fake:
             return True
         action(connection, message_id, tag)
         return False
+
+    def act_out(self, script):
+        """From now on, this script."""
+        with self._lock:
+            self.script = {step: list(actions) if isinstance(actions, (list, tuple)) else [actions]
+                           for step, actions in script.items()}
 
     def count(self, step):
         with self._lock:

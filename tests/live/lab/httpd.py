@@ -111,12 +111,15 @@ class Httpd:
         name in `listen` (a port that is listened on, HTTP is the first), ${ROOM} and ${DOCS}.
     files: what is in the document root, path to text; index.html is always there.
     cache: AuthStatusCache; Off so that rows do not answer for each other. None: as it is without the directive.
+    preload: a library for LD_PRELOAD, behind the sanitizers'; environment: more of it.
     """
 
     def __init__(self, room, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
-                 authstatus=True, threads=16, cache="Off"):
+                 authstatus=True, threads=16, cache="Off", preload=None, environment=None):
         self.room = room
         self.mpm = mpm
+        self.preload = preload
+        self.environment = environment or {}
         self.ports = {name: reserve_port() for name in listen}
         self.port = self.ports[listen[0]]
         self.child = None
@@ -183,7 +186,9 @@ class Httpd:
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
         if SANITIZE:
             env |= sanitizers(self.room / "reports")
-        return env
+        if self.preload:
+            env["LD_PRELOAD"] = f"{env.get('LD_PRELOAD', '')} {self.preload}".strip()
+        return env | self.environment
 
     def configtest(self):
         """(code, everything it said) of `httpd -t`."""

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same fault for an httpd of each MPM at once, and whether a server is whole afterwards."""
+import os
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from lab.httpd import MPMS
+from lab.process import poll
+
+STATUS = """ExtendedStatus On
+<Location /status>
+    SetHandler server-status
+</Location>
+"""
+
+
+class Every:
+    """An httpd of each MPM."""
+
+    def __init__(self, make, **options):
+        self.httpds = {mpm: make(mpm=mpm, **options) for mpm in MPMS}
+
+    def allow(self, *patterns):
+        for httpd in self.httpds.values():
+            httpd.log.allow(*patterns)
+
+    def do(self, function):
+        """function(httpd) for each at the same time; {mpm: what it returned}. Fails with all that went wrong."""
+        with ThreadPoolExecutor(len(self.httpds)) as threads:
+            tasks = {mpm: threads.submit(function, httpd) for mpm, httpd in self.httpds.items()}
+        wrong = [f"{mpm}: {task.exception()!r}" for mpm, task in tasks.items() if task.exception()]
+        assert not wrong, "\n".join(wrong)
+        return {mpm: task.result() for mpm, task in tasks.items()}
+
+
+def descriptors(httpd):
+    """The most that one of its children has."""
+    def count(pid):
+        try:
+            return len(os.listdir(f"/proc/{pid}/fd"))
+        except FileNotFoundError:
+            return 0
+    return max(map(count, httpd.children()))
+
+
+def at_work(httpd):
+    """Scoreboard letters of those at work, without the one that asks."""
+    report = httpd.get("/status?auto").body.decode()
+    return re.sub(r"[_.SK]", "", re.search(r"^Scoreboard: (.*)$", report, re.M)[1]).replace("W", "", 1)
+
+
+def is_whole(httpd, login, path, seconds=10):
+    """The right password is granted, a wrong one is refused, and nobody is left at work."""
+    poll(lambda: httpd.get(path, login=login).status == 200, seconds, "a good login is granted again")
+    assert httpd.get(path, login=(login[0], "Pw!wrong")).status == 401
+    poll(lambda: not at_work(httpd), seconds, "nobody is at work")
+
+
+class Traffic:
+    """Requests without a pause, each judged by `judge(answer)`, which returns what is wrong."""
+
+    def __init__(self, httpd, path, login, judge):
+        self.arguments = path, login
+        self.httpd, self.judge = httpd, judge
+        self.wrong, self.count = [], 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self._stop.is_set():
+            answer = self.httpd.get(self.arguments[0], login=self.arguments[1])
+            self.count += 1
+            wrong = self.judge(answer)
+            if wrong:
+                self.wrong.append(wrong)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
