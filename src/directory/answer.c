@@ -135,16 +135,20 @@ static const char *first_value(LDAP *ld, LDAPMessage *entry, const char *attribu
     return copy;
 }
 
-void as_answer_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
+bool as_answer_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
 {
     char *dn = ldap_get_dn(ld, entry);
     const char **values;
     int i;
 
+    /* Somebody is there who cannot be read, for want of memory as well: neither nobody nor the only one. */
+    if (!dn) {
+        return false;
+    }
     /* An entry without a DN could only be bound anonymously: it counts as none. */
-    if (!dn || !*dn || strlen(dn) > AS_MAX_VALUE) {
+    if (!*dn || strlen(dn) > AS_MAX_VALUE) {
         ldap_memfree(dn);
-        return;
+        return true;
     }
     if (reply->entries++ > 0) {
         reply->entries = 2;
@@ -159,6 +163,7 @@ void as_answer_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_
         reply->values = values;
     }
     ldap_memfree(dn);
+    return true;
 }
 
 void as_answer_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,

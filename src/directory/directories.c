@@ -260,6 +260,8 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
         return NULL;
     }
     as_tls_initialize();
+    /* OpenSSL looks for a digest when one is first wanted, and what has no memory then fails for good. */
+    as_directory_name(pool, &(as_directory_settings){.server_count = 0});
     apr_pool_cleanup_register(pool, all, end_all, apr_pool_cleanup_null);
     return all;
 }

@@ -56,12 +56,13 @@ as_mono as_mono_min(as_mono a, as_mono b);
 
 /* wire.c: one TCP connection. Its descriptor is non-blocking and owned by the wire. */
 typedef struct as_wire {
-    int fd;            /* -1: none */
-    as_mono deadline;  /* no wait goes on after that; set before each operation */
-    bool timed_out;    /* the deadline ended a wait */
-    bool closed;       /* the peer ended it */
-    as_mono looked_up; /* when the addresses of the name were known */
-    int error;         /* errno of the system call that failed, 0: none */
+    int fd;             /* -1: none */
+    as_mono deadline;   /* no wait goes on after that; set before each operation */
+    bool timed_out;     /* the deadline ended a wait */
+    bool closed;        /* the peer ended it */
+    as_mono looked_up;  /* when the addresses of the name were known */
+    int error;          /* errno of the system call that failed, 0: none */
+    const char *filter; /* of a search that is about to be sent, else NULL */
 } as_wire;
 
 /* Connects. False with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread: the
@@ -76,8 +77,12 @@ const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool);
  * peer, at most until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or
  * block, wherever the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
 extern Sockbuf_IO as_wire_io;
-/* On top of it, and of TLS: wipes what libldap has sent, for there are passwords in it. Needs no argument. */
-extern Sockbuf_IO as_wire_wiper;
+/* On top of it, and of TLS: looks at what libldap wants to send, and wipes what it has sent, for there are passwords in
+ * it. Its argument is the as_wire. */
+extern Sockbuf_IO as_wire_guard;
+
+/* filter.c: has a search request (the whole LDAPMessage) as many tests in its filter as the filter's text has? */
+bool as_filter_is_whole(const unsigned char *message, size_t length, const char *filter);
 
 /* tls.c: the TLS library's context of one directory: CA certificates, client certificate. Sessions of the same
  * verify_certificate may share it. */
@@ -264,7 +269,8 @@ bool as_reply_is_outage(const as_reply *reply);
 /* Takes a message that ends an operation, and frees it. False: it is not one that we take, *reason says why. */
 bool as_answer_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool, as_reply *reply,
                       const char **reason);
-void as_answer_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
+/* False: it cannot be read. */
+bool as_answer_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
 void as_answer_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
                          as_reply *reply);
 

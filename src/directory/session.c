@@ -198,7 +198,7 @@ static bool attach(as_session *session)
         return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
     }
     session->ld = ld;
-    return ber_sockbuf_add_io(buffer, &as_wire_wiper, LBER_SBIOD_LEVEL_APPLICATION, NULL) == 0 &&
+    return ber_sockbuf_add_io(buffer, &as_wire_guard, LBER_SBIOD_LEVEL_APPLICATION, &session->wire) == 0 &&
            set_options(ld, session->peer->directory->settings);
 }
 
@@ -393,10 +393,14 @@ static int send_search(as_session *session, const as_search *search, int *id)
 {
     as_mono left = session->wire.deadline - as_mono_now();
     struct timeval limit = {.tv_sec = (time_t)(left / AS_MONO_SECOND) + 1};
+    int code;
 
+    session->wire.filter = search->filter;
     /* Two are enough to know that there is more than one. */
-    return ldap_search_ext(session->ld, search->base, search->scope, search->filter,
+    code = ldap_search_ext(session->ld, search->base, search->scope, search->filter,
                            (char **)(intptr_t)search->attributes, 0, NULL, NULL, &limit, 2, id);
+    session->wire.filter = NULL;
+    return code;
 }
 
 /* A server that does not keep to the size limit has said enough; what it has still to say ends with the session. */
@@ -428,7 +432,10 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
             note_answer(session, started);
             return take_result(session, message, AS_STEP_SEARCH, search->referrals, pool, reply);
         case LDAP_RES_SEARCH_ENTRY:
-            as_answer_entry(session->ld, message, search, pool, reply);
+            if (!as_answer_entry(session->ld, message, search, pool, reply)) {
+                ldap_msgfree(message);
+                return refused_answer(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
+            }
             break;
         case LDAP_RES_SEARCH_REFERENCE:
             as_answer_reference(session->ld, message, search->referrals, pool, reply);

@@ -170,23 +170,36 @@ static int io_close(Sockbuf_IO_Desc *io)
 
 Sockbuf_IO as_wire_io = {io_setup, io_remove, io_control, io_read, io_write, io_close};
 
-/* ---- what was sent is wiped ---- */
+/* ---- what libldap sends ---- */
 
-static int wiper_control(Sockbuf_IO_Desc *io, int option, void *argument)
+static int guard_control(Sockbuf_IO_Desc *io, int option, void *argument)
 {
     return LBER_SBIOD_CTRL_NEXT(io, option, argument);
 }
 
-static ber_slen_t wiper_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+static ber_slen_t guard_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 {
     return LBER_SBIOD_READ_NEXT(io, buffer, size);
 }
 
+static ber_slen_t send_checked(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+{
+    as_wire *wire = io->sbiod_pvt;
+    const char *filter = wire->filter;
+
+    wire->filter = NULL;
+    if (filter && !as_filter_is_whole(buffer, size, filter)) {
+        errno = wire->error = ENOMEM;
+        return -1;
+    }
+    return LBER_SBIOD_WRITE_NEXT(io, buffer, size);
+}
+
 /* The buffer is libldap's own encoding of a request. It keeps it until the answer has come and then frees it as it is;
  * what was sent is of no use to it, as we let it follow no referral and reconnect nowhere. */
-static ber_slen_t wiper_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+static ber_slen_t guard_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 {
-    ber_slen_t sent = LBER_SBIOD_WRITE_NEXT(io, buffer, size);
+    ber_slen_t sent = send_checked(io, buffer, size);
     int error = errno;
 
     if (sent > 0) {
@@ -198,13 +211,13 @@ static ber_slen_t wiper_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
     return sent;
 }
 
-static int wiper_close(Sockbuf_IO_Desc *io)
+static int guard_close(Sockbuf_IO_Desc *io)
 {
     (void)io;
     return 0;
 }
 
-Sockbuf_IO as_wire_wiper = {io_setup, io_remove, wiper_control, wiper_read, wiper_write, wiper_close};
+Sockbuf_IO as_wire_guard = {io_setup, io_remove, guard_control, guard_read, guard_write, guard_close};
 
 bool as_wire_is_quiet(const as_wire *wire)
 {

@@ -16,6 +16,7 @@ _httpds = []
 
 def pytest_addoption(parser):
     parser.addoption("--mpm", choices=MPMS, default="event", help="the MPM of tests that do not name theirs")
+    parser.addoption("--long", action="store_true", help="with the rows that take long: faults of memory for each MPM")
     parser.addoption("--keep-rooms", action="store_true", help="leave configurations and logs behind, and say where")
 
 

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * For LD_PRELOAD: what a kernel, a resolver or a clock can do to a process, when a test says so. It says so in a file
+ * that all processes map, FAULTS_FILE.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As test_machine.py writes it: 64 bit each. */
+struct faults {
+    _Atomic int64_t fail_from; /* allocations of the module and its libraries fail from that one on; 0: none */
+    _Atomic int64_t fail_many; /* so many of them */
+    _Atomic int64_t allocated; /* they count here */
+    _Atomic int64_t clock;     /* seconds to add to the wall clock */
+    _Atomic int64_t resolver;  /* 1: does not find anything, for now; else: takes so many milliseconds */
+    _Atomic int64_t threads;   /* 1: none can be made */
+    _Atomic int64_t forks;     /* 1: none can be made */
+    _Atomic int64_t sockets;   /* 1: no descriptor is left for one */
+};
+
+static struct faults none;
+static struct faults *faults = &none;
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *path = getenv("FAULTS_FILE");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    void *mapped = fd >= 0 ? mmap(NULL, sizeof none, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    if (mapped != MAP_FAILED) {
+        faults = mapped;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+#ifdef WITH_MALLOC
+/* glibc's own names for them: dlsym() itself allocates. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+
+/* Of the module, libldap, liblber and libcrypto. APR's pools are not concerned: httpd ends a process that has no memory
+ * for one. */
+static int must_fail(const void *caller)
+{
+    static __thread int asking;
+    Dl_info info;
+    int ours;
+    int64_t number, from = atomic_load(&faults->fail_from);
+
+    if (!from || asking) {
+        return 0;
+    }
+    asking = 1;
+    ours = dladdr(caller, &info) && info.dli_fname &&
+           (strstr(info.dli_fname, "mod_authstatus") || strstr(info.dli_fname, "libldap") ||
+            strstr(info.dli_fname, "liblber") || strstr(info.dli_fname, "libcrypto"));
+    asking = 0;
+    if (!ours) {
+        return 0;
+    }
+    number = atomic_fetch_add(&faults->allocated, 1) + 1;
+    return number >= from && number < from + atomic_load(&faults->fail_many);
+}
+
+#define OR_FAIL(call) (must_fail(__builtin_return_address(0)) ? (errno = ENOMEM, NULL) : (call))
+
+void *malloc(size_t size)
+{
+    return OR_FAIL(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return OR_FAIL(__libc_calloc(count, size));
+}
+
+void *realloc(void *old, size_t size)
+{
+    return OR_FAIL(__libc_realloc(old, size));
+}
+#endif
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec precise;
+
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &precise);
+    now->tv_sec = precise.tv_sec;
+    now->tv_usec = precise.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *into)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (into) {
+        *into = now.tv_sec;
+    }
+    return now.tv_sec;
+}
+
+int clock_gettime(clockid_t which, struct timespec *now)
+{
+    static __typeof__(&clock_gettime) next;
+    int result;
+
+    if (!next) {
+        next = NEXT(clock_gettime);
+    }
+    result = next(which, now);
+    if (which == CLOCK_REALTIME) {
+        now->tv_sec += (time_t)atomic_load(&faults->clock);
+    }
+    return result;
+}
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int64_t fault = hints && (hints->ai_flags & AI_NUMERICHOST) ? 0 : atomic_load(&faults->resolver);
+
+    if (fault == 1) {
+        return EAI_AGAIN;
+    }
+    if (fault > 1) {
+        usleep((useconds_t)fault * 1000);
+    }
+    return NEXT(getaddrinfo)(host, service, hints, found);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+    return atomic_load(&faults->threads) ? EAGAIN : NEXT(pthread_create)(thread, attributes, start, argument);
+}
+
+pid_t fork(void)
+{
+    if (atomic_load(&faults->forks)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return NEXT(fork)();
+}
+
+int socket(int domain, int type, int protocol)
+{
+    if (atomic_load(&faults->sockets)) {
+        errno = EMFILE;
+        return -1;
+    }
+    return NEXT(socket)(domain, type, protocol);
+}

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fault x MPM: a machine that has no more of something. Nobody is granted who must not be, nobody is blamed for it, and
+when it is over the server is whole."""
+import mmap
+import os
+import struct
+import subprocess
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from every import STATUS, Every, Traffic, is_whole
+from lab.fake import BASE, Fake, hang
+from lab.httpd import MPMS, SANITIZE, SLACK
+from lab.process import poll
+from lab.slapd import Database
+from lab.stores import Redis
+
+HERE = Path(__file__).parent
+RIGHT, WRONG = "Pw!right", "Pw!wrong"
+LOGIN = ("ann", RIGHT)
+
+
+class Faults:
+    """What the preloaded library reads; see faults.c."""
+
+    FIELDS = ("fail_from", "fail_many", "allocated", "clock", "resolver", "threads", "forks", "sockets")
+
+    def __init__(self, room):
+        self.path = room / "faults"
+        self.path.write_bytes(bytes(8 * len(self.FIELDS)))
+        self.path.chmod(0o666)
+        with open(self.path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0)
+
+    def set(self, **values):
+        for name, value in values.items():
+            struct.pack_into("q", self._map, 8 * self.FIELDS.index(name), value)
+
+    def get(self, name):
+        return struct.unpack_from("q", self._map, 8 * self.FIELDS.index(name))[0]
+
+    def clear(self):
+        self._map[:] = bytes(8 * len(self.FIELDS))
+
+
+@pytest.fixture(scope="module")
+def library(rooms):
+    path = rooms.new("library") / "faults.so"
+    subprocess.run([os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path,
+                    *(() if SANITIZE else ("-DWITH_MALLOC",)), HERE / "faults.c", "-ldl"], check=True)
+    return path
+
+
+@pytest.fixture
+def faults(rooms):
+    return Faults(rooms.new("faults"))
+
+
+@pytest.fixture(scope="module")
+def slapd(start_slapd):
+    return start_slapd(Database("o=faults", HERE / "people.ldif", ('rootdn "cn=root,o=faults"', "rootpw Pw!service")))
+
+
+@pytest.fixture
+def every(start, slapd, faults, library):
+    """make(more): an httpd of each MPM, under the faults."""
+    made = []
+
+    def make(more="", port=slapd.port, suffix="o=faults", host="127.0.0.1", modules=(), **options):
+        conf = f'LogLevel warn authstatus:trace8\n{more}\n{STATUS}Use Login /in "ldap://{host}:{port}" {suffix}'
+        made.append(Every(lambda mpm: start(conf, mpm=mpm, preload=library, environment={"FAULTS_FILE": str(faults.path)},
+                                            modules=("status", *modules), **options)))
+        made[-1].allow(r"AS00\d\d", "AH0161[78]")
+        return made[-1]
+    yield make
+    faults.clear()
+    for one in made:
+        one.do(lambda httpd: httpd.stop())
+
+
+# -- descriptors ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
+def test_no_descriptors(every, faults, kept):
+    """Sessions that are there already go on."""
+    sites = every("" if kept else "LDAPConnectionPoolTTL 0")
+
+    def ask(httpd):
+        with httpd.connection() as connection:  # accepted before
+            assert connection.request("/in/", login=LOGIN).status == 200
+            barrier.wait(30)
+            for password, status in ((RIGHT, 200), (WRONG, 401)):
+                answer = connection.request("/in/", login=("ann", password))
+                if kept:
+                    assert answer.status == status, answer
+                else:
+                    assert answer.status in (500, 503) and not answer.all("WWW-Authenticate"), answer
+    barrier = threading.Barrier(len(MPMS), lambda: faults.set(sockets=1))
+    sites.do(ask)
+    faults.clear()
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(SANITIZE, reason="AddressSanitizer has a malloc of its own")
+@pytest.mark.parametrize("cache", ["Off", "shmcb"])
+@pytest.mark.parametrize("model", MPMS)
+@pytest.mark.parametrize("many", [1, 10**9], ids=["one", "all-from-then-on"])
+def test_no_memory(request, start, slapd, faults, library, model, many, cache):
+    """Each allocation of a login's fails in turn."""
+    if (model, many, cache) != ("prefork", 1, "Off") and not request.config.getoption("--long"):
+        pytest.skip("takes long: --long")
+    httpd = start(f'AuthStatusBreaker 1000 1s\nAuthStatusDeadline 2s\nLDAPConnectionPoolTTL 0\n{STATUS}AuthStatusCacheTime 0 0\n'
+                  f'Use Login /in "ldap://127.0.0.1:{slapd.port}" o=faults', mpm=model, preload=library, cache=cache,
+                  environment={"FAULTS_FILE": str(faults.path)}, modules=("status", "socache_shmcb"))
+    httpd.log.allow(r"AS00\d\d", "AH0161[78]", r"AH0005[12]: child pid \d+ exit signal Abort", "Assertion")
+    statuses = Counter()
+    number, reached = 0, True
+    while reached:
+        number += 1
+        reached = False
+        for password, may_be in ((RIGHT, (200, 500, 503)), (WRONG, (401, 500, 503))):
+            with httpd.connection() as connection:
+                assert connection.request("/index.html").status == 200  # accepted, and the child is there
+                faults.set(allocated=0, fail_many=many, fail_from=number)
+                try:
+                    status = connection.request("/in/", login=("ann", password)).status
+                    assert status in may_be, f"allocation {number}, {password}: {status}"
+                    statuses[status] += 1
+                except ConnectionError:
+                    statuses["a child ended"] += 1
+                reached = reached or faults.get("allocated") >= number
+                faults.set(fail_from=0)
+    print(f"{number} allocations: {dict(statuses)}")
+    assert number > 15 and sum(statuses.values()) - statuses[200] - statuses[401] > 10, statuses
+    # libldap checks some of its allocations by assert(): such a child ends and is replaced, as with httpd's own pools.
+    def ended():
+        return [line.text for line in httpd.log.lines(0) if "exit signal" in line.text]
+    poll(lambda: len(ended()) == statuses["a child ended"], 10, f"{statuses}, and the parent knows of each end")
+    assert all("exit signal Abort" in text for text in ended()), ended()
+    asserted = [line.text for line in httpd.log.lines(0) if "Assertion" in line.text]
+    assert len(asserted) == len(ended()) and all("libldap" in text or "liblber" in text for text in asserted), asserted
+    is_whole(httpd, LOGIN, "/in/")
+    httpd.stop()
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+RESOLVERS = {"finds-nothing-for-now": 1, "takes-its-time": 1500}
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS.values(), ids=RESOLVERS)
+def test_no_resolver(every, faults, resolver):
+    """A name is not found, or not before the deadline; whoever asks for something else is served meanwhile."""
+    sites = every("AuthStatusDeadline 1s\nLDAPConnectionPoolTTL 0", host="localhost")
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+    faults.set(resolver=resolver)
+
+    def ask(httpd):
+        with Traffic(httpd, "/index.html", None, lambda answer: answer.status != 200 or answer.seconds > 1) as others:
+            for password in (RIGHT, WRONG):
+                answer = httpd.get("/in/", login=("ann", password))
+                assert answer.status == 503 and answer.header("Retry-After") == "10", answer
+                assert answer.seconds < 2 * max(1, resolver / 1000) + SLACK
+        assert not others.wrong and others.count
+    sites.do(ask)
+    faults.clear()
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+
+
+# -- a clock that is set ----------------------------------------------------------------------------------------------
+
+SHMCB = {"cache": "shmcb", "modules": ("socache_shmcb",)}
+DAYS = 86400
+
+
+@pytest.mark.parametrize("jump", [3 * DAYS, -3 * DAYS, 400 * DAYS], ids=["forth", "back", "a-year"])
+def test_clock_jumps(every, faults, slapd, jump):
+    """What was remembered before is asked for anew or is still told, as its own time says; nobody is locked out for days."""
+    sites = every("AuthStatusThrottle 3 5s\nAuthStatusDeadline 2s\nAuthStatusCacheTime 1s 1s", **SHMCB)
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+    for httpd in sites.httpds.values():
+        for number in range(3):
+            assert httpd.get("/in/", login=("bob", f"Pw!guess{number}")).status == 401
+        assert httpd.get("/in/", login=("bob", RIGHT)).status == 429
+    faults.set(clock=jump)
+
+    def ask(httpd):
+        is_whole(httpd, LOGIN, "/in/")
+        throttled = httpd.get("/in/", login=("bob", RIGHT))
+        assert throttled.status == 200 or int(throttled.header("Retry-After")) <= 5, throttled
+        poll(lambda: httpd.get("/in/", login=("bob", RIGHT)).status == 200, 10, "bob is let in again")
+    sites.do(ask)
+    connection = slapd.client("cn=root,o=faults")
+    connection.modify_s("uid=ann,o=faults", [(2, "userPassword", [b"Pw!new"])])
+    try:
+        # An acceptance of before is over in a second of real time, wherever the clock stands.
+        for offset in (jump, 0):
+            faults.set(clock=offset)
+            sites.do(lambda httpd: poll(lambda: httpd.get("/in/", login=LOGIN).status in (401, 429), 4, "the old one is refused"))
+    finally:
+        connection.modify_s("uid=ann,o=faults", [(2, "userPassword", [RIGHT.encode()])])
+
+
+def test_clock_jumps_while_somebody_waits(every, faults):
+    """For a directory that hangs: the deadline is kept, whatever the clock says meanwhile."""
+    fake = Fake({"user-bind": hang})
+    sites = every("AuthStatusDeadline 1s", port=fake.port, suffix=BASE)
+    done = threading.Event()
+
+    def turn():
+        offset = DAYS
+        while not done.wait(0.05):
+            faults.set(clock=offset)
+            offset = -offset
+    clock = threading.Thread(target=turn)
+    clock.start()
+    try:
+        for answer in sites.do(lambda httpd: httpd.get("/in/", login=LOGIN)).values():
+            assert answer.status == 503 and answer.seconds < 1 + SLACK, answer
+    finally:
+        done.set()
+        clock.join()
+    fake.act_out({})
+    faults.clear()
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+    fake.stop()
+
+
+# -- threads and processes --------------------------------------------------------------------------------------------
+
+def test_no_threads(every, faults, rooms):
+    """redis and memcached are asked by threads of the module's own: without one, logins go to the directory."""
+    store = Redis(rooms.new("store")).start()
+    sites = every(cache=store.cache, modules=store.modules)
+    # Those that fork of a child of event and worker make their threads when they start.
+    sites.do(lambda httpd: poll(lambda: httpd.get("/index.html").status == 200, 10, "up"))
+    faults.set(threads=1)
+    for password, status in ((RIGHT, 200), (WRONG, 401)):
+        for answer in sites.do(lambda httpd: httpd.get("/in/", login=("ann", password))).values():
+            assert answer.status == status and answer.seconds < SLACK
+    faults.clear()
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+    sites.do(lambda httpd: poll(lambda: store.keys(), 10, "the store is used again"))
+    store.stop()
+
+
+def test_no_processes(start, faults, library, slapd):
+    """exec: cannot be run: start-up stops, with a sentence; a graceful restart leaves no server without a password."""
+    httpd = start.make(f'Use Login /in "ldap://127.0.0.1:{slapd.port}" o=faults\n<Location /in>\n'
+                       'AuthLDAPBindPassword "exec:/bin/echo Pw!service"\n</Location>',
+                       preload=library, environment={"FAULTS_FILE": str(faults.path)})
+    faults.set(forks=1)
+    code, said = httpd.configtest()
+    assert code != 0 and "AuthLDAPBindPassword" in said, said
+    faults.clear()
+    httpd.start()
+    assert httpd.get("/in/", login=LOGIN).status == 200
+    httpd.stop()
+
+
+# -- disk -------------------------------------------------------------------------------------------------------------
+
+def test_no_disk(start, slapd):
+    """No log takes a line: logins are answered as ever."""
+    text = (f'ErrorLog /dev/full\nCustomLog /dev/full common\nLogLevel trace8\n{STATUS}'
+            f'Use Login /in "ldap://127.0.0.1:{slapd.port}" o=faults\nUse Login /gone "ldap://127.0.0.1:9" o=faults')
+    sites = Every(lambda mpm: start(text, mpm=mpm, modules=("status",)))
+    for httpd in sites.httpds.values():
+        httpd.log.allow("")
+    for path, password, status in (("/in/", RIGHT, 200), ("/in/", WRONG, 401), ("/gone/", RIGHT, 503), ("/in/", RIGHT, 200)):
+        for answer in sites.do(lambda httpd: httpd.get(path, login=("ann", password))).values():
+            assert answer.status == status
+    sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+    sites.do(lambda httpd: httpd.stop())
