@@ -77,7 +77,9 @@ static apr_size_t extensions(const char *begin, const char *end)
 
 const apr_array_header_t *as_stand_ins(request_rec *r, const char *path)
 {
-    const char *from = path ? normalized(r, path) : NULL, *begins[SEGMENTS_MAX], *ends[SEGMENTS_MAX], *octet;
+    /* The path of OPTIONS * has nothing that could be missing. */
+    const char *from = path && *path == '/' ? normalized(r, path) : NULL, *begins[SEGMENTS_MAX], *ends[SEGMENTS_MAX],
+               *octet;
     apr_array_header_t *all = apr_array_make(r->pool, 4, sizeof(as_stand_in));
     int count = 0;
 

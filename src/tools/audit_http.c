@@ -43,6 +43,19 @@ static char *copy(const char *text, size_t length)
     return made;
 }
 
+/* Where the host ends: behind the brackets of an IPv6 address, else at a colon, or at `end`. NULL: it is none. */
+static const char *end_of_host(const char *host, const char *end)
+{
+    const bool is_bracketed = *host == '[';
+    const char *at = memchr(host, is_bracketed ? ']' : ':', (size_t)(end - host));
+
+    if (is_bracketed) {
+        return at && at > host + 1 ? at + 1 : NULL;
+    }
+    at = at ? at : end;
+    return at > host ? at : NULL;
+}
+
 bool as_audit_parse_url(const char *text, as_audit_url *url)
 {
     const char *host, *slash, *end, *colon;
@@ -58,13 +71,13 @@ bool as_audit_parse_url(const char *text, as_audit_url *url)
     }
     slash = strchr(host, '/');
     end = slash ? slash : host + strlen(host);
-    colon = *host == '[' ? strchr(host, ']') : host;
-    colon = colon ? memchr(colon, ':', (size_t)(end - colon)) : NULL;
-    if (end == host || strpbrk(text, " \t\r\n#")) {
+    colon = end_of_host(host, end);
+    if (!colon || (colon < end && (*colon != ':' || colon + 1 == end)) || strpbrk(text, " \t\r\n#")) {
         return false;
     }
-    url->port = colon ? copy(colon + 1, (size_t)(end - colon - 1)) : copy(url->tls ? "443" : "80", url->tls ? 3 : 2);
-    url->host = copy(host, (size_t)((colon ? colon : end) - host));
+    url->port =
+        colon < end ? copy(colon + 1, (size_t)(end - colon - 1)) : copy(url->tls ? "443" : "80", url->tls ? 3 : 2);
+    url->host = copy(host, (size_t)(colon - host));
     url->path = slash ? copy(slash, strlen(slash)) : copy("/", 1);
     return true;
 }
@@ -232,19 +245,24 @@ static const char *field(const char *head, const char *end, const char *name)
     return NULL;
 }
 
-/* Is the last of the answers in `text` whole? Interim ones (1xx) come before it; 101 is followed by another protocol.
- */
+/* Is the last of the answers in `text` whole? Interim ones (1xx) come before it, as many as the server likes; 101 is
+ * followed by another protocol. */
 static bool is_whole(const char *text, size_t length, bool is_head)
 {
-    const char *end = strstr(text, "\r\n\r\n"), *value;
+    const char *end, *value;
     int status = 0;
 
-    if (!end || sscanf(text, "HTTP/%*d.%*d %d", &status) != 1) {
-        return false;
-    }
-    end += 4;
-    if (status >= 100 && status < 200 && status != 101) {
-        return is_whole(end, length - (size_t)(end - text), is_head);
+    for (;;) {
+        end = strstr(text, "\r\n\r\n");
+        if (!end || sscanf(text, "HTTP/%*1d.%*1d %3d", &status) != 1) {
+            return false;
+        }
+        end += 4;
+        if (status < 100 || status >= 200 || status == 101) {
+            break;
+        }
+        length -= (size_t)(end - text);
+        text = end;
     }
     if (is_head || status == 204 || status == 304) {
         return true;

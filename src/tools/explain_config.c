@@ -18,6 +18,7 @@
 #include "core/text.h"
 
 #define MAX_FILE (8 * 1024 * 1024)
+#define MAX_LINE ((size_t)256 * 1024)
 #define MAX_DEPTH 32
 
 typedef struct reader {
@@ -109,26 +110,44 @@ static const char *value_of(const reader *in, const char *name)
     return value ? value : getenv(name);
 }
 
+/* A text that grows. */
+typedef struct growing {
+    char *text;
+    size_t length, size;
+} growing;
+
+/* False: it would be longer than any line means to be, as where a Define doubles itself. */
+static bool grow(const reader *in, growing *to, const char *octets, size_t length)
+{
+    if (length > MAX_LINE - to->length) {
+        return false;
+    }
+    if (to->length + length >= to->size) {
+        char *longer = new_text(in->pool, 2 * (to->length + length) + 1);
+
+        memcpy(longer, to->text, to->length);
+        to->text = longer;
+        to->size = 2 * (to->length + length) + 1;
+    }
+    memcpy(to->text + to->length, octets, length);
+    to->length += length;
+    return true;
+}
+
+/* NULL: the line becomes too long. */
 static char *expand(const reader *in, const char *line)
 {
+    growing to = {new_text(in->pool, 1), 0, 1};
     const char *at = line, *open, *close, *value;
-    char *expanded = new_text(in->pool, 1);
+    bool fits = true;
 
-    while ((open = strstr(at, "${")) != NULL && (close = strchr(open, '}')) != NULL) {
-        char *longer;
-
+    while (fits && (open = strstr(at, "${")) != NULL && (close = strchr(open, '}')) != NULL) {
         value = value_of(in, apr_pstrmemdup(in->pool, open + 2, (apr_size_t)(close - open - 2)));
-        if (!value) {
-            value = apr_pstrmemdup(in->pool, open, (apr_size_t)(close - open + 1));
-        }
-        longer = new_text(in->pool, strlen(expanded) + (size_t)(open - at) + strlen(value) + 1);
-        strcat(strncat(strcat(longer, expanded), at, (size_t)(open - at)), value);
-        expanded = longer;
+        fits = grow(in, &to, at, (size_t)(open - at)) &&
+               (value ? grow(in, &to, value, strlen(value)) : grow(in, &to, open, (size_t)(close - open + 1)));
         at = close + 1;
     }
-    line = expanded;
-    expanded = new_text(in->pool, strlen(line) + strlen(at) + 1);
-    return strcat(strcat(expanded, line), at);
+    return fits && grow(in, &to, at, strlen(at)) ? to.text : NULL;
 }
 
 /* The next word, as ap_getword_conf() has it: quotes may be of both kinds; a backslash makes a quote or a backslash
@@ -258,6 +277,9 @@ static const char *read_line(reader *in, char *line)
         return apr_array_pop(in->sections) ? NULL : "the end of a section that was not begun";
     }
     line = expand(in, line);
+    if (!line) {
+        return "a line that becomes too long";
+    }
     if (*line == '<') {
         return open_section(in, line);
     }

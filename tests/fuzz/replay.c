@@ -55,7 +55,13 @@ static size_t replay(const char *path)
     return count;
 }
 
-int main(int argc, char **argv)
+/* in_httpd.c has it under another name. */
+#ifndef AUTHSTATUS_REPLAY_MAIN
+#define AUTHSTATUS_REPLAY_MAIN main
+#endif
+int AUTHSTATUS_REPLAY_MAIN(int argc, char **argv);
+
+int AUTHSTATUS_REPLAY_MAIN(int argc, char **argv)
 {
     size_t count = 0;
     for (int i = 1; i < argc; i++) {
