@@ -266,29 +266,18 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     return all;
 }
 
-static void take(apr_array_header_t *taken, as_directory *directory)
-{
-    directory->users++;
-    APR_ARRAY_PUSH(taken, as_directory *) = directory;
-}
-
 /* What is listed, taken so that no lock is held while a visitor writes to a client. */
-static apr_array_header_t *take_listed(as_directories *all, const char *name, apr_pool_t *pool)
+static apr_array_header_t *take_listed(as_directories *all, apr_pool_t *pool)
 {
-    apr_array_header_t *taken = apr_array_make(pool, name ? 1 : 16, sizeof(as_directory *));
-    as_directory *one;
+    apr_array_header_t *taken = apr_array_make(pool, 16, sizeof(as_directory *));
     apr_hash_index_t *at;
 
     apr_thread_mutex_lock(all->mutex);
-    if (name) {
-        one = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
-        if (one) {
-            take(taken, one);
-        }
-    } else {
-        for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
-            take(taken, apr_hash_this_val(at));
-        }
+    for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
+        as_directory *directory = apr_hash_this_val(at);
+
+        directory->users++;
+        APR_ARRAY_PUSH(taken, as_directory *) = directory;
     }
     apr_thread_mutex_unlock(all->mutex);
     return taken;
@@ -310,23 +299,45 @@ static void visit_peer(as_peer *peer, as_server_visitor *visit, void *data)
     visit(data, &state);
 }
 
+static void visit_directory(as_directory *directory, as_server_visitor *visit, void *data)
+{
+    int i;
+
+    for (i = 0; i < directory->settings->server_count; i++) {
+        visit_peer(&directory->peers[i], visit, data);
+    }
+    as_directory_put(directory);
+}
+
+/* After every question: without a pool, which would cost more than all the rest. */
+static void visit_one(as_directories *all, const char *name, as_server_visitor *visit, void *data)
+{
+    as_directory *directory;
+
+    apr_thread_mutex_lock(all->mutex);
+    directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
+    if (directory) {
+        directory->users++;
+    }
+    apr_thread_mutex_unlock(all->mutex);
+    if (directory) {
+        visit_directory(directory, visit, data);
+    }
+}
+
 void as_directories_visit(as_directories *all, const char *name, as_server_visitor *visit, void *data)
 {
     apr_pool_t *pool = NULL;
     apr_array_header_t *taken;
-    int i, j;
+    int i;
 
-    if (apr_pool_create_unmanaged(&pool) != APR_SUCCESS) {
-        return;
-    }
-    taken = take_listed(all, name, pool);
-    for (i = 0; i < taken->nelts; i++) {
-        as_directory *directory = APR_ARRAY_IDX(taken, i, as_directory *);
-
-        for (j = 0; j < directory->settings->server_count; j++) {
-            visit_peer(&directory->peers[j], visit, data);
+    if (name) {
+        visit_one(all, name, visit, data);
+    } else if (apr_pool_create_unmanaged(&pool) == APR_SUCCESS) {
+        taken = take_listed(all, pool);
+        for (i = 0; i < taken->nelts; i++) {
+            visit_directory(APR_ARRAY_IDX(taken, i, as_directory *), visit, data);
         }
-        as_directory_put(directory);
+        apr_pool_destroy(pool);
     }
-    apr_pool_destroy(pool);
 }

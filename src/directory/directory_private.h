@@ -63,6 +63,10 @@ typedef struct as_wire {
     as_mono looked_up;  /* when the addresses of the name were known */
     int error;          /* errno of the system call that failed, 0: none */
     const char *filter; /* of a search that is about to be sent, else NULL */
+    /* What was received at once, and not yet asked for: libldap reads the head of a message, then the rest, then the
+     * next message. */
+    size_t taken, ahead_size;
+    unsigned char ahead[2048];
 } as_wire;
 
 /* Connects. False with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread: the
@@ -71,6 +75,8 @@ bool as_wire_connect(as_wire *wire, const as_server_address *address, apr_pool_t
                      const char **reason);
 /* Without a question on its way nothing may arrive: data, an end or an error make the connection useless. */
 bool as_wire_is_quiet(const as_wire *wire);
+/* Waits for something to read. False: an error, the peer's end, or the deadline. */
+bool as_wire_read_ahead(as_wire *wire);
 /* The reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
 const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool);
 /* What libldap reads and writes through; its argument is the as_wire. It never returns EAGAIN: it waits for the

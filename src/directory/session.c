@@ -18,8 +18,6 @@
 #include "authstatus/ppolicy.h"
 
 #define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
-/* libldap measures its waits on the wall clock: short ones, so that a clock that is set cannot lengthen ours. */
-#define SLICE (AS_MONO_SECOND / 4)
 
 /* The deadline of one operation. */
 static void set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
@@ -98,23 +96,34 @@ static bool unsent(as_session *session, int code, as_step step, apr_pool_t *pool
     return false;
 }
 
-/* The next message for `id` that is not an intermediate one, or NULL. */
-static LDAPMessage *next_message(as_session *session, int id)
+/* Is there something that libldap has not read yet, here or in the TLS library? */
+static bool is_ready(const as_session *session)
 {
+    Sockbuf *buffer = NULL;
+
+    return ldap_get_option(session->ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_DATA_READY, NULL) == 1;
+}
+
+/* The next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it already, with
+ * one before; else we wait for it, on a clock that nobody sets, and libldap finds it without a wait of its own. */
+static LDAPMessage *next_message(as_session *session, int id, bool queued)
+{
+    struct timeval at_once = {0, 0};
     int passed_over = 0;
 
     for (;;) {
-        as_mono left = session->wire.deadline - as_mono_now();
-        struct timeval wait = {0, 0};
         LDAPMessage *message = NULL;
         int type;
 
-        if (left <= 0) {
+        if (session->wire.deadline <= as_mono_now()) {
             session->wire.timed_out = true;
             return NULL;
         }
-        wait.tv_usec = (suseconds_t)as_mono_min(left, SLICE);
-        type = ldap_result(session->ld, id, LDAP_MSG_ONE, &wait, &message);
+        if (!queued && !is_ready(session) && !as_wire_read_ahead(&session->wire)) {
+            return NULL;
+        }
+        type = ldap_result(session->ld, id, LDAP_MSG_ONE, &at_once, &message);
         if (type < 0) {
             return NULL;
         }
@@ -125,6 +134,7 @@ static LDAPMessage *next_message(as_session *session, int id)
         if (type > 0 && ++passed_over > AS_MAX_MESSAGES) {
             return NULL;
         }
+        queued = type > 0;
     }
 }
 
@@ -145,7 +155,7 @@ static bool take_result(as_session *session, LDAPMessage *message, as_step step,
 static bool finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     as_mono started = as_mono_now();
-    LDAPMessage *message = next_message(session, id);
+    LDAPMessage *message = next_message(session, id, false);
 
     if (!message) {
         return lost(session, step, pool, reply);
@@ -422,7 +432,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         return unsent(session, code, AS_STEP_SEARCH, pool, reply);
     }
     for (count = 0; count < AS_MAX_MESSAGES; count++) {
-        LDAPMessage *message = next_message(session, id);
+        LDAPMessage *message = next_message(session, id, count > 0);
 
         if (!message) {
             return lost(session, AS_STEP_SEARCH, pool, reply);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,6 +83,11 @@ static bool would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
+static bool has_ahead(const as_wire *wire)
+{
+    return wire->taken < wire->ahead_size;
+}
+
 static int io_setup(Sockbuf_IO_Desc *io, void *wire)
 {
     io->sbiod_pvt = wire;
@@ -96,29 +102,21 @@ static int io_remove(Sockbuf_IO_Desc *io)
 
 static int io_control(Sockbuf_IO_Desc *io, int option, void *argument)
 {
-    (void)io;
-    (void)option;
+    const as_wire *wire = io->sbiod_pvt;
+
     (void)argument;
-    return 0;
+    return option == LBER_SB_OPT_DATA_READY && wire && has_ahead(wire);
 }
 
-/* libldap looks at errno after a failure of its own too: a stale EAGAIN or EINTR would make it try again for ever. So
- * errno is 0 after every success. */
-static ber_slen_t io_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+/* What the peer sent, as soon as there is something, until the deadline. As recv. */
+static ssize_t receive(as_wire *wire, void *buffer, size_t size)
 {
-    as_wire *wire = io->sbiod_pvt;
-
     for (;;) {
         ssize_t got = recv(wire->fd, buffer, size, MSG_DONTWAIT);
 
-        if (got > 0) {
-            errno = 0;
+        if (got >= 0) {
+            wire->closed = got == 0;
             return got;
-        }
-        if (got == 0) {
-            wire->closed = true;
-            errno = 0;
-            return 0;
         }
         if (errno == EINTR) {
             continue;
@@ -131,6 +129,45 @@ static ber_slen_t io_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
             return -1;
         }
     }
+}
+
+bool as_wire_read_ahead(as_wire *wire)
+{
+    ssize_t got;
+
+    if (has_ahead(wire)) {
+        return true;
+    }
+    /* An answer takes longer than it takes to ask for it: to try before would be in vain. */
+    if (!wire_wait(wire, POLLIN)) {
+        return false;
+    }
+    got = receive(wire, wire->ahead, sizeof(wire->ahead));
+    wire->taken = 0;
+    wire->ahead_size = got > 0 ? (size_t)got : 0;
+    return got > 0;
+}
+
+/* libldap looks at errno after a failure of its own too: a stale EAGAIN or EINTR would make it try again for ever. So
+ * errno is 0 after every success. */
+static ber_slen_t io_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
+{
+    as_wire *wire = io->sbiod_pvt;
+    ssize_t got;
+
+    if (has_ahead(wire)) {
+        size_t left = wire->ahead_size - wire->taken;
+
+        got = (ssize_t)(size < left ? size : left);
+        memcpy(buffer, wire->ahead + wire->taken, (size_t)got);
+        wire->taken += (size_t)got;
+    } else {
+        got = receive(wire, buffer, size);
+    }
+    if (got >= 0) {
+        errno = 0;
+    }
+    return got;
 }
 
 static ber_slen_t io_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
@@ -221,7 +258,7 @@ Sockbuf_IO as_wire_guard = {io_setup, io_remove, guard_control, guard_read, guar
 
 bool as_wire_is_quiet(const as_wire *wire)
 {
-    return wire->fd >= 0 && wait_until(wire->fd, POLLIN, 0) == 0;
+    return wire->fd >= 0 && !has_ahead(wire) && wait_until(wire->fd, POLLIN, 0) == 0;
 }
 
 static const char *error_text(int error, apr_pool_t *pool)
@@ -327,6 +364,7 @@ bool as_wire_connect(as_wire *wire, const as_server_address *address, apr_pool_t
 
     wire->timed_out = wire->closed = false;
     wire->error = 0;
+    wire->taken = wire->ahead_size = 0;
     wire->looked_up = as_mono_now();
     if (error) {
         *failure = AS_FAILURE_DOWN;
