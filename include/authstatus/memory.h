@@ -63,6 +63,7 @@ typedef struct as_subject {
     const char *directory; /* as_directory_name */
     const char *user;
     const char *password;
+    struct as_hashes *hashes; /* of as_memory_prepare, or NULL: made anew in each call */
 } as_subject;
 
 /* An answer as it is remembered. */
@@ -74,6 +75,9 @@ typedef struct as_remembered {
     long retry_after; /* seconds; of an outage or a throttle, for those that waited: never kept */
 } as_remembered;
 
+/* What is hashed of it from now on is hashed once. The subject must not change then. */
+void as_memory_prepare(as_subject *subject, apr_pool_t *pool);
+
 /* What is known of this subject at `now`. False: nothing, ask the directory. Fills in `answer` from `pool`. Only
  * grants, outcomes about an account that the directory itself told, and never an outage are remembered. A record that
  * is not sealed by our key for exactly this subject, is older than its time by any clock, or from the future, is none.
@@ -82,7 +86,8 @@ typedef struct as_remembered {
  * on other machines, and while the store is away, when the acceptance time of the old one ends, never later. */
 bool as_memory_recall(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
                       as_remembered *answer);
-/* The same for who asked a moment ago already: it does not count as another hit or miss. */
+/* The same for who asked a moment ago already: it does not count as another hit or miss, and the store is not asked
+ * again, only what another thread of this process may have learnt meanwhile. */
 bool as_memory_recall_again(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
                             as_remembered *answer);
 

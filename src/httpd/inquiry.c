@@ -351,6 +351,7 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_dire
     if (before) {
         return before;
     }
+    as_memory_prepare(&inquiry.subject, exchange->pool);
     inquiry.answer = apr_pcalloc(exchange->pool, sizeof(*inquiry.answer));
     if (!inquiry.memory || !recall(&inquiry, as_memory_recall)) {
         inquiry.deadline = deadline_of(exchange, section);

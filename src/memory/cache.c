@@ -5,15 +5,21 @@
  */
 #include "memory_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 
-/* What a subject's records are found by. */
-typedef struct keys {
-    unsigned char acceptance[AS_HASH_SIZE], refusal[AS_HASH_SIZE], proof[AS_HASH_SIZE];
-    uint32_t generation; /* read before anything else, so that what is filled in late counts as old */
-} keys;
+/* One subject in one call. */
+typedef struct question {
+    as_memory *memory;
+    const as_subject *subject;
+    as_hashes *hashes;
+    as_moment now;
+    apr_pool_t *pool;
+    /* Read before the store is asked, so that what is filled in late counts as old. */
+    uint32_t place, generation;
+} question;
 
 /* ---- rules ---- */
 
@@ -31,9 +37,21 @@ static as_table *table_of(as_memory *memory, as_record_kind kind)
                                         : &memory->entries;
 }
 
-static const unsigned char *id_of(const keys *of, as_record_kind kind)
+static const unsigned char *hash(const question *of, as_hash_kind kind)
 {
-    return kind == AS_RECORD_ACCEPTANCE ? of->acceptance : of->refusal;
+    return as_hash_of(of->memory, of->subject, of->hashes, kind);
+}
+
+/* What it is found by in this process; NULL without memory. */
+static const unsigned char *near_id(const question *of, as_record_kind kind)
+{
+    return hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_SECRET : AS_HASH_USER);
+}
+
+/* The same in the store. */
+static const unsigned char *shared_id(const question *of, as_record_kind kind)
+{
+    return hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_REFUSAL : AS_HASH_ACCEPTANCE);
 }
 
 /* Within the reader's time, by either clock. */
@@ -56,38 +74,52 @@ static bool bring_up_to_date(as_record *record, apr_interval_time_t age)
     return left >= 0 || record->kind == AS_RECORD_REFUSAL;
 }
 
-/* Does this record answer the question? */
-static bool answers(const as_memory *memory, as_record *record, as_record_kind kind, const keys *of, as_moment now)
+/* Does this record answer the question, if it is about this password? */
+static bool answers(const question *of, as_record *record, as_record_kind kind)
 {
     apr_interval_time_t age;
 
     return record->kind == kind && as_record_kind_of(&record->answer.finding) == kind &&
-           is_fresh(memory, record, now, &age) &&
-           (kind != AS_RECORD_ACCEPTANCE || CRYPTO_memcmp(record->proof, of->proof, AS_HASH_SIZE) == 0) &&
-           bring_up_to_date(record, age);
+           is_fresh(of->memory, record, of->now, &age) && bring_up_to_date(record, age);
 }
 
-static bool keys_of(const as_memory *memory, const as_subject *subject, keys *of)
+static bool begin(question *of)
 {
-    if (!subject->user || !subject->password || !as_record_id(memory, AS_RECORD_ACCEPTANCE, subject, of->acceptance) ||
-        !as_record_proof(memory, subject, of->proof)) {
-        return false;
+    of->place = AS_NO_PLACE;
+    of->generation = 0;
+    return of->subject->user && of->subject->password;
+}
+
+/* From here on processes have something in common. */
+static bool begin_sharing(question *of)
+{
+    const unsigned char *id = as_shared_exists(of->memory) ? hash(of, AS_HASH_ACCEPTANCE) : NULL;
+
+    if (id) {
+        of->place = as_generation_place(id);
+        of->generation = as_generation(of->memory->counters, of->place);
     }
-    of->generation = as_generation(memory->counters, of->acceptance);
-    return true;
+    return id != NULL;
 }
 
 /* ---- recalling ---- */
 
-static bool recall_here(as_memory *memory, as_record_kind kind, const keys *of, as_moment now, apr_pool_t *pool,
-                        as_remembered *answer)
+static bool recall_here(const question *of, as_record_kind kind, as_remembered *answer)
 {
+    as_wanted wanted = {.id = near_id(of, kind), .now = of->now, .counters = of->memory->counters};
+    unsigned char *payload;
     as_record record;
     size_t length;
-    unsigned char *payload = as_table_get(table_of(memory, kind), id_of(of, kind), now, of->generation, pool, &length);
 
-    if (!payload || !as_record_parse(memory, payload, length, now, pool, &record) ||
-        !answers(memory, &record, kind, of, now)) {
+    if (kind == AS_RECORD_ACCEPTANCE) {
+        wanted.proof = hash(of, AS_HASH_SECRET);
+    }
+    if (!wanted.id || (kind == AS_RECORD_ACCEPTANCE && !wanted.proof)) {
+        return false;
+    }
+    payload = as_table_get(table_of(of->memory, kind), &wanted, of->pool, &length);
+    if (!payload || !as_record_parse(of->memory, payload, length, of->now, of->pool, &record) ||
+        !answers(of, &record, kind)) {
         return false;
     }
     *answer = record.answer;
@@ -95,62 +127,78 @@ static bool recall_here(as_memory *memory, as_record_kind kind, const keys *of, 
 }
 
 /* Takes the payload. False: this process knows a younger one. */
-static bool remember_here(as_memory *memory, const as_record *record, const keys *of, unsigned char *payload,
-                          size_t length, as_moment now)
+static bool remember_here(const question *of, const as_record *record, unsigned char *payload, size_t length)
 {
+    const unsigned char *id = near_id(of, record->kind), *proof = hash(of, AS_HASH_SECRET);
     as_slot slot = {
         .born = record->born,
-        .good_for = time_of(memory, record->kind),
+        .good_for = time_of(of->memory, record->kind),
+        .place = of->place,
         .generation = of->generation,
         .length = (uint32_t)length,
         .payload = payload,
     };
 
-    memcpy(slot.id, id_of(of, record->kind), AS_HASH_SIZE);
-    return as_table_put(table_of(memory, record->kind), &slot, now);
+    if (!id || !proof) {
+        free(payload);
+        return true;
+    }
+    memcpy(slot.id, id, AS_NEAR_SIZE);
+    memcpy(slot.proof, proof, AS_NEAR_SIZE);
+    return as_table_put(table_of(of->memory, record->kind), &slot, of->now);
 }
 
-static bool recall_shared(as_memory *memory, as_record_kind kind, const keys *of, as_moment now, apr_pool_t *pool,
-                          as_remembered *answer)
+static bool is_proof(const question *of, const as_record *record)
 {
+    const unsigned char *proof = hash(of, AS_HASH_PROOF);
+
+    return proof && CRYPTO_memcmp(record->proof, proof, AS_HASH_SIZE) == 0;
+}
+
+static bool recall_shared(const question *of, as_record_kind kind, as_remembered *answer)
+{
+    const unsigned char *id = shared_id(of, kind);
     unsigned char data[AS_STORED_MAX], *payload;
     as_record record;
     size_t length;
 
-    if (as_shared_fetch(memory, id_of(of, kind), data, &length, pool) != AS_FETCHED) {
+    if (!id || as_shared_fetch(of->memory, id, data, &length, of->pool) != AS_FETCHED) {
         return false;
     }
-    payload = apr_palloc(pool, length);
+    payload = apr_palloc(of->pool, length);
     memcpy(payload, data, length);
-    if (!as_record_parse(memory, payload, length, now, pool, &record) || !answers(memory, &record, kind, of, now) ||
-        !remember_here(memory, &record, of, as_record_copy(payload, length), length, now)) {
+    if (!as_record_parse(of->memory, payload, length, of->now, of->pool, &record) || !answers(of, &record, kind) ||
+        (kind == AS_RECORD_ACCEPTANCE && !is_proof(of, &record)) ||
+        !remember_here(of, &record, as_record_copy(payload, length), length)) {
         return false;
     }
     *answer = record.answer;
     return true;
 }
 
-static bool recall(as_memory *memory, const as_subject *subject, as_moment now, apr_pool_t *pool, as_remembered *answer)
+/* What this process remembers goes first: it takes no lock that processes share, and no network. */
+static bool recall(question *of, bool from_store, as_remembered *answer)
 {
-    bool accepts = memory->times.acceptance > 0, refuses = memory->times.refusal > 0;
-    keys of;
+    bool accepts = of->memory->times.acceptance > 0, refuses = of->memory->times.refusal > 0;
 
-    if ((!accepts && !refuses) || !keys_of(memory, subject, &of)) {
+    if (!begin(of)) {
         return false;
     }
-    if (accepts && recall_here(memory, AS_RECORD_ACCEPTANCE, &of, now, pool, answer)) {
+    if ((accepts && recall_here(of, AS_RECORD_ACCEPTANCE, answer)) ||
+        (refuses && recall_here(of, AS_RECORD_REFUSAL, answer))) {
         return true;
     }
-    refuses = refuses && as_record_id(memory, AS_RECORD_REFUSAL, subject, of.refusal);
-    return (refuses && recall_here(memory, AS_RECORD_REFUSAL, &of, now, pool, answer)) ||
-           (accepts && recall_shared(memory, AS_RECORD_ACCEPTANCE, &of, now, pool, answer)) ||
-           (refuses && recall_shared(memory, AS_RECORD_REFUSAL, &of, now, pool, answer));
+    return from_store && (accepts || refuses) && begin_sharing(of) &&
+           ((accepts && recall_shared(of, AS_RECORD_ACCEPTANCE, answer)) ||
+            (refuses && recall_shared(of, AS_RECORD_REFUSAL, answer)));
 }
 
 bool as_memory_recall(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
                       as_remembered *answer)
 {
-    bool found = recall(memory, subject, as_moment_at(memory, now), pool, answer);
+    as_hashes own;
+    question of = {memory, subject, as_hashes_of(subject, &own), as_moment_at(memory, now), pool, 0, 0};
+    bool found = recall(&of, true, answer);
 
     as_counters_add(memory->counters, found ? AS_COUNTER_cache_hits : AS_COUNTER_cache_misses, 1);
     return found;
@@ -159,43 +207,66 @@ bool as_memory_recall(as_memory *memory, const as_subject *subject, apr_time_t n
 bool as_memory_recall_again(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
                             as_remembered *answer)
 {
-    return recall(memory, subject, as_moment_at(memory, now), pool, answer);
+    as_hashes own;
+    question of = {memory, subject, as_hashes_of(subject, &own), as_moment_at(memory, now), pool, 0, 0};
+
+    return recall(&of, false, answer);
 }
 
 /* ---- keeping ---- */
 
-static void forget(as_memory *memory, as_record_kind kind, const keys *of, apr_pool_t *pool)
+static void forget(const question *of, as_record_kind kind)
 {
-    as_table_remove(table_of(memory, kind), id_of(of, kind));
-    if (as_shared_remove(memory, id_of(of, kind), pool) && kind == AS_RECORD_ACCEPTANCE) {
-        as_generation_next(memory->counters, of->acceptance);
+    const unsigned char *near = near_id(of, kind), *id;
+
+    if (near) {
+        as_table_remove(table_of(of->memory, kind), near);
     }
+    id = of->place != AS_NO_PLACE ? shared_id(of, kind) : NULL;
+    if (id && as_shared_remove(of->memory, id, of->pool) && kind == AS_RECORD_ACCEPTANCE) {
+        as_generation_next(of->memory->counters, of->place);
+    }
+}
+
+static bool keep_shared(const question *of, const as_record *record, const unsigned char *payload, size_t length)
+{
+    const unsigned char *id = payload && of->place != AS_NO_PLACE ? shared_id(of, record->kind) : NULL;
+
+    return id &&
+           as_shared_keep(of->memory, id, payload, length, of->now.wall + time_of(of->memory, record->kind), of->pool);
 }
 
 /* The former password's acceptance goes, even where this one is too large to be kept. The store comes first, then the
  * generation: who sees the new generation finds the new record. */
-static void keep_acceptance(as_memory *memory, const as_record *record, keys *of, as_moment now, apr_pool_t *pool)
+static void keep_acceptance(question *of, as_record *record)
 {
+    const unsigned char *proof = of->place != AS_NO_PLACE ? hash(of, AS_HASH_PROOF) : NULL;
+    unsigned char *payload;
     size_t length;
-    unsigned char *payload = as_record_encode(memory, record, &length);
 
-    if (payload && as_shared_keep(memory, of->acceptance, payload, length, now.wall + memory->times.acceptance, pool)) {
-        of->generation = as_generation_next(memory->counters, of->acceptance);
-    } else {
-        forget(memory, AS_RECORD_ACCEPTANCE, of, pool);
-        of->generation = as_generation(memory->counters, of->acceptance);
+    if (proof) {
+        memcpy(record->proof, proof, AS_HASH_SIZE);
     }
-    remember_here(memory, record, of, payload, length, now);
+    payload = as_record_encode(of->memory, record, &length);
+    if (keep_shared(of, record, payload, length)) {
+        of->generation = as_generation_next(of->memory->counters, of->place);
+    } else {
+        forget(of, AS_RECORD_ACCEPTANCE);
+        if (of->place != AS_NO_PLACE) {
+            of->generation = as_generation(of->memory->counters, of->place);
+        }
+    }
+    remember_here(of, record, payload, length);
 }
 
-static void keep_refusal(as_memory *memory, const as_record *record, const keys *of, as_moment now, apr_pool_t *pool)
+static void keep_refusal(const question *of, const as_record *record)
 {
     size_t length;
-    unsigned char *payload = as_record_encode(memory, record, &length);
+    unsigned char *payload = as_record_encode(of->memory, record, &length);
 
     if (payload) {
-        as_shared_keep(memory, of->refusal, payload, length, now.wall + memory->times.refusal, pool);
-        remember_here(memory, record, of, payload, length, now);
+        keep_shared(of, record, payload, length);
+        remember_here(of, record, payload, length);
     }
 }
 
@@ -207,21 +278,21 @@ void as_memory_keep(as_memory *memory, const as_subject *subject, const as_remem
         .born = as_moment_at(memory, now),
         .answer = *answer,
     };
-    keys of;
+    as_hashes own;
+    question of = {memory, subject, as_hashes_of(subject, &own), record.born, pool, 0, 0};
 
     record.answer.retry_after = 0;
-    if (record.kind == AS_RECORD_NONE || time_of(memory, record.kind) <= 0 || !keys_of(memory, subject, &of) ||
-        !as_record_id(memory, AS_RECORD_REFUSAL, subject, of.refusal)) {
+    if (record.kind == AS_RECORD_NONE || time_of(memory, record.kind) <= 0 || !begin(&of)) {
         return;
     }
+    begin_sharing(&of);
     if (record.kind == AS_RECORD_REFUSAL) {
-        keep_refusal(memory, &record, &of, record.born, pool);
+        keep_refusal(&of, &record);
         return;
     }
-    memcpy(record.proof, of.proof, AS_HASH_SIZE);
-    keep_acceptance(memory, &record, &of, record.born, pool);
+    keep_acceptance(&of, &record);
     if (memory->times.refusal > 0) {
-        forget(memory, AS_RECORD_REFUSAL, &of, pool);
+        forget(&of, AS_RECORD_REFUSAL);
     }
 }
 
@@ -230,16 +301,20 @@ void as_memory_keep(as_memory *memory, const as_subject *subject, const as_remem
 bool as_memory_entry(as_memory *memory, const as_subject *subject, apr_time_t at, apr_pool_t *pool,
                      as_remembered *entry)
 {
-    as_moment now = as_moment_at(memory, at);
-    unsigned char id[AS_HASH_SIZE], *payload;
+    as_hashes own;
+    const unsigned char *id =
+        subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, &own), AS_HASH_USER) : NULL;
+    as_wanted wanted = {.id = id, .now = as_moment_at(memory, at)};
+    unsigned char *payload;
     as_record record;
     size_t length;
 
-    if (memory->times.entry <= 0 || !subject->user || !as_record_id(memory, AS_RECORD_ENTRY, subject, id)) {
+    if (memory->times.entry <= 0 || !id) {
         return false;
     }
-    payload = as_table_get(&memory->entries, id, now, 0, pool, &length);
-    if (!payload || !as_record_parse(memory, payload, length, now, pool, &record) || record.kind != AS_RECORD_ENTRY) {
+    payload = as_table_get(&memory->entries, &wanted, pool, &length);
+    if (!payload || !as_record_parse(memory, payload, length, wanted.now, pool, &record) ||
+        record.kind != AS_RECORD_ENTRY) {
         return false;
     }
     *entry = record.answer;
@@ -248,17 +323,20 @@ bool as_memory_entry(as_memory *memory, const as_subject *subject, apr_time_t at
 
 void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as_remembered *entry, apr_time_t now)
 {
+    as_hashes own;
+    const unsigned char *id =
+        subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, &own), AS_HASH_USER) : NULL;
     as_record record = {.kind = AS_RECORD_ENTRY, .born = as_moment_at(memory, now), .answer = *entry};
-    as_slot slot = {.born = record.born, .good_for = memory->times.entry};
+    as_slot slot = {.born = record.born, .good_for = memory->times.entry, .place = AS_NO_PLACE};
     size_t length;
 
     /* Where somebody is found says nothing of his password: nobody may take this for a grant. */
     record.answer.finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
     record.answer.retry_after = 0;
-    if (memory->times.entry <= 0 || !entry->dn || *entry->dn == '\0' || !subject->user ||
-        !as_record_id(memory, AS_RECORD_ENTRY, subject, slot.id)) {
+    if (memory->times.entry <= 0 || !entry->dn || *entry->dn == '\0' || !id) {
         return;
     }
+    memcpy(slot.id, id, AS_NEAR_SIZE);
     slot.payload = as_record_encode(memory, &record, &length);
     slot.length = (uint32_t)length;
     as_table_put(&memory->entries, &slot, record.born);
@@ -266,9 +344,11 @@ void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as
 
 void as_memory_forget_entry(as_memory *memory, const as_subject *subject)
 {
-    unsigned char id[AS_HASH_SIZE];
+    as_hashes own;
+    const unsigned char *id =
+        subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, &own), AS_HASH_USER) : NULL;
 
-    if (subject->user && as_record_id(memory, AS_RECORD_ENTRY, subject, id)) {
+    if (id) {
         as_table_remove(&memory->entries, id);
     }
 }

@@ -127,21 +127,20 @@ const char *as_counter_help(as_counter counter)
     return (unsigned)counter < AS_COUNTER_COUNT ? help[counter] : "";
 }
 
-static size_t place_of(const unsigned char *acceptance_id)
+uint32_t as_generation_place(const unsigned char *acceptance_id)
 {
-    /* Other octets than a table's set is found by: users of one set do not share a generation. */
-    return as_get_number(acceptance_id + 8, 4) % GENERATIONS;
+    return (uint32_t)as_get_number(acceptance_id, 4) % GENERATIONS;
 }
 
-uint32_t as_generation(const as_counters *counters, const unsigned char *acceptance_id)
+uint32_t as_generation(const as_counters *counters, uint32_t place)
 {
-    return counters ? atomic_load_explicit(&counters->generations[place_of(acceptance_id)], memory_order_acquire) : 0;
+    return counters ? atomic_load_explicit(&counters->generations[place], memory_order_acquire) : 0;
 }
 
-uint32_t as_generation_next(as_counters *counters, const unsigned char *acceptance_id)
+uint32_t as_generation_next(as_counters *counters, uint32_t place)
 {
     if (!counters) {
         return 0;
     }
-    return 1 + atomic_fetch_add_explicit(&counters->generations[place_of(acceptance_id)], 1, memory_order_acq_rel);
+    return 1 + atomic_fetch_add_explicit(&counters->generations[place], 1, memory_order_acq_rel);
 }

@@ -15,7 +15,7 @@
 
 /* A question under way. Under its shard's lock, but for what does not change. */
 struct as_journey {
-    unsigned char id[AS_HASH_SIZE];
+    unsigned char id[AS_NEAR_SIZE];
     as_journey *next;
     int holders; /* the last one frees it */
     bool ended;
@@ -76,7 +76,7 @@ static as_journey *journey_create(as_memory *memory, const unsigned char *id, in
         journey = NULL;
     }
     if (journey) {
-        memcpy(journey->id, id, AS_HASH_SIZE);
+        memcpy(journey->id, id, AS_NEAR_SIZE);
         journey->deadline = deadline;
     }
     return journey;
@@ -97,7 +97,7 @@ static as_journey *join(as_flights *flights, as_journey *own)
 
     pthread_mutex_lock(&flights->locks[shard].mutex);
     journey = flights->under_way[shard];
-    while (journey && memcmp(journey->id, own->id, AS_HASH_SIZE) != 0) {
+    while (journey && memcmp(journey->id, own->id, AS_NEAR_SIZE) != 0) {
         journey = journey->next;
     }
     if (!journey) {
@@ -165,13 +165,14 @@ as_flight *as_memory_begin(as_memory *memory, const as_subject *subject, apr_tim
                            bool *leads)
 {
     as_flight *flight = apr_pcalloc(pool, sizeof *flight);
-    unsigned char id[AS_HASH_SIZE];
+    as_hashes hashes;
+    const unsigned char *id = as_hash_of(memory, subject, as_hashes_of(subject, &hashes), AS_HASH_SECRET);
     as_journey *own;
 
     *flight = (as_flight){.memory = memory, .pool = pool, .leads = true};
     flight->deadline = memory->mono() + time_left(deadline);
     *leads = true;
-    own = as_record_id(memory, AS_RECORD_FLIGHT, subject, id) ? journey_create(memory, id, flight->deadline) : NULL;
+    own = id ? journey_create(memory, id, flight->deadline) : NULL;
     if (!own) {
         return flight;
     }

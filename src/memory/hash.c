@@ -5,9 +5,11 @@
  */
 #include "memory_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #define BLOCK_SIZE 64 /* of SHA-256 */
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <openssl/crypto.h>
+
 /* Failures are counted here where the store is away: enough for an office, whatever the cache is set to. */
 #define FAILURES_LEAST 1024
 
@@ -75,6 +77,7 @@ static void destroy(as_memory *memory)
         as_table_destroy(tables[i]);
     }
     as_keyed_destroy(&memory->keyed);
+    OPENSSL_cleanse(&memory->near, sizeof memory->near);
 }
 
 static apr_status_t cleanup(void *data)
@@ -100,8 +103,8 @@ as_memory *as_memory_create(apr_pool_t *pool, const as_memory_times *times, cons
     memory->times = *times;
     memory->mono = as_memory_mono;
     as_shared_init(&memory->shared, store);
-    if (!as_keyed_create(&memory->keyed, key, key_length) || !create_tables(memory, entries) ||
-        !as_flights_create(&memory->flights)) {
+    if (!as_keyed_create(&memory->keyed, key, key_length) || !as_near_create(&memory->near) ||
+        !create_tables(memory, entries) || !as_flights_create(&memory->flights)) {
         destroy(memory);
         return NULL;
     }

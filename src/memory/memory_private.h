@@ -2,7 +2,9 @@
  *
  * What the files of this room may see of each other. Upward view: authstatus/memory.h.
  *
- *   hash.c      keyed hashes: what everything is found and sealed by
+ *   hash.c      keyed hashes: what is found and sealed by, wherever it is
+ *   near.c      keyed hashes: what is found in this process alone is found by
+ *   subject.c   the hashes of a subject, each made once
  *   record.c    an answer as octets, sealed for a store
  *   failures.c  times of failures as octets, and their arithmetic
  *   table.c     what a process remembers, in bounded memory
@@ -64,6 +66,22 @@ void as_keyed_destroy(as_keyed *keyed);
  * parts is left behind. False only without memory. Any thread. */
 bool as_keyed_hash(const as_keyed *keyed, const as_octets *parts, int count, unsigned char hash[AS_HASH_SIZE]);
 
+/* ---- near.c ---- */
+
+/* What is found in this process alone is found by 128 bits of SipHash-2-4, under a key that no other process has: a
+ * keyed hash that is as hard to guess, at a tenth of the cost. A hit is a matter of two of these. */
+#define AS_NEAR_SIZE 16
+
+typedef struct as_near_key {
+    unsigned char octets[16];
+} as_near_key;
+
+bool as_near_create(as_near_key *key);
+/* Of parts as as_keyed_hash. */
+bool as_near_hash(const as_near_key *key, const as_octets *parts, int count, unsigned char hash[AS_NEAR_SIZE]);
+void as_near_octets(const as_near_key *key, const unsigned char *octets, size_t length,
+                    unsigned char hash[AS_NEAR_SIZE]);
+
 /* ---- record.c ---- */
 
 /* Kinds have ids of their own: no record can be passed off as one of another kind. Numbers are in stores. */
@@ -71,8 +89,8 @@ typedef enum as_record_kind {
     AS_RECORD_NONE = 0,
     AS_RECORD_ACCEPTANCE = 1, /* of scope, directory, user; the password's hash is in it */
     AS_RECORD_REFUSAL = 2,    /* of scope, directory, user, password */
-    AS_RECORD_ENTRY = 3,      /* of scope, directory, user; never in a store */
-    AS_RECORD_FLIGHT = 4,     /* of scope, directory, user, password; never in a store */
+    AS_RECORD_ENTRY = 3,      /* never in a store */
+    AS_RECORD_FLIGHT = 4,     /* never in a store */
     AS_RECORD_USER_FAILURES = 5,
     AS_RECORD_CLIENT_FAILURES = 6
 } as_record_kind;
@@ -90,7 +108,7 @@ typedef struct as_record {
 /* How an outcome is remembered, if at all: only what the directory itself told about the account. */
 as_record_kind as_record_kind_of(const as_finding *finding);
 
-/* What a record of that kind is found by. */
+/* What a record of that kind is found by in a store. */
 bool as_record_id(const as_memory *memory, as_record_kind kind, const as_subject *subject,
                   unsigned char id[AS_HASH_SIZE]);
 /* What an acceptance keeps of the password: a keyed hash of all four members. */
@@ -115,6 +133,29 @@ size_t as_record_unseal(const as_memory *memory, const unsigned char *id, const 
 /* Big-endian numbers in payloads. */
 void as_put_number(unsigned char *at, uint64_t number, size_t octets);
 uint64_t as_get_number(const unsigned char *at, size_t octets);
+
+/* ---- subject.c ---- */
+
+/* Made when first asked for. */
+typedef struct as_hashes {
+    unsigned made; /* bits of as_hash_kind */
+    unsigned char user[AS_NEAR_SIZE], secret[AS_NEAR_SIZE];
+    unsigned char acceptance[AS_HASH_SIZE], refusal[AS_HASH_SIZE], proof[AS_HASH_SIZE];
+} as_hashes;
+
+typedef enum as_hash_kind {
+    AS_HASH_USER = 1,       /* near: of scope, directory, user */
+    AS_HASH_SECRET = 2,     /* near: of the password too */
+    AS_HASH_ACCEPTANCE = 4, /* as_record_id */
+    AS_HASH_REFUSAL = 8,
+    AS_HASH_PROOF = 16 /* as_record_proof */
+} as_hash_kind;
+
+/* The subject's own, or `otherwise`, emptied. */
+as_hashes *as_hashes_of(const as_subject *subject, as_hashes *otherwise);
+/* AS_NEAR_SIZE or AS_HASH_SIZE octets, in `hashes`; NULL only without memory. */
+const unsigned char *as_hash_of(const as_memory *memory, const as_subject *subject, as_hashes *hashes,
+                                as_hash_kind kind);
 
 /* ---- failures.c ---- */
 
@@ -155,10 +196,11 @@ typedef union as_lock {
 } as_lock;
 
 typedef struct as_slot {
-    unsigned char id[AS_HASH_SIZE];
+    unsigned char id[AS_NEAR_SIZE];
+    unsigned char proof[AS_NEAR_SIZE]; /* AS_HASH_SECRET of an acceptance; else zero */
     as_moment born;
     apr_interval_time_t good_for;
-    uint32_t generation;
+    uint32_t place, generation; /* it is as old as that; place AS_NO_PLACE: nobody else tells of a newer one */
     uint32_t length;
     unsigned char *payload; /* from malloc; NULL: the slot is free */
 } as_slot;
@@ -173,10 +215,17 @@ typedef struct as_table {
 
 bool as_table_create(as_table *table, int entries);
 void as_table_destroy(as_table *table);
-/* A copy, from `pool`, of what is there of that generation and within its time; NULL: nothing. What is past its time is
- * dropped. */
-unsigned char *as_table_get(as_table *table, const unsigned char *id, as_moment now, uint32_t generation,
-                            apr_pool_t *pool, size_t *length);
+/* What is looked for. */
+typedef struct as_wanted {
+    const unsigned char *id;
+    const unsigned char *proof; /* NULL: whatever it has */
+    as_moment now;
+    const as_counters *counters; /* of generations */
+} as_wanted;
+
+/* A copy, from `pool`, of what is there with that proof, of the present generation, and within its time; NULL: nothing.
+ * What is past its time is dropped. */
+unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t *pool, size_t *length);
 /* Takes `what->payload`, whatever becomes of it. False: what is there is younger, and stays. */
 bool as_table_put(as_table *table, const as_slot *what, as_moment now);
 void as_table_remove(as_table *table, const unsigned char *id);
@@ -201,6 +250,7 @@ as_fetched as_shared_fetch(as_memory *memory, const unsigned char *id, unsigned 
 /* Each returns true if the store did it. */
 bool as_shared_keep(as_memory *memory, const unsigned char *id, const unsigned char *payload, size_t length,
                     apr_time_t expiry, apr_pool_t *pool);
+bool as_shared_exists(const as_memory *memory);
 bool as_shared_remove(as_memory *memory, const unsigned char *id, apr_pool_t *pool);
 
 /* ---- flight.c ---- */
@@ -220,8 +270,10 @@ void as_flights_destroy(as_flights *flights);
 
 /* Generations: a number for every few users, in shared memory. It changes when an acceptance was put in the store; what
  * a process remembers of an earlier one it no longer believes, and looks in the store. 0 without counters. */
-uint32_t as_generation(const as_counters *counters, const unsigned char *acceptance_id);
-uint32_t as_generation_next(as_counters *counters, const unsigned char *acceptance_id);
+#define AS_NO_PLACE UINT32_MAX
+uint32_t as_generation_place(const unsigned char *acceptance_id);
+uint32_t as_generation(const as_counters *counters, uint32_t place);
+uint32_t as_generation_next(as_counters *counters, uint32_t place);
 
 /* ---- all of it ---- */
 
@@ -230,6 +282,7 @@ uint32_t as_generation_next(as_counters *counters, const unsigned char *acceptan
 struct as_memory {
     as_memory_times times;
     as_keyed keyed;
+    as_near_key near;
     /* A keyed hash of what Linux calls this boot's id: monotonic clocks of records with the same one are the same
      * clock. Zero: not known, so no other record's is. */
     unsigned char boot[AS_BOOT_SIZE];

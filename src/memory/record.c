@@ -71,18 +71,13 @@ static const char *label_of(as_record_kind kind)
     return labels[kind];
 }
 
-static bool has_password(as_record_kind kind)
-{
-    return kind == AS_RECORD_REFUSAL || kind == AS_RECORD_FLIGHT;
-}
-
 bool as_record_id(const as_memory *memory, as_record_kind kind, const as_subject *subject,
                   unsigned char id[AS_HASH_SIZE])
 {
     as_octets parts[] = {text(label_of(kind)), text(subject->scope), text(subject->directory), text(subject->user),
                          text(subject->password)};
 
-    return as_keyed_hash(&memory->keyed, parts, has_password(kind) ? 5 : 4, id);
+    return as_keyed_hash(&memory->keyed, parts, kind == AS_RECORD_REFUSAL ? 5 : 4, id);
 }
 
 bool as_record_proof(const as_memory *memory, const as_subject *subject, unsigned char proof[AS_HASH_SIZE])

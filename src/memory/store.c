@@ -122,6 +122,11 @@ bool as_shared_remove(as_memory *memory, const unsigned char *id, apr_pool_t *po
     return status == APR_SUCCESS;
 }
 
+bool as_shared_exists(const as_memory *memory)
+{
+    return memory->shared.store.retrieve != NULL;
+}
+
 bool as_memory_store_is_away(as_memory *memory, bool *changed)
 {
     bool away = atomic_load(&memory->shared.away);

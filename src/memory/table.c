@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 bool as_table_create(as_table *table, int entries)
 {
     size_t wanted = entries > 0 ? (size_t)entries : 0;
@@ -57,7 +59,7 @@ static as_slot *find(as_table *table, size_t set, const unsigned char *id)
     as_slot *slots = table->slots + set * table->ways;
 
     for (size_t i = 0; i < table->ways; i++) {
-        if (slots[i].payload && memcmp(slots[i].id, id, AS_HASH_SIZE) == 0) {
+        if (slots[i].payload && memcmp(slots[i].id, id, AS_NEAR_SIZE) == 0) {
             return &slots[i];
         }
     }
@@ -80,8 +82,13 @@ static unsigned char *vacate(as_slot *slot)
     return payload;
 }
 
-unsigned char *as_table_get(as_table *table, const unsigned char *id, as_moment now, uint32_t generation,
-                            apr_pool_t *pool, size_t *length)
+static bool is_wanted(const as_slot *slot, const as_wanted *wanted)
+{
+    return (!wanted->proof || CRYPTO_memcmp(slot->proof, wanted->proof, AS_NEAR_SIZE) == 0) &&
+           (slot->place == AS_NO_PLACE || slot->generation == as_generation(wanted->counters, slot->place));
+}
+
+unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t *pool, size_t *length)
 {
     unsigned char *copy = NULL, *gone = NULL;
     as_slot *slot;
@@ -90,12 +97,12 @@ unsigned char *as_table_get(as_table *table, const unsigned char *id, as_moment 
     if (table->sets == 0) {
         return NULL;
     }
-    set = set_of(table, id);
+    set = set_of(table, wanted->id);
     pthread_mutex_lock(lock_of(table, set));
-    slot = find(table, set, id);
-    if (slot && !is_good(slot, now)) {
+    slot = find(table, set, wanted->id);
+    if (slot && !is_good(slot, wanted->now)) {
         gone = vacate(slot);
-    } else if (slot && slot->generation == generation) {
+    } else if (slot && is_wanted(slot, wanted)) {
         *length = slot->length;
         copy = apr_palloc(pool, slot->length);
         memcpy(copy, slot->payload, slot->length);

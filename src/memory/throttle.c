@@ -94,7 +94,8 @@ static pthread_mutex_t *lock_of(as_memory *memory, const count *of)
 static void read_own(as_memory *memory, count *of, apr_pool_t *pool)
 {
     size_t length;
-    unsigned char *payload = as_table_get(table_of(memory, of), of->id, of->now, 0, pool, &length);
+    const as_wanted wanted = {.id = of->id, .now = of->now};
+    unsigned char *payload = as_table_get(table_of(memory, of), &wanted, pool, &length);
 
     if (payload && !as_failures_parse(payload, length, of->kind, &of->own)) {
         memset(&of->own, 0, sizeof of->own);
@@ -136,11 +137,11 @@ static void read_count(as_memory *memory, count *of, apr_pool_t *pool)
 static void write_own(as_memory *memory, const count *of, apr_interval_time_t good_for)
 {
     unsigned char payload[AS_FAILURES_MAX];
-    as_slot slot = {.born = of->now, .good_for = good_for};
+    as_slot slot = {.born = of->now, .good_for = good_for, .place = AS_NO_PLACE};
 
     slot.length = (uint32_t)as_failures_encode(&of->own, of->kind, payload);
     slot.payload = as_record_copy(payload, slot.length);
-    memcpy(slot.id, of->id, AS_HASH_SIZE);
+    memcpy(slot.id, of->id, AS_NEAR_SIZE);
     as_table_put(table_of(memory, of), &slot, of->now);
 }
 

@@ -11,7 +11,7 @@
 static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
 static const as_memory_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0};
 static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true};
-static const as_subject subject = {"www", "d1", "alice", "secret"};
+static const as_subject subject = {"www", "d1", "alice", "secret", NULL};
 static const apr_time_t now = 1700000000 * APR_USEC_PER_SEC;
 
 typedef struct input {

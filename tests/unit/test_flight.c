@@ -35,7 +35,7 @@ static as_flight *begin(const as_subject *subject, double seconds, bool expect_l
 
 static void one_asks_and_all_are_answered(void **state)
 {
-    static const char *const values[] = {"alice", NULL};
+    static const char *const values[] = {"alice", NULL, NULL};
     as_subject other = alice;
     as_remembered answer = told(AS_OUTCOME_GRANTED), again;
     as_flight *leader, *followers[3];
@@ -169,7 +169,7 @@ static void *many_questions(void *data)
 {
     apr_pool_t *request;
     char user[16];
-    as_subject subject = {"www", "d1", user, "secret"};
+    as_subject subject = {"www", "d1", user, "secret", NULL};
 
     (void)data;
     apr_pool_create(&request, NULL);
@@ -340,7 +340,7 @@ static void *everything(void *data)
     static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_DIRECTORY_DOWN};
     apr_pool_t *request;
     char user[16];
-    as_subject subject = {"www", "d1", user, "secret"};
+    as_subject subject = {"www", "d1", user, "secret", NULL};
 
     (void)data;
     apr_pool_create(&request, NULL);

@@ -9,7 +9,7 @@
 static void neither_passwords_nor_names_are_in_it(void **state)
 {
     static const char *const words[] = {"secret", "alice2", "wrong-one", "www.example", "directory1"};
-    as_subject subject = {"www.example", "directory1", "alice2", "secret"};
+    as_subject subject = {"www.example", "directory1", "alice2", "secret", NULL};
     as_memory *memory = a_process();
 
     (void)state;
@@ -51,7 +51,7 @@ static void a_record_sealed_by_another_key_is_none(void **state)
 
 static void a_record_under_another_id_is_none(void **state)
 {
-    as_subject bob = {"www", "d1", "bob", "secret"};
+    as_subject bob = {"www", "d1", "bob", "secret", NULL};
     as_memory *memory = a_process();
     unsigned char id[AS_HASH_SIZE];
 

@@ -68,8 +68,8 @@ static void four_failures_within_five_minutes_and_the_next_is_throttled(void **s
 static void users_and_clients_are_counted_apart(void **state)
 {
     as_memory *memory = a_process();
-    as_subject other_scope = {"www2", "d1", "alice", NULL}, other_directory = {"www", "d2", "alice", NULL};
-    as_subject nobody = {"www", NULL, NULL, NULL};
+    as_subject other_scope = {"www2", "d1", "alice", NULL, NULL}, other_directory = {"www", "d2", "alice", NULL, NULL};
+    as_subject nobody = {"www", NULL, NULL, NULL, NULL};
 
     (void)state;
     guess(memory, &by_both, 4);
@@ -313,7 +313,7 @@ static void a_count_that_was_overwritten_is_written_again(void **state)
 static void rubbish_and_replays_are_no_count(void **state)
 {
     as_memory *memory = a_process();
-    as_subject bob = {"www", "d1", "bob", NULL};
+    as_subject bob = {"www", "d1", "bob", NULL, NULL};
 
     (void)state;
     guess(memory, &four_in_five_minutes, 4);

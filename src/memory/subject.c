@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hashes of a subject. Each takes its time, and a question needs most of them more than once.
+ */
+#include "memory_private.h"
+
+#include <string.h>
+
+void as_memory_prepare(as_subject *subject, apr_pool_t *pool)
+{
+    subject->hashes = apr_palloc(pool, sizeof *subject->hashes);
+    subject->hashes->made = 0;
+}
+
+as_hashes *as_hashes_of(const as_subject *subject, as_hashes *otherwise)
+{
+    otherwise->made = 0;
+    return subject->hashes ? subject->hashes : otherwise;
+}
+
+static as_octets text(const char *string)
+{
+    return (as_octets){string, string ? strlen(string) : 0};
+}
+
+static bool near(const as_memory *memory, const as_subject *subject, int count, unsigned char hash[AS_NEAR_SIZE])
+{
+    as_octets parts[] = {text(subject->scope), text(subject->directory), text(subject->user), text(subject->password)};
+
+    return as_near_hash(&memory->near, parts, count, hash);
+}
+
+static unsigned char *place_of(as_hashes *hashes, as_hash_kind kind)
+{
+    return kind == AS_HASH_USER         ? hashes->user
+           : kind == AS_HASH_SECRET     ? hashes->secret
+           : kind == AS_HASH_ACCEPTANCE ? hashes->acceptance
+           : kind == AS_HASH_REFUSAL    ? hashes->refusal
+                                        : hashes->proof;
+}
+
+static bool make(const as_memory *memory, const as_subject *subject, as_hash_kind kind, unsigned char *hash)
+{
+    switch (kind) {
+    case AS_HASH_USER:
+        return near(memory, subject, 3, hash);
+    case AS_HASH_SECRET:
+        return near(memory, subject, 4, hash);
+    case AS_HASH_ACCEPTANCE:
+        return as_record_id(memory, AS_RECORD_ACCEPTANCE, subject, hash);
+    case AS_HASH_REFUSAL:
+        return as_record_id(memory, AS_RECORD_REFUSAL, subject, hash);
+    case AS_HASH_PROOF:
+        break;
+    }
+    return as_record_proof(memory, subject, hash);
+}
+
+const unsigned char *as_hash_of(const as_memory *memory, const as_subject *subject, as_hashes *hashes,
+                                as_hash_kind kind)
+{
+    unsigned char *hash = place_of(hashes, kind);
+
+    if (!(hashes->made & kind)) {
+        if (!make(memory, subject, kind, hash)) {
+            return NULL;
+        }
+        hashes->made |= kind;
+    }
+    return hash;
+}
