@@ -28,6 +28,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
     (void)ptemp;
+    as_settings_serve(false);
     as_authz_wrap_ldap(pconf);
     return as_store_pre_config(pconf);
 }
@@ -50,6 +51,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 
 static void child_init(apr_pool_t *pool, server_rec *s)
 {
+    as_settings_serve(true);
+    as_named_child_init(pool);
     as_inquiry_child_init(pool, s);
     as_store_child_init(pool, s);
     as_servers_child_init(pool);

@@ -71,6 +71,7 @@ static const char *set_map(cmd_parms *cmd, void *into, const char *name, const c
                             "503",
                             cmd->cmd->name, status_word);
     }
+    section->maps = 1;
     if (is_class) {
         section->map.of_class[class_id] = (short)status;
     } else {
@@ -117,6 +118,7 @@ static const char *set_help(cmd_parms *cmd, void *into, const char *name, const 
                             "what is not ASCII as %%XX",
                             cmd->cmd->name, url);
     }
+    section->helps = 1;
     if (is_class) {
         section->help.of_class[class_id] = url;
     } else {

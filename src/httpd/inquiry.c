@@ -320,31 +320,23 @@ static void ask_from_inside(const as_inquiry *inquiry)
 
 /* ---- the way in ---- */
 
-/* Answers of one virtual host are not another's, whatever directory they have in common; but the same virtual host on
- * several machines is one. */
-static const char *scope_of(const request_rec *r, apr_pool_t *pool)
-{
-    const server_rec *s = r->server;
-    /* ServerName without a port says none. */
-    const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
-
-    return apr_psprintf(pool, "%s:%u", s->server_hostname ? s->server_hostname : "", port);
-}
-
-const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_directory_settings *settings,
-                            const char *initial_bind, const char *user, const char *password)
+const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_named *directory, const char *initial_bind,
+                            const char *user, const char *password)
 {
     const as_section *section = as_section_of(r);
-    as_inquiry inquiry = {
-        .r = r, .pool = exchange->pool, .section = section, .settings = settings, .initial_bind = initial_bind};
+    as_inquiry inquiry = {.r = r,
+                          .pool = exchange->pool,
+                          .section = section,
+                          .settings = directory->settings,
+                          .initial_bind = initial_bind};
     const as_answer *before;
 
     if (!directories) {
         return NULL;
     }
     inquiry.memory = as_store_memory();
-    inquiry.subject.scope = scope_of(r, exchange->pool);
-    inquiry.subject.directory = as_directory_name(exchange->pool, settings);
+    inquiry.subject.scope = directory->scope;
+    inquiry.subject.directory = directory->name;
     inquiry.subject.user = user;
     inquiry.subject.password = password;
     before = asked_before(exchange, &inquiry.subject);
@@ -366,17 +358,16 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_dire
     return inquiry.answer;
 }
 
-bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_directory_settings *settings,
-                             as_answer *answer)
+bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_named *directory, as_answer *answer)
 {
-    const char *name = as_directory_name(r->pool, settings);
     as_reply reply;
 
     if (!directories) {
         return false;
     }
-    as_directory_probe(directories, settings, name, deadline_of(exchange, as_section_of(r)), r->pool, &reply);
-    as_servers_write(directories, name);
+    as_directory_probe(directories, directory->settings, directory->name, deadline_of(exchange, as_section_of(r)),
+                       r->pool, &reply);
+    as_servers_write(directories, directory->name);
     fill_from_reply(answer, &reply);
     answer->directory = name;
     as_report_answered(r, answer);

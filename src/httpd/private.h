@@ -80,7 +80,10 @@ typedef struct as_help {
     X(const char *, initial_bind_name, NULL)                                                                           \
     X(int, referrals, AS_UNSET)                                                                                        \
     X(const char *, client_certificate, NULL)                                                                          \
-    X(const char *, client_key, NULL)
+    X(const char *, client_key, NULL)                                                                                  \
+    X(int, maps, AS_UNSET)       /* 1: `map` has something in it */                                                    \
+    X(int, helps, AS_UNSET)      /* 1: `help` has */                                                                   \
+    X(int, of_request, AS_UNSET) /* 1: something of it was read for a request (.htaccess), and goes with it */
 
 /* A section: directory, location, files, If, or a server's default. */
 typedef struct as_section {
@@ -138,6 +141,9 @@ void *as_section_merge(apr_pool_t *pool, void *outer, void *inner);
 void *as_server_create(apr_pool_t *pool, server_rec *s);
 void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
 
+/* From now on sections are created for requests (.htaccess), until the configuration is read again. */
+void as_settings_serve(bool serving);
+
 /* The section and server in force for a request. Never NULL. */
 const as_section *as_section_of(const request_rec *r);
 const as_server *as_server_of(const server_rec *s);
@@ -151,6 +157,20 @@ const char *as_section_help(const as_section *section, as_outcome outcome); /* U
 
 /* The directory that a section names, or NULL if it has no AuthLDAPURL. Lives as long as `pool`. */
 const as_directory_settings *as_section_directory(const as_section *section, const as_server *server, apr_pool_t *pool);
+
+/* ---- named.c: directories that this process has met ---- */
+
+/* A directory with its as_directory_name, and the virtual host that asks it. */
+typedef struct as_named {
+    const as_directory_settings *settings;
+    const char *name;
+    const char *scope; /* of what is remembered */
+} as_named;
+
+void as_named_child_init(apr_pool_t *pool);
+/* The directory of this request's section, with the attribute that becomes REMOTE_USER among what is asked for; or NULL
+ * if it has no AuthLDAPURL. Lives as long as the request. Computed once for what the server's configuration says. */
+const as_named *as_named_directory(request_rec *r, const as_section *section);
 
 /* The limits of a process, from the main server. `threads`: that a process may have. */
 as_directory_limits as_server_limits(const as_server *server, int threads);
@@ -257,11 +277,10 @@ as_remote_job *as_remote_run(as_remote_work *work, as_remote_job *job);
 
 void as_inquiry_child_init(apr_pool_t *pool, server_rec *s);
 /* Who is this user, and is this the password? `initial_bind`: as in as_question. NULL without memory. */
-const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_directory_settings *settings,
-                            const char *initial_bind, const char *user, const char *password);
+const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_named *directory, const char *initial_bind,
+                            const char *user, const char *password);
 /* Is the directory out of reach? Fills in *answer, from r->pool. */
-bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_directory_settings *settings,
-                             as_answer *answer);
+bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_named *directory, as_answer *answer);
 
 /* ---- provider.c ---- */
 

@@ -30,44 +30,12 @@ static const char *initial_bind_name(request_rec *r, const as_section *section, 
     return name;
 }
 
-/* The attributes of the URL, and the one that becomes REMOTE_USER if it is not among them. */
-static void ask_for_remote_user(as_directory_settings *settings, const char *attribute, apr_pool_t *pool)
-{
-    const char **attributes;
-    int i;
-
-    for (i = 0; i < settings->attribute_count; i++) {
-        if (!ap_cstr_casecmp(settings->attributes[i], attribute)) {
-            return;
-        }
-    }
-    attributes = apr_palloc(pool, (size_t)(i + 2) * sizeof(*attributes));
-    memcpy(attributes, settings->attributes, (size_t)i * sizeof(*attributes));
-    attributes[i] = attribute;
-    attributes[i + 1] = NULL;
-    settings->attributes = attributes;
-    settings->attribute_count = i + 1;
-}
-
-static const as_directory_settings *settings_of(request_rec *r, const as_section *section)
-{
-    const as_directory_settings *settings = as_section_directory(section, as_server_of(r->server), r->pool);
-    as_directory_settings *more;
-
-    if (!settings || !section->remote_user_attribute) {
-        return settings;
-    }
-    more = apr_pmemdup(r->pool, settings, sizeof(*more));
-    ask_for_remote_user(more, section->remote_user_attribute, r->pool);
-    return more;
-}
-
 bool as_provider_directory_is_away(request_rec *r, as_context *context)
 {
-    const as_directory_settings *settings = settings_of(r, as_section_of(r));
+    const as_named *directory = as_named_directory(r, as_section_of(r));
     as_answer *answer = apr_pcalloc(r->pool, sizeof(*answer));
 
-    if (!settings || !as_inquire_whether_away(r, context->exchange, settings, answer)) {
+    if (!directory || !as_inquire_whether_away(r, context->exchange, directory, answer)) {
         return false;
     }
     context->answer = answer;
@@ -128,7 +96,7 @@ static void find_without_directory(as_context *context, as_outcome outcome, cons
 
 static void find(request_rec *r, as_context *context, const as_section *section, const char *user, const char *password)
 {
-    const as_directory_settings *settings = settings_of(r, section);
+    const as_named *directory = as_named_directory(r, section);
     as_outcome outcome = as_credentials_check(user, password);
     const as_answer *answer;
 
@@ -138,11 +106,11 @@ static void find(request_rec *r, as_context *context, const as_section *section,
         find_without_directory(context, outcome, NULL);
         return;
     }
-    if (!settings) {
+    if (!directory) {
         find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "there is no AuthLDAPURL here");
         return;
     }
-    answer = as_inquire(r, context->exchange, settings, initial_bind_name(r, section, user), user, password);
+    answer = as_inquire(r, context->exchange, directory, initial_bind_name(r, section, user), user, password);
     if (!answer) {
         find_without_directory(context, AS_OUTCOME_UNKNOWN_RESULT, "no memory was left when the process started");
         return;
@@ -153,8 +121,8 @@ static void find(request_rec *r, as_context *context, const as_section *section,
     if (as_outcome_describe(context->finding.outcome)->of != AS_CLASS_GRANTED) {
         return;
     }
-    publish_attributes(r, settings, answer);
-    if (!replace_user(r, context, section, settings, answer)) {
+    publish_attributes(r, directory->settings, answer);
+    if (!replace_user(r, context, section, directory->settings, answer)) {
         find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
                                "the entry does not have what AuthLDAPRemoteUserAttribute names");
     }

@@ -27,6 +27,13 @@ static apr_interval_time_t time_or_default(apr_interval_time_t value, apr_interv
     return value == AS_UNSET ? otherwise : value;
 }
 
+static bool serves;
+
+void as_settings_serve(bool serving)
+{
+    serves = serving;
+}
+
 void *as_section_create(apr_pool_t *pool, char *path)
 {
     as_section *section = apr_pcalloc(pool, sizeof(*section));
@@ -35,6 +42,7 @@ void *as_section_create(apr_pool_t *pool, char *path)
 #define AS_MEMBER(type, name, unset) section->name = unset;
     AS_SECTION_MEMBERS(AS_MEMBER)
 #undef AS_MEMBER
+    section->of_request = serves ? 1 : AS_UNSET;
     return section;
 }
 
@@ -74,8 +82,16 @@ void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_sectio
 #define AS_MEMBER(type, name, unset) merged->name = inner->name == unset ? outer->name : inner->name;
     AS_SECTION_MEMBERS(AS_MEMBER)
 #undef AS_MEMBER
-    merge_map(&merged->map, &outer->map, &inner->map);
-    merge_help(&merged->help, &outer->help, &inner->help);
+    if (inner->maps == 1 && outer->maps == 1) {
+        merge_map(&merged->map, &outer->map, &inner->map);
+    } else {
+        merged->map = inner->maps == 1 ? inner->map : outer->map;
+    }
+    if (inner->helps == 1 && outer->helps == 1) {
+        merge_help(&merged->help, &outer->help, &inner->help);
+    } else {
+        merged->help = inner->helps == 1 ? inner->help : outer->help;
+    }
     return merged;
 }
 
