@@ -267,10 +267,10 @@ as_counters *as_store_counters(void);
 
 /* What a call to a store on another machine works on; of malloc, defined by who makes it. */
 typedef struct as_remote_job as_remote_job;
-typedef void as_remote_work(as_remote_job *job);
+typedef void as_remote_work(as_remote_job *job, apr_pool_t *pool);
 
-/* Runs `work` on a thread of its own, and waits for it for about half a second. The job; or NULL: it did not end, or
- * there was no thread for it, and the job is freed when it can be. Any thread. */
+/* Runs `work` on a thread of its own, with a pool that is emptied behind it, and waits for it for about half a second.
+ * The job; or NULL: it did not end, or there was no thread for it, and the job is freed when it can be. Any thread. */
 as_remote_job *as_remote_run(as_remote_work *work, as_remote_job *job);
 
 /* ---- inquiry.c ---- */

@@ -85,24 +85,12 @@ static void work(as_remote_job *job, apr_pool_t *pool)
     }
 }
 
-/* On a thread of its own, which may outlast the request: with a pool of its own. */
-static void work_aside(as_remote_job *job)
-{
-    apr_pool_t *pool;
-
-    job->status = apr_pool_create_unmanaged(&pool);
-    if (job->status == APR_SUCCESS) {
-        work(job, pool);
-        apr_pool_destroy(pool);
-    }
-}
-
 /* One call: serialised where the provider asks for that, else on a thread of its own, for it may be the network's. The
  * job, which is freed by who called, or NULL: the store does not answer. */
 static as_remote_job *run(as_remote_job *job, apr_pool_t *pool)
 {
     if (!shared.mutex) {
-        return as_remote_run(work_aside, job);
+        return as_remote_run(work, job);
     }
     job->status = apr_global_mutex_lock(shared.mutex);
     if (job->status == APR_SUCCESS) {

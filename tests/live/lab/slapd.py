@@ -52,13 +52,14 @@ class Slapd:
     """Whoever is bound may read; anonymous may bind as somebody and see nothing, so that a search on a connection
     that is no longer bound finds nobody: that trap is in every test."""
 
-    def __init__(self, room, databases, tls=None, authority=None):
+    def __init__(self, room, databases, tls=None, authority=None, debug="stats"):
         self.room = room
         self.port = reserve_port()
         self.tls_port = reserve_port() if tls else None
         self.databases = databases
         self.tls = tls
         self.authority = authority
+        self.debug = debug
         self.log_path = room / "slapd.log"
         self.child = None
         self._write_configuration()
@@ -99,7 +100,7 @@ class Slapd:
         urls = f"ldap://127.0.0.1:{self.port}"
         if self.tls:
             urls += f" ldaps://127.0.0.1:{self.tls_port}"
-        self.child = Child([_program("slapd"), "-f", self.configuration, "-h", urls, "-d", "stats"], self.log_path)
+        self.child = Child([_program("slapd"), "-f", self.configuration, "-h", urls, "-d", self.debug], self.log_path)
         self.child.wait_until(lambda: listens(self.port) and (not self.tls or listens(self.tls_port)), 20, "slapd")
         return self
 
