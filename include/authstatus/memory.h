@@ -97,10 +97,12 @@ bool as_memory_recall_again(as_memory *memory, const as_subject *subject, apr_ti
 void as_memory_keep(as_memory *memory, const as_subject *subject, const as_remembered *answer, apr_time_t now,
                     apr_pool_t *pool);
 
-/* Where this user's entry was found (password is not looked at). Process memory only. */
+/* Where this user's entry was found (password is not looked at). Process memory only. `lasting`: a bind there proves
+ * that it is his; else it is kept no longer than an acceptance, as the name may be given to another entry. */
 bool as_memory_entry(as_memory *memory, const as_subject *subject, apr_time_t now, apr_pool_t *pool,
                      as_remembered *entry);
-void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as_remembered *entry, apr_time_t now);
+void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as_remembered *entry, bool lasting,
+                          apr_time_t now);
 void as_memory_forget_entry(as_memory *memory, const as_subject *subject);
 
 /* The same question, asked at the same moment by several threads of a process, goes to the directory once. Its answer

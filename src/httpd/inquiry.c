@@ -146,13 +146,28 @@ static bool ask_known_entry(const as_inquiry *inquiry, as_reply *reply)
     return false;
 }
 
+/* Is it the entry's own name that the user logs in with ("uid=bob,..." for bob)? Then it cannot become another entry's
+ * while this one has that DN. Only what needs no escaping in a DN. */
+static bool is_named_after(const char *dn, const char *attribute, const char *user)
+{
+    const size_t attribute_length = strlen(attribute), user_length = strlen(user);
+
+    return strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@") == user_length &&
+           !ap_cstr_casecmpn(dn, attribute, attribute_length) && dn[attribute_length] == '=' &&
+           !ap_cstr_casecmpn(dn + attribute_length + 1, user, user_length) &&
+           dn[attribute_length + 1 + user_length] == ',';
+}
+
 static void keep_entry(const as_inquiry *inquiry, const as_reply *reply)
 {
+    const as_subject *subject = &inquiry->subject;
     as_remembered entry = {.dn = reply->dn, .values = reply->values, .value_count = inquiry->settings->attribute_count};
 
     if (reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND && reply->entries == 1 && reply->dn &&
         reply->values) {
-        as_memory_keep_entry(inquiry->memory, &inquiry->subject, &entry, apr_time_now());
+        as_memory_keep_entry(inquiry->memory, subject, &entry,
+                             is_named_after(reply->dn, inquiry->settings->attributes[0], subject->user),
+                             apr_time_now());
     }
 }
 

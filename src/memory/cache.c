@@ -321,7 +321,8 @@ bool as_memory_entry(as_memory *memory, const as_subject *subject, apr_time_t at
     return true;
 }
 
-void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as_remembered *entry, apr_time_t now)
+void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as_remembered *entry, bool lasting,
+                          apr_time_t now)
 {
     as_hashes own;
     const unsigned char *id =
@@ -333,7 +334,10 @@ void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as
     /* Where somebody is found says nothing of his password: nobody may take this for a grant. */
     record.answer.finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
     record.answer.retry_after = 0;
-    if (memory->times.entry <= 0 || !entry->dn || *entry->dn == '\0' || !id) {
+    if (!lasting && slot.good_for > memory->times.acceptance) {
+        slot.good_for = memory->times.acceptance;
+    }
+    if (slot.good_for <= 0 || !entry->dn || *entry->dn == '\0' || !id) {
         return;
     }
     memcpy(slot.id, id, AS_NEAR_SIZE);

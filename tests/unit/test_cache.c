@@ -401,10 +401,10 @@ static void an_entry_is_where_it_was_found_and_no_grant(void **state)
 
     (void)state;
     found.dn = "";
-    as_memory_keep_entry(here, &alice, &found, wall);
+    as_memory_keep_entry(here, &alice, &found, true, wall);
     assert_false(as_memory_entry(here, &alice, wall, pool, &again));
     found.dn = "uid=alice,dc=x";
-    as_memory_keep_entry(here, &alice, &found, wall);
+    as_memory_keep_entry(here, &alice, &found, true, wall);
     assert_true(as_memory_entry(here, &other, wall, pool, &again));
     assert_string_equal(again.dn, "uid=alice,dc=x");
     assert_int_equal(again.finding.outcome, AS_OUTCOME_UNKNOWN_RESULT);
@@ -416,7 +416,12 @@ static void an_entry_is_where_it_was_found_and_no_grant(void **state)
     assert_true(as_memory_entry(here, &alice, wall, pool, &again));
     pass(1);
     assert_false(as_memory_entry(here, &alice, wall, pool, &again));
-    as_memory_keep_entry(here, &alice, &found, wall);
+    as_memory_keep_entry(here, &alice, &found, false, wall);
+    pass(59);
+    assert_true(as_memory_entry(here, &alice, wall, pool, &again));
+    pass(1);
+    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
+    as_memory_keep_entry(here, &alice, &found, true, wall);
     as_memory_forget_entry(here, &alice);
     assert_false(as_memory_entry(here, &alice, wall, pool, &again));
 }
@@ -485,7 +490,7 @@ static void a_request(as_memory *memory, int i, apr_pool_t *request)
     answer.dn = dn;
     if (!as_memory_recall(memory, &subject, wall, request, &again)) {
         as_memory_keep(memory, &subject, &answer, wall, request);
-        as_memory_keep_entry(memory, &subject, &answer, wall);
+        as_memory_keep_entry(memory, &subject, &answer, true, wall);
     }
     wall += 1000;
     mono += 1000;

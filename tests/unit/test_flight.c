@@ -355,7 +355,7 @@ static void *everything(void *data)
             as_throttle_settle(memory, &throttle, &subject, "c", stamp, &answer.finding, now, request);
             as_memory_keep(memory, &subject, &answer, now, request);
         }
-        as_memory_keep_entry(memory, &subject, &answer, now);
+        as_memory_keep_entry(memory, &subject, &answer, true, now);
         as_memory_entry(memory, &subject, now, request, &again);
         as_memory_forget_entry(memory, &subject);
         as_memory_store_is_away(memory, &changed);

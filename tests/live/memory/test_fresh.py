@@ -7,7 +7,7 @@ import pytest
 from lab.process import poll
 from lab.stores import Memcached, Redis, key_file
 from lab.verify import verify
-from memory.shared import ASKED, LOGIN, NOTHING, RIGHT, SHMCB, WRONG, Person, cost
+from memory.shared import ADMINISTRATOR, ASKED, LOGIN, NOTHING, RIGHT, SHMCB, WRONG, Person, cost
 
 NEW = "Pw!new"
 
@@ -42,6 +42,24 @@ def test_change_is_noticed(forgetful, person, row):
     row.change(person)
     answer = poll(changed, 10, row.name)
     verify(forgetful, answer, row.after, row.status)
+
+
+def test_name_that_is_another_entrys_now(forgetful, slapd):
+    """Where it was found is remembered; whose it is, no longer than an acceptance. The DN does not tell it."""
+    root = slapd.client(ADMINISTRATOR)
+
+    def add(cn, uid, password):
+        root.add_s(f"cn={cn},ou=people,o=memory",
+                   [(name, [value.encode()]) for name, value in {"objectClass": "inetOrgPerson", "cn": cn, "sn": cn, "uid": uid,
+                                                                 "userPassword": password}.items()])
+    forgetful.log.allow("AH01617")
+    add("former", "bearer", RIGHT)
+    assert forgetful.get("/in/", login=("bearer", RIGHT)).status == 200
+    root.modify_s("cn=former,ou=people,o=memory", [(2, "uid", [b"retired"])])
+    add("present", "bearer", NEW)
+    poll(lambda: forgetful.get("/in/", login=("bearer", RIGHT)).status == 401, 10, "the end of the former bearer's password")
+    verify(forgetful, forgetful.get("/in/", login=("bearer", NEW)), "granted", 200)
+    verify(forgetful, forgetful.get("/in/", login=("retired", RIGHT)), "granted", 200)
 
 
 def test_two_times(start, slapd, person):
