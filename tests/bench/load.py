@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load: wrk with a login for each request, and browsers that wait."""
+import os
+import re
 import selectors
 import socket
 import subprocess
@@ -9,18 +11,20 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-# Who logs in. `n` counts the requests of one run, `run` tells runs apart.
+# Who logs in: what comes before the first request, and how one is made. `n` counts the requests of one run, `run` tells
+# runs apart. What repeats itself is made beforehand: wrk shares the processors with what it measures.
+_ONE = ('local all = {{}}\nfor i = 0, {count} - 1 do all[i] = made({login}) end', "return all[n % {count}]")
 LOGINS = {
-    "plain": "",
-    "one": 'login("u0", "Pw!right")',  # the same one, again and again
-    "many": 'login("u" .. n % 1000, "Pw!right")',
-    "wrong": 'login("u" .. n % 1000, "Pw!wrong" .. run .. "-" .. n)',
-    "unknown": 'login("nobody" .. run .. "-" .. n, "Pw!right")',
-    "mixed": """local kind = n % 10
-        if kind == 0 then login("u" .. n % 1000, "Pw!wrong" .. run .. "-" .. n)
-        elseif kind == 1 then login("nobody" .. run .. "-" .. n, "Pw!right")
-        elseif kind == 2 then wrk.headers["Authorization"] = nil
-        else login("u" .. n * 7 % 1000, "Pw!right") end""",
+    "plain": _ONE + (1, "nil"),
+    "one": _ONE + (1, '"u0", "Pw!right"'),  # the same one, again and again
+    "many": _ONE + (1000, '"u" .. i, "Pw!right"'),
+    "wrong": ("", 'return made("u" .. n % 1000, "Pw!wrong" .. run .. "-" .. n)'),
+    "unknown": ("", 'return made("nobody" .. run .. "-" .. n, "Pw!right")'),
+    "mixed": (_ONE[0].format(count=1000, login='"u" .. i, "Pw!right"'), """local kind = n % 10
+        if kind == 0 then return made("u" .. n % 1000, "Pw!wrong" .. run .. "-" .. n)
+        elseif kind == 1 then return made("nobody" .. run .. "-" .. n, "Pw!right")
+        elseif kind == 2 then return made(nil)
+        else return all[n * 7 % 1000] end"""),
 }
 SCRIPT = """
 local letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -36,14 +40,15 @@ local function base64(text)
     end
     return table.concat(out)
 end
-local function login(user, password)
-    wrk.headers["Authorization"] = "Basic " .. base64(user .. ":" .. password)
+local function made(user, password)
+    return "GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\n" ..
+        (user and "Authorization: Basic " .. base64(user .. ":" .. password) .. "\\r\\n" or "") .. "\\r\\n"
 end
 local n, run = 0, "{run}"
+{before}
 function request()
     n = n + 1
     {login}
-    return wrk.format()
 end
 function done(summary, latency, requests)
     local e = summary.errors
@@ -57,16 +62,23 @@ Result = namedtuple("Result", "requests seconds not_2xx broken median p99")
 Result.rate = property(lambda self: self.requests / self.seconds)
 
 
-def wrk(httpd, login, path="/in/", seconds=1.0, connections=8, host="127.0.0.1"):
+def wrk(httpd, login, path="/in/", seconds=1.0, connections=8):
     """One run of it."""
     return finish(begin(httpd, login, path, seconds, connections))
+
+
+def _script(login, path):
+    before, each, *rest = LOGINS[login]
+    if rest:
+        before, each = (text.format(count=rest[0], login=rest[1]) for text in (before, each))
+    return SCRIPT.format(run=f"{time.time_ns()}", before=before, login=each, path=path)
 
 
 def begin(httpd, login, path="/in/", seconds=1.0, connections=8):
     global _runs
     _runs += 1
-    script = Path(tempfile.gettempdir()) / f"authstatus-wrk-{threading.get_native_id()}-{_runs}.lua"
-    script.write_text(SCRIPT.format(run=f"{time.time_ns()}", login=LOGINS[login]))
+    script = Path(tempfile.gettempdir()) / f"authstatus-wrk-{os.getpid()}-{_runs}.lua"
+    script.write_text(_script(login, path))
     process = subprocess.Popen(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30", "-s", script,
                                 f"http://127.0.0.1:{httpd.port}{path}"], stdout=subprocess.PIPE, text=True)
     process.script = script
@@ -76,17 +88,21 @@ def begin(httpd, login, path="/in/", seconds=1.0, connections=8):
 def finish(process):
     said = process.communicate()[0]
     process.script.unlink()
-    line = next(line for line in said.splitlines() if line.startswith("RESULT "))
+    line = next((line for line in said.splitlines() if line.startswith("RESULT ")), None)
+    if not line:
+        raise RuntimeError(f"wrk said: {said}")
     requests, duration, not_2xx, broken, median, p99 = map(int, line.split()[1:])
     return Result(requests, duration / 1e6, not_2xx, broken, median / 1000, p99 / 1000)
 
 
 class Browsers:
-    """So many people who log in, wait for the answer, and try again a second later: each with a name of his own."""
+    """So many people who log in, wait for the answer, and try again when it says so (Retry-After), or a second later; each
+    with a name of his own. `patient`: False, they all try again a second later."""
 
-    def __init__(self, httpd, count=200):
+    def __init__(self, httpd, count=200, patient=True):
         from lab.client import basic
         self.port = httpd.port
+        self.patient = patient
         self.requests = [b"GET /in/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: "
                          + basic(f"u{number}", "Pw!right") + b"\r\n\r\n" for number in range(count)]
         self.answers = []  # (status, seconds)
@@ -117,6 +133,7 @@ class Browsers:
                 selector.unregister(key.fileobj)
                 key.fileobj.close()
                 self.answers.append((int(head.split()[1]) if head else 0, time.monotonic() - begun))
-                due[number] = time.monotonic() + 1
+                after = re.search(rb"\r\nRetry-After: (\d+)", head) if self.patient else None
+                due[number] = time.monotonic() + (int(after[1]) if after else 1)
         for key in list(selector.get_map().values()):
             key.fileobj.close()

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers that the bench compares: one slapd or two with a thousand people, and an httpd for each configuration."""
 import contextlib
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
-
-from lab.httpd import Httpd  # noqa: E402
-from lab.slapd import Database, Slapd  # noqa: E402
-from lab.stores import Memcached, Redis, key_file  # noqa: E402
+from lab.httpd import Httpd
+from lab.slapd import Database, Slapd
+from lab.stores import Memcached, Redis, key_file
 
 USERS = 1000
 PASSWORD = "Pw!right"
@@ -73,7 +70,7 @@ class Sites:
         room = self.room("slapd")
         ldif = room / "people.ldif"
         ldif.write_text(TOP + "".join(map(PERSON.format, range(users))))
-        slapd = Slapd(room, [Database("o=bench", ldif)], debug=debug).start()
+        slapd = Slapd(room, [Database("o=bench", ldif, ("maxsize 2147483648",))], debug=debug).start()
         self.stack.callback(slapd.stop)
         return slapd
 

@@ -109,6 +109,12 @@ class Slapd:
             self.child.stop()
             self.child = None
 
+    def kill(self):
+        """With no farewell."""
+        child, self.child = self.child, None
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait(10)
+
     def freeze(self):
         """It still accepts (its kernel does), and never answers."""
         os.kill(self.child.pid, signal.SIGSTOP)
