@@ -384,7 +384,7 @@ bool as_inquire_whether_away(request_rec *r, as_exchange *exchange, const as_nam
                        r->pool, &reply);
     as_servers_write(directories, directory->name);
     fill_from_reply(answer, &reply);
-    answer->directory = name;
+    answer->directory = directory->name;
     as_report_answered(r, answer);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }
