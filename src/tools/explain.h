@@ -49,8 +49,8 @@ typedef struct explain_wish {
     const char *initial_bind_name;
     apr_interval_time_t deadline;
     bool json;
-    bool configured; /* the directives come from httpd's configuration */
-    long throttle;   /* AuthStatusThrottle: failures of a user that reach the directory; 0: none is in force */
+    bool sees_throttle; /* an AuthStatusThrottle that is in force would have been seen */
+    long throttle;      /* AuthStatusThrottle: failures of a user that reach the directory; 0: none is in force */
 } explain_wish;
 
 /* The command line, before the configuration is read. */

@@ -10,6 +10,7 @@
 
 #include <ldap.h>
 
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
 #include "core/text.h"
@@ -80,10 +81,24 @@ const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr
     return NULL;
 }
 
+/* What stands around an alias is not what stands around the sections that use it. */
+static bool is_in_alias(const explain_directive *directive)
+{
+    const char *const *section;
+
+    for (section = directive->sections; *section; section++) {
+        if (!apr_cstr_casecmpn(*section, "AuthnProviderAlias ", strlen("AuthnProviderAlias "))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *set_url(pending *into, const explain_directive *directive)
 {
     const char *mode = directive->argc > 1 ? directive->argv[1] : NULL;
 
+    into->wish->sees_throttle = !is_in_alias(directive);
     into->wish->url = directive->argv[0];
     into->has_mode = mode != NULL;
     return as_directory_parse_url(into->pool, directive->argv[0], mode, &into->wish->settings);
@@ -317,7 +332,6 @@ const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, ex
     const char *error = NULL;
     int i;
 
-    wish->configured = true;
     for (i = 0; i < chosen->nelts && !error; i++) {
         error = apply_one(&into, APR_ARRAY_IDX(chosen, i, const explain_directive *));
     }

@@ -277,7 +277,7 @@ static void tell_lockout(const explain_story *story)
             throttle, lockout->failures);
     } else if (throttle > 0) {
         printf(INDENT "AuthStatusThrottle lets %ld failures of a user reach it, fewer than that\n", throttle);
-    } else if (story->wish->configured) {
+    } else if (story->wish->sees_throttle) {
         printf(INDENT "no AuthStatusThrottle counts by user here: accounts can be locked through the web\n");
     }
 }

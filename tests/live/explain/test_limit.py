@@ -119,6 +119,16 @@ def test_throttle(slapd, start, explain, rooms, throttle, failures, warned):
     assert (f"lets {failures} failures of a user reach the directory" in said) == warned
 
 
+def test_an_alias(slapd, explain, rooms):
+    """The throttle stands where the alias is used, so that nothing can be said of it here."""
+    path = rooms.new("configuration") / "site.conf"
+    path.write_text(configuration(url(slapd), "").replace("<Location /secure>", "<AuthnProviderAlias authstatus corp>")
+                    .replace("</Location>", "</AuthnProviderAlias>").replace("AuthStatus On", ""))
+    text = subprocess.run([PROGRAM, "--config", path, "--section", "corp"], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, start_new_session=True).stdout
+    assert "locks an account after 20 failures" in text and "AuthStatusThrottle" not in text
+
+
 def test_dump_of_a_directory_that_does_not_answer(start, slapd):
     """It takes no longer than the deadline, once for each directory, and says why it does not know."""
     fake = Fake({"search": hang})
