@@ -313,11 +313,16 @@ static void doubt_report(as_dump *dump)
 
 /* ---- one place, one server, all ---- */
 
-/* A section that has a directive of ours, or serves the report page. */
+/* A section that has a directive of ours, or serves the report page. A server has a section of ours in any case. */
 static bool is_of_interest(const as_dump *dump, const as_place *place)
 {
-    return (place->vector && ap_get_module_config(place->vector, &authstatus_module)) ||
-           as_places_report(as_places_chain(dump->pool, dump->places, place));
+    const as_section *section = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
+
+    if (section && place->kind == AS_PLACE_SERVER &&
+        !memcmp(section, as_section_create(dump->pool, NULL), sizeof(*section))) {
+        section = NULL;
+    }
+    return section || as_places_report(as_places_chain(dump->pool, dump->places, place));
 }
 
 /* A section that is written in several pieces is one: it is told at the first. */

@@ -77,7 +77,7 @@ static void merge_help(as_help *into, const as_help *outer, const as_help *inner
 void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_section)
 {
     const as_section *outer = outer_section, *inner = inner_section;
-    as_section *merged = apr_palloc(pool, sizeof(*merged));
+    as_section *merged = apr_pcalloc(pool, sizeof(*merged)); /* its padding is compared too, by dump.c */
 
 #define AS_MEMBER(type, name, unset) merged->name = inner->name == unset ? outer->name : inner->name;
     AS_SECTION_MEMBERS(AS_MEMBER)

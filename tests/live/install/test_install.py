@@ -111,3 +111,5 @@ def test_uninstall_leaves_nothing(installed):
     assert files(installed)
     make("uninstall", installed)
     assert files(installed) == set()
+    # Of the directories those that are ours alone.
+    assert not [path for path in installed.rglob("*") if "authstatus" in path.name]

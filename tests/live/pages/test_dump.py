@@ -111,6 +111,16 @@ def test_policy(dump):
     assert "Pw!" not in text
 
 
+def test_nothing_to_say(dump):
+    """A server without a directive of ours is not told to have a policy."""
+    text = dump("<VirtualHost *>\nServerName empty.test\n</VirtualHost>\n<VirtualHost *>\nServerName www.test\n"
+                "AuthStatusDisclose Never\n</VirtualHost>")
+    main, *hosts = text.split("\nvirtual host ")
+    assert "no section has a directive of mod_authstatus" in main and "everywhere" not in main
+    empty, virtual = sorted(hosts)
+    assert "no section has a directive of mod_authstatus" in empty and "everywhere" in virtual
+
+
 def warnings(text):
     return [line.split("warning:")[1].strip() for line in text.splitlines() if "warning:" in line]
 
