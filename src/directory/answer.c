@@ -92,15 +92,82 @@ static void copy_referrals(char **urls, apr_array_header_t *referrals, apr_pool_
     }
 }
 
+/* ---- what libldap does not look at: that there is a result code, and that each element ends within the one around it
+ * (RFC 4511 4.1.1, 5.1) ---- */
+
+/* Exported by every libldap (2.4 to 2.6), which has it in no public header. */
+BerElement *ldap_get_message_ber(LDAPMessage *message);
+
+static bool is_at_end(BerElement *ber)
+{
+    ber_len_t left = 0;
+
+    return ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) == LBER_OPT_SUCCESS && left == 0;
+}
+
+/* One Control, or the content of an LDAPResult with whatever elements follow in it. */
+static bool is_whole(struct berval *content, bool is_control)
+{
+    BerElement *ber = ber_init(content);
+    struct berval inner;
+    bool whole;
+
+    if (!ber) {
+        return false;
+    }
+    if (is_control) {
+        whole = ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
+    } else {
+        /* libldap takes a result code of no octets for 0, which is success. */
+        whole = ber_skip_element(ber, &inner) == LBER_ENUMERATED && inner.bv_len > 0 &&
+                ber_skip_element(ber, &inner) == LBER_OCTETSTRING && ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
+    }
+    while (whole && !is_at_end(ber)) {
+        whole = ber_skip_element(ber, &inner) != LBER_DEFAULT;
+    }
+    ber_free(ber, 1);
+    return whole;
+}
+
+static bool are_controls(struct berval *content)
+{
+    BerElement *ber = ber_init(content);
+    struct berval control;
+    bool whole = ber != NULL;
+
+    while (whole && !is_at_end(ber)) {
+        whole = ber_skip_element(ber, &control) == LBER_SEQUENCE && is_whole(&control, true);
+    }
+    ber_free(ber, 1);
+    return whole;
+}
+
+/* A length that lies hides the controls that take a success back. */
+static bool is_message(LDAPMessage *message)
+{
+    BerElement *ber = ber_dup(ldap_get_message_ber(message));
+    struct berval content;
+    ber_tag_t tag = ber ? ber_skip_element(ber, &content) : LBER_DEFAULT;
+    bool whole = tag != LBER_DEFAULT && is_whole(&content, false);
+
+    while (whole && !is_at_end(ber)) {
+        tag = ber_skip_element(ber, &content);
+        whole = tag != LBER_DEFAULT && (tag != LDAP_TAG_CONTROLS || are_controls(&content));
+    }
+    ber_free(ber, 0);
+    return whole;
+}
+
 bool as_answer_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool, as_reply *reply,
                       const char **reason)
 {
     char *matched = NULL, *diagnostic = NULL, **urls = NULL;
     LDAPControl **controls = NULL;
-    bool taken = false;
+    bool taken = false, whole = is_message(message);
 
     forget_result(reply);
-    if (ldap_parse_result(ld, message, &reply->code, &matched, &diagnostic, &urls, &controls, 1) != LDAP_SUCCESS) {
+    if (ldap_parse_result(ld, message, &reply->code, &matched, &diagnostic, &urls, &controls, 1) != LDAP_SUCCESS ||
+        !whole) {
         *reason = "an answer that is not LDAP";
     } else if (count_controls(controls) > AS_MAX_CONTROLS) {
         *reason = "an answer with too many controls";

@@ -110,6 +110,13 @@ def raw(controls):
     return {"user-bind": act}
 
 
+def told(operation, controls=b""):
+    """Octets where the response should be; libldap by itself takes each of these for a success."""
+    def act(connection, message_id, tag):
+        connection.send(ber.tlv(0x30, ber.integer(message_id), operation, controls))
+    return {"user-bind": act}
+
+
 def found(dn, attributes):
     def act(connection, message_id, tag):
         connection.send(ber.message(message_id, ber.entry(dn, attributes)))
@@ -128,6 +135,12 @@ SUCCESS = [
     Row("raw-control-lies", raw(b"\xa0\x7f\x30\x03\x04\x01x"), *BROKEN),
     Row("raw-control-no-sequence", raw(b"\xa0\x03\x04\x01x"), *BROKEN),
     Row("raw-control-oid-lies", raw(b"\xa0\x05\x30\x03\x04\x7fx"), *BROKEN),
+    Row("raw-code-of-no-octets", told(b"\x61\x06\x0a\0\x04\0\x04\0"), *BROKEN),
+    Row("raw-code-of-another-type", told(b"\x61\x07\x02\x01\0\x04\0\x04\0"), *BROKEN),
+    Row("raw-text-runs-into-the-controls",
+        told(b"\x61\x07\x0a\x01\0\x04\0\x04\x02", ber.tlv(0xA0, ber.control(PPOLICY, EXPIRED))), *BROKEN),
+    Row("raw-controls-end-early",
+        told(ber.result(ber.BIND_RESPONSE, 0), b"\xa0\x01" + ber.control(PPOLICY, EXPIRED)), *BROKEN),
     Row("raw-two-hundred", bind(0, controls=[(PPOLICY, EMPTY)] * 200), *BROKEN),
     Row("netscape-expired-and-expiring", bind(0, controls=[(NS_EXPIRED, b"0"), (NS_EXPIRING, b"60")]),
         "password-must-change", 403, "0"),
