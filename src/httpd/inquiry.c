@@ -78,6 +78,7 @@ typedef struct as_inquiry {
     apr_pool_t *pool; /* the exchange's: an answer may be needed after a subrequest has gone */
     const as_section *section;
     const as_directory_settings *settings;
+    const char *directory; /* as_directory_name */
     as_subject subject;
     const char *initial_bind;
     apr_time_t deadline;
@@ -99,7 +100,7 @@ static void fill_from_reply(as_answer *answer, const as_reply *reply)
 static void ask(const as_inquiry *inquiry, const char *password, const char *known_dn, as_reply *reply)
 {
     const as_question question = {.settings = inquiry->settings,
-                                  .name = inquiry->subject.directory,
+                                  .name = inquiry->directory,
                                   .user = inquiry->subject.user,
                                   .password = password,
                                   .initial_bind = inquiry->initial_bind,
@@ -108,7 +109,7 @@ static void ask(const as_inquiry *inquiry, const char *password, const char *kno
                                   .entered = true};
 
     as_directory_ask(directories, &question, inquiry->pool, reply);
-    as_servers_write(directories, inquiry->subject.directory);
+    as_servers_write(directories, inquiry->directory);
 }
 
 /* May the search be left out for an entry that was found before? Not where the search itself says who may enter (a
@@ -320,8 +321,8 @@ static void ask_from_inside(const as_inquiry *inquiry)
 {
     as_reply reply;
 
-    if (!as_directories_enter(directories, inquiry->settings, inquiry->subject.directory, inquiry->deadline,
-                              inquiry->pool, &reply)) {
+    if (!as_directories_enter(directories, inquiry->settings, inquiry->directory, inquiry->deadline, inquiry->pool,
+                              &reply)) {
         fill_from_reply(inquiry->answer, &reply);
         return;
     }
@@ -334,6 +335,15 @@ static void ask_from_inside(const as_inquiry *inquiry)
 }
 
 /* ---- the way in ---- */
+
+/* A directory that the user asks himself says what it says to that name: under another it may be another entry, or
+ * none. */
+static const char *asked_as(const as_inquiry *inquiry)
+{
+    return inquiry->initial_bind && inquiry->directory
+               ? apr_pstrcat(inquiry->pool, inquiry->directory, " as ", inquiry->initial_bind, NULL)
+               : inquiry->directory;
+}
 
 const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_named *directory, const char *initial_bind,
                             const char *user, const char *password)
@@ -351,7 +361,8 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_name
     }
     inquiry.memory = as_store_memory();
     inquiry.subject.scope = directory->scope;
-    inquiry.subject.directory = directory->name;
+    inquiry.directory = directory->name;
+    inquiry.subject.directory = asked_as(&inquiry);
     inquiry.subject.user = user;
     inquiry.subject.password = password;
     before = asked_before(exchange, &inquiry.subject);
@@ -367,7 +378,7 @@ const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_name
     if (inquiry.memory) {
         log_store(&inquiry);
     }
-    inquiry.answer->directory = inquiry.subject.directory;
+    inquiry.answer->directory = inquiry.directory;
     as_report_answered(r, inquiry.answer);
     note_asked(exchange, &inquiry.subject, inquiry.answer);
     return inquiry.answer;

@@ -14,8 +14,8 @@ from outages.test_fake import BROKEN, HANGING, Row
 
 HERE = Path(__file__).parent
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
-DEADLINE = 2 if SANITIZE else 0.5  # all of them at once, under a sanitizer, take their time
-ROUNDS = 2 if SANITIZE else 3
+DEADLINE = 1.5 if SANITIZE else 0.5  # all of them at once, under a sanitizer, take their time
+ROUNDS = 2
 
 TLS = [
     Row("half-a-handshake-and-close", {"tls": half_handshake(close)}, "directory-down", 503, tls="ldaps"),

@@ -11,10 +11,12 @@ def regions(pid):
                 yield begin, end, name
 
 
-def dump(pid):
-    """(name of the region, its octets), one by one."""
+def dump(pid, wanted=lambda name: True):
+    """(name of the region, its octets), one by one, of those whose name is wanted."""
     with open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for begin, end, name in regions(pid):
+            if not wanted(name):
+                continue
             try:
                 memory.seek(begin)
                 yield name, memory.read(end - begin)

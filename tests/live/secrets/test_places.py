@@ -68,7 +68,7 @@ def stored(store):
 
 def shared_memory(httpd):
     """What the children share with each other."""
-    return b"".join(octets for name, octets in dump(httpd.child.pid) if "(deleted)" in name or name.startswith("/dev/"))
+    return b"".join(octets for _, octets in dump(httpd.child.pid, lambda name: "(deleted)" in name or name.startswith("/dev/")))
 
 
 @pytest.mark.parametrize("store", [None, Redis, Memcached], ids=["shmcb", "redis", "memcache"], indirect=True)
