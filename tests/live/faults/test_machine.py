@@ -178,7 +178,7 @@ SHMCB = {"cache": "shmcb", "modules": ("socache_shmcb",)}
 DAYS = 86400
 
 
-@pytest.mark.parametrize("jump", [3 * DAYS, -3 * DAYS, 400 * DAYS], ids=["forth", "back", "a-year"])
+@pytest.mark.parametrize("jump", [400 * DAYS, -3 * DAYS], ids=["forth", "back"])
 def test_clock_jumps(every, faults, slapd, jump):
     """What was remembered before is asked for anew or is still told, as its own time says; nobody is locked out for days."""
     sites = every("AuthStatusThrottle 3 5s\nAuthStatusDeadline 2s\nAuthStatusCacheTime 1s 1s", **SHMCB)

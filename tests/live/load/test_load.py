@@ -2,6 +2,7 @@
 """A short one of tests/load: mixed traffic, an outage, graceful restarts; every answer is judged."""
 import sys
 
+from lab.httpd import SANITIZE
 from lab.outcomes import SOURCE
 
 sys.path.insert(0, str(SOURCE / "tests/load"))
@@ -10,6 +11,6 @@ from trial import Plan, run  # noqa: E402
 
 
 def test_ten_seconds(rooms, mpm):
-    plan = Plan(11, rate=200, restart_every=2.5, outage_every=2, outage_lasts=1)
+    plan = Plan(11 if SANITIZE else 9, rate=200, restart_every=2, outage_every=2, outage_lasts=1)
     problems = run(rooms, mpm, plan, print)
     assert not problems, "\n".join(problems)
