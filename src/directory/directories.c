@@ -260,7 +260,7 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
         return NULL;
     }
     as_tls_initialize();
-    /* OpenSSL looks for a digest when one is first wanted, and what has no memory then fails for good. */
+    /* OpenSSL looks for a digest when one is first wanted: not in the first login, which may be short of memory. */
     as_directory_name(pool, &(as_directory_settings){.server_count = 0});
     apr_pool_cleanup_register(pool, all, end_all, apr_pool_cleanup_null);
     return all;

@@ -111,7 +111,8 @@ def test_no_descriptors(every, faults, kept):
 @pytest.mark.parametrize("model", MPMS)
 @pytest.mark.parametrize("many", [1, 10**9], ids=["one", "all-from-then-on"])
 def test_no_memory(request, start, slapd, faults, library, model, many, cache):
-    """Each allocation of a login's fails in turn."""
+    """Each allocation of a login's fails in turn. Nobody is granted who must not be, and nobody blamed. That some child is
+    whole afterwards is asked for; one whose first login had no memory may go on answering 500 until it ends."""
     if (model, many, cache) != ("prefork", 1, "Off") and not request.config.getoption("--long"):
         pytest.skip("takes long: --long")
     httpd = start(f'AuthStatusBreaker 1000 1s\nAuthStatusDeadline 2s\nLDAPConnectionPoolTTL 0\n{STATUS}AuthStatusCacheTime 0 0\n'
