@@ -20,6 +20,8 @@ AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <ldap.h>]],
     [AC_MSG_RESULT([$LDAP_LIBS])],
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([OpenLDAP's libldap is missing: install libldap-dev (Debian) or openldap-devel])])
+dnl An answer is looked at as a whole; what does that is exported, and in no public header.
+AC_CHECK_FUNC([ldap_get_message_ber],[],[AC_MSG_ERROR([this libldap does not export ldap_get_message_ber])])
 CPPFLAGS=$authstatus_save_CPPFLAGS
 LIBS=$authstatus_save_LIBS
 ])

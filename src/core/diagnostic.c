@@ -73,11 +73,11 @@ static bool read_ad_number(const char *text, size_t length, size_t at, long *num
     }
     size_t end = first;
     long value = 0;
-    for (; end < length && as_text_hex(text[end]) >= 0; end++) {
+    for (int digit; end < length && (digit = as_text_hex(text[end])) >= 0; end++) {
         if (value > LARGEST_AD_NUMBER >> 4) {
             return false;
         }
-        value = value << 4 | as_text_hex(text[end]);
+        value = value << 4 | digit;
     }
     *number = value;
     bool ends = end == length || !(as_text_is_alnum(text[end]) || as_text_is_blank(text[end]));
