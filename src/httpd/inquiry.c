@@ -8,6 +8,8 @@
 #include <ap_mpm.h>
 #include <apr_strings.h>
 
+#include "authstatus/ppolicy.h"
+
 /* Of this process; made before its threads start, read-only from then on. */
 static as_directories *directories;
 
@@ -122,6 +124,30 @@ static bool may_know_entry(const as_inquiry *inquiry)
            (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
 }
 
+/* Is it the entry's own name that the user logs in with ("uid=bob,..." for bob)? Then it cannot become another entry's
+ * while this one has that DN. Only what needs no escaping in a DN. */
+static bool is_named_after(const char *dn, const char *attribute, const char *user)
+{
+    const size_t attribute_length = strlen(attribute), user_length = strlen(user);
+
+    return strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@") == user_length &&
+           !ap_cstr_casecmpn(dn, attribute, attribute_length) && dn[attribute_length] == '=' &&
+           !ap_cstr_casecmpn(dn + attribute_length + 1, user, user_length) &&
+           dn[attribute_length + 1 + user_length] == ',';
+}
+
+/* Does a refusal prove that the entry is still there, and still the user's? A directory with a password policy speaks
+ * of it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. Where an unknown user
+ * is to cost as much as a known one, the search is made all the same. */
+static bool refusal_proves_entry(const as_inquiry *inquiry, const as_reply *reply)
+{
+    const as_directory_settings *settings = inquiry->settings;
+    as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
+
+    return !settings->uniform_timing && policy.present && !policy.contradictory &&
+           is_named_after(reply->dn, settings->attributes[0], inquiry->subject.user);
+}
+
 /* A bind at the place where the entry was found before, and what is learnt from a search if that fails: the entry may
  * have moved. False: it is to be asked as if nothing had been known. */
 static bool ask_known_entry(const as_inquiry *inquiry, as_reply *reply)
@@ -136,7 +162,7 @@ static bool ask_known_entry(const as_inquiry *inquiry, as_reply *reply)
     reply->dn = entry.dn;
     reply->values = entry.values;
     reply->entries = 1;
-    if (reply->failure != AS_FAILURE_NONE || reply->code == 0) {
+    if (reply->failure != AS_FAILURE_NONE || reply->code == 0 || refusal_proves_entry(inquiry, reply)) {
         return true;
     }
     ask(inquiry, NULL, NULL, &search);
@@ -145,18 +171,6 @@ static bool ask_known_entry(const as_inquiry *inquiry, as_reply *reply)
     }
     as_memory_forget_entry(inquiry->memory, &inquiry->subject);
     return false;
-}
-
-/* Is it the entry's own name that the user logs in with ("uid=bob,..." for bob)? Then it cannot become another entry's
- * while this one has that DN. Only what needs no escaping in a DN. */
-static bool is_named_after(const char *dn, const char *attribute, const char *user)
-{
-    const size_t attribute_length = strlen(attribute), user_length = strlen(user);
-
-    return strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@") == user_length &&
-           !ap_cstr_casecmpn(dn, attribute, attribute_length) && dn[attribute_length] == '=' &&
-           !ap_cstr_casecmpn(dn + attribute_length + 1, user, user_length) &&
-           dn[attribute_length + 1 + user_length] == ',';
 }
 
 static void keep_entry(const as_inquiry *inquiry, const as_reply *reply)

@@ -40,6 +40,7 @@ def throughput(sites, options, say):
         "uncached": (uncached, "many"), "uncached, theirs": (theirs_uncached, "many"),
         "wrong password": (ours, "wrong"), "wrong password, theirs": (theirs, "wrong"),
         "wrong password, redis": (redis, "wrong"), "wrong password, memcache": (memcache, "wrong"),
+        "wrong password, not uniform": (sites.ours("not-uniform", slapd, more="AuthStatusUniformTiming Off"), "wrong"),
         "unknown user": (ours, "unknown"), "unknown user, theirs": (theirs, "unknown"),
     }
     rates = {name: [] for name in runs}

@@ -14,6 +14,7 @@ RATIOS = (
     ("cached, mod_authnz_ldap : no authentication", "cached, theirs", "none", None),
     ("uncached : mod_authnz_ldap", "uncached", "uncached, theirs", 1.5),
     ("wrong password : mod_authnz_ldap", "wrong password", "wrong password, theirs", 3.0),
+    ("  the same, AuthStatusUniformTiming Off", "wrong password, not uniform", "wrong password, theirs", None),
     ("wrong password, with redis : mod_authnz_ldap", "wrong password, redis", "wrong password, theirs", None),
     ("wrong password, with memcache : mod_authnz_ldap", "wrong password, memcache", "wrong password, theirs", None),
     ("unknown user : mod_authnz_ldap", "unknown user", "unknown user, theirs", None),

@@ -95,9 +95,25 @@ def test_known_entry(start, slapd, person):
     httpd.stop()
 
 
-def test_known_entry_has_moved(start, slapd, person):
+def test_refusal_proves_the_entry(start, slapd, person):
+    """slapd's password policy speaks of entries only: after that nobody has to look for it. Unless that would tell known
+    users from unknown ones."""
+    httpd = start(NOT_AT_ALL.replace("Use Login", "AuthStatusUniformTiming Off\nUse Login"), defines={"LDAP": slapd.port}, **SHMCB)
+    httpd.log.expect("AH01617", "AH01618")
+    bind = operations(user_binds=1)
+    with httpd.connection() as connection:
+        assert cost(slapd, connection, person.uid, RIGHT) == (200, FIRST)
+        for _ in range(2):
+            assert cost(slapd, connection, person.uid, WRONG) == (401, bind)
+        assert cost(slapd, connection, person.uid, RIGHT) == (200, bind)
+        assert cost(slapd, connection, "nobody", RIGHT) == (401, operations(searches=1))
+    httpd.stop()
+
+
+@pytest.mark.parametrize("timing", ["On", "Off"])
+def test_known_entry_has_moved(start, slapd, person, timing):
     """What is remembered of an entry never makes a right login fail."""
-    httpd = start(NOT_AT_ALL, defines={"LDAP": slapd.port}, **SHMCB)
+    httpd = start(NOT_AT_ALL.replace("Use Login", f"AuthStatusUniformTiming {timing}\nUse Login"), defines={"LDAP": slapd.port}, **SHMCB)
     login = {"login": (person.uid, RIGHT)}
     assert httpd.get("/in/", **login).status == 200
     person.move("ou=others,o=memory")
