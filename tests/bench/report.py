@@ -33,6 +33,8 @@ def _throughput(figures, lines, bars):
     rates = figures["rates"]
     lines += [_row("Requests a second, as ratios", "ratio", "+/- %", "to reach")]
     for title, one, other, goal in RATIOS:
+        if one not in rates or other not in rates:  # figures of an earlier bench
+            continue
         # Those that were measured more often have several of a round.
         count = min(len(rates[one]), len(rates[other]))
         pairs = [a / b for a, b in zip(_evenly(rates[one], count), _evenly(rates[other], count))]

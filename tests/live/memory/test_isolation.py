@@ -114,3 +114,27 @@ def test_logins_that_look_alike(start, slapd, one, two):
     # "ann:bob" is no name that Basic can send: it is ann with the password "bob:Pw!right", and answered for her.
     assert slapd.operations(mark)["user_binds"] == before + (":" not in two[0])
     httpd.stop()
+
+
+# -- .htaccess --------------------------------------------------------------------------------------------------------
+
+HTACCESS = """AuthType Basic
+AuthName x
+AuthBasicProvider authstatus
+AuthLDAPURL "ldap://127.0.0.1:{port}/ou={unit},o=memory?uid"
+AuthLDAPBindDN cn=service,o=memory
+AuthLDAPBindPassword Pw!service
+Require valid-user
+"""
+
+
+def test_htaccess_is_read_anew(start, slapd):
+    """What it says lives as long as a request; the next request's may lie where this one's did, and say something else."""
+    httpd = start('<Directory "${DOCS}">\nAllowOverride AuthConfig\nAuthStatus On\n</Directory>', files={"own/index.html": "x"}, **SHMCB)
+    httpd.log.expect("AH01618")
+    with httpd.connection() as connection:
+        for _ in range(10):
+            for unit, status in (("people", 200), ("others", 401)):
+                httpd.write("own/.htaccess", HTACCESS.format(port=slapd.port, unit=unit))
+                assert connection.request("/own/", login=("ann", RIGHT)).status == status, unit
+    httpd.stop()
