@@ -16,12 +16,12 @@
 /* A configuration with more of them is served all the same, a little slower. */
 #define MOST 4096
 
-/* Where the values are that a directory is made of. Compared as octets: made with memset. */
+/* Where the values are that a directory is made of. Compared as octets, so there is no hole in it. */
 typedef struct as_origin {
     const server_rec *server;
     const as_url *url;
     const char *bind_dn, *bind_password, *remote_user_attribute, *client_certificate, *client_key;
-    int deref, referrals, uniform_timing;
+    int deref, referrals, uniform_timing, nothing;
 } as_origin;
 
 typedef struct as_met as_met;
