@@ -23,6 +23,12 @@ const char *explain_secret_of_program(const char *command, apr_pool_t *pool, cha
     return "no program is run here";
 }
 
+const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **secret)
+{
+    *secret = apr_pstrdup(pool, path);
+    return NULL;
+}
+
 char *explain_secret_copy(const char *secret, apr_pool_t *pool)
 {
     return apr_pstrdup(pool, secret);
