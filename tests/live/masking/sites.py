@@ -227,7 +227,7 @@ def configuration(masked=True, encrypted=False):
     for name in HOSTS:
         yield from host(name, "HTTP", masked, "h2c http/1.1")
     if encrypted:
-        yield "SSLSessionCache none"
+        yield 'SSLSessionCache "shmcb:${ROOM}/run/tls(512000)"'
         for name in ENCRYPTED:
             yield from host(name, "TLS", masked, "h2 http/1.1")
 

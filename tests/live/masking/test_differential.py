@@ -156,7 +156,7 @@ def site_of(start, mpm, masked=True, certificate=None):
     modules = sites.modules_for(mpm)
     defines = {"CERTIFICATE": certificate.cert, "KEY": certificate.key} if certificate else {}
     httpd = start.make("\n".join(sites.configuration(masked, bool(certificate))), mpm=mpm, files=sites.FILES,
-                       modules=(*modules, "ssl") if certificate else modules, defines=defines,
+                       modules=(*modules, "socache_shmcb", "ssl") if certificate else modules, defines=defines,
                        listen=("HTTP", "BACK", "TLS") if certificate else ("HTTP", "BACK"), authstatus=masked)
     sites.furnish(httpd)
     httpd.start()
