@@ -117,6 +117,7 @@ static void run_path(apr_pool_t *pool, const char *path)
     r->pool = pool;
     r->server = server;
     r->per_dir_config = server->lookup_defaults;
+    must(as_stand_ins_post_config() == APR_SUCCESS);
     all = as_stand_ins(r, path);
     must(all->nelts >= 1);
     for (int i = 0; i < all->nelts; i++) {

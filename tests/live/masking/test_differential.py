@@ -8,11 +8,14 @@ from urllib.parse import unquote
 import pytest
 
 from lab import raw
+from lab.httpd import SANITIZE
 from lab.client import get
 
 import probes
 import sites
 
+# Sanitizers look at what is done, not at what is answered: a host of each kind will do for them.
+HOSTS = ("plain", "all", "page", "guess", "logged-in") if SANITIZE else tuple(sites.HOSTS)
 # What no two answers share.
 EPHEMERAL = [
     (re.compile(rb"track=[^;\r\n]*"), b"track="),
@@ -179,7 +182,7 @@ def allow_httpds_lines(httpd):
     httpd.log.allow(r"AH\d{5}: ", r"^AS00", "")
 
 
-@pytest.mark.parametrize("host", sites.HOSTS)
+@pytest.mark.parametrize("host", HOSTS)
 def test_http1(site, host):
     if site.mpm == "prefork" and host not in ("plain", "all"):
         pytest.skip("one host of each kind will do for another MPM")
@@ -189,7 +192,7 @@ def test_http1(site, host):
     assert not differences.found, str(differences)
 
 
-@pytest.mark.parametrize("host", sites.HOSTS)
+@pytest.mark.parametrize("host", HOSTS)
 def test_http2(site, host):
     pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
     if site.mpm == "prefork":
