@@ -42,6 +42,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
+    if (!as_directories_prepare(ptemp)) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0098: OpenSSL has no SHA-256 here");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (as_report_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -53,8 +57,11 @@ static void child_init(apr_pool_t *pool, server_rec *s)
 {
     as_settings_serve(true);
     as_named_child_init(pool);
-    as_inquiry_child_init(pool, s);
-    as_store_child_init(pool, s);
+    if (!as_inquiry_child_init(pool, s) || !as_store_child_init(pool, s)) {
+        /* Another takes its place. */
+        ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0097: no memory for a child to begin with: it ends");
+        exit(APEXIT_CHILDSICK);
+    }
     as_servers_child_init(pool);
 }
 

@@ -74,6 +74,11 @@ const char *as_directory_name(apr_pool_t *pool, const as_directory_settings *set
 /* All directories of a process. */
 typedef struct as_directories as_directories;
 
+/* To be called once, where there is memory: OpenSSL looks for a digest when it first wants it, and a process in which
+ * that failed never finds one again (OpenSSL 3.0). In the parent of all processes, so that no child begins with that
+ * search. False only without memory. */
+bool as_directories_prepare(apr_pool_t *pool);
+
 /* Made once in each process, before its threads start; lives as long as `pool`, whose cleanup closes every session.
  * NULL only without memory. */
 as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limits *limits);

@@ -199,8 +199,7 @@ void as_directory_put(as_directory *directory)
     }
 }
 
-/* A prefork child may be told to go in the midst of a question. What that uses is left to the end of the process:
- * apr_reslist would abort it. */
+/* A process that is told to go amidst a question leaves what that uses to its end: apr_reslist would abort it. */
 static apr_status_t end_all(void *data)
 {
     as_directories *all = data;
@@ -248,20 +247,22 @@ static bool prepare(as_directories *all)
            name_nobody(all->decoy) && as_gate_create(&all->gate, all->limits.in_flight);
 }
 
+bool as_directories_prepare(apr_pool_t *pool)
+{
+    return as_directory_name(pool, &(as_directory_settings){.server_count = 0}) != NULL;
+}
+
 as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limits *limits)
 {
     as_directories *all = apr_pcalloc(pool, sizeof(*all));
 
     all->limits = *limits;
-    if (!prepare(all)) {
+    if (!prepare(all) || !as_directories_prepare(pool) || !as_tls_initialize()) {
         if (all->pool) {
             apr_pool_destroy(all->pool);
         }
         return NULL;
     }
-    as_tls_initialize();
-    /* OpenSSL looks for a digest when one is first wanted: not in the first login, which may be short of memory. */
-    as_directory_name(pool, &(as_directory_settings){.server_count = 0});
     apr_pool_cleanup_register(pool, all, end_all, apr_pool_cleanup_null);
     return all;
 }

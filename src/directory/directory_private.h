@@ -101,8 +101,9 @@ typedef struct as_tls {
 
 apr_status_t as_tls_create(as_tls *tls, apr_pool_t *pool);
 void as_tls_destroy(as_tls *tls);
-/* To be called while the process has one thread: libldap initializes itself and its TLS library without a lock. */
-void as_tls_initialize(void);
+/* To be called while the process has one thread: libldap initializes itself and its TLS library without a lock. False
+ * only without memory. */
+bool as_tls_initialize(void);
 /* Makes the context, if there is none: reading all CA certificates of a system takes its time, which nobody should
  * spend in a place that others wait for. A failure shows in as_tls_start. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);

@@ -16,15 +16,17 @@
 
 #include <apr_strings.h>
 
-void as_tls_initialize(void)
+bool as_tls_initialize(void)
 {
     LDAP *ld = NULL;
     int client = 0;
 
-    if (ldap_initialize(&ld, NULL) == LDAP_SUCCESS) {
-        ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client);
-        ldap_unbind_ext(ld, NULL, NULL);
+    if (ldap_initialize(&ld, NULL) != LDAP_SUCCESS) {
+        return false;
     }
+    ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client);
+    ldap_unbind_ext(ld, NULL, NULL);
+    return true;
 }
 
 apr_status_t as_tls_create(as_tls *tls, apr_pool_t *pool)

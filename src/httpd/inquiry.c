@@ -13,7 +13,18 @@
 /* Of this process; made before its threads start, read-only from then on. */
 static as_directories *directories;
 
-void as_inquiry_child_init(apr_pool_t *pool, server_rec *s)
+apr_pool_t *as_pool_for_life(apr_pool_t *pool)
+{
+    apr_pool_t *apart;
+    int threaded = 1;
+
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && !threaded &&
+                   apr_pool_create_unmanaged(&apart) == APR_SUCCESS
+               ? apart
+               : pool;
+}
+
+bool as_inquiry_child_init(apr_pool_t *pool, server_rec *s)
 {
     as_directory_limits limits;
     int threads = 1;
@@ -22,7 +33,8 @@ void as_inquiry_child_init(apr_pool_t *pool, server_rec *s)
         threads = 1;
     }
     limits = as_server_limits(as_server_of(s), threads);
-    directories = as_directories_create(pool, &limits);
+    directories = as_directories_create(as_pool_for_life(pool), &limits);
+    return directories != NULL;
 }
 
 /* One deadline for everything that an exchange asks, from its first question on. */

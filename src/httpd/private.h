@@ -257,7 +257,8 @@ as_exchange *as_exchange_peek(const request_rec *r);
 const char *as_store_parse(apr_pool_t *pool, apr_pool_t *ptemp, const char *text, as_cache_setting *setting);
 int as_store_pre_config(apr_pool_t *pconf);
 int as_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
-void as_store_child_init(apr_pool_t *pool, server_rec *s);
+/* False: no memory; nothing would be remembered, and nobody throttled, for as long as the child lives. */
+bool as_store_child_init(apr_pool_t *pool, server_rec *s);
 /* NULL: nothing is remembered (AuthStatusCache Off). */
 as_memory *as_store_memory(void);
 /* NULL before the configuration is read. */
@@ -275,7 +276,13 @@ as_remote_job *as_remote_run(as_remote_work *work, as_remote_job *job);
 
 /* ---- inquiry.c ---- */
 
-void as_inquiry_child_init(apr_pool_t *pool, server_rec *s);
+/* For what a child has as long as it lives: `pool`, the child's; or, under prefork, one that is never cleaned up. Such
+ * a child ends within a signal handler (prefork.c, just_die), which may have found it in malloc, or in the midst of
+ * what a cleanup would free. */
+apr_pool_t *as_pool_for_life(apr_pool_t *pool);
+
+/* False: no memory; every login would be an error for as long as the child lives. */
+bool as_inquiry_child_init(apr_pool_t *pool, server_rec *s);
 /* Who is this user, and is this the password? `initial_bind`: as in as_question. NULL without memory. */
 const as_answer *as_inquire(request_rec *r, as_exchange *exchange, const as_named *directory, const char *initial_bind,
                             const char *user, const char *password);

@@ -309,7 +309,7 @@ int as_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     return OK;
 }
 
-void as_store_child_init(apr_pool_t *pool, server_rec *s)
+bool as_store_child_init(apr_pool_t *pool, server_rec *s)
 {
     static const as_store calls = {NULL, retrieve, store, drop}, none = {NULL, NULL, NULL, NULL};
     const as_server *server = as_server_of(s);
@@ -318,7 +318,7 @@ void as_store_child_init(apr_pool_t *pool, server_rec *s)
 
     memory = NULL;
     if (server->cache && server->cache->off) {
-        return;
+        return true;
     }
     if (shared.mutex &&
         apr_global_mutex_child_init(&shared.mutex, apr_global_mutex_lockfile(shared.mutex), pool) != APR_SUCCESS) {
@@ -331,9 +331,10 @@ void as_store_child_init(apr_pool_t *pool, server_rec *s)
     if (server->refusal_time != AS_UNSET) {
         times.refusal = server->refusal_time;
     }
-    memory = as_memory_create(pool, &times, shared.provider ? &calls : &none, key ? key->octets : shared.key,
-                              key ? key->length : sizeof(shared.key), ENTRIES);
+    memory = as_memory_create(as_pool_for_life(pool), &times, shared.provider ? &calls : &none,
+                              key ? key->octets : shared.key, key ? key->length : sizeof(shared.key), ENTRIES);
     if (memory) {
         as_memory_set_counters(memory, counters);
     }
+    return memory != NULL;
 }
