@@ -23,11 +23,21 @@ static as_octets text(const char *string)
     return (as_octets){string, string ? strlen(string) : 0};
 }
 
-static bool near(const as_memory *memory, const as_subject *subject, int count, unsigned char hash[AS_NEAR_SIZE])
+static bool hash_user(const as_memory *memory, const as_subject *subject, unsigned char hash[AS_NEAR_SIZE])
 {
-    as_octets parts[] = {text(subject->scope), text(subject->directory), text(subject->user), text(subject->password)};
+    const as_octets parts[] = {text(subject->scope), text(subject->directory), text(subject->user)};
 
-    return as_near_hash(&memory->near, parts, count, hash);
+    return as_near_hash(&memory->near, parts, 3, hash);
+}
+
+/* The user stands for all that comes before the password: there is no need to go through it again. */
+static bool hash_secret(const as_memory *memory, const as_subject *subject, as_hashes *hashes,
+                        unsigned char hash[AS_NEAR_SIZE])
+{
+    const unsigned char *user = as_hash_of(memory, subject, hashes, AS_HASH_USER);
+    const as_octets parts[] = {{user, AS_NEAR_SIZE}, text(subject->password)};
+
+    return user && as_near_hash(&memory->near, parts, 2, hash);
 }
 
 static unsigned char *place_of(as_hashes *hashes, as_hash_kind kind)
@@ -39,13 +49,14 @@ static unsigned char *place_of(as_hashes *hashes, as_hash_kind kind)
                                         : hashes->proof;
 }
 
-static bool make(const as_memory *memory, const as_subject *subject, as_hash_kind kind, unsigned char *hash)
+static bool make(const as_memory *memory, const as_subject *subject, as_hashes *hashes, as_hash_kind kind,
+                 unsigned char *hash)
 {
     switch (kind) {
     case AS_HASH_USER:
-        return near(memory, subject, 3, hash);
+        return hash_user(memory, subject, hash);
     case AS_HASH_SECRET:
-        return near(memory, subject, 4, hash);
+        return hash_secret(memory, subject, hashes, hash);
     case AS_HASH_ACCEPTANCE:
         return as_record_id(memory, AS_RECORD_ACCEPTANCE, subject, hash);
     case AS_HASH_REFUSAL:
@@ -62,7 +73,7 @@ const unsigned char *as_hash_of(const as_memory *memory, const as_subject *subje
     unsigned char *hash = place_of(hashes, kind);
 
     if (!(hashes->made & kind)) {
-        if (!make(memory, subject, kind, hash)) {
+        if (!make(memory, subject, hashes, kind, hash)) {
             return NULL;
         }
         hashes->made |= kind;

@@ -301,7 +301,7 @@ static const char *read_one(reader *in, const char *file)
     in->file = file;
     in->line = 0;
     apr_array_clear(in->sections);
-    while (!error && (line = next_line(&at, &in->line)) != NULL) {
+    while (at && !error && (line = next_line(&at, &in->line)) != NULL) {
         error = read_line(in, line);
         error = error ? apr_psprintf(in->pool, "%s:%d: %s", file, in->line, error) : NULL;
     }

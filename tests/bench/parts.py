@@ -21,7 +21,7 @@ RIGHT = "Pw!right"
 # -- throughput -------------------------------------------------------------------------------------------------------
 
 # What the finest ratios are made of is measured twice as often.
-OFTEN = ("none", "cached", "cached, theirs")
+OFTEN = ("none", "asks nobody", "cached", "cached, theirs")
 
 
 def throughput(sites, options, say):
@@ -33,7 +33,7 @@ def throughput(sites, options, say):
     theirs, theirs_uncached = sites.theirs("theirs", slapd), sites.theirs("theirs-uncached", slapd, conf=THEIRS_UNCACHED)
     none = sites.none()
     runs = {
-        "none": (none, "plain"),
+        "none": (none, "plain"), "asks nobody": (sites.nobody(), "one"),
         "cached": (ours, "one"), "cached, 1000 users": (ours, "many"),
         "cached, theirs": (theirs, "one"), "cached, 1000 users, theirs": (theirs, "many"),
         "cached, redis": (redis, "one"), "cached, memcache": (memcache, "one"),
@@ -231,6 +231,7 @@ def instructions(sites, options, say):
     result = {}
     for title, httpd, login in (
             ("no authentication", sites.none("i-none"), None),
+            ("asks nobody", sites.nobody("i-nobody"), same),
             ("cached, ours", sites.ours("i-ours", slapd), same),
             ("cached, theirs", sites.theirs("i-theirs", slapd), same),
             ("uncached, ours", sites.ours("i-uncached", slapd, cache="Off"), many),

@@ -8,6 +8,8 @@ BEGIN = "[ tests/bench/run writes from here"
 END = "to here ]"
 RATIOS = (
     ("cached : no authentication", "cached", "none", 0.98),
+    ("  the least that a provider can cost : no authentication", "asks nobody", "none", None),
+    ("  cached : the least that a provider can cost", "cached", "asks nobody", None),
     ("cached, of 1000 users : no authentication", "cached, 1000 users", "none", None),
     ("cached, with redis : no authentication", "cached, redis", "none", None),
     ("cached, with memcache : no authentication", "cached, memcache", "none", None),
@@ -53,6 +55,8 @@ def _evenly(values, count):
 
 def _instructions(figures, lines, bars):
     lines.append(_row("Instructions a request, in thousands (callgrind)", "none", "ours", "theirs"))
+    if "asks nobody" in figures:
+        lines.append(_row("  the least that a provider can cost (mod_authn_anon)", "", f"{figures['asks nobody']:.0f}"))
     for title in ("cached", "uncached", "wrong password"):
         lines.append(_row(f"  {title}", f"{figures['no authentication']:.0f}", f"{figures[title + ', ours']:.0f}",
                           f"{figures[title + ', theirs']:.0f}"))

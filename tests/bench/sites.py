@@ -45,6 +45,16 @@ LOGIN = """<Location /in>
     {more}
 </Location>
 """
+ANYBODY = """<Location /in>
+    AuthType Basic
+    AuthName "the bench"
+    AuthBasicProvider anon
+    Anonymous *
+    Anonymous_MustGiveEmail Off
+    Anonymous_LogEmail Off
+    Require valid-user
+</Location>
+"""
 THEIRS_UNCACHED = "LDAPSharedCacheSize 0\nLDAPCacheEntries 0\nLDAPOpCacheEntries 0\n"
 FILES = {"in/index.html": "the page\n"}
 
@@ -101,6 +111,10 @@ class Sites:
     def theirs(self, name, *directories, conf="", **options):
         """With mod_authnz_ldap, and without ours in the process."""
         return self.httpd(name, conf + _login("ldap", directories), ldap=True, authstatus=False, **options)
+
+    def nobody(self, name="nobody", **options):
+        """With a provider that asks nobody and grants all (mod_authn_anon): no provider can cost less."""
+        return self.httpd(name, ANYBODY, authstatus=False, modules=("authn_anon",), **options)
 
     def none(self, name="none", **options):
         """The same file, and nobody asks who wants it."""
