@@ -141,7 +141,7 @@ typedef struct as_server_state {
 } as_server_state;
 
 typedef void as_server_visitor(void *data, const as_server_state *state);
-/* The servers of one directory, by its as_directory_name; NULL: of all. */
+/* The servers of one directory, by its as_directory_name, if it was asked before. Any thread. */
 void as_directories_visit(as_directories *all, const char *name, as_server_visitor *visit, void *data);
 
 /* A step of a question, as it ended; all it points to lives as long as the question's pool. */

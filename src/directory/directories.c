@@ -267,23 +267,6 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     return all;
 }
 
-/* What is listed, taken so that no lock is held while a visitor writes to a client. */
-static apr_array_header_t *take_listed(as_directories *all, apr_pool_t *pool)
-{
-    apr_array_header_t *taken = apr_array_make(pool, 16, sizeof(as_directory *));
-    apr_hash_index_t *at;
-
-    apr_thread_mutex_lock(all->mutex);
-    for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
-        as_directory *directory = apr_hash_this_val(at);
-
-        directory->users++;
-        APR_ARRAY_PUSH(taken, as_directory *) = directory;
-    }
-    apr_thread_mutex_unlock(all->mutex);
-    return taken;
-}
-
 static void visit_peer(as_peer *peer, as_server_visitor *visit, void *data)
 {
     as_server_state state = {.directory = peer->directory->name, .server = peer->name};
@@ -300,20 +283,10 @@ static void visit_peer(as_peer *peer, as_server_visitor *visit, void *data)
     visit(data, &state);
 }
 
-static void visit_directory(as_directory *directory, as_server_visitor *visit, void *data)
-{
-    int i;
-
-    for (i = 0; i < directory->settings->server_count; i++) {
-        visit_peer(&directory->peers[i], visit, data);
-    }
-    as_directory_put(directory);
-}
-
-/* After every question: without a pool, which would cost more than all the rest. */
-static void visit_one(as_directories *all, const char *name, as_server_visitor *visit, void *data)
+void as_directories_visit(as_directories *all, const char *name, as_server_visitor *visit, void *data)
 {
     as_directory *directory;
+    int i;
 
     apr_thread_mutex_lock(all->mutex);
     directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
@@ -322,23 +295,9 @@ static void visit_one(as_directories *all, const char *name, as_server_visitor *
     }
     apr_thread_mutex_unlock(all->mutex);
     if (directory) {
-        visit_directory(directory, visit, data);
-    }
-}
-
-void as_directories_visit(as_directories *all, const char *name, as_server_visitor *visit, void *data)
-{
-    apr_pool_t *pool = NULL;
-    apr_array_header_t *taken;
-    int i;
-
-    if (name) {
-        visit_one(all, name, visit, data);
-    } else if (apr_pool_create_unmanaged(&pool) == APR_SUCCESS) {
-        taken = take_listed(all, pool);
-        for (i = 0; i < taken->nelts; i++) {
-            visit_directory(APR_ARRAY_IDX(taken, i, as_directory *), visit, data);
+        for (i = 0; i < directory->settings->server_count; i++) {
+            visit_peer(&directory->peers[i], visit, data);
         }
-        apr_pool_destroy(pool);
+        as_directory_put(directory);
     }
 }

@@ -9,6 +9,7 @@ import pytest
 
 from directories import states
 from lab.slapd import Database
+from lab.verify import verify
 
 HERE = Path(__file__).parent
 SERVERS = {
@@ -130,7 +131,9 @@ def slapd(start_slapd, rooms):
 def site(start, slapd):
     logins = "\n".join(f'Use States /in/{server} "ldap://127.0.0.1:{slapd.port}/o={server}?uid" cn=service,o={server}'
                        for server in SERVERS)
-    return start(f'Include "{HERE}/site.conf"\n{logins}\n<Location /in/openldap-lockout/hasty>\n'
+    as_user = "\n".join(f'<Location /in/{server}/as-user>\nAuthLDAPInitialBindAsUser On\n'
+                        f'AuthLDAPInitialBindPattern "^(.+)$" "uid=$1,ou=people,o={server}"\n</Location>' for server in SERVERS)
+    return start(f'Include "{HERE}/site.conf"\n{logins}\n{as_user}\n<Location /in/openldap-lockout/hasty>\n'
                  "    AuthStatusUniformTiming Off\n</Location>\n")
 
 
@@ -142,6 +145,19 @@ def test_proven(site, row):
 @states.rows(*SERVERS)
 def test_always(site, row):
     states.check_always(site, row)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("user, password, outcome, status", [
+    ("good", "right", "granted", 200),
+    ("good", "wrong", "wrong-password", 401),
+    ("unknown", "right", "wrong-password", 401),
+    # The bind says so; the search that comes next is only refused.
+    ("must-change", "right", "password-must-change", 403),
+])
+def test_bound_as_the_user(site, server, user, password, outcome, status):
+    answer = site.get(f"/in/{server}/as-user/", login=(f"{user}.proven", states.PASSWORDS[password]))
+    verify(site, answer, outcome, status)
 
 
 def shown(site, server, state, more=""):
