@@ -23,7 +23,7 @@ def plot(bars):
         top = 36 + ROW * number
         parts += [f'<text x="{LABEL - 10}" y="{top + 17}" text-anchor="end">{escape(title)}</text>',
                   f'<rect x="{LABEL}" y="{top + 3}" width="{ratio / most * SCALE:.1f}" height="20" fill="#2f6f9f"/>',
-                  f'<text x="{at(ratio) + 6:.1f}" y="{top + 17}">{ratio:.2f}</text>']
+                  f'<text x="{LABEL + 8}" y="{top + 17}" fill="#fff">{ratio:.2f}</text>']
         if goal:
             parts.append(f'<line x1="{at(goal):.1f}" x2="{at(goal):.1f}" y1="{top}" y2="{top + 26}" stroke="#c60" '
                          'stroke-width="3"/>')
