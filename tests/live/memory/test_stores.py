@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """AuthStatusCache: what processes and machines share, and what becomes of it when the store is away, full, or lies."""
+import contextlib
 import os
+import socket
+import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
@@ -216,6 +219,55 @@ def test_store_is_frozen(start, start_store, slapd, kind):
     finally:
         store.thaw()
     httpd.stop()
+
+
+class Dripping:
+    """Answers everything by the beginning of an answer that goes on for ever, an octet at a time."""
+
+    def __init__(self, beginning):
+        self.beginning = beginning
+        self.over = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
+
+    def __enter__(self):
+        return self.listener.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for thread in self.threads:
+            thread.join()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.threads.append(threading.Thread(target=self._drip, args=(connection,)))
+                self.threads[-1].start()
+
+    def _drip(self, connection):
+        with connection, contextlib.suppress(OSError):
+            if connection.recv(1):
+                connection.sendall(self.beginning)
+                while not self.over.wait(0.05):
+                    connection.sendall(b"0")
+
+
+@pytest.mark.parametrize("cache, module, beginning", [("redis", "socache_redis", b"$1"), ("memcache", "socache_memcache", b"VALUE a")],
+                         ids=["redis", "memcache"])
+def test_store_drips(start, slapd, cache, module, beginning):
+    """Each octet comes in time, the answer never."""
+    with Dripping(beginning) as port:
+        httpd = start(LOGIN, defines={"LDAP": slapd.port}, cache=f"{cache}:127.0.0.1:{port}", modules=(module,))
+        httpd.log.expect(AWAY)
+        httpd.log.allow(PROVIDERS, "AH01617")
+        for user, password, status in (("ann", RIGHT, 200), ("bob", WRONG, 401), ("grace", RIGHT, 200)):
+            answer = httpd.get("/in/", login=(user, password))
+            assert answer.status == status and answer.seconds < 5
+        httpd.stop()
 
 
 # -- full -------------------------------------------------------------------------------------------------------------
