@@ -9,6 +9,8 @@ import logins
 import pytest
 from mutated import PATIENCE, UNTOUCHED, Directory
 
+from lab.process import poll
+
 COUNT = int(os.environ.get("AUTHSTATUS_MUTATIONS", "1500"))
 SEED = int(os.environ.get("AUTHSTATUS_SEED", random.SystemRandom().randrange(1 << 32)))
 AT_ONCE = 12
@@ -82,7 +84,8 @@ def descriptors(site):
 
 
 def whole(site):
-    assert site.get("/in/plain", login=(UNTOUCHED, UNTOUCHED)).status == 200, "who is not tampered with is let in"
+    # Polled: a machine that is busy does not keep so short a deadline each time.
+    poll(lambda: site.get("/in/plain", login=(UNTOUCHED, UNTOUCHED)).status == 200, 10, "who is not tampered with is let in")
 
 
 def test_nobody_is_let_in_by_mistake(site, directory):
