@@ -28,6 +28,7 @@ apr_status_t as_stand_ins_post_config(void)
     return status;
 }
 
+#ifdef AP_NORMALIZE_MERGE_SLASHES
 /* The path as httpd will see it, but for its decoding. NULL for one that it will not take. */
 static char *normalized(request_rec *r, const char *path)
 {
@@ -53,6 +54,33 @@ static const char *decoded(request_rec *r, const char *segment)
     ap_unescape_url_ex(copy, flags);
     return copy;
 }
+#else
+/* Before 2.4.48 httpd decodes a path first: dots that are encoded would be others afterwards. */
+static char *normalized(request_rec *r, const char *path)
+{
+    char *copy = apr_pstrdup(r->pool, path);
+
+    if (strstr(path, "%2e") || strstr(path, "%2E")) {
+        return NULL;
+    }
+    ap_no2slash(copy);
+    ap_getparents(copy);
+    return copy;
+}
+
+static const char *decoded(request_rec *r, const char *segment)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    char *copy = apr_pstrdup(r->pool, segment);
+
+    if (core->allow_encoded_slashes) {
+        ap_unescape_url_keep2f(copy, (int)core->decode_encoded_slashes);
+    } else {
+        ap_unescape_url(copy);
+    }
+    return copy;
+}
+#endif
 
 /* Adds the path with the segment from `begin` to `end` replaced, but for the last `kept` octets of it. */
 static void add(request_rec *r, apr_array_header_t *all, const char *path, const char *begin, const char *end,
