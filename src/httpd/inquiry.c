@@ -154,9 +154,13 @@ static bool is_named_after(const char *dn, const char *attribute, const char *us
 static bool refusal_proves_entry(const as_inquiry *inquiry, const as_reply *reply)
 {
     const as_directory_settings *settings = inquiry->settings;
-    as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
+    as_ppolicy policy;
 
-    return !settings->uniform_timing && policy.present && !policy.contradictory &&
+    if (settings->uniform_timing) {
+        return false;
+    }
+    policy = as_ppolicy_read(reply->controls, reply->control_count);
+    return policy.present && !policy.contradictory &&
            is_named_after(reply->dn, settings->attributes[0], inquiry->subject.user);
 }
 

@@ -298,12 +298,17 @@ void as_memory_keep(as_memory *memory, const as_subject *subject, const as_remem
 
 /* ---- where entries were found ---- */
 
+/* What an entry is found by; NULL: nothing. */
+static const unsigned char *entry_id(const as_memory *memory, const as_subject *subject, as_hashes *own)
+{
+    return subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, own), AS_HASH_USER) : NULL;
+}
+
 bool as_memory_entry(as_memory *memory, const as_subject *subject, apr_time_t at, apr_pool_t *pool,
                      as_remembered *entry)
 {
     as_hashes own;
-    const unsigned char *id =
-        subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, &own), AS_HASH_USER) : NULL;
+    const unsigned char *id = entry_id(memory, subject, &own);
     as_wanted wanted = {.id = id, .now = as_moment_at(memory, at)};
     unsigned char *payload;
     as_record record;
@@ -325,8 +330,7 @@ void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as
                           apr_time_t now)
 {
     as_hashes own;
-    const unsigned char *id =
-        subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, &own), AS_HASH_USER) : NULL;
+    const unsigned char *id = entry_id(memory, subject, &own);
     as_record record = {.kind = AS_RECORD_ENTRY, .born = as_moment_at(memory, now), .answer = *entry};
     as_slot slot = {.born = record.born, .good_for = memory->times.entry, .place = AS_NO_PLACE};
     size_t length;
@@ -349,8 +353,7 @@ void as_memory_keep_entry(as_memory *memory, const as_subject *subject, const as
 void as_memory_forget_entry(as_memory *memory, const as_subject *subject)
 {
     as_hashes own;
-    const unsigned char *id =
-        subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, &own), AS_HASH_USER) : NULL;
+    const unsigned char *id = entry_id(memory, subject, &own);
 
     if (id) {
         as_table_remove(&memory->entries, id);

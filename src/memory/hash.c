@@ -5,13 +5,16 @@
  */
 #include "memory_private.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #define BLOCK_SIZE 64 /* of SHA-256 */
+
+as_octets as_octets_of(const char *text)
+{
+    return (as_octets){text, text ? strlen(text) : 0};
+}
 
 static bool fill_block(unsigned char block[BLOCK_SIZE], const unsigned char *key, size_t length)
 {

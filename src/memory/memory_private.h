@@ -60,6 +60,9 @@ typedef struct as_octets {
     size_t length;
 } as_octets;
 
+/* Of a text; NULL has none. */
+as_octets as_octets_of(const char *text);
+
 bool as_keyed_create(as_keyed *keyed, const unsigned char *key, size_t length);
 void as_keyed_destroy(as_keyed *keyed);
 /* Of `count` parts, each preceded by its length, so that no two lists of parts give the same octets. Nothing of the
@@ -197,7 +200,7 @@ typedef union as_lock {
 
 typedef struct as_slot {
     unsigned char id[AS_NEAR_SIZE];
-    unsigned char proof[AS_NEAR_SIZE]; /* AS_HASH_SECRET of an acceptance; else zero */
+    unsigned char proof[AS_NEAR_SIZE]; /* AS_HASH_SECRET; nobody looks at it but for an acceptance */
     as_moment born;
     apr_interval_time_t good_for;
     uint32_t place, generation; /* it is as old as that; place AS_NO_PLACE: nobody else tells of a newer one */

@@ -58,11 +58,6 @@ as_record_kind as_record_kind_of(const as_finding *finding)
     return AS_RECORD_NONE;
 }
 
-static as_octets text(const char *string)
-{
-    return (as_octets){string, string ? strlen(string) : 0};
-}
-
 static const char *label_of(as_record_kind kind)
 {
     static const char *const labels[] = {"none",   "acceptance",    "refusal",        "entry",
@@ -74,16 +69,16 @@ static const char *label_of(as_record_kind kind)
 bool as_record_id(const as_memory *memory, as_record_kind kind, const as_subject *subject,
                   unsigned char id[AS_HASH_SIZE])
 {
-    as_octets parts[] = {text(label_of(kind)), text(subject->scope), text(subject->directory), text(subject->user),
-                         text(subject->password)};
+    as_octets parts[] = {as_octets_of(label_of(kind)), as_octets_of(subject->scope), as_octets_of(subject->directory),
+                         as_octets_of(subject->user), as_octets_of(subject->password)};
 
     return as_keyed_hash(&memory->keyed, parts, kind == AS_RECORD_REFUSAL ? 5 : 4, id);
 }
 
 bool as_record_proof(const as_memory *memory, const as_subject *subject, unsigned char proof[AS_HASH_SIZE])
 {
-    as_octets parts[] = {text("password"), text(subject->scope), text(subject->directory), text(subject->user),
-                         text(subject->password)};
+    as_octets parts[] = {as_octets_of("password"), as_octets_of(subject->scope), as_octets_of(subject->directory),
+                         as_octets_of(subject->user), as_octets_of(subject->password)};
 
     return as_keyed_hash(&memory->keyed, parts, 5, proof);
 }
@@ -91,7 +86,7 @@ bool as_record_proof(const as_memory *memory, const as_subject *subject, unsigne
 static bool seal_of(const as_memory *memory, const unsigned char *id, const unsigned char *payload, size_t length,
                     unsigned char seal[AS_HASH_SIZE])
 {
-    as_octets parts[] = {text("seal"), {id, AS_HASH_SIZE}, {payload, length}};
+    as_octets parts[] = {as_octets_of("seal"), {id, AS_HASH_SIZE}, {payload, length}};
 
     return as_keyed_hash(&memory->keyed, parts, 3, seal);
 }

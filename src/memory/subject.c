@@ -4,8 +4,6 @@
  */
 #include "memory_private.h"
 
-#include <string.h>
-
 void as_memory_prepare(as_subject *subject, apr_pool_t *pool)
 {
     subject->hashes = apr_palloc(pool, sizeof *subject->hashes);
@@ -18,14 +16,10 @@ as_hashes *as_hashes_of(const as_subject *subject, as_hashes *otherwise)
     return subject->hashes ? subject->hashes : otherwise;
 }
 
-static as_octets text(const char *string)
-{
-    return (as_octets){string, string ? strlen(string) : 0};
-}
-
 static bool hash_user(const as_memory *memory, const as_subject *subject, unsigned char hash[AS_NEAR_SIZE])
 {
-    const as_octets parts[] = {text(subject->scope), text(subject->directory), text(subject->user)};
+    const as_octets parts[] = {as_octets_of(subject->scope), as_octets_of(subject->directory),
+                               as_octets_of(subject->user)};
 
     return as_near_hash(&memory->near, parts, 3, hash);
 }
@@ -35,7 +29,7 @@ static bool hash_secret(const as_memory *memory, const as_subject *subject, as_h
                         unsigned char hash[AS_NEAR_SIZE])
 {
     const unsigned char *user = as_hash_of(memory, subject, hashes, AS_HASH_USER);
-    const as_octets parts[] = {{user, AS_NEAR_SIZE}, text(subject->password)};
+    const as_octets parts[] = {{user, AS_NEAR_SIZE}, as_octets_of(subject->password)};
 
     return user && as_near_hash(&memory->near, parts, 2, hash);
 }
