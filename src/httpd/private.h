@@ -261,6 +261,8 @@ int as_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
 bool as_store_child_init(apr_pool_t *pool, server_rec *s);
 /* NULL: nothing is remembered (AuthStatusCache Off). */
 as_memory *as_store_memory(void);
+/* Memory that the processes share, and that outlasts restarts, until the server is stopped. Zeros when it is new. */
+apr_status_t as_outlasting_memory(server_rec *s, const char *key, apr_size_t size, void **into, bool *is_new);
 /* NULL before the configuration is read. */
 as_counters *as_store_counters(void);
 

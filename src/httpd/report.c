@@ -5,7 +5,6 @@
 #include "private.h"
 
 #include <apr_lib.h>
-#include <apr_shm.h>
 #include <apr_strings.h>
 
 #define LOGGED_USER_MAX 128
@@ -96,24 +95,16 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
 
 apr_status_t as_report_post_config(server_rec *s)
 {
-    apr_pool_t *process = s->process->pool;
-    apr_shm_t *segment;
-    void *kept = NULL;
-    apr_status_t status;
+    void *kept;
+    bool is_new;
+    apr_status_t status = as_outlasting_memory(s, OUTAGES_KEY, as_outages_size(), &kept, &is_new);
 
-    apr_pool_userdata_get(&kept, OUTAGES_KEY, process);
-    if (!kept) {
-        status = apr_shm_create(&segment, as_outages_size(), NULL, process);
-        if (status != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0095: no shared memory");
-            return status;
-        }
-        kept = apr_shm_baseaddr_get(segment);
-        memset(kept, 0, as_outages_size());
-        apr_pool_userdata_setn(kept, OUTAGES_KEY, NULL, process);
+    if (status == APR_SUCCESS) {
+        outages = kept;
+    } else {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0095: no shared memory");
     }
-    outages = kept;
-    return APR_SUCCESS;
+    return status;
 }
 
 /* The local time of what was so long ago. */

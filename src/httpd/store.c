@@ -213,27 +213,41 @@ static apr_status_t end_store(void *data)
     return APR_SUCCESS;
 }
 
-/* The counters outlive a restart: they count since the server was started. */
-static apr_status_t open_counters(server_rec *s)
+apr_status_t as_outlasting_memory(server_rec *s, const char *key, apr_size_t size, void **into, bool *is_new)
 {
     apr_pool_t *process = s->process->pool;
     apr_shm_t *segment;
     void *kept = NULL;
-    apr_status_t status;
+    apr_status_t status = APR_SUCCESS;
 
-    apr_pool_userdata_get(&kept, COUNTERS_KEY, process);
+    apr_pool_userdata_get(&kept, key, process);
+    *is_new = !kept;
     if (!kept) {
-        status = apr_shm_create(&segment, as_counters_size(), NULL, process);
-        if (status != APR_SUCCESS) {
-            return status;
+        status = apr_shm_create(&segment, size, NULL, process);
+        if (status == APR_SUCCESS) {
+            kept = apr_shm_baseaddr_get(segment);
+            memset(kept, 0, size);
+            apr_pool_userdata_setn(kept, key, NULL, process);
         }
-        kept = apr_shm_baseaddr_get(segment);
-        memset(kept, 0, as_counters_size());
-        as_counters_begin(kept, apr_time_now());
-        apr_pool_userdata_setn(kept, COUNTERS_KEY, NULL, process);
     }
-    counters = kept;
-    return APR_SUCCESS;
+    *into = kept;
+    return status;
+}
+
+/* They count since the server was started. */
+static apr_status_t open_counters(server_rec *s)
+{
+    void *kept;
+    bool is_new;
+    apr_status_t status = as_outlasting_memory(s, COUNTERS_KEY, as_counters_size(), &kept, &is_new);
+
+    if (status == APR_SUCCESS) {
+        if (is_new) {
+            as_counters_begin(kept, apr_time_now());
+        }
+        counters = kept;
+    }
+    return status;
 }
 
 /* The provider of AuthStatusCache, or shmcb where it is loaded and nothing was said. */
