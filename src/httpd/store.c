@@ -227,7 +227,8 @@ apr_status_t as_outlasting_memory(server_rec *s, const char *key, apr_size_t siz
         if (status == APR_SUCCESS) {
             kept = apr_shm_baseaddr_get(segment);
             memset(kept, 0, size);
-            apr_pool_userdata_setn(kept, key, NULL, process);
+            /* Not setn: the key is in this module, which a restart unloads. */
+            apr_pool_userdata_set(kept, key, NULL, process);
         }
     }
     *into = kept;

@@ -281,6 +281,23 @@ def test_all_processes_are_added_up(start, slapd):
     assert server_of(site, slapd.port) is None
 
 
+def test_outlasts_a_restart_that_loads_the_module_elsewhere(start):
+    """What is in the module's own memory may be gone, or be somewhere else, afterwards."""
+    site = start("<Location /report>\n    SetHandler authstatus-report\n    Require local\n</Location>\n"
+                 "<Location /closed>\n    AuthStatus On\n    Require all denied\n</Location>")
+    site.log.allow("AH01630")
+    assert site.get("/closed").status == 403
+    assert counts(site)["access-denied"] == 1
+    for number in range(4):
+        lines = site.configuration.read_text().splitlines(keepends=True)
+        module = next(line for line in lines if line.startswith("LoadModule authstatus_module"))
+        lines.remove(module)
+        lines.insert(1 + 4 * number, module)
+        site.configuration.write_text("".join(lines))
+        site.reload()
+        poll(lambda: counts(site)["access-denied"] == 1, 10, "the count of before")
+
+
 # -- mod_status -------------------------------------------------------------------------------------------------------
 
 def test_mod_status(site):
