@@ -5,21 +5,12 @@ import tempfile
 from pathlib import Path
 
 from lab.httpd import Httpd
-from lab.slapd import Database, Slapd
+from lab.slapd import TOP, Database, Slapd
 from lab.stores import Memcached, Redis, key_file
 
 USERS = 1000
 PASSWORD = "Pw!right"
-TOP = """dn: @SUFFIX@
-objectClass: organization
-o: @NAME@
-
-dn: cn=service,@SUFFIX@
-objectClass: organizationalRole
-objectClass: simpleSecurityObject
-userPassword: @SERVICE_PASSWORD@
-
-dn: ou=policies,@SUFFIX@
+PEOPLE = TOP + """dn: ou=policies,@SUFFIX@
 objectClass: organizationalUnit
 
 """
@@ -79,7 +70,7 @@ class Sites:
         """debug="stats": it writes down what it is asked, which takes a third of its time."""
         room = self.room("slapd")
         ldif = room / "people.ldif"
-        ldif.write_text(TOP + "".join(map(PERSON.format, range(users))))
+        ldif.write_text(PEOPLE + "".join(map(PERSON.format, range(users))))
         slapd = Slapd(room, [Database("o=bench", ldif, ("maxsize 2147483648",))], debug=debug).start()
         self.stack.callback(slapd.stop)
         return slapd

@@ -23,19 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
 
 from lab import dirsrv, samba  # noqa: E402
 from lab.httpd import Httpd  # noqa: E402
-from lab.slapd import Database, Slapd  # noqa: E402
+from lab.slapd import TOP, Database, Slapd  # noqa: E402
 
 KINDS = ("on", "off", "mod_authnz_ldap")
-PEOPLE = """dn: @SUFFIX@
-objectClass: organization
-o: @NAME@
-
-dn: cn=service,@SUFFIX@
-objectClass: organizationalRole
-objectClass: simpleSecurityObject
-userPassword: @SERVICE_PASSWORD@
-
-dn: uid=known,@SUFFIX@
+PEOPLE = TOP + """dn: uid=known,@SUFFIX@
 objectClass: inetOrgPerson
 cn: known
 sn: known

@@ -2,7 +2,6 @@
 """A trial: a directory that fails now and then, an httpd that is restarted gracefully every few seconds and one that never
 is, traffic on both, and the accounts afterwards."""
 import asyncio
-import os
 import re
 import sys
 import time
@@ -11,9 +10,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "live"))
 
-from lab.httpd import MODULE, MPMS, PROGRAM, SANITIZE, Httpd  # noqa: E402, F401
+from lab.httpd import MODULE, MPMS, PROGRAM, SANITIZE, Httpd, open_descriptors, private_memory  # noqa: E402, F401
 from lab.process import poll  # noqa: E402
-from lab.slapd import Database, Slapd  # noqa: E402
+from lab.slapd import TOP, Database, Slapd  # noqa: E402
 
 from traffic import RIGHT, USERS, Tally, Times, ask_missing, client  # noqa: E402
 
@@ -56,16 +55,7 @@ Use Login /masked "ldap://127.0.0.1:${{LDAP}}" o=load
 """
 MORE = {"event": "ServerLimit 16\n", "worker": "ServerLimit 16\n", "prefork": "ServerLimit 64\nMaxRequestWorkers 64\n"}
 
-TOP = """dn: @SUFFIX@
-objectClass: organization
-o: @NAME@
-
-dn: cn=service,@SUFFIX@
-objectClass: organizationalRole
-objectClass: simpleSecurityObject
-userPassword: @SERVICE_PASSWORD@
-
-dn: ou=policies,@SUFFIX@
+PEOPLE = TOP + """dn: ou=policies,@SUFFIX@
 objectClass: organizationalUnit
 
 dn: cn=default,ou=policies,@SUFFIX@
@@ -95,7 +85,7 @@ KNOWN = re.compile(r"AH0161[478]|AH01631|AH01630|AH0309[23]|\bAS0\d\d\d\b|AH0028
 
 def make_slapd(room):
     ldif = room / "people.ldif"
-    ldif.write_text(TOP + "".join(PERSON.format(name, RIGHT.format(name)) + MORE_OF.get(name, "") for name in USERS))
+    ldif.write_text(PEOPLE + "".join(PERSON.format(name, RIGHT.format(name)) + MORE_OF.get(name, "") for name in USERS))
     return Slapd(room, [Database("o=load", ldif, ("ppolicy_use_lockout",))])
 
 
@@ -124,27 +114,12 @@ class Rooms:
 
 def descriptors(httpd):
     """Of the parent, and the most that one of its children has."""
-    def count(pid):
-        try:
-            return len(os.listdir(f"/proc/{pid}/fd"))
-        except FileNotFoundError:
-            return 0
-    return count(httpd.child.pid), max(map(count, httpd.children()), default=0)
-
-
-def parent_memory(httpd):
-    with open(f"/proc/{httpd.child.pid}/smaps_rollup") as maps:
-        return sum(int(line.split()[1]) for line in maps if line.startswith("Private_")) * 1024
-
-
-def scoreboard(httpd):
-    report = httpd.get("/status?auto").body.decode()
-    return re.search(r"^Scoreboard: (.*)$", report, re.M)[1]
+    return open_descriptors(httpd.child.pid), max(map(open_descriptors, httpd.children()), default=0)
 
 
 def is_idle(httpd):
     """Nobody is at work but who asks: no request, no answer, no generation that has not ended."""
-    board = scoreboard(httpd)
+    board = httpd.scoreboard()
     return len(re.findall(r"[^_.SK]", board)) == 1 and board.count("W") == 1
 
 
@@ -229,7 +204,7 @@ def run(rooms, mpm, plan, say):
             poll(lambda: b"resuming normal operations" in httpd.log.path.read_bytes(), 20, "httpd is up")
             httpd.reload()
             poll(lambda: is_idle(httpd), 20, "idle")
-        before = {httpd: (descriptors(httpd)[0], parent_memory(httpd)) for httpd in (restarted, steady)}
+        before = {httpd: (descriptors(httpd)[0], private_memory(httpd.child.pid)) for httpd in (restarted, steady)}
         count, away, warm = asyncio.run(traffic(restarted, steady, slapd, plan, tally))
         problems = accounts(restarted, steady, before, warm, tally, say)
     finally:
@@ -252,10 +227,10 @@ def accounts(restarted, steady, before, warm, tally, say):
         try:
             poll(lambda: is_idle(httpd), 30, "idle")
         except Exception:
-            problems.append(f"{name}: somebody is still at work: {scoreboard(httpd)}")
+            problems.append(f"{name}: somebody is still at work: {httpd.scoreboard()}")
         parent, memory = before[httpd]
         now_parent, now_children = descriptors(httpd)
-        grown = parent_memory(httpd) - memory
+        grown = private_memory(httpd.child.pid) - memory
         # Of a child: its own, and the sessions that it keeps, two kinds for each thread.
         most = 16 + 2 * (1 if httpd.mpm == "prefork" else THREADS)
         say(f"{name}: descriptors of the parent {parent} -> {now_parent}, of a child {now_children} (of {most}); "

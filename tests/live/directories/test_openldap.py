@@ -8,7 +8,7 @@ import ldap
 import pytest
 
 from directories import states
-from lab.slapd import Database
+from lab.slapd import TOP, Database
 from lab.verify import verify
 
 HERE = Path(__file__).parent
@@ -19,17 +19,7 @@ SERVERS = {
 }
 DAY = 86400
 
-TOP = """
-dn: @SUFFIX@
-objectClass: organization
-o: @NAME@
-
-dn: cn=service,@SUFFIX@
-objectClass: organizationalRole
-objectClass: simpleSecurityObject
-userPassword: @SERVICE_PASSWORD@
-
-dn: ou=policies,@SUFFIX@
+UNITS = TOP + """dn: ou=policies,@SUFFIX@
 objectClass: organizationalUnit
 
 dn: ou=people,@SUFFIX@
@@ -81,7 +71,7 @@ def entry(dn, object_class, attributes):
 
 
 def people(server):
-    entries = [TOP]
+    entries = [UNITS]
     for name, settings in POLICIES.items():
         entries.append(entry(f"cn={name},ou=policies", "organizationalRole pwdPolicy",
                              {"pwdAttribute": "userPassword", **settings}))

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same fault for an httpd of each MPM at once, and whether a server is whole afterwards."""
-import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.httpd import MPMS
+from lab.httpd import MPMS, open_descriptors
 from lab.process import poll
 
 STATUS = """ExtendedStatus On
@@ -36,18 +35,12 @@ class Every:
 
 def descriptors(httpd):
     """The most that one of its children has."""
-    def count(pid):
-        try:
-            return len(os.listdir(f"/proc/{pid}/fd"))
-        except FileNotFoundError:
-            return 0
-    return max(map(count, httpd.children()))
+    return max(map(open_descriptors, httpd.children()))
 
 
 def at_work(httpd):
     """Scoreboard letters of those at work, without the one that asks."""
-    report = httpd.get("/status?auto").body.decode()
-    return re.sub(r"[_.SK]", "", re.search(r"^Scoreboard: (.*)$", report, re.M)[1]).replace("W", "", 1)
+    return re.sub(r"[_.SK]", "", httpd.scoreboard()).replace("W", "", 1)
 
 
 def is_whole(httpd, login, path, seconds=10):

@@ -251,11 +251,11 @@ class Httpd:
 
     def resident_memory(self):
         """Octets that all children have to themselves."""
-        total = 0
-        for number in self.children():
-            with open(f"/proc/{number}/smaps_rollup") as maps:
-                total += sum(int(line.split()[1]) for line in maps if line.startswith("Private_")) * 1024
-        return total
+        return sum(map(private_memory, self.children()))
+
+    def scoreboard(self):
+        """The letters of mod_status, which is at /status."""
+        return re.search(r"^Scoreboard: (.*)$", self.get("/status?auto").body.decode(), re.M)[1]
 
     def cpu_seconds(self):
         """What all children have used."""
@@ -297,6 +297,20 @@ class Httpd:
     def outcome_lines(self, answer):
         """This module's lines for outcomes, of one request."""
         return [line for line in self.log.of(answer.row) if line.module == "authstatus" and tag_of(line) in TAGS]
+
+
+def open_descriptors(pid):
+    """How many a process has; none if it has ended."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except FileNotFoundError:
+        return 0
+
+
+def private_memory(pid):
+    """Octets that a process has to itself."""
+    with open(f"/proc/{pid}/smaps_rollup") as maps:
+        return sum(int(line.split()[1]) for line in maps if line.startswith("Private_")) * 1024
 
 
 def tag_of(line):

@@ -15,6 +15,17 @@ from .process import Child, listens, poll, reserve_port
 Database = namedtuple("Database", "suffix ldif options", defaults=((),))
 
 SERVICE_PASSWORD = "Pw!service"
+# What every LDIF begins with: the suffix, and who searches.
+TOP = """dn: @SUFFIX@
+objectClass: organization
+o: @NAME@
+
+dn: cn=service,@SUFFIX@
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+userPassword: @SERVICE_PASSWORD@
+
+"""
 
 
 def _program(name):
