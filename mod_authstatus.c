@@ -5,7 +5,8 @@
  * The front door: the module record, and every hook with its place in the order and the reason for it. Wiring only.
  */
 #define AUTHSTATUS_FRONT_DOOR
-#include "src/httpd/private.h"
+#include "src/httpd/answer/answer.h"
+#include "src/httpd/mask/mask.h"
 
 #include <ap_provider.h>
 #include <http_core.h>
@@ -16,12 +17,12 @@ module AP_MODULE_DECLARE_DATA authstatus_module;
 
 static const char *authstatus_outcome(request_rec *r)
 {
-    const as_exchange *exchange = as_exchange_peek(r);
+    const as_transaction *transaction = as_transaction_peek(r);
 
-    if (exchange && exchange->truth) {
-        exchange = exchange->truth;
+    if (transaction && transaction->truth) {
+        transaction = transaction->truth;
     }
-    return exchange && exchange->decided ? as_outcome_describe(exchange->finding.outcome)->name : NULL;
+    return transaction && transaction->decided ? as_outcome_describe(transaction->finding.outcome)->name : NULL;
 }
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
@@ -29,8 +30,8 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)plog;
     (void)ptemp;
     as_settings_serve(false);
-    as_authz_wrap_ldap(pconf);
-    return as_store_pre_config(pconf);
+    as_require_wrap_ldap(pconf);
+    return as_socache_pre_config(pconf);
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -46,23 +47,23 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0098: OpenSSL has no SHA-256 here");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (as_report_post_config(s) != APR_SUCCESS) {
+    if (as_log_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = as_store_post_config(pconf, ptemp, s);
-    return status == OK ? as_page_post_config(pconf, ptemp, s) : status;
+    status = as_socache_post_config(pconf, ptemp, s);
+    return status == OK ? as_report_post_config(pconf, ptemp, s) : status;
 }
 
 static void child_init(apr_pool_t *pool, server_rec *s)
 {
     as_settings_serve(true);
-    as_named_child_init(pool);
-    if (!as_inquiry_child_init(pool, s) || !as_store_child_init(pool, s)) {
+    as_interned_child_init(pool);
+    if (!as_process_child_init(pool, s)) {
         /* Another takes its place. */
         ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0097: no memory for a child to begin with: it ends");
         exit(APEXIT_CHILDSICK);
     }
-    as_servers_child_init(pool);
+    as_server_stats_child_init(pool);
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -78,10 +79,10 @@ static void register_hooks(apr_pool_t *pool)
                               AP_AUTH_INTERNAL_PER_CONF);
 
     /* Before all others, for each of these runs the others itself and has the last word on what they said. */
-    ap_hook_check_access_ex(as_phase_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_authn(as_phase_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_authz(as_phase_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_handler(as_phase_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* Masking takes the request before all others, looks again when its place is known and when it is allowed, and has
      * the handlers to itself. Its filters go in after those of all others. */
@@ -93,20 +94,20 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
     as_mask_register_filters();
     /* Nearest to httpd's own page: filters of other modules see ours. */
-    ap_hook_insert_error_filter(as_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
-    as_body_register_filter();
+    ap_hook_insert_error_filter(as_error_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
+    as_error_body_register_filter();
 
     /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
-    ap_hook_handler(as_page_handler, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(as_switch_handler, NULL, NULL, APR_HOOK_MIDDLE);
-    as_page_register_status();
+    ap_hook_handler(as_report_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(as_relogin_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    as_report_register_status();
     /* Behind httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* After authentication, before mod_headers and the handlers read the variables. */
-    ap_hook_fixups(as_phase_fixups, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_fixups(as_hook_fixups, NULL, NULL, APR_HOOK_FIRST);
     /* Before mod_log_config writes the line that the notes are for. */
-    ap_hook_log_transaction(as_phase_log, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_log_transaction(as_hook_log, NULL, NULL, APR_HOOK_FIRST);
 
     APR_REGISTER_OPTIONAL_FN(authstatus_outcome);
 }

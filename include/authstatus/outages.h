@@ -25,6 +25,8 @@ typedef struct as_outages as_outages;
 
 /* Octets that they need. All zero is their beginning; aligned as malloc aligns. */
 size_t as_outages_size(void);
+/* To be raised when what lies there changes, the order of outcomes too. */
+#define AS_OUTAGES_LAYOUT 1
 int64_t as_outages_clock(void);
 
 typedef struct as_outage_news {

@@ -19,13 +19,13 @@ typedef enum as_step {
 
 /* Why there is no LDAP result. */
 typedef enum as_failure {
-    AS_FAILURE_NONE,       /* there is one: `code` */
-    AS_FAILURE_DOWN,       /* refused, reset, closed, unreachable, no such host, an answer that is not LDAP */
-    AS_FAILURE_TIMEOUT,    /* the deadline passed */
-    AS_FAILURE_OVERLOAD,   /* our own limit on waiting requests */
-    AS_FAILURE_LEFT_ALONE, /* the breaker of every server is open */
-    AS_FAILURE_TLS,        /* handshake or certificate refused, by us or by the server */
-    AS_FAILURE_LOCAL       /* nothing was sent: no memory, a filter or a URL that libldap does not take */
+    AS_FAILURE_NONE,         /* there is one: `code` */
+    AS_FAILURE_DOWN,         /* refused, reset, closed, unreachable, no such host, an answer that is not LDAP */
+    AS_FAILURE_TIMEOUT,      /* the deadline passed */
+    AS_FAILURE_OVERLOAD,     /* our own limit on waiting requests */
+    AS_FAILURE_CIRCUIT_OPEN, /* the breaker of every server is open */
+    AS_FAILURE_TLS,          /* handshake or certificate refused, by us or by the server */
+    AS_FAILURE_LOCAL         /* nothing was sent: no memory, a filter or a URL that libldap does not take */
 } as_failure;
 
 /* A response control (RFC 4511 4.1.11). */

@@ -392,7 +392,7 @@ static as_outcome of_failure(as_failure failure)
 {
     switch (failure) {
     case AS_FAILURE_DOWN:
-    case AS_FAILURE_LEFT_ALONE:
+    case AS_FAILURE_CIRCUIT_OPEN:
         return AS_OUTCOME_DIRECTORY_DOWN;
     case AS_FAILURE_TIMEOUT:
         return AS_OUTCOME_DIRECTORY_TIMEOUT;

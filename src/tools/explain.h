@@ -23,7 +23,7 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
-#include "authstatus/directory.h"
+#include "authstatus/ldap.h"
 #include "authstatus/outcome.h"
 #include "authstatus/verdict.h"
 

@@ -19,7 +19,7 @@ typedef struct watch {
     explain_teller *tell;
 } watch;
 
-static void note_step(void *data, const as_sight *sight)
+static void note_step(void *data, const as_trace_step *sight)
 {
     watch *seen = data;
     explain_step *step = apr_array_push(seen->story->steps);
@@ -92,14 +92,14 @@ static bool decided_by_credentials(explain_story *story)
 static void ask_directory(explain_story *story, as_directories *all, apr_time_t deadline)
 {
     const explain_wish *wish = story->wish;
-    const as_question question = {.settings = &wish->settings,
-                                  .user = wish->user,
-                                  .password = wish->password,
-                                  .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
-                                  .deadline = deadline};
+    const as_query question = {.settings = &wish->settings,
+                               .user = wish->user,
+                               .password = wish->password,
+                               .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
+                               .deadline = deadline};
 
     if (wish->user) {
-        as_directory_ask(all, &question, story->pool, &story->reply);
+        as_directory_query(all, &question, story->pool, &story->reply);
     } else {
         as_directory_probe(all, &wish->settings, NULL, deadline, story->pool, &story->reply);
     }
@@ -149,9 +149,9 @@ explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_p
         if (!all) {
             return NULL;
         }
-        as_directories_observe(all, note_step, &seen);
+        as_directories_trace(all, note_step, &seen);
         ask_directory(story, all, deadline);
-        as_directories_observe(all, NULL, NULL);
+        as_directories_trace(all, NULL, NULL);
         story->asked = true;
         story->partial = is_partial(story);
         story->finding = as_outcome_find(&story->reply);

@@ -6,7 +6,7 @@
  */
 #include <apr_general.h>
 
-#include "directory/login.c"
+#include "ldap/search_bind.c"
 #include "fuzz.h"
 
 static const char *const filters[] = {NULL, "(objectClass=*)", "(|(a=b)(!(c=d\\29*)))"};

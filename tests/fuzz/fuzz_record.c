@@ -6,16 +6,16 @@
 #include <apr_general.h>
 
 #include "fuzz.h"
-#include "memory/memory_private.h"
+#include "cache/cache_private.h"
 
 static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
-static const as_memory_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0};
+static const as_cache_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0};
 static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true};
-static const as_subject subject = {"www", "d1", "alice", "secret", NULL};
+static const as_cache_key subject = {"www", "d1", "alice", "secret", NULL};
 static const apr_time_t now = 1700000000 * APR_USEC_PER_SEC;
 
 typedef struct input {
-    as_memory *memory;
+    as_cache *memory;
     const uint8_t *data;
     size_t size;
     bool sealed;
@@ -53,7 +53,7 @@ static apr_status_t drop(void *context, const unsigned char *id, unsigned int id
     return APR_SUCCESS;
 }
 
-static void check_answer(const as_remembered *answer)
+static void check_answer(const as_cached_answer *answer)
 {
     as_class of = as_outcome_describe(answer->finding.outcome)->of;
 
@@ -68,7 +68,7 @@ static void check_answer(const as_remembered *answer)
     }
 }
 
-static void check_parsed(const as_memory *memory, const input *in, apr_pool_t *pool)
+static void check_parsed(const as_cache *memory, const input *in, apr_pool_t *pool)
 {
     as_record record;
     size_t length;
@@ -89,11 +89,11 @@ static int64_t stopped(void)
 
 static void check(const input *in, apr_pool_t *pool)
 {
-    as_remembered answer;
+    as_cached_answer answer;
     apr_time_t stamp;
     long wait;
 
-    if (as_memory_recall(in->memory, &subject, now, pool, &answer)) {
+    if (as_cache_get(in->memory, &subject, now, pool, &answer)) {
         must(in->sealed);
         check_answer(&answer);
     }
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     apr_initialize();
     must(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    in.memory = as_memory_create(pool, &times, &store, key, AS_KEY_SIZE, 8);
+    in.memory = as_cache_create(pool, &times, &store, key, AS_KEY_SIZE, 8);
     must(in.memory != NULL);
     in.memory->mono = stopped;
     in.sealed = data[0] == 's';

@@ -8,7 +8,7 @@
 #include <apr_strings.h>
 #include <ldap.h>
 
-#include "authstatus/directory.h"
+#include "authstatus/ldap.h"
 #include "fuzz.h"
 
 #define HOST "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:"
@@ -52,7 +52,7 @@ static const char *written(apr_pool_t *pool, const as_directory_settings *settin
     const char *url = "ldap://", *between = "";
 
     for (int i = 0; i < settings->server_count; i++, between = " ") {
-        const as_server_address *server = &settings->servers[i];
+        const as_ldap_server *server = &settings->servers[i];
         bool is_v6 = strchr(server->host, ':') != NULL;
         url = apr_psprintf(pool, "%s%s%s%s%s:%d", url, between, is_v6 ? "[" : "", server->host, is_v6 ? "]" : "",
                            server->port);
@@ -84,7 +84,7 @@ static void read_url(apr_pool_t *pool, const char *mode, const char *url)
     }
     check(&first);
     must(as_directory_parse_url(pool, written(pool, &first), word_for(first.security), &second) == NULL);
-    must(strcmp(as_directory_name(pool, &first), as_directory_name(pool, &second)) == 0);
+    must(strcmp(as_directory_fingerprint(pool, &first), as_directory_fingerprint(pool, &second)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -10,12 +10,12 @@
  * AUTHSTATUS_FUZZ_ARGUMENTS, words, are libFuzzer's where there is one (WITH_LIBFUZZER); else the files to replay.
  */
 #define AUTHSTATUS_REPLAY_MAIN replay_main
-#include "httpd/body.c"
+#include "httpd/answer/error_body.c"
 
 #include <http_config.h>
 
 #include "fuzz.h"
-#include "httpd/mask.h"
+#include "httpd/mask/mask.h"
 
 #ifdef WITH_LIBFUZZER
 /* httpd's own reader of expressions ends the process where it does not know what to do. */
@@ -50,7 +50,7 @@ static void check_section(apr_pool_t *pool, ap_conf_vector_t *vector, server_rec
     const as_directory_settings *directory = as_section_directory(merged, as_server_of(fresh), pool);
     as_directory_limits limits = as_server_limits(as_server_of(fresh), 16);
 
-    must(directory == NULL || as_directory_name(pool, directory) != NULL);
+    must(directory == NULL || as_directory_fingerprint(pool, directory) != NULL);
     must(limits.in_flight > 0 && limits.breaker_failures > 0 && limits.breaker_time > 0);
     must(as_section_deadline(merged) > 0);
     for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
@@ -117,15 +117,15 @@ static void run_path(apr_pool_t *pool, const char *path)
     r->pool = pool;
     r->server = server;
     r->per_dir_config = server->lookup_defaults;
-    must(as_stand_ins_post_config() == APR_SUCCESS);
-    all = as_stand_ins(r, path);
+    must(as_decoys_post_config() == APR_SUCCESS);
+    all = as_decoys(r, path);
     must(all->nelts >= 1);
     for (int i = 0; i < all->nelts; i++) {
-        const as_stand_in *stand_in = &APR_ARRAY_IDX(all, i, as_stand_in);
+        const as_decoy *stand_in = &APR_ARRAY_IDX(all, i, as_decoy);
         const char *found = strstr(stand_in->path, stand_in->name);
         must(stand_in->path[0] == '/' && found && found[-1] == '/');
         must(!strchr(stand_in->segment, '/') || strchr(path, '%'));
-        must(!strstr(as_stand_in_undo(pool, stand_in, stand_in->path), stand_in->name));
+        must(!strstr(as_decoy_undo(pool, stand_in, stand_in->path), stand_in->name));
     }
 }
 

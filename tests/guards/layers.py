@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Dependencies run downward only: front door -> httpd -> memory, directory -> core.
+"""Dependencies run downward only: front door -> httpd -> login -> ldap, cache -> core; tools stand on login.
 
-Twice over: by what the sources include, and by the symbols that the objects of a room ask the linker for.
+Twice over: by what the sources include, and by the symbols that the objects of a floor ask the linker for.
 """
 
 import os
@@ -11,16 +11,17 @@ import re
 
 from guard import Guard, nm, without_comments
 
-# A room, and the rooms it may know.
+# A floor, and the floors it may know.
 MAY_KNOW = {
     "core": {"core"},
-    "directory": {"core", "directory"},
-    "memory": {"core", "memory"},
-    "tools": {"core", "directory", "tools"},
-    "httpd": {"core", "directory", "memory", "httpd"},
-    "front door": {"core", "directory", "memory", "httpd", "front door"},
+    "ldap": {"core", "ldap"},
+    "cache": {"core", "cache"},
+    "login": {"core", "ldap", "cache", "login"},
+    "tools": {"core", "ldap", "cache", "login", "tools"},
+    "httpd": {"core", "ldap", "cache", "login", "httpd"},
+    "front door": {"core", "ldap", "cache", "login", "httpd", "front door"},
 }
-BUILT = ("core", "directory", "memory", "httpd")  # rooms that must have something in them
+BUILT = ("core", "ldap", "cache", "httpd")  # rooms that must have something in them
 
 # Whose the headers in include/ are. A new one is entered here by who adds it.
 INTERFACES = {
@@ -31,21 +32,23 @@ INTERFACES = {
     "authstatus/ppolicy.h": "core",
     "authstatus/reply.h": "core",
     "authstatus/verdict.h": "core",
-    "authstatus/directory.h": "directory",
-    "authstatus/memory.h": "memory",
-    "authstatus/outages.h": "memory",
+    "authstatus/ldap.h": "ldap",
+    "authstatus/cache.h": "cache",
+    "authstatus/login.h": "login",
+    "authstatus/outages.h": "cache",
     "mod_authstatus.h": "httpd",
 }
-# The directory room returns replies and knows nothing of what they mean.
-NOT_FOR_DIRECTORY = {"authstatus/outcome.h", "authstatus/outcome.def", "authstatus/verdict.h"}
+# The LDAP client returns replies and knows nothing of what they mean.
+NOT_FOR_LDAP = {"authstatus/outcome.h", "authstatus/outcome.def", "authstatus/verdict.h"}
 
 HTTPD_HEADER = re.compile(r"(httpd|http_\w+|ap_\w+|util_\w+|mod_\w+|mpm_\w+|scoreboard)\.h")
 FOREIGN_HEADERS = {
     "core": re.compile(
         r"ap[ru](_\w+)?\.h|openssl/.*|lber\.h|(time|threads|pthread|unistd)\.h|(sys|netinet)/.*|" + HTTPD_HEADER.pattern
     ),
-    "directory": HTTPD_HEADER,
-    "memory": re.compile(r"l(dap|ber)\.h|" + HTTPD_HEADER.pattern),
+    "ldap": HTTPD_HEADER,
+    "login": re.compile(r"l(dap|ber)\.h|openssl/.*|" + HTTPD_HEADER.pattern),
+    "cache": re.compile(r"l(dap|ber)\.h|" + HTTPD_HEADER.pattern),
     "tools": HTTPD_HEADER,
 }
 
@@ -58,8 +61,9 @@ FOREIGN_SYMBOLS = {
         r"|(pthread|mtx|cnd|thrd)_.*"
         r"|f?printf|__f?printf_chk|puts|fputs|fopen|open|read|write|socket|connect|send|recv|getenv|setlocale"
     ),
-    "directory": re.compile(r"ap_.*"),
-    "memory": re.compile(r"(ap|ldap|ber)_.*"),
+    "ldap": re.compile(r"ap_.*"),
+    "login": re.compile(r"(ap|ldap|ber)_.*"),
+    "cache": re.compile(r"(ap|ldap|ber)_.*"),
 }
 
 
@@ -98,7 +102,7 @@ def wrong_includes(guard, path, seen):
             yield f"{where}, which is not there"
         elif other not in MAY_KNOW[room]:
             yield f"{where}, of {other}"
-        elif room == "directory" and name in NOT_FOR_DIRECTORY:
+        elif room == "ldap" and name in NOT_FOR_LDAP:
             yield f"{where}: what a reply means is not its business"
 
 
@@ -114,7 +118,7 @@ def instrumented(name):
 
 
 def check_objects(guard, room, least):
-    archive = guard.build / ".libs" / f"lib{room}.a"
+    archive = guard.build / ".libs" / f"lib{'ldapclient' if room == 'ldap' else room}.a"
     if not archive.is_file():
         guard.check(f"{archive.name} was built", [f"{archive} is missing"])
         return
@@ -151,6 +155,7 @@ guard.check(
     [f"{name} is gone" for name in INTERFACES if not (guard.source / "include" / name).is_file()],
 )
 check_objects(guard, "core", 8)
-check_objects(guard, "directory", 5)
-check_objects(guard, "memory", 5)
+check_objects(guard, "ldap", 5)
+check_objects(guard, "cache", 5)
+check_objects(guard, "login", 2)
 guard.end()

@@ -15,7 +15,7 @@ from guard import Guard
 
 HERE = pathlib.Path(__file__).resolve().parent
 COPIED = ["mod_authstatus.c", "include", "src", "tests", "docs", "build", ".ci", "README", "LICENSE", "configure.ac", "Makefile.am"]
-BUILT = ["libcore.a", "libdirectory.a", "libmemory.a", "mod_authstatus.so"]
+BUILT = ["libcore.a", "libldapclient.a", "libcache.a", "liblogin.a", "mod_authstatus.so"]
 BREAKS = []
 
 
@@ -57,34 +57,34 @@ def _(source, build):
     append(source / "src/core/outcome.c", "#include <time.h>\n")
 
 
-@breaks("layers", r"core includes authstatus/directory\.h, of directory")
+@breaks("layers", r"core includes authstatus/ldap\.h, of ldap")
 def _(source, build):
-    append(source / "src/core/outcome.c", '#include "authstatus/directory.h"\n')
+    append(source / "src/core/outcome.c", '#include "authstatus/ldap.h"\n')
 
 
-@breaks("layers", r"include/authstatus/outcome\.h: core includes authstatus/directory\.h, of directory")
+@breaks("layers", r"include/authstatus/outcome\.h: core includes authstatus/ldap\.h, of ldap")
 def _(source, build):
-    append(source / "include/authstatus/outcome.h", '#include "authstatus/directory.h"\n')
+    append(source / "include/authstatus/outcome.h", '#include "authstatus/ldap.h"\n')
 
 
-@breaks("layers", r"directory includes \.\./httpd/private\.h, of httpd")
+@breaks("layers", r"ldap includes \.\./httpd/request/request\.h, of httpd")
 def _(source, build):
-    append(source / "src/directory/ask.c", '#include "../httpd/private.h"\n')
+    append(source / "src/ldap/failover.c", '#include "../httpd/request/request.h"\n')
 
 
-@breaks("layers", r"directory includes http_log\.h")
+@breaks("layers", r"ldap includes http_log\.h")
 def _(source, build):
-    append(source / "src/directory/ask.c", "#include <http_log.h>\n")
+    append(source / "src/ldap/failover.c", "#include <http_log.h>\n")
 
 
 @breaks("layers", r"what a reply means")
 def _(source, build):
-    append(source / "src/directory/ask.c", '#include "authstatus/outcome.h"\n')
+    append(source / "src/ldap/failover.c", '#include "authstatus/outcome.h"\n')
 
 
 @breaks("layers", r"which is not there")
 def _(source, build):
-    append(source / "src/httpd/provider.c", '#include "nowhere.h"\n')
+    append(source / "src/httpd/request/provider.c", '#include "nowhere.h"\n')
 
 
 @breaks("layers", r"of no room")
@@ -115,17 +115,17 @@ def _(source, build):
 
 @breaks("layers", r"# ap_rwrite")
 def _(source, build):
-    add_object(build / ".libs/libdirectory.a", "int ap_rwrite(void *);\nint f(void *r) { return ap_rwrite(r); }\n")
+    add_object(build / ".libs/libldapclient.a", "int ap_rwrite(void *);\nint f(void *r) { return ap_rwrite(r); }\n")
 
 
 @breaks("layers", r"# ldap_err2string")
 def _(source, build):
-    add_object(build / ".libs/libmemory.a", "char *ldap_err2string(int);\nchar *f(void) { return ldap_err2string(0); }\n")
+    add_object(build / ".libs/libcache.a", "char *ldap_err2string(int);\nchar *f(void) { return ldap_err2string(0); }\n")
 
 
-@breaks("layers", r"memory includes authstatus/directory\.h, of directory")
+@breaks("layers", r"cache includes authstatus/ldap\.h, of ldap")
 def _(source, build):
-    append(source / "src/memory/cache.c", '#include "authstatus/directory.h"\n')
+    append(source / "src/cache/cache.c", '#include "authstatus/ldap.h"\n')
 
 
 @breaks("layers", r"libcore\.a is missing")
@@ -133,9 +133,9 @@ def _(source, build):
     (build / ".libs/libcore.a").unlink()
 
 
-@breaks("layers", r"sources in directory")
+@breaks("layers", r"sources in ldap")
 def _(source, build):
-    shutil.rmtree(source / "src/directory")
+    shutil.rmtree(source / "src/ldap")
 
 
 @breaks("exports", r"# another_name")
@@ -159,12 +159,12 @@ def _(source, build):
 
 @breaks("directives", r"AuthStatusSecret has no Syntax line")
 def _(source, build):
-    substitute(source / "src/httpd/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthStatusSecret",\g<0>')
+    substitute(source / "src/httpd/config/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthStatusSecret",\g<0>')
 
 
 @breaks("directives", r"AuthLDAPNovelty is not in the manual")
 def _(source, build):
-    substitute(source / "src/httpd/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthLDAPNovelty",\g<0>')
+    substitute(source / "src/httpd/config/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthLDAPNovelty",\g<0>')
 
 
 @breaks("directives", r"AuthStatusNowhere is not registered")
@@ -184,7 +184,7 @@ def _(source, build):
 
 @breaks("directives", r"directives of ours")
 def _(source, build):
-    (source / "src/httpd/directives.c").unlink()
+    (source / "src/httpd/config/directives.c").unlink()
 
 
 @breaks("outcomes", r"logon-hours has none")

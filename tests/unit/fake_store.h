@@ -22,7 +22,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "memory/memory_private.h"
+#include "cache/cache_private.h"
 
 #define FAKE_RECORDS 64
 #define SECOND APR_USEC_PER_SEC
@@ -50,8 +50,8 @@ static apr_pool_t *pool;
 
 static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
 static const unsigned char other_key[] = "0123456789abcdef0123456789abcdeF";
-static const as_memory_times usual_times = {60 * SECOND, 30 * SECOND, 300 * SECOND};
-static const as_subject alice = {"www", "d1", "alice", "secret", NULL};
+static const as_cache_times usual_times = {60 * SECOND, 30 * SECOND, 300 * SECOND};
+static const as_cache_key alice = {"www", "d1", "alice", "secret", NULL};
 
 static inline int64_t fake_mono(void)
 {
@@ -154,49 +154,49 @@ static inline apr_status_t fake_remove(void *context, const unsigned char *id, u
 static const as_store fake = {&shelf, fake_retrieve, fake_keep, fake_remove};
 
 /* What one process of a server has, or a machine: on the same store and clocks. */
-static inline as_memory *a_process_with(const as_store *store, const unsigned char *its_key, int entries)
+static inline as_cache *a_process_with(const as_store *store, const unsigned char *its_key, int entries)
 {
-    as_memory *memory = as_memory_create(pool, &usual_times, store, its_key, 32, entries);
+    as_cache *memory = as_cache_create(pool, &usual_times, store, its_key, 32, entries);
 
     assert_non_null(memory);
     memory->mono = fake_mono;
     return memory;
 }
 
-static inline as_memory *a_process(void)
+static inline as_cache *a_process(void)
 {
     return a_process_with(&fake, key, 64);
 }
 
-static inline as_remembered told(as_outcome outcome)
+static inline as_cached_answer told(as_outcome outcome)
 {
-    as_remembered answer = {.finding = as_finding_of(outcome), .dn = "uid=alice,dc=x"};
+    as_cached_answer answer = {.finding = as_finding_of(outcome), .dn = "uid=alice,dc=x"};
 
     answer.finding.proven = as_outcome_describe(outcome)->of == AS_CLASS_GRANTED;
     return answer;
 }
 
-static inline as_subject with_password(const char *password)
+static inline as_cache_key with_password(const char *password)
 {
-    as_subject subject = alice;
+    as_cache_key subject = alice;
 
     subject.password = password;
     return subject;
 }
 
-static inline void keep(as_memory *memory, as_subject subject, as_outcome outcome)
+static inline void keep(as_cache *memory, as_cache_key subject, as_outcome outcome)
 {
-    as_remembered answer = told(outcome);
+    as_cached_answer answer = told(outcome);
 
-    as_memory_keep(memory, &subject, &answer, wall, pool);
+    as_cache_put(memory, &subject, &answer, wall, pool);
 }
 
 /* The outcome that is remembered, or AS_OUTCOME_COUNT. */
-static inline int recalled(as_memory *memory, as_subject subject)
+static inline int recalled(as_cache *memory, as_cache_key subject)
 {
-    as_remembered answer;
+    as_cached_answer answer;
 
-    return as_memory_recall(memory, &subject, wall, pool, &answer) ? (int)answer.finding.outcome : AS_OUTCOME_COUNT;
+    return as_cache_get(memory, &subject, wall, pool, &answer) ? (int)answer.finding.outcome : AS_OUTCOME_COUNT;
 }
 
 #define NOTHING AS_OUTCOME_COUNT

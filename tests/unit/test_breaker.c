@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/directory/directory_private.h"
+#include "../../src/ldap/ldap_private.h"
 
 typedef enum event {
     ENTER_FREE,  /* a question comes, and is let through */

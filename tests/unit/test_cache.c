@@ -7,7 +7,7 @@
 
 static void one_subject_has_nothing_of_another(void **state)
 {
-    static const as_subject others[] = {
+    static const as_cache_key others[] = {
         {"www2", "d1", "alice", "secret", NULL}, {"www", "d2", "alice", "secret", NULL},
         {"www", "d1", "alicf", "secret", NULL},  {"www", "d1", "Alice", "secret", NULL},
         {"www", "d1", "alice", "secreu", NULL},  {"www", "d1", "alice", "", NULL},
@@ -15,7 +15,7 @@ static void one_subject_has_nothing_of_another(void **state)
         {"www", "d1a", "lice", "secret", NULL},  {"", "wwwd1", "alice", "secret", NULL},
         {"www", "d1", "alice", NULL, NULL},      {"www", "d1", NULL, "secret", NULL},
     };
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     keep(here, alice, AS_OUTCOME_GRANTED);
@@ -45,7 +45,7 @@ static void only_what_a_directory_tells_of_an_account_is_remembered(void **state
 
     (void)state;
     for (int outcome = 0; outcome < AS_OUTCOME_COUNT + 2; outcome++) {
-        as_memory *here = a_process(), *there = a_process();
+        as_cache *here = a_process(), *there = a_process();
         int seconds = 0;
 
         memset(&shelf, 0, sizeof shelf);
@@ -69,20 +69,20 @@ static void only_what_a_directory_tells_of_an_account_is_remembered(void **state
 
 static void a_grant_without_proof_is_not_remembered(void **state)
 {
-    as_memory *memory = a_process();
-    as_remembered answer = told(AS_OUTCOME_GRANTED);
+    as_cache *memory = a_process();
+    as_cached_answer answer = told(AS_OUTCOME_GRANTED);
 
     (void)state;
     answer.finding.proven = false;
-    as_memory_keep(memory, &alice, &answer, wall, pool);
+    as_cache_put(memory, &alice, &answer, wall, pool);
     assert_int_equal(recalled(memory, alice), NOTHING);
 }
 
 static void all_of_an_answer_comes_back(void **state)
 {
     static const char *const values[] = {"alice", NULL, "", "Ünal"};
-    as_remembered answer = told(AS_OUTCOME_GRACE_LOGIN), again;
-    as_memory *processes[] = {a_process(), a_process()};
+    as_cached_answer answer = told(AS_OUTCOME_GRACE_LOGIN), again;
+    as_cache *processes[] = {a_process(), a_process()};
 
     (void)state;
     answer.finding.has_code = true;
@@ -92,9 +92,9 @@ static void all_of_an_answer_comes_back(void **state)
     answer.values = values;
     answer.value_count = 4;
     answer.retry_after = 9;
-    as_memory_keep(processes[0], &alice, &answer, wall, pool);
+    as_cache_put(processes[0], &alice, &answer, wall, pool);
     for (int i = 0; i < 2; i++) {
-        assert_true(as_memory_recall(processes[i], &alice, wall, pool, &again));
+        assert_true(as_cache_get(processes[i], &alice, wall, pool, &again));
         assert_true(again.finding.proven && again.finding.has_code);
         assert_int_equal(again.finding.code, -7);
         assert_int_equal(again.finding.grace_logins, 2);
@@ -110,21 +110,21 @@ static void all_of_an_answer_comes_back(void **state)
     }
 }
 
-static long expires_in(as_memory *memory)
+static long expires_in(as_cache *memory)
 {
-    as_remembered answer;
+    as_cached_answer answer;
 
-    return as_memory_recall(memory, &alice, wall, pool, &answer) ? answer.finding.expires_in : -2;
+    return as_cache_get(memory, &alice, wall, pool, &answer) ? answer.finding.expires_in : -2;
 }
 
 static void seconds_until_expiry_are_told_less_the_age(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
-    as_remembered answer = told(AS_OUTCOME_PASSWORD_EXPIRING);
+    as_cache *here = a_process(), *there = a_process();
+    as_cached_answer answer = told(AS_OUTCOME_PASSWORD_EXPIRING);
 
     (void)state;
     answer.finding.expires_in = 10;
-    as_memory_keep(here, &alice, &answer, wall, pool);
+    as_cache_put(here, &alice, &answer, wall, pool);
     assert_int_equal(expires_in(here), 10);
     pass(3.5);
     assert_int_equal(expires_in(here), 6);
@@ -138,19 +138,19 @@ static void seconds_until_expiry_are_told_less_the_age(void **state)
 
 static void a_refusal_outlives_the_expiry_that_it_tells_of(void **state)
 {
-    as_memory *here = a_process();
-    as_remembered answer = told(AS_OUTCOME_PASSWORD_MUST_CHANGE);
+    as_cache *here = a_process();
+    as_cached_answer answer = told(AS_OUTCOME_PASSWORD_MUST_CHANGE);
 
     (void)state;
     answer.finding.expires_in = 0;
-    as_memory_keep(here, &alice, &answer, wall, pool);
+    as_cache_put(here, &alice, &answer, wall, pool);
     pass(20);
     assert_int_equal(expires_in(here), 0);
 }
 
 static void a_hit_extends_nothing(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     keep(here, alice, AS_OUTCOME_GRANTED);
@@ -165,7 +165,7 @@ static void a_hit_extends_nothing(void **state)
 
 static void a_hit_calls_no_store(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
     int calls;
 
     (void)state;
@@ -185,7 +185,7 @@ static void a_hit_calls_no_store(void **state)
 
 static void a_wrong_password_never_evicts_a_right_one(void **state)
 {
-    as_memory *here = a_process_with(&fake, key, 8), *there = a_process_with(&fake, key, 8);
+    as_cache *here = a_process_with(&fake, key, 8), *there = a_process_with(&fake, key, 8);
     char password[24];
 
     (void)state;
@@ -200,12 +200,12 @@ static void a_wrong_password_never_evicts_a_right_one(void **state)
 
 static void a_new_password_drops_the_old_one(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
     as_counters *counters = apr_pcalloc(pool, as_counters_size());
 
     (void)state;
-    as_memory_set_counters(here, counters);
-    as_memory_set_counters(there, counters);
+    as_cache_set_counters(here, counters);
+    as_cache_set_counters(there, counters);
     keep(here, alice, AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
     pass(1);
@@ -218,7 +218,7 @@ static void a_new_password_drops_the_old_one(void **state)
 
 static void on_another_machine_the_old_one_goes_with_its_time(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     keep(here, alice, AS_OUTCOME_GRANTED);
@@ -233,26 +233,26 @@ static void on_another_machine_the_old_one_goes_with_its_time(void **state)
 
 static void a_new_password_too_large_to_keep_drops_the_old_one_too(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
     as_counters *counters = apr_pcalloc(pool, as_counters_size());
-    as_remembered large = told(AS_OUTCOME_GRANTED);
-    as_subject renewed = with_password("new");
+    as_cached_answer large = told(AS_OUTCOME_GRANTED);
+    as_cache_key renewed = with_password("new");
     char *dn = apr_pcalloc(pool, AS_PAYLOAD_MAX + 1);
 
     (void)state;
-    as_memory_set_counters(here, counters);
-    as_memory_set_counters(there, counters);
+    as_cache_set_counters(here, counters);
+    as_cache_set_counters(there, counters);
     memset(dn, 'x', AS_PAYLOAD_MAX);
     large.dn = dn;
     keep(here, alice, AS_OUTCOME_GRANTED);
-    as_memory_keep(there, &renewed, &large, wall, pool);
+    as_cache_put(there, &renewed, &large, wall, pool);
     assert_int_equal(recalled(there, renewed), NOTHING);
     assert_int_equal(recalled(there, alice), NOTHING);
     assert_int_equal(recalled(here, alice), NOTHING);
 
     dn[AS_STORED_MAX] = '\0'; /* for this process alone */
     keep(here, alice, AS_OUTCOME_GRANTED);
-    as_memory_keep(there, &renewed, &large, wall, pool);
+    as_cache_put(there, &renewed, &large, wall, pool);
     assert_int_equal(recalled(there, renewed), AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(here, renewed), NOTHING);
     assert_int_equal(recalled(here, alice), NOTHING);
@@ -260,7 +260,7 @@ static void a_new_password_too_large_to_keep_drops_the_old_one_too(void **state)
 
 static void an_acceptance_forgets_the_refusal_of_its_password(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     here->times.acceptance = there->times.acceptance = 5 * SECOND;
@@ -274,12 +274,12 @@ static void an_acceptance_forgets_the_refusal_of_its_password(void **state)
 
 static void another_process_s_acceptance_overrules_a_refusal_here(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
     as_counters *counters = apr_pcalloc(pool, as_counters_size());
 
     (void)state;
-    as_memory_set_counters(here, counters);
-    as_memory_set_counters(there, counters);
+    as_cache_set_counters(here, counters);
+    as_cache_set_counters(there, counters);
     keep(here, alice, AS_OUTCOME_ACCOUNT_LOCKED);
     keep(there, alice, AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
@@ -287,12 +287,12 @@ static void another_process_s_acceptance_overrules_a_refusal_here(void **state)
 
 static void without_time_or_room_nothing_is_remembered(void **state)
 {
-    as_memory *no_room = a_process_with(NULL, key, 0), *no_time = a_process();
+    as_cache *no_room = a_process_with(NULL, key, 0), *no_time = a_process();
 
     (void)state;
     keep(no_room, alice, AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(no_room, alice), NOTHING);
-    no_time->times = (as_memory_times){0, 0, 0};
+    no_time->times = (as_cache_times){0, 0, 0};
     keep(no_time, alice, AS_OUTCOME_GRANTED);
     keep(no_time, alice, AS_OUTCOME_WRONG_PASSWORD);
     assert_int_equal(recalled(no_time, alice), NOTHING);
@@ -304,15 +304,15 @@ static void without_time_or_room_nothing_is_remembered(void **state)
     assert_int_equal(recalled(no_time, alice), AS_OUTCOME_WRONG_PASSWORD);
 }
 
-static as_subject numbered(int number)
+static as_cache_key numbered(int number)
 {
-    as_subject subject = alice;
+    as_cache_key subject = alice;
 
     subject.user = apr_psprintf(pool, "user%d", number);
     return subject;
 }
 
-static int count_recalled(as_memory *memory, int from, int to)
+static int count_recalled(as_cache *memory, int from, int to)
 {
     int count = 0;
 
@@ -325,7 +325,7 @@ static int count_recalled(as_memory *memory, int from, int to)
 /* Eight slots are one set. */
 static void what_has_expired_goes_first_then_the_oldest(void **state)
 {
-    as_memory *memory = a_process_with(NULL, key, 10);
+    as_cache *memory = a_process_with(NULL, key, 10);
 
     (void)state;
     assert_int_equal(memory->acceptances.ways, 8);
@@ -371,7 +371,7 @@ static void what_has_expired_goes_before_what_is_older(void **state)
 
 static void refusals_crowd_out_no_acceptance(void **state)
 {
-    as_memory *memory = a_process_with(NULL, key, 64);
+    as_cache *memory = a_process_with(NULL, key, 64);
 
     (void)state;
     keep(memory, alice, AS_OUTCOME_GRANTED);
@@ -384,7 +384,7 @@ static void refusals_crowd_out_no_acceptance(void **state)
 
 static void there_are_never_more_than_allowed(void **state)
 {
-    as_memory *memory = a_process_with(NULL, key, 100);
+    as_cache *memory = a_process_with(NULL, key, 100);
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
@@ -395,35 +395,35 @@ static void there_are_never_more_than_allowed(void **state)
 
 static void an_entry_is_where_it_was_found_and_no_grant(void **state)
 {
-    as_memory *here = a_process();
-    as_remembered found = told(AS_OUTCOME_GRANTED), again;
-    as_subject other = with_password("other"), bob = {"www", "d1", "bob", "secret", NULL};
+    as_cache *here = a_process();
+    as_cached_answer found = told(AS_OUTCOME_GRANTED), again;
+    as_cache_key other = with_password("other"), bob = {"www", "d1", "bob", "secret", NULL};
 
     (void)state;
     found.dn = "";
-    as_memory_keep_entry(here, &alice, &found, true, wall);
-    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
+    as_cache_put_entry(here, &alice, &found, true, wall);
+    assert_false(as_cache_get_entry(here, &alice, wall, pool, &again));
     found.dn = "uid=alice,dc=x";
-    as_memory_keep_entry(here, &alice, &found, true, wall);
-    assert_true(as_memory_entry(here, &other, wall, pool, &again));
+    as_cache_put_entry(here, &alice, &found, true, wall);
+    assert_true(as_cache_get_entry(here, &other, wall, pool, &again));
     assert_string_equal(again.dn, "uid=alice,dc=x");
     assert_int_equal(again.finding.outcome, AS_OUTCOME_UNKNOWN_RESULT);
     assert_false(again.finding.proven);
-    assert_false(as_memory_entry(here, &bob, wall, pool, &again));
+    assert_false(as_cache_get_entry(here, &bob, wall, pool, &again));
     assert_int_equal(shelf.calls, 0);
     assert_int_equal(recalled(here, alice), NOTHING);
     pass(299);
-    assert_true(as_memory_entry(here, &alice, wall, pool, &again));
+    assert_true(as_cache_get_entry(here, &alice, wall, pool, &again));
     pass(1);
-    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
-    as_memory_keep_entry(here, &alice, &found, false, wall);
+    assert_false(as_cache_get_entry(here, &alice, wall, pool, &again));
+    as_cache_put_entry(here, &alice, &found, false, wall);
     pass(59);
-    assert_true(as_memory_entry(here, &alice, wall, pool, &again));
+    assert_true(as_cache_get_entry(here, &alice, wall, pool, &again));
     pass(1);
-    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
-    as_memory_keep_entry(here, &alice, &found, true, wall);
-    as_memory_forget_entry(here, &alice);
-    assert_false(as_memory_entry(here, &alice, wall, pool, &again));
+    assert_false(as_cache_get_entry(here, &alice, wall, pool, &again));
+    as_cache_put_entry(here, &alice, &found, true, wall);
+    as_cache_remove_entry(here, &alice);
+    assert_false(as_cache_get_entry(here, &alice, wall, pool, &again));
 }
 
 static void hashes_are_hmacs(void **state)
@@ -436,15 +436,15 @@ static void hashes_are_hmacs(void **state)
     (void)state;
     memset(long_key, 0xaa, sizeof long_key);
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        as_keyed keyed;
+        as_hmac keyed;
 
-        assert_true(as_keyed_create(&keyed, long_key, (size_t)lengths[i]));
-        assert_true(as_keyed_hash(&keyed, parts, 3, hash));
+        assert_true(as_hmac_create(&keyed, long_key, (size_t)lengths[i]));
+        assert_true(as_hmac_hash(&keyed, parts, 3, hash));
         assert_non_null(HMAC(EVP_sha256(), long_key, lengths[i], joined, sizeof joined - 1, expected, NULL));
         assert_memory_equal(hash, expected, AS_HASH_SIZE);
-        as_keyed_destroy(&keyed);
+        as_hmac_destroy(&keyed);
     }
-    assert_null(as_memory_create(pool, &usual_times, NULL, key, 31, 8));
+    assert_null(as_cache_create(pool, &usual_times, NULL, key, 31, 8));
 }
 
 /* Vectors of another implementation (openssl mac -macopt size:16 SIPHASH). */
@@ -458,9 +458,9 @@ static void near_hashes_are_siphash(void **state)
         {7, "a1f1ebbed8dbc153c0b84aa61ff08239"},  {8, "3b62a9ba6258f5610f83e264f31497b4"},
         {15, "5493e99933b0a8117e08ec0f97cfc3d9"}, {63, "5150d1772f50834a503e069a973fbd7c"},
     };
-    unsigned char octets[64], hash[AS_NEAR_SIZE];
-    char text[2 * AS_NEAR_SIZE + 1];
-    as_near_key counting;
+    unsigned char octets[64], hash[AS_SIPHASH_SIZE];
+    char text[2 * AS_SIPHASH_SIZE + 1];
+    as_siphash_key counting;
 
     (void)state;
     for (unsigned char i = 0; i < sizeof octets; i++) {
@@ -468,29 +468,29 @@ static void near_hashes_are_siphash(void **state)
     }
     memcpy(counting.octets, octets, sizeof counting.octets);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        as_near_octets(&counting, octets, rows[i].length, hash);
-        for (size_t j = 0; j < AS_NEAR_SIZE; j++) {
+        as_siphash_octets(&counting, octets, rows[i].length, hash);
+        for (size_t j = 0; j < AS_SIPHASH_SIZE; j++) {
             snprintf(text + 2 * j, 3, "%02x", hash[j]);
         }
         assert_string_equal(text, rows[i].hash);
     }
 }
 
-static void a_request(as_memory *memory, int i, apr_pool_t *request)
+static void a_request(as_cache *memory, int i, apr_pool_t *request)
 {
     static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_UNKNOWN_USER,
                                           AS_OUTCOME_DIRECTORY_DOWN};
     char user[16], dn[300];
-    as_subject subject = {"www", "d1", user, "secret", NULL};
-    as_remembered answer = told(outcomes[i % 4]), again;
+    as_cache_key subject = {"www", "d1", user, "secret", NULL};
+    as_cached_answer answer = told(outcomes[i % 4]), again;
 
     snprintf(user, sizeof user, "u%d", i % 1200);
     memset(dn, 'd', sizeof dn);
     dn[100 + i % 199] = '\0';
     answer.dn = dn;
-    if (!as_memory_recall(memory, &subject, wall, request, &again)) {
-        as_memory_keep(memory, &subject, &answer, wall, request);
-        as_memory_keep_entry(memory, &subject, &answer, true, wall);
+    if (!as_cache_get(memory, &subject, wall, request, &again)) {
+        as_cache_put(memory, &subject, &answer, wall, request);
+        as_cache_put_entry(memory, &subject, &answer, true, wall);
     }
     wall += 1000;
     mono += 1000;
@@ -500,7 +500,7 @@ static void a_request(as_memory *memory, int i, apr_pool_t *request)
 /* A sanitizer's malloc counts nothing, and its own test is for leaks; there, fewer will do. */
 static void a_million_requests_leave_no_more_than_the_first(void **state)
 {
-    as_memory *memory = a_process_with(NULL, key, 1000);
+    as_cache *memory = a_process_with(NULL, key, 1000);
     apr_pool_t *request;
     int million = mallinfo2().uordblks > 0 ? 1000000 : 20000;
     size_t after_first;

@@ -93,10 +93,10 @@ static void a_generation_changes_for_its_users(void **state)
 static void recalling_is_counted(void **state)
 {
     as_counters *counters = apr_pcalloc(pool, as_counters_size());
-    as_memory *memory = a_process();
+    as_cache *memory = a_process();
 
     (void)state;
-    as_memory_set_counters(memory, counters);
+    as_cache_set_counters(memory, counters);
     recalled(memory, alice);
     keep(memory, alice, AS_OUTCOME_GRANTED);
     recalled(memory, alice);

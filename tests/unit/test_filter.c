@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/directory/directory_private.h"
+#include "../../src/ldap/ldap_private.h"
 
 /* Of the encoding of RFC 4511 4.5.1: (uid=ann), (objectClass=*), (cn=a*), (cn:=a). */
 #define UID_ANN                                                                                                        \

@@ -5,20 +5,19 @@ static const as_throttle four_in_five_minutes = {4, 300 * SECOND, true, false};
 static const as_throttle by_client = {4, 300 * SECOND, false, true};
 static const as_throttle by_both = {4, 300 * SECOND, true, true};
 
-static long wait_for(as_memory *memory, const as_throttle *throttle, const char *user, const char *client)
+static long wait_for(as_cache *memory, const as_throttle *throttle, const char *user, const char *client)
 {
-    as_subject subject = alice;
+    as_cache_key subject = alice;
 
     subject.user = user;
     return as_throttle_wait(memory, throttle, &subject, client, wall, pool);
 }
 
 /* A question as the provider puts it: admitted, asked, settled. Returns the wait. */
-static long ask(as_memory *memory, const as_throttle *throttle, const char *user, const char *client,
-                as_outcome outcome)
+static long ask(as_cache *memory, const as_throttle *throttle, const char *user, const char *client, as_outcome outcome)
 {
     as_finding finding = told(outcome).finding;
-    as_subject subject = alice;
+    as_cache_key subject = alice;
     apr_time_t stamp;
     long wait;
 
@@ -30,7 +29,7 @@ static long ask(as_memory *memory, const as_throttle *throttle, const char *user
     return wait;
 }
 
-static void guess(as_memory *memory, const as_throttle *throttle, int times)
+static void guess(as_cache *memory, const as_throttle *throttle, int times)
 {
     for (int i = 0; i < times; i++) {
         pass(1e-6); /* two failures that two processes see in the same microsecond are one */
@@ -40,7 +39,7 @@ static void guess(as_memory *memory, const as_throttle *throttle, int times)
 
 static void four_failures_within_five_minutes_and_the_next_is_throttled(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     guess(here, &four_in_five_minutes, 1);
@@ -67,9 +66,10 @@ static void four_failures_within_five_minutes_and_the_next_is_throttled(void **s
 
 static void users_and_clients_are_counted_apart(void **state)
 {
-    as_memory *memory = a_process();
-    as_subject other_scope = {"www2", "d1", "alice", NULL, NULL}, other_directory = {"www", "d2", "alice", NULL, NULL};
-    as_subject nobody = {"www", NULL, NULL, NULL, NULL};
+    as_cache *memory = a_process();
+    as_cache_key other_scope = {"www2", "d1", "alice", NULL, NULL},
+                 other_directory = {"www", "d2", "alice", NULL, NULL};
+    as_cache_key nobody = {"www", NULL, NULL, NULL, NULL};
 
     (void)state;
     guess(memory, &by_both, 4);
@@ -96,7 +96,7 @@ static void one_name_in_any_spelling_is_one_user(void **state)
         {"ann   lee", true}, {"  ANN  lee ", true}, {"annlee", false}, {"ann\tlee", false}, {"ann le", false},
         {"ann lee.", false}, {"", false},           {"   ", false},
     };
-    as_memory *memory = a_process();
+    as_cache *memory = a_process();
 
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -109,7 +109,7 @@ static void one_name_in_any_spelling_is_one_user(void **state)
 
 static void a_success_ends_the_user_s_count_and_not_the_client_s(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     guess(here, &by_both, 2);
@@ -137,7 +137,7 @@ static void only_what_a_directory_says_of_a_password_is_a_failure(void **state)
 
     (void)state;
     for (int outcome = 0; outcome < AS_OUTCOME_COUNT; outcome++) {
-        as_memory *memory = a_process_with(NULL, key, 8);
+        as_cache *memory = a_process_with(NULL, key, 8);
         bool is_failure = false;
 
         for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
@@ -154,7 +154,7 @@ static void only_what_a_directory_says_of_a_password_is_a_failure(void **state)
 static void a_proven_password_is_no_failure_and_no_success(void **state)
 {
     as_finding expired = as_finding_of(AS_OUTCOME_PASSWORD_EXPIRED);
-    as_memory *memory = a_process();
+    as_cache *memory = a_process();
     apr_time_t stamp;
 
     (void)state;
@@ -173,7 +173,7 @@ static void a_proven_password_is_no_failure_and_no_success(void **state)
 /* An attack by many connections at once. */
 static void guesses_sent_at_once_are_counted_before_they_are_answered(void **state)
 {
-    as_memory *processes[] = {a_process(), a_process()};
+    as_cache *processes[] = {a_process(), a_process()};
     as_finding wrong = told(AS_OUTCOME_WRONG_PASSWORD).finding, down = told(AS_OUTCOME_DIRECTORY_DOWN).finding;
     apr_time_t stamps[4], none;
 
@@ -198,7 +198,7 @@ static void guesses_sent_at_once_are_counted_before_they_are_answered(void **sta
 /* An office at nine. */
 static void clients_are_counted_when_they_have_failed(void **state)
 {
-    as_memory *memory = a_process();
+    as_cache *memory = a_process();
     as_finding granted = told(AS_OUTCOME_GRANTED).finding;
     apr_time_t stamp;
 
@@ -227,7 +227,7 @@ static void off_is_off(void **state)
 static void more_than_the_most_counts_as_the_most(void **state)
 {
     static const as_throttle generous = {1000, 300 * SECOND, true, false};
-    as_memory *memory = a_process();
+    as_cache *memory = a_process();
 
     (void)state;
     guess(memory, &generous, AS_THROTTLE_MOST);
@@ -237,7 +237,7 @@ static void more_than_the_most_counts_as_the_most(void **state)
 static void sections_with_other_times_share_the_count(void **state)
 {
     static const as_throttle ten_in_two_hours = {6, 7200 * SECOND, true, false};
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     guess(here, &ten_in_two_hours, 3);
@@ -250,7 +250,7 @@ static void sections_with_other_times_share_the_count(void **state)
 
 static void each_process_counts_while_the_store_is_away(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     guess(there, &four_in_five_minutes, 1);
@@ -267,7 +267,7 @@ static void each_process_counts_while_the_store_is_away(void **state)
 
 static void a_success_while_the_store_is_away_counts_when_it_is_back(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     guess(here, &four_in_five_minutes, 3);
@@ -282,7 +282,7 @@ static void a_success_while_the_store_is_away_counts_when_it_is_back(void **stat
 
 static void a_success_elsewhere_holds_even_where_the_store_loses_it(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
 
     (void)state;
     guess(here, &four_in_five_minutes, 3);
@@ -297,7 +297,7 @@ static void a_success_elsewhere_holds_even_where_the_store_loses_it(void **state
 /* What the store has lost, by eviction or by two processes writing at once, comes back from who saw it. */
 static void a_count_that_was_overwritten_is_written_again(void **state)
 {
-    as_memory *here = a_process(), *there = a_process();
+    as_cache *here = a_process(), *there = a_process();
     fake_record before;
 
     (void)state;
@@ -312,8 +312,8 @@ static void a_count_that_was_overwritten_is_written_again(void **state)
 
 static void rubbish_and_replays_are_no_count(void **state)
 {
-    as_memory *memory = a_process();
-    as_subject bob = {"www", "d1", "bob", NULL, NULL};
+    as_cache *memory = a_process();
+    as_cache_key bob = {"www", "d1", "bob", NULL, NULL};
 
     (void)state;
     guess(memory, &four_in_five_minutes, 4);
@@ -327,7 +327,7 @@ static void rubbish_and_replays_are_no_count(void **state)
 
 static void a_clock_set_back_makes_no_wait_longer(void **state)
 {
-    as_memory *here = a_process();
+    as_cache *here = a_process();
 
     (void)state;
     guess(here, &four_in_five_minutes, 4);
@@ -350,7 +350,7 @@ static int64_t five_seconds_later(void)
 /* Who waits for his turn behind a slow store was told the time before others failed. */
 static void failures_while_waiting_are_not_of_the_future(void **state)
 {
-    as_memory *memory = a_process_with(NULL, key, 8);
+    as_cache *memory = a_process_with(NULL, key, 8);
     apr_time_t before = wall, stamp;
 
     (void)state;
@@ -362,7 +362,7 @@ static void failures_while_waiting_are_not_of_the_future(void **state)
 
 static void a_success_in_the_future_hides_no_failure(void **state)
 {
-    as_memory *here = a_process();
+    as_cache *here = a_process();
 
     (void)state;
     assert_int_equal(ask(here, &four_in_five_minutes, "alice", NULL, AS_OUTCOME_GRANTED), 0);

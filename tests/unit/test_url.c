@@ -14,7 +14,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "authstatus/directory.h"
+#include "authstatus/ldap.h"
 
 #define ALL "(objectClass=*)"
 #define SUB LDAP_SCOPE_SUBTREE
@@ -204,7 +204,7 @@ static void test_bad(void **state)
 /* Settings that differ in one thing, each from the first and from one another. */
 static void vary(as_directory_settings *settings, int which)
 {
-    static const as_server_address two[] = {{"h", 389}, {"h", 636}}, other[] = {{"h", 636}};
+    static const as_ldap_server two[] = {{"h", 389}, {"h", 636}}, other[] = {{"h", 636}};
     static const char *const joined[] = {"uidcn", NULL}, *const split[] = {"uid", "cn", NULL};
 
     switch (which) {
@@ -296,8 +296,8 @@ static void test_names_differ_as_settings_do(void **state)
         memset(&settings, 0, sizeof(settings));
         assert_null(as_directory_parse_url(pool, "ldap://h/dc=x", NULL, &settings));
         vary(&settings, i);
-        names[i] = as_directory_name(pool, &settings);
-        again = as_directory_name(pool, &settings);
+        names[i] = as_directory_fingerprint(pool, &settings);
+        again = as_directory_fingerprint(pool, &settings);
         assert_int_equal(strlen(names[i]), 64);
         assert_int_equal(strspn(names[i], "0123456789abcdef"), 64);
         assert_string_equal(names[i], again);

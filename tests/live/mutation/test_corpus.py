@@ -8,16 +8,16 @@ from lab.httpd import MODULES, PROGRAM, _apxs
 from lab.outcomes import SOURCE
 
 CORPORA = sorted(path.name for path in (SOURCE / "tests/fuzz/corpus_httpd").iterdir())
-MODULE_SOURCES = ("core", "directory", "httpd", "memory")
+MODULE_SOURCES = ("core", "ldap", "cache", "login", "httpd")
 
 
 @pytest.fixture(scope="module")
 def module(rooms):
-    """mod_authstatus with the targets in it; body.c is within in_httpd.c."""
+    """mod_authstatus with the targets in it; error_body.c is within in_httpd.c."""
     room = rooms.new("in-httpd")
     built = room / "in_httpd.so"
     sources = [SOURCE / "mod_authstatus.c", SOURCE / "tests/fuzz/in_httpd.c"]
-    sources += [path for name in MODULE_SOURCES for path in sorted((SOURCE / "src" / name).glob("*.c")) if path.name != "body.c"]
+    sources += [path for name in MODULE_SOURCES for path in sorted((SOURCE / "src" / name).rglob("*.c")) if path.name != "error_body.c"]
     apr = subprocess.run(["apr-1-config", "--cppflags", "--includes"], capture_output=True, text=True, check=True).stdout.split()
     command = [*os.environ.get("CC", "gcc").split(), "-std=gnu11", "-g", "-O0", "-shared", "-fPIC", "-w", *_apxs("EXTRA_CPPFLAGS").split(),
                f"-I{_apxs('INCLUDEDIR')}", *apr, *[f"-I{SOURCE / path}" for path in ("", "include", "src", "tests/fuzz")],

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is remembered between requests: answers of directories, where entries were found, failures, counters.
+ * Records are found and sealed by keyed hashes (HMAC-SHA-256, RFC 2104); no password and no hash of one that could be
+ * tried without the key is ever kept, here or in a store.
+ *
+ * Threads: as_cache is shared by the threads of a process. A store is shared by processes, or by machines.
+ *
+ * A question's way through:
+ *     as_cache_get     it is answered: that is the answer, a throttle is not asked
+ *     as_single_flight_begin      another asks: as_single_flight_wait, and what it brought is the answer
+ *     as_throttle_admit    not now: throttled, for all that wait
+ *     (the directory is asked)
+ *     as_throttle_settle, as_cache_put, as_single_flight_end
+ */
+#ifndef AUTHSTATUS_MEMORY_H
+#define AUTHSTATUS_MEMORY_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "authstatus/outcome.h"
+
+#define AS_KEY_SIZE 32
+
+/* A store that several processes share: any socache provider, behind these calls. NULL functions: there is none.
+ * What they return, in the words of socache providers:
+ *     APR_SUCCESS    done. What was retrieved is believed only where our key has sealed it
+ *     APR_NOTFOUND   no such record; from `store`: there is no server to store it
+ *     APR_EINVAL, APR_ENOMEM, APR_ENOSPC
+ *                    this record does not go in or out; others may
+ *     anything else  the store is away
+ * Any thread calls them. What must be serialised (AP_SOCACHE_FLAG_NOTMPSAFE) is serialised behind them; throttles call
+ * them with a lock of this room held, so they must not call this room. A store that is away, or takes longer than half
+ * a second for a call, is left alone for a second, then one thread tries it again. */
+typedef struct as_store {
+    void *context;
+    apr_status_t (*retrieve)(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+                             unsigned int *data_length, apr_pool_t *pool);
+    apr_status_t (*store)(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+                          const unsigned char *data, unsigned int data_length, apr_pool_t *pool);
+    apr_status_t (*remove)(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool);
+} as_store;
+
+/* How long things are remembered. Zero: not at all. */
+typedef struct as_cache_times {
+    apr_interval_time_t acceptance; /* AuthStatusCacheTime, first */
+    apr_interval_time_t refusal;    /* second */
+    apr_interval_time_t entry;      /* where an entry was found */
+} as_cache_times;
+
+typedef struct as_cache as_cache;
+
+/* Made once in each process, before its threads start. `key`: AS_KEY_SIZE or more octets; nothing points to it
+ * afterwards, and what was made of it is wiped when `pool` goes. `entries`: how many answers a process remembers in
+ * front of the store at most, a quarter of them refusals. NULL without memory, or with a key that is too short. */
+as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const as_store *store,
+                          const unsigned char *key, size_t key_length, int entries);
+
+/* Whose answer it is. Two that differ in any member have nothing in common. */
+typedef struct as_cache_key {
+    const char *scope;     /* the virtual host */
+    const char *directory; /* as_directory_fingerprint */
+    const char *user;
+    const char *password;
+    struct as_hashes *hashes; /* of as_cache_key_prepare, or NULL: made anew in each call */
+} as_cache_key;
+
+/* An answer as it is remembered. */
+typedef struct as_cached_answer {
+    as_finding finding;        /* expires_in counts from now */
+    const char *dn;            /* "" where no entry was found */
+    const char *const *values; /* as in as_reply, `value_count` of them */
+    int value_count;
+    long retry_after; /* seconds; of an outage or a throttle, for those that waited: never kept */
+} as_cached_answer;
+
+/* What is hashed of it from now on is hashed once. The subject must not change then. */
+void as_cache_key_prepare(as_cache_key *subject, apr_pool_t *pool);
+
+/* What is known of this subject at `now`. False: nothing, ask the directory. Fills in `answer` from `pool`. Only
+ * grants, outcomes about an account that the directory itself told, and never an outage are remembered. A record that
+ * is not sealed by our key for exactly this subject, is older than its time by any clock, or from the future, is none.
+ *
+ * A new password drops the old one at once in all processes that have the store and as_cache_set_counters in common;
+ * on other machines, and while the store is away, when the acceptance time of the old one ends, never later. */
+bool as_cache_get(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+                  as_cached_answer *answer);
+/* The same for who asked a moment ago already: it does not count as another hit or miss, and the store is not asked
+ * again, only what another thread of this process may have learnt meanwhile. */
+bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+                        as_cached_answer *answer);
+
+/* Remembers an answer that a directory gave at `now`. An acceptance replaces the one of the user's former password, and
+ * forgets the refusal of this one; a refusal leaves every acceptance as it is. What is not to be remembered is passed
+ * over. */
+void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
+                  apr_pool_t *pool);
+
+/* Where this user's entry was found (password is not looked at). Process memory only. `lasting`: a bind there proves
+ * that it is his; else it is kept no longer than an acceptance, as the name may be given to another entry. */
+bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+                        as_cached_answer *entry);
+void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_cached_answer *entry, bool lasting,
+                        apr_time_t now);
+void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject);
+
+/* The same question, asked at the same moment by several threads of a process, goes to the directory once. Its answer
+ * goes to all of them, remembered or not: without it they would ask a hung directory one after the other. */
+typedef struct as_single_flight as_single_flight;
+
+typedef enum as_waited {
+    AS_WAITED_ANSWER,  /* `answer` is the other's */
+    AS_WAITED_NOTHING, /* it ended without one that is yours: recall, and begin again */
+    AS_WAITED_DEADLINE /* yours has passed */
+} as_waited;
+
+/* Never waits, never returns NULL. *leads: you ask, and then call as_single_flight_end, whatever happens; what is
+ * forgotten ends with `pool`. Else another one asks, and you call as_single_flight_wait. */
+as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, apr_time_t deadline,
+                                         apr_pool_t *pool, bool *leads);
+/* Waits at most until the deadline given to as_single_flight_begin; the flight is over then. A clock that is set
+ * meanwhile does not matter. An outage is handed on only where the other's deadline was not earlier than yours by more
+ * than a tenth of a second: who has time left may have more luck. */
+as_waited as_single_flight_wait(as_single_flight *flight, apr_pool_t *pool, as_cached_answer *answer);
+/* `answer`: any outcome; NULL: there is none to hand on. */
+void as_single_flight_end(as_single_flight *flight, const as_cached_answer *answer);
+
+/* ---- failures ---- */
+
+typedef struct as_throttle {
+    int failures; /* allowed within the time; the next is throttled */
+    apr_interval_time_t within;
+    bool by_user, by_client;
+} as_throttle;
+
+/* The most failures that a throttle can be set to. More count as that many. */
+#define AS_THROTTLE_MOST 64
+
+/* The count is kept in the store, and in process memory too, which stands in where the store is away: then each process
+ * counts by itself, and counts are added up when it is back. Times of failures slide: as soon as the oldest of the
+ * allowed ones is older than `within`, one more may be tried. Names of users count as one if they differ in the case of
+ * ASCII letters or in the spaces that directories pass over (RFC 4518 2.6.1); members of a subject that are not used
+ * may be NULL. No memory counts as throttled. */
+
+/* Seconds until this user or client may try again, rounded up; 0: now. `client`: the address as text, or NULL. Counts
+ * nothing. */
+long as_throttle_wait(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
+                      apr_time_t now, apr_pool_t *pool);
+
+/* The same, for who is about to ask the directory. With 0 the question counts as a failure of the user's in advance:
+ * else many guesses sent at once would all pass before the first is counted. as_throttle_settle must follow, with the
+ * *stamp that was set; if it never does, the failure stays. */
+long as_throttle_admit(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
+                       apr_time_t now, apr_pool_t *pool, apr_time_t *stamp);
+
+/* What the directory told. A grant ends the user's count, and leaves the client's; what a directory says of a password
+ * that it has not proven (wrong, unknown, ambiguous, locked ...) is a failure of both; with anything else, or NULL, it
+ * was none. An answer that was remembered or waited for is no new failure: it does not come here. */
+void as_throttle_settle(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
+                        apr_time_t stamp, const as_finding *finding, apr_time_t now, apr_pool_t *pool);
+
+/* Is the store away? *changed: since this was last asked, by any thread; so that it is logged once. */
+bool as_cache_store_is_down(as_cache *memory, bool *changed);
+
+/* ---- counters, in shared memory ---- */
+
+#define AS_COUNTER_LIST(X)                                                                                             \
+    X(cache_hits, "answers from the cache")                                                                            \
+    X(cache_misses, "questions the cache had no answer to")                                                            \
+    X(cache_joined, "questions that waited for an identical one")                                                      \
+    X(store_errors, "calls to the store that failed")                                                                  \
+    X(breaker_opened, "times that a directory server was left alone")
+
+typedef struct as_counters as_counters;
+typedef enum as_counter {
+#define AS_COUNTER(name, help) AS_COUNTER_##name,
+    AS_COUNTER_LIST(AS_COUNTER)
+#undef AS_COUNTER
+        AS_COUNTER_COUNT
+} as_counter;
+
+/* Octets of shared memory that the counters need, and with them what tells other processes of a new password. All zero
+ * is their beginning; aligned as malloc aligns. */
+size_t as_counters_size(void);
+/* To be raised when what lies there changes, the order of outcomes and counters too. */
+#define AS_COUNTERS_LAYOUT 1
+/* Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count nothing. */
+void as_counters_outcome(as_counters *counters, as_outcome outcome);
+void as_counters_add(as_counters *counters, as_counter counter, unsigned long by);
+apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome);
+/* How often it came lately: in the last five minutes at most, which *within tells exactly. Processes that begin a new
+ * half minute at the same moment may lose a few. */
+apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within);
+/* Since when they count; to be set once, by who made the memory. */
+void as_counters_begin(as_counters *counters, apr_time_t now);
+apr_time_t as_counters_since(const as_counters *counters);
+apr_uint64_t as_counters_of(const as_counters *counters, as_counter counter);
+/* Its name as in AS_COUNTER_LIST, and what it counts. */
+const char *as_counter_name(as_counter counter);
+const char *as_counter_help(as_counter counter);
+/* as_cache counts there from now on. Before the process's threads start. */
+void as_cache_set_counters(as_cache *memory, as_counters *counters);
+
+#endif

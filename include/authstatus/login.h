@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Logins: joins what is cached, what others query at this moment, the throttle and the directory. No httpd: plain
+ * structs in, an answer out; an observer logs. The module and authstatus-explain use the same code.
+ *
+ * Threads: an as_login is shared by the threads of a process and read-only; an as_login_memo belongs to one
+ * transaction, which one thread at a time works on.
+ */
+#ifndef AUTHSTATUS_LOGIN_H
+#define AUTHSTATUS_LOGIN_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "authstatus/cache.h"
+#include "authstatus/ldap.h"
+#include "authstatus/outcome.h"
+
+/* What a process has for all its logins. */
+typedef struct as_login {
+    as_directories *directories; /* never NULL */
+    as_cache *cache;             /* NULL: nothing is cached, nobody is throttled (AuthStatusCache Off) */
+} as_login;
+
+/* The directory of a section. */
+typedef struct as_login_directory {
+    const as_directory_settings *settings;
+    const char *fingerprint; /* as_directory_fingerprint of the settings */
+    const char *scope;       /* of cached answers: the virtual host that queries it */
+} as_login_directory;
+
+/* An answer to a login, whatever its source. Lives as long as the memo's pool. */
+typedef struct as_answer {
+    as_finding finding;
+    const char *dn;            /* NULL or "": no entry was found */
+    const char *const *values; /* as in as_reply */
+    const char *server;        /* the LDAP server that answered; NULL: cached, or no server was queried */
+    const char *reason;        /* for the log: why there is no answer, or the directory's own words; never NULL */
+    bool cached;
+    long wait;               /* as in as_verdict_of */
+    const char *fingerprint; /* of the directory */
+} as_answer;
+
+/* What the logins of one transaction share: no directory is queried twice for the same, and all queries end at one
+ * deadline. Zeroed but for `pool` before the first login. */
+typedef struct as_login_memo {
+    apr_pool_t *pool;    /* outlives redirects and subrequests */
+    apr_time_t deadline; /* for the directory; 0: it was not queried yet */
+    const struct as_queried *queried;
+} as_login_memo;
+
+/* One login. */
+typedef struct as_login_attempt {
+    const as_login_directory *directory;
+    const char *user;             /* UTF-8, not empty */
+    const char *password;         /* UTF-8, not empty */
+    const char *initial_bind;     /* as in as_query; else NULL */
+    const char *client;           /* the client's address */
+    const as_throttle *throttle;  /* NULL: none */
+    apr_interval_time_t deadline; /* for all queries of a transaction, from its first one on */
+} as_login_attempt;
+
+/* Called in the thread that logs in; each may be NULL. */
+typedef struct as_login_observer {
+    void *data;
+    /* A query to this directory ended, with or without an answer. */
+    void (*queried)(void *data, const as_login *login, const char *fingerprint);
+    /* The shared store went down, or is up again. */
+    void (*store_changed)(void *data, bool down);
+    /* The login has its answer. */
+    void (*answered)(void *data, const as_answer *answer);
+} as_login_observer;
+
+/* Who is this user, and is this the password? Never NULL. Blocks at most until the deadline. The password is wiped from
+ * the memo when its pool is cleared. */
+const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *attempt,
+                                 const as_login_observer *observer);
+
+/* Is the directory out of reach? Fills in *answer; what it points to lives as long as `pool`. */
+bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
+                        apr_interval_time_t deadline, const as_login_observer *observer, apr_pool_t *pool,
+                        as_answer *answer);
+
+#endif

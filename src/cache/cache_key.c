@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hashes of a subject. Each takes its time, and a question needs most of them more than once.
+ */
+#include "cache_private.h"
+
+void as_cache_key_prepare(as_cache_key *subject, apr_pool_t *pool)
+{
+    subject->hashes = apr_palloc(pool, sizeof *subject->hashes);
+    subject->hashes->made = 0;
+}
+
+as_hashes *as_hashes_of(const as_cache_key *subject, as_hashes *otherwise)
+{
+    otherwise->made = 0;
+    return subject->hashes ? subject->hashes : otherwise;
+}
+
+static bool hash_user(const as_cache *memory, const as_cache_key *subject, unsigned char hash[AS_SIPHASH_SIZE])
+{
+    const as_octets parts[] = {as_octets_of(subject->scope), as_octets_of(subject->directory),
+                               as_octets_of(subject->user)};
+
+    return as_siphash_hash(&memory->near, parts, 3, hash);
+}
+
+/* The user stands for all that comes before the password: there is no need to go through it again. */
+static bool hash_secret(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
+                        unsigned char hash[AS_SIPHASH_SIZE])
+{
+    const unsigned char *user = as_hash_of(memory, subject, hashes, AS_HASH_USER);
+    const as_octets parts[] = {{user, AS_SIPHASH_SIZE}, as_octets_of(subject->password)};
+
+    return user && as_siphash_hash(&memory->near, parts, 2, hash);
+}
+
+static unsigned char *place_of(as_hashes *hashes, as_hash_kind kind)
+{
+    return kind == AS_HASH_USER         ? hashes->user
+           : kind == AS_HASH_SECRET     ? hashes->secret
+           : kind == AS_HASH_ACCEPTANCE ? hashes->acceptance
+           : kind == AS_HASH_REFUSAL    ? hashes->refusal
+                                        : hashes->proof;
+}
+
+static bool make(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes, as_hash_kind kind,
+                 unsigned char *hash)
+{
+    switch (kind) {
+    case AS_HASH_USER:
+        return hash_user(memory, subject, hash);
+    case AS_HASH_SECRET:
+        return hash_secret(memory, subject, hashes, hash);
+    case AS_HASH_ACCEPTANCE:
+        return as_record_id(memory, AS_RECORD_ACCEPTANCE, subject, hash);
+    case AS_HASH_REFUSAL:
+        return as_record_id(memory, AS_RECORD_REFUSAL, subject, hash);
+    case AS_HASH_PROOF:
+        break;
+    }
+    return as_record_proof(memory, subject, hash);
+}
+
+const unsigned char *as_hash_of(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
+                                as_hash_kind kind)
+{
+    unsigned char *hash = place_of(hashes, kind);
+
+    if (!(hashes->made & kind)) {
+        if (!make(memory, subject, hashes, kind, hash)) {
+            return NULL;
+        }
+        hashes->made |= kind;
+    }
+    return hash;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Moments by two clocks.
+ */
+#include "cache_private.h"
+
+#include <time.h>
+
+int64_t as_clock_mono(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+as_moment as_moment_at(const as_cache *memory, apr_time_t now)
+{
+    return (as_moment){now, memory->mono()};
+}
+
+bool as_moment_age(as_moment then, as_moment now, apr_interval_time_t *age)
+{
+    apr_interval_time_t wall = now.wall - then.wall;
+    int64_t mono = now.mono - then.mono;
+
+    *age = wall > mono ? wall : mono;
+    if (*age < 0) {
+        *age = 0;
+    }
+    return wall >= -AS_CLOCK_TOLERANCE && mono >= -AS_CLOCK_TOLERANCE;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counters and generations in shared memory. Where an atomic of 64 bits needs a lock (some 32-bit machines) processes
+ * do not share that lock, and a count may be lost; generations are of 32 bits, and exact everywhere.
+ */
+#include "cache_private.h"
+
+#define GENERATIONS 4096
+
+/* Half minutes that are counted apart: ten make five minutes, the others are room for a process that is behind. */
+#define SPAN INT64_C(30000000) /* microseconds */
+#define LATELY 10
+#define SPANS 12
+
+typedef struct as_span {
+    _Atomic int64_t number; /* of half minutes of the machine's monotonic clock */
+    _Atomic uint32_t outcomes[AS_OUTCOME_COUNT];
+} as_span;
+
+struct as_counters {
+    _Atomic int64_t since;
+    as_span spans[SPANS];
+    _Atomic uint64_t outcomes[AS_OUTCOME_COUNT];
+    _Atomic uint64_t counts[AS_COUNTER_COUNT];
+    char apart[64]; /* generations are read by every hit: not on a line that every outcome writes */
+    _Atomic uint32_t generations[GENERATIONS];
+};
+
+size_t as_counters_size(void)
+{
+    return sizeof(as_counters);
+}
+
+/* The first to come in a new half minute empties the place of one that is long over. */
+static void count_lately(as_counters *counters, as_outcome outcome)
+{
+    const int64_t number = as_clock_mono() / SPAN;
+    as_span *span = &counters->spans[number % SPANS];
+    int64_t was = atomic_load_explicit(&span->number, memory_order_relaxed);
+
+    if (was != number && atomic_compare_exchange_strong_explicit(&span->number, &was, number, memory_order_relaxed,
+                                                                 memory_order_relaxed)) {
+        for (size_t i = 0; i < AS_OUTCOME_COUNT; i++) {
+            atomic_store_explicit(&span->outcomes[i], 0, memory_order_relaxed);
+        }
+    }
+    atomic_fetch_add_explicit(&span->outcomes[outcome], 1, memory_order_relaxed);
+}
+
+void as_counters_outcome(as_counters *counters, as_outcome outcome)
+{
+    if (counters && (unsigned)outcome < AS_OUTCOME_COUNT) {
+        atomic_fetch_add_explicit(&counters->outcomes[outcome], 1, memory_order_relaxed);
+        count_lately(counters, outcome);
+    }
+}
+
+apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within)
+{
+    const int64_t now = as_clock_mono(), number = now / SPAN;
+    uint64_t sum = 0;
+
+    *within = (LATELY - 1) * SPAN + now % SPAN;
+    for (size_t i = 0; counters && (unsigned)outcome < AS_OUTCOME_COUNT && i < SPANS; i++) {
+        const as_span *span = &counters->spans[i];
+        int64_t age = number - atomic_load_explicit(&span->number, memory_order_relaxed);
+
+        if (age >= 0 && age < LATELY) {
+            sum += atomic_load_explicit(&span->outcomes[outcome], memory_order_relaxed);
+        }
+    }
+    return sum;
+}
+
+void as_counters_begin(as_counters *counters, apr_time_t now)
+{
+    atomic_store_explicit(&counters->since, now, memory_order_relaxed);
+}
+
+apr_time_t as_counters_since(const as_counters *counters)
+{
+    return counters ? atomic_load_explicit(&counters->since, memory_order_relaxed) : 0;
+}
+
+void as_counters_add(as_counters *counters, as_counter counter, unsigned long by)
+{
+    if (counters && (unsigned)counter < AS_COUNTER_COUNT) {
+        atomic_fetch_add_explicit(&counters->counts[counter], by, memory_order_relaxed);
+    }
+}
+
+apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome)
+{
+    if (!counters || (unsigned)outcome >= AS_OUTCOME_COUNT) {
+        return 0;
+    }
+    return atomic_load_explicit(&counters->outcomes[outcome], memory_order_relaxed);
+}
+
+apr_uint64_t as_counters_of(const as_counters *counters, as_counter counter)
+{
+    if (!counters || (unsigned)counter >= AS_COUNTER_COUNT) {
+        return 0;
+    }
+    return atomic_load_explicit(&counters->counts[counter], memory_order_relaxed);
+}
+
+const char *as_counter_name(as_counter counter)
+{
+    static const char *const names[] = {
+#define AS_COUNTER(name, help) #name,
+        AS_COUNTER_LIST(AS_COUNTER)
+#undef AS_COUNTER
+    };
+
+    return (unsigned)counter < AS_COUNTER_COUNT ? names[counter] : "";
+}
+
+const char *as_counter_help(as_counter counter)
+{
+    static const char *const help[] = {
+#define AS_COUNTER(name, help) help,
+        AS_COUNTER_LIST(AS_COUNTER)
+#undef AS_COUNTER
+    };
+
+    return (unsigned)counter < AS_COUNTER_COUNT ? help[counter] : "";
+}
+
+uint32_t as_generation_place(const unsigned char *acceptance_id)
+{
+    return (uint32_t)as_get_number(acceptance_id, 4) % GENERATIONS;
+}
+
+uint32_t as_generation(const as_counters *counters, uint32_t place)
+{
+    return counters ? atomic_load_explicit(&counters->generations[place], memory_order_acquire) : 0;
+}
+
+uint32_t as_generation_next(as_counters *counters, uint32_t place)
+{
+    if (!counters) {
+        return 0;
+    }
+    return 1 + atomic_fetch_add_explicit(&counters->generations[place], 1, memory_order_acq_rel);
+}

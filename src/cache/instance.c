@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The memory of a process: its beginning and its end, and its clocks.
+ */
+#include "cache_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+/* Failures are counted here where the store is away: enough for an office, whatever the cache is set to. */
+#define FAILURES_LEAST 1024
+
+/* Without Linux's /proc (or in a chroot) it stays unknown, and records are judged by the wall clock alone. */
+static void learn_boot(as_cache *memory)
+{
+    unsigned char hash[AS_HASH_SIZE];
+    char id[64] = "";
+    as_octets parts[] = {{"boot", 4}, {id, 0}};
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (!file) {
+        return;
+    }
+    if (fgets(id, sizeof id, file) && *id != '\0') {
+        parts[1].length = strlen(id);
+        if (as_hmac_hash(&memory->keyed, parts, 2, hash)) {
+            memcpy(memory->boot, hash, AS_BOOT_SIZE);
+        }
+    }
+    fclose(file);
+}
+
+static bool create_tables(as_cache *memory, int entries)
+{
+    int refusals = entries > 0 ? entries / 4 : 0;
+    int failures = entries > FAILURES_LEAST ? entries : FAILURES_LEAST;
+
+    return as_table_create(&memory->acceptances, entries - refusals) && as_table_create(&memory->refusals, refusals) &&
+           as_table_create(&memory->entries, entries) && as_table_create(&memory->user_failures, failures) &&
+           as_table_create(&memory->client_failures, failures);
+}
+
+static void destroy(as_cache *memory)
+{
+    as_table *tables[] = {&memory->acceptances, &memory->refusals, &memory->entries, &memory->user_failures,
+                          &memory->client_failures};
+
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        as_table_destroy(tables[i]);
+    }
+    as_hmac_destroy(&memory->keyed);
+    OPENSSL_cleanse(&memory->near, sizeof memory->near);
+}
+
+static apr_status_t cleanup(void *data)
+{
+    as_cache *memory = data;
+
+    as_single_flights_destroy(&memory->flights);
+    for (int i = 0; i < AS_SHARDS; i++) {
+        pthread_mutex_destroy(&memory->counting[i].mutex);
+    }
+    destroy(memory);
+    return APR_SUCCESS;
+}
+
+as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const as_store *store,
+                          const unsigned char *key, size_t key_length, int entries)
+{
+    as_cache *memory = key_length < AS_KEY_SIZE ? NULL : apr_pcalloc(pool, sizeof *memory);
+
+    if (!memory) {
+        return NULL;
+    }
+    memory->times = *times;
+    memory->mono = as_clock_mono;
+    as_shared_init(&memory->shared, store);
+    if (!as_hmac_create(&memory->keyed, key, key_length) || !as_siphash_create(&memory->near) ||
+        !create_tables(memory, entries) || !as_single_flights_create(&memory->flights)) {
+        destroy(memory);
+        return NULL;
+    }
+    for (int i = 0; i < AS_SHARDS; i++) {
+        pthread_mutex_init(&memory->counting[i].mutex, NULL);
+    }
+    learn_boot(memory);
+    apr_pool_cleanup_register(pool, memory, cleanup, apr_pool_cleanup_null);
+    return memory;
+}
+
+void as_cache_set_counters(as_cache *memory, as_counters *counters)
+{
+    memory->counters = counters;
+}

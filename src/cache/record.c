@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An answer as octets. What is in front of a seal comes from us alone; it is parsed as if it did not, since a key may
+ * be shared with machines that run another version.
+ *
+ *   payload = version(1) kind(1) wall(8) mono(8) boot(8) proof(32) proven(1) has-code(1)
+ *             code(4) expires-in(4) grace-logins(4) retry-after(4) outcome sub-code dn count(2) value...
+ *   text    = length(4) octets NUL, or ff ff ff ff for no text at all
+ *   sealed  = payload HMAC("seal", id, payload)
+ *
+ * Numbers are big-endian, in two's complement; an outcome is its name, as versions may number them otherwise.
+ */
+#include "cache_private.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#define VERSION 1
+#define NO_TEXT UINT32_MAX
+#define VALUES_MAX 1024
+
+/* ---- kinds, ids, proofs and seals ---- */
+
+as_record_kind as_record_kind_of(const as_finding *finding)
+{
+    as_class of = as_outcome_describe(finding->outcome)->of;
+
+    if (of == AS_CLASS_GRANTED) {
+        return finding->proven ? AS_RECORD_ACCEPTANCE : AS_RECORD_NONE;
+    }
+    if (of == AS_CLASS_REFUSED || finding->outcome == AS_OUTCOME_UNKNOWN_USER ||
+        finding->outcome == AS_OUTCOME_AMBIGUOUS_USER || finding->outcome == AS_OUTCOME_WRONG_PASSWORD) {
+        return AS_RECORD_REFUSAL;
+    }
+    return AS_RECORD_NONE;
+}
+
+static const char *label_of(as_record_kind kind)
+{
+    static const char *const labels[] = {"none",   "acceptance",    "refusal",        "entry",
+                                         "flight", "throttle-user", "throttle-client"};
+
+    return labels[kind];
+}
+
+bool as_record_id(const as_cache *memory, as_record_kind kind, const as_cache_key *subject,
+                  unsigned char id[AS_HASH_SIZE])
+{
+    as_octets parts[] = {as_octets_of(label_of(kind)), as_octets_of(subject->scope), as_octets_of(subject->directory),
+                         as_octets_of(subject->user), as_octets_of(subject->password)};
+
+    return as_hmac_hash(&memory->keyed, parts, kind == AS_RECORD_REFUSAL ? 5 : 4, id);
+}
+
+bool as_record_proof(const as_cache *memory, const as_cache_key *subject, unsigned char proof[AS_HASH_SIZE])
+{
+    as_octets parts[] = {as_octets_of("password"), as_octets_of(subject->scope), as_octets_of(subject->directory),
+                         as_octets_of(subject->user), as_octets_of(subject->password)};
+
+    return as_hmac_hash(&memory->keyed, parts, 5, proof);
+}
+
+static bool seal_of(const as_cache *memory, const unsigned char *id, const unsigned char *payload, size_t length,
+                    unsigned char seal[AS_HASH_SIZE])
+{
+    as_octets parts[] = {as_octets_of("seal"), {id, AS_HASH_SIZE}, {payload, length}};
+
+    return as_hmac_hash(&memory->keyed, parts, 3, seal);
+}
+
+size_t as_record_seal(const as_cache *memory, const unsigned char *id, const unsigned char *payload, size_t length,
+                      unsigned char sealed[AS_STORED_MAX])
+{
+    if (length == 0 || length > AS_STORED_MAX - AS_HASH_SIZE) {
+        return 0;
+    }
+    memcpy(sealed, payload, length);
+    return seal_of(memory, id, payload, length, sealed + length) ? length + AS_HASH_SIZE : 0;
+}
+
+size_t as_record_unseal(const as_cache *memory, const unsigned char *id, const unsigned char *sealed, size_t length)
+{
+    unsigned char seal[AS_HASH_SIZE];
+
+    if (length <= AS_HASH_SIZE || length > AS_STORED_MAX) {
+        return 0;
+    }
+    length -= AS_HASH_SIZE;
+    if (!seal_of(memory, id, sealed, length, seal) || CRYPTO_memcmp(seal, sealed + length, AS_HASH_SIZE) != 0) {
+        return 0;
+    }
+    return length;
+}
+
+/* ---- writing: counts what it needs, and writes what there is room for ---- */
+
+typedef struct writer {
+    unsigned char *at;
+    size_t room, used;
+    bool broken; /* a value that no answer has */
+} writer;
+
+static void put_octets(writer *to, const void *octets, size_t length)
+{
+    if (length <= to->room && to->used <= to->room - length) {
+        memcpy(to->at + to->used, octets, length);
+    }
+    to->used += length;
+}
+
+static void put_number(writer *to, uint64_t number, size_t size)
+{
+    unsigned char octets[8];
+
+    as_put_number(octets, number, size);
+    put_octets(to, octets, size);
+}
+
+static void put_small(writer *to, long number)
+{
+    to->broken |= number < INT32_MIN || number > INT32_MAX;
+    put_number(to, (uint64_t)number, 4);
+}
+
+static void put_text(writer *to, const char *string)
+{
+    size_t length = string ? strlen(string) : 0;
+
+    if (!string) {
+        put_number(to, NO_TEXT, 4);
+        return;
+    }
+    to->broken |= length > AS_PAYLOAD_MAX;
+    put_number(to, length, 4);
+    put_octets(to, string, length + 1);
+}
+
+static void put_head(writer *to, const as_cache *memory, const as_record *record)
+{
+    put_number(to, VERSION, 1);
+    put_number(to, record->kind, 1);
+    put_number(to, (uint64_t)record->born.wall, 8);
+    put_number(to, (uint64_t)record->born.mono, 8);
+    put_octets(to, memory->boot, AS_BOOT_SIZE);
+    put_octets(to, record->proof, AS_HASH_SIZE);
+}
+
+static void put_answer(writer *to, const as_cached_answer *answer)
+{
+    int count = answer->values ? answer->value_count : 0;
+
+    put_number(to, answer->finding.proven, 1);
+    put_number(to, answer->finding.has_code, 1);
+    put_small(to, answer->finding.code);
+    put_small(to, answer->finding.expires_in);
+    put_small(to, answer->finding.grace_logins);
+    put_small(to, answer->retry_after);
+    put_text(to, as_outcome_describe(answer->finding.outcome)->name);
+    put_text(to, answer->finding.subcode);
+    put_text(to, answer->dn ? answer->dn : "");
+    to->broken |= count < 0 || count > VALUES_MAX;
+    put_number(to, (uint64_t)count, 2);
+    for (int i = 0; !to->broken && i < count; i++) {
+        put_text(to, answer->values[i]);
+    }
+}
+
+static size_t put_record(writer *to, const as_cache *memory, const as_record *record)
+{
+    put_head(to, memory, record);
+    put_answer(to, &record->answer);
+    return to->broken || to->used > AS_PAYLOAD_MAX ? 0 : to->used;
+}
+
+unsigned char *as_record_encode(const as_cache *memory, const as_record *record, size_t *length)
+{
+    writer to = {.at = NULL};
+    unsigned char *payload;
+
+    *length = put_record(&to, memory, record);
+    payload = *length > 0 ? malloc(*length) : NULL;
+    if (payload) {
+        to = (writer){.at = payload, .room = *length};
+        put_record(&to, memory, record);
+    }
+    return payload;
+}
+
+unsigned char *as_record_copy(const unsigned char *payload, size_t length)
+{
+    unsigned char *copy = malloc(length);
+
+    if (copy) {
+        memcpy(copy, payload, length);
+    }
+    return copy;
+}
+
+/* ---- reading: what is not there is broken, and stays so ---- */
+
+typedef struct reader {
+    const unsigned char *at;
+    size_t left;
+    bool broken;
+} reader;
+
+static const unsigned char *take(reader *from, size_t length)
+{
+    const unsigned char *at = from->at;
+
+    if (from->broken || length > from->left) {
+        from->broken = true;
+        return NULL;
+    }
+    from->at += length;
+    from->left -= length;
+    return at;
+}
+
+static uint64_t take_number(reader *from, size_t size)
+{
+    const unsigned char *at = take(from, size);
+
+    return at ? as_get_number(at, size) : 0;
+}
+
+static bool take_flag(reader *from)
+{
+    uint64_t flag = take_number(from, 1);
+
+    from->broken |= flag > 1;
+    return flag == 1;
+}
+
+static int32_t take_small(reader *from, int32_t least)
+{
+    int32_t number = (int32_t)(uint32_t)take_number(from, 4);
+
+    from->broken |= number < least;
+    return number;
+}
+
+static void take_octets(reader *from, void *into, size_t length)
+{
+    const unsigned char *at = take(from, length);
+
+    if (at) {
+        memcpy(into, at, length);
+    }
+}
+
+/* A string in place, or NULL. One that has a NUL within, or none behind it, is broken. */
+static const char *take_text(reader *from)
+{
+    uint64_t length = take_number(from, 4);
+    const unsigned char *at;
+
+    if (length == NO_TEXT) {
+        return NULL;
+    }
+    at = take(from, length + 1);
+    if (!at || memchr(at, '\0', length + 1) != at + length) {
+        from->broken = true;
+        return NULL;
+    }
+    return (const char *)at;
+}
+
+static void take_head(reader *from, const as_cache *memory, as_moment now, as_record *record)
+{
+    static const unsigned char unknown[AS_BOOT_SIZE];
+    unsigned char boot[AS_BOOT_SIZE] = {0};
+
+    from->broken |= take_number(from, 1) != VERSION;
+    record->kind = (as_record_kind)take_number(from, 1);
+    record->born.wall = (apr_time_t)take_number(from, 8);
+    record->born.mono = (int64_t)take_number(from, 8);
+    take_octets(from, boot, sizeof boot);
+    take_octets(from, record->proof, AS_HASH_SIZE);
+    /* Beyond 2^61 microseconds nothing is a time, and differences stay numbers. */
+    from->broken |=
+        record->born.wall < 0 || record->born.wall >> 61 || record->born.mono < 0 || record->born.mono >> 61;
+    if (!from->broken && (memcmp(boot, memory->boot, sizeof boot) != 0 || memcmp(boot, unknown, sizeof boot) == 0)) {
+        record->born.mono = now.mono - (now.wall - record->born.wall);
+    }
+}
+
+static void take_finding(reader *from, as_finding *finding, long *retry_after)
+{
+    const char *name, *subcode;
+
+    finding->proven = take_flag(from);
+    finding->has_code = take_flag(from);
+    finding->code = take_small(from, INT32_MIN);
+    finding->expires_in = take_small(from, -1);
+    finding->grace_logins = take_small(from, -1);
+    *retry_after = take_small(from, 0);
+    name = take_text(from);
+    subcode = take_text(from);
+    if (!name || !subcode || strlen(subcode) >= AS_SUBCODE_SIZE || !as_outcome_by_name(name, &finding->outcome)) {
+        from->broken = true;
+        return;
+    }
+    strcpy(finding->subcode, subcode);
+}
+
+static void take_values(reader *from, apr_pool_t *pool, as_cached_answer *answer)
+{
+    int count = (int)take_number(from, 2);
+    const char **values;
+
+    if (count > VALUES_MAX || (size_t)count * 4 > from->left) {
+        from->broken = true;
+        return;
+    }
+    if (count == 0) {
+        return;
+    }
+    values = apr_pcalloc(pool, ((size_t)count + 1) * sizeof *values);
+    for (int i = 0; i < count; i++) {
+        values[i] = take_text(from);
+    }
+    answer->values = values;
+    answer->value_count = count;
+}
+
+bool as_record_parse(const as_cache *memory, const unsigned char *payload, size_t length, as_moment now,
+                     apr_pool_t *pool, as_record *record)
+{
+    reader from = {.at = payload, .left = length};
+
+    memset(record, 0, sizeof *record);
+    record->answer.finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+    take_head(&from, memory, now, record);
+    take_finding(&from, &record->answer.finding, &record->answer.retry_after);
+    record->answer.dn = take_text(&from);
+    if (from.broken || !record->answer.dn) {
+        return false;
+    }
+    take_values(&from, pool, &record->answer);
+    return !from.broken && from.left == 0;
+}

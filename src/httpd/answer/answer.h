@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What people and programs read: error bodies, the report page, the page that signs in anew.
+ */
+#ifndef AUTHSTATUS_HTTPD_ANSWER_H
+#define AUTHSTATUS_HTTPD_ANSWER_H
+
+#include "../request/request.h"
+#include "../runtime/runtime.h"
+
+/* ---- error_body.c ---- */
+
+void as_error_body_register_filter(void);
+void as_error_body_insert_filter(request_rec *r);
+
+/* ---- report_page.c ---- */
+
+int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
+int as_report_handler(request_rec *r);
+/* mod_status asks for its figures too. */
+void as_report_register_status(void);
+/* A text as a string of JSON, with its quotes. */
+const char *as_json_string(apr_pool_t *pool, const char *text);
+
+/* ---- relogin.c: sign in as someone else ---- */
+
+int as_relogin_handler(request_rec *r);
+
+/* ---- figures.c ---- */
+
+typedef struct as_figures {
+    apr_time_t now, since;
+    apr_interval_time_t within; /* `lately` is in this time */
+    apr_uint64_t outcomes[AS_OUTCOME_COUNT], lately[AS_OUTCOME_COUNT];
+    apr_uint64_t counts[AS_COUNTER_COUNT];
+    const apr_array_header_t *servers; /* as_ldap_server_figures */
+    bool more_servers;
+    bool remembers; /* AuthStatusCache is not Off */
+    bool throttles; /* some section has an AuthStatusThrottle */
+} as_figures;
+
+as_figures as_figures_read(apr_pool_t *pool, server_rec *s);
+/* Of `lately`, per minute. */
+double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately);
+/* In words: "all are asked", or what is the matter. */
+const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
+/* "2024-05-01 12:00:00 UTC" */
+const char *as_report_time(apr_pool_t *pool, apr_time_t when);
+
+/* A text that grows. */
+typedef struct as_output {
+    apr_pool_t *pool;
+    apr_array_header_t *parts;
+} as_output;
+
+as_output as_output_begin(apr_pool_t *pool);
+void as_output_add(as_output *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *as_output_end(const as_output *text);
+
+/* ---- page_html.c, page_text.c: the figures as a text ---- */
+
+const char *as_report_html(request_rec *r, const as_figures *figures);
+const char *as_report_json(apr_pool_t *pool, const as_figures *figures);
+const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the person reads: one plain sentence in place of httpd's own text for the status, or application/problem+json
+ * (RFC 9457) for a client that prefers it. An ErrorDocument of the administrator wins over both, and a masked answer is
+ * left to httpd.
+ */
+#include "answer.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_core.h>
+#include <util_filter.h>
+
+#define FILTER_NAME "AUTHSTATUS_BODY"
+#define PROBLEM_JSON "application/problem+json"
+
+static ap_filter_rec_t *filter_handle;
+
+/* ---- which of the two (RFC 9110 12.5.1) ---- */
+
+/* A media type that could be sent, and what the client says of it. */
+typedef struct as_candidate {
+    const char *type;
+    int weight;   /* in thousandths, of the most specific range that matches */
+    int specific; /* 0: no range matches; 1: any type; 2: any of this kind; 3: this one */
+} as_candidate;
+
+/* A qvalue, in thousandths. What is none counts as no qvalue. */
+static int weight_of(const char *qvalue)
+{
+    int thousandths, scale = 100;
+
+    if (*qvalue != '0' && *qvalue != '1') {
+        return 1000;
+    }
+    thousandths = (*qvalue++ - '0') * 1000;
+    if (*qvalue == '.') {
+        while (apr_isdigit(*++qvalue) && scale) {
+            thousandths += (*qvalue - '0') * scale;
+            scale /= 10;
+        }
+    }
+    return thousandths > 1000 ? 1000 : thousandths;
+}
+
+/* Takes the next media range off the field, with its weight. False at the end. ap_get_token stops at a semicolon as
+ * well as at a comma, and does not pass either. */
+static bool next_range(apr_pool_t *pool, const char **field, const char **range, int *weight)
+{
+    *field += strspn(*field, ", \t");
+    if (!**field) {
+        return false;
+    }
+    *range = ap_get_token(pool, field, 0);
+    *weight = 1000;
+    while (**field == ';') {
+        const char *parameter;
+
+        ++*field;
+        parameter = ap_get_token(pool, field, 1);
+        if (!strncasecmp(parameter, "q=", 2)) {
+            *weight = weight_of(parameter + 2);
+        }
+    }
+    *field += strcspn(*field, ",");
+    return true;
+}
+
+static void weigh(as_candidate *candidate, const char *range, int weight)
+{
+    const size_t kind = strcspn(candidate->type, "/") + 1;
+    int specific = 0;
+
+    if (!ap_cstr_casecmp(range, candidate->type)) {
+        specific = 3;
+    } else if (!ap_cstr_casecmpn(range, candidate->type, kind) && !strcmp(range + kind, "*")) {
+        specific = 2;
+    } else if (!strcmp(range, "*/*")) {
+        specific = 1;
+    }
+    if (specific > candidate->specific || (specific && specific == candidate->specific && weight > candidate->weight)) {
+        candidate->specific = specific;
+        candidate->weight = weight;
+    }
+}
+
+static bool is_preferred(const as_candidate *candidate, const as_candidate *other)
+{
+    if (candidate->weight != other->weight) {
+        return candidate->weight > other->weight;
+    }
+    return candidate->weight > 0 && candidate->specific > other->specific;
+}
+
+/* Of equal weights the one that the client has named wins: "application/json, any" is a script's. Who names
+ * neither gets the page. */
+static bool prefers_json(request_rec *r)
+{
+    const char *field = apr_table_get(r->headers_in, "Accept"), *range;
+    as_candidate page = {"text/html", 0, 0}, problem = {PROBLEM_JSON, 0, 0}, plain = {"application/json", 0, 0};
+    int weight;
+
+    while (field && next_range(r->pool, &field, &range, &weight)) {
+        weigh(&page, range, weight);
+        weigh(&problem, range, weight);
+        weigh(&plain, range, weight);
+    }
+    return is_preferred(&problem, &page) || is_preferred(&plain, &page);
+}
+
+/* ---- the two ---- */
+
+/* Names of outcomes and our sentences need no escaping in JSON or HTML; a URL does. */
+static const char *json(const request_rec *r, const as_transaction *transaction)
+{
+    const as_outcome_info *shown = as_outcome_describe(transaction->verdict.shown);
+    const char *help = transaction->help
+                           ? apr_pstrcat(r->pool, ",\n  \"help\": ", as_json_string(r->pool, transaction->help), NULL)
+                           : "";
+
+    return apr_psprintf(r->pool,
+                        "{\n  \"type\": \"urn:x-authstatus:%s\",\n  \"title\": \"%s\",\n  \"status\": %d,\n"
+                        "  \"outcome\": \"%s\"%s\n}\n",
+                        shown->name, shown->sentence, r->status, shown->name, help);
+}
+
+static const char *html(request_rec *r, const as_transaction *transaction)
+{
+    const char *line = ap_get_status_line(r->status);
+    const char *help = transaction->help ? ap_escape_html(r->pool, transaction->help) : NULL;
+
+    return apr_pstrcat(r->pool,
+                       "<!DOCTYPE html>\n<html lang=\"en\"><head>\n<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                       "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
+                       line, "</title>\n</head><body>\n<h1>", line + 4, "</h1>\n<p>",
+                       as_outcome_describe(transaction->verdict.shown)->sentence, "</p>\n", help ? "<p><a href=\"" : "",
+                       help ? help : "", help ? "\">Get help with this</a></p>\n" : "", ap_psignature("<hr>\n", r),
+                       "</body></html>\n", NULL);
+}
+
+/* ---- the filter ---- */
+
+/* Replaces the whole of the page that httpd makes. Everything is in the first brigade but what is flushed; of what
+ * comes later nothing goes on. */
+static apr_status_t replace_body(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    request_rec *r = filter->r;
+    const as_transaction *transaction = as_transaction_peek(r);
+    conn_rec *connection = r->connection;
+    const char *text;
+    apr_size_t length;
+    bool as_json;
+
+    apr_brigade_cleanup(brigade);
+    if (filter->ctx) {
+        return APR_SUCCESS;
+    }
+    filter->ctx = r;
+    as_json = prefers_json(r);
+    text = as_json ? json(r, transaction) : html(r, transaction);
+    length = strlen(text);
+    ap_set_content_type(r, as_json ? PROBLEM_JSON : "text/html; charset=utf-8");
+    ap_set_content_length(r, (apr_off_t)length);
+    apr_table_mergen(r->headers_out, "Vary", "Accept");
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_pool_create(text, length, r->pool, connection->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(connection->bucket_alloc));
+    return ap_pass_brigade(filter->next, brigade);
+}
+
+void as_error_body_register_filter(void)
+{
+    filter_handle = ap_register_output_filter(FILTER_NAME, replace_body, NULL, AP_FTYPE_RESOURCE);
+}
+
+void as_error_body_insert_filter(request_rec *r)
+{
+    const as_transaction *transaction = as_transaction_peek(r);
+    int status = r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED ? HTTP_UNAUTHORIZED : r->status;
+
+    if (!transaction || !transaction->decided || transaction->verdict.masked || transaction->verdict.status != status ||
+        !as_section_is_on(as_section_of(r)) || ap_response_code_string(r, ap_index_of_response(r->status))) {
+        return;
+    }
+    ap_add_output_filter_handle(filter_handle, NULL, r, r->connection);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The figures of the report page, and the text that its forms grow in.
+ */
+#include "answer.h"
+
+#include <stdarg.h>
+
+#include <apr_strings.h>
+
+/* ---- a text that grows ---- */
+
+as_output as_output_begin(apr_pool_t *pool)
+{
+    as_output output = {pool, apr_array_make(pool, 64, sizeof(const char *))};
+
+    return output;
+}
+
+void as_output_add(as_output *output, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    APR_ARRAY_PUSH(output->parts, const char *) = apr_pvsprintf(output->pool, format, arguments);
+    va_end(arguments);
+}
+
+const char *as_output_end(const as_output *output)
+{
+    return apr_array_pstrcat(output->pool, output->parts, '\0');
+}
+
+/* ---- the figures ---- */
+
+as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
+{
+    const as_counters *counters = as_process_counters();
+    as_figures figures = {.now = apr_time_now(), .since = as_counters_since(counters)};
+    int i;
+
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        figures.outcomes[i] = as_counters_of_outcome(counters, (as_outcome)i);
+        figures.lately[i] = as_counters_lately(counters, (as_outcome)i, &figures.within);
+    }
+    if (figures.within > figures.now - figures.since) {
+        figures.within = figures.now - figures.since;
+    }
+    for (i = 0; i < AS_COUNTER_COUNT; i++) {
+        figures.counts[i] = as_counters_of(counters, (as_counter)i);
+    }
+    figures.servers = as_server_stats_read(pool, &figures.more_servers);
+    figures.remembers = as_process_cache() != NULL;
+    for (; s; s = s->next) {
+        figures.throttles = figures.throttles || as_server_of(s)->throttles == 1;
+    }
+    return figures;
+}
+
+double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately)
+{
+    /* A server that has just started has no rate to speak of. */
+    const apr_interval_time_t least = apr_time_from_sec(60);
+    const apr_interval_time_t within = figures->within > least ? figures->within : least;
+
+    return (double)lately * (double)apr_time_from_sec(60) / (double)within;
+}
+
+const char *as_report_time(apr_pool_t *pool, apr_time_t when)
+{
+    apr_time_exp_t parts;
+    char text[32];
+    apr_size_t length;
+
+    if (apr_time_exp_gmt(&parts, when) != APR_SUCCESS ||
+        apr_strftime(text, &length, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &parts) != APR_SUCCESS) {
+        return "";
+    }
+    return apr_pstrdup(pool, text);
+}
+
+const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now)
+{
+    if (!server->left_alone) {
+        return "asked";
+    }
+    return apr_psprintf(pool, "left alone by %d of %d processes, for %" APR_TIME_T_FMT " s more", server->left_alone,
+                        server->asking, apr_time_sec(server->until - now + APR_USEC_PER_SEC - 1));
+}

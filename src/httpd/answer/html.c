@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The report page for people: what is the matter first, then the figures. Plain HTML: no script, one style sheet
+ * within, tables that a screen reader can read out, no meaning in a colour alone.
+ */
+#include "answer.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+static const char style[] =
+    ":root{color-scheme:light dark;--line:#d0d4d9;--dim:#5c6570;--bad:#a61b1b;--badbg:#fdecec;--good:#14532d;"
+    "--goodbg:#eaf6ee;--link:#0b57d0;--bg:#fff;--fg:#1b1f24}\n"
+    "@media (prefers-color-scheme:dark){:root{--line:#3a4149;--dim:#a3adb8;--bad:#ffb4ab;--badbg:#411c1c;"
+    "--good:#a6e0b8;--goodbg:#15301f;--link:#a8c7fa;--bg:#15181c;--fg:#e6e9ec}}\n"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem;background:var(--bg);"
+    "color:var(--fg)}\n"
+    "h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.25rem 0}\n"
+    "a{color:var(--link)}.dim{color:var(--dim)}\n"
+    ".say{margin:1rem 0;padding:.5rem .75rem;border-left:.3rem solid;border-radius:.2rem;overflow-wrap:anywhere}\n"
+    ".good{color:var(--good);background:var(--goodbg)}.bad{color:var(--bad);background:var(--badbg)}\n"
+    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
+    "th,td{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:right;font-weight:400}\n"
+    "th:first-child{text-align:left;padding-left:0}td:last-child,th:last-child{padding-right:0}\n"
+    ".servers th:first-child{overflow-wrap:anywhere}.servers tbody th{font-weight:600}\n"
+    "thead th{color:var(--dim);font-size:.875rem;vertical-align:bottom}\n"
+    ".class th,.class td{font-weight:600;padding-top:.9rem}tbody tr:not(.class) th.in{padding-left:1rem}\n"
+    ".none td,.none th{color:var(--dim)}.words{text-align:left}\n"
+    "ul{margin:.5rem 0;padding-left:1.25rem}nav{margin-top:2rem}\n"
+    "@media (max-width:34rem){th,td{padding:.25rem .2rem}.outcomes{font-size:.9375rem}\n"
+    ".servers thead{position:absolute;clip-path:inset(50%)}\n"
+    ".servers tr{display:grid;grid-template-columns:1fr 1fr;border-bottom:1px solid var(--line);padding:.5rem 0}\n"
+    ".servers th,.servers td{border:0;padding:.1rem 0;text-align:left}\n"
+    ".servers th,.servers .words{grid-column:1/3}.servers td[data-of]::before{content:attr(data-of) \" \";"
+    "color:var(--dim)}}\n"
+    "@media print{body{max-width:none;padding:0}nav{display:none}tr,.say{break-inside:avoid}}\n";
+
+static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
+{
+    const apr_int64_t seconds = apr_time_sec(interval), minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
+
+    if (days) {
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0d %" APR_INT64_T_FMT "\u00a0h", days, hours % 24);
+    }
+    if (hours) {
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0h %" APR_INT64_T_FMT "\u00a0min", hours, minutes % 60);
+    }
+    return minutes
+               ? apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0min %" APR_INT64_T_FMT "\u00a0s", minutes, seconds % 60)
+               : apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0s", seconds);
+}
+
+/* ---- what is the matter ---- */
+
+static apr_uint64_t class_sum(const apr_uint64_t *of, as_class class_id)
+{
+    apr_uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        sum += as_outcome_describe((as_outcome)i)->of == class_id ? of[i] : 0;
+    }
+    return sum;
+}
+
+static void say_outages(as_output *html, const as_figures *figures, as_class class_id, const char *what)
+{
+    const apr_uint64_t count = class_sum(figures->lately, class_id);
+    const char *separator = "";
+    int i;
+
+    if (!count) {
+        return;
+    }
+    as_output_add(html, "<p class=\"say bad\">%s in the last %s:", what, duration(html->pool, figures->within));
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        const as_outcome_info *outcome = as_outcome_describe((as_outcome)i);
+        if (outcome->of == class_id && figures->lately[i]) {
+            as_output_add(html, "%s %" APR_UINT64_T_FMT " %s", separator, figures->lately[i], outcome->name);
+            separator = ",";
+        }
+    }
+    as_output_add(html, ". The error log says why.</p>\n");
+}
+
+static void say_what_is_the_matter(as_output *html, const as_figures *figures)
+{
+    bool well = true;
+    int i;
+
+    for (i = 0; i < figures->servers->nelts; i++) {
+        const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
+        if (server->left_alone) {
+            well = false;
+            as_output_add(html, "<p class=\"say bad\"><strong>%s</strong> does not answer: %s.</p>\n",
+                          ap_escape_html(html->pool, server->server),
+                          as_ldap_server_in_words(html->pool, server, figures->now));
+        }
+    }
+    say_outages(html, figures, AS_CLASS_UNAVAILABLE, "Logins that could not be checked");
+    say_outages(html, figures, AS_CLASS_MISCONFIGURED, "Logins that failed for a mistake in the configuration");
+    if (well && !class_sum(figures->lately, AS_CLASS_UNAVAILABLE) &&
+        !class_sum(figures->lately, AS_CLASS_MISCONFIGURED)) {
+        as_output_add(html,
+                      "<p class=\"say good\">No outage and no mistake in the configuration was met in the last "
+                      "%s.</p>\n",
+                      duration(html->pool, figures->within));
+    }
+}
+
+/* ---- the tables ---- */
+
+static void add_row(as_output *html, const as_figures *figures, const char *name, const char *row_class,
+                    const char *cell_class, apr_uint64_t count, apr_uint64_t lately)
+{
+    as_output_add(html,
+                  "<tr class=\"%s%s\"><th scope=\"row\" class=\"%s\">%s</th><td>%" APR_UINT64_T_FMT
+                  "</td><td>%" APR_UINT64_T_FMT "</td><td>%.1f</td></tr>\n",
+                  row_class, count ? "" : " none", cell_class, name, count, lately,
+                  as_figures_per_minute(figures, lately));
+}
+
+static void add_outcomes(as_output *html, const as_figures *figures)
+{
+    int i, j;
+
+    as_output_add(
+        html,
+        "<h2 id=\"outcomes\">Outcomes</h2>\n<table class=\"outcomes\" aria-labelledby=\"outcomes\">\n<thead><tr>"
+        "<th scope=\"col\">outcome</th><th scope=\"col\">total</th><th scope=\"col\">last %s</th>"
+        "<th scope=\"col\">per min</th></tr></thead>\n",
+        duration(html->pool, figures->within));
+    for (i = 0; i < AS_CLASS_COUNT; i++) {
+        const char *name = as_class_describe((as_class)i)->name;
+
+        as_output_add(html, "<tbody>\n");
+        add_row(html, figures, name, "class", "", class_sum(figures->outcomes, (as_class)i),
+                class_sum(figures->lately, (as_class)i));
+        for (j = 0; i != AS_CLASS_THROTTLED && j < AS_OUTCOME_COUNT; j++) {
+            const as_outcome_info *outcome = as_outcome_describe((as_outcome)j);
+            if (outcome->of == (as_class)i) {
+                add_row(html, figures, outcome->name, "", "in", figures->outcomes[j], figures->lately[j]);
+            }
+        }
+        as_output_add(html, "</tbody>\n");
+    }
+    as_output_add(html, "</table>\n");
+}
+
+static void add_servers(as_output *html, const as_figures *figures)
+{
+    int i;
+
+    as_output_add(html, "<h2 id=\"servers\">Directory servers</h2>\n");
+    if (!figures->servers->nelts) {
+        as_output_add(html, "<p>None was asked since the configuration was last read.</p>\n");
+        return;
+    }
+    as_output_add(html,
+                  "<table class=\"servers\" aria-labelledby=\"servers\">\n<thead><tr><th scope=\"col\">server</th>"
+                  "<th scope=\"col\" class=\"words\">state</th><th scope=\"col\">questions</th>"
+                  "<th scope=\"col\">sessions</th><th scope=\"col\">latency</th></tr></thead>\n<tbody>\n");
+    for (i = 0; i < figures->servers->nelts; i++) {
+        const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
+        const char *latency =
+            server->measured ? apr_psprintf(html->pool, "%.1f ms", (double)server->latency / 1000) : "not known";
+        as_output_add(html,
+                      "<tr><th scope=\"row\">%s</th><td class=\"words\">%s</td>"
+                      "<td data-of=\"questions\">%" APR_UINT64_T_FMT "</td><td data-of=\"sessions\">%d</td>"
+                      "<td data-of=\"latency\">%s</td></tr>\n",
+                      ap_escape_html(html->pool, server->server),
+                      as_ldap_server_in_words(html->pool, server, figures->now), server->questions, server->sessions,
+                      latency);
+    }
+    as_output_add(html,
+                  "</tbody>\n</table>\n%s<p class=\"dim\">Questions count since the configuration was last read; "
+                  "sessions are of all processes, as each saw it when it last asked; latency is of one operation, "
+                  "a moving average.</p>\n",
+                  figures->more_servers ? "<p>There are more servers than can be shown.</p>\n" : "");
+}
+
+static void add_memory(as_output *html, const as_figures *figures)
+{
+    const apr_uint64_t hits = figures->counts[AS_COUNTER_cache_hits];
+    const apr_uint64_t asked = hits + figures->counts[AS_COUNTER_cache_misses];
+    int i;
+
+    as_output_add(html, "<h2>Cache and throttle</h2>\n<ul>\n");
+    if (!figures->remembers) {
+        as_output_add(html, "<li>Nothing is remembered: the cache is off.</li>\n");
+    } else if (asked) {
+        as_output_add(html, "<li>%.0f %% of the questions were answered from the cache.</li>\n",
+                      100.0 * (double)hits / (double)asked);
+    }
+    for (i = 0; i < AS_COUNTER_COUNT; i++) {
+        as_output_add(html, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_help((as_counter)i), figures->counts[i]);
+    }
+    if (figures->throttles) {
+        as_output_add(html, "<li>logins that were throttled: %" APR_UINT64_T_FMT "</li>\n",
+                      figures->outcomes[AS_OUTCOME_THROTTLED]);
+    } else {
+        as_output_add(html, "<li>No section has a throttle.</li>\n");
+    }
+    as_output_add(html, "</ul>\n");
+}
+
+const char *as_report_html(request_rec *r, const as_figures *figures)
+{
+    as_output html = as_output_begin(r->pool);
+    const char *host = ap_escape_html(r->pool, ap_get_server_name(r));
+
+    as_output_add(&html,
+                  "<!DOCTYPE html>\n<html lang=\"en\"><head>\n<meta charset=\"utf-8\">\n"
+                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                  "<title>Logins at %s</title>\n<style>\n%s</style>\n</head><body>\n<main>\n<h1>Logins at %s</h1>\n"
+                  "<p class=\"dim\">As of %s; counted since %s (%s), by all processes and virtual hosts.</p>\n",
+                  host, style, host, as_report_time(r->pool, figures->now), as_report_time(r->pool, figures->since),
+                  duration(r->pool, figures->now - figures->since));
+    say_what_is_the_matter(&html, figures);
+    add_servers(&html, figures);
+    add_outcomes(&html, figures);
+    add_memory(&html, figures);
+    as_output_add(&html, "</main>\n<nav aria-label=\"other formats\"><a href=\"?json\">JSON</a> &middot; "
+                         "<a href=\"?metrics\">Prometheus</a> &middot; mod_authstatus " AUTHSTATUS_VERSION
+                         "</nav>\n</body></html>\n");
+    return as_output_end(&html);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The report page as JSON (RFC 8259). Names of outcomes, classes and counters are ours and need no escaping; names of
+ * servers are the administrator's.
+ */
+#include "answer.h"
+
+#include <apr_strings.h>
+
+/* RFC 8259 7. Octets that are not ASCII are taken for Latin-1: what is not UTF-8 must not make the whole unreadable. */
+const char *as_json_string(apr_pool_t *pool, const char *text)
+{
+    char *json = apr_palloc(pool, strlen(text) * 6 + 3), *end = json;
+
+    *end++ = '"';
+    for (; *text; text++) {
+        const unsigned char octet = (unsigned char)*text;
+
+        if (octet == '"' || octet == '\\') {
+            *end++ = '\\';
+            *end++ = *text;
+        } else if (octet < 0x20 || octet >= 0x7f) {
+            end += apr_snprintf(end, 7, "\\u%04x", octet);
+        } else {
+            *end++ = *text;
+        }
+    }
+    *end++ = '"';
+    *end = '\0';
+    return json;
+}
+
+static double seconds(apr_interval_time_t interval)
+{
+    return (double)interval / APR_USEC_PER_SEC;
+}
+
+/* ---- JSON ---- */
+
+static void add_outcomes(as_output *json, const as_figures *figures)
+{
+    int i;
+
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        const as_outcome_info *outcome = as_outcome_describe((as_outcome)i);
+        as_output_add(json,
+                      "%s\n    \"%s\": {\"class\": \"%s\", \"count\": %" APR_UINT64_T_FMT
+                      ", \"lately\": %" APR_UINT64_T_FMT ", \"per_minute\": %.2f}",
+                      i ? "," : "", outcome->name, as_class_describe(outcome->of)->name, figures->outcomes[i],
+                      figures->lately[i], as_figures_per_minute(figures, figures->lately[i]));
+    }
+}
+
+static void add_servers(as_output *json, const as_figures *figures)
+{
+    int i;
+
+    for (i = 0; i < figures->servers->nelts; i++) {
+        const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
+        as_output_add(json,
+                      "%s\n    {\"server\": %s, \"questions\": %" APR_UINT64_T_FMT ", \"sessions\": %d, "
+                      "\"latency_seconds\": ",
+                      i ? "," : "", as_json_string(json->pool, server->server), server->questions, server->sessions);
+        if (server->measured) {
+            as_output_add(json, "%.6f", seconds(server->latency));
+        } else {
+            as_output_add(json, "null");
+        }
+        as_output_add(json,
+                      ", \"processes\": %d, \"processes_leaving_it_alone\": %d, \"left_alone_for_seconds\": %.1f}",
+                      server->asking, server->left_alone, server->until ? seconds(server->until - figures->now) : 0.0);
+    }
+}
+
+const char *as_report_json(apr_pool_t *pool, const as_figures *figures)
+{
+    as_output json = as_output_begin(pool);
+    int i;
+
+    as_output_add(&json, "{\n  \"module\": \"mod_authstatus\",\n  \"version\": \"" AUTHSTATUS_VERSION "\",\n");
+    as_output_add(&json, "  \"since\": %.3f,\n  \"now\": %.3f,\n  \"lately_seconds\": %.1f,\n  \"outcomes\": {",
+                  seconds(figures->since), seconds(figures->now), seconds(figures->within));
+    add_outcomes(&json, figures);
+    as_output_add(&json, "\n  },\n  \"servers\": [");
+    add_servers(&json, figures);
+    as_output_add(&json, "%s],\n  \"more_servers\": %s,\n  \"cache\": %s,\n  \"throttle\": %s,\n  \"counters\": {",
+                  figures->servers->nelts ? "\n  " : "", figures->more_servers ? "true" : "false",
+                  figures->remembers ? "true" : "false", figures->throttles ? "true" : "false");
+    for (i = 0; i < AS_COUNTER_COUNT; i++) {
+        as_output_add(&json, "%s\n    \"%s\": %" APR_UINT64_T_FMT, i ? "," : "", as_counter_name((as_counter)i),
+                      figures->counts[i]);
+    }
+    as_output_add(&json, "\n  }\n}\n");
+    return as_output_end(&json);
+}
+
+/* ---- Prometheus ---- */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The report page for Prometheus: its text format (its documentation, "Exposition formats", version 0.0.4). Names of
+ * outcomes, classes and counters are ours and need no escaping; names of servers are the administrator's.
+ */
+#include "answer.h"
+
+#include <apr_strings.h>
+
+static double seconds(apr_interval_time_t interval)
+{
+    return (double)interval / APR_USEC_PER_SEC;
+}
+
+/* A label's value. */
+static const char *label(apr_pool_t *pool, const char *text)
+{
+    char *escaped = apr_palloc(pool, strlen(text) * 2 + 1), *end = escaped;
+
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"' || *text == '\n') {
+            *end++ = '\\';
+        }
+        *end++ = *text == '\n' ? 'n' : *text;
+    }
+    *end = '\0';
+    return escaped;
+}
+
+static void begin_metric(as_output *metrics, const char *name, const char *type, const char *help)
+{
+    as_output_add(metrics, "# HELP authstatus_%s %s\n# TYPE authstatus_%s %s\n", name, help, name, type);
+}
+
+typedef enum as_ldap_server_metric { QUESTIONS, SESSIONS, LATENCY, LEFT_ALONE } as_ldap_server_metric;
+
+static void add_server_metric(as_output *metrics, const as_figures *figures, as_ldap_server_metric which,
+                              const char *name, const char *type, const char *help)
+{
+    int i;
+
+    begin_metric(metrics, name, type, help);
+    for (i = 0; i < figures->servers->nelts; i++) {
+        const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
+
+        if (which == LATENCY && !server->measured) {
+            continue;
+        }
+        as_output_add(metrics, "authstatus_%s{server=\"%s\"} ", name, label(metrics->pool, server->server));
+        switch (which) {
+        case QUESTIONS:
+            as_output_add(metrics, "%" APR_UINT64_T_FMT "\n", server->questions);
+            break;
+        case SESSIONS:
+            as_output_add(metrics, "%d\n", server->sessions);
+            break;
+        case LATENCY:
+            as_output_add(metrics, "%.6f\n", seconds(server->latency));
+            break;
+        case LEFT_ALONE:
+            as_output_add(metrics, "%d\n", server->left_alone);
+            break;
+        }
+    }
+}
+
+const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures)
+{
+    as_output metrics = as_output_begin(pool);
+    int i;
+
+    begin_metric(&metrics, "info", "gauge", "The version of mod_authstatus.");
+    as_output_add(&metrics, "authstatus_info{version=\"" AUTHSTATUS_VERSION "\"} 1\n");
+    begin_metric(&metrics, "start_time_seconds", "gauge", "Unix time since which everything is counted.");
+    as_output_add(&metrics, "authstatus_start_time_seconds %.3f\n", seconds(figures->since));
+    begin_metric(&metrics, "outcomes_total", "counter", "Authentications and refusals, by what became of them.");
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        const as_outcome_info *outcome = as_outcome_describe((as_outcome)i);
+        as_output_add(&metrics, "authstatus_outcomes_total{class=\"%s\",outcome=\"%s\"} %" APR_UINT64_T_FMT "\n",
+                      as_class_describe(outcome->of)->name, outcome->name, figures->outcomes[i]);
+    }
+    for (i = 0; i < AS_COUNTER_COUNT; i++) {
+        const char *name = apr_pstrcat(pool, as_counter_name((as_counter)i), "_total", NULL);
+        begin_metric(&metrics, name, "counter", as_counter_help((as_counter)i));
+        as_output_add(&metrics, "authstatus_%s %" APR_UINT64_T_FMT "\n", name, figures->counts[i]);
+    }
+    add_server_metric(&metrics, figures, QUESTIONS, "directory_questions_total", "counter",
+                      "Questions that a directory server was asked, since the configuration was last read.");
+    add_server_metric(&metrics, figures, SESSIONS, "directory_sessions", "gauge",
+                      "Connections to a directory server that are open.");
+    add_server_metric(&metrics, figures, LATENCY, "directory_latency_seconds", "gauge",
+                      "What one operation of a directory server takes, a moving average.");
+    add_server_metric(&metrics, figures, LEFT_ALONE, "directory_left_alone_processes", "gauge",
+                      "Processes of httpd whose breaker leaves a directory server alone.");
+    return as_output_end(&metrics);
+}

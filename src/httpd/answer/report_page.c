@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The handler `authstatus-report`: what the module has counted, as a page, as JSON and for Prometheus; and the same
+ * figures in mod_status. It names no user.
+ */
+#include "answer.h"
+#include "../config/sections.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_status.h>
+
+/* ---- who may see it ---- */
+
+/* Would anybody be let in? `Require` is asked on behalf of a stranger, without a name and from an address that nobody
+ * has (RFC 5737), in a copy of the request: that a login or an address is required cannot be seen from outside of the
+ * modules that require it. What is protected by other means than Require counts as not protected. */
+static bool is_open_to_strangers(request_rec *r)
+{
+    static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
+    request_rec stranger = *r;
+    apr_pool_t *pool = r->pool;
+
+    if (apr_sockaddr_info_get(&stranger.useragent_addr, "192.0.2.1", APR_INET, 0, 0, pool) != APR_SUCCESS) {
+        return true;
+    }
+    stranger.useragent_ip = apr_pstrdup(pool, "192.0.2.1");
+    stranger.useragent_host = apr_pstrdup(pool, "stranger.invalid"); /* RFC 6761 6.4; nothing is looked up */
+    stranger.user = stranger.ap_auth_type = NULL;
+    stranger.headers_in = apr_table_make(pool, 1);
+    stranger.headers_out = apr_table_copy(pool, r->headers_out);
+    stranger.err_headers_out = apr_table_copy(pool, r->err_headers_out);
+    stranger.subprocess_env = apr_table_make(pool, 1);
+    stranger.notes = apr_table_make(pool, 1);
+    stranger.main = stranger.prev = NULL;
+    stranger.log = &quiet;
+    stranger.request_config = ap_create_request_config(pool);
+    as_context_of(&stranger)->running = AS_PHASE_ACCESS; /* no outcome of anybody's */
+    return ap_run_access_checker_ex(&stranger) == OK;
+}
+
+/* ---- the page ---- */
+
+static int send_text(request_rec *r, const char *type, const char *text)
+{
+    const apr_size_t length = strlen(text);
+
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)length);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+    ap_rwrite(text, (int)length, r);
+    return OK;
+}
+
+/* Is that the query? Prometheus can only ask for "metrics=". */
+static bool asks_for(const request_rec *r, const char *form)
+{
+    const size_t length = strlen(form);
+
+    return r->args && !strncmp(r->args, form, length) && (!r->args[length] || !strcmp(r->args + length, "="));
+}
+
+int as_report_handler(request_rec *r)
+{
+    as_figures figures;
+
+    if (!r->handler || strcmp(r->handler, AS_REPORT_HANDLER)) {
+        return DECLINED;
+    }
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
+    if (r->method_number != M_GET) {
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    if (is_open_to_strangers(r)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "AS0090: the report page is not shown: anybody could see it; protect it by Require");
+        return HTTP_FORBIDDEN;
+    }
+    ap_discard_request_body(r);
+    figures = as_figures_read(r->pool, r->server);
+    if (asks_for(r, "json")) {
+        return send_text(r, "application/json", as_report_json(r->pool, &figures));
+    }
+    if (asks_for(r, "metrics")) {
+        return send_text(r, "text/plain; version=0.0.4; charset=utf-8", as_report_metrics(r->pool, &figures));
+    }
+    return send_text(r, "text/html; charset=utf-8", as_report_html(r, &figures));
+}
+
+/* ---- mod_status ---- */
+
+static void add_short(request_rec *r, const as_figures *figures)
+{
+    int i;
+
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        ap_rprintf(r, "Authstatus[%s]: %" APR_UINT64_T_FMT "\n", as_outcome_describe((as_outcome)i)->name,
+                   figures->outcomes[i]);
+    }
+    for (i = 0; i < AS_COUNTER_COUNT; i++) {
+        ap_rprintf(r, "Authstatus[%s]: %" APR_UINT64_T_FMT "\n", as_counter_name((as_counter)i), figures->counts[i]);
+    }
+    for (i = 0; i < figures->servers->nelts; i++) {
+        const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
+        ap_rprintf(r,
+                   "AuthstatusServer[%d]Name: %s\nAuthstatusServer[%d]Questions: %" APR_UINT64_T_FMT
+                   "\nAuthstatusServer[%d]Sessions: %d\nAuthstatusServer[%d]LatencyUs: %" APR_TIME_T_FMT
+                   "\nAuthstatusServer[%d]LeftAloneBy: %d\n",
+                   i, server->server, i, server->questions, i, server->sessions, i, server->latency, i,
+                   server->left_alone);
+    }
+}
+
+static void add_long(request_rec *r, const as_figures *figures, bool extended)
+{
+    const char *separator = "";
+    int i;
+
+    ap_rprintf(r, "<hr>\n<h2>mod_authstatus</h2>\n<p>Since %s:", as_report_time(r->pool, figures->since));
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        if (figures->outcomes[i]) {
+            ap_rprintf(r, "%s %s %" APR_UINT64_T_FMT, separator, as_outcome_describe((as_outcome)i)->name,
+                       figures->outcomes[i]);
+            separator = ",";
+        }
+    }
+    ap_rputs(*separator ? "</p>\n" : " nothing yet</p>\n", r);
+    if (!extended) {
+        return;
+    }
+    ap_rputs("<ul>\n", r);
+    for (i = 0; i < AS_COUNTER_COUNT; i++) {
+        ap_rprintf(r, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_help((as_counter)i), figures->counts[i]);
+    }
+    for (i = 0; i < figures->servers->nelts; i++) {
+        const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
+        ap_rprintf(r, "<li>%s: %s, %" APR_UINT64_T_FMT " questions, %d sessions, %.1f ms</li>\n",
+                   ap_escape_html(r->pool, server->server), as_ldap_server_in_words(r->pool, server, figures->now),
+                   server->questions, server->sessions, (double)server->latency / 1000);
+    }
+    ap_rputs("</ul>\n", r);
+}
+
+static int add_to_status(request_rec *r, int flags)
+{
+    const as_figures figures = as_figures_read(r->pool, r->server);
+
+    if (flags & AP_STATUS_SHORT) {
+        add_short(r, &figures);
+    } else {
+        add_long(r, &figures, (flags & AP_STATUS_EXTENDED) != 0);
+    }
+    return OK;
+}
+
+void as_report_register_status(void)
+{
+    APR_OPTIONAL_HOOK(ap, status_hook, add_to_status, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* ---- start-up ---- */
+
+/* As far as can be known: the handler asks again, for each request. */
+static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_rec *s)
+{
+    const apr_array_header_t *places = as_sections_of(pool, main_server, s);
+    int i;
+
+    for (i = 0; i < places->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
+        const apr_array_header_t *chain = as_sections_chain(pool, places, place);
+
+        if (!place->inherited && as_sections_report(chain) && !as_sections_require(chain)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         "AS0091: %s (%s): nothing protects the report page, so it will not be shown; use Require",
+                         as_section_name(pool, place), as_section_source(pool, place));
+        }
+    }
+}
+
+int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
+{
+    server_rec *each;
+    apr_status_t status = as_server_stats_post_config(pconf);
+
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, status, s,
+                     "AS0092: no shared memory: the report page will show no directory servers");
+    }
+    for (each = s; each; each = each->next) {
+        warn_where_open(ptemp, s, each);
+    }
+    return OK;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Arguments of directives: each function returns NULL, or a sentence that names the directive and what it takes.
+ */
+#ifndef AUTHSTATUS_HTTPD_ARGUMENTS_H
+#define AUTHSTATUS_HTTPD_ARGUMENTS_H
+
+#include "config.h"
+
+/* A word and what it stands for; a list of them ends with a NULL word. */
+typedef struct as_word {
+    const char *word;
+    int value;
+} as_word;
+
+/* Where a word goes: an int of the section or server, and the words it takes. */
+typedef struct as_word_slot {
+    size_t offset;
+    as_word words[8];
+} as_word_slot;
+
+const char *as_argument_word(cmd_parms *cmd, const as_word *words, const char *word, int *value);
+/* A whole number from `low` to `high`. */
+const char *as_argument_number(cmd_parms *cmd, const char *text, long low, long high, int *number);
+/* A time as httpd's own directives take it, from `low` to a day: 500ms, 10s, 5min, 1h; a bare number counts seconds. */
+const char *as_argument_time(cmd_parms *cmd, const char *text, apr_interval_time_t low, apr_interval_time_t *interval);
+/* A word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided about. */
+const char *as_argument_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
+                                    const as_conditional **conditional);
+/* The name of an outcome or of a class, which *is_class tells; `throttled`, which is both, is the outcome. */
+const char *as_argument_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
+                                bool *is_class);
+
+/* The configuration of the main server; a sentence where the directive stands anywhere else. */
+const char *as_argument_main_server(cmd_parms *cmd, as_server **server);
+
+/* Setters for any word slot of a section, or of a server. */
+const char *as_set_word(cmd_parms *cmd, void *section, const char *word);
+const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word);
+
+/* ---- directives_ldap.c: setters for directives of mod_authnz_ldap and mod_ldap ---- */
+
+extern const as_word_slot as_deref_slot, as_referrals_slot, as_trusted_mode_slot;
+
+const char *as_set_url(cmd_parms *cmd, void *section, const char *text, const char *mode);
+const char *as_set_bind_password(cmd_parms *cmd, void *section, const char *text);
+const char *as_set_bind_pattern(cmd_parms *cmd, void *section, const char *pattern, const char *name);
+const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, const char *file,
+                               const char *passphrase);
+const char *as_set_client_cert(cmd_parms *cmd, void *section, const char *type, const char *file,
+                               const char *passphrase);
+const char *as_set_verify(cmd_parms *cmd, void *section, int on);
+/* cmd->info: offset of an interval of the server */
+const char *as_set_server_seconds(cmd_parms *cmd, void *section, const char *text);
+const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text);
+
+/* ---- directives_cache.c ---- */
+
+const char *as_set_cache(cmd_parms *cmd, void *section, const char *text);
+const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *refusal);
+const char *as_set_cache_key(cmd_parms *cmd, void *section, const char *file);
+const char *as_set_throttle(cmd_parms *cmd, void *section, const char *failures, const char *within,
+                            const char *counted);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Setters for AuthStatusCache, AuthStatusCacheTime, AuthStatusCacheKey and AuthStatusThrottle.
+ */
+#include "arguments.h"
+
+#include "../runtime/runtime.h"
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+#include <http_core.h>
+
+const char *as_set_cache(cmd_parms *cmd, void *section, const char *text)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server);
+    as_cache_setting *setting = apr_pcalloc(cmd->pool, sizeof(*setting));
+
+    (void)section;
+    if (!error) {
+        error = as_socache_parse(cmd->pool, cmd->temp_pool, text, setting);
+        error = error ? apr_psprintf(cmd->temp_pool, "%s: %s", cmd->cmd->name, error) : NULL;
+    }
+    server->cache = setting;
+    return error;
+}
+
+const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *refusal)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server);
+
+    (void)section;
+    if (!error) {
+        error = as_argument_time(cmd, acceptance, 0, &server->acceptance_time);
+    }
+    if (!error && refusal) {
+        error = as_argument_time(cmd, refusal, 0, &server->refusal_time);
+    }
+    return error;
+}
+
+#define LONGEST_KEY 4096
+
+/* Reads the key; nobody but its owner may. NULL and *key, or what is wrong. */
+static const char *read_key(apr_pool_t *pool, apr_pool_t *ptemp, const char *path, as_key *key)
+{
+    unsigned char *octets = apr_palloc(pool, LONGEST_KEY);
+    apr_size_t length = LONGEST_KEY;
+    apr_finfo_t info;
+    apr_file_t *file;
+
+    if (!path || apr_file_open(&file, path, APR_FOPEN_READ, 0, ptemp) != APR_SUCCESS) {
+        return "it cannot be read";
+    }
+    if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) != APR_SUCCESS || info.filetype != APR_REG ||
+        (info.protection & ~(APR_FPROT_UREAD | APR_FPROT_UWRITE))) {
+        apr_file_close(file);
+        return "it is readable by others than its owner";
+    }
+    if (apr_file_read_full(file, octets, LONGEST_KEY, &length) != APR_EOF) {
+        length = 0;
+    }
+    apr_file_close(file);
+    key->octets = octets;
+    key->length = length;
+    return length < AS_KEY_SIZE ? "it does not have 32 to 4095 octets" : NULL;
+}
+
+const char *as_set_cache_key(cmd_parms *cmd, void *section, const char *file)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server);
+    as_key *key = apr_pcalloc(cmd->pool, sizeof(*key));
+
+    (void)section;
+    if (!error) {
+        error = read_key(cmd->pool, cmd->temp_pool, ap_server_root_relative(cmd->temp_pool, file), key);
+        error = error
+                    ? apr_psprintf(cmd->temp_pool, "%s: the file \"%s\" is not taken: %s", cmd->cmd->name, file, error)
+                    : NULL;
+    }
+    server->cache_key = key;
+    return error;
+}
+
+typedef enum as_counted { AS_COUNTED_USER, AS_COUNTED_CLIENT, AS_COUNTED_BOTH } as_counted;
+
+static const as_word counted_words[] = {
+    {"User", AS_COUNTED_USER}, {"Client", AS_COUNTED_CLIENT}, {"Both", AS_COUNTED_BOTH}, {NULL, 0}};
+
+const char *as_set_throttle(cmd_parms *cmd, void *into, const char *failures, const char *within,
+                            const char *counted_word)
+{
+    as_section *section = into;
+    as_throttle *throttle = apr_pcalloc(cmd->pool, sizeof(*throttle));
+    as_server *server = ap_get_module_config(cmd->server->module_config, &authstatus_module);
+    int counted = AS_COUNTED_USER;
+    const char *error;
+
+    section->throttle = throttle;
+    if (!ap_cstr_casecmp(failures, "Off") && !within) {
+        return NULL;
+    }
+    if (!within) {
+        return apr_psprintf(cmd->temp_pool, "%s: use Off, or a number of failures, a time, and User, Client or Both",
+                            cmd->cmd->name);
+    }
+    error = as_argument_number(cmd, failures, 1, AS_THROTTLE_MOST, &throttle->failures);
+    if (!error) {
+        error = as_argument_time(cmd, within, apr_time_from_sec(1), &throttle->within);
+    }
+    if (!error && counted_word) {
+        error = as_argument_word(cmd, counted_words, counted_word, &counted);
+    }
+    throttle->by_user = counted != AS_COUNTED_CLIENT;
+    throttle->by_client = counted != AS_COUNTED_USER;
+    server->throttles = 1;
+    return error;
+}

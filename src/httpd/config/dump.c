@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * httpd -t -D DUMP_AUTHSTATUS: the policy in force in each section that has a directive of ours, in words, and what is
+ * doubtful about it.
+ */
+#include "sections.h"
+
+#include <ldap.h>
+
+#include <apr_file_io.h>
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_main.h>
+
+/* What is said about one place. */
+typedef struct as_dump {
+    apr_pool_t *pool;
+    apr_file_t *out;
+    const apr_array_header_t *places;
+    const apr_array_header_t *chain;
+    const as_section_ref *place;
+    const as_section *section; /* in force */
+    int warnings;
+    as_directories *directories; /* made when first needed */
+    apr_hash_t *lockouts;        /* as_lockout by as_directory_fingerprint: no directory is asked twice */
+} as_dump;
+
+static void say(as_dump *dump, const char *label, const char *text)
+{
+    apr_file_printf(dump->out, "    %-10s %s\n", label, text);
+}
+
+static void warn(as_dump *dump, const char *text)
+{
+    dump->warnings++;
+    say(dump, "warning:", text);
+}
+
+static const char *argument(as_dump *dump, const char *directive)
+{
+    const ap_directive_t *found = as_sections_directive(dump->chain, directive);
+
+    return found ? found->args : NULL;
+}
+
+static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
+{
+    return interval % APR_USEC_PER_SEC ? apr_psprintf(pool, "%" APR_TIME_T_FMT " ms", apr_time_as_msec(interval))
+                                       : apr_psprintf(pool, "%" APR_TIME_T_FMT " s", apr_time_sec(interval));
+}
+
+/* ---- the policy ---- */
+
+/* The condition of a directive as it was written: the parsed one has no text. */
+static const char *condition(as_dump *dump, const char *directive, const as_conditional *conditional)
+{
+    const char *arguments = conditional && conditional->when ? argument(dump, directive) : NULL;
+
+    if (!conditional || !conditional->when) {
+        return "";
+    }
+    ap_getword_conf(dump->pool, &arguments);
+    return apr_pstrcat(dump->pool, ", where ", ap_getword_conf(dump->pool, &arguments) + 5, NULL);
+}
+
+static void say_statuses(as_dump *dump)
+{
+    const as_map *map = &dump->section->map;
+    const char *text = "";
+    int i, j;
+
+    for (i = 0; i < AS_CLASS_COUNT; i++) {
+        const as_class_info *class_info = as_class_describe((as_class)i);
+        if (i != AS_CLASS_GRANTED) {
+            text = apr_psprintf(dump->pool, "%s%s%s %d", text, *text ? ", " : "", class_info->name,
+                                map->of_class[i] ? map->of_class[i] : class_info->status);
+        }
+        for (j = 0; j < AS_OUTCOME_COUNT; j++) {
+            const as_outcome_info *outcome = as_outcome_describe((as_outcome)j);
+            if (outcome->of == (as_class)i && map->outcome[j]) {
+                text = apr_psprintf(dump->pool, "%s (%s %d)", text, outcome->name, map->outcome[j]);
+            }
+        }
+    }
+    say(dump, "statuses", text);
+}
+
+static void say_mask(as_dump *dump)
+{
+    static const char *const words[] = {"nothing", "every 403 answers as a missing resource",
+                                        "every 403 and 401 answers as a missing resource"};
+    const as_conditional *mask = dump->section->mask;
+    const int word = mask ? mask->word : AS_MASK_OFF;
+
+    say(dump, "masked",
+        apr_pstrcat(dump->pool, words[word], word == AS_MASK_OFF ? "" : condition(dump, "AuthStatusMask", mask), NULL));
+}
+
+static void say_disclosure(as_dump *dump)
+{
+    static const char *const words[] = {"of accounts, what the directory told after the right password",
+                                        "of accounts, whatever the directory told",
+                                        "of accounts nothing: each failure is a plain 401"};
+    const as_section *section = dump->section;
+
+    say(dump, "told", words[section->disclose == AS_UNSET ? AS_DISCLOSE_PROVEN : section->disclose]);
+    if (section->dialog && section->dialog->word == AS_CHALLENGE_QUIET) {
+        say(dump, "challenge",
+            apr_pstrcat(dump->pool, "without a dialog in browsers",
+                        condition(dump, "AuthStatusChallenge", section->dialog), NULL));
+    }
+}
+
+/* What this section's directory says of its own limit; NULL: the section names no directory. */
+static const as_lockout *lockout_of(as_dump *dump)
+{
+    static const as_directory_limits limits = {.sessions = 1, .in_flight = 1, .breaker_failures = 1};
+    const as_directory_settings *settings =
+        as_section_directory(dump->section, as_server_of(dump->place->server), dump->pool);
+    const char *name = settings ? as_directory_fingerprint(dump->pool, settings) : NULL;
+    as_lockout *lockout;
+
+    if (!name) {
+        return NULL;
+    }
+    if (!dump->lockouts) {
+        dump->lockouts = apr_hash_make(dump->pool);
+        dump->directories = as_directories_create(dump->pool, &limits);
+    }
+    lockout = apr_hash_get(dump->lockouts, name, APR_HASH_KEY_STRING);
+    if (!lockout && dump->directories) {
+        lockout = apr_pcalloc(dump->pool, sizeof(*lockout));
+        as_directory_lockout(dump->directories, settings, apr_time_now() + as_section_deadline(dump->section),
+                             dump->pool, lockout);
+        apr_hash_set(dump->lockouts, name, APR_HASH_KEY_STRING, lockout);
+    }
+    return lockout;
+}
+
+/* The directory is asked: whoever wants this list is no request that waits. */
+static void say_lockout(as_dump *dump, const as_throttle *throttle)
+{
+    const as_lockout *lockout = throttle->by_user ? lockout_of(dump) : NULL;
+
+    if (!lockout) {
+        return;
+    }
+    if (lockout->failures <= 0) {
+        say(dump, "lockout",
+            apr_pstrcat(dump->pool,
+                        lockout->failures == 0 ? "the directory locks nobody: "
+                                               : "the directory's own limit is not known: ",
+                        lockout->where, NULL));
+        return;
+    }
+    say(dump, "lockout",
+        apr_psprintf(dump->pool, "the directory locks an account after %d failure%s (%s)", lockout->failures,
+                     lockout->failures == 1 ? "" : "s", lockout->where));
+    if (throttle->failures >= lockout->failures) {
+        warn(dump, apr_psprintf(dump->pool,
+                                "AuthStatusThrottle lets %d failures of a user reach the directory, which locks an "
+                                "account after %d: accounts can be locked through the web",
+                                throttle->failures, lockout->failures));
+    }
+}
+
+static void say_throttle(as_dump *dump)
+{
+    const as_throttle *throttle = dump->section->throttle;
+
+    if (!throttle || !throttle->failures) {
+        say(dump, "throttle", "none");
+        return;
+    }
+    say(dump, "throttle",
+        apr_psprintf(dump->pool, "%d failures of a %s within %s", throttle->failures,
+                     !throttle->by_client ? "user"
+                     : throttle->by_user  ? "user or a client"
+                                          : "client",
+                     in_seconds(dump->pool, throttle->within)));
+    say_lockout(dump, throttle);
+}
+
+/* No password, and no base: whose names are no secret, but long. */
+static void say_directory(as_dump *dump)
+{
+    static const char *const security[] = {"without TLS", "ldaps", "StartTLS"};
+    const as_server *server = as_server_of(dump->place->server);
+    const as_directory_settings *settings = as_section_directory(dump->section, server, dump->pool);
+    const char *text = "";
+    int i;
+
+    if (!settings) {
+        return;
+    }
+    for (i = 0; i < settings->server_count; i++) {
+        text = apr_psprintf(dump->pool, "%s%s%s:%d", text, i ? ", then " : "", settings->servers[i].host,
+                            settings->servers[i].port);
+    }
+    text = apr_psprintf(dump->pool, "%s (%s), as %s, within %s", text, security[settings->security],
+                        settings->bind_dn ? settings->bind_dn : "nobody",
+                        in_seconds(dump->pool, as_section_deadline(dump->section)));
+    say(dump, "directory", text);
+}
+
+static void say_sign_in(as_dump *dump)
+{
+    const char *type = argument(dump, "AuthType"), *provider = argument(dump, "AuthBasicProvider");
+
+    if (type) {
+        say(dump, "sign-in", apr_pstrcat(dump->pool, type, provider ? " by " : "", provider ? provider : "", NULL));
+    }
+}
+
+/* ---- what is doubtful ---- */
+
+static bool is_word(const char *arguments, const char *word)
+{
+    return arguments && !ap_cstr_casecmpn(arguments + (*arguments == '"'), word, strlen(word));
+}
+
+static void doubt_basic(as_dump *dump)
+{
+    if (is_word(argument(dump, "AuthType"), "Basic") && as_section_is_on(dump->section) &&
+        !(argument(dump, "SSLEngine") && !is_word(argument(dump, "SSLEngine"), "off")) &&
+        !is_word(argument(dump, "GnuTLSEnable"), "on")) {
+        warn(dump, "Basic without TLS: no SSLEngine On is in force, so passwords can be read on their way, unless what "
+                   "stands before this server speaks TLS");
+    }
+}
+
+static bool hides_sign_in(const as_section *section)
+{
+    return section->mask && section->mask->word == AS_MASK_ALL;
+}
+
+/* Is there a place in this server where a browser is asked for the same realm? */
+static bool has_doorway(as_dump *dump, const char *realm)
+{
+    int i;
+
+    for (i = 0; i < dump->places->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+        const apr_array_header_t *chain = as_sections_chain(dump->pool, dump->places, place);
+        const ap_directive_t *name = as_sections_directive(chain, "AuthName");
+
+        if (place != dump->place && name && !strcmp(name->args, realm) && as_sections_directive(chain, "AuthType") &&
+            as_sections_require(chain) && !hides_sign_in(as_sections_section(dump->pool, chain))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void doubt_mask(as_dump *dump)
+{
+    const ap_directive_t *document = as_section_directive(dump->place, "ErrorDocument", "404");
+    const char *realm = argument(dump, "AuthName");
+
+    if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
+        return;
+    }
+    if (!as_section_is_on(dump->section)) {
+        warn(dump, "AuthStatusMask does nothing where AuthStatus is not On");
+    }
+    if (hides_sign_in(dump->section) && !dump->section->mask->when && realm && !has_doorway(dump, realm)) {
+        warn(dump, apr_pstrcat(dump->pool,
+                               "a mask without a doorway: nobody is asked to sign in here, and no other place of "
+                               "this server asks for ",
+                               realm, NULL));
+    }
+    if (document && dump->place->kind != AS_SECTION_SERVER) {
+        warn(dump, apr_psprintf(dump->pool,
+                                "ErrorDocument %s (%s:%d) holds in this section alone: what is missing in it "
+                                "answers otherwise than what is masked",
+                                document->args, document->filename, document->line_num));
+    }
+}
+
+/* The page for 404 that a masked answer shows must not itself be masked. */
+static void doubt_error_document(as_dump *dump)
+{
+    const core_dir_config *core = ap_get_core_module_config(dump->place->vector);
+    const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
+    const ap_directive_t *document = NULL;
+    const char *arguments, *path;
+
+    for (; server && !document; server = server->outer) {
+        document = as_section_directive(server, "ErrorDocument", "404");
+    }
+    if (!document || dump->place->kind != AS_SECTION_LOCATION || !core || core->r || !core->d || !dump->section->mask ||
+        dump->section->mask->word == AS_MASK_OFF) {
+        return;
+    }
+    arguments = document->args;
+    ap_getword_conf(dump->pool, &arguments);
+    path = ap_getword_conf(dump->pool, &arguments);
+    if (*path == '/' && strcmp(core->d, "/") && !strncmp(path, core->d, strlen(core->d))) {
+        warn(dump, apr_pstrcat(dump->pool, "the page for 404, ", path, ", is itself in what is masked", NULL));
+    }
+}
+
+static void doubt_report(as_dump *dump)
+{
+    if (as_sections_report(dump->chain)) {
+        say(dump, "page", "the report (SetHandler authstatus-report)");
+        if (!as_sections_require(dump->chain)) {
+            warn(dump, "nothing protects the report page, so it will not be shown; use Require");
+        }
+    }
+}
+
+/* ---- one place, one server, all ---- */
+
+/* As it was made? Both began as zeros, holes and all. */
+static bool says_nothing(const as_dump *dump, const as_section *section)
+{
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
+    return !memcmp(section, as_section_create(dump->pool, NULL), sizeof(*section));
+}
+
+/* A section that has a directive of ours, or serves the report page. A server has a section of ours in any case. */
+static bool is_of_interest(const as_dump *dump, const as_section_ref *place)
+{
+    const as_section *section = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
+
+    if (section && place->kind == AS_SECTION_SERVER && says_nothing(dump, section)) {
+        section = NULL;
+    }
+    return section || as_sections_report(as_sections_chain(dump->pool, dump->places, place));
+}
+
+/* A section that is written in several pieces is one: it is told at the first. */
+static bool was_told(const as_dump *dump, int index)
+{
+    int i;
+
+    for (i = 0; i < index; i++) {
+        const as_section_ref *before = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+        if (as_sections_same(before, dump->place) && is_of_interest(dump, before)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void say_where(as_dump *dump)
+{
+    int i;
+
+    apr_file_printf(dump->out, "  %s\n",
+                    dump->place->kind == AS_SECTION_SERVER ? "everywhere" : as_section_name(dump->pool, dump->place));
+    for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+        if (piece->section && as_sections_same(piece, dump->place)) {
+            say(dump, "at", as_section_source(dump->pool, piece));
+        }
+    }
+}
+
+static void dump_place(as_dump *dump)
+{
+    dump->section = as_sections_section(dump->pool, dump->chain);
+    say_where(dump);
+    say(dump, "AuthStatus", as_section_is_on(dump->section) ? "On" : "Off: answers are as httpd has them");
+    say_sign_in(dump);
+    say_directory(dump);
+    if (as_section_is_on(dump->section)) {
+        say_statuses(dump);
+        say_disclosure(dump);
+        say_mask(dump);
+        say_throttle(dump);
+    }
+    doubt_basic(dump);
+    doubt_mask(dump);
+    doubt_error_document(dump);
+    doubt_report(dump);
+}
+
+void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
+{
+    as_dump dump = {.warnings = 0};
+    server_rec *each;
+    int i, shown;
+
+    if (!ap_exists_config_define("DUMP_AUTHSTATUS") || apr_pool_create(&dump.pool, pconf) != APR_SUCCESS ||
+        apr_file_open_stdout(&dump.out, dump.pool) != APR_SUCCESS) {
+        return;
+    }
+    for (each = s; each; each = each->next) {
+        dump.places = as_sections_of(dump.pool, s, each);
+        dump.place = APR_ARRAY_IDX(dump.places, 0, const as_section_ref *);
+        apr_file_printf(dump.out, "%s%s%s%s\n", as_section_name(dump.pool, dump.place),
+                        dump.place->section ? "  (" : "", as_section_source(dump.pool, dump.place),
+                        dump.place->section ? ")" : "");
+        for (i = shown = 0; i < dump.places->nelts; i++) {
+            dump.place = APR_ARRAY_IDX(dump.places, i, const as_section_ref *);
+            dump.chain = as_sections_chain(dump.pool, dump.places, dump.place);
+            if (is_of_interest(&dump, dump.place) && !was_told(&dump, i)) {
+                dump_place(&dump);
+                shown++;
+            }
+        }
+        if (!shown) {
+            apr_file_puts("  no section has a directive of mod_authstatus\n", dump.out);
+        }
+    }
+    apr_file_printf(dump.out, "%d warning%s\n", dump.warnings, dump.warnings == 1 ? "" : "s");
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The directories of sections, with their names. A name is a hash over all that the settings say; a section is merged
+ * anew for each request. What the server's configuration says stays where it is for as long as a process serves, so a
+ * directory is recognised by where its values are. What .htaccess files say comes and goes, and is computed each time.
+ */
+#include "config.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+#define PLACES 256
+/* A configuration with more of them is served all the same, a little slower. */
+#define MOST 4096
+
+/* Where the values are that a directory is made of. Compared as octets, so there is no hole in it. */
+typedef struct as_origin {
+    const server_rec *server;
+    const as_url *url;
+    const char *bind_dn, *bind_password, *remote_user_attribute, *client_certificate, *client_key;
+    int deref, referrals, uniform_timing, nothing;
+} as_origin;
+
+typedef struct as_interned_node as_interned_node;
+struct as_interned_node {
+    const as_interned_node *next;
+    as_origin origin;
+    as_login_directory named;
+};
+
+/* Of this process. Read without a lock: what is in a list never changes, and goes in front. */
+static struct {
+    apr_pool_t *pool; /* under the mutex; NULL: nothing is kept */
+    apr_thread_mutex_t *mutex;
+    int count;
+    const as_interned_node *_Atomic lists[PLACES];
+} met;
+
+void as_interned_child_init(apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < PLACES; i++) {
+        atomic_store(&met.lists[i], NULL);
+    }
+    met.count = 0;
+    if (apr_pool_create(&met.pool, pool) != APR_SUCCESS ||
+        apr_thread_mutex_create(&met.mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        met.pool = NULL;
+    }
+}
+
+static as_origin origin_of(const as_section *section, const server_rec *server)
+{
+    as_origin origin;
+
+    memset(&origin, 0, sizeof(origin));
+    origin.server = server;
+    origin.url = section->url;
+    origin.bind_dn = section->bind_dn;
+    origin.bind_password = section->bind_password;
+    origin.remote_user_attribute = section->remote_user_attribute;
+    origin.client_certificate = section->client_certificate;
+    origin.client_key = section->client_key;
+    origin.deref = section->deref;
+    origin.referrals = section->referrals;
+    origin.uniform_timing = section->uniform_timing;
+    return origin;
+}
+
+static const as_login_directory *find(const as_origin *origin, size_t place)
+{
+    const as_interned_node *one;
+
+    for (one = atomic_load_explicit(&met.lists[place], memory_order_acquire); one; one = one->next) {
+        if (!memcmp(&one->origin, origin, sizeof(*origin))) {
+            return &one->named;
+        }
+    }
+    return NULL;
+}
+
+/* The attributes of the URL, and the one that becomes REMOTE_USER if it is not among them. */
+static void ask_for_remote_user(as_directory_settings *settings, const char *attribute, apr_pool_t *pool)
+{
+    const char **attributes;
+    int i;
+
+    for (i = 0; i < settings->attribute_count; i++) {
+        if (!ap_cstr_casecmp(settings->attributes[i], attribute)) {
+            return;
+        }
+    }
+    attributes = apr_palloc(pool, (size_t)(i + 2) * sizeof(*attributes));
+    memcpy(attributes, settings->attributes, (size_t)i * sizeof(*attributes));
+    attributes[i] = attribute;
+    attributes[i + 1] = NULL;
+    settings->attributes = attributes;
+    settings->attribute_count = i + 1;
+}
+
+/* Answers of one virtual host are not another's, whatever directory they have in common; but the same virtual host on
+ * several machines is one. */
+static const char *scope_of(const server_rec *s, apr_pool_t *pool)
+{
+    /* ServerName without a port says none. */
+    const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
+
+    return apr_psprintf(pool, "%s:%u", s->server_hostname ? s->server_hostname : "", port);
+}
+
+/* False: no memory for its name. */
+static bool make(const as_section *section, const server_rec *server, apr_pool_t *pool, as_login_directory *named)
+{
+    const as_directory_settings *settings = as_section_directory(section, as_server_of(server), pool);
+    as_directory_settings *more;
+
+    if (section->remote_user_attribute) {
+        more = apr_pmemdup(pool, settings, sizeof(*more));
+        ask_for_remote_user(more, section->remote_user_attribute, pool);
+        settings = more;
+    }
+    named->settings = settings;
+    named->scope = scope_of(server, pool);
+    named->fingerprint = as_directory_fingerprint(pool, settings);
+    return named->fingerprint != NULL;
+}
+
+/* Another thread may have been faster: then there are two that are equal. */
+static const as_login_directory *meet(const as_section *section, const as_origin *origin, size_t place)
+{
+    as_interned_node *one = NULL;
+
+    apr_thread_mutex_lock(met.mutex);
+    if (met.count < MOST) {
+        one = apr_pcalloc(met.pool, sizeof(*one));
+        one->origin = *origin;
+        if (make(section, origin->server, met.pool, &one->named)) {
+            met.count++;
+            one->next = atomic_load_explicit(&met.lists[place], memory_order_relaxed);
+            atomic_store_explicit(&met.lists[place], one, memory_order_release);
+        } else {
+            one = NULL;
+        }
+    }
+    apr_thread_mutex_unlock(met.mutex);
+    return one ? &one->named : NULL;
+}
+
+const as_login_directory *as_intern_directory(request_rec *r, const as_section *section)
+{
+    const as_login_directory *known = NULL;
+    as_login_directory *own;
+
+    if (!section->url) {
+        return NULL;
+    }
+    if (met.pool && section->of_request != 1) {
+        const as_origin origin = origin_of(section, r->server);
+        const size_t place = ((uintptr_t)section->url >> 4 ^ (uintptr_t)section->bind_dn >> 3) % PLACES;
+
+        known = find(&origin, place);
+        known = known ? known : meet(section, &origin, place);
+    }
+    if (known) {
+        return known;
+    }
+    own = apr_palloc(r->pool, sizeof(*own));
+    return make(section, r->server, r->pool, own) ? own : NULL;
+}

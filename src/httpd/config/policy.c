@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is in force for a request: policy, limits and directory, with the defaults filled in.
+ */
+#include "config.h"
+
+#include <ldap.h>
+
+#include <apr_strings.h>
+
+#define DEFAULT_DEADLINE apr_time_from_sec(5)
+#define DEFAULT_RETRY_AFTER apr_time_from_sec(10)
+#define DEFAULT_BREAKER_FAILURES 5
+#define DEFAULT_BREAKER_TIME apr_time_from_sec(10)
+/* mod_ldap's own */
+#define DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(10)
+#define DEFAULT_OPERATION_TIMEOUT apr_time_from_sec(60)
+#define DEFAULT_SESSION_TTL (-1)
+
+static int or_default(int value, int otherwise)
+{
+    return value == AS_UNSET ? otherwise : value;
+}
+
+static apr_interval_time_t time_or_default(apr_interval_time_t value, apr_interval_time_t otherwise)
+{
+    return value == AS_UNSET ? otherwise : value;
+}
+
+bool as_section_is_on(const as_section *section)
+{
+    return section->on == 1;
+}
+
+apr_interval_time_t as_section_deadline(const as_section *section)
+{
+    return time_or_default(section->deadline, DEFAULT_DEADLINE);
+}
+
+/* Is a condition's expression true for this request? One that cannot be evaluated is logged by httpd and counts as
+ * `otherwise`. */
+static bool applies(const as_conditional *conditional, request_rec *r, bool otherwise)
+{
+    const char *error = NULL;
+    int result;
+
+    if (!conditional->when) {
+        return true;
+    }
+    result = ap_expr_exec(r, conditional->when, &error);
+    return result < 0 ? otherwise : result > 0;
+}
+
+as_policy as_section_policy(const as_section *section, request_rec *r)
+{
+    as_policy policy = {.disclose = AS_DISCLOSE_PROVEN, .mask = AS_MASK_OFF};
+
+    if (section->disclose != AS_UNSET) {
+        policy.disclose = (as_disclose)section->disclose;
+    }
+    if (section->mask) {
+        policy.mask = (as_masking)section->mask->word;
+        policy.plain = !applies(section->mask, r, true);
+    }
+    policy.retry_after = (long)apr_time_sec(time_or_default(section->retry_after, DEFAULT_RETRY_AFTER));
+    memcpy(policy.status, section->map.outcome, sizeof(policy.status));
+    memcpy(policy.class_status, section->map.of_class, sizeof(policy.class_status));
+    return policy;
+}
+
+as_dialog as_section_dialog(const as_section *section, request_rec *r)
+{
+    const as_conditional *dialog = section->dialog;
+
+    return dialog && applies(dialog, r, false) ? (as_dialog)dialog->word : AS_CHALLENGE_DIALOG;
+}
+
+const char *as_section_help(const as_section *section, as_outcome outcome)
+{
+    const char *url = section->help.outcome[outcome];
+
+    return url ? url : section->help.of_class[as_outcome_describe(outcome)->of];
+}
+
+const as_directory_settings *as_section_directory(const as_section *section, const as_server *server, apr_pool_t *pool)
+{
+    as_directory_settings *settings;
+
+    if (!section->url) {
+        return NULL;
+    }
+    settings = apr_pmemdup(pool, &section->url->parsed, sizeof(*settings));
+    if (section->url->security_is_default && server->trusted_mode != AS_UNSET) {
+        settings->security = (as_security)server->trusted_mode;
+    }
+    settings->deref = or_default(section->deref, LDAP_DEREF_ALWAYS);
+    settings->referrals = (as_referrals)or_default(section->referrals, AS_REFERRALS_DEFAULT);
+    settings->bind_dn = section->bind_dn;
+    settings->bind_password = section->bind_password;
+    settings->verify_certificate = server->verify_certificate != 0;
+    settings->ca_file = server->ca_file;
+    settings->client_certificate =
+        section->client_certificate ? section->client_certificate : server->client_certificate;
+    settings->client_key = section->client_key ? section->client_key : server->client_key;
+    settings->connect_timeout = time_or_default(server->connect_timeout, DEFAULT_CONNECT_TIMEOUT);
+    settings->operation_timeout = time_or_default(server->operation_timeout, DEFAULT_OPERATION_TIMEOUT);
+    settings->session_ttl = server->session_ttl == AS_UNSET_TTL ? DEFAULT_SESSION_TTL : server->session_ttl;
+    settings->uniform_timing = section->uniform_timing != 0;
+    return settings;
+}
+
+as_directory_limits as_server_limits(const as_server *server, int threads)
+{
+    as_directory_limits limits;
+
+    limits.sessions = threads;
+    limits.in_flight = or_default(server->in_flight, threads > 1 ? threads / 2 : 1);
+    limits.breaker_failures = or_default(server->breaker_failures, DEFAULT_BREAKER_FAILURES);
+    limits.breaker_time = time_or_default(server->breaker_time, DEFAULT_BREAKER_TIME);
+    return limits;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sections as httpd keeps them (vectors of configurations), matched with sections as they were written (the tree of
+ * directives). httpd does not keep the connection: they are matched by kind, argument and order.
+ */
+#include "sections.h"
+
+#include <apr_fnmatch.h>
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <http_core.h>
+
+/* What one walk over a server needs. */
+typedef struct as_walk {
+    apr_pool_t *pool;
+    const server_rec *main_server;
+    const ap_directive_t *host; /* the <VirtualHost>, NULL in the main server */
+    apr_hash_t *seen;           /* directives that were matched */
+    apr_array_header_t *places;
+} as_walk;
+
+/* ---- the tree of directives ---- */
+
+static bool is(const ap_directive_t *directive, const char *name)
+{
+    return !ap_cstr_casecmp(directive->directive, name);
+}
+
+static bool begins(const ap_directive_t *directive, const char *name)
+{
+    return !ap_cstr_casecmpn(directive->directive, name, strlen(name));
+}
+
+static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
+{
+    switch (kind) {
+    case AS_SECTION_DIRECTORY:
+        return is(directive, "<Directory") || is(directive, "<DirectoryMatch");
+    case AS_SECTION_LOCATION:
+        return is(directive, "<Location") || is(directive, "<LocationMatch");
+    case AS_SECTION_WITHIN:
+        return begins(directive, "<Files") || begins(directive, "<If") || begins(directive, "<Else");
+    case AS_SECTION_SERVER:
+        break;
+    }
+    return is(directive, "<VirtualHost");
+}
+
+/* The argument of a section, as core.c reads it. */
+static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
+{
+    const char *end = strrchr(section->args, '>');
+    const char *rest =
+        apr_pstrmemdup(pool, section->args, end ? (apr_size_t)(end - section->args) : strlen(section->args));
+    const char *word = ap_getword_conf(pool, &rest);
+
+    return strcmp(word, "~") ? word : ap_getword_conf(pool, &rest);
+}
+
+/* Directories have a slash at their end that need not have been written. */
+static bool same_path(const char *one, const char *other)
+{
+    size_t one_length = strlen(one), other_length = strlen(other);
+
+    one_length -= one_length > 1 && one[one_length - 1] == '/';
+    other_length -= other_length > 1 && other[other_length - 1] == '/';
+    return one_length == other_length && !strncmp(one, other, one_length);
+}
+
+/* The first section among siblings that is not matched yet. <If> has no path: core.c calls it "*If". */
+static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling, as_section_kind kind, const char *path)
+{
+    for (; sibling; sibling = sibling->next) {
+        bool same = is_of_kind(sibling, kind);
+
+        if (same && !strcmp(path, "*If")) {
+            same = begins(sibling, "<If") || begins(sibling, "<Else");
+        } else if (same) {
+            same = !begins(sibling, "<If") && same_path(argument_of(walk->pool, sibling), path);
+        }
+        if (same && !apr_hash_get(walk->seen, &sibling, sizeof(sibling))) {
+            apr_hash_set(walk->seen, apr_pmemdup(walk->pool, &sibling, sizeof(sibling)), sizeof(sibling), "");
+            return sibling;
+        }
+    }
+    return NULL;
+}
+
+static const ap_directive_t *host_of(const server_rec *s)
+{
+    const ap_directive_t *directive = ap_conftree;
+
+    while (directive && !(is(directive, "<VirtualHost") && s->defn_name && !strcmp(directive->filename, s->defn_name) &&
+                          directive->line_num == (int)s->defn_line_number)) {
+        directive = directive->next;
+    }
+    return directive;
+}
+
+/* ---- the places ---- */
+
+static as_section_ref *add_place(as_walk *walk, as_section_kind kind, const server_rec *s, const as_section_ref *outer)
+{
+    as_section_ref *place = apr_pcalloc(walk->pool, sizeof(*place));
+
+    place->kind = kind;
+    place->server = s;
+    place->outer = outer;
+    APR_ARRAY_PUSH(walk->places, as_section_ref *) = place;
+    return place;
+}
+
+static void add_within(as_walk *walk, const as_section_ref *outer, const apr_array_header_t *vectors);
+
+static void add_section(as_walk *walk, as_section_kind kind, const as_section_ref *outer, ap_conf_vector_t *vector,
+                        const ap_directive_t *siblings)
+{
+    const core_dir_config *core = ap_get_core_module_config(vector);
+    as_section_ref *place = add_place(walk, kind, outer->server, outer);
+
+    place->vector = vector;
+    if (core && core->d) {
+        place->section = match(walk, siblings, kind, core->d);
+    }
+    place->first = place->section ? place->section->first_child : NULL;
+    if (core) {
+        add_within(walk, place, core->sec_file);
+        add_within(walk, place, core->sec_if);
+    }
+}
+
+static void add_within(as_walk *walk, const as_section_ref *outer, const apr_array_header_t *vectors)
+{
+    int i;
+
+    for (i = 0; vectors && i < vectors->nelts; i++) {
+        add_section(walk, AS_SECTION_WITHIN, outer, APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *), outer->first);
+    }
+}
+
+/* Sections of the main server come first in those of a virtual host. */
+static void add_sections(as_walk *walk, as_section_kind kind, const as_section_ref *server,
+                         const apr_array_header_t *vectors, const apr_array_header_t *of_main)
+{
+    int i;
+
+    for (i = 0; i < vectors->nelts; i++) {
+        ap_conf_vector_t *vector = APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *);
+        bool inherited = walk->host && i < of_main->nelts && vector == APR_ARRAY_IDX(of_main, i, ap_conf_vector_t *);
+        int first = walk->places->nelts, j;
+
+        add_section(walk, kind, server, vector, walk->host && !inherited ? walk->host->first_child : ap_conftree);
+        for (j = first; j < walk->places->nelts; j++) {
+            APR_ARRAY_IDX(walk->places, j, as_section_ref *)->inherited = inherited;
+        }
+    }
+}
+
+const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_server, server_rec *s)
+{
+    as_walk walk = {pool, main_server, s == main_server ? NULL : host_of(s), apr_hash_make(pool),
+                    apr_array_make(pool, 16, sizeof(as_section_ref *))};
+    const core_server_config *core = ap_get_core_module_config(s->module_config);
+    const core_server_config *of_main = ap_get_core_module_config(main_server->module_config);
+    const core_dir_config *defaults = ap_get_core_module_config(s->lookup_defaults);
+    as_section_ref *server = add_place(&walk, AS_SECTION_SERVER, s, NULL);
+
+    server->vector = s->lookup_defaults;
+    server->section = walk.host;
+    server->first = walk.host ? walk.host->first_child : ap_conftree;
+    if (s != main_server) {
+        as_section_ref *outer = apr_pcalloc(pool, sizeof(*outer));
+        outer->kind = AS_SECTION_SERVER;
+        outer->server = main_server;
+        outer->first = ap_conftree;
+        server->outer = outer;
+    }
+    if (defaults) {
+        add_within(&walk, server, defaults->sec_file);
+        add_within(&walk, server, defaults->sec_if);
+    }
+    add_sections(&walk, AS_SECTION_DIRECTORY, server, core->sec_dir, of_main->sec_dir);
+    add_sections(&walk, AS_SECTION_LOCATION, server, core->sec_url, of_main->sec_url);
+    return walk.places;
+}
+
+/* ---- what is in force ---- */
+
+static const core_dir_config *core_of(const as_section_ref *place)
+{
+    return ap_get_core_module_config(place->vector);
+}
+
+/* Does a section apply to all that `inner` applies to? As the walks of request.c compare. */
+static bool contains(const as_section_ref *outer, const as_section_ref *inner)
+{
+    const core_dir_config *out = core_of(outer), *in = core_of(inner);
+    size_t length;
+
+    if (outer == inner) {
+        return true;
+    }
+    if (outer->kind != inner->kind || !out || !in || !out->d || !in->d || in->r || in->d_is_fnmatch) {
+        return false;
+    }
+    if (out->r) {
+        return ap_regexec(out->r, in->d, 0, NULL, 0) == 0;
+    }
+    length = strlen(out->d);
+    if (out->d_is_fnmatch || strncmp(out->d, in->d, length)) {
+        return false;
+    }
+    return length == 0 || out->d[length - 1] == '/' || in->d[length] == '/' || in->d[length] == '\0';
+}
+
+bool as_sections_same(const as_section_ref *one, const as_section_ref *other)
+{
+    const core_dir_config *first = one->vector ? core_of(one) : NULL, *second = other->vector ? core_of(other) : NULL;
+
+    return one == other || (one->kind == other->kind && one->kind != AS_SECTION_WITHIN && first && second && first->d &&
+                            second->d && !strcmp(first->d, second->d) && !first->r == !second->r);
+}
+
+static int depth_of(const as_section_ref *place)
+{
+    const core_dir_config *core = core_of(place);
+
+    /* Those with expressions come behind all others. */
+    return core->r ? 1000000 : (int)core->d_components;
+}
+
+/* Directories apply from the outermost to the innermost, whatever their order. */
+static void sort_directories(apr_array_header_t *chain, int from)
+{
+    int i, j;
+
+    for (i = from + 1; i < chain->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(chain, i, const as_section_ref *);
+        for (j = i; j > from && depth_of(APR_ARRAY_IDX(chain, j - 1, const as_section_ref *)) > depth_of(place); j--) {
+            APR_ARRAY_IDX(chain, j, const as_section_ref *) = APR_ARRAY_IDX(chain, j - 1, const as_section_ref *);
+        }
+        APR_ARRAY_IDX(chain, j, const as_section_ref *) = place;
+    }
+}
+
+const apr_array_header_t *as_sections_chain(apr_pool_t *pool, const apr_array_header_t *places,
+                                            const as_section_ref *place)
+{
+    apr_array_header_t *chain = apr_array_make(pool, 4, sizeof(const as_section_ref *));
+    int i, from;
+
+    if (place->kind == AS_SECTION_WITHIN) {
+        apr_array_cat(chain, as_sections_chain(pool, places, place->outer));
+        APR_ARRAY_PUSH(chain, const as_section_ref *) = place;
+        return chain;
+    }
+    APR_ARRAY_PUSH(chain, const as_section_ref *) = APR_ARRAY_IDX(places, 0, const as_section_ref *);
+    from = chain->nelts;
+    for (i = 1; i < places->nelts && place->kind != AS_SECTION_SERVER; i++) {
+        const as_section_ref *other = APR_ARRAY_IDX(places, i, const as_section_ref *);
+        if (contains(other, place)) {
+            APR_ARRAY_PUSH(chain, const as_section_ref *) = other;
+        }
+    }
+    if (place->kind == AS_SECTION_DIRECTORY) {
+        sort_directories(chain, from);
+    }
+    return chain;
+}
+
+const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t *chain)
+{
+    void *section = as_section_create(pool, NULL);
+    int i;
+
+    for (i = 0; i < chain->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(chain, i, const as_section_ref *);
+        void *own = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
+        section = own ? as_section_merge(pool, section, own) : section;
+    }
+    return section;
+}
+
+/* The last directive of that name; those in <Limit> and <RequireAll> and their kin stand in the place itself. */
+static const ap_directive_t *last_of(const ap_directive_t *directive, const char *name, const char *word)
+{
+    const ap_directive_t *found = NULL, *inner;
+
+    for (; directive; directive = directive->next) {
+        inner = begins(directive, "<Require") || begins(directive, "<Limit")
+                    ? last_of(directive->first_child, name, word)
+                    : NULL;
+        if (inner) {
+            found = inner;
+        } else if (is(directive, name) && !strncmp(directive->args, word, strlen(word))) {
+            found = directive;
+        }
+    }
+    return found;
+}
+
+const ap_directive_t *as_section_directive(const as_section_ref *place, const char *name, const char *word)
+{
+    return last_of(place->first, name, word ? word : "");
+}
+
+const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, const char *name)
+{
+    const ap_directive_t *found = NULL;
+    const as_section_ref *place;
+    int i;
+
+    for (i = chain->nelts - 1; i >= 0 && !found; i--) {
+        for (place = APR_ARRAY_IDX(chain, i, const as_section_ref *); place && !found;
+             place = place->kind == AS_SECTION_SERVER ? place->outer : NULL) {
+            found = as_section_directive(place, name, NULL);
+        }
+    }
+    return found;
+}
+
+/* 0: no Require; 1: all let everybody in; 2: some does not. */
+static int requires(const ap_directive_t *directive)
+{
+    int most = 0, inner;
+
+    for (; directive; directive = directive->next) {
+        if (begins(directive, "<Require") || begins(directive, "<Limit")) {
+            inner = requires(directive->first_child);
+        } else {
+            inner = !is(directive, "Require") ? 0 : ap_cstr_casecmp(directive->args, "all granted") ? 2 : 1;
+        }
+        most = inner > most ? inner : most;
+    }
+    return most;
+}
+
+bool as_sections_require(const apr_array_header_t *chain)
+{
+    int i, found = 0;
+
+    /* AuthMerging is Off by default: the innermost section that has a Require decides. */
+    for (i = chain->nelts - 1; i >= 0 && !found; i--) {
+        found = requires(APR_ARRAY_IDX(chain, i, const as_section_ref *)->first);
+    }
+    return found == 2;
+}
+
+/* ---- in words ---- */
+
+const char *as_section_name(apr_pool_t *pool, const as_section_ref *place)
+{
+    const core_dir_config *core = place->vector ? core_of(place) : NULL;
+    const server_rec *s = place->server;
+
+    if (place->kind == AS_SECTION_SERVER) {
+        const char *name = s->server_hostname ? s->server_hostname : "";
+        const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
+        const char *text = apr_pstrcat(pool, s->is_virtual ? "virtual host " : "main server ", name, NULL);
+        return port ? apr_psprintf(pool, "%s:%u", text, port) : text;
+    }
+    if (place->section) {
+        return apr_pstrcat(pool, place->section->directive, " ", place->section->args, NULL);
+    }
+    return apr_psprintf(pool, "a section of \"%s\"", core && core->d ? core->d : "");
+}
+
+const char *as_section_source(apr_pool_t *pool, const as_section_ref *place)
+{
+    return place->section ? apr_psprintf(pool, "%s:%d", place->section->filename, place->section->line_num) : "";
+}
+
+bool as_sections_report(const apr_array_header_t *chain)
+{
+    const ap_directive_t *handler = as_sections_directive(chain, "SetHandler");
+    const char *name = handler ? handler->args : "";
+
+    name += *name == '"';
+    return !strncmp(name, AS_REPORT_HANDLER, strlen(AS_REPORT_HANDLER));
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The places of a configuration: servers and the sections in them, each with its directives as they were written and
+ * what is in force there. For start-up and -t only: the tree of directives is gone afterwards.
+ *
+ * What is in force depends on the request (which file a URL leads to, which <If> is true). Here it is what a section
+ * gets from its server, from the sections of its own kind that contain it, and from itself.
+ */
+#ifndef AUTHSTATUS_HTTPD_SECTIONS_H
+#define AUTHSTATUS_HTTPD_SECTIONS_H
+
+#include "config.h"
+
+#include <util_cfgtree.h>
+
+typedef enum as_section_kind {
+    AS_SECTION_SERVER,
+    AS_SECTION_DIRECTORY,
+    AS_SECTION_LOCATION,
+    AS_SECTION_WITHIN
+} as_section_kind;
+
+typedef struct as_section_ref as_section_ref;
+struct as_section_ref {
+    as_section_kind kind; /* WITHIN: Files or If in another section or in a server */
+    const server_rec *server;
+    const as_section_ref *outer; /* of WITHIN: the section it is in; of a virtual host: the main server */
+    ap_conf_vector_t *vector;
+    const ap_directive_t *section; /* as it was written; NULL: a server's default, or it was not found */
+    const ap_directive_t *first;   /* the first directive in it */
+    bool inherited;                /* a section of the main server, in a virtual host */
+};
+
+/* The places of a server, as_section_ref *: itself first, then its sections in their order. */
+const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_server, server_rec *s);
+/* Those that apply where `place` does, in the order in which the later one wins; `place` is one of them. */
+const apr_array_header_t *as_sections_chain(apr_pool_t *pool, const apr_array_header_t *places,
+                                            const as_section_ref *place);
+/* Do both apply to the same, whatever that is? */
+bool as_sections_same(const as_section_ref *one, const as_section_ref *other);
+/* Our configuration in force there. */
+const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t *chain);
+/* The directive of that name that is in force, as far as can be known; NULL: none. */
+const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, const char *name);
+/* The directive of that name which stands in the place itself; `word`: its arguments begin so, NULL: anyhow. */
+const ap_directive_t *as_section_directive(const as_section_ref *place, const char *name, const char *word);
+/* Is there a `Require` in force that does not let everybody in? */
+bool as_sections_require(const apr_array_header_t *chain);
+/* "<Location "/x">", "virtual host www.example.org:443" or "main server" */
+const char *as_section_name(apr_pool_t *pool, const as_section_ref *place);
+/* "/etc/apache2/apache2.conf:12", or "" where it is not known. */
+const char *as_section_source(apr_pool_t *pool, const as_section_ref *place);
+/* Is the report page served there? */
+bool as_sections_report(const apr_array_header_t *chain);
+
+#endif

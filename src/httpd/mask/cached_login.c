@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One login for both ways: a request that is refused and then goes on as a missing one has not sent its password twice,
+ * so nobody is asked twice what it is worth.
+ */
+#include "mask.h"
+
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+
+/* Where a login leaves its results. X(table) */
+#define AS_LOGIN_TABLES(X)                                                                                             \
+    X(headers_in)                                                                                                      \
+    X(headers_out)                                                                                                     \
+    X(err_headers_out)                                                                                                 \
+    X(subprocess_env)                                                                                                  \
+    X(notes)
+
+struct as_cached_login {
+    bool made;
+    const char *type, *name; /* AuthType and AuthName: one protection space (RFC 9110 11.5) is one login */
+    const as_url *directory;
+    int status;
+    char *user, *ap_auth_type;
+    as_context context; /* what the provider left */
+#define AS_TABLE(table) apr_table_t *table;
+    AS_LOGIN_TABLES(AS_TABLE)
+#undef AS_TABLE
+};
+
+typedef struct as_difference {
+    const apr_table_t *before;
+    apr_table_t *added;
+} as_difference;
+
+static int add_if_new(void *data, const char *name, const char *value)
+{
+    const as_difference *difference = data;
+    const char *before = apr_table_get(difference->before, name);
+
+    if (!before || strcmp(before, value)) {
+        apr_table_addn(difference->added, name, value);
+    }
+    return 1;
+}
+
+/* What `after` has and `before` has not. */
+static apr_table_t *added(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
+{
+    as_difference difference = {before, apr_table_make(pool, 4)};
+
+    apr_table_do(add_if_new, &difference, after, NULL);
+    return difference.added;
+}
+
+static bool same(const char *one, const char *other)
+{
+    return one && other ? !strcmp(one, other) : one == other;
+}
+
+void as_mask_login_forget(request_rec *r)
+{
+    module *digest = ap_find_linked_module("mod_auth_digest.c");
+
+    if (digest && !r->user) {
+        ap_set_module_config(r->request_config, digest, NULL);
+    }
+}
+
+/* Ours to keep: on the request's own way, where it may have to go another. */
+void as_mask_login_begins(request_rec *r, as_context *context)
+{
+    as_cached_login *login;
+
+    if (!context->mask || context->mask->way != AS_PASS_FIRST) {
+        return;
+    }
+    login = context->mask->login = apr_pcalloc(r->pool, sizeof(*login));
+    login->type = ap_auth_type(r);
+    login->name = ap_auth_name(r);
+    login->directory = as_section_of(r)->url;
+#define AS_TABLE(table) login->table = apr_table_copy(r->pool, r->table);
+    AS_LOGIN_TABLES(AS_TABLE)
+#undef AS_TABLE
+}
+
+void as_mask_login_ends(request_rec *r, as_context *context, int status)
+{
+    as_cached_login *login = context->mask ? context->mask->login : NULL;
+
+    if (!login || login->made) {
+        return;
+    }
+#define AS_TABLE(table) login->table = added(r->pool, login->table, r->table);
+    AS_LOGIN_TABLES(AS_TABLE)
+#undef AS_TABLE
+    login->status = status;
+    login->user = r->user;
+    login->ap_auth_type = r->ap_auth_type;
+    login->context = *context;
+    login->made = true;
+}
+
+bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
+{
+    const as_mask *mask = context->mask;
+    const as_cached_login *login = mask && mask->way == AS_PASS_MISSING ? mask->login : NULL;
+    const as_context now = *context;
+
+    if (!login || !login->made || !same(login->type, ap_auth_type(r)) || !same(login->name, ap_auth_name(r)) ||
+        login->directory != as_section_of(r)->url) {
+        return false;
+    }
+#define AS_TABLE(table) apr_table_overlap(r->table, login->table, APR_OVERLAP_TABLES_SET);
+    AS_LOGIN_TABLES(AS_TABLE)
+#undef AS_TABLE
+    r->user = login->user;
+    r->ap_auth_type = login->ap_auth_type;
+    *context = login->context;
+    context->running = now.running;
+    context->masked = now.masked;
+    context->ldap_denied = now.ldap_denied;
+    *status = login->status;
+    return true;
+}

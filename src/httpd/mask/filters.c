@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two filters: one keeps a handler's own refusal from the client, one keeps every 404 out of caches.
+ */
+#include "mask.h"
+
+#include <http_core.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+
+static ap_filter_rec_t *swallow, *no_store;
+
+/* A status that is sent as a bucket, by a handler that finds out late. */
+static int status_of(request_rec *r, apr_bucket_brigade *brigade)
+{
+    apr_bucket *bucket;
+
+    for (bucket = APR_BRIGADE_FIRST(brigade); bucket != APR_BRIGADE_SENTINEL(brigade);
+         bucket = APR_BUCKET_NEXT(bucket)) {
+        if (AP_BUCKET_IS_ERROR(bucket)) {
+            return ((ap_bucket_error *)bucket->data)->status;
+        }
+    }
+    return r->status;
+}
+
+/* The first of all filters sees what a handler has to say before anything of it is on its way. */
+static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    request_rec *r = filter->r;
+    const as_context *context = as_context_peek(r);
+    as_mask *mask = context ? context->mask : NULL;
+
+    if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed) {
+        int status = status_of(r, brigade);
+        if (as_mask_hides(r, context, status)) {
+            mask->swallowed = status;
+        }
+    }
+    if (mask && mask->swallowed) {
+        apr_brigade_cleanup(brigade);
+        return APR_SUCCESS;
+    }
+    ap_remove_output_filter(filter);
+    return ap_pass_brigade(filter->next, brigade);
+}
+
+/* RFC 9110 15.5.5: a 404 may be cached, and a cache would give it to those who are allowed in. */
+static apr_status_t no_store_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    request_rec *r = filter->r;
+
+    if (r->status == HTTP_NOT_FOUND) {
+        apr_table_unset(r->err_headers_out, "Cache-Control");
+        apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    }
+    ap_remove_output_filter(filter);
+    return ap_pass_brigade(filter->next, brigade);
+}
+
+void as_mask_register_filters(void)
+{
+    swallow = ap_register_output_filter("AUTHSTATUS_MASK", swallow_filter, NULL, AP_FTYPE_RESOURCE - 1);
+    /* Behind everything that sets headers, in front of what sends them. */
+    no_store = ap_register_output_filter("AUTHSTATUS_NO_STORE", no_store_filter, NULL, AP_FTYPE_PROTOCOL - 1);
+}
+
+void as_mask_insert_filters(request_rec *r)
+{
+    const as_context *context = as_context_peek(r);
+
+    if (r->main || !as_server_masks(as_server_of(r->server))) {
+        return;
+    }
+    if (context && context->mask && context->mask->way == AS_PASS_FIRST && r->status == HTTP_OK) {
+        ap_add_output_filter_handle(swallow, NULL, r, r->connection);
+    }
+    ap_add_output_filter_handle(no_store, NULL, r, r->connection);
+}
+
+void as_mask_insert_error_filters(request_rec *r)
+{
+    if (as_server_masks(as_server_of(r->server))) {
+        ap_add_output_filter_handle(no_store, NULL, r, r->connection);
+    }
+}

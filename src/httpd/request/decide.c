@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a finding to the status that a hook returns: policy, verdict, log, headers, mask.
+ */
+#include "request.h"
+
+#include "../mask/mask.h"
+#include "../runtime/runtime.h"
+
+#include <apr_strings.h>
+
+int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait)
+{
+    as_transaction *transaction = context->transaction;
+    const as_section *section = as_section_of(r);
+    const as_policy policy = as_section_policy(section, r);
+    const as_verdict verdict = as_verdict_of(finding, &policy, wait);
+
+    as_log_outcome(r, context, finding, &verdict);
+    if (r->main) {
+        /* Answered to httpd alone: a subrequest's headers and outcome go nowhere. */
+        return as_mask_decided(r, context, &verdict);
+    }
+    if (as_transaction_is_refused(transaction)) {
+        /* Nothing of an error page's own failure may show in the headers of the first one. */
+        as_challenge_restore(r, transaction->challenge);
+        return as_mask_decided(r, context, &verdict);
+    }
+    as_decide_record(transaction, finding, &verdict);
+    transaction->help = as_section_help(section, verdict.shown);
+    if (!verdict.status) {
+        return OK;
+    }
+    transaction->challenge = as_challenge_set(r, verdict.challenge, as_section_dialog(section, r));
+    if (verdict.retry_after >= 0) {
+        apr_table_setn(r->err_headers_out, "Retry-After", apr_ltoa(transaction->pool, verdict.retry_after));
+    }
+    as_publish_variables(r, transaction);
+    return as_mask_decided(r, context, &verdict);
+}
+
+void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict)
+{
+    transaction->decided = true;
+    transaction->finding = *finding;
+    transaction->verdict = *verdict;
+    if (!transaction->truth) {
+        as_counters_outcome(as_process_counters(), finding->outcome);
+    }
+}
+
+void as_decide_as_is(request_rec *r, const as_context *context, const as_finding *finding, int status)
+{
+    const as_verdict verdict = {.status = status, .shown = finding->outcome, .retry_after = -1};
+
+    as_log_outcome(r, context, finding, &verdict);
+    if (!r->main && !as_transaction_is_refused(context->transaction)) {
+        as_decide_record(context->transaction, finding, &verdict);
+    }
+}

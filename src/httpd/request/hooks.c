@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hooks: each runs the rest of its own chain, sees what all other modules said, and answers with our verdict. httpd
+ * meets our hook again within that run; a bit in the context makes it pass.
+ */
+#include "request.h"
+
+#include "../mask/mask.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_request.h>
+
+#include "authstatus/credentials.h"
+
+/* Runs the rest of a chain: all hooks of the phase but ours. */
+static int run_rest(request_rec *r, as_context *context, as_phase phase, int (*run)(request_rec *))
+{
+    int status;
+
+    context->running |= phase;
+    status = run(r);
+    context->running &= ~(unsigned)phase;
+    return status;
+}
+
+static bool passes(const as_context *context, as_phase phase)
+{
+    return (context->running & (unsigned)phase) != 0;
+}
+
+static int decide(request_rec *r, as_context *context, as_outcome outcome)
+{
+    const as_finding finding = as_finding_of(outcome);
+
+    return as_decide(r, context, &finding, 0);
+}
+
+/* What the provider found; with what its directory asked to wait. */
+static int decide_found(request_rec *r, as_context *context)
+{
+    return as_decide(r, context, &context->finding, context->answer ? context->answer->wait : 0);
+}
+
+/* ---- access: refused without asking who ---- */
+
+int as_hook_access(request_rec *r)
+{
+    as_context *context;
+    int status;
+
+    if (!as_section_is_on(as_section_of(r))) {
+        return DECLINED;
+    }
+    context = as_context_of(r);
+    if (passes(context, AS_PHASE_ACCESS)) {
+        return DECLINED;
+    }
+    status = run_rest(r, context, AS_PHASE_ACCESS, ap_run_access_checker_ex);
+    return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED) : status;
+}
+
+/* ---- authentication ---- */
+
+static const char *authorization(const request_rec *r)
+{
+    return apr_table_get(r->headers_in, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authorization" : "Authorization");
+}
+
+static bool auth_type_is(request_rec *r, const char *type)
+{
+    const char *configured = ap_auth_type(r);
+
+    return configured && !ap_cstr_casecmp(configured, type);
+}
+
+/* Basic credentials that no module can make sense of are answered before one tries: mod_auth_basic would take what it
+ * can read of them, if only an empty name, for a user. Another scheme is another module's. */
+static bool unreadable(request_rec *r, as_outcome *outcome)
+{
+    const char *header = authorization(r), *user, *password;
+    apr_size_t size;
+    char *buffer;
+
+    if (!header || !auth_type_is(r, "Basic") || strncasecmp(header, "Basic", 5) ||
+        (header[5] && !apr_isspace(header[5]))) {
+        return false;
+    }
+    size = strlen(header) + 1;
+    buffer = apr_palloc(r->pool, size);
+    *outcome = as_credentials_read(header, buffer, size, &user, &password);
+    memset(buffer, 0, size);
+    return *outcome == AS_OUTCOME_MALFORMED_CREDENTIALS || *outcome == AS_OUTCOME_NO_CREDENTIALS;
+}
+
+/* Were credentials sent in the scheme that is asked for? A module that read them has set r->user. */
+static bool credentials_were_sent(request_rec *r)
+{
+    const char *header = authorization(r), *type = ap_auth_type(r);
+    apr_size_t length = type ? strlen(type) : 0;
+
+    return r->user || (header && length && !strncasecmp(header, type, length) && header[length] == ' ');
+}
+
+static bool found(const as_context *context, as_class of)
+{
+    return context->found && as_outcome_describe(context->finding.outcome)->of == of;
+}
+
+/* The verdict after an authentication that ended with `status`. */
+static int judge_authn(request_rec *r, as_context *context, int status)
+{
+    const bool granted = found(context, AS_CLASS_GRANTED);
+
+    if (context->final) {
+        /* Final whatever another module made of it (AuthBasicAuthoritative Off). */
+        return decide_found(r, context);
+    }
+    if (status == OK) {
+        return granted ? decide_found(r, context) : decide(r, context, AS_OUTCOME_GRANTED);
+    }
+    if (granted) {
+        /* A module's own way to go on after a login: a redirect, or a login handler's 200. */
+        as_decide_as_is(r, context, &context->finding, 0);
+        return status;
+    }
+    if (ap_is_HTTP_REDIRECT(status) && (!context->found || found(context, AS_CLASS_UNAUTHENTICATED))) {
+        /* A module's own way to ask: a login page. It cannot repair what is not about the credentials. */
+        if (context->found) {
+            as_decide_as_is(r, context, &context->finding, status);
+        }
+        return status;
+    }
+    if (context->found) {
+        apr_table_unset(r->headers_out, "Location");
+        return decide_found(r, context);
+    }
+    if (status == HTTP_UNAUTHORIZED) {
+        return decide(r, context, credentials_were_sent(r) ? AS_OUTCOME_DENIED : AS_OUTCOME_NO_CREDENTIALS);
+    }
+    return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED) : status;
+}
+
+/* Once, even where a masked request goes its way again. */
+static int authenticate(request_rec *r, as_context *context)
+{
+    int status;
+
+    if (!as_mask_login_was_made(r, context, &status)) {
+        as_mask_login_begins(r, context);
+        status = run_rest(r, context, AS_PHASE_AUTHN, ap_run_check_user_id);
+        as_mask_login_ends(r, context, status);
+    }
+    return status;
+}
+
+int as_hook_authn(request_rec *r)
+{
+    as_context *context;
+    as_outcome outcome;
+    int status;
+
+    if (!as_section_is_on(as_section_of(r))) {
+        return DECLINED;
+    }
+    context = as_context_of(r);
+    if (passes(context, AS_PHASE_AUTHN)) {
+        return DECLINED;
+    }
+    if (unreadable(r, &outcome)) {
+        return decide(r, context, outcome);
+    }
+    status = authenticate(r, context);
+    if (status == DECLINED && !context->found) {
+        /* To decline here would make httpd run the chain again, to the same end. */
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AS0070: no module authenticates here: AuthType %s, %s",
+                      ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return judge_authn(r, context, status);
+}
+
+/* mod_auth_form's login handler authenticates in the handler phase. */
+int as_hook_handler(request_rec *r)
+{
+    as_context *context;
+    int status;
+
+    if (!r->handler || strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_of(r))) {
+        return DECLINED;
+    }
+    context = as_context_of(r);
+    if (passes(context, AS_PHASE_HANDLER)) {
+        return DECLINED;
+    }
+    status = run_rest(r, context, AS_PHASE_HANDLER, ap_run_handler);
+    return context->found ? judge_authn(r, context, status) : status;
+}
+
+/* ---- authorization: the user is known ---- */
+
+int as_hook_authz(request_rec *r)
+{
+    as_context *context;
+    int status;
+
+    if (!as_section_is_on(as_section_of(r))) {
+        return DECLINED;
+    }
+    context = as_context_of(r);
+    if (passes(context, AS_PHASE_AUTHZ)) {
+        return DECLINED;
+    }
+    status = run_rest(r, context, AS_PHASE_AUTHZ, ap_run_auth_checker);
+    if (status == OK) {
+        return OK;
+    }
+    if (context->ldap_denied && (ap_is_HTTP_ERROR(status) || status == DECLINED) &&
+        as_provider_directory_is_away(r, context)) {
+        return as_decide(r, context, &context->answer->finding, context->answer->wait);
+    }
+    if (status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN) {
+        return decide(r, context, AS_OUTCOME_NOT_AUTHORIZED);
+    }
+    return status;
+}
+
+/* ---- fixups: what the application sees ---- */
+
+int as_hook_fixups(request_rec *r)
+{
+    const as_transaction *transaction = as_transaction_peek(r);
+
+    if (transaction && !r->main) {
+        as_publish_variables(r, transaction);
+    }
+    return DECLINED;
+}
+
+/* ---- the end ---- */
+
+/* Notes are read from the request that ended the transaction. A 403 that was made later than our hooks (file
+ * permissions, a handler, mod_access_compat) is an outcome like any other. */
+int as_hook_log(request_rec *r)
+{
+    const as_transaction *transaction = as_transaction_peek(r);
+    const request_rec *last = r;
+
+    if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_of(r)) &&
+        !(transaction && transaction->decided && transaction->verdict.status)) {
+        const as_finding finding = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
+        as_decide_as_is(r, as_context_of(r), &finding, r->status);
+        transaction = as_transaction_peek(r);
+    }
+    if (!transaction || !(transaction->decided || transaction->truth)) {
+        return DECLINED;
+    }
+    while (last->next) {
+        last = last->next;
+    }
+    as_publish_notes(r, transaction);
+    if (last != r) {
+        as_publish_notes(last, transaction);
+    }
+    return DECLINED;
+}

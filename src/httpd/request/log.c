@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one place that says what became of a request: to the error log, the application, the access log and the client.
+ */
+#include "request.h"
+
+#include "../runtime/runtime.h"
+#include "authstatus/outages.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#define LOGGED_USER_MAX 128
+#define LOGGED_REASON_MAX 256
+
+/* Of all processes; NULL: there is no memory for them, and each request that meets one is logged. */
+static as_outages *outages;
+
+/* A text from outside, for a line of the log: bounded, and without what could end the line or its quotes. httpd escapes
+ * the rest. */
+static const char *for_log(apr_pool_t *pool, const char *text, apr_size_t most)
+{
+    apr_size_t length = strlen(text);
+    char *clean, *octet;
+
+    clean =
+        apr_pstrcat(pool, apr_pstrmemdup(pool, text, length > most ? most : length), length > most ? "..." : "", NULL);
+    for (octet = clean; *octet; octet++) {
+        if (apr_iscntrl(*octet) || *octet == '"') {
+            *octet = '?';
+        }
+    }
+    return clean;
+}
+
+static int httpd_level(as_level level)
+{
+    switch (level) {
+    case AS_LEVEL_debug:
+        return APLOG_DEBUG;
+    case AS_LEVEL_info:
+        return APLOG_INFO;
+    case AS_LEVEL_warn:
+        return APLOG_WARNING;
+    case AS_LEVEL_err:
+        break;
+    }
+    return APLOG_ERR;
+}
+
+/* Is the failure one that the administrator must find out about? Then the reason is of use, and nobody's secret. */
+static bool is_his(const as_finding *finding)
+{
+    const as_class of = as_outcome_describe(finding->outcome)->of;
+
+    return of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED;
+}
+
+/* The evidence, as parts of a sentence: user, code, server, reason. */
+static const char *evidence(request_rec *r, const as_context *context, const as_finding *finding)
+{
+    const char *user = context->login ? context->login : r->user;
+    const char *code = as_ldap_code(r->pool, finding), *text = "";
+    const bool asked = as_outcome_describe(finding->outcome)->of != AS_CLASS_FORBIDDEN;
+    const as_answer *answer = asked ? context->answer : NULL;
+
+    if (user) {
+        text = apr_pstrcat(r->pool, text, ", user \"", for_log(r->pool, user, LOGGED_USER_MAX), "\"", NULL);
+    }
+    if (*code) {
+        text = apr_pstrcat(r->pool, text, ", LDAP ", code, NULL);
+    }
+    if (answer && answer->server) {
+        text = apr_pstrcat(r->pool, text, *code ? " from " : ", server ", answer->server, NULL);
+    }
+    if (context->reason) {
+        text = apr_pstrcat(r->pool, text, ", ", context->reason, NULL);
+    } else if (answer && answer->cached) {
+        text = apr_pstrcat(r->pool, text, ", cached", NULL);
+    } else if (answer && answer->reason[0] && is_his(finding)) {
+        text = apr_pstrcat(r->pool, text, ", \"", for_log(r->pool, answer->reason, LOGGED_REASON_MAX), "\"", NULL);
+    }
+    return text;
+}
+
+/* ---- outages ---- */
+
+apr_status_t as_log_post_config(server_rec *s)
+{
+    void *kept;
+    bool is_new;
+    apr_status_t status =
+        as_persistent_memory(s, "mod_authstatus-outages", AS_OUTAGES_LAYOUT, as_outages_size(), &kept, &is_new);
+
+    if (status == APR_SUCCESS) {
+        outages = kept;
+    } else {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0095: no shared memory");
+    }
+    return status;
+}
+
+/* The local time of what was so long ago. */
+static const char *time_of(apr_pool_t *pool, int64_t ago)
+{
+    char text[32];
+    apr_time_exp_t parts;
+    apr_size_t length = 0;
+
+    apr_time_exp_lt(&parts, apr_time_now() - ago);
+    apr_strftime(text, &length, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    return apr_pstrmemdup(pool, text, length);
+}
+
+void as_log_answered(const request_rec *r, const as_answer *answer)
+{
+    as_outage_end end;
+
+    if (!answer->server || is_his(&answer->finding)) {
+        return;
+    }
+    while (as_outages_answered(outages, answer->fingerprint, as_outages_clock(), &end)) {
+        /* Of no client, and at the level that httpd shows by itself: whoever saw it begin is to see it end. */
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
+                     "AS0094: %s is over: %s answers; %" APR_UINT64_T_FMT " request%s met it from %s to %s",
+                     as_outcome_describe(end.outcome)->name, answer->server, (apr_uint64_t)end.failures,
+                     end.failures == 1 ? "" : "s", time_of(r->pool, end.first), time_of(r->pool, end.last));
+    }
+}
+
+/* An outage is told when it begins and from time to time; in between its requests are for who wants to know all. */
+static int level_of_outage(request_rec *r, const as_context *context, as_outcome outcome, int level, const char **more)
+{
+    const as_answer *answer = context->answer;
+    const as_outage_news news =
+        as_outages_failed(outages, answer ? answer->fingerprint : "", outcome, as_outages_clock());
+
+    if (news.more) {
+        *more = apr_psprintf(r->pool, "; and %" APR_UINT64_T_FMT " more since %s", (apr_uint64_t)news.more,
+                             time_of(r->pool, news.before));
+    }
+    return news.tell ? level : APLOG_DEBUG;
+}
+
+/* ---- the log ---- */
+
+void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict)
+{
+    const as_outcome_info *outcome = as_outcome_describe(finding->outcome);
+    /* A subrequest is a question of httpd's own, and an error page that fails is no second failure of the user. */
+    const bool news = !r->main && !as_transaction_is_refused(context->transaction) && !context->transaction->truth;
+    const char *answered = "", *more = "";
+    int level = news ? httpd_level(outcome->level) : APLOG_DEBUG;
+
+    if (news && is_his(finding)) {
+        level = level_of_outage(r, context, finding->outcome, level, &more);
+    }
+    if (!APLOG_R_IS_LEVEL(r, level)) {
+        return;
+    }
+    if (verdict->status) {
+        answered = apr_psprintf(r->pool, ", answered %d%s%s", verdict->status,
+                                verdict->shown == finding->outcome ? "" : " as ",
+                                verdict->shown == finding->outcome ? "" : as_outcome_describe(verdict->shown)->name);
+    }
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s%s%s%s", outcome->tag, outcome->name, evidence(r, context, finding),
+                  answered, more);
+}

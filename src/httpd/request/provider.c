@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The authentication provider `authstatus`: asks the directory and leaves what it found in the request's context, where
+ * the hooks of hooks.c pick it up. mod_auth_basic and mod_auth_form call it; httpd 2.4 lets a provider say no more
+ * than granted, denied, not found and error.
+ */
+#include "request.h"
+
+#include "../runtime/runtime.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "authstatus/credentials.h"
+
+/* ---- what is asked ---- */
+
+/* AuthLDAPInitialBindPattern: the name that the user is bound by for the search. */
+static const char *initial_bind_name(request_rec *r, const as_section *section, const char *user)
+{
+    ap_regmatch_t match[AP_MAX_REG_MATCH];
+    const char *name = user;
+
+    if (section->initial_bind_as_user != 1) {
+        return NULL;
+    }
+    if (section->initial_bind_regex && !ap_regexec(section->initial_bind_regex, user, AP_MAX_REG_MATCH, match, 0)) {
+        const char *substituted = ap_pregsub(r->pool, section->initial_bind_name, user, AP_MAX_REG_MATCH, match);
+        name = substituted ? substituted : user;
+    }
+    apr_table_set(r->subprocess_env, "LDAP_BINDASUSER", name);
+    return name;
+}
+
+/* ---- what the login reports ---- */
+
+static void publish_stats(void *data, const as_login *login, const char *fingerprint)
+{
+    (void)data;
+    as_server_stats_write(login->directories, fingerprint);
+}
+
+/* An outage of the store is two lines in the log, not one a request. */
+static void log_store(void *data, bool down)
+{
+    const request_rec *r = data;
+
+    if (down) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "AS0084: the store of AuthStatusCache does not answer; logins go to the directory");
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "AS0085: the store of AuthStatusCache answers again");
+    }
+}
+
+static void log_answer(void *data, const as_answer *answer)
+{
+    as_log_answered(data, answer);
+}
+
+static as_login_observer observer_of(request_rec *r)
+{
+    const as_login_observer observer = {
+        .data = r, .queried = publish_stats, .store_changed = log_store, .answered = log_answer};
+
+    return observer;
+}
+
+bool as_provider_directory_is_away(request_rec *r, as_context *context)
+{
+    const as_login_directory *directory = as_intern_directory(r, as_section_of(r));
+    const as_login *login = as_process_login();
+    const as_login_observer observer = observer_of(r);
+    as_answer *answer = apr_pcalloc(r->pool, sizeof(*answer));
+
+    if (!directory || !login ||
+        !as_probe_directory(login, &context->transaction->memo, directory, as_section_deadline(as_section_of(r)),
+                            &observer, r->pool, answer)) {
+        return false;
+    }
+    context->answer = answer;
+    return true;
+}
+
+/* ---- after a grant ---- */
+
+/* AUTHENTICATE_<attribute>, as mod_authnz_ldap sets them. */
+static void publish_attributes(request_rec *r, const as_directory_settings *settings, const as_answer *answer)
+{
+    int i;
+
+    for (i = 0; answer->values && i < settings->attribute_count; i++) {
+        char *name = apr_pstrcat(r->pool, "AUTHENTICATE_", settings->attributes[i], NULL), *letter;
+        for (letter = name; *letter; letter++) {
+            *letter = (char)apr_toupper(*letter);
+        }
+        apr_table_setn(r->subprocess_env, name, answer->values[i] ? answer->values[i] : "");
+    }
+}
+
+/* REMOTE_USER in the directory's own spelling. False if the entry does not have it: the name that was typed would then
+ * stand for another identity than the administrator asked for. */
+static bool replace_user(request_rec *r, as_context *context, const as_section *section,
+                         const as_directory_settings *settings, const as_answer *answer)
+{
+    const char *replacement = NULL;
+    int i;
+
+    if (section->remote_user_attribute) {
+        for (i = 0; answer->values && i < settings->attribute_count && !replacement; i++) {
+            if (!ap_cstr_casecmp(settings->attributes[i], section->remote_user_attribute)) {
+                replacement = answer->values[i];
+            }
+        }
+    } else if (section->remote_user_is_dn == 1) {
+        replacement = answer->dn;
+    } else {
+        return true;
+    }
+    if (!replacement || !*replacement) {
+        return false;
+    }
+    context->login = apr_pstrdup(r->pool, r->user ? r->user : "");
+    r->user = apr_pstrdup(r->pool, replacement);
+    return true;
+}
+
+/* ---- the provider ---- */
+
+static void find_without_directory(as_context *context, as_outcome outcome, const char *reason)
+{
+    context->finding = as_finding_of(outcome);
+    context->answer = NULL;
+    context->reason = reason;
+}
+
+static void find(request_rec *r, as_context *context, const as_section *section, const char *user, const char *password)
+{
+    const as_login_directory *directory = as_intern_directory(r, section);
+    const as_login *login = as_process_login();
+    const as_login_observer observer = observer_of(r);
+    as_login_attempt attempt = {.user = user,
+                                .password = password,
+                                .client = r->useragent_ip,
+                                .throttle = section->throttle,
+                                .deadline = as_section_deadline(section)};
+    as_outcome outcome = as_credentials_check(user, password);
+    const as_answer *answer;
+
+    context->found = true;
+    context->final = false;
+    if (outcome != AS_OUTCOME_GRANTED) {
+        find_without_directory(context, outcome, NULL);
+        return;
+    }
+    if (!directory) {
+        find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "there is no AuthLDAPURL here");
+        return;
+    }
+    if (!login) {
+        find_without_directory(context, AS_OUTCOME_UNKNOWN_RESULT, "no memory was left when the process started");
+        return;
+    }
+    attempt.directory = directory;
+    attempt.initial_bind = initial_bind_name(r, section, user);
+    answer = as_authenticate(login, &context->transaction->memo, &attempt, &observer);
+    context->answer = answer;
+    context->finding = answer->finding;
+    context->reason = NULL;
+    if (as_outcome_describe(context->finding.outcome)->of != AS_CLASS_GRANTED) {
+        return;
+    }
+    publish_attributes(r, directory->settings, answer);
+    if (!replace_user(r, context, section, directory->settings, answer)) {
+        find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                               "the entry does not have what AuthLDAPRemoteUserAttribute names");
+    }
+}
+
+/* What httpd's modules are told where AuthStatus is On. A refusal that mod_auth_basic would log as a wrong password,
+ * for a ban to follow, is an error for it; hooks.c sees to it that it stays a refusal. */
+static authn_status tell_when_on(as_context *context, const as_section *section)
+{
+    const as_outcome outcome = context->finding.outcome;
+
+    switch (as_outcome_describe(outcome)->of) {
+    case AS_CLASS_GRANTED:
+        return AUTH_GRANTED;
+    case AS_CLASS_UNAUTHENTICATED:
+        if (outcome == AS_OUTCOME_UNKNOWN_USER || section->bind_authoritative == 0) {
+            return AUTH_USER_NOT_FOUND;
+        }
+        return AUTH_DENIED;
+    case AS_CLASS_REFUSED:
+        if (section->bind_authoritative == 0) {
+            return AUTH_USER_NOT_FOUND;
+        }
+        context->final = true;
+        return AUTH_GENERAL_ERROR;
+    case AS_CLASS_THROTTLED:
+        context->final = true;
+        return AUTH_GENERAL_ERROR;
+    case AS_CLASS_FORBIDDEN:
+    case AS_CLASS_UNAVAILABLE:
+    case AS_CLASS_MISCONFIGURED:
+    case AS_CLASS_COUNT:
+        break;
+    }
+    return AUTH_GENERAL_ERROR;
+}
+
+/* The same where it is Off: as mod_authnz_ldap answers, which lets a user in whose password must be changed. An outage
+ * and a service account that is refused stay errors. */
+static authn_status tell_when_off(request_rec *r, as_context *context, const as_section *section)
+{
+    const as_outcome outcome = context->finding.outcome;
+    const as_verdict none = {.status = 0, .shown = outcome, .retry_after = -1};
+
+    as_log_outcome(r, context, &context->finding, &none);
+    switch (as_outcome_describe(outcome)->of) {
+    case AS_CLASS_GRANTED:
+        return AUTH_GRANTED;
+    case AS_CLASS_UNAUTHENTICATED:
+    case AS_CLASS_REFUSED:
+        if (outcome == AS_OUTCOME_PASSWORD_MUST_CHANGE && context->finding.code == 0) {
+            return AUTH_GRANTED;
+        }
+        if (outcome == AS_OUTCOME_UNKNOWN_USER || outcome == AS_OUTCOME_AMBIGUOUS_USER ||
+            section->bind_authoritative == 0) {
+            return AUTH_USER_NOT_FOUND;
+        }
+        return AUTH_DENIED;
+    case AS_CLASS_FORBIDDEN:
+    case AS_CLASS_THROTTLED:
+    case AS_CLASS_UNAVAILABLE:
+    case AS_CLASS_MISCONFIGURED:
+    case AS_CLASS_COUNT:
+        break;
+    }
+    return AUTH_GENERAL_ERROR;
+}
+
+static authn_status check_password(request_rec *r, const char *user, const char *password)
+{
+    const as_section *section = as_section_of(r);
+    as_context *context = as_context_of(r);
+
+    find(r, context, section, user ? user : "", password ? password : "");
+    return as_section_is_on(section) ? tell_when_on(context, section) : tell_when_off(r, context, section);
+}
+
+/* No get_realm_hash: a directory does not give its passwords away, so there is no Digest. */
+const authn_provider as_provider = {&check_password, NULL};

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request: its state, and the phases of httpd that it goes through.
+ */
+#ifndef AUTHSTATUS_HTTPD_REQUEST_H
+#define AUTHSTATUS_HTTPD_REQUEST_H
+
+#include <mod_auth.h>
+
+#include "../config/config.h"
+
+/* ---- transaction.c: the state of a request ---- */
+
+/* Which of httpd's hooks is being run by our own hook of the same name, so that it passes when met again. */
+typedef enum as_phase {
+    AS_PHASE_ACCESS = 1,
+    AS_PHASE_AUTHN = 2,
+    AS_PHASE_AUTHZ = 4,
+    AS_PHASE_HANDLER = 8,
+    AS_PHASE_QUICK = 16
+} as_phase;
+
+/* What the requests of one transaction share: the client's request, its internal redirects and its subrequests. */
+typedef struct as_transaction as_transaction;
+struct as_transaction {
+    apr_pool_t *pool;   /* of the client's request: outlives redirects and subrequests */
+    as_login_memo memo; /* what its logins have found */
+    bool decided;       /* `finding`, `verdict` and `server` hold; a denial stays, a grant may still become one */
+    as_finding finding;
+    as_verdict verdict;
+    const char *help;      /* AuthStatusHelp's URL for what is shown, or NULL */
+    const char *challenge; /* the value of the challenge that was sent with it, or NULL */
+    const as_transaction
+        *truth; /* of a masked answer: what was decided, while the rest is as a missing resource has it */
+};
+
+/* How a request is being masked. */
+typedef struct as_mask as_mask;
+
+/* One request of an transaction. */
+typedef struct as_context {
+    as_transaction *transaction;
+    unsigned running; /* as_phase bits */
+    bool found;       /* `finding` is what the provider found for this request's credentials */
+    as_finding finding;
+    const as_answer *answer; /* that it was found in, or NULL */
+    const char *reason;      /* more for the log, or NULL */
+    bool final;              /* the finding is a refusal that no other module may turn into a grant */
+    const char *login;       /* the user name as it was sent, where r->user was replaced; else NULL */
+    bool ldap_denied;        /* a Require ldap-* did not grant */
+    bool masked;             /* the verdict on it is to be answered as a missing resource */
+    as_mask *mask;           /* NULL where nothing is masked */
+} as_context;
+
+/* The context of a request; made when first asked for. Never NULL. */
+as_context *as_context_of(request_rec *r);
+/* The same, but NULL where nothing was made. */
+as_context *as_context_peek(const request_rec *r);
+/* The transaction of a request, whichever of its requests made it; NULL where none did. */
+as_transaction *as_transaction_peek(const request_rec *r);
+/* httpd sends the first error of an transaction, whatever becomes of its ErrorDocument. */
+bool as_transaction_is_refused(const as_transaction *transaction);
+
+/* ---- provider.c ---- */
+
+extern const authn_provider as_provider;
+/* Is the directory of this request's section out of reach? Its answer is the context's then. */
+bool as_provider_directory_is_away(request_rec *r, as_context *context);
+
+/* ---- require.c: Require ldap-* ---- */
+
+void as_require_wrap_ldap(apr_pool_t *pconf);
+
+/* ---- hooks.c ---- */
+
+int as_hook_access(request_rec *r);
+int as_hook_authn(request_rec *r);
+int as_hook_authz(request_rec *r);
+int as_hook_fixups(request_rec *r);
+int as_hook_handler(request_rec *r);
+int as_hook_log(request_rec *r);
+
+/* ---- challenge.c ---- */
+
+/* Makes the answer of `r` carry a challenge (RFC 9110 11.6.1) or none, in the form that `dialog` asks for. Returns the
+ * value that is sent, or NULL. */
+const char *as_challenge_set(request_rec *r, bool wanted, as_dialog dialog);
+/* Puts a challenge back that was sent for an earlier request of the transaction; NULL: none. */
+void as_challenge_restore(request_rec *r, const char *value);
+
+/* ---- log.c, publish.c, decide.c ---- */
+
+/* Outages are counted from the server's start on, over its restarts. */
+apr_status_t as_log_post_config(server_rec *s);
+/* An answer came: outages of its directory that are over are logged as such. */
+void as_log_answered(const request_rec *r, const as_answer *answer);
+
+/* Decides the request by a finding: logs it, publishes it, sets the headers of the answer. Returns the status that the
+ * hook is to return; OK for a grant. `wait` as in as_verdict_of. */
+int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait);
+/* What is known of the transaction from now on. */
+void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict);
+/* The same for an answer that another module made and that stays as it is: logs and records, and changes nothing. */
+void as_decide_as_is(request_rec *r, const as_context *context, const as_finding *finding, int status);
+/* Only logs, for a provider whose section is not On. */
+void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict);
+/* "49/52e", "49" or "" */
+const char *as_ldap_code(apr_pool_t *pool, const as_finding *finding);
+void as_publish_variables(request_rec *r, const as_transaction *transaction);
+void as_publish_notes(const request_rec *r, const as_transaction *transaction);
+
+#endif

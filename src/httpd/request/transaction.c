@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is known of a request, and of the exchange that it is part of.
+ */
+#include "request.h"
+
+#include <http_request.h>
+
+/* The client's own request: subrequests lead to it through `main`, internal redirects through `prev`. */
+static const request_rec *client_request(const request_rec *r)
+{
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    return r;
+}
+
+as_context *as_context_peek(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &authstatus_module);
+}
+
+static as_context *make(const request_rec *r, as_transaction *transaction)
+{
+    as_context *context = apr_pcalloc(r->pool, sizeof(*context));
+
+    context->transaction = transaction;
+    ap_set_module_config(r->request_config, &authstatus_module, context);
+    return context;
+}
+
+as_context *as_context_of(request_rec *r)
+{
+    as_context *context = as_context_peek(r);
+    const request_rec *first;
+
+    if (context) {
+        return context;
+    }
+    first = client_request(r);
+    context = as_context_peek(first);
+    if (!context) {
+        as_transaction *transaction = apr_pcalloc(first->pool, sizeof(*transaction));
+        transaction->pool = transaction->memo.pool = first->pool;
+        context = make(first, transaction);
+    }
+    return first == r ? context : make(r, context->transaction);
+}
+
+as_transaction *as_transaction_peek(const request_rec *r)
+{
+    const as_context *context = as_context_peek(client_request(r));
+
+    return context ? context->transaction : NULL;
+}
+
+bool as_transaction_is_refused(const as_transaction *transaction)
+{
+    return transaction->decided && transaction->verdict.status;
+}

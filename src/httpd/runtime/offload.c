@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls to a store on another machine, with an end to their waiting. The providers for redis and memcache read without
+ * a limit: a store that is frozen, or behind a network that swallows packets, would take every thread that asks it. So
+ * threads of their own make the calls. Who asks waits for a while, and then leaves the call to its thread.
+ *
+ * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Longer than the memory room takes for an outage: it is to see how long a slow call took. */
+#define PATIENCE_NS 600000000L
+/* Of one process; so many can hang at most. */
+#define MOST_THREADS 16
+
+typedef enum as_job_state { AS_QUEUED, AS_TAKEN, AS_DONE } as_job_state;
+
+/* One call. It belongs to who asks until `left`, then to the helper. */
+typedef struct as_call as_call;
+struct as_call {
+    as_offload_work *work;
+    as_offload_job *job;
+    as_job_state place;
+    bool left;
+    pthread_cond_t done; /* by CLOCK_MONOTONIC, as nobody but who asks waits for it */
+    as_call *next;
+};
+
+/* A thread that makes calls; it lasts as long as the process. */
+typedef struct as_helper as_helper;
+struct as_helper {
+    pthread_cond_t arrived;
+    as_call *call;
+    as_helper *next;
+    apr_pool_t *pool;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_condattr_t monotonic;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static as_helper *idle;            /* the last one that worked in front: its memory is still warm */
+static as_call *first, **last_end; /* calls that wait for a helper, in their order */
+static int threads;
+
+static void initialize(void)
+{
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    last_end = &first;
+}
+
+static void end_call(as_call *call)
+{
+    pthread_cond_destroy(&call->done);
+    free(call);
+}
+
+static void append(as_call *call)
+{
+    call->place = AS_QUEUED;
+    call->next = NULL;
+    *last_end = call;
+    last_end = &call->next;
+}
+
+static as_call *take_first(void)
+{
+    as_call *call = first;
+
+    if (call) {
+        first = call->next;
+        last_end = first ? last_end : &first;
+        call->place = AS_TAKEN;
+    }
+    return call;
+}
+
+static void withdraw(const as_call *call)
+{
+    as_call **link = &first;
+
+    while (*link != call) {
+        link = &(*link)->next;
+    }
+    *link = call->next;
+    if (!*link) {
+        last_end = link;
+    }
+}
+
+/* What is to be done next, when it is there. Under the lock. */
+static as_call *next_call(as_helper *helper)
+{
+    as_call *call = take_first();
+
+    if (!call) {
+        helper->call = NULL;
+        helper->next = idle;
+        idle = helper;
+        while (!helper->call) {
+            pthread_cond_wait(&helper->arrived, &mutex);
+        }
+        call = helper->call;
+    }
+    return call;
+}
+
+static void *serve(void *data)
+{
+    as_helper *helper = data;
+    as_call *call;
+
+    pthread_mutex_lock(&mutex);
+    for (;;) {
+        call = next_call(helper);
+        pthread_mutex_unlock(&mutex);
+
+        call->work(call->job, helper->pool);
+        apr_pool_clear(helper->pool);
+
+        pthread_mutex_lock(&mutex);
+        call->place = AS_DONE;
+        if (call->left) {
+            free(call->job);
+            end_call(call);
+        } else {
+            pthread_cond_signal(&call->done);
+        }
+    }
+    return NULL;
+}
+
+static as_helper *make_helper(void)
+{
+    as_helper *helper = calloc(1, sizeof(*helper));
+
+    /* A pool with an allocator of its own: no other thread is in it. */
+    if (helper && apr_pool_create_unmanaged(&helper->pool) != APR_SUCCESS) {
+        free(helper);
+        helper = NULL;
+    }
+    if (helper) {
+        pthread_cond_init(&helper->arrived, NULL);
+    }
+    return helper;
+}
+
+/* Signals are for httpd's own threads. */
+static void start_thread(void)
+{
+    as_helper *helper = make_helper();
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    if (!helper) {
+        return;
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&thread, &attributes, serve, helper) == 0) {
+        threads++;
+    } else {
+        apr_pool_destroy(helper->pool);
+        pthread_cond_destroy(&helper->arrived);
+        free(helper);
+    }
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Gives the call to a helper, or lets it wait for one. */
+static void hand_over(as_call *call)
+{
+    as_helper *helper = idle;
+
+    if (helper) {
+        idle = helper->next;
+        helper->call = call;
+        call->place = AS_TAKEN;
+        pthread_cond_signal(&helper->arrived);
+        return;
+    }
+    append(call);
+    if (threads < MOST_THREADS) {
+        start_thread();
+    }
+}
+
+static struct timespec end_of_patience(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += PATIENCE_NS;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    return until;
+}
+
+as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job)
+{
+    as_call *call = calloc(1, sizeof(*call));
+    struct timespec until = end_of_patience();
+
+    pthread_once(&once, initialize);
+    if (!call || pthread_cond_init(&call->done, &monotonic) != 0) {
+        free(call);
+        free(job);
+        return NULL;
+    }
+    call->work = work;
+    call->job = job;
+
+    pthread_mutex_lock(&mutex);
+    hand_over(call);
+    while (call->place != AS_DONE && pthread_cond_timedwait(&call->done, &mutex, &until) != ETIMEDOUT) {
+    }
+    if (call->place == AS_TAKEN) {
+        call->left = true;
+        job = NULL;
+        call = NULL;
+    } else if (call->place == AS_QUEUED) {
+        withdraw(call);
+        free(job);
+        job = NULL;
+    }
+    pthread_mutex_unlock(&mutex);
+    if (call) {
+        end_call(call);
+    }
+    return job;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a child has as long as it lives, and what outlasts all of them.
+ */
+#include "runtime.h"
+
+#include <ap_mpm.h>
+#include <apr_shm.h>
+#include <apr_strings.h>
+
+apr_pool_t *as_pool_for_life(apr_pool_t *pool)
+{
+    apr_pool_t *apart;
+    int threaded = 1;
+
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && !threaded &&
+                   apr_pool_create_unmanaged(&apart) == APR_SUCCESS
+               ? apart
+               : pool;
+}
+
+apr_status_t as_persistent_memory(server_rec *s, const char *name, int layout, apr_size_t size, void **into,
+                                  bool *is_new)
+{
+    apr_pool_t *process = s->process->pool;
+    /* A restart may load another version of this module, to which the old memory means something else. */
+    const char *key =
+        apr_psprintf(s->process->pconf, "%s " AUTHSTATUS_VERSION " %d %" APR_SIZE_T_FMT, name, layout, size);
+    apr_shm_t *segment;
+    void *kept = NULL;
+    apr_status_t status = APR_SUCCESS;
+
+    apr_pool_userdata_get(&kept, key, process);
+    *is_new = !kept;
+    if (!kept) {
+        status = apr_shm_create(&segment, size, NULL, process);
+        if (status == APR_SUCCESS) {
+            kept = apr_shm_baseaddr_get(segment);
+            memset(kept, 0, size);
+            /* Not setn: the key's pool is emptied by a restart. */
+            apr_pool_userdata_set(kept, key, NULL, process);
+        }
+    }
+    *into = kept;
+    return status;
+}
+
+/* Made before the threads of a child start, read-only from then on. */
+static as_login login;
+
+bool as_process_child_init(apr_pool_t *pool, server_rec *s)
+{
+    as_directory_limits limits;
+    int threads = 1;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 1) {
+        threads = 1;
+    }
+    limits = as_server_limits(as_server_of(s), threads);
+    login.directories = as_directories_create(as_pool_for_life(pool), &limits);
+    login.cache = NULL;
+    if (!login.directories || !as_socache_child_init(pool, s)) {
+        return false;
+    }
+    login.cache = as_process_cache();
+    return true;
+}
+
+const as_login *as_process_login(void)
+{
+    return login.directories ? &login : NULL;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the processes of a server share: the store behind AuthStatusCache (any socache provider), the key that its
+ * records are sealed with, and the counters. Made in the parent; each child has a memory of its own in front of them.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+#include <ap_mpm.h>
+#include <ap_provider.h>
+#include <ap_socache.h>
+#include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <util_mutex.h>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#define MUTEX_NAME "authstatus-cache"
+#define DEFAULT_ACCEPTANCE apr_time_from_sec(60)
+#define DEFAULT_REFUSAL apr_time_from_sec(30)
+/* Where an entry was found; a bind there that fails is followed by a search, so that an old one does no harm. */
+#define ENTRY_TIME apr_time_from_sec(600)
+/* Answers that a process remembers in front of the store. */
+#define ENTRIES 8192
+
+/* The store as this server knows it. From post_config on read-only, but for what child_init adds in each child. */
+typedef struct as_shared {
+    const ap_socache_provider_t *provider; /* NULL: there is none */
+    ap_socache_instance_t *instance;
+    server_rec *server;
+    apr_global_mutex_t *mutex; /* NULL: the provider serialises by itself */
+    unsigned char key[AS_KEY_SIZE];
+    const as_key *configured_key;
+} as_shared;
+
+static as_shared shared;
+static as_counters *counters;
+static as_cache *memory;
+
+as_cache *as_process_cache(void)
+{
+    return memory;
+}
+
+as_counters *as_process_counters(void)
+{
+    return counters;
+}
+
+/* ---- the store's calls ---- */
+
+/* A call with all that it needs, so that it can go on when nobody waits for it any more. */
+typedef enum as_operation { AS_RETRIEVE, AS_STORE, AS_REMOVE } as_operation;
+
+struct as_offload_job {
+    as_operation operation;
+    unsigned char id[EVP_MAX_MD_SIZE];
+    unsigned int id_length;
+    apr_time_t expiry;
+    apr_status_t status;
+    unsigned int length; /* of data */
+    unsigned char data[];
+};
+
+static void work(as_offload_job *job, apr_pool_t *pool)
+{
+    const ap_socache_provider_t *provider = shared.provider;
+
+    switch (job->operation) {
+    case AS_RETRIEVE:
+        job->status =
+            provider->retrieve(shared.instance, shared.server, job->id, job->id_length, job->data, &job->length, pool);
+        break;
+    case AS_STORE:
+        job->status = provider->store(shared.instance, shared.server, job->id, job->id_length, job->expiry, job->data,
+                                      job->length, pool);
+        break;
+    case AS_REMOVE:
+        job->status = provider->remove(shared.instance, shared.server, job->id, job->id_length, pool);
+        break;
+    }
+}
+
+/* One call: serialised where the provider asks for that, else on a thread of its own, for it may be the network's. The
+ * job, which is freed by who called, or NULL: the store does not answer. */
+static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
+{
+    if (!shared.mutex) {
+        return as_offload_run(work, job);
+    }
+    job->status = apr_global_mutex_lock(shared.mutex);
+    if (job->status == APR_SUCCESS) {
+        work(job, pool);
+        apr_global_mutex_unlock(shared.mutex);
+    }
+    return job;
+}
+
+static as_offload_job *make_job(as_operation operation, const unsigned char *id, unsigned int id_length,
+                                unsigned int length)
+{
+    as_offload_job *job = id_length <= sizeof(job->id) ? malloc(sizeof(*job) + length) : NULL;
+
+    if (job) {
+        memset(job, 0, sizeof(*job)); /* not the data, which are kilobytes */
+        job->operation = operation;
+        memcpy(job->id, id, id_length);
+        job->id_length = id_length;
+        job->length = length;
+    }
+    return job;
+}
+
+static apr_status_t retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+                             unsigned int *data_length, apr_pool_t *pool)
+{
+    as_offload_job *job = make_job(AS_RETRIEVE, id, id_length, *data_length);
+    apr_status_t status;
+
+    (void)context;
+    job = job ? run(job, pool) : NULL;
+    if (!job) {
+        return APR_TIMEUP;
+    }
+    status = job->length <= *data_length ? job->status : APR_ENOSPC;
+    if (status == APR_SUCCESS) {
+        memcpy(data, job->data, job->length);
+        *data_length = job->length;
+    }
+    free(job);
+    return status;
+}
+
+static apr_status_t run_to_end(as_offload_job *job, apr_pool_t *pool)
+{
+    apr_status_t status = APR_TIMEUP;
+
+    job = job ? run(job, pool) : NULL;
+    if (job) {
+        status = job->status;
+        free(job);
+    }
+    return status;
+}
+
+static apr_status_t store(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+                          const unsigned char *data, unsigned int data_length, apr_pool_t *pool)
+{
+    as_offload_job *job = make_job(AS_STORE, id, id_length, data_length);
+
+    (void)context;
+    if (job) {
+        job->expiry = expiry;
+        memcpy(job->data, data, data_length);
+    }
+    return run_to_end(job, pool);
+}
+
+static apr_status_t drop(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool)
+{
+    (void)context;
+    return run_to_end(make_job(AS_REMOVE, id, id_length, 0), pool);
+}
+
+/* ---- start-up ---- */
+
+const char *as_socache_parse(apr_pool_t *pool, apr_pool_t *ptemp, const char *text, as_cache_setting *setting)
+{
+    const char *arguments = ap_strchr_c(text, ':');
+    const char *name = arguments ? apr_pstrmemdup(ptemp, text, (apr_size_t)(arguments - text)) : text;
+    const char *error;
+
+    if (!ap_cstr_casecmp(text, "Off")) {
+        setting->off = true;
+        return NULL;
+    }
+    setting->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, name, AP_SOCACHE_PROVIDER_VERSION);
+    if (!setting->provider) {
+        apr_array_header_t *names =
+            ap_list_provider_names(ptemp, AP_SOCACHE_PROVIDER_GROUP, AP_SOCACHE_PROVIDER_VERSION);
+        const char *known = "Off";
+        int i;
+
+        for (i = 0; i < names->nelts; i++) {
+            known =
+                apr_pstrcat(ptemp, known, ", ", APR_ARRAY_IDX(names, i, ap_list_provider_names_t).provider_name, NULL);
+        }
+        return apr_psprintf(ptemp, "there is no socache provider \"%s\"; use %s (is its mod_socache_ module loaded?)",
+                            name, known);
+    }
+    error = setting->provider->create(&setting->instance, arguments ? arguments + 1 : NULL, ptemp, pool);
+    return error ? apr_psprintf(ptemp, "%s: %s", name, error) : NULL;
+}
+
+int as_socache_pre_config(apr_pool_t *pconf)
+{
+    return ap_mutex_register(pconf, MUTEX_NAME, NULL, APR_LOCK_DEFAULT, 0) == APR_SUCCESS ? OK
+                                                                                          : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static apr_status_t end_store(void *data)
+{
+    as_shared *ended = data;
+
+    if (ended->provider) {
+        ended->provider->destroy(ended->instance, ended->server);
+    }
+    memset(ended, 0, sizeof(*ended));
+    return APR_SUCCESS;
+}
+
+/* They count since the server was started. */
+static apr_status_t open_counters(server_rec *s)
+{
+    void *kept;
+    bool is_new;
+    apr_status_t status =
+        as_persistent_memory(s, "mod_authstatus-counters", AS_COUNTERS_LAYOUT, as_counters_size(), &kept, &is_new);
+
+    if (status == APR_SUCCESS) {
+        if (is_new) {
+            as_counters_begin(kept, apr_time_now());
+        }
+        counters = kept;
+    }
+    return status;
+}
+
+/* The provider of AuthStatusCache, or shmcb where it is loaded and nothing was said. */
+static const char *choose_provider(const as_cache_setting *configured, apr_pool_t *pconf, apr_pool_t *ptemp,
+                                   as_cache_setting *setting)
+{
+    if (configured) {
+        *setting = *configured;
+        return NULL;
+    }
+    if (!ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb", AP_SOCACHE_PROVIDER_VERSION)) {
+        return NULL;
+    }
+    return as_socache_parse(pconf, ptemp, "shmcb", setting);
+}
+
+static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s, apr_pool_t *pconf)
+{
+    struct ap_socache_hints hints = {AS_KEY_SIZE, 512, apr_time_from_sec(60)};
+    apr_status_t status;
+
+    if (setting->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        status = ap_global_mutex_create(&shared.mutex, NULL, MUTEX_NAME, NULL, s, pconf, 0);
+        if (status != APR_SUCCESS) {
+            return status;
+        }
+    }
+    status = setting->provider->init(setting->instance, "authstatus", &hints, s, pconf);
+    if (status == APR_SUCCESS) {
+        shared.provider = setting->provider;
+        shared.instance = setting->instance;
+    }
+    return status;
+}
+
+/* The first virtual host with a throttle, or NULL. */
+static const server_rec *throttled_server(server_rec *s)
+{
+    while (s && as_server_of(s)->throttles != 1) {
+        s = s->next;
+    }
+    return s;
+}
+
+int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
+{
+    const as_server *server = as_server_of(s);
+    as_cache_setting setting = {.off = false};
+    const char *error;
+    apr_status_t status;
+
+    memset(&shared, 0, sizeof(shared));
+    shared.server = s;
+    shared.configured_key = server->cache_key;
+    apr_pool_cleanup_register(pconf, &shared, end_store, apr_pool_cleanup_null);
+    status = open_counters(s);
+    if (status != APR_SUCCESS || RAND_bytes(shared.key, sizeof(shared.key)) != 1) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0080: no shared memory or no random key");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (server->cache && server->cache->off && throttled_server(s)) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
+                     "AS0081: AuthStatusThrottle needs a store: AuthStatusCache must not be Off");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    error = choose_provider(server->cache, pconf, ptemp, &setting);
+    status = !error && setting.provider ? init_provider(&setting, s, pconf) : APR_SUCCESS;
+    if (error || status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0082: the store of AuthStatusCache could not be made%s%s",
+                     error ? ": " : "", error ? error : "");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
+{
+    static const as_store calls = {NULL, retrieve, store, drop}, none = {NULL, NULL, NULL, NULL};
+    const as_server *server = as_server_of(s);
+    as_cache_times times = {DEFAULT_ACCEPTANCE, DEFAULT_REFUSAL, ENTRY_TIME};
+    const as_key *key = shared.configured_key;
+
+    memory = NULL;
+    if (server->cache && server->cache->off) {
+        return true;
+    }
+    if (shared.mutex &&
+        apr_global_mutex_child_init(&shared.mutex, apr_global_mutex_lockfile(shared.mutex), pool) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "AS0083: no mutex for the store; this process remembers by itself");
+        shared.provider = NULL;
+    }
+    if (server->acceptance_time != AS_UNSET) {
+        times.acceptance = server->acceptance_time;
+    }
+    if (server->refusal_time != AS_UNSET) {
+        times.refusal = server->refusal_time;
+    }
+    memory = as_cache_create(as_pool_for_life(pool), &times, shared.provider ? &calls : &none,
+                             key ? key->octets : shared.key, key ? key->length : sizeof(shared.key), ENTRIES);
+    if (memory) {
+        as_cache_set_counters(memory, counters);
+    }
+    return memory != NULL;
+}

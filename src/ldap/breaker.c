@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Is this server left alone? After so many outages in a row it is, for a time; then one question after the other may
+ * try it, and the first answer lets everybody in again. The time is handed in, so that tests need not wait.
+ */
+#include "ldap_private.h"
+
+/* While a probe is out nobody knows when the next may pass: those who wait are told this much. */
+#define PROBE_WAIT AS_MONO_SECOND
+
+as_pass as_breaker_enter(as_breaker *breaker, as_mono now)
+{
+    if (!breaker->open) {
+        return AS_PASS_FREE;
+    }
+    if (now < breaker->until || breaker->probing) {
+        return AS_PASS_NONE;
+    }
+    breaker->probing = true;
+    return AS_PASS_PROBE;
+}
+
+void as_breaker_cancel(as_breaker *breaker, as_pass pass)
+{
+    if (pass == AS_PASS_PROBE) {
+        breaker->probing = false;
+    }
+}
+
+void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answered)
+{
+    as_breaker_cancel(breaker, pass);
+    if (answered) {
+        /* Of whichever question: a server that answers is up. */
+        breaker->outages = 0;
+        breaker->open = false;
+        return;
+    }
+    if (breaker->outages < INT32_MAX) {
+        breaker->outages++;
+    }
+    /* Questions that were under way when it opened come back later with the same outage: they do not prolong it. */
+    if (breaker->limit > 0 && (breaker->open ? pass == AS_PASS_PROBE : breaker->outages >= breaker->limit)) {
+        breaker->open = true;
+        breaker->until = now + breaker->time;
+    }
+}
+
+as_mono as_breaker_wait(const as_breaker *breaker, as_mono now)
+{
+    if (!breaker->open) {
+        return 0;
+    }
+    if (now < breaker->until) {
+        return breaker->until - now;
+    }
+    return breaker->probing ? PROBE_WAIT : 0;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of this room may see of each other. Upward view: authstatus/ldap.h.
+ *
+ *   wire.c        a TCP connection under a deadline, and libldap's bytes through it
+ *   tls.c         TLS settings of a directory, shared by its sessions
+ *   diagnose.c    why a certificate was not taken
+ *   session.c     one LDAP session: open, bind, search
+ *   answer.c      libldap's messages into a reply
+ *   observe.c     tells who looks on
+ *   breaker.c     is this server left alone?
+ *   gate.c        how many questions may wait
+ *   pace.c        how long a question about nobody is to take
+ *   pool.c        sessions kept, lent and retired
+ *   directories.c the directories of this process
+ *   referral.c    other servers that a search points to
+ *   login.c       what is asked of one server
+ *   ask.c         one deadline, over all servers
+ *   lockout.c     after how many failures the directory locks
+ *   url.c         AuthLDAPURL
+ *   name.c        what a directory is known by
+ */
+#ifndef AUTHSTATUS_DIRECTORY_PRIVATE_H
+#define AUTHSTATUS_DIRECTORY_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <lber.h>
+#include <ldap.h>
+
+#include <apr_hash.h>
+#include <apr_reslist.h>
+#include <apr_ring.h>
+#include <apr_tables.h>
+#include <apr_thread_mutex.h>
+
+#include "authstatus/ldap.h"
+
+/* Every wait of this room is measured on a clock that nobody can set: microseconds of CLOCK_MONOTONIC. Wall-clock
+ * deadlines of callers are translated once, on the way in. */
+typedef int64_t as_mono;
+#define AS_MONO_SECOND INT64_C(1000000)
+as_mono as_mono_now(void);
+as_mono as_mono_min(as_mono a, as_mono b);
+
+/* Bounds on what is taken from a server. */
+#define AS_MAX_PDU (1024 * 1024)  /* octets of one LDAP message; a larger one ends the session */
+#define AS_MAX_MESSAGES 100       /* messages in answer to one request */
+#define AS_MAX_TEXT 4096          /* diagnosticMessage, matchedDN: cut there */
+#define AS_MAX_VALUE 8192         /* value of an attribute, DN: counts as absent if longer */
+#define AS_MAX_CONTROLS 16        /* an answer with more is refused */
+#define AS_MAX_CONTROL_VALUE 4096 /* a longer value is dropped: a known control without a value fails to parse */
+#define AS_MAX_REFERRALS 16       /* URLs followed for one search */
+
+/* wire.c: one TCP connection. Its descriptor is non-blocking and owned by the wire. */
+typedef struct as_wire {
+    int fd;             /* -1: none */
+    as_mono deadline;   /* no wait goes on after that; set before each operation */
+    bool timed_out;     /* the deadline ended a wait */
+    bool closed;        /* the peer ended it */
+    as_mono looked_up;  /* when the addresses of the name were known */
+    int error;          /* errno of the system call that failed, 0: none */
+    const char *filter; /* of a search that is about to be sent, else NULL */
+    /* What was received at once, and not yet asked for: libldap reads the head of a message, then the rest, then the
+     * next message. */
+    size_t taken, ahead_size;
+    unsigned char ahead[2048];
+} as_wire;
+
+/* Connects. False with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread: the
+ * resolver's own limits (resolv.conf, "timeout" and "attempts") apply to names, and none to addresses. */
+bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *pool, as_failure *failure,
+                     const char **reason);
+/* Without a question on its way nothing may arrive: data, an end or an error make the connection useless. */
+bool as_wire_is_quiet(const as_wire *wire);
+/* Waits for something to read. False: an error, the peer's end, or the deadline. */
+bool as_wire_read_ahead(as_wire *wire);
+/* The reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
+const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool);
+/* What libldap reads and writes through; its argument is the as_wire. It never returns EAGAIN: it waits for the
+ * peer, at most until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or
+ * block, wherever the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
+extern Sockbuf_IO as_wire_io;
+/* On top of it, and of TLS: looks at what libldap wants to send, and wipes what it has sent, for there are passwords in
+ * it. Its argument is the as_wire. */
+extern Sockbuf_IO as_wire_guard;
+
+/* filter.c: has a search request (the whole LDAPMessage) as many tests in its filter as the filter's text has? */
+bool as_filter_is_whole(const unsigned char *message, size_t length, const char *filter);
+
+/* tls.c: the TLS library's context of one directory: CA certificates, client certificate. Sessions of the same
+ * verify_certificate may share it. */
+typedef struct as_tls {
+    apr_thread_mutex_t *mutex;
+    LDAP *keeper;    /* the handle that owns the context; NULL: no session wanted one yet */
+    void *context;   /* of the TLS library */
+    as_wire nowhere; /* the keeper's */
+} as_tls;
+
+apr_status_t as_tls_create(as_tls *tls, apr_pool_t *pool);
+void as_tls_destroy(as_tls *tls);
+/* To be called while the process has one thread: libldap initializes itself and its TLS library without a lock. False
+ * only without memory. */
+bool as_tls_initialize(void);
+/* Makes the context, if there is none: reading all CA certificates of a system takes its time, which nobody should
+ * spend in a place that others wait for. A failure shows in as_tls_start. */
+void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
+/* Takes the wire through the handshake. `tls` may be NULL: the session keeps its context to itself. False: *reason is
+ * what is wrong, in words, or NULL if the library has none (see as_certificate_fault). */
+bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, const char **reason);
+
+/* gate.c */
+/* Who queues; lives on his stack. */
+typedef struct as_waiter {
+    APR_RING_ENTRY(as_waiter) link;
+    pthread_cond_t wake;
+    bool granted; /* out of the queue, with the place of somebody who left */
+} as_waiter;
+
+typedef struct as_limiter {
+    pthread_mutex_t mutex;
+    pthread_condattr_t monotonic;
+    APR_RING_HEAD(as_limiter_queue, as_waiter) queue; /* empty unless every place is taken */
+    int limit;                                        /* 0: none */
+    int inside;
+    as_mono full_since;       /* when the last place was taken */
+    _Atomic as_mono answered; /* when a directory last answered anything */
+} as_limiter;
+
+bool as_limiter_create(as_limiter *gate, int limit);
+void as_limiter_destroy(as_limiter *gate);
+/* False: refused, because the directory stopped answering or the deadline passed. */
+bool as_limiter_enter(as_limiter *gate, as_mono deadline);
+void as_limiter_leave(as_limiter *gate);
+void as_limiter_answered(as_limiter *gate);
+
+/* breaker.c: of one server. Not locked: the caller does that. */
+typedef enum as_pass {
+    AS_PASS_FREE,  /* ask */
+    AS_PASS_PROBE, /* ask, alone: the others wait for what becomes of it */
+    AS_PASS_NONE   /* leave it alone */
+} as_pass;
+
+typedef struct as_breaker {
+    int limit;    /* outages in a row that open it; 0: never */
+    as_mono time; /* for how long */
+    int outages;  /* in a row */
+    bool open;
+    bool probing;
+    as_mono until; /* while open: when a probe may pass */
+} as_breaker;
+
+as_pass as_breaker_enter(as_breaker *breaker, as_mono now);
+/* Every pass but NONE is given back once. `answered` false: an outage. */
+void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answered);
+/* Given back without having asked: nothing was learnt. */
+void as_breaker_cancel(as_breaker *breaker, as_pass pass);
+/* How long the server is left alone still; 0: a question may pass. */
+as_mono as_breaker_wait(const as_breaker *breaker, as_mono now);
+
+typedef struct as_directory as_directory;
+
+typedef enum as_kind {
+    AS_KIND_SEARCH, /* bound as the service account, and never as anybody else */
+    AS_KIND_VERIFY  /* bound as whoever came last; never used to search for another */
+} as_kind;
+#define AS_KINDS 2
+
+/* One server of a directory, as this process sees it. */
+typedef struct as_peer {
+    as_directory *directory;
+    const as_ldap_server *address;
+    const char *name; /* "host:port" */
+    struct {
+        apr_pool_t *pool; /* of the list alone: it allocates under its own lock */
+        apr_reslist_t *list;
+        atomic_int lent;
+    } kept[AS_KINDS];
+    atomic_int open;            /* sessions */
+    _Atomic as_mono distrusted; /* sessions opened until then are not used again: one of them was found dead */
+    apr_thread_mutex_t *mutex;  /* of the breaker and the fault; NULL in a peer made by as_session_aside */
+    as_breaker breaker;
+    char fault[1024]; /* of its certificate, in words; "" if none is known */
+    as_mono fault_until;
+    _Atomic uint64_t questions;
+    _Atomic int64_t latency;
+} as_peer;
+
+/* pace.c: how long binds took. Zero is its beginning. */
+typedef enum as_timed { AS_TIMED_REFUSED, AS_TIMED_ACCEPTED, AS_TIMED_NOBODY } as_timed;
+#define AS_TIMING_SAMPLES 64
+#define AS_TIMING_OFTEN 8
+typedef struct as_timing_ring {
+    _Atomic unsigned next;
+    _Atomic as_mono typical; /* their median, as it was a moment ago */
+    _Atomic as_mono took[AS_TIMING_SAMPLES];
+} as_timing_ring;
+
+typedef struct as_uniform_timing {
+    as_timing_ring rings[3]; /* of as_timed */
+    _Atomic as_mono late;    /* how late sleeps end, on average */
+} as_uniform_timing;
+
+/* Any thread. */
+void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took);
+/* Makes the bind of nobody that was just noted as long as one of a user's, at most until `deadline`. */
+void as_timing_hold(as_uniform_timing *pace, as_mono deadline);
+
+struct as_directory {
+    as_directories *all;
+    const char *name;
+    const as_directory_settings *settings; /* a copy */
+    as_tls *tls;
+    as_peer *peers; /* as many as settings->server_count */
+    apr_pool_t *pool;
+    as_uniform_timing *pace;
+    int users;    /* questions at it; under the lock of `all` */
+    bool listed;  /* it is kept for the next question */
+    as_mono used; /* when last taken; under the lock of `all` */
+};
+
+/* One LDAP session. Used by one thread at a time. */
+typedef struct as_session {
+    as_peer *peer;
+    as_kind kind;
+    bool kept; /* of the list, not beside it */
+    LDAP *ld;  /* NULL: not open */
+    as_wire wire;
+    bool bound;      /* AS_KIND_SEARCH: the service account is bound */
+    bool dead;       /* not to be used again */
+    bool reused;     /* it was open when it was lent */
+    bool unobserved; /* only to look at something again */
+    as_mono opened;
+    unsigned long answers; /* operations answered since it was opened */
+} as_session;
+
+typedef struct as_search {
+    const char *base;
+    int scope;
+    const char *filter;
+    const char *const *attributes;
+    int attribute_count;
+    apr_array_header_t *referrals; /* URLs (const char *) are added; NULL: they are only noticed */
+} as_search;
+
+/* session.c. Each returns true if it got an LDAP result, whatever that is; the reply says the rest. A session that
+ * failed any other way is dead: libldap would open the next connection by itself, unbound, so it gets no chance. */
+bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply);
+bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply);
+/* With the password policy request control. Neither may be empty. */
+bool as_session_bind_user(as_session *session, const char *dn, const char *password, as_mono deadline, apr_pool_t *pool,
+                          as_reply *reply);
+bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
+                       as_reply *reply);
+/* A session that no pool knows, to another server or with other settings; not open. It lives in `pool`, and is closed
+ * by who made it. */
+as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
+                             const as_ldap_server *address, apr_pool_t *pool);
+bool as_session_is_usable(const as_session *session);
+void as_session_close(as_session *session); /* never waits */
+
+/* diagnose.c: what is wrong with the certificate that a session did not take, or NULL. */
+const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool);
+
+/* observe.c. `reply`: NULL for connect and TLS that went well. */
+void as_trace(as_session *session, as_step step, const char *what, as_mono started, const as_reply *reply,
+              apr_pool_t *pool);
+
+/* answer.c */
+void as_reply_clear(as_reply *reply);
+void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason);
+/* The server did not answer, or said that it is too busy to (RFC 4511 Appendix A: busy, unavailable). */
+bool as_reply_is_outage(const as_reply *reply);
+/* Takes a message that ends an operation, and frees it. False: it is not one that we take, *reason says why. */
+bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
+                        as_reply *reply, const char **reason);
+/* False: it cannot be read. */
+bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
+void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
+                           as_reply *reply);
+
+/* pool.c */
+apr_status_t as_pool_create(as_peer *peer);
+void as_pool_destroy(as_peer *peer);
+/* An open session, for AS_KIND_SEARCH a bound one; or NULL and a reply. `fresh`: not one that was kept. */
+as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply);
+void as_pool_return(as_session *session);
+
+/* directories.c */
+struct as_directories {
+    apr_pool_t *pool;
+    as_directory_limits limits;
+    apr_thread_mutex_t *mutex; /* of `table`, and of users and used in what it holds */
+    apr_hash_t *table;
+    as_limiter gate;
+    char decoy[33]; /* 128 random bits, in hexadecimal: the name of nobody */
+    as_tracer *observer;
+    void *observer_data;
+};
+
+/* The directory of these settings, made if there is none. Given back with as_directory_put. NULL without memory. */
+as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings, const char *name);
+void as_directory_put(as_directory *directory);
+
+/* What is to be done on one server. */
+typedef struct as_task {
+    const as_query *question; /* NULL: a probe */
+    as_peer *peer;
+    as_mono deadline; /* on this server */
+    apr_pool_t *pool;
+    as_reply *reply;
+    bool elsewhere; /* the reply is the failure of a server that this one pointed to */
+} as_task;
+
+/* login.c */
+void as_search_bind_query(as_task *task);
+void as_search_bind_probe(as_task *task);
+
+/* referral.c: follows the URLs that a search without an entry brought; what they lead to becomes the reply. Returns the
+ * session on which the one entry was found, which the caller closes; or NULL. */
+as_session *as_referrals_follow(as_task *task, const as_search *search);
+
+#endif

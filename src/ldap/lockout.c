@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * After how many failures the directory itself locks an account, where the service account may read that. For who looks
+ * at a configuration; no login asks for it.
+ */
+#include "ldap_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#define MAX_LEVELS 16 /* from the base up */
+
+typedef struct reading {
+    as_session *session;
+    as_mono deadline;
+    apr_pool_t *pool;
+    as_lockout *lockout;
+} reading;
+
+/* One search; true if there was an answer. What it found is in the reply. */
+static bool look(const reading *in, const char *base, int scope, const char *filter, const char *const *attributes,
+                 as_reply *reply)
+{
+    as_search search = {.base = base, .scope = scope, .filter = filter, .attributes = attributes};
+
+    while (attributes[search.attribute_count]) {
+        search.attribute_count++;
+    }
+    as_reply_clear(reply);
+    return as_session_search(in->session, &search, in->deadline, in->pool, reply);
+}
+
+/* A number of failures; -1: it is none. */
+static int number_of(const char *text)
+{
+    char *end = NULL;
+    const long number = text ? strtol(text, &end, 10) : -1;
+
+    return end && end != text && !*end && number >= 0 && number <= 1000000 ? (int)number : -1;
+}
+
+static bool found(const reading *in, int failures, const char *where)
+{
+    if (failures < 0) {
+        return false;
+    }
+    in->lockout->failures = failures;
+    in->lockout->where = where;
+    return true;
+}
+
+/* Active Directory: lockoutThreshold at the head of the domain, 0 where nothing locks. */
+static bool is_of_domain(const reading *in, const char *dn)
+{
+    static const char *const attributes[] = {"lockoutThreshold", NULL};
+    as_reply reply;
+
+    return look(in, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) && reply.values &&
+           found(in, number_of(reply.values[0]), apr_pstrcat(in->pool, "lockoutThreshold of ", reply.dn, NULL));
+}
+
+/* draft-behera-ldap-password-policy-11 5.2: policies of OpenLDAP. There may be several: the one that locks first
+ * counts, and is found by halving, as an answer tells no more than the first entry. */
+static bool is_of_policies(const reading *in, const char *dn)
+{
+    static const char *const attributes[] = {"pwdMaxFailure", NULL};
+    static const char policies[] = "(&(objectClass=pwdPolicy)(pwdLockout=TRUE)(pwdMaxFailure>=1)%s)";
+    int low = 1, high = AS_LOCKOUT_MOST;
+    as_reply reply;
+
+    if (!look(in, dn, LDAP_SCOPE_SUBTREE, apr_psprintf(in->pool, policies, ""), attributes, &reply)) {
+        return false;
+    }
+    if (reply.entries == 1 && reply.values) {
+        return found(in, number_of(reply.values[0]), apr_pstrcat(in->pool, "pwdMaxFailure of ", reply.dn, NULL));
+    }
+    if (reply.entries == 0) {
+        /* Policies that lock nobody are an answer too. */
+        return look(in, dn, LDAP_SCOPE_SUBTREE, "(objectClass=pwdPolicy)", attributes, &reply) && reply.entries > 0 &&
+               found(in, 0, "no policy locks");
+    }
+    while (low < high) {
+        const int middle = (low + high) / 2;
+
+        if (!look(in, dn, LDAP_SCOPE_SUBTREE,
+                  apr_psprintf(in->pool, policies, apr_psprintf(in->pool, "(pwdMaxFailure<=%d)", middle)), attributes,
+                  &reply)) {
+            return false;
+        }
+        if (reply.entries > 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return found(in, low, "the strictest of several policies");
+}
+
+/* 389 Directory Server; its configuration is for few to read. */
+static bool is_of_configuration(const reading *in)
+{
+    static const char *const attributes[] = {"passwordMaxFailure", "passwordLockout", NULL};
+    as_reply reply;
+
+    if (!look(in, "cn=config", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) || !reply.values ||
+        !reply.values[1]) {
+        return false;
+    }
+    if (strcasecmp(reply.values[1], "on")) {
+        return found(in, 0, "passwordLockout of cn=config is off");
+    }
+    return found(in, number_of(reply.values[0]), "passwordMaxFailure of cn=config");
+}
+
+/* The DN one level up; NULL at the top. */
+static const char *parent_of(const char *dn, apr_pool_t *pool)
+{
+    LDAPDN parts = NULL;
+    char *text = NULL;
+    const char *parent = NULL;
+
+    if (ldap_str2dn(dn, &parts, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && parts && parts[0] && parts[1] &&
+        ldap_dn2str(&parts[1], &text, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS) {
+        parent = apr_pstrdup(pool, text);
+    }
+    ldap_memfree(text);
+    ldap_dnfree(parts);
+    return parent;
+}
+
+static void read_lockout(const reading *in, const char *base)
+{
+    const char *dn = base;
+    int i;
+
+    for (i = 0; i < MAX_LEVELS && dn && *dn && !in->session->dead; i++) {
+        if (is_of_domain(in, dn) || is_of_policies(in, dn)) {
+            return;
+        }
+        dn = parent_of(dn, in->pool);
+    }
+    if (!in->session->dead) {
+        is_of_configuration(in);
+    }
+}
+
+void as_directory_lockout(as_directories *all, const as_directory_settings *settings, apr_time_t deadline,
+                          apr_pool_t *pool, as_lockout *lockout)
+{
+    reading in = {.deadline = as_mono_now() + (deadline - apr_time_now()), .pool = pool, .lockout = lockout};
+    const char *name = as_directory_fingerprint(pool, settings);
+    as_directory *directory = name ? as_directory_get(all, settings, name) : NULL;
+    as_reply reply;
+    int i;
+
+    lockout->failures = -1;
+    lockout->where = "the directory did not answer";
+    if (!directory) {
+        return;
+    }
+    if (settings->security != AS_SECURITY_NONE) {
+        as_tls_prepare(directory->tls, directory->settings);
+    }
+    as_reply_clear(&reply);
+    for (i = 0; i < settings->server_count && !in.session && as_mono_now() < in.deadline; i++) {
+        in.session = as_pool_lend(&directory->peers[i], AS_KIND_SEARCH, false, in.deadline, pool, &reply);
+    }
+    if (in.session) {
+        lockout->where = settings->bind_dn ? "the service account may not read it" : "nobody in particular may read it";
+        read_lockout(&in, settings->base);
+        as_pool_return(in.session);
+    } else if (reply.failure == AS_FAILURE_NONE) {
+        lockout->where = "the directory does not take the service account";
+    }
+    as_directory_put(directory);
+}

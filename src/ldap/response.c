@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libldap's messages into a reply: copied, bounded, and nothing left in libldap's hands.
+ */
+#include "ldap_private.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+void as_reply_clear(as_reply *reply)
+{
+    memset(reply, 0, sizeof(*reply));
+    reply->step = AS_STEP_CONNECT;
+    reply->failure = AS_FAILURE_LOCAL;
+    reply->matched_dn = reply->diagnostic = reply->reason = "";
+}
+
+static void forget_result(as_reply *reply)
+{
+    reply->code = 0;
+    reply->matched_dn = reply->diagnostic = "";
+    reply->diagnostic_length = 0;
+    reply->controls = NULL;
+    reply->control_count = 0;
+}
+
+void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason)
+{
+    forget_result(reply);
+    reply->step = step;
+    reply->failure = failure;
+    reply->reason = reason ? reason : "";
+}
+
+bool as_reply_is_outage(const as_reply *reply)
+{
+    switch (reply->failure) {
+    case AS_FAILURE_DOWN:
+    case AS_FAILURE_TIMEOUT:
+        return true;
+    case AS_FAILURE_NONE:
+        return reply->code == LDAP_BUSY || reply->code == LDAP_UNAVAILABLE;
+    case AS_FAILURE_OVERLOAD:
+    case AS_FAILURE_CIRCUIT_OPEN:
+    case AS_FAILURE_TLS:
+    case AS_FAILURE_LOCAL:
+        break;
+    }
+    return false;
+}
+
+static const char *bounded_text(apr_pool_t *pool, const char *text)
+{
+    return text && *text ? apr_pstrmemdup(pool, text, strnlen(text, AS_MAX_TEXT)) : "";
+}
+
+static size_t count_controls(LDAPControl **controls)
+{
+    size_t count = 0;
+
+    while (controls && controls[count]) {
+        count++;
+    }
+    return count;
+}
+
+static void copy_controls(LDAPControl **controls, apr_pool_t *pool, as_reply *reply)
+{
+    as_control *copies = apr_pcalloc(pool, reply->control_count * sizeof(*copies));
+    size_t i;
+
+    for (i = 0; i < reply->control_count; i++) {
+        const struct berval *value = &controls[i]->ldctl_value;
+
+        copies[i].oid = apr_pstrdup(pool, controls[i]->ldctl_oid);
+        if (value->bv_val && value->bv_len <= AS_MAX_CONTROL_VALUE) {
+            copies[i].value = apr_pmemdup(pool, value->bv_val, value->bv_len);
+            copies[i].length = value->bv_len;
+        }
+    }
+    reply->controls = copies;
+}
+
+static void copy_referrals(char **urls, apr_array_header_t *referrals, apr_pool_t *pool, as_reply *reply)
+{
+    for (; urls && *urls; urls++) {
+        reply->referral = true;
+        if (referrals && referrals->nelts < AS_MAX_REFERRALS && strlen(*urls) <= AS_MAX_VALUE) {
+            APR_ARRAY_PUSH(referrals, const char *) = apr_pstrdup(pool, *urls);
+        }
+    }
+}
+
+/* ---- what libldap does not look at: that there is a result code, and that each element ends within the one around it
+ * (RFC 4511 4.1.1, 5.1) ---- */
+
+/* Exported by every libldap (2.4 to 2.6), which has it in no public header. */
+BerElement *ldap_get_message_ber(LDAPMessage *message);
+
+static bool is_at_end(BerElement *ber)
+{
+    ber_len_t left = 0;
+
+    return ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) == LBER_OPT_SUCCESS && left == 0;
+}
+
+/* One Control, or the content of an LDAPResult with whatever elements follow in it. */
+static bool is_whole(struct berval *content, bool is_control)
+{
+    BerElement *ber = ber_init(content);
+    struct berval inner;
+    bool whole;
+
+    if (!ber) {
+        return false;
+    }
+    if (is_control) {
+        whole = ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
+    } else {
+        /* libldap takes a result code of no octets for 0, which is success. */
+        whole = ber_skip_element(ber, &inner) == LBER_ENUMERATED && inner.bv_len > 0 &&
+                ber_skip_element(ber, &inner) == LBER_OCTETSTRING && ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
+    }
+    while (whole && !is_at_end(ber)) {
+        whole = ber_skip_element(ber, &inner) != LBER_DEFAULT;
+    }
+    ber_free(ber, 1);
+    return whole;
+}
+
+static bool are_controls(struct berval *content)
+{
+    BerElement *ber = ber_init(content);
+    struct berval control;
+    bool whole = ber != NULL;
+
+    while (whole && !is_at_end(ber)) {
+        whole = ber_skip_element(ber, &control) == LBER_SEQUENCE && is_whole(&control, true);
+    }
+    ber_free(ber, 1);
+    return whole;
+}
+
+/* A length that lies hides the controls that take a success back. */
+static bool is_message(LDAPMessage *message)
+{
+    BerElement *ber = ber_dup(ldap_get_message_ber(message));
+    struct berval content;
+    ber_tag_t tag = ber ? ber_skip_element(ber, &content) : LBER_DEFAULT;
+    bool whole = tag != LBER_DEFAULT && is_whole(&content, false);
+
+    while (whole && !is_at_end(ber)) {
+        tag = ber_skip_element(ber, &content);
+        whole = tag != LBER_DEFAULT && (tag != LDAP_TAG_CONTROLS || are_controls(&content));
+    }
+    ber_free(ber, 0);
+    return whole;
+}
+
+bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
+                        as_reply *reply, const char **reason)
+{
+    char *matched = NULL, *diagnostic = NULL, **urls = NULL;
+    LDAPControl **controls = NULL;
+    bool taken = false, whole = is_message(message);
+
+    forget_result(reply);
+    if (ldap_parse_result(ld, message, &reply->code, &matched, &diagnostic, &urls, &controls, 1) != LDAP_SUCCESS ||
+        !whole) {
+        *reason = "an answer that is not LDAP";
+    } else if (count_controls(controls) > AS_MAX_CONTROLS) {
+        *reason = "an answer with too many controls";
+    } else {
+        taken = true;
+        reply->failure = AS_FAILURE_NONE;
+        reply->matched_dn = bounded_text(pool, matched);
+        reply->diagnostic = bounded_text(pool, diagnostic);
+        reply->diagnostic_length = strlen(reply->diagnostic);
+        reply->control_count = count_controls(controls);
+        copy_controls(controls, pool, reply);
+        copy_referrals(urls, referrals, pool, reply);
+    }
+    ldap_memfree(matched);
+    ldap_memfree(diagnostic);
+    ldap_memvfree((void **)urls);
+    ldap_controls_free(controls);
+    return taken;
+}
+
+/* The first value; an attribute whose value is too long or has a NUL within counts as one without. */
+static const char *first_value(LDAP *ld, LDAPMessage *entry, const char *attribute, apr_pool_t *pool)
+{
+    struct berval **values = ldap_get_values_len(ld, entry, attribute);
+    const char *copy = NULL;
+
+    if (values && values[0] && values[0]->bv_len <= AS_MAX_VALUE &&
+        !memchr(values[0]->bv_val, '\0', values[0]->bv_len)) {
+        copy = apr_pstrmemdup(pool, values[0]->bv_val, values[0]->bv_len);
+    }
+    ldap_value_free_len(values);
+    return copy;
+}
+
+bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
+{
+    char *dn = ldap_get_dn(ld, entry);
+    const char **values;
+    int i;
+
+    /* Somebody is there who cannot be read, for want of memory as well: neither nobody nor the only one. */
+    if (!dn) {
+        return false;
+    }
+    /* An entry without a DN could only be bound anonymously: it counts as none. */
+    if (!*dn || strlen(dn) > AS_MAX_VALUE) {
+        ldap_memfree(dn);
+        return true;
+    }
+    if (reply->entries++ > 0) {
+        reply->entries = 2;
+        reply->dn = NULL;
+        reply->values = NULL;
+    } else {
+        values = apr_pcalloc(pool, ((size_t)search->attribute_count + 1) * sizeof(*values));
+        for (i = 0; i < search->attribute_count; i++) {
+            values[i] = first_value(ld, entry, search->attributes[i], pool);
+        }
+        reply->dn = apr_pstrdup(pool, dn);
+        reply->values = values;
+    }
+    ldap_memfree(dn);
+    return true;
+}
+
+void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
+                           as_reply *reply)
+{
+    char **urls = NULL;
+
+    reply->referral = true;
+    if (ldap_parse_reference(ld, reference, &urls, NULL, 0) == LDAP_SUCCESS) {
+        copy_referrals(urls, referrals, pool, reply);
+        ldap_memvfree((void **)urls);
+    }
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is asked of one server: where is the user's entry, and is this its password.
+ */
+#include "ldap_private.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "authstatus/ppolicy.h"
+
+/* An operation on a session; its result is in the reply. */
+typedef bool as_step_of(const as_task *task, as_session *session, const void *argument);
+
+/* Runs it on a session of this kind. One that was kept may have been closed by the server in the meantime: that is
+ * noticed before, or, at the latest, by its end without an answer; then a fresh one is used, once. The server may have
+ * seen the lost request: a search does not matter, a bind at most counts a wrong password twice. */
+static void on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument)
+{
+    bool fresh = false, again;
+
+    do {
+        as_session *session = as_pool_lend(task->peer, kind, fresh, task->deadline, task->pool, task->reply);
+
+        if (!session) {
+            return;
+        }
+        step(task, session, argument);
+        again = session->dead && session->reused && task->reply->failure == AS_FAILURE_DOWN;
+        if (session->dead && session->reused) {
+            /* A restart, or a firewall that forgot, ends all of them: they need not be found out one by one. */
+            atomic_store(&task->peer->distrusted, as_mono_now());
+        }
+        as_pool_return(session);
+        fresh = true;
+    } while (again);
+}
+
+/* RFC 4515 3: octets of the user's name that mean something in a filter, or are no UTF-8, are escaped. */
+static const char *filter_for(const as_directory_settings *settings, const char *user, apr_pool_t *pool)
+{
+    struct berval name = {strlen(user), (char *)(intptr_t)user}, escaped = {0, NULL};
+    const char *filter;
+
+    if (ldap_bv2escaped_filter_value(&name, &escaped) != 0) {
+        return NULL;
+    }
+    filter = apr_pstrcat(pool, settings->filter ? "(&" : "", settings->filter ? settings->filter : "", "(",
+                         settings->attributes[0], "=", escaped.bv_val, settings->filter ? "))" : ")", NULL);
+    if (escaped.bv_val != name.bv_val) {
+        ber_memfree(escaped.bv_val);
+    }
+    return filter;
+}
+
+static void forget_entry(as_reply *reply)
+{
+    reply->entries = 0;
+    reply->referral = false;
+    reply->dn = NULL;
+    reply->values = NULL;
+}
+
+static bool search(const as_task *task, as_session *session, const void *argument)
+{
+    const as_search *wanted = argument;
+    as_reply *reply = task->reply;
+
+    forget_entry(reply);
+    if (wanted->referrals) {
+        apr_array_clear(wanted->referrals);
+    }
+    if (!as_session_search(session, wanted, task->deadline, task->pool, reply)) {
+        forget_entry(reply);
+        return false;
+    }
+    /* We asked for two at most: with more, or with a smaller limit of the server's, one is not the only one. */
+    if (reply->code == LDAP_SIZELIMIT_EXCEEDED && reply->entries == 1) {
+        reply->entries = 2;
+        reply->dn = NULL;
+        reply->values = NULL;
+    }
+    return true;
+}
+
+static bool make_search(const as_task *task, as_search *search)
+{
+    const as_directory_settings *settings = task->peer->directory->settings;
+
+    memset(search, 0, sizeof(*search));
+    search->base = settings->base;
+    search->scope = settings->scope;
+    search->filter = filter_for(settings, task->question->user, task->pool);
+    search->attributes = settings->attributes;
+    search->attribute_count = settings->attribute_count;
+    if (settings->referrals == AS_REFERRALS_ON) {
+        search->referrals = apr_array_make(task->pool, 4, sizeof(const char *));
+    }
+    if (!search->filter) {
+        as_reply_fail(task->reply, AS_STEP_SEARCH, AS_FAILURE_LOCAL, "no memory");
+    }
+    return search->filter != NULL;
+}
+
+static bool found_one(const as_reply *reply)
+{
+    return reply->failure == AS_FAILURE_NONE && reply->code == LDAP_SUCCESS && reply->entries == 1 && reply->dn;
+}
+
+static bool found_none_or_many(const as_reply *reply)
+{
+    return reply->failure == AS_FAILURE_NONE && reply->entries != 1 &&
+           (reply->code == LDAP_SUCCESS || reply->code == LDAP_SIZELIMIT_EXCEEDED);
+}
+
+typedef struct as_login {
+    const char *dn;
+    const char *password;
+} as_login;
+
+static bool verify(const as_task *task, as_session *session, const void *argument)
+{
+    const as_login *login = argument;
+
+    return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
+}
+
+/* A bind as the entry that was found, whose time is taken. */
+static void verify_known(as_task *task, const as_login *login, as_session *found_on)
+{
+    as_mono started = as_mono_now();
+
+    if (found_on) {
+        verify(task, found_on, login);
+    } else {
+        on_session(task, AS_KIND_VERIFY, verify, login);
+    }
+    if (task->reply->failure == AS_FAILURE_NONE &&
+        (task->reply->code == LDAP_SUCCESS || task->reply->code == LDAP_INVALID_CREDENTIALS)) {
+        as_timing_note(task->peer->directory->pace,
+                       task->reply->code == LDAP_SUCCESS ? AS_TIMED_ACCEPTED : AS_TIMED_REFUSED,
+                       as_mono_now() - started);
+    }
+}
+
+/* The bind that a known user would have cost, in the time that it would have taken, for a name that nobody has and a
+ * password that nobody sent. Its answer does not matter, but an outage in it does: for a known user it would have been
+ * one. */
+static void verify_nobody(const as_task *task)
+{
+    const as_directory *directory = task->peer->directory;
+    const char *decoy = directory->all->decoy, *base = directory->settings->base;
+    size_t length = strnlen(task->question->password, sizeof(directory->all->decoy) - 1);
+    as_login nobody = {apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
+                       apr_pstrmemdup(task->pool, decoy, length)};
+    as_reply searched = *task->reply;
+    as_mono started = as_mono_now();
+
+    on_session(task, AS_KIND_VERIFY, verify, &nobody);
+    if (!as_reply_is_outage(task->reply)) {
+        *task->reply = searched;
+        as_timing_note(directory->pace, AS_TIMED_NOBODY, as_mono_now() - started);
+        as_timing_hold(directory->pace, task->deadline);
+    }
+}
+
+static void verify_found(as_task *task, as_session *found_on)
+{
+    as_login login = {task->reply->dn, task->question->password};
+
+    task->elsewhere = task->elsewhere || found_on;
+    verify_known(task, &login, found_on);
+}
+
+static bool points_elsewhere(const as_reply *reply, const as_search *search)
+{
+    return search->referrals && search->referrals->nelts > 0 && reply->entries == 0 &&
+           reply->failure == AS_FAILURE_NONE && (reply->code == LDAP_SUCCESS || reply->code == LDAP_REFERRAL);
+}
+
+static void ask_as_service(as_task *task)
+{
+    const as_directory_settings *settings = task->peer->directory->settings;
+    as_session *found_on = NULL;
+    as_search wanted;
+
+    if (!make_search(task, &wanted)) {
+        return;
+    }
+    on_session(task, AS_KIND_SEARCH, search, &wanted);
+    if (points_elsewhere(task->reply, &wanted)) {
+        found_on = as_referrals_follow(task, &wanted);
+    }
+    if (task->question->password && found_one(task->reply)) {
+        verify_found(task, found_on);
+    } else if (task->question->password && settings->uniform_timing && found_none_or_many(task->reply)) {
+        verify_nobody(task);
+    }
+    if (found_on) {
+        as_session_close(found_on);
+    }
+}
+
+/* Whether the answer to a bind says that the account may do nothing but change its password. */
+static bool is_restricted(const as_reply *bound)
+{
+    as_ppolicy policy = as_ppolicy_read(bound->controls, bound->control_count);
+
+    return policy.contradictory || policy.netscape_expired || policy.error != AS_PPOLICY_NO_ERROR;
+}
+
+static bool is_search_refused(const as_reply *searched)
+{
+    return searched->code == LDAP_INSUFFICIENT_ACCESS || searched->code == LDAP_UNWILLING_TO_PERFORM;
+}
+
+/* AuthLDAPInitialBindAsUser: the user searches for himself. A session's last user may search on it, nobody else. The
+ * entry found may be another than the name that was bound, so it is bound too. */
+static bool bind_search_bind(const as_task *task, as_session *session, const void *argument)
+{
+    const as_query *question = task->question;
+    as_login user = {question->initial_bind, question->password}, entry;
+    as_reply bound;
+
+    forget_entry(task->reply);
+    if (!verify(task, session, &user)) {
+        return false;
+    }
+    if (task->reply->code != LDAP_SUCCESS) {
+        return true;
+    }
+    bound = *task->reply;
+    if (!search(task, session, argument)) {
+        return false;
+    }
+    if (found_one(task->reply)) {
+        entry.dn = task->reply->dn;
+        entry.password = question->password;
+        return verify(task, session, &entry);
+    }
+    /* draft-behera-ldap-password-policy-11 8.1: the bind said why, the search only that it may not. */
+    if (is_search_refused(task->reply) && is_restricted(&bound)) {
+        *task->reply = bound;
+    }
+    return true;
+}
+
+void as_search_bind_query(as_task *task)
+{
+    const as_query *question = task->question;
+    as_login known = {question->known_dn, question->password};
+    as_search wanted;
+
+    if (known.dn && known.password) {
+        verify_known(task, &known, NULL);
+    } else if (!question->initial_bind || !question->password) {
+        ask_as_service(task);
+    } else if (make_search(task, &wanted)) {
+        wanted.referrals = NULL;
+        on_session(task, AS_KIND_VERIFY, bind_search_bind, &wanted);
+    }
+}
+
+void as_search_bind_probe(as_task *task)
+{
+    static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
+    const as_search base = {.base = task->peer->directory->settings->base,
+                            .scope = LDAP_SCOPE_BASE,
+                            .filter = "(objectClass=*)",
+                            .attributes = nothing};
+
+    on_session(task, AS_KIND_SEARCH, search, &base);
+    forget_entry(task->reply); /* it is nobody's */
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One LDAP session: LDAPv3, simple binds, one operation at a time, each under a deadline.
+ *
+ * We make the connection ourselves and hand libldap a wire that obeys the deadline (wire.c). That leaves one way out
+ * of it: libldap opens a new, unbound connection by itself when it finds the old one closed. A session is therefore
+ * never used again after anything but an answer, and the URL that libldap would go to leads nowhere.
+ */
+#include "ldap_private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <openldap.h>
+
+#include <apr_strings.h>
+
+#include "authstatus/ppolicy.h"
+
+#define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
+
+/* The deadline of one operation. */
+static void set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
+{
+    session->wire.deadline = longest > 0 ? as_mono_min(deadline, as_mono_now() + longest) : deadline;
+}
+
+static void note_answer(as_session *session, as_mono started)
+{
+    as_peer *peer = session->peer;
+    int64_t took = as_mono_now() - started;
+    int64_t average = atomic_load_explicit(&peer->latency, memory_order_relaxed);
+
+    session->answers++;
+    as_limiter_answered(&peer->directory->all->gate);
+    atomic_store_explicit(&peer->latency, average ? average + (took - average) / 8 : took, memory_order_relaxed);
+}
+
+/* What libldap makes of what it read, where the wire saw nothing wrong. */
+static const char *library_says(int code, apr_pool_t *pool)
+{
+    if (code > LDAP_SUCCESS) {
+        /* The code of a Notice of Disconnection (RFC 4511 4.4.1). */
+        return apr_pstrcat(pool, "the server ended the session: ", ldap_err2string(code), NULL);
+    }
+    return code == LDAP_NO_MEMORY ? "no memory" : "an answer that is not LDAP";
+}
+
+/* TLS 1.3: a server that wants a certificate of us says so only after our side of the handshake is done, and may be
+ * gone before we can read it. */
+static bool just_secured(const as_session *session)
+{
+    return session->answers == 0 && ldap_tls_inplace(session->ld);
+}
+
+static const char *add_hint(const char *trouble, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, trouble, " (right after the handshake: it may want a client certificate)", NULL);
+}
+
+/* No answer. Why not: the wire knows whether the peer or the clock ended it, else the library does. */
+static bool lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
+{
+    const char *trouble = as_wire_trouble(&session->wire, pool);
+    int code = LDAP_OTHER;
+
+    session->dead = true;
+    ldap_get_option(session->ld, LDAP_OPT_RESULT_CODE, &code);
+    if (session->wire.timed_out) {
+        as_reply_fail(reply, step, AS_FAILURE_TIMEOUT, trouble);
+    } else if (trouble) {
+        as_reply_fail(reply, step, AS_FAILURE_DOWN, just_secured(session) ? add_hint(trouble, pool) : trouble);
+    } else if (just_secured(session) && code == LDAP_SERVER_DOWN) {
+        as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, add_hint("the server ended TLS", pool));
+    } else {
+        as_reply_fail(reply, step, code == LDAP_NO_MEMORY ? AS_FAILURE_LOCAL : AS_FAILURE_DOWN,
+                      library_says(code, pool));
+    }
+    return false;
+}
+
+static bool refused_answer(as_session *session, as_step step, const char *reason, as_reply *reply)
+{
+    session->dead = true;
+    as_reply_fail(reply, step, AS_FAILURE_DOWN, reason);
+    return false;
+}
+
+/* Could not be sent. Arguments that libldap does not take leave the session as it was. */
+static bool unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply)
+{
+    if (code != LDAP_FILTER_ERROR && code != LDAP_PARAM_ERROR && code != LDAP_ENCODING_ERROR) {
+        return lost(session, step, pool, reply);
+    }
+    as_reply_fail(reply, step, AS_FAILURE_LOCAL, ldap_err2string(code));
+    return false;
+}
+
+/* Is there something that libldap has not read yet, here or in the TLS library? */
+static bool is_ready(const as_session *session)
+{
+    Sockbuf *buffer = NULL;
+
+    return ldap_get_option(session->ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_DATA_READY, NULL) == 1;
+}
+
+/* The next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it already, with
+ * one before; else we wait for it, on a clock that nobody sets, and libldap finds it without a wait of its own. */
+static LDAPMessage *next_message(as_session *session, int id, bool queued)
+{
+    struct timeval at_once = {0, 0};
+    int passed_over = 0;
+
+    for (;;) {
+        LDAPMessage *message = NULL;
+        int type;
+
+        if (session->wire.deadline <= as_mono_now()) {
+            session->wire.timed_out = true;
+            return NULL;
+        }
+        if (!queued && !is_ready(session) && !as_wire_read_ahead(&session->wire)) {
+            return NULL;
+        }
+        type = ldap_result(session->ld, id, LDAP_MSG_ONE, &at_once, &message);
+        if (type < 0) {
+            return NULL;
+        }
+        if (type > 0 && type != LDAP_RES_INTERMEDIATE) {
+            return message;
+        }
+        ldap_msgfree(message);
+        if (type > 0 && ++passed_over > AS_MAX_MESSAGES) {
+            return NULL;
+        }
+        queued = type > 0;
+    }
+}
+
+static bool take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
+                        apr_pool_t *pool, as_reply *reply)
+{
+    const char *reason = NULL;
+
+    if (!as_response_result(session->ld, message, referrals, pool, reply, &reason)) {
+        return refused_answer(session, step, reason, reply);
+    }
+    reply->step = step;
+    reply->reason = "";
+    return true;
+}
+
+/* The one answer to an operation that has only one. */
+static bool finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    LDAPMessage *message = next_message(session, id, false);
+
+    if (!message) {
+        return lost(session, step, pool, reply);
+    }
+    if (ldap_msgtype(message) != type) {
+        ldap_msgfree(message);
+        return refused_answer(session, step, "an answer to another question", reply);
+    }
+    note_answer(session, started);
+    return take_result(session, message, step, NULL, pool, reply);
+}
+
+static bool set_options(LDAP *ld, const as_directory_settings *settings)
+{
+    const int version = LDAP_VERSION3, no_limit = LDAP_NO_LIMIT;
+    const struct timeval never = {.tv_sec = -1};
+    ber_len_t largest = AS_MAX_PDU;
+    Sockbuf *buffer = NULL;
+
+    return ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_DEREF, &settings->deref) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_SIZELIMIT, &no_limit) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_TIMELIMIT, &no_limit) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &never) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_TIMEOUT, &never) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_URI, NOWHERE) == LDAP_OPT_SUCCESS &&
+           ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &largest) == 1;
+}
+
+/* Gives the wire to libldap, which closes it from now on. The URL is where the certificate's name is taken from. */
+static bool attach(as_session *session)
+{
+    const as_ldap_server *address = session->peer->address;
+    bool is_v6 = strchr(address->host, ':') != NULL;
+    char url[512];
+    Sockbuf *buffer = NULL;
+    LDAP *ld = NULL;
+
+    if (apr_snprintf(url, sizeof(url), "ldap://%s%s%s:%d", is_v6 ? "[" : "", address->host, is_v6 ? "]" : "",
+                     address->port) >= (int)sizeof(url) - 1 ||
+        ldap_init_fd(session->wire.fd, LDAP_PROTO_EXT, url, &ld) != LDAP_SUCCESS) {
+        return false;
+    }
+    if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
+        ber_sockbuf_add_io(buffer, &as_wire_io, LBER_SBIOD_LEVEL_PROVIDER, &session->wire) != 0) {
+        return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
+    }
+    session->ld = ld;
+    return ber_sockbuf_add_io(buffer, &as_wire_guard, LBER_SBIOD_LEVEL_APPLICATION, &session->wire) == 0 &&
+           set_options(ld, session->peer->directory->settings);
+}
+
+/* RFC 4511 4.14. An answer that is no success is the administrator's business, whatever its code. */
+static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    int id = 0;
+    int code = ldap_start_tls(session->ld, NULL, NULL, &id);
+
+    if (code != LDAP_SUCCESS) {
+        return unsent(session, code, AS_STEP_TLS, pool, reply);
+    }
+    if (!finish(session, id, LDAP_RES_EXTENDED, AS_STEP_TLS, pool, reply)) {
+        return false;
+    }
+    if (reply->code == LDAP_SUCCESS) {
+        return true;
+    }
+    if (as_reply_is_outage(reply)) {
+        return false; /* busy, or going down: that passes */
+    }
+    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS,
+                  apr_psprintf(pool, "the server refused StartTLS: %d (%s) %s", reply->code,
+                               ldap_err2string(reply->code), reply->diagnostic));
+    return false;
+}
+
+static void tell_tls_failure(as_session *session, const char *reason, apr_pool_t *pool, as_reply *reply)
+{
+    const char *trouble = as_wire_trouble(&session->wire, pool);
+
+    if (trouble) {
+        as_reply_fail(reply, AS_STEP_TLS, session->wire.timed_out ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN,
+                      apr_pstrcat(pool, trouble, " (TLS handshake)", NULL));
+        return;
+    }
+    if (!reason && session->peer->directory->settings->verify_certificate) {
+        reason = as_certificate_fault(session, pool);
+    }
+    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : "the server's certificate was not accepted");
+}
+
+static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+    const char *reason;
+
+    if (settings->security == AS_SECURITY_STARTTLS && !ask_for_tls(session, pool, reply)) {
+        return false;
+    }
+    if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &reason)) {
+        session->answers = 0;
+        as_limiter_answered(&session->peer->directory->all->gate);
+        return true;
+    }
+    tell_tls_failure(session, reason, pool, reply);
+    return false;
+}
+
+static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    bool secured;
+
+    if (session->peer->directory->settings->security == AS_SECURITY_NONE) {
+        return true;
+    }
+    secured = start_tls(session, pool, reply);
+    as_trace(session, AS_STEP_TLS, NULL, started, secured ? NULL : reply, pool);
+    return secured;
+}
+
+bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+    as_failure failure = AS_FAILURE_LOCAL;
+    const char *reason = NULL;
+
+    session->bound = session->dead = false;
+    session->answers = 0;
+    session->opened = as_mono_now();
+    set_deadline(session, deadline, settings->connect_timeout);
+    if (!as_wire_connect(&session->wire, session->peer->address, pool, &failure, &reason)) {
+        as_reply_fail(reply, AS_STEP_CONNECT, failure, reason);
+        as_trace(session, AS_STEP_CONNECT, NULL, session->opened, reply, pool);
+        return false;
+    }
+    as_trace(session, AS_STEP_CONNECT, NULL, session->opened, NULL, pool);
+    atomic_fetch_add_explicit(&session->peer->open, 1, memory_order_relaxed);
+    as_limiter_answered(&session->peer->directory->all->gate);
+    if (!attach(session)) {
+        as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "libldap could not take the connection");
+    } else if (secure(session, pool, reply)) {
+        return true;
+    }
+    as_session_close(session);
+    return false;
+}
+
+/* Unbind and TLS's goodbye are sent if they can be sent at once: the deadline is over. */
+void as_session_close(as_session *session)
+{
+    bool was_open = session->wire.fd >= 0;
+
+    session->wire.deadline = 0;
+    if (session->ld) {
+        was_open = true;
+        ldap_unbind_ext(session->ld, NULL, NULL);
+        session->ld = NULL;
+    } else if (was_open) {
+        close(session->wire.fd);
+    }
+    session->wire.fd = -1;
+    if (was_open) {
+        atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
+    }
+}
+
+as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
+                             const as_ldap_server *address, apr_pool_t *pool)
+{
+    as_directory *copy = apr_pcalloc(pool, sizeof(*copy));
+    as_session *session = apr_pcalloc(pool, sizeof(*session));
+
+    copy->all = directory->all;
+    copy->tls = directory->tls;
+    copy->settings = settings;
+    session->peer = apr_pcalloc(pool, sizeof(*session->peer));
+    session->peer->directory = copy;
+    session->peer->address = address;
+    session->wire.fd = -1;
+    return session;
+}
+
+bool as_session_is_usable(const as_session *session)
+{
+    return session->ld && !session->dead && session->opened > atomic_load(&session->peer->distrusted) &&
+           as_wire_is_quiet(&session->wire);
+}
+
+static bool bind_as(as_session *session, const char *dn, const char *password, LDAPControl **controls, as_step step,
+                    apr_pool_t *pool, as_reply *reply)
+{
+    struct berval secret = {strlen(password), (char *)(intptr_t)password};
+    as_mono started = as_mono_now();
+    int id = 0;
+    int code = ldap_sasl_bind(session->ld, dn, LDAP_SASL_SIMPLE, &secret, controls, NULL, &id);
+    bool answered = code == LDAP_SUCCESS ? finish(session, id, LDAP_RES_BIND, step, pool, reply)
+                                         : unsent(session, code, step, pool, reply);
+
+    as_trace(session, step, dn, started, reply, pool);
+    return answered;
+}
+
+bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+
+    if (session->bound) {
+        return true;
+    }
+    /* A new session is anonymous (RFC 4511 4.2): nothing to ask for. */
+    if (settings->bind_dn && *settings->bind_dn) {
+        set_deadline(session, deadline, settings->operation_timeout);
+        if (!bind_as(session, settings->bind_dn, settings->bind_password ? settings->bind_password : "", NULL,
+                     AS_STEP_SERVICE_BIND, pool, reply)) {
+            return false;
+        }
+        session->bound = reply->code == LDAP_SUCCESS;
+        return true;
+    }
+    session->bound = true;
+    return true;
+}
+
+/* RFC 4513 5.1.2: a name without a password, or a password without a name, could succeed and prove nothing. */
+bool as_session_bind_user(as_session *session, const char *dn, const char *password, as_mono deadline, apr_pool_t *pool,
+                          as_reply *reply)
+{
+    LDAPControl policy = {.ldctl_oid = (char *)(intptr_t)AS_OID_PPOLICY, .ldctl_iscritical = 0};
+    LDAPControl *controls[] = {&policy, NULL};
+
+    if (!*dn || !*password) {
+        as_reply_fail(reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "a bind without a name or a password");
+        return false;
+    }
+    set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
+    return bind_as(session, dn, password, controls, AS_STEP_USER_BIND, pool, reply);
+}
+
+static int send_search(as_session *session, const as_search *search, int *id)
+{
+    as_mono left = session->wire.deadline - as_mono_now();
+    struct timeval limit = {.tv_sec = (time_t)(left / AS_MONO_SECOND) + 1};
+    int code;
+
+    session->wire.filter = search->filter;
+    /* Two are enough to know that there is more than one. */
+    code = ldap_search_ext(session->ld, search->base, search->scope, search->filter,
+                           (char **)(intptr_t)search->attributes, 0, NULL, NULL, &limit, 2, id);
+    session->wire.filter = NULL;
+    return code;
+}
+
+/* A server that does not keep to the size limit has said enough; what it has still to say ends with the session. */
+static bool cut_short(as_session *session, as_reply *reply)
+{
+    session->dead = true;
+    reply->failure = AS_FAILURE_NONE;
+    reply->step = AS_STEP_SEARCH;
+    reply->code = LDAP_SIZELIMIT_EXCEEDED;
+    return true;
+}
+
+static bool run_search(as_session *session, const as_search *search, as_mono started, apr_pool_t *pool, as_reply *reply)
+{
+    int id = 0, code, count;
+
+    code = send_search(session, search, &id);
+    if (code != LDAP_SUCCESS) {
+        return unsent(session, code, AS_STEP_SEARCH, pool, reply);
+    }
+    for (count = 0; count < AS_MAX_MESSAGES; count++) {
+        LDAPMessage *message = next_message(session, id, count > 0);
+
+        if (!message) {
+            return lost(session, AS_STEP_SEARCH, pool, reply);
+        }
+        switch (ldap_msgtype(message)) {
+        case LDAP_RES_SEARCH_RESULT:
+            note_answer(session, started);
+            return take_result(session, message, AS_STEP_SEARCH, search->referrals, pool, reply);
+        case LDAP_RES_SEARCH_ENTRY:
+            if (!as_response_entry(session->ld, message, search, pool, reply)) {
+                ldap_msgfree(message);
+                return refused_answer(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
+            }
+            break;
+        case LDAP_RES_SEARCH_REFERENCE:
+            as_response_reference(session->ld, message, search->referrals, pool, reply);
+            break;
+        default:
+            ldap_msgfree(message);
+            return refused_answer(session, AS_STEP_SEARCH, "an answer to another question", reply);
+        }
+        ldap_msgfree(message);
+    }
+    if (reply->entries > 1) {
+        return cut_short(session, reply);
+    }
+    return refused_answer(session, AS_STEP_SEARCH, "an answer without an end", reply);
+}
+
+bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
+                       as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    bool answered;
+
+    set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
+    answered = run_search(session, search, started, pool, reply);
+    as_trace(session, AS_STEP_SEARCH, search->filter, started, reply, pool);
+    return answered;
+}

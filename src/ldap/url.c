@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * AuthLDAPURL (RFC 4516, with more than one host), read so that what works with mod_authnz_ldap means the same here.
+ */
+#include "ldap_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#define SYNTAX "ldap[s]://host[:port][ host[:port]...]/base[?attributes][?scope][?filter]"
+#define BETWEEN_HOSTS ", \t"
+#define MAX_SERVERS 32
+#define MAX_ATTRIBUTES 100
+
+/* What stands where in the text. */
+typedef struct as_url_parts {
+    const char *hosts; /* without %xx */
+    const char *rest;  /* from the slash on, or "" */
+    bool is_ldaps;
+} as_url_parts;
+
+static const char *check_mode(const char *mode, as_security *security)
+{
+    if (!mode || !apr_cstr_casecmp(mode, "NONE")) {
+        *security = AS_SECURITY_NONE;
+    } else if (!apr_cstr_casecmp(mode, "SSL")) {
+        *security = AS_SECURITY_SSL;
+    } else if (!apr_cstr_casecmp(mode, "TLS") || !apr_cstr_casecmp(mode, "STARTTLS")) {
+        *security = AS_SECURITY_STARTTLS;
+    } else {
+        return "the mode must be one of NONE, SSL, TLS, STARTTLS";
+    }
+    return NULL;
+}
+
+static int hexadecimal(char c)
+{
+    return apr_isdigit(c) ? c - '0' : apr_tolower(c) - 'a' + 10;
+}
+
+/* RFC 3986 2.1. NULL where a % is not followed by two hexadecimal digits, or stands for NUL. */
+static const char *unescape(apr_pool_t *pool, const char *text)
+{
+    char *plain = apr_palloc(pool, strlen(text) + 1), *to = plain;
+
+    for (; *text; text++) {
+        if (*text != '%') {
+            *to++ = *text;
+            continue;
+        }
+        if (!apr_isxdigit(text[1]) || !apr_isxdigit(text[2]) || (text[1] == '0' && text[2] == '0')) {
+            return NULL;
+        }
+        *to++ = (char)(hexadecimal(text[1]) << 4 | hexadecimal(text[2]));
+        text += 2;
+    }
+    *to = '\0';
+    return plain;
+}
+
+static const char *split(apr_pool_t *pool, const char *url, as_url_parts *parts)
+{
+    const char *hosts, *end;
+
+    if (!apr_cstr_casecmpn(url, "ldaps://", 8)) {
+        parts->is_ldaps = true;
+        hosts = url + 8;
+    } else if (!apr_cstr_casecmpn(url, "ldap://", 7)) {
+        parts->is_ldaps = false;
+        hosts = url + 7;
+    } else {
+        return "the URL must begin with ldap:// or ldaps://";
+    }
+    if (!unescape(pool, url)) {
+        return "the URL has a % that is not followed by two hexadecimal digits (write % itself as %25)";
+    }
+    end = hosts + strcspn(hosts, "/?");
+    if (*end == '?') {
+        return "the URL has no / between the hosts and the rest: " SYNTAX;
+    }
+    parts->hosts = unescape(pool, apr_pstrmemdup(pool, hosts, (apr_size_t)(end - hosts)));
+    parts->rest = end;
+    return NULL;
+}
+
+static bool read_port(const char *text, int *port)
+{
+    char *end = NULL;
+    long number = apr_isdigit(*text) ? strtol(text, &end, 10) : 0;
+
+    if (number < 1 || number > 65535 || *end) {
+        return false;
+    }
+    *port = (int)number;
+    return true;
+}
+
+static bool is_host(const char *host)
+{
+    return *host && !host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:")];
+}
+
+/* name, name:port, [v6], [v6]:port, or a v6 without brackets, which can have no port. */
+static const char *read_server(apr_pool_t *pool, char *text, as_ldap_server *server)
+{
+    const char *whole = apr_pstrdup(pool, text);
+    char *port = NULL, *end = *text == '[' ? strchr(text, ']') : NULL;
+
+    if (end) {
+        *end++ = '\0';
+        text++;
+        port = *end ? end : NULL;
+    } else if (strchr(text, ':') == strrchr(text, ':')) {
+        port = strchr(text, ':');
+    }
+    if (port) {
+        if (*port != ':' || !read_port(port + 1, &server->port)) {
+            return apr_psprintf(pool, "the port in \"%s\" must be a number from 1 to 65535", whole);
+        }
+        *port = '\0';
+    }
+    if (!is_host(text) || strlen(text) > 255) {
+        return apr_psprintf(pool, "\"%s\" is not the name or the address of a host", whole);
+    }
+    server->host = text;
+    return NULL;
+}
+
+/* httpd hands libldap the port that stands last as the one of every host without a port. */
+static int last_port(const as_ldap_server *servers, int count, int otherwise)
+{
+    while (count-- > 0) {
+        if (servers[count].port) {
+            return servers[count].port;
+        }
+    }
+    return otherwise;
+}
+
+static const char *read_servers(apr_pool_t *pool, const as_url_parts *parts, as_directory_settings *settings)
+{
+    as_ldap_server *servers = apr_pcalloc(pool, MAX_SERVERS * sizeof(*servers));
+    char *state = NULL, *text = apr_pstrdup(pool, parts->hosts);
+    int count = 0, i, port;
+
+    for (text = apr_strtok(text, BETWEEN_HOSTS, &state); text; text = apr_strtok(NULL, BETWEEN_HOSTS, &state)) {
+        const char *wrong;
+
+        if (count == MAX_SERVERS) {
+            return "the URL names more than 32 hosts";
+        }
+        wrong = read_server(pool, text, &servers[count++]);
+        if (wrong) {
+            return wrong;
+        }
+    }
+    if (count == 0) {
+        servers[count++].host = "localhost";
+    }
+    port = last_port(servers, count, settings->security == AS_SECURITY_SSL ? LDAPS_PORT : LDAP_PORT);
+    for (i = 0; i < count; i++) {
+        servers[i].port = servers[i].port ? servers[i].port : port;
+    }
+    settings->servers = servers;
+    settings->server_count = count;
+    return NULL;
+}
+
+static const char *read_scope(int scope, as_directory_settings *settings)
+{
+    switch (scope) {
+    case LDAP_SCOPE_ONELEVEL:
+        settings->scope = LDAP_SCOPE_ONELEVEL;
+        return NULL;
+    case LDAP_SCOPE_DEFAULT:
+    case LDAP_SCOPE_SUBTREE:
+    case LDAP_SCOPE_BASE: /* as httpd does: a login within one entry means nothing */
+        settings->scope = LDAP_SCOPE_SUBTREE;
+        return NULL;
+    default:
+        return "the scope of the URL must be one of one, sub (or left out, which is sub)";
+    }
+}
+
+/* RFC 4512 2.5: a name or an OID, and options. */
+static bool is_attribute(const char *name)
+{
+    return apr_isalnum(*name) && strlen(name) <= 255 &&
+           !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-;_")];
+}
+
+static const char *read_attributes(apr_pool_t *pool, char **names, as_directory_settings *settings)
+{
+    const char **attributes = apr_pcalloc(pool, (MAX_ATTRIBUTES + 1) * sizeof(*attributes));
+    int count = 0;
+
+    for (; names && *names; names++) {
+        const char *name = apr_pstrdup(pool, *names);
+
+        if (!is_attribute(name)) {
+            return apr_psprintf(pool, "\"%s\" in the URL is not the name of an attribute", name);
+        }
+        if (count == MAX_ATTRIBUTES) {
+            return "the URL names more than 100 attributes";
+        }
+        attributes[count++] = name;
+    }
+    if (count == 0) {
+        attributes[count++] = "uid";
+    }
+    settings->attributes = attributes;
+    settings->attribute_count = count;
+    return NULL;
+}
+
+/* One filter and no more: its first parenthesis is closed by its last. RFC 4515 3 wants parentheses in values
+ * escaped; mod_authnz_ldap's habit of a backslash in front of them is understood. */
+static bool is_closed(const char *filter)
+{
+    int depth = 0;
+
+    for (; *filter; filter++) {
+        if (*filter == '\\' && filter[1]) {
+            filter++;
+        } else if (*filter == '(') {
+            depth++;
+        } else if (*filter == ')' && --depth == 0) {
+            return filter[1] == '\0';
+        }
+    }
+    return false;
+}
+
+/* libldap's own reading of filters, reached through the one call that encodes a filter and sends nothing. */
+static bool is_filter(const char *filter)
+{
+    LDAP *ld = NULL;
+    struct berval value = {0, NULL};
+    bool is = is_closed(filter) && ldap_initialize(&ld, NULL) == LDAP_SUCCESS &&
+              ldap_create_assertion_control_value(ld, (char *)(intptr_t)filter, &value) == LDAP_SUCCESS;
+
+    ber_memfree(value.bv_val);
+    if (ld) {
+        ldap_unbind_ext(ld, NULL, NULL);
+    }
+    return is;
+}
+
+static const char *read_filter(apr_pool_t *pool, const char *text, as_directory_settings *settings)
+{
+    if (!text) {
+        settings->filter = "(objectClass=*)";
+        return NULL;
+    }
+    if (!apr_cstr_casecmp(text, "none")) {
+        settings->filter = NULL;
+        return NULL;
+    }
+    settings->filter = *text == '(' ? apr_pstrdup(pool, text) : apr_pstrcat(pool, "(", text, ")", NULL);
+    if (is_filter(settings->filter)) {
+        return NULL;
+    }
+    /* Several in a row: what httpd puts around them makes that "all of them". */
+    settings->filter = apr_pstrcat(pool, "(&", text, ")", NULL);
+    if (*text == '(' && is_filter(settings->filter)) {
+        return NULL;
+    }
+    return apr_psprintf(pool, "\"%s\" in the URL is not a search filter (RFC 4515)", text);
+}
+
+static const char *explain(int code)
+{
+    switch (code) {
+    case LDAP_URL_ERR_BADSCOPE:
+        return "the scope of the URL must be one of one, sub (or left out, which is sub)";
+    case LDAP_URL_ERR_BADATTRS:
+        return "the URL has no attributes where they belong: " SYNTAX;
+    case LDAP_URL_ERR_BADFILTER:
+        return "the URL has no filter where it belongs: " SYNTAX;
+    case LDAP_URL_ERR_BADEXTS:
+        return "the URL ends in a ? without an extension";
+    case LDAP_URL_ERR_MEM:
+        return "no memory";
+    default:
+        return "the URL is not of the form " SYNTAX;
+    }
+}
+
+static const char *read_search(apr_pool_t *pool, const LDAPURLDesc *url, as_directory_settings *settings)
+{
+    const char *wrong;
+
+    if (url->lud_crit_exts > 0) {
+        return "the URL has a critical extension, and none is known";
+    }
+    settings->base = url->lud_dn ? apr_pstrdup(pool, url->lud_dn) : "";
+    wrong = read_scope(url->lud_scope, settings);
+    if (!wrong) {
+        wrong = read_attributes(pool, url->lud_attrs, settings);
+    }
+    return wrong ? wrong : read_filter(pool, url->lud_filter, settings);
+}
+
+const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char *mode, as_directory_settings *settings)
+{
+    as_url_parts parts;
+    LDAPURLDesc *parsed = NULL;
+    const char *wrong = check_mode(mode, &settings->security);
+    int code;
+
+    if (!wrong) {
+        wrong = split(pool, url, &parts);
+    }
+    if (wrong) {
+        return wrong;
+    }
+    if (parts.is_ldaps) {
+        settings->security = AS_SECURITY_SSL; /* whatever the mode: as httpd does */
+    }
+    wrong = read_servers(pool, &parts, settings);
+    if (wrong) {
+        return wrong;
+    }
+    code = ldap_url_parse(apr_pstrcat(pool, "ldap://", parts.rest, NULL), &parsed);
+    if (code != LDAP_URL_SUCCESS) {
+        return explain(code);
+    }
+    wrong = read_search(pool, parsed, settings);
+    ldap_free_urldesc(parsed);
+    return wrong;
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a user and a password to an answer: what this transaction has queried, what is cached, what another request
+ * queries at this moment, the throttle, and then the directory.
+ */
+#include "authstatus/login.h"
+
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+#include "authstatus/ppolicy.h"
+
+/* One deadline for everything that a transaction queries, from its first query on. */
+static apr_time_t deadline_of(as_login_memo *memo, apr_interval_time_t within)
+{
+    if (!memo->deadline) {
+        memo->deadline = apr_time_now() + within;
+    }
+    return memo->deadline;
+}
+
+/* A login that was made, with its answer. */
+typedef struct as_queried {
+    const struct as_queried *next;
+    const char *directory; /* the cache key's */
+    const char *user;
+    char *password; /* wiped when the memo's pool is cleared */
+    const as_answer *answer;
+} as_queried;
+
+/* ---- this transaction ---- */
+
+static apr_status_t wipe_password(void *data)
+{
+    volatile char *octet = ((as_queried *)data)->password;
+
+    while (*octet) {
+        *octet++ = '\0';
+    }
+    return APR_SUCCESS;
+}
+
+static const as_answer *queried_before(const as_login_memo *memo, const as_cache_key *key)
+{
+    const as_queried *queried;
+
+    for (queried = memo->queried; queried; queried = queried->next) {
+        if (!strcmp(queried->directory, key->directory) && !strcmp(queried->user, key->user) &&
+            !strcmp(queried->password, key->password)) {
+            return queried->answer;
+        }
+    }
+    return NULL;
+}
+
+static void note_queried(as_login_memo *memo, const as_cache_key *key, const as_answer *answer)
+{
+    as_queried *queried = apr_palloc(memo->pool, sizeof(*queried));
+
+    queried->next = memo->queried;
+    queried->directory = apr_pstrdup(memo->pool, key->directory);
+    queried->user = apr_pstrdup(memo->pool, key->user);
+    queried->password = apr_pstrdup(memo->pool, key->password);
+    queried->answer = answer;
+    apr_pool_cleanup_register(memo->pool, queried, wipe_password, apr_pool_cleanup_null);
+    memo->queried = queried;
+}
+
+/* ---- the directory ---- */
+
+/* Everything that one question needs. */
+typedef struct as_attempt {
+    const as_login *login;
+    const as_login_attempt *asked;
+    const as_login_observer *observer;
+    apr_pool_t *pool; /* the memo's: an answer may be needed after a subrequest has gone */
+    const as_directory_settings *settings;
+    const char *fingerprint;
+    as_cache_key key;
+    apr_time_t deadline;
+    as_answer *answer; /* from the memo's pool */
+} as_attempt;
+
+static void fill_from_reply(as_answer *answer, const as_reply *reply)
+{
+    answer->finding = as_outcome_find(reply);
+    answer->dn = reply->dn;
+    answer->values = reply->values;
+    answer->server = reply->server;
+    /* Why there was no answer; or the directory's own words. */
+    answer->reason = reply->failure == AS_FAILURE_NONE ? reply->diagnostic : reply->reason;
+    answer->wait = reply->retry_after;
+}
+
+static void report_query(const as_login *login, const as_login_observer *observer, const char *fingerprint)
+{
+    if (observer && observer->queried) {
+        observer->queried(observer->data, login, fingerprint);
+    }
+}
+
+static void query(const as_attempt *attempt, const char *password, const char *known_dn, as_reply *reply)
+{
+    const as_query question = {.settings = attempt->settings,
+                               .fingerprint = attempt->fingerprint,
+                               .user = attempt->key.user,
+                               .password = password,
+                               .initial_bind = attempt->asked->initial_bind,
+                               .known_dn = known_dn,
+                               .deadline = attempt->deadline,
+                               .entered = true};
+
+    as_directory_query(attempt->login->directories, &question, attempt->pool, reply);
+    report_query(attempt->login, attempt->observer, attempt->fingerprint);
+}
+
+/* May the search be left out for an entry that was found before? Not where the search itself says who may enter (a
+ * filter), nor where it brings what the application relies on. */
+static bool may_use_known_entry(const as_attempt *attempt)
+{
+    const as_directory_settings *settings = attempt->settings;
+
+    return attempt->login->cache && !attempt->asked->initial_bind && settings->attribute_count == 1 &&
+           (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
+}
+
+/* Is it the entry's own name that the user logs in with ("uid=bob,..." for bob)? Then it cannot become another entry's
+ * while this one has that DN. Only what needs no escaping in a DN. */
+static bool is_named_after(const char *dn, const char *attribute, const char *user)
+{
+    const size_t attribute_length = strlen(attribute), user_length = strlen(user);
+
+    return strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@") == user_length &&
+           !apr_cstr_casecmpn(dn, attribute, attribute_length) && dn[attribute_length] == '=' &&
+           !apr_cstr_casecmpn(dn + attribute_length + 1, user, user_length) &&
+           dn[attribute_length + 1 + user_length] == ',';
+}
+
+/* Does a refusal prove that the entry is still there, and still the user's? A directory with a password policy speaks
+ * of it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. Where an unknown user
+ * is to cost as much as a known one, the search is made all the same. */
+static bool refusal_proves_entry(const as_attempt *attempt, const as_reply *reply)
+{
+    const as_directory_settings *settings = attempt->settings;
+    as_ppolicy policy;
+
+    if (settings->uniform_timing) {
+        return false;
+    }
+    policy = as_ppolicy_read(reply->controls, reply->control_count);
+    return policy.present && !policy.contradictory &&
+           is_named_after(reply->dn, settings->attributes[0], attempt->key.user);
+}
+
+/* A bind at the place where the entry was found before, and what is learnt from a search if that fails: the entry may
+ * have moved. False: it is to be asked as if nothing had been known. */
+static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
+{
+    as_cached_answer entry;
+    as_reply search;
+
+    if (!as_cache_get_entry(attempt->login->cache, &attempt->key, apr_time_now(), attempt->pool, &entry)) {
+        return false;
+    }
+    query(attempt, attempt->key.password, entry.dn, reply);
+    reply->dn = entry.dn;
+    reply->values = entry.values;
+    reply->entries = 1;
+    if (reply->failure != AS_FAILURE_NONE || reply->code == 0 || refusal_proves_entry(attempt, reply)) {
+        return true;
+    }
+    query(attempt, NULL, NULL, &search);
+    if (search.failure == AS_FAILURE_NONE && search.entries == 1 && search.dn && !strcmp(search.dn, entry.dn)) {
+        return true;
+    }
+    as_cache_remove_entry(attempt->login->cache, &attempt->key);
+    return false;
+}
+
+static void keep_entry(const as_attempt *attempt, const as_reply *reply)
+{
+    const as_cache_key *key = &attempt->key;
+    as_cached_answer entry = {
+        .dn = reply->dn, .values = reply->values, .value_count = attempt->settings->attribute_count};
+
+    if (reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND && reply->entries == 1 && reply->dn &&
+        reply->values) {
+        as_cache_put_entry(attempt->login->cache, key, &entry,
+                           is_named_after(reply->dn, attempt->settings->attributes[0], key->user), apr_time_now());
+    }
+}
+
+static void query_directory(const as_attempt *attempt)
+{
+    const bool may_know = may_use_known_entry(attempt);
+    as_reply reply;
+
+    if (!may_know || !query_known_entry(attempt, &reply)) {
+        query(attempt, attempt->key.password, NULL, &reply);
+        if (may_know) {
+            keep_entry(attempt, &reply);
+        }
+    }
+    fill_from_reply(attempt->answer, &reply);
+}
+
+/* ---- what is cached ---- */
+
+static void fill_from_cache(const as_attempt *attempt, const as_cached_answer *cached, bool coalesced)
+{
+    as_answer *answer = attempt->answer;
+
+    answer->finding = cached->finding;
+    answer->dn = cached->dn;
+    answer->values = cached->value_count == attempt->settings->attribute_count ? cached->values : NULL;
+    answer->server = NULL;
+    answer->reason = coalesced ? "coalesced with an identical request" : "";
+    answer->cached = !coalesced;
+    answer->wait = cached->retry_after;
+}
+
+typedef bool as_cache_getter(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
+                             as_cached_answer *answer);
+
+static bool get_cached(const as_attempt *attempt, as_cache_getter *from_memory)
+{
+    as_cached_answer cached;
+
+    if (!from_memory(attempt->login->cache, &attempt->key, apr_time_now(), attempt->pool, &cached)) {
+        return false;
+    }
+    fill_from_cache(attempt, &cached, false);
+    return true;
+}
+
+static as_cached_answer to_cache(const as_attempt *attempt)
+{
+    const as_answer *answer = attempt->answer;
+    as_cached_answer cached = {.finding = answer->finding,
+                               .dn = answer->dn ? answer->dn : "",
+                               .values = answer->values,
+                               .value_count = answer->values ? attempt->settings->attribute_count : 0,
+                               .retry_after = answer->wait};
+
+    return cached;
+}
+
+static void find(const as_attempt *attempt, as_outcome outcome, long wait)
+{
+    as_answer *answer = attempt->answer;
+
+    memset(answer, 0, sizeof(*answer));
+    answer->finding = as_finding_of(outcome);
+    answer->reason = "";
+    answer->wait = wait;
+}
+
+/* The directory, unless it must not be asked. */
+static void query_unless_throttled(const as_attempt *attempt)
+{
+    const as_throttle *throttle = attempt->asked->throttle;
+    const char *client = attempt->asked->client;
+    apr_time_t stamp = 0;
+    long wait;
+
+    if (!throttle || !throttle->failures) {
+        query_directory(attempt);
+        return;
+    }
+    wait = as_throttle_admit(attempt->login->cache, throttle, &attempt->key, client, apr_time_now(), attempt->pool,
+                             &stamp);
+    if (wait > 0) {
+        find(attempt, AS_OUTCOME_THROTTLED, wait);
+        return;
+    }
+    query_directory(attempt);
+    as_throttle_settle(attempt->login->cache, throttle, &attempt->key, client, stamp, &attempt->answer->finding,
+                       apr_time_now(), attempt->pool);
+}
+
+/* As the one who asks for all that ask the same at this moment. */
+static void lead(const as_attempt *attempt, as_single_flight *flight)
+{
+    as_cached_answer cached;
+
+    /* The one before may have ended between our look at the memory and now. */
+    if (!get_cached(attempt, as_cache_get_again)) {
+        query_unless_throttled(attempt);
+        cached = to_cache(attempt);
+        as_cache_put(attempt->login->cache, &attempt->key, &cached, apr_time_now(), attempt->pool);
+    }
+    cached = to_cache(attempt);
+    as_single_flight_end(flight, &cached);
+}
+
+static void query_coalesced(const as_attempt *attempt)
+{
+    as_cached_answer cached;
+    as_single_flight *flight;
+    bool leads;
+
+    for (;;) {
+        flight = as_single_flight_begin(attempt->login->cache, &attempt->key, attempt->deadline, attempt->pool, &leads);
+        if (leads) {
+            lead(attempt, flight);
+            return;
+        }
+        switch (as_single_flight_wait(flight, attempt->pool, &cached)) {
+        case AS_WAITED_ANSWER:
+            fill_from_cache(attempt, &cached, true);
+            return;
+        case AS_WAITED_DEADLINE:
+            find(attempt, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
+            return;
+        case AS_WAITED_NOTHING:
+            if (get_cached(attempt, as_cache_get_again)) {
+                return;
+            }
+            break;
+        }
+    }
+}
+
+/* Reports each change once. */
+static void report_store(const as_attempt *attempt)
+{
+    bool changed = false, down = as_cache_store_is_down(attempt->login->cache, &changed);
+
+    if (changed && attempt->observer && attempt->observer->store_changed) {
+        attempt->observer->store_changed(attempt->observer->data, down);
+    }
+}
+
+/* Everybody who waits, for the directory or for one who asks it, has a place inside AuthStatusInFlight. */
+static void query_within_limit(const as_attempt *attempt)
+{
+    as_reply reply;
+
+    if (!as_directories_enter(attempt->login->directories, attempt->settings, attempt->fingerprint, attempt->deadline,
+                              attempt->pool, &reply)) {
+        fill_from_reply(attempt->answer, &reply);
+        return;
+    }
+    if (attempt->login->cache) {
+        query_coalesced(attempt);
+    } else {
+        query_directory(attempt);
+    }
+    as_directories_leave(attempt->login->directories);
+}
+
+/* ---- entry points ---- */
+
+/* With AuthLDAPInitialBindAsUser the bind name is part of the cache key: under another name the directory may answer
+ * with another entry, or with none. */
+static const char *key_of_directory(const as_attempt *attempt)
+{
+    const char *initial_bind = attempt->asked->initial_bind;
+
+    return initial_bind && attempt->fingerprint
+               ? apr_pstrcat(attempt->pool, attempt->fingerprint, " as ", initial_bind, NULL)
+               : attempt->fingerprint;
+}
+
+static void report_answer(const as_login_observer *observer, const as_answer *answer)
+{
+    if (observer && observer->answered) {
+        observer->answered(observer->data, answer);
+    }
+}
+
+const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *asked,
+                                 const as_login_observer *observer)
+{
+    as_attempt attempt = {.login = login,
+                          .asked = asked,
+                          .observer = observer,
+                          .pool = memo->pool,
+                          .settings = asked->directory->settings};
+    const as_answer *before;
+
+    /* The directory may be one of a subrequest's .htaccess; the answer outlives the subrequest. */
+    attempt.fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
+    attempt.key.scope = asked->directory->scope;
+    attempt.key.directory = key_of_directory(&attempt);
+    attempt.key.user = asked->user;
+    attempt.key.password = asked->password;
+    before = queried_before(memo, &attempt.key);
+    if (before) {
+        return before;
+    }
+    as_cache_key_prepare(&attempt.key, memo->pool);
+    attempt.answer = apr_pcalloc(memo->pool, sizeof(*attempt.answer));
+    if (!login->cache || !get_cached(&attempt, as_cache_get)) {
+        attempt.deadline = deadline_of(memo, asked->deadline);
+        query_within_limit(&attempt);
+    }
+    if (login->cache) {
+        report_store(&attempt);
+    }
+    attempt.answer->fingerprint = attempt.fingerprint;
+    report_answer(observer, attempt.answer);
+    note_queried(memo, &attempt.key, attempt.answer);
+    return attempt.answer;
+}
+
+bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
+                        apr_interval_time_t deadline, const as_login_observer *observer, apr_pool_t *pool,
+                        as_answer *answer)
+{
+    as_reply reply;
+
+    as_directory_probe(login->directories, directory->settings, directory->fingerprint, deadline_of(memo, deadline),
+                       pool, &reply);
+    report_query(login, observer, directory->fingerprint);
+    fill_from_reply(answer, &reply);
+    answer->fingerprint = directory->fingerprint;
+    report_answer(observer, answer);
+    return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gate in front of the directories. Times are only bounded from below, or generously, so that a busy machine does
+ * not fail the test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "../../src/ldap/ldap_private.h"
+
+#define MS (AS_MONO_SECOND / 1000)
+#define LONG (30 * AS_MONO_SECOND)
+
+static as_limiter gate;
+
+typedef struct visitor {
+    pthread_t thread;
+    as_mono deadline;
+    bool entered;
+    as_mono took;
+} visitor;
+
+static void *visit(void *data)
+{
+    visitor *self = data;
+    as_mono started = as_mono_now();
+
+    self->entered = as_limiter_enter(&gate, started + self->deadline);
+    self->took = as_mono_now() - started;
+    return NULL;
+}
+
+static bool is_queue_empty(void)
+{
+    return APR_RING_EMPTY(&gate.queue, as_waiter, link);
+}
+
+static void start(visitor *v, as_mono deadline)
+{
+    v->deadline = deadline;
+    assert_int_equal(pthread_create(&v->thread, NULL, visit, v), 0);
+}
+
+static void end(visitor *v)
+{
+    assert_int_equal(pthread_join(v->thread, NULL), 0);
+}
+
+static void test_without_a_limit_everybody_enters(void **state)
+{
+    (void)state;
+    assert_true(as_limiter_create(&gate, 0));
+    for (int i = 0; i < 100; i++) {
+        assert_true(as_limiter_enter(&gate, as_mono_now()));
+    }
+    as_limiter_leave(&gate);
+    as_limiter_destroy(&gate);
+}
+
+/* Whoever queues now is turned away when patience with the answers since `filled` has ended, and not before. */
+static void check_turned_away(as_mono filled)
+{
+    visitor late;
+
+    start(&late, LONG);
+    end(&late);
+    assert_false(late.entered);
+    assert_in_range(as_mono_now() - filled, 100 * MS, LONG / 2);
+}
+
+static void test_nobody_waits_for_a_silent_directory(void **state)
+{
+    as_mono filled;
+
+    (void)state;
+    assert_true(as_limiter_create(&gate, 2));
+    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    filled = as_mono_now();
+    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    check_turned_away(filled);
+    /* Patience is over: who comes now is turned away at once. */
+    assert_false(as_limiter_enter(&gate, as_mono_now() + LONG));
+    /* A place is free again; and then the next may wait as long as the first could. */
+    as_limiter_leave(&gate);
+    filled = as_mono_now();
+    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    check_turned_away(filled);
+    as_limiter_destroy(&gate);
+}
+
+/* As if an answer came every moment from now on. */
+static void let_answers_come(void)
+{
+    atomic_store(&gate.answered, as_mono_now() + LONG);
+}
+
+static bool has_queue(void)
+{
+    bool has;
+
+    pthread_mutex_lock(&gate.mutex);
+    has = !is_queue_empty();
+    pthread_mutex_unlock(&gate.mutex);
+    return has;
+}
+
+static void test_who_waits_enters_while_answers_come(void **state)
+{
+    visitor waiter;
+
+    (void)state;
+    assert_true(as_limiter_create(&gate, 1));
+    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    let_answers_come();
+    start(&waiter, LONG);
+    while (!has_queue()) {
+        usleep(1000);
+    }
+    usleep(150000); /* longer than patience with a silent directory */
+    as_limiter_leave(&gate);
+    end(&waiter);
+    assert_true(waiter.entered);
+    as_limiter_leave(&gate);
+    assert_int_equal(gate.inside, 0);
+    as_limiter_destroy(&gate);
+}
+
+static void test_the_deadline_ends_the_wait(void **state)
+{
+    visitor waiter;
+
+    (void)state;
+    assert_true(as_limiter_create(&gate, 1));
+    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    let_answers_come();
+    start(&waiter, 50 * MS);
+    end(&waiter);
+    assert_false(waiter.entered);
+    assert_in_range(waiter.took, 50 * MS, LONG / 2);
+    assert_true(is_queue_empty());
+    as_limiter_leave(&gate);
+    assert_int_equal(gate.inside, 0);
+    as_limiter_destroy(&gate);
+}
+
+#define CROWD 50
+#define ROUNDS 200
+
+static void *come_and_go(void *data)
+{
+    int *refused = data;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        if (!as_limiter_enter(&gate, as_mono_now() + LONG)) {
+            (*refused)++;
+            continue;
+        }
+        as_limiter_answered(&gate);
+        as_limiter_leave(&gate);
+    }
+    return NULL;
+}
+
+static void test_a_burst_on_a_healthy_directory_is_never_refused(void **state)
+{
+    pthread_t threads[CROWD];
+    int refused[CROWD] = {0};
+
+    (void)state;
+    assert_true(as_limiter_create(&gate, 3));
+    for (int i = 0; i < CROWD; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &refused[i]), 0);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(refused[i], 0);
+    }
+    assert_int_equal(gate.inside, 0);
+    assert_true(is_queue_empty());
+    as_limiter_destroy(&gate);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_a_limit_everybody_enters),
+        cmocka_unit_test(test_nobody_waits_for_a_silent_directory),
+        cmocka_unit_test(test_who_waits_enters_while_answers_come),
+        cmocka_unit_test(test_the_deadline_ends_the_wait),
+        cmocka_unit_test(test_a_burst_on_a_healthy_directory_is_never_refused),
+    };
+    return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
+}

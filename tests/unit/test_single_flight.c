@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The same question at the same moment, by real threads and clocks. With -fsanitize=thread, this is where races show.
+ */
+#include "fake_store.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#define THREADS 8
+
+static as_cache *memory;
+static as_counters *counters;
+
+static as_cache *a_real_process(void)
+{
+    memory = as_cache_create(pool, &usual_times, NULL, key, 32, 64);
+    assert_non_null(memory);
+    counters = apr_pcalloc(pool, as_counters_size());
+    as_cache_set_counters(memory, counters);
+    return memory;
+}
+
+/* ---- one after the other ---- */
+
+static as_single_flight *begin(const as_cache_key *subject, double seconds, bool expect_lead)
+{
+    bool leads;
+    as_single_flight *flight =
+        as_single_flight_begin(memory, subject, apr_time_now() + (apr_time_t)(seconds * SECOND), pool, &leads);
+
+    assert_non_null(flight);
+    assert_int_equal(leads, expect_lead);
+    return flight;
+}
+
+static void one_asks_and_all_are_answered(void **state)
+{
+    static const char *const values[] = {"alice", NULL, NULL};
+    as_cache_key other = alice;
+    as_cached_answer answer = told(AS_OUTCOME_GRANTED), again;
+    as_single_flight *leader, *followers[3];
+
+    (void)state;
+    a_real_process();
+    answer.values = values;
+    answer.value_count = 2;
+    leader = begin(&alice, 5, true);
+    for (int i = 0; i < 3; i++) {
+        followers[i] = begin(&alice, 5, false);
+    }
+    for (int i = 0; i < 4 * AS_SHARDS; i++) { /* other questions are not waited for */
+        other.password = apr_psprintf(pool, "other%d", i);
+        begin(&other, 5, true);
+    }
+    as_single_flight_end(leader, &answer);
+    as_single_flight_end(begin(&alice, 5, true), NULL); /* who comes afterwards asks anew */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(as_single_flight_wait(followers[i], pool, &again), AS_WAITED_ANSWER);
+        assert_int_equal(again.finding.outcome, AS_OUTCOME_GRANTED);
+        assert_string_equal(again.dn, "uid=alice,dc=x");
+        assert_string_equal(again.values[0], "alice");
+        assert_null(again.values[1]);
+    }
+    assert_int_equal(as_counters_of(counters, AS_COUNTER_cache_joined), 3);
+}
+
+/* A hung directory is not asked by one after the other. */
+static void an_outage_is_for_all_but_who_has_time_left(void **state)
+{
+    as_cached_answer answer = told(AS_OUTCOME_DIRECTORY_TIMEOUT), again;
+    as_single_flight *leader, *same, *later;
+
+    (void)state;
+    a_real_process();
+    answer.retry_after = 7;
+    leader = begin(&alice, 1, true);
+    same = begin(&alice, 0.9, false);
+    later = begin(&alice, 5, false);
+    as_single_flight_end(leader, &answer);
+    assert_int_equal(as_single_flight_wait(same, pool, &again), AS_WAITED_ANSWER);
+    assert_int_equal(again.finding.outcome, AS_OUTCOME_DIRECTORY_TIMEOUT);
+    assert_int_equal(again.retry_after, 7);
+    assert_int_equal(as_single_flight_wait(later, pool, &again), AS_WAITED_NOTHING);
+    assert_int_equal(recalled(memory, alice), NOTHING);
+}
+
+static void a_leader_without_an_answer_releases_all(void **state)
+{
+    as_cached_answer large = told(AS_OUTCOME_GRANTED), again;
+    char *dn = apr_pcalloc(pool, AS_PAYLOAD_MAX + 1);
+    as_single_flight *leader, *follower;
+    apr_pool_t *request;
+    bool leads;
+
+    (void)state;
+    a_real_process();
+    leader = begin(&alice, 5, true);
+    follower = begin(&alice, 5, false);
+    as_single_flight_end(leader, NULL);
+    assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_NOTHING);
+
+    leader = begin(&alice, 5, true);
+    follower = begin(&alice, 5, false);
+    memset(dn, 'x', AS_PAYLOAD_MAX);
+    large.dn = dn;
+    as_single_flight_end(leader, &large);
+    as_single_flight_end(leader, &large); /* has ended */
+    assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_NOTHING);
+
+    apr_pool_create(&request, pool);
+    as_single_flight_begin(memory, &alice, apr_time_now() + SECOND, request, &leads);
+    assert_true(leads);
+    follower = begin(&alice, 5, false);
+    begin(&alice, 5, false);                /* who never waits costs nobody anything */
+    as_single_flight_end(follower, &large); /* no follower's business */
+    apr_pool_destroy(request);
+    assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_NOTHING);
+    assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_NOTHING);
+}
+
+static void nobody_waits_beyond_his_deadline(void **state)
+{
+    as_single_flight *leader, *follower, *late;
+    as_cached_answer again;
+    int64_t began;
+
+    (void)state;
+    a_real_process();
+    leader = begin(&alice, 5, true);
+    follower = begin(&alice, 0.1, false);
+    late = begin(&alice, -10, false);
+    began = as_clock_mono();
+    assert_int_equal(as_single_flight_wait(late, pool, &again), AS_WAITED_DEADLINE);
+    assert_in_range(as_clock_mono() - began, 0, SECOND);
+    assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_DEADLINE);
+    assert_in_range(as_clock_mono() - began, SECOND / 20, 4 * SECOND);
+    as_single_flight_end(leader, NULL);
+}
+
+/* ---- all at once ---- */
+
+static atomic_int asked, answered;
+
+static bool is_answered(const as_cache_key *subject, apr_time_t deadline, apr_pool_t *request)
+{
+    as_cached_answer answer = told(AS_OUTCOME_GRANTED);
+    as_single_flight *flight;
+    bool leads;
+
+    if (as_cache_get(memory, subject, apr_time_now(), request, &answer)) {
+        return true;
+    }
+    flight = as_single_flight_begin(memory, subject, deadline, request, &leads);
+    if (!leads) {
+        return as_single_flight_wait(flight, request, &answer) == AS_WAITED_ANSWER;
+    }
+    if (as_cache_get(memory, subject, apr_time_now(), request, &answer)) {
+        as_single_flight_end(flight, &answer);
+        return true;
+    }
+    atomic_fetch_add(&asked, 1);
+    usleep(1000);
+    as_cache_put(memory, subject, &answer, apr_time_now(), request);
+    as_single_flight_end(flight, &answer);
+    return true;
+}
+
+static void *many_questions(void *data)
+{
+    apr_pool_t *request;
+    char user[16];
+    as_cache_key subject = {"www", "d1", user, "secret", NULL};
+
+    (void)data;
+    apr_pool_create(&request, NULL);
+    for (int i = 0; i < 200; i++) {
+        snprintf(user, sizeof user, "user%d", i / 5);
+        atomic_fetch_add(&answered, is_answered(&subject, apr_time_now() + 20 * SECOND, request));
+        apr_pool_clear(request);
+    }
+    apr_pool_destroy(request);
+    return NULL;
+}
+
+static void run(void *(*what)(void *))
+{
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, what, NULL), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static void each_question_of_many_threads_is_asked_once(void **state)
+{
+    (void)state;
+    a_real_process();
+    run(many_questions);
+    assert_int_equal(answered, THREADS * 200);
+    assert_int_equal(asked, 40);
+    assert_int_equal(as_counters_of(counters, AS_COUNTER_cache_hits) +
+                         as_counters_of(counters, AS_COUNTER_cache_joined) + 40,
+                     THREADS * 200);
+}
+
+static atomic_int waiting, released;
+
+static void *follow(void *data)
+{
+    as_cached_answer answer;
+    as_single_flight *flight;
+    apr_pool_t *request;
+    bool leads;
+
+    (void)data;
+    apr_pool_create(&request, NULL);
+    flight = as_single_flight_begin(memory, &alice, apr_time_now() + 10 * SECOND, request, &leads);
+    atomic_fetch_add(&waiting, !leads);
+    atomic_fetch_add(&released, as_single_flight_wait(flight, request, &answer) == AS_WAITED_ANSWER);
+    apr_pool_destroy(request);
+    return NULL;
+}
+
+static void *lead(void *data)
+{
+    as_cached_answer answer = told(AS_OUTCOME_WRONG_PASSWORD);
+
+    while (atomic_load(&waiting) < THREADS) {
+        usleep(1000);
+    }
+    usleep(20000); /* until they sleep, too */
+    as_single_flight_end(data, &answer);
+    return NULL;
+}
+
+static void all_that_sleep_are_woken(void **state)
+{
+    pthread_t leader;
+
+    (void)state;
+    a_real_process();
+    assert_int_equal(pthread_create(&leader, NULL, lead, begin(&alice, 10, true)), 0);
+    run(follow);
+    pthread_join(leader, NULL);
+    assert_int_equal(released, THREADS);
+}
+
+static atomic_int admitted;
+
+static void *guess(void *data)
+{
+    static const as_throttle throttle = {20, 300 * SECOND, true, false};
+    as_finding wrong = told(AS_OUTCOME_WRONG_PASSWORD).finding;
+    apr_pool_t *request;
+    apr_time_t stamp;
+
+    (void)data;
+    apr_pool_create(&request, NULL);
+    for (int i = 0; i < 100; i++) {
+        apr_time_t now = apr_time_now();
+
+        if (as_throttle_admit(memory, &throttle, &alice, NULL, now, request, &stamp) == 0) {
+            atomic_fetch_add(&admitted, 1);
+            as_throttle_settle(memory, &throttle, &alice, NULL, stamp, &wrong, now, request);
+        }
+        apr_pool_clear(request);
+    }
+    apr_pool_destroy(request);
+    return NULL;
+}
+
+static pthread_mutex_t shelf_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static apr_status_t locked_retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+                                    unsigned int *length, apr_pool_t *p)
+{
+    apr_status_t status;
+
+    pthread_mutex_lock(&shelf_lock);
+    status = fake_retrieve(context, id, id_length, data, length, p);
+    pthread_mutex_unlock(&shelf_lock);
+    return status;
+}
+
+static apr_status_t locked_keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+                                const unsigned char *data, unsigned int length, apr_pool_t *p)
+{
+    static int kept;
+    apr_status_t status;
+
+    pthread_mutex_lock(&shelf_lock);
+    shelf.answer = ++kept % 5 == 0 ? APR_EGENERAL : APR_SUCCESS; /* comes and goes */
+    status = fake_keep(context, id, id_length, expiry, data, length, p);
+    pthread_mutex_unlock(&shelf_lock);
+    return status;
+}
+
+static apr_status_t always_keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+                                const unsigned char *data, unsigned int length, apr_pool_t *p)
+{
+    apr_status_t status;
+
+    pthread_mutex_lock(&shelf_lock);
+    status = fake_keep(context, id, id_length, expiry, data, length, p);
+    pthread_mutex_unlock(&shelf_lock);
+    return status;
+}
+
+static apr_status_t locked_remove(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *p)
+{
+    apr_status_t status;
+
+    pthread_mutex_lock(&shelf_lock);
+    status = fake_remove(context, id, id_length, p);
+    pthread_mutex_unlock(&shelf_lock);
+    return status;
+}
+
+static void many_guessers_have_no_more_guesses_than_one(void **state)
+{
+    static const as_store locked = {&shelf, locked_retrieve, always_keep, locked_remove};
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        a_real_process();
+        as_shared_init(&memory->shared, i % 2 ? &locked : NULL);
+        memset(&shelf, 0, sizeof shelf);
+        atomic_store(&admitted, 0);
+        run(guess);
+        assert_int_equal(admitted, 20);
+    }
+}
+
+static void *everything(void *data)
+{
+    static const as_throttle throttle = {3, 60 * SECOND, true, true};
+    static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_DIRECTORY_DOWN};
+    apr_pool_t *request;
+    char user[16];
+    as_cache_key subject = {"www", "d1", user, "secret", NULL};
+
+    (void)data;
+    apr_pool_create(&request, NULL);
+    for (int i = 0; i < 1000; i++) {
+        as_cached_answer answer = told(outcomes[i % 3]), again;
+        apr_time_t now = apr_time_now(), stamp;
+        bool changed;
+
+        snprintf(user, sizeof user, "u%d", i % 10);
+        if (!as_cache_get(memory, &subject, now, request, &again) &&
+            as_throttle_admit(memory, &throttle, &subject, "c", now, request, &stamp) == 0) {
+            as_throttle_settle(memory, &throttle, &subject, "c", stamp, &answer.finding, now, request);
+            as_cache_put(memory, &subject, &answer, now, request);
+        }
+        as_cache_put_entry(memory, &subject, &answer, true, now);
+        as_cache_get_entry(memory, &subject, now, request, &again);
+        as_cache_remove_entry(memory, &subject);
+        as_cache_store_is_down(memory, &changed);
+        as_counters_outcome(counters, answer.finding.outcome);
+        apr_pool_clear(request);
+    }
+    apr_pool_destroy(request);
+    return NULL;
+}
+
+static void many_threads_do_everything(void **state)
+{
+    static const as_store locked = {&shelf, locked_retrieve, locked_keep, locked_remove};
+
+    (void)state;
+    a_real_process();
+    as_shared_init(&memory->shared, &locked);
+    run(everything);
+    assert_int_equal(as_counters_of_outcome(counters, AS_OUTCOME_GRANTED), THREADS * 334);
+    assert_true(as_counters_of(counters, AS_COUNTER_store_errors) > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(one_asks_and_all_are_answered),
+        ROW(an_outage_is_for_all_but_who_has_time_left),
+        ROW(a_leader_without_an_answer_releases_all),
+        ROW(nobody_waits_beyond_his_deadline),
+        ROW(all_that_sleep_are_woken),
+        ROW(each_question_of_many_threads_is_asked_once),
+        ROW(many_guessers_have_no_more_guesses_than_one),
+        ROW(many_threads_do_everything),
+    };
+
+    apr_initialize();
+    return cmocka_run_group_tests_name("flight", tests, NULL, NULL);
+}
