@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import tls
+from lab import optional, tls
 from lab.httpd import BUILD, MODULE, MPMS, PROGRAM, SANITIZE, Httpd, has_module
 from lab.slapd import Slapd
 
@@ -17,7 +17,14 @@ _httpds = []
 def pytest_addoption(parser):
     parser.addoption("--mpm", choices=MPMS, default="event", help="the MPM of tests that do not name theirs")
     parser.addoption("--long", action="store_true", help="with the rows that take long: faults of memory for each MPM")
+    parser.addoption("--without", action="append", default=[], choices=optional.OPTIONAL,
+                     help="leave out the tests with this server; also in AUTHSTATUS_WITHOUT")
     parser.addoption("--keep-rooms", action="store_true", help="leave configurations and logs behind, and say where")
+
+
+def pytest_configure(config):
+    optional.leave_out(config.getoption("without"))
+    optional.leave_out_of_environment()
 
 
 def pytest_sessionstart():

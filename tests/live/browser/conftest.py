@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The site of tests/live/pages, in a real browser. Left out only by name: AUTHSTATUS_WITHOUT=browser."""
-import os
+"""The site of tests/live/pages, in a real browser. Left out only by name: --without browser."""
 from pathlib import Path
 
 import pytest
 
+from lab import optional
 from lab.process import reserve_port
 from lab.slapd import Database
 
@@ -15,8 +15,7 @@ PAGES = Path(__file__).parent.parent / "pages"
 
 @pytest.fixture(scope="session")
 def chromium():
-    if "browser" in os.environ.get("AUTHSTATUS_WITHOUT", "").split():
-        pytest.skip("left out: browser")
+    optional.require("browser")
     browser = Chromium()
     yield browser
     browser.close()

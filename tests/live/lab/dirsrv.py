@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ldap
 
+from . import optional
 from .process import Child, listens, reserve_port
 
 BASE = "dc=lab,dc=test"
@@ -75,6 +76,7 @@ class Dirsrv:
     attributes of entries of the template, by their DN."""
 
     def __init__(self, room, ldif, config=None, changes=None, authority=None):
+        optional.require("389ds")
         self.room = room
         self.authority = authority
         self.port, self.tls_port = reserve_port(), reserve_port()

@@ -85,6 +85,22 @@ class Child:
     def wait(self, seconds):
         return self.process.wait(seconds)
 
+    def freeze(self):
+        """Stops it, as a hung server; returns when each of its threads is stopped."""
+        os.kill(self.pid, signal.SIGSTOP)
+        poll(self._is_stopped, 10, f"pid {self.pid} stopped")
+
+    def thaw(self):
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _is_stopped(self):
+        # /proc/PID/task/TID/stat: the state is the first letter behind the name, which is in parentheses.
+        states = set()
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/stat") as stat:
+                states.add(stat.read().rpartition(")")[2].split()[0])
+        return states == {"T"}
+
     def stop(self, seconds=15):
         """Returns the exit code; what does not end on SIGTERM is killed, with its group, and that is an error."""
         if self.alive():

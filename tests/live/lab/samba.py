@@ -18,6 +18,7 @@ from pathlib import Path
 
 import ldap
 
+from . import optional
 from .process import Child, poll
 
 DOMAIN, REALM, BASE = "LAB", "lab.test", "DC=lab,DC=test"
@@ -80,6 +81,7 @@ class Samba:
     """CN=service,OU=services may read; all else is in `accounts`, each with the unit it is in."""
 
     def __init__(self, room, accounts, policies=(), authority=None, durable=False):
+        optional.require("samba")
         self.room = room
         # Nobody mourns this domain: a power cut may have it, and nothing waits for the disk.
         self.environment = os.environ if durable else {**os.environ, "TDB_NO_FSYNC": "1"}

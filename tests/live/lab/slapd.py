@@ -128,10 +128,10 @@ class Slapd:
 
     def freeze(self):
         """It still accepts (its kernel does), and never answers."""
-        os.kill(self.child.pid, signal.SIGSTOP)
+        self.child.freeze()
 
     def thaw(self):
-        os.kill(self.child.pid, signal.SIGCONT)
+        self.child.thaw()
 
     def client(self, dn=None, password=SERVICE_PASSWORD, suffix=None):
         """A client of the test's own, bound as the service account unless told otherwise."""

@@ -34,10 +34,10 @@ class _Store:
         self.child.wait(10)
 
     def freeze(self):
-        os.kill(self.child.pid, signal.SIGSTOP)
+        self.child.freeze()
 
     def thaw(self):
-        os.kill(self.child.pid, signal.SIGCONT)
+        self.child.thaw()
 
     def stop(self):
         if self.child:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of build/check: each does what it says, and the live tests understand what it hands on."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lab.optional import OPTIONAL
+from lab.outcomes import SOURCE
+
+# Option and its argument, stages that it leaves out, servers that the live tests leave out.
+ROWS = [
+    ("", set(), set()),
+    ("--without live", {"live tests", "live tests, sanitized"}, set()),
+    ("--without samba", set(), {"samba"}),
+    ("--without 389ds", set(), {"389ds"}),
+    ("--without browser", set(), {"browser"}),
+    ("--without browser --without samba", set(), {"browser", "samba"}),
+    ("--without sanitizers", {"sanitizer build", "unit tests, sanitized", "live tests, sanitized"}, set()),
+    ("--without clang", {"clang"}, set()),
+    ("--without distcheck", {"distcheck"}, set()),
+    ("--without cppcheck", {"cppcheck"}, set()),
+    ("--without format", {"format"}, set()),
+    ("--without shellcheck", {"shellcheck"}, set()),
+    ("--quick", {"sanitizer build", "unit tests, sanitized", "live tests, sanitized", "clang", "distcheck", "cppcheck", "format", "shellcheck"}, set(OPTIONAL)),
+]
+EVERY_STAGE = {"autoreconf", "gcc build", "unit tests", "live tests", "sanitizer build", "unit tests, sanitized",
+               "live tests, sanitized", "clang", "distcheck", "cppcheck", "format", "shellcheck"}
+
+
+def plan(*options):
+    return subprocess.run(["bash", SOURCE / "build/check", "--plan", *options], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+@pytest.mark.parametrize("options,stages,servers", ROWS, ids=[row[0] or "none" for row in ROWS])
+def test_option(options, stages, servers):
+    done = plan(*options.split())
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    left = {line.removeprefix("stage: ") for line in lines if line.startswith("stage: ")}
+    assert left == EVERY_STAGE - stages
+    assert lines[-1] == "AUTHSTATUS_WITHOUT=" + " ".join(name for name in OPTIONAL if name in servers)
+
+
+@pytest.mark.parametrize("options", ["--without nothing", "--without", "--quickly"])
+def test_unknown_option(options):
+    done = plan(*options.split())
+    assert done.returncode == 2 and "usage: build/check" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["", *OPTIONAL, " ".join(OPTIONAL)])
+def test_live_tests_take_what_is_left_out(words):
+    """Collects the whole suite, as a run with that option would."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"],
+                          cwd=SOURCE / "tests/live", env={**os.environ, "AUTHSTATUS_WITHOUT": words},
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_live_tests_refuse_an_unknown_name():
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"],
+                          cwd=SOURCE / "tests/live", env={**os.environ, "AUTHSTATUS_WITHOUT": "nothing"},
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0 and "--without nothing: it is one of samba, 389ds, browser" in done.stdout + done.stderr
