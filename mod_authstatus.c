@@ -58,12 +58,24 @@ static void child_init(apr_pool_t *pool, server_rec *s)
 {
     as_settings_serve(true);
     as_interned_child_init(pool);
+    as_chain_child_init();
     if (!as_process_child_init(pool, s)) {
         /* Another takes its place. */
         ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0097: no memory for a child to begin with: it ends");
         exit(APEXIT_CHILDSICK);
     }
     as_server_stats_child_init(pool);
+}
+
+static int handle_own_pages(request_rec *r)
+{
+    int status;
+
+    if (!r->handler || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
+        return DECLINED;
+    }
+    status = as_report_handler(r);
+    return status == DECLINED ? as_relogin_handler(r) : status;
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -78,8 +90,12 @@ static void register_hooks(apr_pool_t *pool)
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, "authstatus", AUTHN_PROVIDER_VERSION, &as_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 
-    /* Before all others, for each of these runs the others itself and has the last word on what they said. */
+    /* Before all others, for each of these runs those behind it itself and has the last word on what they said. */
     ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_check_access(as_hook_access_begins, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access(as_hook_access_ends, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_force_authn(as_hook_force_authn, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -89,7 +105,6 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(as_mask_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_filter(as_mask_insert_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
     as_mask_register_filters();
@@ -98,8 +113,7 @@ static void register_hooks(apr_pool_t *pool)
     as_error_body_register_filter();
 
     /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
-    ap_hook_handler(as_report_handler, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(as_relogin_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handle_own_pages, NULL, NULL, APR_HOOK_MIDDLE);
     as_report_register_status();
     /* Behind httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);

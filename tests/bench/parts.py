@@ -238,12 +238,17 @@ def instructions(sites, options, say):
             ("uncached, theirs", sites.theirs("i-uncached-theirs", slapd, conf=THEIRS_UNCACHED), many),
             ("wrong password, ours", sites.ours("i-wrong", slapd), wrong),
             ("wrong password, theirs", sites.theirs("i-wrong-theirs", slapd), wrong)):
-        poll(httpd.children, 30, "httpd's children")
-        httpd.stop()
-        totals = [_callgrind(httpd, login, count) for count in (60, 360)]
-        result[title] = (totals[1] - totals[0]) / 300 / 1000
+        result[title] = instructions_of(httpd, login) / 1000
         say(f"{title}: {result[title]:.1f}")
     return result
+
+
+def instructions_of(httpd, login):
+    """Instructions that one request of many takes; the httpd is stopped for it."""
+    poll(httpd.children, 30, "httpd's children")
+    httpd.stop()
+    totals = [_callgrind(httpd, login, count) for count in (60, 360)]
+    return (totals[1] - totals[0]) / 300
 
 
 def _callgrind(httpd, login, count):

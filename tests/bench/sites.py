@@ -107,9 +107,9 @@ class Sites:
         """With a provider that asks nobody and grants all (mod_authn_anon): no provider can cost less."""
         return self.httpd(name, ANYBODY, authstatus=False, modules=("authn_anon",), **options)
 
-    def none(self, name="none", **options):
+    def none(self, name="none", conf="", authstatus=False, **options):
         """The same file, and nobody asks who wants it."""
-        return self.httpd(name, "", authstatus=False, **options)
+        return self.httpd(name, conf, authstatus=authstatus, **options)
 
     def stop(self):
         self.stack.close()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hooks: each runs the rest of its own chain, sees what all other modules said, and answers with our verdict. httpd
- * meets our hook again within that run; a bit in the context makes it pass.
+ * The hooks: each runs the hooks behind it in its own chain, sees what all other modules said, and answers with our
+ * verdict. Where one of them runs the chain itself, it meets our hook again; a bit in the context makes it pass.
  */
 #include "request.h"
 
@@ -13,17 +13,6 @@
 #include <http_request.h>
 
 #include "authstatus/credentials.h"
-
-/* Runs the rest of a chain: all hooks of the phase but ours. */
-static int run_rest(request_rec *r, as_context *context, as_phase phase, int (*run)(request_rec *))
-{
-    int status;
-
-    context->running |= phase;
-    status = run(r);
-    context->running &= ~(unsigned)phase;
-    return status;
-}
 
 static bool passes(const as_context *context, as_phase phase)
 {
@@ -45,6 +34,44 @@ static int decide_found(request_rec *r, as_context *context)
 
 /* ---- access: refused without asking who ---- */
 
+/* httpd's own access phase comes behind this hook; a subrequest has no such hook. */
+int as_hook_header_parser(request_rec *r)
+{
+    if (as_section_is_on(as_section_of(r))) {
+        as_context_of(r)->access_ahead = true;
+    }
+    return DECLINED;
+}
+
+/* The first and the last of httpd's access_checker hooks: are they under way? A refusal ends them early. */
+int as_hook_access_begins(request_rec *r)
+{
+    if (as_section_is_on(as_section_of(r))) {
+        as_context_of(r)->access_depth++;
+    }
+    return DECLINED;
+}
+
+int as_hook_access_ends(request_rec *r)
+{
+    as_context *context = as_context_peek(r);
+
+    if (context && context->access_depth > 0) {
+        context->access_depth--;
+    }
+    return DECLINED;
+}
+
+/* Is it httpd's access phase that calls? A module may ask whether a login is needed (ap_some_authn_required), from
+ * within the phase, before it or behind it: that function knows nothing of force_authn. Where both are possible: no. */
+static bool is_access_phase(request_rec *r, const as_context *context)
+{
+    if (context->access_done || !(context->access_ahead || r->main)) {
+        return false;
+    }
+    return context->access_depth == 0 || (context->access_depth == 1 && ap_satisfies(r) == SATISFY_ANY);
+}
+
 int as_hook_access(request_rec *r)
 {
     as_context *context;
@@ -57,8 +84,26 @@ int as_hook_access(request_rec *r)
     if (passes(context, AS_PHASE_ACCESS)) {
         return DECLINED;
     }
-    status = run_rest(r, context, AS_PHASE_ACCESS, ap_run_access_checker_ex);
+    context->needs_login = false;
+    status = as_chain_run(r, context, AS_PHASE_ACCESS);
+    if (status == DECLINED && is_access_phase(r, context)) {
+        /* To decline here would make httpd ask all of them again. With OK it asks whether a login is needed all the
+         * same (as_hook_force_authn). */
+        context->access_done = context->needs_login = true;
+        return OK;
+    }
     return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED) : status;
+}
+
+int as_hook_force_authn(request_rec *r)
+{
+    as_context *context = as_context_peek(r);
+
+    if (!context || !context->needs_login) {
+        return DECLINED;
+    }
+    context->needs_login = false;
+    return OK;
 }
 
 /* ---- authentication ---- */
@@ -149,7 +194,7 @@ static int authenticate(request_rec *r, as_context *context)
 
     if (!as_mask_login_was_made(r, context, &status)) {
         as_mask_login_begins(r, context);
-        status = run_rest(r, context, AS_PHASE_AUTHN, ap_run_check_user_id);
+        status = as_chain_run(r, context, AS_PHASE_AUTHN);
         as_mask_login_ends(r, context, status);
     }
     return status;
@@ -182,7 +227,7 @@ int as_hook_authn(request_rec *r)
 }
 
 /* mod_auth_form's login handler authenticates in the handler phase. */
-int as_hook_handler(request_rec *r)
+static int handle_login_form(request_rec *r)
 {
     as_context *context;
     int status;
@@ -194,8 +239,15 @@ int as_hook_handler(request_rec *r)
     if (passes(context, AS_PHASE_HANDLER)) {
         return DECLINED;
     }
-    status = run_rest(r, context, AS_PHASE_HANDLER, ap_run_handler);
+    status = as_chain_run(r, context, AS_PHASE_HANDLER);
     return context->found ? judge_authn(r, context, status) : status;
+}
+
+int as_hook_handler(request_rec *r)
+{
+    const int status = as_context_peek(r) ? as_mask_handler(r) : DECLINED;
+
+    return status == DECLINED ? handle_login_form(r) : status;
 }
 
 /* ---- authorization: the user is known ---- */
@@ -212,7 +264,7 @@ int as_hook_authz(request_rec *r)
     if (passes(context, AS_PHASE_AUTHZ)) {
         return DECLINED;
     }
-    status = run_rest(r, context, AS_PHASE_AUTHZ, ap_run_auth_checker);
+    status = as_chain_run(r, context, AS_PHASE_AUTHZ);
     if (status == OK) {
         return OK;
     }

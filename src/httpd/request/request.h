@@ -48,6 +48,10 @@ typedef struct as_context {
     bool final;              /* the finding is a refusal that no other module may turn into a grant */
     const char *login;       /* the user name as it was sent, where r->user was replaced; else NULL */
     bool ldap_denied;        /* a Require ldap-* did not grant */
+    bool access_ahead;       /* httpd's access phase comes next */
+    bool access_done;        /* it came to our hook, which ran the others */
+    bool needs_login;        /* all of them declined, and httpd does not know it yet */
+    int access_depth;        /* runs of httpd's access_checker hooks that have begun, and not ended */
     bool masked;             /* the verdict on it is to be answered as a missing resource */
     as_mask *mask;           /* NULL where nothing is masked */
 } as_context;
@@ -73,12 +77,24 @@ void as_require_wrap_ldap(apr_pool_t *pconf);
 
 /* ---- hooks.c ---- */
 
+int as_hook_header_parser(request_rec *r);
+int as_hook_access_begins(request_rec *r);
+int as_hook_access_ends(request_rec *r);
 int as_hook_access(request_rec *r);
+/* Behind as_hook_access: is a login needed although it did not decline? */
+int as_hook_force_authn(request_rec *r);
 int as_hook_authn(request_rec *r);
 int as_hook_authz(request_rec *r);
 int as_hook_fixups(request_rec *r);
 int as_hook_handler(request_rec *r);
 int as_hook_log(request_rec *r);
+
+/* ---- chain.c: the hooks of other modules ---- */
+
+void as_chain_child_init(void);
+/* Runs the hooks of a phase that stand behind ours. Returns what the first that does not decline returns, or DECLINED.
+ */
+int as_chain_run(request_rec *r, as_context *context, as_phase phase);
 
 /* ---- challenge.c ---- */
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hooks of other modules behind ours, run by our hook of the same name. What stands in front of ours was asked by
+ * httpd already.
+ */
+#include "request.h"
+
+#include <limits.h>
+
+#include <http_config.h>
+#include <http_request.h>
+
+/* Where the hooks behind ours begin in each chain. Set before a process's threads start. */
+static int access_from, authn_from, authz_from, handler_from;
+
+/* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST. And
+ * finds the hook that begins behind `own`. */
+#define AS_CHAIN(hook)                                                                                                 \
+    static int run_##hook(request_rec *r, int from, int to)                                                            \
+    {                                                                                                                  \
+        const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
+        int i, status = DECLINED;                                                                                      \
+                                                                                                                       \
+        for (i = from; i < hooks->nelts && i < to && status == DECLINED; i++) {                                        \
+            status = APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc(r);                                             \
+        }                                                                                                              \
+        return status;                                                                                                 \
+    }                                                                                                                  \
+    static int behind_##hook(ap_HOOK_##hook##_t *own)                                                                  \
+    {                                                                                                                  \
+        const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
+        int i = 0;                                                                                                     \
+                                                                                                                       \
+        while (i < hooks->nelts && APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc != own) {                         \
+            i++;                                                                                                       \
+        }                                                                                                              \
+        return i + 1;                                                                                                  \
+    }
+
+AS_CHAIN(access_checker_ex)
+AS_CHAIN(check_user_id)
+AS_CHAIN(auth_checker)
+AS_CHAIN(handler)
+
+void as_chain_child_init(void)
+{
+    access_from = behind_access_checker_ex(as_hook_access);
+    authn_from = behind_check_user_id(as_hook_authn);
+    authz_from = behind_auth_checker(as_hook_authz);
+    handler_from = behind_handler(as_hook_handler);
+}
+
+int as_chain_run(request_rec *r, as_context *context, as_phase phase)
+{
+    int status = DECLINED;
+
+    context->running |= (unsigned)phase;
+    switch (phase) {
+    case AS_PHASE_ACCESS:
+        status = run_access_checker_ex(r, access_from, INT_MAX);
+        break;
+    case AS_PHASE_AUTHN:
+        status = run_check_user_id(r, authn_from, INT_MAX);
+        break;
+    case AS_PHASE_AUTHZ:
+        status = run_auth_checker(r, authz_from, INT_MAX);
+        break;
+    case AS_PHASE_HANDLER:
+        status = run_handler(r, handler_from, INT_MAX);
+        break;
+    case AS_PHASE_QUICK:
+        break; /* the mask's own */
+    }
+    context->running &= ~(unsigned)phase;
+    return status;
+}
