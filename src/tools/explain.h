@@ -88,6 +88,8 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
 
 /* explain_directives.c */
 void explain_defaults(explain_wish *wish);
+/* Does the directive of this name, in any case, change what is explained? */
+bool explain_reads(const char *name);
 const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
 const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
 /* "500ms", "10s", "5min", "1h"; a bare number counts seconds. */

@@ -232,13 +232,6 @@ static const char *const *sections_now(const reader *in)
 
 /* ---- directives ---- */
 
-static bool is_wanted(const char *name)
-{
-    return !apr_cstr_casecmpn(name, "AuthLDAP", 8) || !apr_cstr_casecmpn(name, "LDAP", 4) ||
-           as_text_equal(name, "AuthStatusDeadline") || as_text_equal(name, "AuthStatusThrottle") ||
-           as_text_equal(name, "ServerRoot");
-}
-
 static void add_directive(reader *in, const char *name, char *at)
 {
     explain_directive *directive = apr_pcalloc(in->pool, sizeof(*directive));
@@ -287,7 +280,7 @@ static const char *read_line(reader *in, char *line)
     name = next_word(&at);
     if (name && as_text_equal(name, "Define")) {
         define(in, at);
-    } else if (name && is_wanted(name)) {
+    } else if (name && explain_reads(name)) {
         add_directive(in, name, at);
     }
     return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the directives of a configuration mean, as src/httpd/directives*.c have it; and the defaults, as
- * src/httpd/settings.c has them.
+ * What the directives of a configuration mean, as src/httpd/config/directives*.c have it; and the defaults, as
+ * src/httpd/config/policy.c has them.
  */
 #include "explain.h"
 
@@ -289,38 +289,41 @@ static const char *set_throttle(pending *into, const explain_directive *directiv
     return NULL;
 }
 
+#define UNREAD NULL
+
 static const struct {
     const char *name;
-    directive_setter *set;
+    directive_setter *set; /* NULL: it changes nothing here */
 } setters[] = {
     {"ServerRoot", set_server_root},
-    {"AuthLDAPURL", set_url},
-    {"AuthLDAPBindDN", set_bind_dn},
-    {"AuthLDAPBindPassword", set_bind_password},
-    {"AuthLDAPDereferenceAliases", set_deref},
-    {"AuthLDAPRemoteUserAttribute", set_remote_user_attribute},
-    {"AuthLDAPInitialBindAsUser", set_initial_bind},
-    {"AuthLDAPInitialBindPattern", set_initial_bind_pattern},
-    {"LDAPReferrals", set_referrals},
-    {"LDAPTrustedMode", set_trusted_mode},
-    {"LDAPTrustedGlobalCert", set_certificate},
-    {"LDAPTrustedClientCert", set_certificate},
-    {"LDAPVerifyServerCert", set_verify},
-    {"LDAPConnectionTimeout", set_connection_timeout},
-    {"LDAPTimeout", set_timeout},
-    {"AuthStatusDeadline", set_deadline},
-    {"AuthStatusThrottle", set_throttle},
+#define AS_DIRECTIVE(name, arguments, where, setter, slot, explain, ...) {#name, explain},
+#include "authstatus/directive.def"
 };
+
+static directive_setter *setter_of(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
+        if (as_text_equal(name, setters[i].name)) {
+            return setters[i].set;
+        }
+    }
+    return NULL;
+}
+
+bool explain_reads(const char *name)
+{
+    return setter_of(name) != NULL;
+}
 
 static const char *apply_one(pending *into, const explain_directive *directive)
 {
+    directive_setter *set = setter_of(directive->name);
     const char *error = NULL;
-    size_t i;
 
-    for (i = 0; i < sizeof(setters) / sizeof(setters[0]) && !error; i++) {
-        if (as_text_equal(directive->name, setters[i].name)) {
-            error = directive->argc > 0 ? setters[i].set(into, directive) : "it has no argument";
-        }
+    if (set) {
+        error = directive->argc > 0 ? set(into, directive) : "it has no argument";
     }
     return error ? apr_psprintf(into->pool, "%s:%d: %s: %s", directive->file, directive->line, directive->name, error)
                  : NULL;

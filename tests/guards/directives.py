@@ -2,17 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directives against the manual, both ways.
 
-Ours (AuthStatus...) have httpd's slots in README or docs/, and so a line "Syntax: AuthStatusMap ..."; httpd's own that we
-read (AuthLDAP..., LDAP...) are named there. What the manual calls a directive of ours, the code has.
+directive.def is the one list of them. Ours (AuthStatus...) have httpd's slots in README or docs/, and so a line
+"Syntax: AuthStatusMap ..."; httpd's own that we read (AuthLDAP..., LDAP...) are named there. What the manual calls a
+directive of ours, the table has. What stands in the slots is the business of tables.py.
 """
 
 import re
+import sys
 
-from guard import Guard, without_comments
+from guard import HERE, Guard, without_comments
+
+sys.path.insert(0, str(HERE.parent))
+import table  # noqa: E402
 
 guard = Guard()
-code = "\n".join(without_comments(path.read_text()) for path in guard.files(".c", below=["src/httpd", "mod_authstatus.c"]))
-registered = set(re.findall(r'\bAP_INIT_\w+\(\s*"(\w+)"', code))
+guard.text("include", "authstatus", "directive.def")
+directives = table.directives(guard.source)
+registered = {one.name for one in directives}
 ours = {name for name in registered if name.startswith("AuthStatus")}
 theirs = registered - ours
 manual = guard.manual()
@@ -22,6 +28,16 @@ mentioned = set(re.findall(r"\bAuthStatus(?:[A-Z]\w*)?\b", manual))
 guard.floor("directives of ours", ours, 6)
 guard.floor("directives of httpd's that we read", theirs, 15)
 guard.floor("directives with a Syntax line in the manual", described, 6)
+guard.check("each directive is there once", sorted(f"{one.name} is not" for one in directives if directives.count(one) > 1))
+guard.check(
+    "no directive is registered elsewhere",
+    [
+        f"{guard.name(path)}: {name}"
+        for path in guard.files(".c", ".h", below=["src/httpd", "mod_authstatus.c"])
+        for name in re.findall(r'\bAP_INIT_\w+\(\s*"(\w+)"', without_comments(path.read_text()))
+    ],
+)
+guard.check("each names the contexts of one kind", sorted(one.name for one in directives if one.where not in table.CONTEXTS))
 guard.check("each directive of ours is described", sorted(f"{name} has no Syntax line" for name in ours - described))
 guard.check(
     "each directive that we read is named",
@@ -29,6 +45,6 @@ guard.check(
 )
 guard.check(
     "each directive of ours in the manual exists",
-    sorted(f"{name} is not registered" for name in (described | mentioned) - ours),
+    sorted(f"{name} is not in directive.def" for name in (described | mentioned) - ours),
 )
 guard.end()

@@ -15,6 +15,9 @@ import subprocess
 import sys
 
 
+HERE = pathlib.Path(__file__).resolve().parent
+
+
 class Guard:
     def __init__(self):
         arguments = sys.argv[1:]

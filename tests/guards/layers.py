@@ -27,6 +27,7 @@ BUILT = ("core", "ldap", "cache", "httpd")  # rooms that must have something in 
 INTERFACES = {
     "authstatus/credentials.h": "core",
     "authstatus/diagnostic.h": "core",
+    "authstatus/directive.def": "core",
     "authstatus/outcome.def": "core",
     "authstatus/outcome.h": "core",
     "authstatus/ppolicy.h": "core",

@@ -159,20 +159,44 @@ def _(source, build):
 
 @breaks("directives", r"AuthStatusSecret has no Syntax line")
 def _(source, build):
-    substitute(source / "src/httpd/config/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthStatusSecret",\g<0>')
+    substitute(source / "include/authstatus/directive.def", r"^AS_DIRECTIVE\(AuthStatusMap,.*", r'AS_DIRECTIVE(AuthStatusSecret, TAKE2, SERVER, f, NULL, UNREAD, "x", "y", "z", "h")\n\g<0>')
 
 
 @breaks("directives", r"AuthLDAPNovelty is not in the manual")
 def _(source, build):
-    substitute(source / "src/httpd/config/directives.c", r'^.*AP_INIT_FLAG\("AuthStatus",', r'AP_INIT_FLAG("AuthLDAPNovelty",\g<0>')
+    substitute(source / "include/authstatus/directive.def", r"^AS_DIRECTIVE\(AuthStatusMap,.*", r'AS_DIRECTIVE(AuthLDAPNovelty, TAKE2, SERVER, f, NULL, UNREAD, "x", "y", "z", "h")\n\g<0>')
 
 
-@breaks("directives", r"AuthStatusNowhere is not registered")
+@breaks("directives", r"directives\.c: AuthStatusSecret")
+def _(source, build):
+    append(source / "src/httpd/config/directives.c", 'command_rec more[] = {AP_INIT_FLAG("AuthStatusSecret", f, NULL, RSRC_CONF, "")};\n')
+
+
+@breaks("tables", r"Default:  AuthStatusDisclose Proven")
+def _(source, build):
+    substitute(source / "README", r"^    Default:  AuthStatusDisclose Proven$", "    Default:  AuthStatusDisclose Always")
+
+
+@breaks("tables", r"\+Default: AuthStatusDisclose Never")
+def _(source, build):
+    substitute(source / "include/authstatus/directive.def", r'"AuthStatusDisclose Proven"', '"AuthStatusDisclose Never"')
+
+
+@breaks("tables", r"\+    Syntax:   AuthStatusSecret On\|Off")
+def _(source, build):
+    substitute(
+        source / "include/authstatus/directive.def",
+        r"^AS_DIRECTIVE\(AuthStatusMap,",
+        r'AS_FLAG(AuthStatusSecret, secret, OF_POLICY, SECTIONS, UNREAD, Off, On, "secret", "a", "b", "c")\n\g<0>',
+    )
+
+
+@breaks("directives", r"AuthStatusNowhere is not in directive")
 def _(source, build):
     append(source / "README", "\nSyntax: AuthStatusNowhere On|Off\n")
 
 
-@breaks("directives", r"AuthStatusRumour is not registered")
+@breaks("directives", r"AuthStatusRumour is not in directive")
 def _(source, build):
     append(source / "README", "\nSee AuthStatusRumour.\n")
 
@@ -182,9 +206,9 @@ def _(source, build):
     (source / "README").unlink()
 
 
-@breaks("directives", r"directives of ours")
+@breaks("directives", r"directive\.def can be read")
 def _(source, build):
-    (source / "src/httpd/config/directives.c").unlink()
+    (source / "include/authstatus/directive.def").unlink()
 
 
 @breaks("outcomes", r"logon-hours has none")

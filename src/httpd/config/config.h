@@ -55,42 +55,34 @@ typedef struct as_help {
     const char *of_class[AS_CLASS_COUNT];
 } as_help;
 
-/* Every member of a section's configuration, once: type, name, the value that says "not set here". From this list
- * come the struct, its creation and its merging. AuthStatusMap and AuthStatusHelp merge by their own rule. */
-#define AS_SECTION_MEMBERS(X)                                                                                          \
-    X(int, on, AS_UNSET)                                                                                               \
-    X(const as_throttle *, throttle, NULL)                                                                             \
-    X(const as_conditional *, mask, NULL)                                                                              \
-    X(int, disclose, AS_UNSET)                                                                                         \
-    X(const as_conditional *, dialog, NULL)                                                                            \
-    X(apr_interval_time_t, deadline, AS_UNSET)                                                                         \
-    X(apr_interval_time_t, retry_after, AS_UNSET)                                                                      \
-    X(int, uniform_timing, AS_UNSET)                                                                                   \
-    X(const as_url *, url, NULL)                                                                                       \
-    X(const char *, bind_dn, NULL)                                                                                     \
-    X(const char *, bind_password, NULL)                                                                               \
-    X(int, bind_authoritative, AS_UNSET)                                                                               \
-    X(int, deref, AS_UNSET)                                                                                            \
-    X(const char *, remote_user_attribute, NULL)                                                                       \
-    X(int, remote_user_is_dn, AS_UNSET)                                                                                \
-    X(int, initial_bind_as_user, AS_UNSET)                                                                             \
-    X(const ap_regex_t *, initial_bind_regex, NULL)                                                                    \
-    X(const char *, initial_bind_name, NULL)                                                                           \
-    X(int, referrals, AS_UNSET)                                                                                        \
-    X(const char *, client_certificate, NULL)                                                                          \
-    X(const char *, client_key, NULL)                                                                                  \
-    X(int, maps, AS_UNSET)       /* 1: `map` has something in it */                                                    \
-    X(int, helps, AS_UNSET)      /* 1: `help` has */                                                                   \
-    X(int, of_request, AS_UNSET) /* 1: something of it was read for a request (.htaccess), and goes with it */
-
 /* A section: directory, location, files, If, or a server's default. */
 typedef struct as_section {
-#define AS_MEMBER(type, name, unset) type name;
-    AS_SECTION_MEMBERS(AS_MEMBER)
-#undef AS_MEMBER
+#define AS_MEMBER(type, name, unset, identity) type name;
+#include "section.def"
     as_map map;
     as_help help;
 } as_section;
+
+/* as_flag_on(section) and its like: the flag of a section, its default filled in; as_flag_value_on(value): of its
+ * value, which may be AS_UNSET. */
+#define AS_FLAG_On true
+#define AS_FLAG_Off false
+#define AS_FLAG(name, member, identity, where, explain, otherwise, ...)                                                \
+    static inline bool as_flag_value_##member(int value)                                                               \
+    {                                                                                                                  \
+        return value == AS_UNSET ? AS_FLAG_##otherwise : value != 0;                                                   \
+    }                                                                                                                  \
+    static inline bool as_flag_##member(const as_section *section)                                                     \
+    {                                                                                                                  \
+        return as_flag_value_##member(section->member);                                                                \
+    }
+#include "authstatus/directive.def"
+
+/* AuthStatus is On. */
+static inline bool as_section_is_on(const as_section *section)
+{
+    return as_flag_on(section);
+}
 
 /* AuthStatusCache */
 typedef struct as_cache_setting {
@@ -105,39 +97,34 @@ typedef struct as_key {
     apr_size_t length; /* AS_KEY_SIZE or more */
 } as_key;
 
-#define AS_SERVER_MEMBERS(X)                                                                                           \
-    X(int, verify_certificate, AS_UNSET)                                                                               \
-    X(const char *, ca_file, NULL)                                                                                     \
-    X(const char *, client_certificate, NULL)                                                                          \
-    X(const char *, client_key, NULL)                                                                                  \
-    X(int, trusted_mode, AS_UNSET)                                                                                     \
-    X(apr_interval_time_t, connect_timeout, AS_UNSET)                                                                  \
-    X(apr_interval_time_t, operation_timeout, AS_UNSET)                                                                \
-    X(apr_interval_time_t, session_ttl, AS_UNSET_TTL)                                                                  \
-    X(int, in_flight, AS_UNSET)                                                                                        \
-    X(int, breaker_failures, AS_UNSET)                                                                                 \
-    X(apr_interval_time_t, breaker_time, AS_UNSET)                                                                     \
-    X(const as_cache_setting *, cache, NULL)                                                                           \
-    X(apr_interval_time_t, acceptance_time, AS_UNSET)                                                                  \
-    X(apr_interval_time_t, refusal_time, AS_UNSET)                                                                     \
-    X(const as_key *, cache_key, NULL)                                                                                 \
-    X(int, throttles, AS_UNSET) /* 1: a section of this server has an AuthStatusThrottle */                            \
-    X(int, masks, AS_UNSET)     /* set by as_mask_post_config: some section of it masks */
-
 /* LDAPConnectionPoolTTL has a meaning for -1. */
 #define AS_UNSET_TTL (-2)
 
 /* A server or virtual host. */
 typedef struct as_server {
-#define AS_MEMBER(type, name, unset) type name;
-    AS_SERVER_MEMBERS(AS_MEMBER)
-#undef AS_MEMBER
+#define AS_SERVER_MEMBER(type, name, unset, identity) type name;
+#include "section.def"
 } as_server;
 
 void *as_section_create(apr_pool_t *pool, char *path);
 void *as_section_merge(apr_pool_t *pool, void *outer, void *inner);
 void *as_server_create(apr_pool_t *pool, server_rec *s);
 void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
+
+/* What the settings of a directory are made of, and nothing else: the server, and the members of a section that are
+ * OF_DIRECTORY. Equal sources make equal settings. */
+typedef struct as_directory_source {
+    const server_rec *server;
+#define AS_SOURCE_OF_DIRECTORY(type, name) type name;
+#define AS_SOURCE_OF_POLICY(type, name)
+#define AS_MEMBER(type, name, unset, identity) AS_SOURCE_##identity(type, name)
+#include "section.def"
+#undef AS_SOURCE_OF_DIRECTORY
+#undef AS_SOURCE_OF_POLICY
+} as_directory_source;
+
+as_directory_source as_directory_source_of(const as_section *section, const server_rec *server);
+bool as_directory_source_equal(const as_directory_source *one, const as_directory_source *other);
 
 /* From now on sections are created for requests (.htaccess), until the configuration is read again. */
 void as_settings_serve(bool serving);
@@ -147,14 +134,13 @@ const as_section *as_section_of(const request_rec *r);
 const as_server *as_server_of(const server_rec *s);
 
 /* What is in force, defaults filled in. */
-bool as_section_is_on(const as_section *section);
 apr_interval_time_t as_section_deadline(const as_section *section);
 as_policy as_section_policy(const as_section *section, request_rec *r);
 as_dialog as_section_dialog(const as_section *section, request_rec *r);
 const char *as_section_help(const as_section *section, as_outcome outcome); /* URL or NULL */
 
-/* The directory that a section names, or NULL if it has no AuthLDAPURL. Lives as long as `pool`. */
-const as_directory_settings *as_section_directory(const as_section *section, const as_server *server, apr_pool_t *pool);
+/* The settings of the directory that a section names, or NULL if it has no AuthLDAPURL. Live as long as `pool`. */
+const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool);
 
 /* ---- interned.c ---- */
 

@@ -137,72 +137,17 @@ static const char *set_mask(cmd_parms *cmd, void *section, const char *word, con
     return as_argument_conditional(cmd, mask_words, word, condition, &((as_section *)section)->mask);
 }
 
-/* Server, virtual host and directory, but not .htaccess, which must not loosen anything. */
-#define POLICY (RSRC_CONF | ACCESS_CONF)
-#define SECTION_SLOT(member) (void *)APR_OFFSETOF(as_section, member)
-#define SERVER_SLOT(member) (void *)APR_OFFSETOF(as_server, member)
+/* Where a directive may stand, as directive.def names it. SERVER: the setter refuses a virtual host. */
+#define WHERE_SECTIONS (RSRC_CONF | ACCESS_CONF)
+#define WHERE_SERVER RSRC_CONF
+#define WHERE_HOSTS RSRC_CONF
+#define WHERE_OVERRIDE OR_AUTHCFG
+
+#define IN_SECTION(member) (void *)APR_OFFSETOF(as_section, member)
+#define IN_SERVER(member) (void *)APR_OFFSETOF(as_server, member)
 
 const command_rec as_directives[] = {
-    AP_INIT_FLAG("AuthStatus", ap_set_flag_slot, SECTION_SLOT(on), POLICY,
-                 "On: each outcome of an authentication gets the status that HTTP means for it"),
-    AP_INIT_TAKE2("AuthStatusMap", set_map, NULL, POLICY, "an outcome or a class of outcomes, and its status"),
-    AP_INIT_TAKE12("AuthStatusMask", set_mask, NULL, POLICY,
-                   "Off, Forbidden or All: which refusals answer as a missing resource; then \"expr=...\""),
-    AP_INIT_TAKE1("AuthStatusDisclose", as_set_word, (void *)&disclose_slot, POLICY,
-                  "Proven, Always or Never: which outcomes about an account the client may see"),
-    AP_INIT_TAKE12("AuthStatusChallenge", set_challenge, NULL, POLICY,
-                   "Dialog or Quiet: whether a challenge opens a browser's dialog; then \"expr=...\""),
-    AP_INIT_TAKE2("AuthStatusHelp", set_help, NULL, POLICY,
-                  "an outcome or a class of outcomes, and the URL where the person can repair it"),
-    AP_INIT_TAKE1("AuthStatusRetryAfter", set_retry_after, NULL, POLICY, "the Retry-After of 503"),
-    AP_INIT_TAKE1("AuthStatusDeadline", set_deadline, NULL, POLICY,
-                  "all that the directory may take within one request"),
-    AP_INIT_FLAG("AuthStatusUniformTiming", ap_set_flag_slot, SECTION_SLOT(uniform_timing), POLICY,
-                 "On: an unknown user costs the directory the same work as a known one"),
-    AP_INIT_TAKE1("AuthStatusInFlight", set_in_flight, NULL, RSRC_CONF,
-                  "the number of requests of one child that may wait for the directory"),
-    AP_INIT_TAKE2("AuthStatusBreaker", set_breaker, NULL, RSRC_CONF,
-                  "after how many outages in a row a directory server is left alone, and for how long"),
-    AP_INIT_TAKE1("AuthStatusCache", as_set_cache, NULL, RSRC_CONF, "Off, or a socache provider and its arguments"),
-    AP_INIT_TAKE12("AuthStatusCacheTime", as_set_cache_time, NULL, RSRC_CONF,
-                   "how long an acceptance, and a refusal, is remembered"),
-    AP_INIT_TAKE1("AuthStatusCacheKey", as_set_cache_key, NULL, RSRC_CONF,
-                  "a file with the secret that several machines share"),
-    AP_INIT_TAKE123("AuthStatusThrottle", as_set_throttle, NULL, POLICY,
-                    "Off, or a number of failures, a time, and User, Client or Both"),
-
-    AP_INIT_TAKE12("AuthLDAPURL", as_set_url, NULL, OR_AUTHCFG,
-                   "ldap[s]://host[:port][ host...]/base[?attribute[?scope[?filter]]], and NONE, SSL, TLS or STARTTLS"),
-    AP_INIT_TAKE1("AuthLDAPBindDN", ap_set_string_slot, SECTION_SLOT(bind_dn), OR_AUTHCFG,
-                  "the service account that searches for users"),
-    AP_INIT_TAKE1("AuthLDAPBindPassword", as_set_bind_password, NULL, OR_AUTHCFG,
-                  "its password, or exec: and a program that prints it"),
-    AP_INIT_FLAG("AuthLDAPBindAuthoritative", ap_set_flag_slot, SECTION_SLOT(bind_authoritative), OR_AUTHCFG,
-                 "Off: after a refused password the next provider is asked"),
-    AP_INIT_TAKE1("AuthLDAPDereferenceAliases", as_set_word, (void *)&as_deref_slot, OR_AUTHCFG,
-                  "never, searching, finding or always"),
-    AP_INIT_TAKE1("AuthLDAPRemoteUserAttribute", ap_set_string_slot, SECTION_SLOT(remote_user_attribute), OR_AUTHCFG,
-                  "the attribute of the user's entry that becomes REMOTE_USER"),
-    AP_INIT_FLAG("AuthLDAPRemoteUserIsDN", ap_set_flag_slot, SECTION_SLOT(remote_user_is_dn), OR_AUTHCFG,
-                 "On: the DN of the user's entry becomes REMOTE_USER"),
-    AP_INIT_FLAG("AuthLDAPInitialBindAsUser", ap_set_flag_slot, SECTION_SLOT(initial_bind_as_user), OR_AUTHCFG,
-                 "On: the search is made as the user who wants in"),
-    AP_INIT_TAKE2("AuthLDAPInitialBindPattern", as_set_bind_pattern, NULL, OR_AUTHCFG,
-                  "a regular expression for the user name, and the name to bind with"),
-
-    AP_INIT_TAKE23("LDAPTrustedGlobalCert", as_set_global_cert, NULL, RSRC_CONF,
-                   "CA_BASE64, CERT_BASE64 or KEY_BASE64, and a PEM file"),
-    AP_INIT_TAKE23("LDAPTrustedClientCert", as_set_client_cert, NULL, OR_AUTHCFG,
-                   "CERT_BASE64 or KEY_BASE64, and a PEM file"),
-    AP_INIT_TAKE1("LDAPTrustedMode", as_set_server_word, (void *)&as_trusted_mode_slot, RSRC_CONF,
-                  "NONE, SSL, TLS or STARTTLS: for an AuthLDAPURL that names none"),
-    AP_INIT_FLAG("LDAPVerifyServerCert", as_set_verify, NULL, RSRC_CONF,
-                 "Off: any certificate of a directory is taken"),
-    AP_INIT_TAKE1("LDAPConnectionTimeout", as_set_server_seconds, SERVER_SLOT(connect_timeout), RSRC_CONF,
-                  "seconds for the connection to a directory server"),
-    AP_INIT_TAKE1("LDAPTimeout", as_set_server_seconds, SERVER_SLOT(operation_timeout), RSRC_CONF,
-                  "seconds for a search or bind"),
-    AP_INIT_TAKE1("LDAPReferrals", as_set_word, (void *)&as_referrals_slot, OR_AUTHCFG, "On, Off or default"),
-    AP_INIT_TAKE1("LDAPConnectionPoolTTL", as_set_pool_ttl, NULL, RSRC_CONF,
-                  "how long an idle connection is kept; 0: not at all, -1: for ever"),
+#define AS_DIRECTIVE(name, arguments, where, setter, slot, explain, syntax, default, example, help)                    \
+    AP_INIT_##arguments(#name, setter, slot, WHERE_##where, help),
+#include "authstatus/directive.def"
     {.name = NULL}};

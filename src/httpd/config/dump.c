@@ -116,8 +116,8 @@ static void say_disclosure(as_dump *dump)
 static const as_lockout *lockout_of(as_dump *dump)
 {
     static const as_directory_limits limits = {.sessions = 1, .in_flight = 1, .breaker_failures = 1};
-    const as_directory_settings *settings =
-        as_section_directory(dump->section, as_server_of(dump->place->server), dump->pool);
+    const as_directory_source source = as_directory_source_of(dump->section, dump->place->server);
+    const as_directory_settings *settings = as_section_directory(&source, dump->pool);
     const char *name = settings ? as_directory_fingerprint(dump->pool, settings) : NULL;
     as_lockout *lockout;
 
@@ -186,8 +186,8 @@ static void say_throttle(as_dump *dump)
 static void say_directory(as_dump *dump)
 {
     static const char *const security[] = {"without TLS", "ldaps", "StartTLS"};
-    const as_server *server = as_server_of(dump->place->server);
-    const as_directory_settings *settings = as_section_directory(dump->section, server, dump->pool);
+    const as_directory_source source = as_directory_source_of(dump->section, dump->place->server);
+    const as_directory_settings *settings = as_section_directory(&source, dump->pool);
     const char *text = "";
     int i;
 
@@ -202,6 +202,24 @@ static void say_directory(as_dump *dump)
                         settings->bind_dn ? settings->bind_dn : "nobody",
                         in_seconds(dump->pool, as_section_deadline(dump->section)));
     say(dump, "directory", text);
+}
+
+#define AS_FLAG(name, member, identity, where, explain, otherwise, example, label, when_on, when_off, help)            \
+    _Static_assert(sizeof(label) <= sizeof("warning:  "), "the label is longer than its column");                      \
+    static void say_##member(as_dump *dump)                                                                            \
+    {                                                                                                                  \
+        say(dump, label, as_flag_##member(dump->section) ? when_on : when_off);                                        \
+    }
+#include "authstatus/directive.def"
+
+/* Says the flags that are not as they are by default; say_on() has said AuthStatus. */
+static void say_flags(as_dump *dump)
+{
+#define AS_FLAG(name, member, identity, where, explain, otherwise, ...)                                                \
+    if (as_flag_##member(dump->section) != AS_FLAG_##otherwise && strcmp(#name, "AuthStatus") != 0) {                  \
+        say_##member(dump);                                                                                            \
+    }
+#include "authstatus/directive.def"
 }
 
 static void say_sign_in(as_dump *dump)
@@ -363,9 +381,10 @@ static void dump_place(as_dump *dump)
 {
     dump->section = as_sections_section(dump->pool, dump->chain);
     say_where(dump);
-    say(dump, "AuthStatus", as_section_is_on(dump->section) ? "On" : "Off: answers are as httpd has them");
+    say_on(dump);
     say_sign_in(dump);
     say_directory(dump);
+    say_flags(dump);
     if (as_section_is_on(dump->section)) {
         say_statuses(dump);
         say_disclosure(dump);

@@ -16,18 +16,10 @@
 /* A configuration with more of them is served all the same, a little slower. */
 #define MOST 4096
 
-/* Where the values are that a directory is made of. Compared as octets, so there is no hole in it. */
-typedef struct as_origin {
-    const server_rec *server;
-    const as_url *url;
-    const char *bind_dn, *bind_password, *remote_user_attribute, *client_certificate, *client_key;
-    int deref, referrals, uniform_timing, nothing;
-} as_origin;
-
 typedef struct as_interned_node as_interned_node;
 struct as_interned_node {
     const as_interned_node *next;
-    as_origin origin;
+    as_directory_source source;
     as_login_directory named;
 };
 
@@ -53,30 +45,36 @@ void as_interned_child_init(apr_pool_t *pool)
     }
 }
 
-static as_origin origin_of(const as_section *section, const server_rec *server)
+as_directory_source as_directory_source_of(const as_section *section, const server_rec *server)
 {
-    as_origin origin;
+    as_directory_source source = {.server = server};
 
-    memset(&origin, 0, sizeof(origin));
-    origin.server = server;
-    origin.url = section->url;
-    origin.bind_dn = section->bind_dn;
-    origin.bind_password = section->bind_password;
-    origin.remote_user_attribute = section->remote_user_attribute;
-    origin.client_certificate = section->client_certificate;
-    origin.client_key = section->client_key;
-    origin.deref = section->deref;
-    origin.referrals = section->referrals;
-    origin.uniform_timing = section->uniform_timing;
-    return origin;
+#define AS_SOURCE_OF_DIRECTORY(name) source.name = section->name;
+#define AS_SOURCE_OF_POLICY(name)
+#define AS_MEMBER(type, name, unset, identity) AS_SOURCE_##identity(name)
+#include "section.def"
+#undef AS_SOURCE_OF_DIRECTORY
+    return source;
 }
 
-static const as_login_directory *find(const as_origin *origin, size_t place)
+bool as_directory_source_equal(const as_directory_source *one, const as_directory_source *other)
+{
+    bool equal = one->server == other->server;
+
+#define AS_SOURCE_OF_DIRECTORY(name) equal = equal && one->name == other->name;
+#define AS_MEMBER(type, name, unset, identity) AS_SOURCE_##identity(name)
+#include "section.def"
+#undef AS_SOURCE_OF_DIRECTORY
+#undef AS_SOURCE_OF_POLICY
+    return equal;
+}
+
+static const as_login_directory *find(const as_directory_source *source, size_t place)
 {
     const as_interned_node *one;
 
     for (one = atomic_load_explicit(&met.lists[place], memory_order_acquire); one; one = one->next) {
-        if (!memcmp(&one->origin, origin, sizeof(*origin))) {
+        if (as_directory_source_equal(&one->source, source)) {
             return &one->named;
         }
     }
@@ -113,32 +111,32 @@ static const char *scope_of(const server_rec *s, apr_pool_t *pool)
 }
 
 /* False: no memory for its name. */
-static bool make(const as_section *section, const server_rec *server, apr_pool_t *pool, as_login_directory *named)
+static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_directory *named)
 {
-    const as_directory_settings *settings = as_section_directory(section, as_server_of(server), pool);
+    const as_directory_settings *settings = as_section_directory(source, pool);
     as_directory_settings *more;
 
-    if (section->remote_user_attribute) {
+    if (source->remote_user_attribute) {
         more = apr_pmemdup(pool, settings, sizeof(*more));
-        ask_for_remote_user(more, section->remote_user_attribute, pool);
+        ask_for_remote_user(more, source->remote_user_attribute, pool);
         settings = more;
     }
     named->settings = settings;
-    named->scope = scope_of(server, pool);
+    named->scope = scope_of(source->server, pool);
     named->fingerprint = as_directory_fingerprint(pool, settings);
     return named->fingerprint != NULL;
 }
 
 /* Another thread may have been faster: then there are two that are equal. */
-static const as_login_directory *meet(const as_section *section, const as_origin *origin, size_t place)
+static const as_login_directory *meet(const as_directory_source *source, size_t place)
 {
     as_interned_node *one = NULL;
 
     apr_thread_mutex_lock(met.mutex);
     if (met.count < MOST) {
         one = apr_pcalloc(met.pool, sizeof(*one));
-        one->origin = *origin;
-        if (make(section, origin->server, met.pool, &one->named)) {
+        one->source = *source;
+        if (make(source, met.pool, &one->named)) {
             met.count++;
             one->next = atomic_load_explicit(&met.lists[place], memory_order_relaxed);
             atomic_store_explicit(&met.lists[place], one, memory_order_release);
@@ -152,22 +150,22 @@ static const as_login_directory *meet(const as_section *section, const as_origin
 
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section)
 {
+    const as_directory_source source = as_directory_source_of(section, r->server);
     const as_login_directory *known = NULL;
     as_login_directory *own;
 
-    if (!section->url) {
+    if (!source.url) {
         return NULL;
     }
     if (met.pool && section->of_request != 1) {
-        const as_origin origin = origin_of(section, r->server);
-        const size_t place = ((uintptr_t)section->url >> 4 ^ (uintptr_t)section->bind_dn >> 3) % PLACES;
+        const size_t place = ((uintptr_t)source.url >> 4 ^ (uintptr_t)source.bind_dn >> 3) % PLACES;
 
-        known = find(&origin, place);
-        known = known ? known : meet(section, &origin, place);
+        known = find(&source, place);
+        known = known ? known : meet(&source, place);
     }
     if (known) {
         return known;
     }
     own = apr_palloc(r->pool, sizeof(*own));
-    return make(section, r->server, r->pool, own) ? own : NULL;
+    return make(&source, r->pool, own) ? own : NULL;
 }

@@ -16,9 +16,8 @@ void *as_section_create(apr_pool_t *pool, char *path)
     as_section *section = apr_pcalloc(pool, sizeof(*section));
 
     (void)path;
-#define AS_MEMBER(type, name, unset) section->name = unset;
-    AS_SECTION_MEMBERS(AS_MEMBER)
-#undef AS_MEMBER
+#define AS_MEMBER(type, name, unset, identity) section->name = unset;
+#include "section.def"
     section->of_request = serves ? 1 : AS_UNSET;
     return section;
 }
@@ -56,9 +55,8 @@ void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_sectio
     const as_section *outer = outer_section, *inner = inner_section;
     as_section *merged = apr_pcalloc(pool, sizeof(*merged)); /* its padding is compared too, by dump.c */
 
-#define AS_MEMBER(type, name, unset) merged->name = inner->name == unset ? outer->name : inner->name;
-    AS_SECTION_MEMBERS(AS_MEMBER)
-#undef AS_MEMBER
+#define AS_MEMBER(type, name, unset, identity) merged->name = inner->name == unset ? outer->name : inner->name;
+#include "section.def"
     if (inner->maps == 1 && outer->maps == 1) {
         merge_map(&merged->map, &outer->map, &inner->map);
     } else {
@@ -77,9 +75,8 @@ void *as_server_create(apr_pool_t *pool, server_rec *s)
     as_server *server = apr_pcalloc(pool, sizeof(*server));
 
     (void)s;
-#define AS_MEMBER(type, name, unset) server->name = unset;
-    AS_SERVER_MEMBERS(AS_MEMBER)
-#undef AS_MEMBER
+#define AS_SERVER_MEMBER(type, name, unset, identity) server->name = unset;
+#include "section.def"
     return server;
 }
 
@@ -88,9 +85,8 @@ void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host)
     const as_server *outer = main_server, *inner = virtual_host;
     as_server *merged = apr_palloc(pool, sizeof(*merged));
 
-#define AS_MEMBER(type, name, unset) merged->name = inner->name == unset ? outer->name : inner->name;
-    AS_SERVER_MEMBERS(AS_MEMBER)
-#undef AS_MEMBER
+#define AS_SERVER_MEMBER(type, name, unset, identity) merged->name = inner->name == unset ? outer->name : inner->name;
+#include "section.def"
     return merged;
 }
 

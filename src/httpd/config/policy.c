@@ -27,11 +27,6 @@ static apr_interval_time_t time_or_default(apr_interval_time_t value, apr_interv
     return value == AS_UNSET ? otherwise : value;
 }
 
-bool as_section_is_on(const as_section *section)
-{
-    return section->on == 1;
-}
-
 apr_interval_time_t as_section_deadline(const as_section *section)
 {
     return time_or_default(section->deadline, DEFAULT_DEADLINE);
@@ -82,30 +77,30 @@ const char *as_section_help(const as_section *section, as_outcome outcome)
     return url ? url : section->help.of_class[as_outcome_describe(outcome)->of];
 }
 
-const as_directory_settings *as_section_directory(const as_section *section, const as_server *server, apr_pool_t *pool)
+const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool)
 {
+    const as_server *server = as_server_of(source->server);
     as_directory_settings *settings;
 
-    if (!section->url) {
+    if (!source->url) {
         return NULL;
     }
-    settings = apr_pmemdup(pool, &section->url->parsed, sizeof(*settings));
-    if (section->url->security_is_default && server->trusted_mode != AS_UNSET) {
+    settings = apr_pmemdup(pool, &source->url->parsed, sizeof(*settings));
+    if (source->url->security_is_default && server->trusted_mode != AS_UNSET) {
         settings->security = (as_security)server->trusted_mode;
     }
-    settings->deref = or_default(section->deref, LDAP_DEREF_ALWAYS);
-    settings->referrals = (as_referrals)or_default(section->referrals, AS_REFERRALS_DEFAULT);
-    settings->bind_dn = section->bind_dn;
-    settings->bind_password = section->bind_password;
+    settings->deref = or_default(source->deref, LDAP_DEREF_ALWAYS);
+    settings->referrals = (as_referrals)or_default(source->referrals, AS_REFERRALS_DEFAULT);
+    settings->bind_dn = source->bind_dn;
+    settings->bind_password = source->bind_password;
     settings->verify_certificate = server->verify_certificate != 0;
     settings->ca_file = server->ca_file;
-    settings->client_certificate =
-        section->client_certificate ? section->client_certificate : server->client_certificate;
-    settings->client_key = section->client_key ? section->client_key : server->client_key;
+    settings->client_certificate = source->client_certificate ? source->client_certificate : server->client_certificate;
+    settings->client_key = source->client_key ? source->client_key : server->client_key;
     settings->connect_timeout = time_or_default(server->connect_timeout, DEFAULT_CONNECT_TIMEOUT);
     settings->operation_timeout = time_or_default(server->operation_timeout, DEFAULT_OPERATION_TIMEOUT);
     settings->session_ttl = server->session_ttl == AS_UNSET_TTL ? DEFAULT_SESSION_TTL : server->session_ttl;
-    settings->uniform_timing = section->uniform_timing != 0;
+    settings->uniform_timing = as_flag_value_uniform_timing(source->uniform_timing);
     return settings;
 }
 

@@ -21,7 +21,7 @@ static const char *initial_bind_name(request_rec *r, const as_section *section, 
     ap_regmatch_t match[AP_MAX_REG_MATCH];
     const char *name = user;
 
-    if (section->initial_bind_as_user != 1) {
+    if (!as_flag_initial_bind_as_user(section)) {
         return NULL;
     }
     if (section->initial_bind_regex && !ap_regexec(section->initial_bind_regex, user, AP_MAX_REG_MATCH, match, 0)) {
@@ -112,7 +112,7 @@ static bool replace_user(request_rec *r, as_context *context, const as_section *
                 replacement = answer->values[i];
             }
         }
-    } else if (section->remote_user_is_dn == 1) {
+    } else if (as_flag_remote_user_is_dn(section)) {
         replacement = answer->dn;
     } else {
         return true;
@@ -187,12 +187,12 @@ static authn_status tell_when_on(as_context *context, const as_section *section)
     case AS_CLASS_GRANTED:
         return AUTH_GRANTED;
     case AS_CLASS_UNAUTHENTICATED:
-        if (outcome == AS_OUTCOME_UNKNOWN_USER || section->bind_authoritative == 0) {
+        if (outcome == AS_OUTCOME_UNKNOWN_USER || !as_flag_bind_authoritative(section)) {
             return AUTH_USER_NOT_FOUND;
         }
         return AUTH_DENIED;
     case AS_CLASS_REFUSED:
-        if (section->bind_authoritative == 0) {
+        if (!as_flag_bind_authoritative(section)) {
             return AUTH_USER_NOT_FOUND;
         }
         context->final = true;
@@ -226,7 +226,7 @@ static authn_status tell_when_off(request_rec *r, as_context *context, const as_
             return AUTH_GRANTED;
         }
         if (outcome == AS_OUTCOME_UNKNOWN_USER || outcome == AS_OUTCOME_AMBIGUOUS_USER ||
-            section->bind_authoritative == 0) {
+            !as_flag_bind_authoritative(section)) {
             return AUTH_USER_NOT_FOUND;
         }
         return AUTH_DENIED;

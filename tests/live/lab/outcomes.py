@@ -3,10 +3,13 @@
 is written in the tests' own rows, from the contract."""
 import os
 import re
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 SOURCE = Path(os.environ.get("AUTHSTATUS_SOURCE", Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(SOURCE / "tests"))
+import table  # noqa: E402, F401: other tables of the source
 
 Outcome = namedtuple("Outcome", "name of tag level sentence")
 

@@ -111,6 +111,20 @@ def test_policy(dump):
     assert "Pw!" not in text
 
 
+@pytest.mark.parametrize("line, label, said", [
+    ("AuthStatusUniformTiming Off", "timing", "an unknown user costs the directory a search alone"),
+    ("AuthStatusUniformTiming On", "timing", None),
+    ("AuthLDAPBindAuthoritative Off", "providers", "after a refused password the next provider is asked"),
+    ("AuthLDAPRemoteUserIsDN On", "user name", "the DN of the user's entry"),
+    ("AuthLDAPInitialBindAsUser On", "search", "as the user who wants in"),
+])
+def test_flags(dump, line, label, said):
+    """A flag that is not as it is by default is told."""
+    text = dump(f'<Location "/in">\nAuthStatus On\n{line}\n</Location>')
+    found = section(text, '<Location "/in">')
+    assert found.get(label) == (said and [said]), text
+
+
 def test_nothing_to_say(dump):
     """A server without a directive of ours is not told to have a policy."""
     text = dump("<VirtualHost *>\nServerName empty.test\n</VirtualHost>\n<VirtualHost *>\nServerName www.test\n"

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the documents that are made from tables. build/tables writes them, tests/guards/tables.py compares."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import table
+
+
+def wanted(source):
+    """{name: (what it has, what it is to have)} of each document with a part that is made from a table."""
+    source = Path(source)
+    directives = table.directives(source)
+    found = {}
+    for path in [source / "README", *sorted((source / "docs").glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        found[str(path.relative_to(source))] = (text, reference(text, directives))
+    path = source / "docs/mod_authstatus.7"
+    text = path.read_text(encoding="utf-8")
+    found["docs/mod_authstatus.7"] = (text, between(text, "directives", manual_page(directives), '.\\" '))
+    add_missing(found, directives)
+    return found
+
+
+def between(text, name, lines, comment):
+    """`text` with `lines` between its comments "<name>: made by build/tables" and "<name>: end"."""
+    head, foot = f"{comment}{name}: made by build/tables\n", f"{comment}{name}: end\n"
+    before, found, rest = text.partition(head)
+    old, found_end, after = rest.partition(foot)
+    if not found or not found_end:
+        raise LookupError(f"no part {name!r} between {head.strip()!r} and {foot.strip()!r}")
+    return before + head + "".join(f"{line}\n" for line in lines) + foot + after
+
+
+# ---- the reference: a directive's name in the first column, and the slots of httpd's manual under it ----
+
+
+def slots(one):
+    return {"Syntax": f"{one.name} {one.syntax}", "Default": one.default, "Context": table.CONTEXTS[one.where],
+            "Example": f"{one.name} {one.example}"}
+
+
+def reference(text, directives):
+    """`text` with the slots of each directive that it describes as the table has them."""
+    for one in directives:
+        head = re.search(rf"^{one.name}\n(?=    Syntax:)", text, re.MULTILINE)
+        if not head:
+            continue
+        end = text.find("\n\n", head.end())
+        block = text[head.end() : end if end >= 0 else len(text)]
+        for slot, value in slots(one).items():
+            line = f"    {slot + ':':9} {value}"
+            block, count = re.subn(rf"^    {slot}:.*$", lambda _, line=line: line, block, count=1, flags=re.MULTILINE)
+            if not count and slot == "Example":
+                block += f"\n{line}"
+        text = text[: head.end()] + block + text[end:]
+    return text
+
+
+def add_missing(found, directives):
+    """A directive of ours that no document describes gets its slots and its line of help behind the one before it."""
+    before = None
+    for one in (one for one in directives if one.name.startswith("AuthStatus")):
+        head = re.compile(rf"^{one.name}\n(?=    Syntax:)", re.MULTILINE)
+        if not any(head.search(text) for _, text in found.values()):
+            values = slots(one)
+            lines = [one.name, *(f"    {slot + ':':9} {values[slot]}" for slot in ("Syntax", "Default", "Context")),
+                     f"    {one.help}.", f"    {'Example:':9} {values['Example']}", "", ""]
+            for name, (has, text) in found.items():
+                start = re.search(rf"^{before}\n(?=    Syntax:)", text, re.MULTILINE) if before else None
+                if start:
+                    at = text.index("\n\n", start.end()) + 2
+                    found[name] = (has, text[:at] + "\n".join(lines) + text[at:])
+        before = one.name
+
+
+# ---- the manual page, in mdoc(7) ----
+
+
+def mdoc(text):
+    """Lines of text: nothing in them is a macro or an escape."""
+    lines = textwrap.wrap(text.replace("\\", "\\e"), 78, break_long_words=False, break_on_hyphens=False)
+    return [f"\\&{line}" if line[0] in ".'" else line for line in lines]
+
+
+def mdoc_syntax(name, syntax):
+    words = [f".It Cm {name}"]
+    for gap, token in re.findall(r'(\s*)([\[\]|:]|"[^"]*"|[^\s\[\]|":]+)', syntax):
+        if token in "[]":
+            words.append("Oc" if token == "]" else "Oo" if gap else "Ns Oo")
+        elif token == "|":
+            words.append("|")
+        elif token == ":":
+            words.append("Cm \\&: Ns" if words[-1].endswith("Oo") else "Ns Cm \\&: Ns")
+        elif token.startswith('"'):
+            words.append("Cm \\(dq" + token[1:-1] + "\\(dq")
+        else:
+            words.append(f"{'Ar' if token[0].islower() else 'Cm'} {token}")
+    return " ".join(words)
+
+
+def sentence(text):
+    return f"{text[0].upper()}{text[1:]}." if re.match(r"\w+\b[^\[]", text) else f"{text}."
+
+
+def manual_page(directives):
+    lines = []
+    for ours, head, first in (
+        (True, "Directives", "The README describes each at length."),
+        (False, "Directives of mod_authnz_ldap and mod_ldap", "They are read whether or not these modules are loaded."),
+    ):
+        lines += [f".Ss {head}", first, ".Bl -tag -width Ds"]
+        for one in (one for one in directives if one.name.startswith("AuthStatus") == ours):
+            lines += [mdoc_syntax(one.name, one.syntax), *mdoc(sentence(one.help)), ".br", *mdoc(f"Default: {one.default}."),
+                      ".br", *mdoc(f"Context: {table.CONTEXTS[one.where]}.")]
+        lines += [".El"]
+    return lines

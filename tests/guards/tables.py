@@ -1,0 +1,21 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents have from the tables is as build/tables writes it."""
+
+import difflib
+import sys
+
+from guard import HERE, Guard
+
+sys.path.insert(0, str(HERE.parent))
+import documents  # noqa: E402
+import table  # noqa: E402
+
+guard = Guard()
+guard.floor("directives in directive.def", table.directives(guard.source), 32)
+found = documents.wanted(guard.source)
+guard.floor("documents", found, 10)
+for name, (has, wants) in found.items():
+    lines = list(difflib.unified_diff(has.splitlines(), wants.splitlines(), "as it is", "as build/tables writes it", "", "", 0))
+    guard.check(f"{name} has what the tables say", lines[:20])
+guard.end()
