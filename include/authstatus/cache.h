@@ -19,6 +19,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "authstatus/mono.h"
 #include "authstatus/outcome.h"
 
 #define AS_KEY_SIZE 32
@@ -117,7 +118,7 @@ typedef enum as_waited {
 
 /* Never waits, never returns NULL. *leads: you ask, and then call as_single_flight_end, whatever happens; what is
  * forgotten ends with `pool`. Else another one asks, and you call as_single_flight_wait. */
-as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, apr_time_t deadline,
+as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, as_mono deadline,
                                          apr_pool_t *pool, bool *leads);
 /* Waits at most until the deadline given to as_single_flight_begin; the flight is over then. A clock that is set
  * meanwhile does not matter. An outage is handed on only where the other's deadline was not earlier than yours by more

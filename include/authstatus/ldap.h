@@ -11,7 +11,11 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "authstatus/mono.h"
 #include "authstatus/reply.h"
+
+/* Returns the moment that it is. Any thread. */
+as_mono as_mono_now(void);
 
 typedef enum as_security { AS_SECURITY_NONE, AS_SECURITY_SSL, AS_SECURITY_STARTTLS } as_security;
 
@@ -73,6 +77,8 @@ const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settin
 
 /* All directories of a process. */
 typedef struct as_directories as_directories;
+/* One of them. */
+typedef struct as_directory as_directory;
 
 /* To be called once, where there is memory: OpenSSL looks for a digest when it first wants it, and a process in which
  * that failed never finds one again (OpenSSL 3.0). In the parent of all processes, so that no child begins with that
@@ -91,8 +97,8 @@ typedef struct as_query {
     const char *password;     /* UTF-8, not empty; NULL: only find the user's entry */
     const char *initial_bind; /* AuthLDAPInitialBindAsUser: the name that searches, with `password`; else NULL */
     const char *known_dn;     /* where the user's entry was found before: the search is left out; else NULL */
-    bool entered;             /* asked from between as_directories_enter and as_directories_leave */
-    apr_time_t deadline;      /* nothing of this question takes longer, in apr_time_now()'s clock */
+    as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the question takes a slot itself */
+    as_mono deadline;      /* nothing of this question takes longer */
 } as_query;
 
 /* Asks. Always fills in the whole reply; what it points to lives as long as `pool`. Blocks at most until the
@@ -102,18 +108,19 @@ typedef struct as_query {
  * (RFC 4513 5.1.2): an entry without a DN counts as none. */
 void as_directory_query(as_directories *all, const as_query *question, apr_pool_t *pool, as_reply *reply);
 
-/* A place among those of this process that may wait for a directory (limits.in_flight), for one who waits for another's
- * question as well as for one who asks. as_directory_query takes one by itself where the question does not say
- * `entered`. False, and the reply says why: the servers are left alone, the deadline has passed, or all places are
- * taken and no answer has come for a tenth of a second. */
-bool as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
-                          apr_time_t deadline, apr_pool_t *pool, as_reply *reply);
-void as_directories_leave(as_directories *all);
+/* Takes one of the slots of this process for requests that may wait for a directory (limits.in_flight), for one who
+ * waits for another's question as well as for one who asks. as_directory_query takes one by itself where the question
+ * does not say `entered`. Returns the directory, to be given back with as_directories_leave; or NULL, and the reply
+ * says why: the circuits of all its servers are open, the deadline has passed, or all slots are taken and no answer has
+ * come for a tenth of a second. */
+as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
+                                   as_mono deadline, apr_pool_t *pool, as_reply *reply);
+void as_directories_leave(as_directory *entered);
 
 /* Does the directory answer at all? Service bind if there is no session, and a search for the base alone. The reply
  * is that of the last step. */
-void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name,
-                        apr_time_t deadline, apr_pool_t *pool, as_reply *reply);
+void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name, as_mono deadline,
+                        apr_pool_t *pool, as_reply *reply);
 
 /* After how many failures in a row the directory itself locks an account, as far as the account that searches may know.
  */
@@ -126,7 +133,7 @@ typedef struct as_lockout {
 
 /* Asks Active Directory, OpenLDAP's password policies or 389 Directory Server for it, by searches alone. For who looks
  * at a configuration: no login does this. Blocks at most until the deadline; everything lives as long as `pool`. */
-void as_directory_lockout(as_directories *all, const as_directory_settings *settings, apr_time_t deadline,
+void as_directory_lockout(as_directories *all, const as_directory_settings *settings, as_mono deadline,
                           apr_pool_t *pool, as_lockout *lockout);
 
 /* What a server looks like from this process, for the report page. */

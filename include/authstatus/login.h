@@ -44,8 +44,8 @@ typedef struct as_answer {
 /* What the logins of one transaction share: no directory is queried twice for the same, and all queries end at one
  * deadline. Zeroed but for `pool` before the first login. */
 typedef struct as_login_memo {
-    apr_pool_t *pool;    /* outlives redirects and subrequests */
-    apr_time_t deadline; /* for the directory; 0: it was not queried yet */
+    apr_pool_t *pool; /* outlives redirects and subrequests */
+    as_mono deadline; /* for the directory; 0: it was not queried yet */
     const struct as_queried *queried;
 } as_login_memo;
 

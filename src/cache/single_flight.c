@@ -11,7 +11,6 @@
 
 /* Who has no more than that left beyond the leader's deadline takes the leader's outage for his own. */
 #define SAME_DEADLINE INT64_C(100000)
-#define LONGEST_WAIT apr_time_from_sec(24 * 3600)
 
 /* A question under way. Under its shard's lock, but for what does not change. */
 struct as_flight_entry {
@@ -154,14 +153,7 @@ static apr_status_t forgotten(void *data)
     return APR_SUCCESS;
 }
 
-static apr_interval_time_t time_left(apr_time_t deadline)
-{
-    apr_interval_time_t left = deadline - apr_time_now();
-
-    return left < LONGEST_WAIT ? left : LONGEST_WAIT;
-}
-
-as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, apr_time_t deadline,
+as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, as_mono deadline,
                                          apr_pool_t *pool, bool *leads)
 {
     as_single_flight *flight = apr_pcalloc(pool, sizeof *flight);
@@ -170,7 +162,7 @@ as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *s
     as_flight_entry *own;
 
     *flight = (as_single_flight){.memory = memory, .pool = pool, .leads = true};
-    flight->deadline = memory->mono() + time_left(deadline);
+    flight->deadline = deadline;
     *leads = true;
     own = id ? journey_create(memory, id, flight->deadline) : NULL;
     if (!own) {

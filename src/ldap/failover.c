@@ -161,14 +161,6 @@ static void over_servers(as_directory *directory, const as_query *question, as_w
     reply->reason = attempts.count > 1 ? attempts.reasons : reply->reason;
 }
 
-/* The caller's deadline on our clock. What is further away than a day is a mistake, or a clock that was set. */
-static as_mono translate(apr_time_t deadline)
-{
-    apr_interval_time_t left = deadline - apr_time_now();
-
-    return as_mono_now() + (as_mono)(left < apr_time_from_sec(86400) ? left : apr_time_from_sec(86400));
-}
-
 /* False, and the reply says why. Who would be left alone anyway is told so at once, however many wait for others. */
 static bool enter_gate(as_directory *directory, as_mono deadline, as_reply *reply)
 {
@@ -225,36 +217,38 @@ static as_directory *get(as_directories *all, const as_directory_settings *setti
 }
 
 static void ask(as_directories *all, const as_directory_settings *settings, const char *name, const as_query *question,
-                as_work *work, apr_time_t deadline, apr_pool_t *pool, as_reply *reply)
+                as_work *work, as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
-    as_mono end = translate(deadline);
-    as_directory *directory = get(all, settings, name, pool, reply);
+    as_directory *entered = question ? question->entered : NULL;
+    as_directory *directory = entered ? entered : get(all, settings, name, pool, reply);
 
     if (directory) {
         if (settings->security != AS_SECURITY_NONE) {
             as_tls_prepare(directory->tls, directory->settings);
         }
-        ask_in_turn(directory, question, work, end, pool, reply);
-        as_directory_put(directory);
+        ask_in_turn(directory, question, work, deadline, pool, reply);
+        if (!entered) {
+            as_directory_put(directory);
+        }
     }
 }
 
-bool as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
-                          apr_time_t deadline, apr_pool_t *pool, as_reply *reply)
+as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
+                                   as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
-    as_mono end = translate(deadline);
     as_directory *directory = get(all, settings, name, pool, reply);
-    bool entered = directory && enter_gate(directory, end, reply);
 
-    if (directory) {
+    if (directory && !enter_gate(directory, deadline, reply)) {
         as_directory_put(directory);
+        directory = NULL;
     }
-    return entered;
+    return directory;
 }
 
-void as_directories_leave(as_directories *all)
+void as_directories_leave(as_directory *entered)
 {
-    as_limiter_leave(&all->gate);
+    as_limiter_leave(&entered->all->gate);
+    as_directory_put(entered);
 }
 
 void as_directory_query(as_directories *all, const as_query *question, apr_pool_t *pool, as_reply *reply)
@@ -263,8 +257,8 @@ void as_directory_query(as_directories *all, const as_query *question, apr_pool_
         reply);
 }
 
-void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name,
-                        apr_time_t deadline, apr_pool_t *pool, as_reply *reply)
+void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name, as_mono deadline,
+                        apr_pool_t *pool, as_reply *reply)
 {
     ask(all, settings, name, NULL, as_search_bind_probe, deadline, pool, reply);
 }

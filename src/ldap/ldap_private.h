@@ -38,11 +38,6 @@
 
 #include "authstatus/ldap.h"
 
-/* Every wait of this room is measured on a clock that nobody can set: microseconds of CLOCK_MONOTONIC. Wall-clock
- * deadlines of callers are translated once, on the way in. */
-typedef int64_t as_mono;
-#define AS_MONO_SECOND INT64_C(1000000)
-as_mono as_mono_now(void);
 as_mono as_mono_min(as_mono a, as_mono b);
 
 /* Bounds on what is taken from a server. */
@@ -159,8 +154,6 @@ void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answe
 void as_breaker_cancel(as_breaker *breaker, as_pass pass);
 /* How long the server is left alone still; 0: a question may pass. */
 as_mono as_breaker_wait(const as_breaker *breaker, as_mono now);
-
-typedef struct as_directory as_directory;
 
 typedef enum as_kind {
     AS_KIND_SEARCH, /* bound as the service account, and never as anybody else */

@@ -146,10 +146,10 @@ static void read_lockout(const reading *in, const char *base)
     }
 }
 
-void as_directory_lockout(as_directories *all, const as_directory_settings *settings, apr_time_t deadline,
+void as_directory_lockout(as_directories *all, const as_directory_settings *settings, as_mono deadline,
                           apr_pool_t *pool, as_lockout *lockout)
 {
-    reading in = {.deadline = as_mono_now() + (deadline - apr_time_now()), .pool = pool, .lockout = lockout};
+    reading in = {.deadline = deadline, .pool = pool, .lockout = lockout};
     const char *name = as_directory_fingerprint(pool, settings);
     as_directory *directory = name ? as_directory_get(all, settings, name) : NULL;
     as_reply reply;

@@ -13,10 +13,10 @@
 #include "authstatus/ppolicy.h"
 
 /* One deadline for everything that a transaction queries, from its first query on. */
-static apr_time_t deadline_of(as_login_memo *memo, apr_interval_time_t within)
+static as_mono deadline_of(as_login_memo *memo, apr_interval_time_t within)
 {
     if (!memo->deadline) {
-        memo->deadline = apr_time_now() + within;
+        memo->deadline = as_mono_now() + within;
     }
     return memo->deadline;
 }
@@ -79,8 +79,9 @@ typedef struct as_attempt {
     const as_directory_settings *settings;
     const char *fingerprint;
     as_cache_key key;
-    apr_time_t deadline;
-    as_answer *answer; /* from the memo's pool */
+    as_mono deadline;
+    as_directory *entered; /* while it holds a slot */
+    as_answer *answer;     /* from the memo's pool */
 } as_attempt;
 
 static void fill_from_reply(as_answer *answer, const as_reply *reply)
@@ -110,7 +111,7 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .initial_bind = attempt->asked->initial_bind,
                                .known_dn = known_dn,
                                .deadline = attempt->deadline,
-                               .entered = true};
+                               .entered = attempt->entered};
 
     as_directory_query(attempt->login->directories, &question, attempt->pool, reply);
     report_query(attempt->login, attempt->observer, attempt->fingerprint);
@@ -334,12 +335,13 @@ static void report_store(const as_attempt *attempt)
 }
 
 /* Everybody who waits, for the directory or for one who asks it, has a place inside AuthStatusInFlight. */
-static void query_within_limit(const as_attempt *attempt)
+static void query_within_limit(as_attempt *attempt)
 {
     as_reply reply;
 
-    if (!as_directories_enter(attempt->login->directories, attempt->settings, attempt->fingerprint, attempt->deadline,
-                              attempt->pool, &reply)) {
+    attempt->entered = as_directories_enter(attempt->login->directories, attempt->settings, attempt->fingerprint,
+                                            attempt->deadline, attempt->pool, &reply);
+    if (!attempt->entered) {
         fill_from_reply(attempt->answer, &reply);
         return;
     }
@@ -348,7 +350,7 @@ static void query_within_limit(const as_attempt *attempt)
     } else {
         query_directory(attempt);
     }
-    as_directories_leave(attempt->login->directories);
+    as_directories_leave(attempt->entered);
 }
 
 /* ---- entry points ---- */

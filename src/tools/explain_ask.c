@@ -89,7 +89,7 @@ static bool decided_by_credentials(explain_story *story)
     return true;
 }
 
-static void ask_directory(explain_story *story, as_directories *all, apr_time_t deadline)
+static void ask_directory(explain_story *story, as_directories *all, as_mono deadline)
 {
     const explain_wish *wish = story->wish;
     const as_query question = {.settings = &wish->settings,
@@ -115,7 +115,7 @@ static bool is_partial(const explain_story *story)
 }
 
 /* With what is left of the time, from a directory that answered. */
-static void ask_lockout(explain_story *story, as_directories *all, apr_time_t deadline)
+static void ask_lockout(explain_story *story, as_directories *all, as_mono deadline)
 {
     const as_class of = as_outcome_describe(story->finding.outcome)->of;
 
@@ -137,7 +137,7 @@ explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_p
 {
     const as_directory_limits limits = {.sessions = 1};
     explain_story *story = apr_pcalloc(pool, sizeof(*story));
-    const apr_time_t deadline = apr_time_now() + wish->deadline;
+    const as_mono deadline = as_mono_now() + wish->deadline;
     watch seen = {story, tell};
     as_directories *all;
 

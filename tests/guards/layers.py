@@ -28,6 +28,7 @@ INTERFACES = {
     "authstatus/credentials.h": "core",
     "authstatus/diagnostic.h": "core",
     "authstatus/directive.def": "core",
+    "authstatus/mono.h": "core",
     "authstatus/outcome.def": "core",
     "authstatus/outcome.h": "core",
     "authstatus/ppolicy.h": "core",

@@ -27,7 +27,7 @@ static as_single_flight *begin(const as_cache_key *subject, double seconds, bool
 {
     bool leads;
     as_single_flight *flight =
-        as_single_flight_begin(memory, subject, apr_time_now() + (apr_time_t)(seconds * SECOND), pool, &leads);
+        as_single_flight_begin(memory, subject, as_clock_mono() + (as_mono)(seconds * SECOND), pool, &leads);
 
     assert_non_null(flight);
     assert_int_equal(leads, expect_lead);
@@ -109,7 +109,7 @@ static void a_leader_without_an_answer_releases_all(void **state)
     assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_NOTHING);
 
     apr_pool_create(&request, pool);
-    as_single_flight_begin(memory, &alice, apr_time_now() + SECOND, request, &leads);
+    as_single_flight_begin(memory, &alice, as_clock_mono() + SECOND, request, &leads);
     assert_true(leads);
     follower = begin(&alice, 5, false);
     begin(&alice, 5, false);                /* who never waits costs nobody anything */
@@ -142,7 +142,7 @@ static void nobody_waits_beyond_his_deadline(void **state)
 
 static atomic_int asked, answered;
 
-static bool is_answered(const as_cache_key *subject, apr_time_t deadline, apr_pool_t *request)
+static bool is_answered(const as_cache_key *subject, as_mono deadline, apr_pool_t *request)
 {
     as_cached_answer answer = told(AS_OUTCOME_GRANTED);
     as_single_flight *flight;
@@ -176,7 +176,7 @@ static void *many_questions(void *data)
     apr_pool_create(&request, NULL);
     for (int i = 0; i < 200; i++) {
         snprintf(user, sizeof user, "user%d", i / 5);
-        atomic_fetch_add(&answered, is_answered(&subject, apr_time_now() + 20 * SECOND, request));
+        atomic_fetch_add(&answered, is_answered(&subject, as_clock_mono() + 20 * SECOND, request));
         apr_pool_clear(request);
     }
     apr_pool_destroy(request);
@@ -218,7 +218,7 @@ static void *follow(void *data)
 
     (void)data;
     apr_pool_create(&request, NULL);
-    flight = as_single_flight_begin(memory, &alice, apr_time_now() + 10 * SECOND, request, &leads);
+    flight = as_single_flight_begin(memory, &alice, as_clock_mono() + 10 * SECOND, request, &leads);
     atomic_fetch_add(&waiting, !leads);
     atomic_fetch_add(&released, as_single_flight_wait(flight, request, &answer) == AS_WAITED_ANSWER);
     apr_pool_destroy(request);

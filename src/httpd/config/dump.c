@@ -131,7 +131,7 @@ static const as_lockout *lockout_of(as_dump *dump)
     lockout = apr_hash_get(dump->lockouts, name, APR_HASH_KEY_STRING);
     if (!lockout && dump->directories) {
         lockout = apr_pcalloc(dump->pool, sizeof(*lockout));
-        as_directory_lockout(dump->directories, settings, apr_time_now() + as_section_deadline(dump->section),
+        as_directory_lockout(dump->directories, settings, as_mono_now() + as_section_deadline(dump->section),
                              dump->pool, lockout);
         apr_hash_set(dump->lockouts, name, APR_HASH_KEY_STRING, lockout);
     }
