@@ -9,12 +9,13 @@ import struct
 import subprocess
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from every import STATUS, Every, Traffic, is_whole
-from lab.fake import BASE, Fake, hang
+from lab.fake import BASE, Fake, entries, hang
 from lab.httpd import MPMS, SANITIZE, SLACK
 from lab.process import poll
 from lab.slapd import Database
@@ -255,6 +256,38 @@ def test_clock_jumps_while_somebody_waits(every, faults):
     faults.clear()
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
     fake.stop()
+
+
+def test_clock_is_set_back_between_two_questions(start, faults, library):
+    """Of one login: the second provider's directory gets what the first one's left of the deadline."""
+    held = threading.Event()
+
+    def find_nobody(connection, message_id, tag):
+        held.wait(20)
+        entries()(connection, message_id, tag)
+    first, second = Fake({"search": find_nobody}), Fake({"search": hang})
+    aliases = "".join(f'<AuthnProviderAlias authstatus {name}>\nUse Directory "ldap://127.0.0.1:{fake.port}" {BASE}\n'
+                      "</AuthnProviderAlias>\n" for name, fake in (("one", first), ("two", second)))
+    httpd = start(f"AuthStatusDeadline 2s\n{aliases}" + """<Location /in>
+        AuthType Basic
+        AuthName "the lab"
+        AuthBasicProvider one two
+        AuthStatus On
+        Require valid-user
+    </Location>""", preload=library, environment={"FAULTS_FILE": str(faults.path)})
+    httpd.log.expect("AS0051")
+    httpd.log.allow("AH0161[78]")
+    with ThreadPoolExecutor(1) as threads:
+        login = threads.submit(httpd.get, "/in/", login=LOGIN)
+        poll(lambda: first.count("search"), 10, "the first question")
+        faults.set(clock=-3600)
+        held.set()
+        answer = login.result()
+    assert answer.status == 503 and answer.seconds < 2 + SLACK, answer
+    assert second.count("search") == 1
+    httpd.stop()
+    first.stop()
+    second.stop()
 
 
 # -- threads and processes --------------------------------------------------------------------------------------------
