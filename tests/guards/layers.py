@@ -33,6 +33,7 @@ INTERFACES = {
     "authstatus/outcome.h": "core",
     "authstatus/ppolicy.h": "core",
     "authstatus/reply.h": "core",
+    "authstatus/stringprep.h": "core",
     "authstatus/verdict.h": "core",
     "authstatus/ldap.h": "ldap",
     "authstatus/cache.h": "cache",
