@@ -143,20 +143,15 @@ as_outcome as_credentials_check(const char *user, const char *password)
     return is_readable(password) ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
 }
 
-/* Decodes and divides; one octet of the buffer is kept for the NUL. */
-static as_outcome divide(const char *value, char *buffer, size_t size, char **colon)
+/* Decodes and divides; one octet of the buffer is kept for the NUL. *length: of what was decoded. */
+static bool divide(const char *value, char *buffer, size_t size, size_t *length, char **colon)
 {
-    size_t length;
-    if (size == 0 || !decode_base64(value, buffer, size - 1, &length)) {
-        return AS_OUTCOME_MALFORMED_CREDENTIALS;
+    if (size == 0 || !decode_base64(value, buffer, size - 1, length)) {
+        return false;
     }
-    buffer[length] = '\0';
-    *colon = strchr(buffer, ':');
-    if (strlen(buffer) != length || *colon == NULL) {
-        return AS_OUTCOME_MALFORMED_CREDENTIALS;
-    }
-    **colon = '\0';
-    return as_credentials_check(buffer, *colon + 1);
+    buffer[*length] = '\0';
+    *colon = memchr(buffer, ':', *length);
+    return *colon != NULL;
 }
 
 as_outcome as_credentials_read(const char *header, char *buffer, size_t size, const char **user, const char **password)
@@ -168,7 +163,12 @@ as_outcome as_credentials_read(const char *header, char *buffer, size_t size, co
         return AS_OUTCOME_NO_CREDENTIALS;
     }
     char *colon = NULL;
-    as_outcome outcome = divide(value, buffer, size, &colon);
+    size_t length = 0;
+    as_outcome outcome = AS_OUTCOME_MALFORMED_CREDENTIALS;
+    if (divide(value, buffer, size, &length, &colon) && strlen(buffer) == length) {
+        *colon = '\0';
+        outcome = as_credentials_check(buffer, colon + 1);
+    }
     if (outcome != AS_OUTCOME_GRANTED) {
         wipe(buffer, size);
         return outcome;
@@ -176,4 +176,17 @@ as_outcome as_credentials_read(const char *header, char *buffer, size_t size, co
     *user = buffer;
     *password = colon + 1;
     return AS_OUTCOME_GRANTED;
+}
+
+as_outcome as_credentials_find(const char *header, char *buffer, size_t size)
+{
+    const char *value = header == NULL ? NULL : basic_value(header);
+    char *colon = NULL;
+    size_t length = 0;
+    bool found = value != NULL && divide(value, buffer, size, &length, &colon);
+    wipe(buffer, size);
+    if (value == NULL) {
+        return AS_OUTCOME_NO_CREDENTIALS;
+    }
+    return found ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
 }

@@ -320,7 +320,7 @@ static int go_as_missing(request_rec *r, as_context *context, const as_snapshot 
         transaction->finding = before->finding;
         transaction->verdict = before->verdict;
         transaction->help = before->help;
-        transaction->challenge = before->challenge;
+        transaction->challenges = before->challenges;
         transaction->truth = truth;
         set_path(r, context->mask->as);
         status = ap_process_request_internal(r);

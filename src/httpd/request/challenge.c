@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * WWW-Authenticate and Proxy-Authenticate (RFC 9110 11.6.1, 11.7.1): a 401 or 407 has one, no other answer does.
+ * WWW-Authenticate and Proxy-Authenticate (RFC 9110 11.6.1, 11.7.1): a 401 or 407 has those that its module makes, no
+ * other answer has any.
  */
 #include "request.h"
 
@@ -30,63 +31,66 @@ static const char *realm(request_rec *r)
     return ap_escape_quotes(r->pool, name ? name : "");
 }
 
-/* What the module of the AuthType would ask for; for one that asks in a page (mod_auth_form) a scheme of its own name:
- * no browser opens a dialog for a scheme that it does not know. */
-static const char *ask_module(request_rec *r)
+/* Makes the module of the AuthType add its challenge, where it has made none: that of Basic is known, others make their
+ * own. One that asks by a page (mod_auth_form, mod_auth_openidc) has no challenge, and none is invented for it: no
+ * client would know what to do with it. */
+static void ask_module(request_rec *r, apr_array_header_t *challenges)
 {
-    const char *type = ap_auth_type(r), *value;
+    const char *type = ap_auth_type(r);
 
     if (!type || !ap_cstr_casecmp(type, "Basic") || !ap_cstr_casecmp(type, "None")) {
-        return apr_psprintf(r->pool, "Basic realm=\"%s\"", realm(r));
+        APR_ARRAY_PUSH(challenges, const char *) = apr_psprintf(r->pool, "Basic realm=\"%s\"", realm(r));
+    } else {
+        ap_note_auth_failure(r);
     }
-    ap_note_auth_failure(r);
-    value = apr_table_get(r->err_headers_out, header_name(r));
-    return value ? value : apr_psprintf(r->pool, "%s realm=\"%s\"", type, realm(r));
 }
 
-typedef struct as_challenge_list {
-    request_rec *r;
-    as_dialog dialog;
-    const char *value;
-} as_challenge_list;
-
-/* Adds one challenge, with what Basic lacks (RFC 7617 2.1), or under a scheme without a dialog. */
-static int add(void *data, const char *name, const char *value)
+/* Adds a field's value to a list. A field that is there more than once stays more than one field: a browser may know
+ * the first scheme of each line alone. */
+static int collect(void *challenges, const char *name, const char *value)
 {
-    as_challenge_list *list = data;
-    apr_pool_t *pool = list->r->pool;
-    bool basic = !strncasecmp(value, "Basic", 5) && (apr_isspace(value[5]) || !value[5]);
-
     (void)name;
-    if (basic && !ap_strcasestr(value, "charset=")) {
-        value = apr_pstrcat(pool, value, value[5] ? "," : "", " charset=\"UTF-8\"", NULL);
-    }
-    if (list->dialog == AS_CHALLENGE_QUIET && *value) {
-        value = apr_pstrcat(pool, "x", value, NULL);
-    }
-    list->value = list->value ? apr_pstrcat(pool, list->value, ", ", value, NULL) : value;
+    APR_ARRAY_PUSH((apr_array_header_t *)challenges, const char *) = value;
     return 1;
 }
 
-const char *as_challenge_set(request_rec *r, bool wanted, as_dialog dialog)
+/* One challenge as it is sent: with what Basic lacks (RFC 7617 2.1), or under a scheme without a dialog. */
+static const char *adapt(apr_pool_t *pool, const char *value, as_dialog dialog)
 {
-    as_challenge_list list = {r, dialog, NULL};
+    const bool basic = !strncasecmp(value, "Basic", 5) && (apr_isspace(value[5]) || !value[5]);
 
-    if (wanted) {
-        /* A field that is there more than once is there once in each line: modules add, they do not merge. */
-        apr_table_do(add, &list, r->err_headers_out, header_name(r), NULL);
-        if (!list.value) {
-            add(&list, NULL, ask_module(r));
-        }
+    if (basic && !ap_strcasestr(value, "charset=")) {
+        value = apr_pstrcat(pool, value, value[5] ? "," : "", " charset=\"UTF-8\"", NULL);
     }
-    as_challenge_restore(r, list.value);
-    return list.value;
+    return dialog == AS_CHALLENGE_QUIET && *value ? apr_pstrcat(pool, "x", value, NULL) : value;
 }
 
-void as_challenge_restore(request_rec *r, const char *value)
+const apr_array_header_t *as_challenge_set(request_rec *r, bool wanted, as_dialog dialog)
 {
+    apr_array_header_t *challenges = apr_array_make(r->pool, 2, sizeof(const char *));
+    int i;
+
+    if (wanted) {
+        apr_table_do(collect, challenges, r->err_headers_out, header_name(r), NULL);
+        if (!challenges->nelts) {
+            ask_module(r, challenges);
+            apr_table_do(collect, challenges, r->err_headers_out, header_name(r), NULL);
+        }
+        for (i = 0; i < challenges->nelts; i++) {
+            const char **value = &APR_ARRAY_IDX(challenges, i, const char *);
+            *value = adapt(r->pool, *value, dialog);
+        }
+    }
+    as_challenge_restore(r, challenges);
+    return challenges;
+}
+
+void as_challenge_restore(request_rec *r, const apr_array_header_t *challenges)
+{
+    int i;
+
     forget(r);
-    if (value) {
-        apr_table_setn(r->err_headers_out, header_name(r), value);
+    for (i = 0; challenges && i < challenges->nelts; i++) {
+        apr_table_addn(r->err_headers_out, header_name(r), APR_ARRAY_IDX(challenges, i, const char *));
     }
 }

@@ -23,7 +23,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     }
     if (as_transaction_is_refused(transaction)) {
         /* Nothing of an error page's own failure may show in the headers of the first one. */
-        as_challenge_restore(r, transaction->challenge);
+        as_challenge_restore(r, transaction->challenges);
         return as_mask_decided(r, context, &verdict);
     }
     as_decide_record(transaction, finding, &verdict);
@@ -31,7 +31,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     if (!verdict.status) {
         return OK;
     }
-    transaction->challenge = as_challenge_set(r, verdict.challenge, as_section_dialog(section, r));
+    transaction->challenges = as_challenge_set(r, verdict.challenge, as_section_dialog(section, r));
     if (verdict.retry_after >= 0) {
         apr_table_setn(r->err_headers_out, "Retry-After", apr_ltoa(transaction->pool, verdict.retry_after));
     }

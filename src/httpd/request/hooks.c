@@ -108,11 +108,6 @@ int as_hook_force_authn(request_rec *r)
 
 /* ---- authentication ---- */
 
-static const char *authorization(const request_rec *r)
-{
-    return apr_table_get(r->headers_in, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authorization" : "Authorization");
-}
-
 static bool auth_type_is(request_rec *r, const char *type)
 {
     const char *configured = ap_auth_type(r);
@@ -120,29 +115,27 @@ static bool auth_type_is(request_rec *r, const char *type)
     return configured && !ap_cstr_casecmp(configured, type);
 }
 
-/* Basic credentials that no module can make sense of are answered before one tries: mod_auth_basic would take what it
- * can read of them, if only an empty name, for a user. Another scheme is another module's. */
+/* Judges a header of the Basic scheme that no provider could read, before mod_auth_basic takes what it can read of it
+ * for a user. What is within the credentials is for the provider that is asked to judge: a password file may hold names
+ * that are no UTF-8. Another scheme is another module's. */
 static bool unreadable(request_rec *r, as_outcome *outcome)
 {
-    const char *header = authorization(r), *user, *password;
+    const char *header = as_authorization_of(r);
     apr_size_t size;
-    char *buffer;
 
     if (!header || !auth_type_is(r, "Basic") || strncasecmp(header, "Basic", 5) ||
         (header[5] && !apr_isspace(header[5]))) {
         return false;
     }
     size = strlen(header) + 1;
-    buffer = apr_palloc(r->pool, size);
-    *outcome = as_credentials_read(header, buffer, size, &user, &password);
-    memset(buffer, 0, size);
-    return *outcome == AS_OUTCOME_MALFORMED_CREDENTIALS || *outcome == AS_OUTCOME_NO_CREDENTIALS;
+    *outcome = as_credentials_find(header, apr_palloc(r->pool, size), size);
+    return *outcome != AS_OUTCOME_GRANTED;
 }
 
 /* Were credentials sent in the scheme that is asked for? A module that read them has set r->user. */
 static bool credentials_were_sent(request_rec *r)
 {
-    const char *header = authorization(r), *type = ap_auth_type(r);
+    const char *header = as_authorization_of(r), *type = ap_auth_type(r);
     apr_size_t length = type ? strlen(type) : 0;
 
     return r->user || (header && length && !strncasecmp(header, type, length) && header[length] == ' ');

@@ -10,6 +10,7 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <http_core.h>
 
 #include "authstatus/credentials.h"
 
@@ -134,6 +135,23 @@ static void find_without_directory(as_context *context, as_outcome outcome, cons
     context->reason = reason;
 }
 
+/* mod_auth_basic ends what it decodes at the first NUL, so the octets that were sent are judged, where they are known.
+ */
+static as_outcome check_credentials(request_rec *r, const char *user, const char *password)
+{
+    const char *header = as_authorization_of(r), *type = ap_auth_type(r), *sent_user, *sent_password;
+    as_outcome outcome = AS_OUTCOME_NO_CREDENTIALS;
+
+    if (header && type && !ap_cstr_casecmp(type, "Basic")) {
+        const apr_size_t size = strlen(header) + 1;
+        char *buffer = apr_palloc(r->pool, size);
+
+        outcome = as_credentials_read(header, buffer, size, &sent_user, &sent_password);
+        memset(buffer, 0, size);
+    }
+    return outcome == AS_OUTCOME_MALFORMED_CREDENTIALS ? outcome : as_credentials_check(user, password);
+}
+
 static void find(request_rec *r, as_context *context, const as_section *section, const char *user, const char *password)
 {
     const as_login_directory *directory = as_intern_directory(r, section);
@@ -144,7 +162,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
                                 .client = r->useragent_ip,
                                 .throttle = section->throttle,
                                 .deadline = as_section_deadline(section)};
-    as_outcome outcome = as_credentials_check(user, password);
+    as_outcome outcome = check_credentials(r, user, password);
     const as_answer *answer;
 
     context->found = true;

@@ -28,8 +28,8 @@ struct as_transaction {
     bool decided;       /* `finding`, `verdict` and `server` hold; a denial stays, a grant may still become one */
     as_finding finding;
     as_verdict verdict;
-    const char *help;      /* AuthStatusHelp's URL for what is shown, or NULL */
-    const char *challenge; /* the value of the challenge that was sent with it, or NULL */
+    const char *help;                     /* AuthStatusHelp's URL for what is shown, or NULL */
+    const apr_array_header_t *challenges; /* that were sent with it, or NULL */
     const as_transaction
         *truth; /* of a masked answer: what was decided, while the rest is as a missing resource has it */
 };
@@ -65,6 +65,9 @@ as_transaction *as_transaction_peek(const request_rec *r);
 /* httpd sends the first error of an transaction, whatever becomes of its ErrorDocument. */
 bool as_transaction_is_refused(const as_transaction *transaction);
 
+/* The value of Authorization, or of Proxy-Authorization for a forward proxy; NULL: not sent. */
+const char *as_authorization_of(const request_rec *r);
+
 /* ---- provider.c ---- */
 
 extern const authn_provider as_provider;
@@ -98,11 +101,11 @@ int as_chain_run(request_rec *r, as_context *context, as_phase phase);
 
 /* ---- challenge.c ---- */
 
-/* Makes the answer of `r` carry a challenge (RFC 9110 11.6.1) or none, in the form that `dialog` asks for. Returns the
- * value that is sent, or NULL. */
-const char *as_challenge_set(request_rec *r, bool wanted, as_dialog dialog);
-/* Puts a challenge back that was sent for an earlier request of the transaction; NULL: none. */
-void as_challenge_restore(request_rec *r, const char *value);
+/* Makes the answer of `r` carry challenges (RFC 9110 11.6.1) or none, in the form that `dialog` asks for: each field
+ * that a module made as a field of its own. Returns their values (const char *), from the request's pool. */
+const apr_array_header_t *as_challenge_set(request_rec *r, bool wanted, as_dialog dialog);
+/* Restores the challenges that were sent for an earlier request of the transaction; NULL: none. */
+void as_challenge_restore(request_rec *r, const apr_array_header_t *challenges);
 
 /* ---- log.c, publish.c, decide.c ---- */
 

@@ -58,3 +58,8 @@ bool as_transaction_is_refused(const as_transaction *transaction)
 {
     return transaction->decided && transaction->verdict.status;
 }
+
+const char *as_authorization_of(const request_rec *r)
+{
+    return apr_table_get(r->headers_in, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authorization" : "Authorization");
+}
