@@ -44,7 +44,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     }
     if (!as_directories_prepare(ptemp)) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0098: OpenSSL has no SHA-256 here");
+        AS_LOG_SERVER(0098, APR_ENOMEM, s);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (as_log_post_config(s) != APR_SUCCESS) {
@@ -61,7 +61,7 @@ static void child_init(apr_pool_t *pool, server_rec *s)
     as_chain_child_init();
     if (!as_process_child_init(pool, s)) {
         /* Another takes its place. */
-        ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "AS0097: no memory for a child to begin with: it ends");
+        AS_LOG_SERVER(0097, APR_ENOMEM, s);
         exit(APEXIT_CHILDSICK);
     }
     as_server_stats_child_init(pool);

@@ -20,12 +20,16 @@ def wanted(source):
     text = path.read_text(encoding="utf-8")
     found["docs/mod_authstatus.7"] = (text, between(text, "directives", manual_page(directives), '.\\" '))
     add_missing(found, directives)
+    name = "docs/log-tags.md"
+    has, text = found[name]
+    found[name] = (has, between(between(text, "used", tag_rows(table.tags(source)[0]), "<!-- ", " -->"), "retired",
+                                tag_rows(table.tags(source)[1]), "<!-- ", " -->"))
     return found
 
 
-def between(text, name, lines, comment):
+def between(text, name, lines, comment, end=""):
     """`text` with `lines` between its comments "<name>: made by build/tables" and "<name>: end"."""
-    head, foot = f"{comment}{name}: made by build/tables\n", f"{comment}{name}: end\n"
+    head, foot = f"{comment}{name}: made by build/tables{end}\n", f"{comment}{name}: end{end}\n"
     before, found, rest = text.partition(head)
     old, found_end, after = rest.partition(foot)
     if not found or not found_end:
@@ -73,6 +77,18 @@ def add_missing(found, directives):
                     at = text.index("\n\n", start.end()) + 2
                     found[name] = (has, text[:at] + "\n".join(lines) + text[at:])
         before = one.name
+
+
+# ---- the register of log tags ----
+
+
+def tag_rows(tags):
+    """What varies in a line is shown as "..."."""
+    def line(text):
+        return re.sub(r"(%[-0-9.*]*[a-z]+)+", "...", text).replace("|", "\\|")
+
+    rows = [f"| {one.tag} | {one.level or '-'} | {line(one.line)} |" for one in sorted(tags)]
+    return ["| tag | level | line |", "| --- | --- | --- |", *rows] if rows else ["None yet."]
 
 
 # ---- the manual page, in mdoc(7) ----

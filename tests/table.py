@@ -6,13 +6,25 @@ from collections import namedtuple
 from pathlib import Path
 
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|/\*.*?\*/|//[^\n]*|[(),]|[^\s"(),]+|\s+', re.DOTALL)
+OUTCOMES = "include/authstatus/outcome.def"
+LEVELS = {"EMERG": "emerg", "CRIT": "crit", "ERR": "error", "err": "error", "WARNING": "warn", "warn": "warn",
+          "NOTICE": "notice", "INFO": "info", "info": "info", "DEBUG": "debug", "debug": "debug"}
+LEVELS |= {f"TRACE{number}": f"trace{number}" for number in range(1, 9)}
 CONTEXTS = {
     "SECTIONS": "server config, virtual host, directory",
     "SERVER": "server config",
     "HOSTS": "server config, virtual host",
     "OVERRIDE": "directory, .htaccess",
 }
+Outcome = namedtuple("Outcome", "id name of tag level sentence")
+Class = namedtuple("Class", "id name status")
+Tag = namedtuple("Tag", "tag level line")
 Directive = namedtuple("Directive", "name arguments where explain syntax default example help")
+
+
+def joined(parts):
+    """Strings as C joins them; a macro between them is the letters of a format (APR_UINT64_T_FMT)."""
+    return "".join(re.sub(r"\\(.)", r"\1", part[1:-1]) if part.startswith('"') else "lu" for part in parts)
 
 
 def arguments(text, start):
@@ -22,8 +34,7 @@ def arguments(text, start):
     for match in TOKEN.finditer(text, start):
         token = match.group()
         if depth == 0 and token in ",)":
-            strings = [part for part in parts if part.startswith('"')]
-            found.append("".join(re.sub(r"\\(.)", r"\1", part[1:-1]) for part in strings) if strings else " ".join(parts))
+            found.append(joined(parts) if any(part.startswith('"') for part in parts) else " ".join(parts))
             parts = []
             if token == ")":
                 return found
@@ -50,3 +61,20 @@ def directives(source):
     for name, _, _, where, explain, default, example, _, _, _, summary in rows(path, "AS_FLAG"):
         found[name] = Directive(name, "FLAG", where, explain, "On|Off", f"{name} {default}", example, summary)
     return sorted(found.values(), key=lambda one: re.search(rf"^AS_\w+\({one.name},", text, re.MULTILINE).start())
+
+
+def classes(source):
+    return [Class(identifier, name, int(status)) for identifier, name, status in rows(Path(source) / OUTCOMES, "AS_CLASS")]
+
+
+def outcomes(source):
+    """All outcomes, in the order of the enum; `of` is the id of a class."""
+    return [Outcome(*row[:3], f"AS{row[3]}", *row[4:]) for row in rows(Path(source) / OUTCOMES, "AS_OUTCOME")]
+
+
+def tags(source):
+    """(used, retired): the register of log tags. Outcomes' tags are among the used ones."""
+    path = Path(source) / "include/authstatus/tag.def"
+    used = [Tag(one.tag, LEVELS[one.level], f"{one.name}, ...") for one in outcomes(source)]
+    used += [Tag(f"AS{number}", LEVELS[level], line) for number, level, line in rows(path, "AS_TAG")]
+    return used, [Tag(f"AS{number}", "", what) for number, what in rows(path, "AS_TAG_RETIRED")]

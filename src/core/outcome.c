@@ -14,7 +14,7 @@
 
 static const as_outcome_info outcomes[] = {
 #define AS_OUTCOME(id, name, class_id, tag, level, sentence)                                                           \
-    {name, AS_CLASS_##class_id, tag, AS_LEVEL_##level, sentence},
+    {name, AS_CLASS_##class_id, "AS" #tag, AS_LEVEL_##level, sentence},
 #include "authstatus/outcome.def"
 };
 

@@ -8,12 +8,8 @@ directive of ours, the table has. What stands in the slots is the business of ta
 """
 
 import re
-import sys
 
-from guard import HERE, Guard, without_comments
-
-sys.path.insert(0, str(HERE.parent))
-import table  # noqa: E402
+from guard import Guard, table, without_comments
 
 guard = Guard()
 guard.text("include", "authstatus", "directive.def")

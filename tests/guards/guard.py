@@ -16,6 +16,9 @@ import sys
 
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import documents  # noqa: E402, F401: for the guards
+import table  # noqa: E402
 
 
 class Guard:
@@ -95,15 +98,9 @@ def nm(*arguments):
 
 def outcome_table(guard):
     """Of outcome.def: {class ID: (name, status)} and {outcome name: (class ID, tag)}."""
-    table = without_comments(guard.text("include", "authstatus", "outcome.def"))
-    classes = {
-        identifier: (name, int(status))
-        for identifier, name, status in re.findall(r'AS_CLASS\((\w+),\s*"([^"]+)",\s*(\d+)\)', table)
-    }
-    outcomes = {
-        name: (class_id, tag)
-        for name, class_id, tag in re.findall(r'AS_OUTCOME\(\w+,\s*"([^"]+)",\s*(\w+),\s*"([^"]+)"', table)
-    }
+    guard.text("include", "authstatus", "outcome.def")
+    classes = {one.id: (one.name, one.status) for one in table.classes(guard.source)}
+    outcomes = {one.name: (one.of, one.tag) for one in table.outcomes(guard.source)}
     guard.floor("classes in outcome.def", classes, 7)
     guard.floor("outcomes in outcome.def", outcomes, 29)
     return classes, outcomes

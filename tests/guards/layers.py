@@ -39,6 +39,7 @@ INTERFACES = {
     "authstatus/cache.h": "cache",
     "authstatus/login.h": "login",
     "authstatus/outages.h": "cache",
+    "authstatus/tag.def": "httpd",
     "mod_authstatus.h": "httpd",
 }
 # The LDAP client returns replies and knows nothing of what they mean.

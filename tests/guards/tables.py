@@ -3,13 +3,8 @@
 """What the documents have from the tables is as build/tables writes it."""
 
 import difflib
-import sys
 
-from guard import HERE, Guard
-
-sys.path.insert(0, str(HERE.parent))
-import documents  # noqa: E402
-import table  # noqa: E402
+from guard import Guard, documents, table
 
 guard = Guard()
 guard.floor("directives in directive.def", table.directives(guard.source), 32)

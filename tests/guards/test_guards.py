@@ -232,19 +232,49 @@ def _(source, build):
     (source / "include/authstatus/outcome.def").unlink()
 
 
-@breaks("tags", r"AS0015: .*,")
+@breaks("tags", r"AS0015: it is")
 def _(source, build):
-    append(source / "src/httpd/report.c", 'static const char *again = "AS0015: once more";\n')
+    substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0015,")
 
 
-@breaks("tags", r"report\.c:\d+: 'no tag'")
+@breaks("tags", r"AS0070: it is")
 def _(source, build):
-    append(source / "src/httpd/report.c", 'ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "no tag");\n')
+    substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,.*", r'\g<0>\nAS_TAG_RETIRED(0070, "what it said")')
 
 
-@breaks("tags", r"tags")
+@breaks("tags", r"AS0099 stands before AS0080")
+def _(source, build):
+    substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0099,")
+
+
+@breaks("tags", r"log\.c:\d+: AS0015")
+def _(source, build):
+    append(source / "src/httpd/request/log.c", 'static const char *again = "AS0015: once more";\n')
+
+
+@breaks("tags", r"log\.c:\d+: 'no tag'")
+def _(source, build):
+    append(source / "src/httpd/request/log.c", 'ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "no tag");\n')
+
+
+@breaks("tags", r"# AS0099")
+def _(source, build):
+    append(source / "include/authstatus/tag.def", 'AS_TAG(0099, ERR, "nobody logs it")\n')
+
+
+@breaks("tags", r"README: AS0099 is not")
+def _(source, build):
+    append(source / "README", "\nSee AS0099.\n")
+
+
+@breaks("tags", r"outcomes in outcome\.def")
 def _(source, build):
     substitute(source / "include/authstatus/outcome.def", r"(?s)\A.*", "")
+
+
+@breaks("tables", r"\+\| AS0099 \| error \| a new line of \.\.\. \|")
+def _(source, build):
+    append(source / "include/authstatus/tag.def", 'AS_TAG(0099, ERR, "a new line of %s")\n')
 
 
 @breaks("sizes", r"outcome\.c has \d{3}")

@@ -176,8 +176,7 @@ int as_relogin_handler(request_rec *r)
         return HTTP_BAD_REQUEST;
     }
     if (!ap_auth_name(r)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "AS0093: " HANDLER " needs AuthName, the one of the places that people sign in to: %s", r->uri);
+        AS_LOG_REQUEST(0093, 0, r, HANDLER, r->uri);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");

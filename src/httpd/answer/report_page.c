@@ -77,8 +77,7 @@ int as_report_handler(request_rec *r)
         return HTTP_METHOD_NOT_ALLOWED;
     }
     if (is_open_to_strangers(r)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "AS0090: the report page is not shown: anybody could see it; protect it by Require");
+        AS_LOG_REQUEST(0090, 0, r);
         return HTTP_FORBIDDEN;
     }
     ap_discard_request_body(r);
@@ -176,9 +175,7 @@ static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_re
         const apr_array_header_t *chain = as_sections_chain(pool, places, place);
 
         if (!place->inherited && as_sections_report(chain) && !as_sections_require(chain)) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                         "AS0091: %s (%s): nothing protects the report page, so it will not be shown; use Require",
-                         as_section_name(pool, place), as_section_source(pool, place));
+            AS_LOG_SERVER(0091, 0, s, as_section_name(pool, place), as_section_source(pool, place));
         }
     }
 }
@@ -189,8 +186,7 @@ int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     apr_status_t status = as_server_stats_post_config(pconf);
 
     if (status != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, status, s,
-                     "AS0092: no shared memory: the report page will show no directory servers");
+        AS_LOG_SERVER(0092, status, s);
     }
     for (each = s; each; each = each->next) {
         warn_where_open(ptemp, s, each);

@@ -26,6 +26,8 @@ extern module AP_MODULE_DECLARE_DATA authstatus_module;
 APLOG_USE_MODULE(authstatus);
 #endif
 
+#include "log_tags.h"
+
 /* ---- merge.c, policy.c ---- */
 
 #define AS_UNSET (-1)

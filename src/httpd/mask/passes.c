@@ -65,8 +65,7 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     (void)plog;
     (void)ptemp;
     if (status != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, status, NULL,
-                     "AS0096: no random octets for the names of missing resources");
+        AS_LOG_SERVER(0096, status, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     for (; s; s = s->next) {

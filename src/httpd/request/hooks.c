@@ -212,8 +212,7 @@ int as_hook_authn(request_rec *r)
     status = authenticate(r, context);
     if (status == DECLINED && !context->found) {
         /* To decline here would make httpd run the chain again, to the same end. */
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AS0070: no module authenticates here: AuthType %s, %s",
-                      ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
+        AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return judge_authn(r, context, status);

@@ -95,7 +95,7 @@ apr_status_t as_log_post_config(server_rec *s)
     if (status == APR_SUCCESS) {
         outages = kept;
     } else {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0095: no shared memory");
+        AS_LOG_SERVER(0095, status, s);
     }
     return status;
 }
@@ -121,10 +121,9 @@ void as_log_answered(const request_rec *r, const as_answer *answer)
     }
     while (as_outages_answered(outages, answer->fingerprint, as_outages_clock(), &end)) {
         /* Of no client, and at the level that httpd shows by itself: whoever saw it begin is to see it end. */
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
-                     "AS0094: %s is over: %s answers; %" APR_UINT64_T_FMT " request%s met it from %s to %s",
-                     as_outcome_describe(end.outcome)->name, answer->server, (apr_uint64_t)end.failures,
-                     end.failures == 1 ? "" : "s", time_of(r->pool, end.first), time_of(r->pool, end.last));
+        AS_LOG_SERVER(0094, 0, r->server, as_outcome_describe(end.outcome)->name, answer->server,
+                      (apr_uint64_t)end.failures, end.failures == 1 ? "" : "s", time_of(r->pool, end.first),
+                      time_of(r->pool, end.last));
     }
 }
 

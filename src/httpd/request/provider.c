@@ -47,10 +47,9 @@ static void log_store(void *data, bool down)
     const request_rec *r = data;
 
     if (down) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "AS0084: the store of AuthStatusCache does not answer; logins go to the directory");
+        AS_LOG_REQUEST(0084, 0, r);
     } else {
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "AS0085: the store of AuthStatusCache answers again");
+        AS_LOG_REQUEST(0085, 0, r);
     }
 }
 

@@ -284,19 +284,17 @@ int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     apr_pool_cleanup_register(pconf, &shared, end_store, apr_pool_cleanup_null);
     status = open_counters(s);
     if (status != APR_SUCCESS || RAND_bytes(shared.key, sizeof(shared.key)) != 1) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0080: no shared memory or no random key");
+        AS_LOG_SERVER(0080, status, s);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (server->cache && server->cache->off && throttled_server(s)) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
-                     "AS0081: AuthStatusThrottle needs a store: AuthStatusCache must not be Off");
+        AS_LOG_SERVER(0081, 0, s);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     error = choose_provider(server->cache, pconf, ptemp, &setting);
     status = !error && setting.provider ? init_provider(&setting, s, pconf) : APR_SUCCESS;
     if (error || status != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, status, s, "AS0082: the store of AuthStatusCache could not be made%s%s",
-                     error ? ": " : "", error ? error : "");
+        AS_LOG_SERVER(0082, status, s, error ? ": " : "", error ? error : "");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -315,7 +313,7 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
     }
     if (shared.mutex &&
         apr_global_mutex_child_init(&shared.mutex, apr_global_mutex_lockfile(shared.mutex), pool) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "AS0083: no mutex for the store; this process remembers by itself");
+        AS_LOG_SERVER(0083, 0, s);
         shared.provider = NULL;
     }
     if (server->acceptance_time != AS_UNSET) {
