@@ -89,6 +89,13 @@ bool as_directories_prepare(apr_pool_t *pool);
  * NULL only without memory. */
 as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limits *limits);
 
+/* Is the search for the user to bring what his entry says of his groups? */
+typedef enum as_membership_wish {
+    AS_MEMBERSHIP_NONE,
+    AS_MEMBERSHIP_ON_AD, /* from a server that is known to be Active Directory */
+    AS_MEMBERSHIP_ALWAYS /* memberOf, from any server */
+} as_membership_wish;
+
 /* One question: who is this user, and is this the password. */
 typedef struct as_query {
     const as_directory_settings *settings;
@@ -97,6 +104,7 @@ typedef struct as_query {
     const char *password;     /* UTF-8, not empty; NULL: only find the user's entry */
     const char *initial_bind; /* AuthLDAPInitialBindAsUser: the name that searches, with `password`; else NULL */
     const char *known_dn;     /* where the user's entry was found before: the search is left out; else NULL */
+    as_membership_wish membership;
     as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the question takes a slot itself */
     as_mono deadline;      /* nothing of this question takes longer */
 } as_query;

@@ -32,10 +32,11 @@ typedef struct as_login_directory {
 /* An answer to a login, whatever its source. Lives as long as the memo's pool. */
 typedef struct as_answer {
     as_finding finding;
-    const char *dn;            /* NULL or "": no entry was found */
-    const char *const *values; /* as in as_reply */
-    const char *server;        /* the LDAP server that answered; NULL: cached, or no server was queried */
-    const char *reason;        /* for the log: why there is no answer, or the directory's own words; never NULL */
+    const char *dn;                  /* NULL or "": no entry was found */
+    const char *const *values;       /* as in as_reply */
+    const as_membership *membership; /* as in as_reply; NULL: the search was not made, or not asked for it */
+    const char *server;              /* the LDAP server that answered; NULL: cached, or no server was queried */
+    const char *reason;              /* for the log: why there is no answer, or the directory's own words; never NULL */
     bool cached;
     long wait;               /* as in as_verdict_of */
     const char *fingerprint; /* of the directory */
@@ -47,17 +48,19 @@ typedef struct as_login_memo {
     apr_pool_t *pool; /* outlives redirects and subrequests */
     as_mono deadline; /* for the directory; 0: it was not queried yet */
     const struct as_queried *queried;
+    struct as_authorized *authorized; /* of authorize.h */
 } as_login_memo;
 
 /* One login. */
 typedef struct as_login_attempt {
     const as_login_directory *directory;
-    const char *user;             /* UTF-8, not empty */
-    const char *password;         /* UTF-8, not empty */
-    const char *initial_bind;     /* as in as_query; else NULL */
-    const char *client;           /* the client's address */
-    const as_throttle *throttle;  /* NULL: none */
-    apr_interval_time_t deadline; /* for all queries of a transaction, from its first one on */
+    const char *user;              /* UTF-8, not empty */
+    const char *password;          /* UTF-8, not empty */
+    const char *initial_bind;      /* as in as_query; else NULL */
+    as_membership_wish membership; /* ON_AD or ALWAYS, by AuthStatusGroups, where a line ldap-group stands */
+    const char *client;            /* the client's address */
+    const as_throttle *throttle;   /* NULL: none */
+    apr_interval_time_t deadline;  /* for all queries of a transaction, from its first one on */
 } as_login_attempt;
 
 /* Called in the thread that logs in; each may be NULL. */

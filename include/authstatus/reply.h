@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "authstatus/sid.h"
+
 /* How far a question came: the step that the reply is about, which is the last one taken. */
 typedef enum as_step {
     AS_STEP_CONNECT,      /* address and TCP */
@@ -35,6 +37,15 @@ typedef struct as_control {
     size_t length;              /* octets of value */
 } as_control;
 
+/* What the user's entry says of the groups that it is in. Empty SIDs: not told. */
+typedef struct as_membership {
+    const char *const *groups; /* memberOf: DNs as the server wrote them; `group_count` of them and NULL */
+    int group_count;
+    bool whole;           /* each value of memberOf is among them; false: some were left out */
+    as_sid sid;           /* objectSid (Active Directory) */
+    as_sid primary_group; /* of objectSid and primaryGroupID */
+} as_membership;
+
 /* Texts come from outside: bounded by the lengths given, and not to be printed unescaped. */
 typedef struct as_reply {
     as_step step;
@@ -50,9 +61,10 @@ typedef struct as_reply {
     const char *dn;            /* of the one entry found, else NULL */
     const char *const *values; /* of that entry: the first value of each attribute in the settings, NULL where none;
                                   NULL if no entry */
-    const char *server;        /* "host:port" that was asked last, or NULL */
-    const char *reason;        /* for the log: what libldap or the TLS library said; never NULL */
-    long retry_after;          /* seconds until the breaker lets a probe pass; 0: not known */
+    const as_membership *membership; /* of that entry, where it was asked for; else NULL */
+    const char *server;              /* "host:port" that was asked last, or NULL */
+    const char *reason;              /* for the log: what libldap or the TLS library said; never NULL */
+    long retry_after;                /* seconds until the breaker lets a probe pass; 0: not known */
 } as_reply;
 
 #endif

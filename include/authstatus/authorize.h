@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Authorization by the directory: is this entry what a line of `Require ldap-*` asks for? The answer is yes, no or
+ * unknown, and never a yes or a no for want of an answer. The directory client, the cache, the single flight, the
+ * deadline and the limits are those of logins (login.h).
+ *
+ * Threads: as in login.h. Everything that is returned lives as long as the memo's pool.
+ */
+#ifndef AUTHSTATUS_AUTHORIZE_H
+#define AUTHSTATUS_AUTHORIZE_H
+
+#include "authstatus/login.h"
+
+typedef enum as_ternary { AS_NO, AS_YES, AS_UNKNOWN } as_ternary;
+
+/* ---- what is asked ---- */
+
+/* AuthStatusGroups */
+typedef enum as_groups_mode { AS_GROUPS_AUTO, AS_GROUPS_MEMBER, AS_GROUPS_MEMBER_OF } as_groups_mode;
+
+#define AS_SUBGROUP_DEPTH_MAX 32 /* AuthLDAPMaxSubGroupDepth: more stops the start */
+
+/* How groups are decided: the AuthLDAP* directives of a section. Lists are NULL-terminated; an empty one, or NULL,
+ * stands for mod_authnz_ldap's default, as in as_group_settings_default. */
+typedef struct as_group_settings {
+    const char *const *attributes;          /* AuthLDAPGroupAttribute: member, uniqueMember */
+    const char *const *subgroup_attributes; /* AuthLDAPSubGroupAttribute: member, uniqueMember */
+    const char *const *subgroup_classes;    /* AuthLDAPSubGroupClass: groupOfNames, groupOfUniqueNames */
+    bool attribute_is_dn;                   /* AuthLDAPGroupAttributeIsDN; else the value is the user's name */
+    int max_depth;                          /* AuthLDAPMaxSubGroupDepth */
+    bool compare_dn_on_server;              /* AuthLDAPCompareDNOnServer */
+    bool compare_as_user;                   /* AuthLDAPCompareAsUser */
+    bool search_as_user;                    /* AuthLDAPSearchAsUser */
+    as_groups_mode mode;
+} as_group_settings;
+
+/* What holds without any directive. */
+as_group_settings as_group_settings_default(void);
+
+/* The entry that is asked about: of this very login, or of as_find_entry. */
+typedef struct as_entry {
+    const as_login_directory *directory; /* in which it was found */
+    const char *dn;                      /* as the LDAP server wrote it; never empty */
+    const char *const *values;           /* as in as_answer, or NULL */
+    const char *user;                    /* the name that it was found by; never NULL */
+    const char *password;                /* of this request, for CompareAsUser and SearchAsUser; NULL: not known */
+    const as_membership *membership;     /* what the login's search brought of its groups; NULL: not asked for */
+} as_entry;
+
+typedef enum as_requirement_kind {
+    AS_REQUIRE_USER,      /* words: names */
+    AS_REQUIRE_GROUP,     /* text: DN, without the quotes around it */
+    AS_REQUIRE_DN,        /* text: DN, likewise */
+    AS_REQUIRE_ATTRIBUTE, /* words: attribute=value, without the quotes around the value */
+    AS_REQUIRE_FILTER,    /* text: filter, with or without its parentheses */
+    AS_REQUIRE_SEARCH     /* text: filter, combined with the URL's; there is no entry */
+} as_requirement_kind;
+
+typedef struct as_requirement {
+    as_requirement_kind kind;
+    const char *text;         /* NULL where there are words */
+    const char *const *words; /* NULL-terminated; NULL where there is a text */
+} as_requirement;
+
+/* Returns NULL, or a sentence that says why this can never be answered: a DN or a filter that does not parse, no words,
+ * a word without "=". Allocated from `pool`. For a constant line at start-up; as_authorize finds the same out for what
+ * expressions bring. */
+const char *as_requirement_problem(const as_requirement *requirement, apr_pool_t *pool);
+
+/* One line of Require. */
+typedef struct as_authorize_attempt {
+    const as_login_directory *directory; /* that is queried: the section's, else the entry's own */
+    const as_group_settings *groups;
+    const as_entry *entry; /* NULL for AS_REQUIRE_SEARCH */
+    const as_requirement *requirement;
+    apr_interval_time_t deadline; /* as in as_login_attempt */
+} as_authorize_attempt;
+
+/* ---- what is answered ---- */
+
+/* What an answer has cost. */
+typedef struct as_operations {
+    int searches, compares, binds; /* of the authorization alone */
+    apr_interval_time_t took;
+} as_operations;
+
+typedef struct as_authorization {
+    as_ternary answer;
+    /* A "no" that must not be turned into a yes: in a negation it counts as unknown with outcome
+     * directory-misconfigured. The group or DN does not exist, a name or filter made by an expression does not parse,
+     * a memberOf that may be unreadable. */
+    bool unsafe_to_negate;
+    bool missing;         /* the group or DN does not exist: log AS0032 */
+    bool bounded;         /* unknown, as a bound on groups or searches was reached; `reason` names it */
+    as_finding finding;   /* yes: granted; no: not-authorized; unknown: of class unavailable or misconfigured, with
+                             the LDAP code if there is one */
+    const char *reason;   /* for the log: why it is unknown or unsafe, or the server's own words; never NULL */
+    const char *evidence; /* for the log: "direct", "by memberOf", "via cn=dev,..."; never NULL */
+    const char *server;   /* that answered last; NULL: none was queried */
+    long wait;            /* as in as_answer */
+    bool cached;          /* no operation: remembered, or known from the login */
+    as_operations operations;
+    const char *fingerprint; /* of the directory that was queried */
+} as_authorization;
+
+/* Does the entry meet the requirement? Never NULL. The same attempt within one memo is answered once. Blocks at most
+ * until the memo's deadline. */
+const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *attempt,
+                                     const as_login_observer *observer);
+
+/* ---- the entry of a login that another module made ---- */
+
+typedef struct as_entry_lookup {
+    as_ternary found;   /* no: there is none, or several */
+    as_finding finding; /* granted; unknown-user, ambiguous-user; or as in as_authorization */
+    as_entry entry;     /* if found; without a password */
+    const char *reason;
+    const char *server;
+    long wait;
+    bool cached;
+    as_operations operations;
+    const char *fingerprint;
+} as_entry_lookup;
+
+/* Finds the entry of `user` with the directory's attribute and filter: one search, remembered as entries are. Never
+ * NULL. `groups`: of the line that wants to know, or NULL. */
+const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
+                                     const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
+                                     const as_login_observer *observer);
+
+/* ---- sums over the lines of one transaction, for its log line ---- */
+
+typedef struct as_authorize_sums {
+    int groups; /* different groups that were answered with no */
+    as_operations operations;
+} as_authorize_sums;
+
+as_authorize_sums as_authorize_sum(const as_login_memo *memo);
+
+#endif

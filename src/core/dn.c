@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The normal form of a distinguished name (RFC 4514). What older texts allowed besides is read too, as directories
+ * do: spaces around separators, semicolons, "OID." before a number (RFC 2253 4). Quoted values are not.
+ */
+#include "authstatus/dn.h"
+
+#include <string.h>
+
+#include "text.h"
+
+#define PARTS_MAX 16 /* of one RDN */
+
+/* Types that have several names (RFC 4519 2, RFC 4514 3). */
+static const struct {
+    const char *other, *name;
+} types[] = {
+    {"2.5.4.3", "cn"},
+    {"commonname", "cn"},
+    {"2.5.4.4", "sn"},
+    {"surname", "sn"},
+    {"2.5.4.5", "serialnumber"},
+    {"2.5.4.6", "c"},
+    {"countryname", "c"},
+    {"2.5.4.7", "l"},
+    {"localityname", "l"},
+    {"2.5.4.8", "st"},
+    {"stateorprovincename", "st"},
+    {"2.5.4.9", "street"},
+    {"streetaddress", "street"},
+    {"2.5.4.10", "o"},
+    {"organizationname", "o"},
+    {"2.5.4.11", "ou"},
+    {"organizationalunitname", "ou"},
+    {"2.5.4.12", "title"},
+    {"2.5.4.42", "givenname"},
+    {"gn", "givenname"},
+    {"2.5.4.45", "x500uniqueidentifier"},
+    {"2.5.4.46", "dnqualifier"},
+    {"0.9.2342.19200300.100.1.1", "uid"},
+    {"userid", "uid"},
+    {"0.9.2342.19200300.100.1.3", "mail"},
+    {"rfc822mailbox", "mail"},
+    {"0.9.2342.19200300.100.1.25", "dc"},
+    {"domaincomponent", "dc"},
+    {"1.2.840.113549.1.9.1", "email"},
+    {"emailaddress", "email"},
+    {"e", "email"},
+};
+
+/* Octets that are written, as far as there is room. */
+typedef struct writer {
+    char *at;
+    size_t used; /* AS_DN_MAX: it is full */
+} writer;
+
+static void put(writer *to, char octet)
+{
+    if (to->used < AS_DN_MAX) {
+        to->at[to->used++] = octet;
+    }
+}
+
+static void put_octets(writer *to, const char *octets, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length; i++) {
+        put(to, octets[i]);
+    }
+}
+
+typedef struct reader {
+    const char *text;
+    size_t length, at;
+} reader;
+
+/* The octet at hand; -1 at the end. */
+static int peek(const reader *from)
+{
+    return from->at < from->length ? (unsigned char)from->text[from->at] : -1;
+}
+
+static void skip_spaces(reader *from)
+{
+    while (peek(from) == ' ' || peek(from) == '\n') {
+        from->at++;
+    }
+}
+
+/* Two hexadecimal digits at `at`; -1: there are none. */
+static int hex_pair(const reader *from, size_t at)
+{
+    int high, low;
+
+    if (from->length < 2 || at > from->length - 2) {
+        return -1;
+    }
+    high = as_text_hex(from->text[at]);
+    low = as_text_hex(from->text[at + 1]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* ---- types ---- */
+
+static bool is_number(const char *text, size_t length)
+{
+    bool digit_before = false;
+    size_t i;
+
+    for (i = 0; i < length; i++) {
+        if (!as_text_is_digit(text[i]) && (text[i] != '.' || !digit_before)) {
+            return false;
+        }
+        digit_before = text[i] != '.';
+    }
+    return digit_before && memchr(text, '.', length);
+}
+
+static bool is_word(const char *text, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length; i++) {
+        if (!as_text_is_alnum(text[i]) && text[i] != '-') {
+            return false;
+        }
+    }
+    return length > 0 && !as_text_is_digit(text[0]) && text[0] != '-';
+}
+
+static bool is_same_text(const char *text, size_t length, const char *lower)
+{
+    size_t i;
+
+    for (i = 0; i < length && as_text_lower(text[i]) == lower[i]; i++) {
+    }
+    return i == length && lower[i] == '\0';
+}
+
+static void put_type(writer *to, const char *text, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (is_same_text(text, length, types[i].other)) {
+            put_octets(to, types[i].name, strlen(types[i].name));
+            return;
+        }
+    }
+    for (i = 0; i < length; i++) {
+        put(to, as_text_lower(text[i]));
+    }
+}
+
+static bool take_type(reader *from, writer *to)
+{
+    const char *text = from->text + from->at;
+    size_t begin = from->at, length;
+
+    while (peek(from) >= 0 && (as_text_is_alnum((char)peek(from)) || peek(from) == '-' || peek(from) == '.')) {
+        from->at++;
+    }
+    length = from->at - begin;
+    if (length > 4 && is_same_text(text, 4, "oid.")) {
+        text += 4;
+        length -= 4;
+    }
+    if (!is_number(text, length) && !is_word(text, length)) {
+        from->at = begin;
+        return false;
+    }
+    put_type(to, text, length);
+    return true;
+}
+
+/* ---- values ---- */
+
+/* Folds a value octet by octet: leading spaces are left out, others are held back until something follows. */
+typedef struct folding {
+    writer *to;
+    bool begun, space;
+} folding;
+
+static void put_escaped(writer *to, unsigned char octet)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    put(to, '\\');
+    put(to, digits[octet >> 4]);
+    put(to, digits[octet & 15]);
+}
+
+static void fold(folding *value, unsigned char octet)
+{
+    if (octet == ' ') {
+        value->space = value->begun;
+        return;
+    }
+    if (value->space) {
+        put(value->to, ' ');
+    }
+    value->space = false;
+    value->begun = true;
+    if (octet < ' ' || octet == 0x7f || strchr("\"+,;<>=#\\", octet)) {
+        put_escaped(value->to, octet);
+    } else {
+        put(value->to, as_text_lower((char)octet));
+    }
+}
+
+/* Does the BER that begins at `at`, in hexadecimal, hold a string of `octets` octets, and nothing behind it? */
+static bool is_string(const reader *from, size_t at, size_t octets)
+{
+    int tag = hex_pair(from, at), length = hex_pair(from, at + 2);
+
+    return octets >= 2 && (tag == 0x0c || tag == 0x13 || tag == 0x16) && length >= 0 && length < 0x80 &&
+           (size_t)length == octets - 2;
+}
+
+/* "#" and BER: a string is folded as one that was written as it is, anything else is kept as it is. */
+static bool take_hex(reader *from, writer *to)
+{
+    folding value = {.to = to};
+    size_t begin = from->at, octets = 0, i;
+
+    while (hex_pair(from, begin + 2 * octets) >= 0) {
+        octets++;
+    }
+    from->at = begin + 2 * octets;
+    if (octets == 0) {
+        return false;
+    }
+    if (is_string(from, begin, octets)) {
+        for (i = 2; i < octets; i++) {
+            fold(&value, (unsigned char)hex_pair(from, begin + 2 * i));
+        }
+        return true;
+    }
+    put(to, '#');
+    for (i = begin; i < from->at; i++) {
+        put(to, as_text_lower(from->text[i]));
+    }
+    return true;
+}
+
+/* A backslash and what it stands for. */
+static bool take_escape(reader *from, folding *value)
+{
+    int pair = hex_pair(from, from->at + 1);
+
+    if (pair >= 0) {
+        fold(value, (unsigned char)pair);
+        from->at += 3;
+        return true;
+    }
+    if (from->at + 1 < from->length && from->text[from->at + 1] != '\0' &&
+        strchr("\"+,;<> #=\\", from->text[from->at + 1])) {
+        fold(value, (unsigned char)from->text[from->at + 1]);
+        from->at += 2;
+        return true;
+    }
+    return false;
+}
+
+static bool ends_value(int octet)
+{
+    return octet < 0 || octet == ',' || octet == ';' || octet == '+';
+}
+
+static bool take_text(reader *from, writer *to)
+{
+    folding value = {.to = to};
+    int octet;
+
+    while (octet = peek(from), !ends_value(octet)) {
+        if (octet == '\\') {
+            if (!take_escape(from, &value)) {
+                return false;
+            }
+        } else if (octet == '\0' || octet == '"' || octet == '<' || octet == '>') {
+            return false;
+        } else {
+            fold(&value, octet == '\n' ? ' ' : (unsigned char)octet);
+            from->at++;
+        }
+    }
+    return true;
+}
+
+static bool take_value(reader *from, writer *to)
+{
+    skip_spaces(from);
+    if (peek(from) != '#') {
+        return take_text(from, to);
+    }
+    from->at++;
+    if (!take_hex(from, to)) {
+        return false;
+    }
+    skip_spaces(from);
+    return ends_value(peek(from));
+}
+
+/* ---- RDNs ---- */
+
+typedef struct part {
+    const char *text;
+    size_t length;
+} part;
+
+static bool is_before(const part *a, const part *b)
+{
+    size_t shorter = a->length < b->length ? a->length : b->length;
+    int difference = memcmp(a->text, b->text, shorter);
+
+    return difference < 0 || (difference == 0 && a->length < b->length);
+}
+
+/* Writes the parts in order, whichever order they came in. */
+static void put_sorted(writer *to, part *parts, int count)
+{
+    int i, j;
+
+    for (i = 0; i < count; i++) {
+        part least = parts[i];
+
+        for (j = i + 1; j < count; j++) {
+            if (is_before(&parts[j], &least)) {
+                part other = parts[j];
+                parts[j] = least;
+                least = other;
+            }
+        }
+        if (i > 0) {
+            put(to, '+');
+        }
+        put_octets(to, least.text, least.length);
+    }
+}
+
+static bool take_part(reader *from, writer *to)
+{
+    skip_spaces(from);
+    if (!take_type(from, to)) {
+        return false;
+    }
+    skip_spaces(from);
+    if (peek(from) != '=') {
+        return false;
+    }
+    from->at++;
+    put(to, '=');
+    return take_value(from, to);
+}
+
+static bool take_rdn(reader *from, writer *to)
+{
+    char octets[AS_DN_MAX];
+    writer own = {.at = octets};
+    part parts[PARTS_MAX];
+    int count = 0;
+
+    for (;;) {
+        size_t begin = own.used;
+
+        if (count == PARTS_MAX || !take_part(from, &own)) {
+            return false;
+        }
+        parts[count].text = octets + begin;
+        parts[count++].length = own.used - begin;
+        if (peek(from) != '+') {
+            break;
+        }
+        from->at++;
+    }
+    put_sorted(to, parts, count);
+    return own.used < AS_DN_MAX;
+}
+
+static bool take_name(reader *from, writer *to)
+{
+    skip_spaces(from);
+    if (peek(from) < 0) {
+        return true;
+    }
+    while (take_rdn(from, to)) {
+        if (peek(from) < 0) {
+            return true;
+        }
+        from->at++; /* "," or ";" */
+        put(to, ',');
+    }
+    return false;
+}
+
+bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at)
+{
+    reader from = {text, length, 0};
+    writer to = {.at = normal};
+    bool taken = length <= AS_DN_MAX && take_name(&from, &to) && to.used < AS_DN_MAX;
+
+    normal[taken ? to.used : 0] = '\0';
+    if (at) {
+        *at = from.at;
+    }
+    return taken;
+}
+
+bool as_dn_is_same(const char *a, const char *b)
+{
+    char first[AS_DN_MAX], second[AS_DN_MAX];
+
+    return as_dn_normalize(a, strlen(a), first, NULL) && as_dn_normalize(b, strlen(b), second, NULL) &&
+           strcmp(first, second) == 0;
+}
+
+bool as_dn_is_within(const char *normal, const char *normal_base)
+{
+    size_t length = strlen(normal), base = strlen(normal_base);
+
+    if (base == 0) {
+        return true;
+    }
+    return length >= base && strcmp(normal + length - base, normal_base) == 0 &&
+           (length == base || normal[length - base - 1] == ',');
+}
