@@ -57,6 +57,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 static void child_init(apr_pool_t *pool, server_rec *s)
 {
     as_settings_serve(true);
+    as_merges_child_init(as_pool_for_life(pool));
     as_interned_child_init(pool);
     as_chain_child_init();
     if (!as_process_child_init(pool, s)) {

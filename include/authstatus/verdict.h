@@ -34,6 +34,9 @@ typedef struct as_verdict {
  * breaker's), 0: none. */
 as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, long wait);
 
+/* The same for an outcome of class granted: it goes on and is told, whatever the policy says. */
+as_verdict as_verdict_of_grant(as_outcome outcome);
+
 /* True for the statuses that AuthStatusMap takes. */
 bool as_verdict_takes_status(int status);
 

@@ -92,3 +92,9 @@ as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, lon
     verdict.retry_after = retry_after(verdict.status, policy, hidden ? 0 : wait);
     return verdict;
 }
+
+as_verdict as_verdict_of_grant(as_outcome outcome)
+{
+    as_verdict verdict = {.status = HTTP_GOES_ON, .told = true, .shown = outcome, .retry_after = -1};
+    return verdict;
+}

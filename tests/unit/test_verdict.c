@@ -251,6 +251,24 @@ static void check_mapped(as_policy policy, as_outcome outcome, short status, boo
     }
 }
 
+/* That of a grant depends on nothing. */
+static void check_grants(const as_policy *policy)
+{
+    for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
+        as_finding finding = finding_of((as_outcome)i, true);
+        as_verdict verdict = as_verdict_of(&finding, policy, 30), grant = as_verdict_of_grant((as_outcome)i);
+        if (as_outcome_describe((as_outcome)i)->of != AS_CLASS_GRANTED) {
+            continue;
+        }
+        assert_int_equal(verdict.status, grant.status);
+        assert_int_equal(verdict.challenge, grant.challenge);
+        assert_int_equal(verdict.masked, grant.masked);
+        assert_int_equal(verdict.told, grant.told);
+        assert_int_equal(verdict.shown, grant.shown);
+        assert_int_equal(verdict.retry_after, grant.retry_after);
+    }
+}
+
 static void test_every_verdict(void **state)
 {
     (void)state;
@@ -260,6 +278,7 @@ static void test_every_verdict(void **state)
         policy.disclose = (as_disclose)(n % 3);
         policy.mask = (as_masking)(n / 3 % 3);
         policy.plain = n / 9;
+        check_grants(&policy);
         for (size_t s = 0; s < sizeof statuses / sizeof statuses[0]; s++) {
             for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
                 check_mapped(policy, (as_outcome)i, statuses[s], false);

@@ -63,6 +63,7 @@ typedef struct as_section {
 #include "section.def"
     as_map map;
     as_help help;
+    bool fleeting; /* it goes with a request; else it stays where it is for as long as the process serves */
 } as_section;
 
 /* as_flag_on(section) and its like: the flag of a section, its default filled in; as_flag_value_on(value): of its
@@ -109,7 +110,9 @@ typedef struct as_server {
 } as_server;
 
 void *as_section_create(apr_pool_t *pool, char *path);
+/* While the process serves, two sections that stay have one merge, which stays too. */
 void *as_section_merge(apr_pool_t *pool, void *outer, void *inner);
+void as_merges_child_init(apr_pool_t *pool);
 void *as_server_create(apr_pool_t *pool, server_rec *s);
 void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
 

@@ -4,6 +4,11 @@
  */
 #include "config.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <apr_thread_mutex.h>
+
 static bool serves;
 
 void as_settings_serve(bool serving)
@@ -19,6 +24,7 @@ void *as_section_create(apr_pool_t *pool, char *path)
 #define AS_MEMBER(type, name, unset, identity) section->name = unset;
 #include "section.def"
     section->of_request = serves ? 1 : AS_UNSET;
+    section->fleeting = serves;
     return section;
 }
 
@@ -50,9 +56,8 @@ static void merge_help(as_help *into, const as_help *outer, const as_help *inner
     }
 }
 
-void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_section)
+static as_section *merge(apr_pool_t *pool, const as_section *outer, const as_section *inner)
 {
-    const as_section *outer = outer_section, *inner = inner_section;
     as_section *merged = apr_pcalloc(pool, sizeof(*merged)); /* its padding is compared too, by dump.c */
 
 #define AS_MEMBER(type, name, unset, identity) merged->name = inner->name == unset ? outer->name : inner->name;
@@ -66,6 +71,97 @@ void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_sectio
         merge_help(&merged->help, &outer->help, &inner->help);
     } else {
         merged->help = inner->helps == 1 ? inner->help : outer->help;
+    }
+    return merged;
+}
+
+/* ---- merges that stay ---- */
+
+/* httpd merges anew for each request what it walks through. Of two sections that stay where they are, the merge is made
+ * once in a process, and stays as well. A configuration with more of them is served all the same, a little slower. */
+#define PLACES 256
+#define MOST 2048
+
+typedef struct as_merge {
+    const struct as_merge *next;
+    const as_section *outer, *inner;
+    as_section *merged;
+} as_merge;
+
+/* Of this process. Read without a lock: what is in a list never changes, and goes in front. */
+static struct {
+    apr_pool_t *pool; /* under the mutex; NULL: each merge is made anew */
+    apr_thread_mutex_t *mutex;
+    int count;
+    const as_merge *_Atomic lists[PLACES];
+} merges;
+
+void as_merges_child_init(apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < PLACES; i++) {
+        atomic_store(&merges.lists[i], NULL);
+    }
+    merges.count = 0;
+    if (apr_pool_create(&merges.pool, pool) != APR_SUCCESS ||
+        apr_thread_mutex_create(&merges.mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        merges.pool = NULL;
+    }
+}
+
+static as_section *find_merge(const as_section *outer, const as_section *inner, size_t place)
+{
+    const as_merge *one;
+
+    for (one = atomic_load_explicit(&merges.lists[place], memory_order_acquire); one; one = one->next) {
+        if (one->outer == outer && one->inner == inner) {
+            return one->merged;
+        }
+    }
+    return NULL;
+}
+
+/* Another thread may have been faster, and then its merge is the one: two of the same would not be the same section. */
+static as_section *make_merge(const as_section *outer, const as_section *inner, size_t place)
+{
+    as_section *merged;
+    as_merge *one;
+
+    apr_thread_mutex_lock(merges.mutex);
+    merged = find_merge(outer, inner, place);
+    if (!merged && merges.count < MOST) {
+        merged = merge(merges.pool, outer, inner);
+        one = apr_palloc(merges.pool, sizeof(*one));
+        one->outer = outer;
+        one->inner = inner;
+        one->merged = merged;
+        one->next = atomic_load_explicit(&merges.lists[place], memory_order_relaxed);
+        atomic_store_explicit(&merges.lists[place], one, memory_order_release);
+        merges.count++;
+    }
+    apr_thread_mutex_unlock(merges.mutex);
+    return merged;
+}
+
+static size_t place_of(const as_section *outer, const as_section *inner)
+{
+    return ((uintptr_t)outer * 31 + (uintptr_t)inner) / 16 % PLACES;
+}
+
+void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_section)
+{
+    const as_section *outer = outer_section, *inner = inner_section;
+    as_section *merged = NULL;
+
+    if (serves && merges.pool && !outer->fleeting && !inner->fleeting) {
+        const size_t place = place_of(outer, inner);
+        merged = find_merge(outer, inner, place);
+        merged = merged ? merged : make_merge(outer, inner, place);
+    }
+    if (!merged) {
+        merged = merge(pool, outer, inner);
+        merged->fleeting = serves;
     }
     return merged;
 }

@@ -9,12 +9,22 @@
 
 #include <apr_strings.h>
 
+static as_verdict verdict_of(request_rec *r, const as_section *section, const as_finding *finding, long wait)
+{
+    as_policy policy;
+
+    if (as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED) {
+        return as_verdict_of_grant(finding->outcome);
+    }
+    policy = as_section_policy(section, r);
+    return as_verdict_of(finding, &policy, wait);
+}
+
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait)
 {
     as_transaction *transaction = context->transaction;
     const as_section *section = as_section_of(r);
-    const as_policy policy = as_section_policy(section, r);
-    const as_verdict verdict = as_verdict_of(finding, &policy, wait);
+    const as_verdict verdict = verdict_of(r, section, finding, wait);
 
     as_log_outcome(r, context, finding, &verdict);
     if (r->main) {

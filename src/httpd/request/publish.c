@@ -6,13 +6,20 @@
 
 #include <apr_strings.h>
 
+#define LDAP_RESULT_SUCCESS 0
+
+static const char *number(apr_pool_t *pool, int code)
+{
+    return code == LDAP_RESULT_SUCCESS ? "0" : apr_itoa(pool, code);
+}
+
 const char *as_ldap_code(apr_pool_t *pool, const as_finding *finding)
 {
     if (!finding->has_code) {
         return "";
     }
     return finding->subcode[0] ? apr_psprintf(pool, "%d/%s", finding->code, finding->subcode)
-                               : apr_itoa(pool, finding->code);
+                               : number(pool, finding->code);
 }
 
 static void set_number(apr_table_t *table, const char *name, long number, apr_pool_t *pool)
@@ -22,11 +29,31 @@ static void set_number(apr_table_t *table, const char *name, long number, apr_po
     }
 }
 
+/* How names of ours go into a table: a table is searched for each that is set, among all that begin with the same four
+ * letters. Where none of ours is in it, they are added. */
+typedef void as_setter(apr_table_t *table, const char *name, const char *value);
+
+static as_setter *setter_for(const apr_table_t *table)
+{
+    const apr_array_header_t *entries = apr_table_elts(table);
+    int i;
+
+    for (i = 0; i < entries->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(entries, i, apr_table_entry_t).key;
+
+        if ((name[0] == 'A' || name[0] == 'a') && !strncasecmp(name, "authstatus", strlen("authstatus"))) {
+            return apr_table_setn;
+        }
+    }
+    return apr_table_addn;
+}
+
 void as_publish_variables(request_rec *r, const as_transaction *transaction)
 {
     const as_verdict *verdict = &transaction->verdict;
     const as_finding *finding = &transaction->finding;
     apr_table_t *env = r->subprocess_env;
+    as_setter *set;
     int status = verdict->status;
 
     if (!transaction->decided || verdict->masked) {
@@ -35,17 +62,18 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     if (status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY) {
         status = HTTP_PROXY_AUTHENTICATION_REQUIRED;
     }
-    apr_table_setn(env, AUTHSTATUS_ENV_OUTCOME, as_outcome_describe(verdict->shown)->name);
-    apr_table_setn(env, AUTHSTATUS_ENV_STATUS, apr_itoa(r->pool, status ? status : HTTP_OK));
+    set = setter_for(env);
+    set(env, AUTHSTATUS_ENV_OUTCOME, as_outcome_describe(verdict->shown)->name);
+    set(env, AUTHSTATUS_ENV_STATUS, status ? apr_itoa(r->pool, status) : "200");
     if (transaction->help) {
-        apr_table_setn(env, AUTHSTATUS_ENV_HELP, transaction->help);
+        set(env, AUTHSTATUS_ENV_HELP, transaction->help);
     }
     if (verdict->told) {
         if (finding->has_code) {
-            apr_table_setn(env, AUTHSTATUS_ENV_LDAP_CODE, apr_itoa(r->pool, finding->code));
+            set(env, AUTHSTATUS_ENV_LDAP_CODE, number(r->pool, finding->code));
         }
         if (finding->subcode[0]) {
-            apr_table_setn(env, AUTHSTATUS_ENV_SUBCODE, apr_pstrdup(r->pool, finding->subcode));
+            set(env, AUTHSTATUS_ENV_SUBCODE, apr_pstrdup(r->pool, finding->subcode));
         }
         set_number(env, AUTHSTATUS_ENV_EXPIRES_IN, finding->expires_in, r->pool);
         set_number(env, AUTHSTATUS_ENV_GRACE_LOGINS, finding->grace_logins, r->pool);
@@ -54,6 +82,7 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
 
 void as_publish_notes(const request_rec *r, const as_transaction *transaction)
 {
+    as_setter *set;
     int status;
 
     if (transaction->truth) {
@@ -63,11 +92,12 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
     if (status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY) {
         status = HTTP_PROXY_AUTHENTICATION_REQUIRED;
     }
-    apr_table_setn(r->notes, AUTHSTATUS_NOTE_OUTCOME, as_outcome_describe(transaction->finding.outcome)->name);
+    set = setter_for(r->notes);
+    set(r->notes, AUTHSTATUS_NOTE_OUTCOME, as_outcome_describe(transaction->finding.outcome)->name);
     if (status) {
-        apr_table_setn(r->notes, AUTHSTATUS_NOTE_STATUS, apr_itoa(r->pool, status));
+        set(r->notes, AUTHSTATUS_NOTE_STATUS, apr_itoa(r->pool, status));
     }
     if (transaction->finding.has_code) {
-        apr_table_setn(r->notes, AUTHSTATUS_NOTE_LDAP, as_ldap_code(r->pool, &transaction->finding));
+        set(r->notes, AUTHSTATUS_NOTE_LDAP, as_ldap_code(r->pool, &transaction->finding));
     }
 }

@@ -40,9 +40,14 @@ as_context *as_context_of(request_rec *r)
     first = client_request(r);
     context = as_context_peek(first);
     if (!context) {
-        as_transaction *transaction = apr_pcalloc(first->pool, sizeof(*transaction));
-        transaction->pool = transaction->memo.pool = first->pool;
-        context = make(first, transaction);
+        struct {
+            as_context context;
+            as_transaction transaction;
+        } *both = apr_pcalloc(first->pool, sizeof(*both));
+        both->transaction.pool = both->transaction.memo.pool = first->pool;
+        context = &both->context;
+        context->transaction = &both->transaction;
+        ap_set_module_config(first->request_config, &authstatus_module, context);
     }
     return first == r ? context : make(r, context->transaction);
 }

@@ -54,6 +54,10 @@ Use Ask fixups
 <Location /in/off>
     AuthStatus Off
 </Location>
+<Location /in/vary>
+    AuthStatusChallenge Quiet "expr=%{HTTP:X-One} == 'yes'"
+    AuthStatusMask Forbidden "expr=%{HTTP:X-Two} == 'yes'"
+</Location>
 """
 
 
@@ -145,6 +149,13 @@ def test_require_any(site):
     assert ask(site, "some", login=None).status == 401
     answer = ask(site, "some")
     assert (answer.status, answer.header("X-User")) == (200, "ann")
+
+
+def test_a_grant_evaluates_no_policy(site):
+    """No expression of a mask or a challenge is about a grant: the answer does not vary by what it reads."""
+    answer = ask(site, "vary")
+    assert answer.status == 200 and answer.header("Vary") is None
+    assert ask(site, "vary", login=None).status == 401
 
 
 SATISFY = """
