@@ -8,8 +8,6 @@
 
 #include <apr_strings.h>
 
-typedef void as_work(as_task *task);
-
 /* The servers' answers so far, none of which was final. */
 typedef struct as_attempts {
     as_reply reply; /* the one to be told */
@@ -133,11 +131,10 @@ static void tell_left_alone(as_reply *reply, as_mono wait)
     reply->retry_after = wait > 0 ? seconds(wait) : 1;
 }
 
-static void over_servers(as_directory *directory, const as_query *question, as_work *work, as_mono deadline,
-                         apr_pool_t *pool, as_reply *reply)
+static void over_servers(as_directory *directory, as_task task, as_work *work, as_mono deadline)
 {
     as_attempts attempts = {.count = 0};
-    as_task task = {.question = question, .pool = pool, .reply = reply};
+    as_reply *reply = task.reply;
     int i;
 
     for (i = 0; i < directory->settings->server_count; i++) {
@@ -151,7 +148,7 @@ static void over_servers(as_directory *directory, const as_query *question, as_w
         if (!moves_on(&task)) {
             return;
         }
-        add_attempt(&attempts, reply, pool);
+        add_attempt(&attempts, reply, task.pool);
     }
     if (attempts.count == 0) {
         tell_left_alone(reply, shortest_wait(directory));
@@ -187,13 +184,22 @@ static void ask_in_turn(as_directory *directory, const as_query *question, as_wo
     if (!entered && !enter_gate(directory, deadline, reply)) {
         return;
     }
-    over_servers(directory, question, work, deadline, pool, reply);
+    over_servers(directory, (as_task){.question = question, .pool = pool, .reply = reply}, work, deadline);
     if (reply->failure != AS_FAILURE_TIMEOUT) {
         /* A refused connection is no hanging one: nobody need be turned away because of it. */
         as_limiter_answered(&directory->all->gate);
     }
     if (!entered) {
         as_limiter_leave(&directory->all->gate);
+    }
+}
+
+void as_failover_run(as_directory *entered, as_work *work, void *data, as_mono deadline, apr_pool_t *pool,
+                     as_reply *reply)
+{
+    over_servers(entered, (as_task){.pool = pool, .reply = reply, .data = data}, work, deadline);
+    if (reply->failure != AS_FAILURE_TIMEOUT) {
+        as_limiter_answered(&entered->all->gate);
     }
 }
 

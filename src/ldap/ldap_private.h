@@ -36,6 +36,7 @@
 #include <apr_tables.h>
 #include <apr_thread_mutex.h>
 
+#include "authstatus/groups.h"
 #include "authstatus/ldap.h"
 
 as_mono as_mono_min(as_mono a, as_mono b);
@@ -201,6 +202,9 @@ void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took);
 /* Makes the bind of nobody that was just noted as long as one of a user's, at most until `deadline`. */
 void as_timing_hold(as_uniform_timing *pace, as_mono deadline);
 
+/* facts.c: what is known of the server and of groups. NULL: nothing is kept. */
+typedef struct as_facts as_facts;
+
 struct as_directory {
     as_directories *all;
     const char *name;
@@ -209,6 +213,7 @@ struct as_directory {
     as_peer *peers; /* as many as settings->server_count */
     apr_pool_t *pool;
     as_uniform_timing *pace;
+    as_facts *facts;
     int users;    /* questions at it; under the lock of `all` */
     bool listed;  /* it is kept for the next question */
     as_mono used; /* when last taken; under the lock of `all` */
@@ -233,8 +238,11 @@ typedef struct as_search {
     const char *base;
     int scope;
     const char *filter;
-    const char *const *attributes;
+    const char *const *attributes; /* NULL-terminated */
     int attribute_count;
+    int limit;                     /* entries that are asked for */
+    bool with_membership;          /* the attributes end with as_membership_attributes, which are not counted */
+    apr_array_header_t *found;     /* of as_found: entries with all values go there; NULL: the one entry to the reply */
     apr_array_header_t *referrals; /* URLs (const char *) are added; NULL: they are only noticed */
 } as_search;
 
@@ -247,6 +255,27 @@ bool as_session_bind_user(as_session *session, const char *dn, const char *passw
                           as_reply *reply);
 bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
                        as_reply *reply);
+/* The parts of an operation; each failure kills the session, and returns false or NULL. */
+void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest);
+LDAPMessage *as_session_next(as_session *session, int id, bool queued);
+bool as_session_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply);
+bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply);
+bool as_session_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply);
+bool as_session_take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
+                            apr_pool_t *pool, as_reply *reply);
+void as_session_note_answer(as_session *session, as_mono started);
+
+/* compare.c: several attributes of one entry, at most AS_GROUP_ATTRIBUTES_MAX. */
+typedef struct as_compare {
+    const char *dn;
+    const char *const *attributes, *const *values;
+    int count;
+    int *codes; /* filled in */
+} as_compare;
+
+bool as_session_compare(as_session *session, const as_compare *compare, as_mono deadline, apr_pool_t *pool,
+                        as_reply *reply);
+
 /* A session that no pool knows, to another server or with other settings; not open. It lives in `pool`, and is closed
  * by who made it. */
 as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
@@ -260,6 +289,26 @@ const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool);
 /* observe.c. `reply`: NULL for connect and TLS that went well. */
 void as_trace(as_session *session, as_step step, const char *what, as_mono started, const as_reply *reply,
               apr_pool_t *pool);
+
+/* found.c: an entry with all values. */
+typedef struct as_found_value {
+    const char *octets; /* with a NUL behind them */
+    size_t length;
+} as_found_value;
+
+typedef struct as_found_values {
+    const as_found_value *values;
+    int count;
+    bool is_part; /* there are more: a range of them (MS-ADTS 3.1.1.3.1.3.3), or too long ones */
+} as_found_values;
+
+typedef struct as_found {
+    const char *dn;
+    as_found_values *attributes; /* as many as were asked for */
+} as_found;
+
+/* Adds an entry to search->found. False: it cannot be read. */
+bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
 
 /* answer.c */
 void as_reply_clear(as_reply *reply);
@@ -305,7 +354,42 @@ typedef struct as_task {
     apr_pool_t *pool;
     as_reply *reply;
     bool elsewhere; /* the reply is the failure of a server that this one pointed to */
+    void *data;     /* of as_failover_run */
 } as_task;
+
+typedef void as_work(as_task *task);
+
+/* failover.c: does the work on one server after the other, until one answers. */
+void as_failover_run(as_directory *entered, as_work *work, void *data, as_mono deadline, apr_pool_t *pool,
+                     as_reply *reply);
+
+/* An operation on a session; its result is in the reply. */
+typedef bool as_step_of(const as_task *task, as_session *session, const void *argument);
+/* search_bind.c: runs it on a session of this kind. */
+void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument);
+
+/* operation.c: one of the two. */
+typedef struct as_operation {
+    const as_search *search;
+    const as_compare *compare;
+} as_operation;
+
+void as_operation_run(as_group_query *query, const as_operation *operation, as_reply *reply);
+
+/* groups.c: memberOf, objectSid, primaryGroupID */
+#define AS_MEMBERSHIP_ATTRIBUTES 3
+extern const char *const as_membership_attributes[];
+/* Of the one entry of a search, into the reply. False: it cannot be read. */
+bool as_membership_take(LDAP *ld, LDAPMessage *entry, apr_pool_t *pool, as_reply *reply);
+
+/* facts.c */
+as_facts *as_facts_create(apr_pool_t *pool);
+bool as_facts_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool);
+void as_facts_put_server(as_facts *facts, const as_server_facts *server);
+bool as_facts_is_ad(const as_facts *facts);
+void as_facts_recall(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool);
+void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
+void as_facts_note_comparable(as_facts *facts, const char *key);
 
 /* login.c */
 void as_search_bind_query(as_task *task);

@@ -23,7 +23,7 @@ typedef struct reading {
 static bool look(const reading *in, const char *base, int scope, const char *filter, const char *const *attributes,
                  as_reply *reply)
 {
-    as_search search = {.base = base, .scope = scope, .filter = filter, .attributes = attributes};
+    as_search search = {.base = base, .scope = scope, .filter = filter, .attributes = attributes, .limit = 2};
 
     while (attributes[search.attribute_count]) {
         search.attribute_count++;

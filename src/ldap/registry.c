@@ -118,6 +118,7 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory->peers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*directory->peers));
     directory->tls = apr_pcalloc(pool, sizeof(*directory->tls));
     directory->pace = apr_pcalloc(pool, sizeof(*directory->pace));
+    directory->facts = as_facts_create(pool);
     status = as_tls_create(directory->tls, pool);
     for (i = 0; i < settings->server_count && status == APR_SUCCESS; i++) {
         status = make_peer(&directory->peers[i], directory, &directory->settings->servers[i]);

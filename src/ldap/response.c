@@ -221,6 +221,7 @@ bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, ap
         reply->entries = 2;
         reply->dn = NULL;
         reply->values = NULL;
+        reply->membership = NULL;
     } else {
         values = apr_pcalloc(pool, ((size_t)search->attribute_count + 1) * sizeof(*values));
         for (i = 0; i < search->attribute_count; i++) {

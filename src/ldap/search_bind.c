@@ -10,13 +10,10 @@
 
 #include "authstatus/ppolicy.h"
 
-/* An operation on a session; its result is in the reply. */
-typedef bool as_step_of(const as_task *task, as_session *session, const void *argument);
-
 /* Runs it on a session of this kind. One that was kept may have been closed by the server in the meantime: that is
  * noticed before, or, at the latest, by its end without an answer; then a fresh one is used, once. The server may have
  * seen the lost request: a search does not matter, a bind at most counts a wrong password twice. */
-static void on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument)
+void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument)
 {
     bool fresh = false, again;
 
@@ -60,6 +57,7 @@ static void forget_entry(as_reply *reply)
     reply->referral = false;
     reply->dn = NULL;
     reply->values = NULL;
+    reply->membership = NULL;
 }
 
 static bool search(const as_task *task, as_session *session, const void *argument)
@@ -80,8 +78,28 @@ static bool search(const as_task *task, as_session *session, const void *argumen
         reply->entries = 2;
         reply->dn = NULL;
         reply->values = NULL;
+        reply->membership = NULL;
     }
     return true;
+}
+
+/* The attributes of the URL, and those of memberships. */
+static const char *const *with_membership(const as_directory_settings *settings, apr_pool_t *pool)
+{
+    const char **all =
+        apr_pcalloc(pool, ((size_t)settings->attribute_count + AS_MEMBERSHIP_ATTRIBUTES + 1) * sizeof(*all));
+
+    memcpy(all, settings->attributes, (size_t)settings->attribute_count * sizeof(*all));
+    memcpy(all + settings->attribute_count, as_membership_attributes, AS_MEMBERSHIP_ATTRIBUTES * sizeof(*all));
+    return all;
+}
+
+static bool wants_membership(const as_task *task)
+{
+    const as_membership_wish wish = task->question->membership;
+
+    return wish == AS_MEMBERSHIP_ALWAYS ||
+           (wish == AS_MEMBERSHIP_ON_AD && as_facts_is_ad(task->peer->directory->facts));
 }
 
 static bool make_search(const as_task *task, as_search *search)
@@ -91,9 +109,14 @@ static bool make_search(const as_task *task, as_search *search)
     memset(search, 0, sizeof(*search));
     search->base = settings->base;
     search->scope = settings->scope;
+    search->limit = 2; /* enough to know that there is more than one */
     search->filter = filter_for(settings, task->question->user, task->pool);
     search->attributes = settings->attributes;
     search->attribute_count = settings->attribute_count;
+    if (wants_membership(task)) {
+        search->with_membership = true;
+        search->attributes = with_membership(settings, task->pool);
+    }
     if (settings->referrals == AS_REFERRALS_ON) {
         search->referrals = apr_array_make(task->pool, 4, sizeof(const char *));
     }
@@ -134,7 +157,7 @@ static void verify_known(as_task *task, const as_login *login, as_session *found
     if (found_on) {
         verify(task, found_on, login);
     } else {
-        on_session(task, AS_KIND_VERIFY, verify, login);
+        as_on_session(task, AS_KIND_VERIFY, verify, login);
     }
     if (task->reply->failure == AS_FAILURE_NONE &&
         (task->reply->code == LDAP_SUCCESS || task->reply->code == LDAP_INVALID_CREDENTIALS)) {
@@ -157,7 +180,7 @@ static void verify_nobody(const as_task *task)
     as_reply searched = *task->reply;
     as_mono started = as_mono_now();
 
-    on_session(task, AS_KIND_VERIFY, verify, &nobody);
+    as_on_session(task, AS_KIND_VERIFY, verify, &nobody);
     if (!as_reply_is_outage(task->reply)) {
         *task->reply = searched;
         as_timing_note(directory->pace, AS_TIMED_NOBODY, as_mono_now() - started);
@@ -188,7 +211,7 @@ static void ask_as_service(as_task *task)
     if (!make_search(task, &wanted)) {
         return;
     }
-    on_session(task, AS_KIND_SEARCH, search, &wanted);
+    as_on_session(task, AS_KIND_SEARCH, search, &wanted);
     if (points_elsewhere(task->reply, &wanted)) {
         found_on = as_referrals_follow(task, &wanted);
     }
@@ -258,7 +281,7 @@ void as_search_bind_query(as_task *task)
         ask_as_service(task);
     } else if (make_search(task, &wanted)) {
         wanted.referrals = NULL;
-        on_session(task, AS_KIND_VERIFY, bind_search_bind, &wanted);
+        as_on_session(task, AS_KIND_VERIFY, bind_search_bind, &wanted);
     }
 }
 
@@ -268,8 +291,9 @@ void as_search_bind_probe(as_task *task)
     const as_search base = {.base = task->peer->directory->settings->base,
                             .scope = LDAP_SCOPE_BASE,
                             .filter = "(objectClass=*)",
-                            .attributes = nothing};
+                            .attributes = nothing,
+                            .limit = 1};
 
-    on_session(task, AS_KIND_SEARCH, search, &base);
+    as_on_session(task, AS_KIND_SEARCH, search, &base);
     forget_entry(task->reply); /* it is nobody's */
 }

@@ -20,12 +20,12 @@
 #define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
 /* The deadline of one operation. */
-static void set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
+void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
 {
     session->wire.deadline = longest > 0 ? as_mono_min(deadline, as_mono_now() + longest) : deadline;
 }
 
-static void note_answer(as_session *session, as_mono started)
+void as_session_note_answer(as_session *session, as_mono started)
 {
     as_peer *peer = session->peer;
     int64_t took = as_mono_now() - started;
@@ -59,7 +59,7 @@ static const char *add_hint(const char *trouble, apr_pool_t *pool)
 }
 
 /* No answer. Why not: the wire knows whether the peer or the clock ended it, else the library does. */
-static bool lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
+bool as_session_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     const char *trouble = as_wire_trouble(&session->wire, pool);
     int code = LDAP_OTHER;
@@ -79,7 +79,7 @@ static bool lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *
     return false;
 }
 
-static bool refused_answer(as_session *session, as_step step, const char *reason, as_reply *reply)
+bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply)
 {
     session->dead = true;
     as_reply_fail(reply, step, AS_FAILURE_DOWN, reason);
@@ -87,10 +87,10 @@ static bool refused_answer(as_session *session, as_step step, const char *reason
 }
 
 /* Could not be sent. Arguments that libldap does not take leave the session as it was. */
-static bool unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply)
+bool as_session_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     if (code != LDAP_FILTER_ERROR && code != LDAP_PARAM_ERROR && code != LDAP_ENCODING_ERROR) {
-        return lost(session, step, pool, reply);
+        return as_session_lost(session, step, pool, reply);
     }
     as_reply_fail(reply, step, AS_FAILURE_LOCAL, ldap_err2string(code));
     return false;
@@ -107,7 +107,7 @@ static bool is_ready(const as_session *session)
 
 /* The next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it already, with
  * one before; else we wait for it, on a clock that nobody sets, and libldap finds it without a wait of its own. */
-static LDAPMessage *next_message(as_session *session, int id, bool queued)
+LDAPMessage *as_session_next(as_session *session, int id, bool queued)
 {
     struct timeval at_once = {0, 0};
     int passed_over = 0;
@@ -138,13 +138,13 @@ static LDAPMessage *next_message(as_session *session, int id, bool queued)
     }
 }
 
-static bool take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
-                        apr_pool_t *pool, as_reply *reply)
+bool as_session_take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
+                            apr_pool_t *pool, as_reply *reply)
 {
     const char *reason = NULL;
 
     if (!as_response_result(session->ld, message, referrals, pool, reply, &reason)) {
-        return refused_answer(session, step, reason, reply);
+        return as_session_refuse(session, step, reason, reply);
     }
     reply->step = step;
     reply->reason = "";
@@ -155,17 +155,17 @@ static bool take_result(as_session *session, LDAPMessage *message, as_step step,
 static bool finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     as_mono started = as_mono_now();
-    LDAPMessage *message = next_message(session, id, false);
+    LDAPMessage *message = as_session_next(session, id, false);
 
     if (!message) {
-        return lost(session, step, pool, reply);
+        return as_session_lost(session, step, pool, reply);
     }
     if (ldap_msgtype(message) != type) {
         ldap_msgfree(message);
-        return refused_answer(session, step, "an answer to another question", reply);
+        return as_session_refuse(session, step, "an answer to another question", reply);
     }
-    note_answer(session, started);
-    return take_result(session, message, step, NULL, pool, reply);
+    as_session_note_answer(session, started);
+    return as_session_take_result(session, message, step, NULL, pool, reply);
 }
 
 static bool set_options(LDAP *ld, const as_directory_settings *settings)
@@ -219,7 +219,7 @@ static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     int code = ldap_start_tls(session->ld, NULL, NULL, &id);
 
     if (code != LDAP_SUCCESS) {
-        return unsent(session, code, AS_STEP_TLS, pool, reply);
+        return as_session_unsent(session, code, AS_STEP_TLS, pool, reply);
     }
     if (!finish(session, id, LDAP_RES_EXTENDED, AS_STEP_TLS, pool, reply)) {
         return false;
@@ -290,7 +290,7 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     session->bound = session->dead = false;
     session->answers = 0;
     session->opened = as_mono_now();
-    set_deadline(session, deadline, settings->connect_timeout);
+    as_session_set_deadline(session, deadline, settings->connect_timeout);
     if (!as_wire_connect(&session->wire, session->peer->address, pool, &failure, &reason)) {
         as_reply_fail(reply, AS_STEP_CONNECT, failure, reason);
         as_trace(session, AS_STEP_CONNECT, NULL, session->opened, reply, pool);
@@ -357,7 +357,7 @@ static bool bind_as(as_session *session, const char *dn, const char *password, L
     int id = 0;
     int code = ldap_sasl_bind(session->ld, dn, LDAP_SASL_SIMPLE, &secret, controls, NULL, &id);
     bool answered = code == LDAP_SUCCESS ? finish(session, id, LDAP_RES_BIND, step, pool, reply)
-                                         : unsent(session, code, step, pool, reply);
+                                         : as_session_unsent(session, code, step, pool, reply);
 
     as_trace(session, step, dn, started, reply, pool);
     return answered;
@@ -372,7 +372,7 @@ bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *
     }
     /* A new session is anonymous (RFC 4511 4.2): nothing to ask for. */
     if (settings->bind_dn && *settings->bind_dn) {
-        set_deadline(session, deadline, settings->operation_timeout);
+        as_session_set_deadline(session, deadline, settings->operation_timeout);
         if (!bind_as(session, settings->bind_dn, settings->bind_password ? settings->bind_password : "", NULL,
                      AS_STEP_SERVICE_BIND, pool, reply)) {
             return false;
@@ -395,7 +395,7 @@ bool as_session_bind_user(as_session *session, const char *dn, const char *passw
         as_reply_fail(reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "a bind without a name or a password");
         return false;
     }
-    set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
+    as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
     return bind_as(session, dn, password, controls, AS_STEP_USER_BIND, pool, reply);
 }
 
@@ -406,9 +406,8 @@ static int send_search(as_session *session, const as_search *search, int *id)
     int code;
 
     session->wire.filter = search->filter;
-    /* Two are enough to know that there is more than one. */
     code = ldap_search_ext(session->ld, search->base, search->scope, search->filter,
-                           (char **)(intptr_t)search->attributes, 0, NULL, NULL, &limit, 2, id);
+                           (char **)(intptr_t)search->attributes, 0, NULL, NULL, &limit, search->limit, id);
     session->wire.filter = NULL;
     return code;
 }
@@ -423,28 +422,37 @@ static bool cut_short(as_session *session, as_reply *reply)
     return true;
 }
 
+static bool take_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
+{
+    if (search->found) {
+        return as_found_add(ld, entry, search, pool, reply);
+    }
+    return as_response_entry(ld, entry, search, pool, reply) &&
+           (!search->with_membership || as_membership_take(ld, entry, pool, reply));
+}
+
 static bool run_search(as_session *session, const as_search *search, as_mono started, apr_pool_t *pool, as_reply *reply)
 {
     int id = 0, code, count;
 
     code = send_search(session, search, &id);
     if (code != LDAP_SUCCESS) {
-        return unsent(session, code, AS_STEP_SEARCH, pool, reply);
+        return as_session_unsent(session, code, AS_STEP_SEARCH, pool, reply);
     }
-    for (count = 0; count < AS_MAX_MESSAGES; count++) {
-        LDAPMessage *message = next_message(session, id, count > 0);
+    for (count = 0; count < AS_MAX_MESSAGES + search->limit; count++) {
+        LDAPMessage *message = as_session_next(session, id, count > 0);
 
         if (!message) {
-            return lost(session, AS_STEP_SEARCH, pool, reply);
+            return as_session_lost(session, AS_STEP_SEARCH, pool, reply);
         }
         switch (ldap_msgtype(message)) {
         case LDAP_RES_SEARCH_RESULT:
-            note_answer(session, started);
-            return take_result(session, message, AS_STEP_SEARCH, search->referrals, pool, reply);
+            as_session_note_answer(session, started);
+            return as_session_take_result(session, message, AS_STEP_SEARCH, search->referrals, pool, reply);
         case LDAP_RES_SEARCH_ENTRY:
-            if (!as_response_entry(session->ld, message, search, pool, reply)) {
+            if (!take_entry(session->ld, message, search, pool, reply)) {
                 ldap_msgfree(message);
-                return refused_answer(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
+                return as_session_refuse(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
             }
             break;
         case LDAP_RES_SEARCH_REFERENCE:
@@ -452,14 +460,14 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
             break;
         default:
             ldap_msgfree(message);
-            return refused_answer(session, AS_STEP_SEARCH, "an answer to another question", reply);
+            return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another question", reply);
         }
         ldap_msgfree(message);
     }
     if (reply->entries > 1) {
         return cut_short(session, reply);
     }
-    return refused_answer(session, AS_STEP_SEARCH, "an answer without an end", reply);
+    return as_session_refuse(session, AS_STEP_SEARCH, "an answer without an end", reply);
 }
 
 bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
@@ -468,7 +476,7 @@ bool as_session_search(as_session *session, const as_search *search, as_mono dea
     as_mono started = as_mono_now();
     bool answered;
 
-    set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
+    as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
     answered = run_search(session, search, started, pool, reply);
     as_trace(session, AS_STEP_SEARCH, search->filter, started, reply, pool);
     return answered;

@@ -37,6 +37,7 @@ INTERFACES = {
     "authstatus/stringprep.h": "core",
     "authstatus/sid.h": "core",
     "authstatus/verdict.h": "core",
+    "authstatus/groups.h": "ldap",
     "authstatus/ldap.h": "ldap",
     "authstatus/cache.h": "cache",
     "authstatus/authorize.h": "login",

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Several compares (RFC 4511 4.10) of one entry on one session: all are sent, then all answers are taken. One round
+ * trip, however many attributes there are.
+ */
+#include "ldap_private.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+static int send_compare(as_session *session, const as_compare *compare, int index, int *id)
+{
+    struct berval value = {strlen(compare->values[index]), (char *)(intptr_t)compare->values[index]};
+
+    return ldap_compare_ext(session->ld, compare->dn, compare->attributes[index], &value, NULL, NULL, id);
+}
+
+/* Takes the answer to compare `index`. `queued`: libldap may have read it with one before. */
+static bool take_answer(as_session *session, const as_compare *compare, int index, int id, as_mono started,
+                        apr_pool_t *pool, as_reply *reply)
+{
+    LDAPMessage *message = as_session_next(session, id, index > 0);
+
+    if (!message) {
+        return as_session_lost(session, AS_STEP_SEARCH, pool, reply);
+    }
+    if (ldap_msgtype(message) != LDAP_RES_COMPARE) {
+        ldap_msgfree(message);
+        return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another question", reply);
+    }
+    as_session_note_answer(session, started);
+    if (!as_session_take_result(session, message, AS_STEP_SEARCH, NULL, pool, reply)) {
+        return false;
+    }
+    compare->codes[index] = reply->code;
+    return true;
+}
+
+static bool run(as_session *session, const as_compare *compare, as_mono started, apr_pool_t *pool, as_reply *reply)
+{
+    int ids[AS_GROUP_ATTRIBUTES_MAX] = {0}, i, code;
+    as_reply outage;
+    bool is_outage = false;
+
+    for (i = 0; i < compare->count; i++) {
+        code = send_compare(session, compare, i, &ids[i]);
+        if (code != LDAP_SUCCESS) {
+            /* Answers to what was sent before would be met by the next question. */
+            session->dead = session->dead || i > 0;
+            return as_session_unsent(session, code, AS_STEP_SEARCH, pool, reply);
+        }
+    }
+    for (i = 0; i < compare->count; i++) {
+        if (!take_answer(session, compare, i, ids[i], started, pool, reply)) {
+            return false;
+        }
+        if (!is_outage && as_reply_is_outage(reply)) {
+            is_outage = true;
+            outage = *reply;
+        }
+    }
+    if (is_outage) {
+        *reply = outage;
+    }
+    return true;
+}
+
+bool as_session_compare(as_session *session, const as_compare *compare, as_mono deadline, apr_pool_t *pool,
+                        as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    bool answered;
+
+    as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
+    answered = run(session, compare, started, pool, reply);
+    as_trace(session, AS_STEP_SEARCH, compare->dn, started, reply, pool);
+    return answered;
+}

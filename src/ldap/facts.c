@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a process knows of a directory's server and of its groups, apart from who is in them: facts that change rarely.
+ * A bounded table for each directory, under a lock; facts of groups end after an hour.
+ */
+#include "ldap_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#define SLOTS 512
+#define WAYS 4
+#define HOUR (3600 * AS_MONO_SECOND)
+#define RECORD_MAX 4096 /* octets of DN and classes; a group with more is read each time */
+
+/* Of one group, as one account sees it. */
+typedef struct as_fact {
+    char *key; /* from malloc; NULL: the slot is free */
+    as_mono described_until, comparable_until;
+    bool exists, searchable, has_type, is_security_group;
+    as_sid sid;
+    char *texts; /* from malloc: the DN and the classes, each with a NUL */
+    int text_count;
+} as_fact;
+
+struct as_facts {
+    pthread_mutex_t mutex;
+    atomic_bool server_known, is_ad, ad_ways_failed, member_of_seen;
+    char *contexts; /* from malloc, as as_fact.texts; written once, before server_known */
+    int context_count;
+    as_fact *slots; /* SLOTS of them; NULL: none is needed yet */
+};
+
+static apr_status_t end_facts(void *data)
+{
+    as_facts *facts = data;
+    size_t i;
+
+    for (i = 0; facts->slots && i < SLOTS; i++) {
+        free(facts->slots[i].key);
+        free(facts->slots[i].texts);
+    }
+    free(facts->slots);
+    free(facts->contexts);
+    pthread_mutex_destroy(&facts->mutex);
+    return APR_SUCCESS;
+}
+
+as_facts *as_facts_create(apr_pool_t *pool)
+{
+    as_facts *facts = apr_pcalloc(pool, sizeof(*facts));
+
+    if (pthread_mutex_init(&facts->mutex, NULL) != 0) {
+        return NULL;
+    }
+    apr_pool_cleanup_register(pool, facts, end_facts, apr_pool_cleanup_null);
+    return facts;
+}
+
+/* ---- texts, one behind the other ---- */
+
+/* From malloc; NULL without memory, or for more than `most` octets. */
+static char *pack(const char *first, const char *const *others, size_t most, int *count)
+{
+    size_t length = first ? strlen(first) + 1 : 0, at = 0;
+    const char *const *other;
+    char *packed;
+
+    for (other = others; other && *other; other++) {
+        length += strlen(*other) + 1;
+    }
+    packed = length <= most ? malloc(length + 1) : NULL;
+    *count = 0;
+    if (packed && first) {
+        memcpy(packed, first, strlen(first) + 1);
+        at = strlen(first) + 1;
+        ++*count;
+    }
+    for (other = others; packed && other && *other; other++) {
+        memcpy(packed + at, *other, strlen(*other) + 1);
+        at += strlen(*other) + 1;
+        ++*count;
+    }
+    return packed;
+}
+
+/* Copies, NULL-terminated. */
+static const char **unpack(const char *packed, int count, apr_pool_t *pool)
+{
+    const char **texts = apr_pcalloc(pool, ((size_t)count + 1) * sizeof(*texts));
+    int i;
+
+    for (i = 0; i < count; i++) {
+        texts[i] = apr_pstrdup(pool, packed);
+        packed += strlen(packed) + 1;
+    }
+    return texts;
+}
+
+/* ---- the server ---- */
+
+bool as_facts_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool)
+{
+    if (!facts || !atomic_load(&facts->server_known)) {
+        return false;
+    }
+    server->is_ad = atomic_load(&facts->is_ad);
+    server->contexts = unpack(facts->contexts, facts->context_count, pool);
+    return true;
+}
+
+void as_facts_put_server(as_facts *facts, const as_server_facts *server)
+{
+    if (!facts) {
+        return;
+    }
+    pthread_mutex_lock(&facts->mutex);
+    if (!atomic_load(&facts->server_known)) {
+        facts->contexts = pack(NULL, server->contexts, SIZE_MAX - 1, &facts->context_count);
+        atomic_store(&facts->is_ad, server->is_ad);
+        atomic_store(&facts->server_known, facts->contexts != NULL);
+    }
+    pthread_mutex_unlock(&facts->mutex);
+}
+
+bool as_facts_is_ad(const as_facts *facts)
+{
+    return facts && atomic_load(&facts->server_known) && atomic_load(&facts->is_ad);
+}
+
+bool as_group_ad_ways_failed(const as_directory *entered)
+{
+    return entered->facts && atomic_load(&entered->facts->ad_ways_failed);
+}
+
+void as_group_note_ad_ways_failed(as_directory *entered)
+{
+    if (entered->facts) {
+        atomic_store(&entered->facts->ad_ways_failed, true);
+    }
+}
+
+bool as_group_member_of_seen(const as_directory *entered)
+{
+    return entered->facts && atomic_load(&entered->facts->member_of_seen);
+}
+
+void as_group_note_member_of(as_directory *entered)
+{
+    if (entered->facts) {
+        atomic_store(&entered->facts->member_of_seen, true);
+    }
+}
+
+/* ---- groups ---- */
+
+/* FNV-1a: spreads, no more; what is found is compared. */
+static size_t place_of(const char *key)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *key; key++) {
+        hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+    }
+    return (size_t)(hash >> 32) % (SLOTS / WAYS) * WAYS;
+}
+
+static as_mono end_of(const as_fact *fact)
+{
+    return fact->described_until > fact->comparable_until ? fact->described_until : fact->comparable_until;
+}
+
+/* Under the lock. */
+static as_fact *find(const as_facts *facts, const char *key)
+{
+    as_fact *slots = facts->slots ? facts->slots + place_of(key) : NULL;
+    int i;
+
+    for (i = 0; slots && i < WAYS; i++) {
+        if (slots[i].key && strcmp(slots[i].key, key) == 0) {
+            return &slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* The slot of this key: its own, or that of what ends first, emptied. NULL without memory. Under the lock. */
+static as_fact *take(as_facts *facts, const char *key)
+{
+    as_fact *slot = find(facts, key), *slots;
+    int i;
+
+    if (slot) {
+        return slot;
+    }
+    if (!facts->slots) {
+        facts->slots = calloc(SLOTS, sizeof(*facts->slots));
+    }
+    if (!facts->slots) {
+        return NULL;
+    }
+    slots = facts->slots + place_of(key);
+    for (slot = slots, i = 1; i < WAYS; i++) {
+        if (end_of(&slots[i]) < end_of(slot)) {
+            slot = &slots[i];
+        }
+    }
+    free(slot->key);
+    free(slot->texts);
+    memset(slot, 0, sizeof(*slot));
+    slot->key = strdup(key);
+    return slot->key ? slot : NULL;
+}
+
+void as_facts_recall(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool)
+{
+    as_mono now = as_mono_now();
+    const as_fact *fact;
+    const char **texts;
+
+    memset(group, 0, sizeof(*group));
+    if (!facts) {
+        return;
+    }
+    pthread_mutex_lock(&facts->mutex);
+    fact = find(facts, key);
+    group->comparable = fact && now < fact->comparable_until;
+    if (fact && now < fact->described_until && fact->text_count > 0) {
+        texts = unpack(fact->texts, fact->text_count, pool);
+        group->described = true;
+        group->exists = fact->exists;
+        group->dn = texts[0];
+        group->classes = texts + 1;
+        group->searchable = fact->searchable;
+        group->sid = fact->sid;
+        group->has_type = fact->has_type;
+        group->is_security_group = fact->is_security_group;
+    }
+    pthread_mutex_unlock(&facts->mutex);
+}
+
+void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group)
+{
+    as_fact *fact;
+    int count = 0;
+    char *texts = facts ? pack(group->dn, group->classes, RECORD_MAX, &count) : NULL;
+
+    if (!texts) {
+        return;
+    }
+    pthread_mutex_lock(&facts->mutex);
+    fact = take(facts, key);
+    if (fact) {
+        free(fact->texts);
+        fact->texts = texts;
+        fact->text_count = count;
+        fact->exists = group->exists;
+        fact->searchable = group->searchable;
+        fact->sid = group->sid;
+        fact->has_type = group->has_type;
+        fact->is_security_group = group->is_security_group;
+        fact->described_until = as_mono_now() + HOUR;
+    }
+    pthread_mutex_unlock(&facts->mutex);
+    if (!fact) {
+        free(texts);
+    }
+}
+
+void as_facts_note_comparable(as_facts *facts, const char *key)
+{
+    as_fact *fact;
+
+    if (!facts) {
+        return;
+    }
+    pthread_mutex_lock(&facts->mutex);
+    fact = take(facts, key);
+    if (fact) {
+        fact->comparable_until = as_mono_now() + HOUR;
+    }
+    pthread_mutex_unlock(&facts->mutex);
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Questions about groups: what they are asked with, and what of the answer is of use.
+ */
+#include "ldap_private.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+#include "authstatus/dn.h"
+
+/* MS-ADTS 3.1.1.3.4.3.1 (LDAP_CAP_ACTIVE_DIRECTORY_OID), 2.2.12 (groupType) */
+#define OID_ACTIVE_DIRECTORY "1.2.840.113556.1.4.800"
+#define GROUP_TYPE_SECURITY 0x80000000U
+
+#define ANY "(objectClass=*)"
+
+static const char *const no_attributes[] = {LDAP_NO_ATTRS, NULL};
+
+/* ---- one search ---- */
+
+static int count_of(const char *const *texts)
+{
+    int count = 0;
+
+    while (texts && texts[count]) {
+        count++;
+    }
+    return count;
+}
+
+static as_search base_search(const as_group_query *query, const char *dn, const char *filter,
+                             const char *const *attributes)
+{
+    as_search search = {.base = dn,
+                        .scope = LDAP_SCOPE_BASE,
+                        .filter = filter,
+                        .attributes = attributes,
+                        .attribute_count = count_of(attributes),
+                        .limit = 2,
+                        .found = apr_array_make(query->pool, 1, sizeof(as_found))};
+
+    return search;
+}
+
+static bool has_answer(const as_reply *reply)
+{
+    return reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_SEARCH;
+}
+
+/* A base search. The entry in *found, NULL where there is none, or it does not match. */
+static bool look_at(as_group_query *query, const as_search *search, const as_found **found, as_reply *reply)
+{
+    const as_operation operation = {.search = search};
+
+    *found = NULL;
+    as_operation_run(query, &operation, reply);
+    if (!has_answer(reply) || (reply->code != LDAP_SUCCESS && reply->code != LDAP_NO_SUCH_OBJECT)) {
+        return false;
+    }
+    if (reply->code == LDAP_SUCCESS && search->found->nelts > 0) {
+        *found = &APR_ARRAY_IDX(search->found, 0, as_found);
+    }
+    return true;
+}
+
+/* The texts among the values: those with a NUL within are left out. NULL-terminated. */
+static const char *const *texts_of(const as_found_values *values, apr_pool_t *pool, int *count)
+{
+    const char **texts = apr_pcalloc(pool, ((size_t)values->count + 1) * sizeof(*texts));
+    int i;
+
+    *count = 0;
+    for (i = 0; i < values->count; i++) {
+        if (strlen(values->values[i].octets) == values->values[i].length) {
+            texts[(*count)++] = values->values[i].octets;
+        }
+    }
+    return texts;
+}
+
+static const char *first_text(const as_found_values *values)
+{
+    return values->count > 0 && strlen(values->values[0].octets) == values->values[0].length ? values->values[0].octets
+                                                                                             : NULL;
+}
+
+const char *as_group_escape(const char *value, apr_pool_t *pool)
+{
+    struct berval plain = {strlen(value), (char *)(intptr_t)value}, escaped = {0, NULL};
+    const char *copy;
+
+    if (plain.bv_len == 0) {
+        return "";
+    }
+    if (ldap_bv2escaped_filter_value(&plain, &escaped) != 0) {
+        return NULL;
+    }
+    copy = apr_pstrmemdup(pool, escaped.bv_val, escaped.bv_len);
+    if (escaped.bv_val != plain.bv_val) {
+        ber_memfree(escaped.bv_val);
+    }
+    return copy;
+}
+
+/* ---- the server ---- */
+
+static const char *const *normal_contexts(const as_found_values *values, apr_pool_t *pool)
+{
+    const char **contexts = apr_pcalloc(pool, ((size_t)values->count + 1) * sizeof(*contexts));
+    char normal[AS_DN_MAX];
+    int i, count = 0;
+
+    for (i = 0; i < values->count; i++) {
+        if (as_dn_normalize(values->values[i].octets, values->values[i].length, normal, NULL)) {
+            contexts[count++] = apr_pstrdup(pool, normal);
+        }
+    }
+    return contexts;
+}
+
+static bool has_value(const as_found_values *values, const char *wanted)
+{
+    int i;
+
+    for (i = 0; i < values->count; i++) {
+        if (strcmp(values->values[i].octets, wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *reply)
+{
+    static const char *const attributes[] = {"supportedCapabilities", "namingContexts", NULL};
+    static const char *const none[] = {NULL};
+    const as_search search = base_search(query, "", ANY, attributes);
+    const as_found *found;
+
+    as_reply_clear(reply);
+    if (as_facts_server(query->entered->facts, facts, query->pool)) {
+        return true;
+    }
+    facts->is_ad = false;
+    facts->contexts = none;
+    if (!look_at(query, &search, &found, reply)) {
+        /* A rootDSE that nobody may read tells nothing. */
+        return has_answer(reply) && !as_reply_is_outage(reply);
+    }
+    if (found) {
+        facts->is_ad = has_value(&found->attributes[0], OID_ACTIVE_DIRECTORY);
+        facts->contexts = normal_contexts(&found->attributes[1], query->pool);
+    }
+    as_facts_put_server(query->entered->facts, facts);
+    return true;
+}
+
+/* ---- one group ---- */
+
+/* A group, the attributes of its members, and who asks. */
+static const char *key_of(const as_group_query *query, const char *dn, const char *const *attributes)
+{
+    const char *key = apr_pstrcat(query->pool, query->bind_dn ? query->bind_dn : "", "\n", dn, NULL);
+
+    for (; attributes && *attributes; attributes++) {
+        key = apr_pstrcat(query->pool, key, "\n", *attributes, NULL);
+    }
+    return key;
+}
+
+void as_group_recall(const as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts)
+{
+    as_facts_recall(query->entered->facts, key_of(query, dn, attributes), facts, query->pool);
+}
+
+void as_group_note_comparable(const as_group_query *query, const char *dn, const char *const *attributes)
+{
+    as_facts_note_comparable(query->entered->facts, key_of(query, dn, attributes));
+}
+
+/* Is any of the attributes there? */
+static const char *presence_filter(const char *const *attributes, apr_pool_t *pool)
+{
+    const char *filter = "(|";
+
+    for (; *attributes; attributes++) {
+        filter = apr_pstrcat(pool, filter, "(", *attributes, "=*)", NULL);
+    }
+    return apr_pstrcat(pool, filter, ")", NULL);
+}
+
+static void describe(const as_found *found, apr_pool_t *pool, as_group_facts *facts)
+{
+    const as_found_values *sid = &found->attributes[1];
+    const char *type = first_text(&found->attributes[2]);
+    int count;
+
+    facts->exists = true;
+    facts->dn = found->dn;
+    facts->classes = texts_of(&found->attributes[0], pool, &count);
+    facts->has_type = type != NULL;
+    facts->is_security_group = type && ((uint32_t)apr_atoi64(type) & GROUP_TYPE_SECURITY);
+    if (sid->count == 1) {
+        as_sid_read((const unsigned char *)sid->values[0].octets, sid->values[0].length, &facts->sid);
+    }
+}
+
+bool as_group_describe(as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts,
+                       as_reply *reply)
+{
+    static const char *const wanted[] = {"objectClass", "objectSid", "groupType", NULL};
+    as_search search = base_search(query, dn, ANY, wanted);
+    const as_found *found = NULL;
+
+    memset(facts, 0, sizeof(*facts));
+    if (attributes) {
+        search.filter = presence_filter(attributes, query->pool);
+        if (!look_at(query, &search, &found, reply)) {
+            return false;
+        }
+        facts->searchable = found != NULL;
+        search.filter = ANY;
+    }
+    if (!found && !(attributes && reply->code == LDAP_NO_SUCH_OBJECT) && !look_at(query, &search, &found, reply)) {
+        return false;
+    }
+    facts->described = true;
+    if (found) {
+        describe(found, query->pool, facts);
+        as_facts_note_described(query->entered->facts, key_of(query, dn, attributes), facts);
+    }
+    return true;
+}
+
+bool as_group_compare(as_group_query *query, const char *dn, const char *const *attributes, const char *const *values,
+                      int count, int *codes, as_reply *reply)
+{
+    const as_compare compare = {.dn = dn, .attributes = attributes, .values = values, .count = count, .codes = codes};
+    const as_operation operation = {.compare = &compare};
+
+    as_operation_run(query, &operation, reply);
+    return has_answer(reply) && !as_reply_is_outage(reply);
+}
+
+/* ---- upwards ---- */
+
+static void add_clauses(apr_array_header_t *parts, const char *const *attributes, const char *value)
+{
+    for (; *attributes; attributes++) {
+        APR_ARRAY_PUSH(parts, const char *) = "(";
+        APR_ARRAY_PUSH(parts, const char *) = *attributes;
+        APR_ARRAY_PUSH(parts, const char *) = "=";
+        APR_ARRAY_PUSH(parts, const char *) = value;
+        APR_ARRAY_PUSH(parts, const char *) = ")";
+    }
+}
+
+/* (&(|(objectClass=a)(objectClass=b))(|(member=x)(uniqueMember=x)...)); NULL without memory. */
+static const char *level_filter(const as_group_level *level, apr_pool_t *pool)
+{
+    apr_array_header_t *parts = apr_array_make(pool, 64, sizeof(const char *));
+    static const char *const object_class[] = {"objectClass", NULL};
+    int i;
+
+    APR_ARRAY_PUSH(parts, const char *) = "(&(|";
+    for (i = 0; level->classes[i]; i++) {
+        const char *class = as_group_escape(level->classes[i], pool);
+
+        if (!class) {
+            return NULL;
+        }
+        add_clauses(parts, object_class, class);
+    }
+    APR_ARRAY_PUSH(parts, const char *) = ")(|";
+    for (i = 0; i < level->value_count; i++) {
+        const char *value = as_group_escape(level->values[i], pool);
+
+        if (!value) {
+            return NULL;
+        }
+        add_clauses(parts, level->attributes, value);
+    }
+    APR_ARRAY_PUSH(parts, const char *) = "))";
+    return apr_array_pstrcat(pool, parts, '\0');
+}
+
+bool as_group_search(as_group_query *query, const as_group_level *level, const char *const **groups, int *count,
+                     as_reply *reply)
+{
+    const as_search search = {.base = level->base,
+                              .scope = LDAP_SCOPE_SUBTREE,
+                              .filter = level_filter(level, query->pool),
+                              .attributes = no_attributes,
+                              .limit = level->limit + 1,
+                              .found = apr_array_make(query->pool, 16, sizeof(as_found))};
+    const as_operation operation = {.search = &search};
+    const char **dns;
+    int i;
+
+    *groups = NULL;
+    *count = 0;
+    if (!search.filter) {
+        as_reply_clear(reply);
+        as_reply_fail(reply, AS_STEP_SEARCH, AS_FAILURE_LOCAL, "no memory");
+        return false;
+    }
+    as_operation_run(query, &operation, reply);
+    if (!has_answer(reply) || (reply->code != LDAP_SUCCESS &&
+                               !(reply->code == LDAP_SIZELIMIT_EXCEEDED && search.found->nelts > level->limit))) {
+        return false;
+    }
+    dns = apr_pcalloc(query->pool, ((size_t)search.found->nelts + 1) * sizeof(*dns));
+    for (i = 0; i < search.found->nelts; i++) {
+        dns[i] = APR_ARRAY_IDX(search.found, i, as_found).dn;
+    }
+    *groups = dns;
+    *count = search.found->nelts;
+    return true;
+}
+
+/* ---- Active Directory, and memberOf ---- */
+
+const char *const as_membership_attributes[] = {"memberOf", "objectSid", "primaryGroupID", NULL};
+
+static void read_membership(const as_found_values *values, apr_pool_t *pool, as_membership *membership)
+{
+    memset(membership, 0, sizeof(*membership));
+    membership->groups = texts_of(&values[0], pool, &membership->group_count);
+    membership->whole = !values[0].is_part && membership->group_count == values[0].count;
+    if (values[1].count == 1 &&
+        as_sid_read((const unsigned char *)values[1].values[0].octets, values[1].values[0].length, &membership->sid)) {
+        as_sid_of_primary_group(&membership->sid, first_text(&values[2]), &membership->primary_group);
+    }
+}
+
+bool as_membership_take(LDAP *ld, LDAPMessage *entry, apr_pool_t *pool, as_reply *reply)
+{
+    const as_search search = {.attributes = as_membership_attributes,
+                              .attribute_count = AS_MEMBERSHIP_ATTRIBUTES,
+                              .found = apr_array_make(pool, 1, sizeof(as_found))};
+    as_membership *membership;
+    as_reply unused;
+
+    reply->membership = NULL;
+    if (reply->entries != 1) {
+        return true;
+    }
+    if (!as_found_add(ld, entry, &search, pool, &unused)) {
+        return false;
+    }
+    membership = apr_palloc(pool, sizeof(*membership));
+    read_membership(APR_ARRAY_IDX(search.found, 0, as_found).attributes, pool, membership);
+    reply->membership = membership;
+    return true;
+}
+
+bool as_group_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
+{
+    const as_search search = base_search(query, user_dn, ANY, as_membership_attributes);
+    static const char *const none[] = {NULL};
+    const as_found *found;
+
+    memset(membership, 0, sizeof(*membership));
+    membership->groups = none;
+    if (!look_at(query, &search, &found, reply)) {
+        return false;
+    }
+    if (found) {
+        read_membership(found->attributes, query->pool, membership);
+    }
+    return true;
+}
+
+bool as_group_in_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply)
+{
+    const char *value = as_group_escape(group_dn, query->pool);
+
+    *is = false;
+    return as_group_matches(
+        query, user_dn, apr_pstrcat(query->pool, "(memberOf:1.2.840.113556.1.4.1941:=", value ? value : "(", ")", NULL),
+        is, reply);
+}
+
+bool as_group_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply)
+{
+    static const char *const attributes[] = {"tokenGroups", NULL};
+    const as_search search = base_search(query, user_dn, ANY, attributes);
+    const as_found *found;
+    as_sid *read;
+    int i;
+
+    *sids = NULL;
+    *count = 0;
+    if (!look_at(query, &search, &found, reply)) {
+        return false;
+    }
+    if (!found || found->attributes[0].is_part) {
+        return true;
+    }
+    read = apr_pcalloc(query->pool, ((size_t)found->attributes[0].count + 1) * sizeof(*read));
+    for (i = 0; i < found->attributes[0].count; i++) {
+        const as_found_value *value = &found->attributes[0].values[i];
+
+        if (!as_sid_read((const unsigned char *)value->octets, value->length, &read[i])) {
+            return true; /* one that cannot be read may be the one: none is believed */
+        }
+    }
+    *sids = read;
+    *count = found->attributes[0].count;
+    return true;
+}
+
+/* ---- other lines ---- */
+
+bool as_group_matches(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
+{
+    const as_search search = base_search(query, dn, filter, no_attributes);
+    const as_found *found;
+
+    *does = false;
+    if (!look_at(query, &search, &found, reply)) {
+        return false;
+    }
+    *does = found != NULL;
+    return true;
+}
+
+bool as_group_count(as_group_query *query, const char *filter, int *entries, as_reply *reply)
+{
+    const as_directory_settings *settings = query->entered->settings;
+    const as_search search = {.base = settings->base,
+                              .scope = settings->scope,
+                              .filter = filter,
+                              .attributes = no_attributes,
+                              .limit = 2,
+                              .found = apr_array_make(query->pool, 2, sizeof(as_found))};
+    const as_operation operation = {.search = &search};
+
+    *entries = 0;
+    as_operation_run(query, &operation, reply);
+    if (!has_answer(reply) || (reply->code != LDAP_SUCCESS && reply->code != LDAP_SIZELIMIT_EXCEEDED)) {
+        return false;
+    }
+    *entries = search.found->nelts > 1 || reply->code == LDAP_SIZELIMIT_EXCEEDED ? 2 : search.found->nelts;
+    return true;
+}
+
+bool as_group_is_filter(const char *filter)
+{
+    LDAP *ld = NULL;
+    struct berval encoded = {0, NULL};
+    bool is = false;
+
+    /* A control's value has the same filter in it, and needs no connection. */
+    if (*filter && ldap_create(&ld) == LDAP_SUCCESS) {
+        is = ldap_create_assertion_control_value(ld, (char *)(intptr_t)filter, &encoded) == LDAP_SUCCESS;
+        ber_memfree(encoded.bv_val);
+        ldap_unbind_ext(ld, NULL, NULL);
+    }
+    return is;
+}
