@@ -3,7 +3,6 @@
 the virtual host beside it masks everything. untouched/ has the failed logins; here is all that needs none."""
 import base64
 import hashlib
-import os
 import re
 from collections import namedtuple
 from pathlib import Path
@@ -171,8 +170,6 @@ def pair(start, needs_module):
         (httpd.room / "groups").write_text("staff: bob\n")
         (httpd.room / "digest").write_text("ann:lab:" + hashlib.md5(f"ann:lab:{RIGHT}".encode()).hexdigest() + "\n")
         (httpd.room / "run").chmod(0o777)
-        # The tag of what is negotiated is a weak one as long as the folder is younger than a second.
-        os.utime(httpd.room / "docs/lang", (1600000000, 1600000000))
         pair.append(httpd.start())
     return pair
 

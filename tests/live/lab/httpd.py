@@ -177,7 +177,12 @@ class Httpd:
         path = self.room / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        os.utime(path, (1600000000, 1600000000))  # what answers show of a file is the same in every room
+        # What answers show of a file is the same in every room, and the tag of what is negotiated in a folder is a weak one
+        # as long as the folder is younger than a second.
+        for each in (path, *path.parents):
+            if self.room not in each.parents:
+                break
+            os.utime(each, (1600000000, 1600000000))
         if path.suffix == ".cgi":
             path.chmod(0o755)
 
