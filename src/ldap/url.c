@@ -72,6 +72,8 @@ static const char *split(apr_pool_t *pool, const char *url, as_url_parts *parts)
     } else if (!apr_cstr_casecmpn(url, "ldap://", 7)) {
         parts->is_ldaps = false;
         hosts = url + 7;
+    } else if (!apr_cstr_casecmpn(url, "ldapi://", 8)) {
+        return "ldapi:// is not taken: a local socket has no deadline for its connection; write ldap://127.0.0.1/";
     } else {
         return "the URL must begin with ldap:// or ldaps://";
     }
@@ -201,6 +203,10 @@ static const char *read_attributes(apr_pool_t *pool, char **names, as_directory_
     for (; names && *names; names++) {
         const char *name = apr_pstrdup(pool, *names);
 
+        if (count > 0 && (!strcmp(name, "*") || !strcmp(name, "+"))) {
+            /* RFC 4511 4.5.1.8, RFC 3673: all attributes, which would be read and published under no name. */
+            continue;
+        }
         if (!is_attribute(name)) {
             return apr_psprintf(pool, "\"%s\" in the URL is not the name of an attribute", name);
         }

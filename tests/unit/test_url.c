@@ -69,6 +69,8 @@ static const good_row good[] = {
     /* attributes */
     {"ldap://h/dc=x?cn", NULL, "h 389", NONE, "dc=x", SUB, ALL, "cn"},
     {"ldap://h/dc=x?cn,mail,2.5.4.3", NULL, "h 389", NONE, "dc=x", SUB, ALL, "cn,mail,2.5.4.3"},
+    {"ldap://h/dc=x?uid,*", NULL, "h 389", NONE, "dc=x", SUB, ALL, "uid"},
+    {"ldap://h/dc=x?uid,+,mail,*", NULL, "h 389", NONE, "dc=x", SUB, ALL, "uid,mail"},
     {"ldap://h/dc=x?", NULL, "h 389", NONE, "dc=x", SUB, ALL, "uid"},
     /* scope: httpd takes base for sub */
     {"ldap://h/dc=x??sub", NULL, "h 389", NONE, "dc=x", SUB, ALL, "uid"},
@@ -96,7 +98,7 @@ typedef struct bad_row {
 static const bad_row bad[] = {
     {"", NULL, "ldap:// or ldaps://"},
     {"http://h/dc=x", NULL, "ldap:// or ldaps://"},
-    {"ldapi://%2ftmp%2fx/dc=x", NULL, "ldap:// or ldaps://"},
+    {"ldapi://%2ftmp%2fx/dc=x", NULL, "write ldap://127.0.0.1/"},
     {"h/dc=x", NULL, "ldap:// or ldaps://"},
     {"ldap://h/dc=x", "", "NONE, SSL, TLS, STARTTLS"},
     {"ldap://h/dc=x", "tls1.2", "NONE, SSL, TLS, STARTTLS"},

@@ -215,8 +215,17 @@ static bool holds_pem(const char *path, as_pem kind)
 static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file, const char *passphrase, int *kind,
                              const char **path)
 {
-    const char *error = as_argument_word(cmd, pem_words, type, kind);
+    const char *error, *of = ap_strchr_c(type, '_');
+    apr_finfo_t info;
 
+    if (of && !ap_cstr_casecmp(of, "_DER")) {
+        return apr_psprintf(cmd->temp_pool,
+                            "%s: OpenLDAP reads PEM files alone; convert it (openssl %s -inform DER -in \"%s\" -out "
+                            "FILE.pem) and write %.*s_BASE64 with that file",
+                            cmd->cmd->name, ap_cstr_casecmpn(type, "KEY", 3) ? "x509" : "pkey", file, (int)(of - type),
+                            type);
+    }
+    error = as_argument_word(cmd, pem_words, type, kind);
     if (error) {
         return error;
     }
@@ -225,6 +234,12 @@ static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file,
                             cmd->cmd->name);
     }
     *path = ap_server_root_relative(cmd->pool, file);
+    if (*path && apr_stat(&info, *path, APR_FINFO_TYPE, cmd->temp_pool) == APR_SUCCESS && info.filetype == APR_DIR) {
+        return apr_psprintf(cmd->temp_pool,
+                            "%s: \"%s\" is a directory; name a file that holds all certificates (cat %s/*.pem > "
+                            "FILE.pem)",
+                            cmd->cmd->name, file, file);
+    }
     if (!*path || !holds_pem(*path, (as_pem)*kind)) {
         return apr_psprintf(cmd->temp_pool, "%s: the file \"%s\" cannot be read as a PEM %s", cmd->cmd->name, file,
                             *kind == AS_PEM_KEY ? "key" : "certificate");

@@ -45,6 +45,10 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     if (verdict.retry_after >= 0) {
         apr_table_setn(r->err_headers_out, "Retry-After", apr_ltoa(transaction->pool, verdict.retry_after));
     }
+    if (verdict.status == HTTP_GONE || verdict.status == HTTP_UNAVAILABLE_FOR_LEGAL_REASONS) {
+        /* RFC 9110 15.1: cacheable unless it is said otherwise, and true of one person alone. */
+        apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    }
     as_publish_variables(r, transaction);
     return as_mask_decided(r, context, &verdict);
 }

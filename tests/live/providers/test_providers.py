@@ -100,7 +100,9 @@ def test_virtual_host_inherits_its_server(site):
     host = {"host": "other.test"}
     verify(site, site.get("/in/x", login=("second-only", RIGHT), **host), "granted", 200)
     verify(site, site.get("/in/x", login=("first-only", RIGHT), **host), "unknown-user", 401)
-    verify(site, site.get("/in/x", login=("locked", RIGHT), **host), "account-locked", 451)
+    answer = site.get("/in/x", login=("locked", RIGHT), **host)
+    verify(site, answer, "account-locked", 451)
+    assert answer.header("Cache-Control") == "no-store"
     site.log.expect("AH01617", "AS0023")
     assert site.get("/in/off/x", login=("expired", RIGHT), **host).status == 401
 
