@@ -27,6 +27,7 @@ typedef enum as_failure {
     AS_FAILURE_OVERLOAD,     /* our own limit on waiting requests */
     AS_FAILURE_CIRCUIT_OPEN, /* the breaker of every server is open */
     AS_FAILURE_TLS,          /* handshake or certificate refused, by us or by the server */
+    AS_FAILURE_ANSWER,       /* what it says of one entry is too large, or not well-formed: this question's alone */
     AS_FAILURE_LOCAL         /* nothing was sent: no memory, a filter or a URL that libldap does not take */
 } as_failure;
 
@@ -57,6 +58,7 @@ typedef struct as_reply {
     const as_control *controls;
     size_t control_count;
     unsigned entries;          /* what the search found: 0, 1, or 2 for more than one */
+    bool typed_name;           /* USER_BIND: the name is what the user typed, and was searched for nowhere */
     bool referral;             /* a referral or a search continuation reference was among the answers */
     const char *dn;            /* of the one entry found, else NULL */
     const char *const *values; /* of that entry: the first value of each attribute in the settings, NULL where none;

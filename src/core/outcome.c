@@ -315,6 +315,9 @@ static meaning of_user_bind(const as_reply *reply, const evidence *seen)
     case LDAP_INVALID_CREDENTIALS:
     case LDAP_UNWILLING_TO_PERFORM:
         return of_refusal(seen);
+    case LDAP_INVALID_DN_SYNTAX:
+        /* A name that is no DN is as wrong as one that nobody has. */
+        return reply->typed_name ? unproven(AS_OUTCOME_WRONG_PASSWORD) : of_directory(seen);
     default:
         return of_directory(seen);
     }
@@ -401,6 +404,7 @@ static as_outcome of_failure(as_failure failure)
     case AS_FAILURE_TLS:
         return AS_OUTCOME_TLS_FAILED;
     case AS_FAILURE_NONE:
+    case AS_FAILURE_ANSWER:
     case AS_FAILURE_LOCAL:
         break;
     }

@@ -42,22 +42,29 @@
 as_mono as_mono_min(as_mono a, as_mono b);
 
 /* Bounds on what is taken from a server. */
-#define AS_MAX_PDU (1024 * 1024)  /* octets of one LDAP message; a larger one ends the session */
+#define AS_MAX_PDU 1048576        /* octets of one LDAP message; a larger one ends the session */
 #define AS_MAX_MESSAGES 100       /* messages in answer to one request */
 #define AS_MAX_TEXT 4096          /* diagnosticMessage, matchedDN: cut there */
 #define AS_MAX_VALUE 8192         /* value of an attribute, DN: counts as absent if longer */
 #define AS_MAX_CONTROLS 16        /* an answer with more is refused */
 #define AS_MAX_CONTROL_VALUE 4096 /* a longer value is dropped: a known control without a value fails to parse */
 #define AS_MAX_REFERRALS 16       /* URLs followed for one search */
+/* A bound in a sentence. */
+#define AS_TEXT_OF_(number) #number
+#define AS_TEXT_OF(number) AS_TEXT_OF_(number)
 
 /* wire.c: one TCP connection. Its descriptor is non-blocking and owned by the wire. */
 typedef struct as_wire {
-    int fd;             /* -1: none */
-    as_mono deadline;   /* no wait goes on after that; set before each operation */
-    bool timed_out;     /* the deadline ended a wait */
-    bool closed;        /* the peer ended it */
-    as_mono looked_up;  /* when the addresses of the name were known */
-    int error;          /* errno of the system call that failed, 0: none */
+    int fd;                 /* -1: none */
+    as_mono deadline;       /* no wait goes on after that; set before each operation */
+    bool timed_out;         /* the deadline ended a wait */
+    bool closed;            /* the peer ended it */
+    as_mono looked_up;      /* when the addresses of the name were known */
+    int error;              /* errno of the system call that failed, 0: none */
+    bool too_large;         /* the peer announced a message of more than AS_MAX_PDU octets */
+    unsigned char head[10]; /* tag and length of the message that libldap is reading */
+    size_t head_size;
+    uint64_t to_come;   /* octets of that message that libldap has not read yet */
     const char *filter; /* of a search that is about to be sent, else NULL */
     /* What was received at once, and not yet asked for: libldap reads the head of a message, then the rest, then the
      * next message. */
@@ -229,6 +236,7 @@ typedef struct as_session {
     bool bound;      /* AS_KIND_SEARCH: the service account is bound */
     bool dead;       /* not to be used again */
     bool reused;     /* it was open when it was lent */
+    bool on_trial;   /* reused, and nothing was answered since: it may have been forgotten on the way */
     bool unobserved; /* only to look at something again */
     as_mono opened;
     unsigned long answers; /* operations answered since it was opened */

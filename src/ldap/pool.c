@@ -104,7 +104,7 @@ void as_pool_return(as_session *session)
 
 static bool make_ready(as_session *session, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
-    session->reused = !fresh && as_session_is_usable(session);
+    session->reused = session->on_trial = !fresh && as_session_is_usable(session);
     if (!session->reused) {
         as_session_close(session);
         if (!as_session_open(session, deadline, pool, reply)) {
@@ -135,4 +135,20 @@ as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadli
     }
     as_pool_return(session);
     return NULL;
+}
+
+as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
+                             const as_ldap_server *address, apr_pool_t *pool)
+{
+    as_directory *copy = apr_pcalloc(pool, sizeof(*copy));
+    as_session *session = apr_pcalloc(pool, sizeof(*session));
+
+    copy->all = directory->all;
+    copy->tls = directory->tls;
+    copy->settings = settings;
+    session->peer = apr_pcalloc(pool, sizeof(*session->peer));
+    session->peer->directory = copy;
+    session->peer->address = address;
+    session->wire.fd = -1;
+    return session;
 }

@@ -23,6 +23,7 @@ static void forget_result(as_reply *reply)
     reply->diagnostic_length = 0;
     reply->controls = NULL;
     reply->control_count = 0;
+    reply->typed_name = false;
 }
 
 void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason)
@@ -44,6 +45,7 @@ bool as_reply_is_outage(const as_reply *reply)
     case AS_FAILURE_OVERLOAD:
     case AS_FAILURE_CIRCUIT_OPEN:
     case AS_FAILURE_TLS:
+    case AS_FAILURE_ANSWER:
     case AS_FAILURE_LOCAL:
         break;
     }
@@ -170,7 +172,7 @@ bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *refe
         !whole) {
         *reason = "an answer that is not LDAP";
     } else if (count_controls(controls) > AS_MAX_CONTROLS) {
-        *reason = "an answer with too many controls";
+        *reason = "an answer with more controls than the " AS_TEXT_OF(AS_MAX_CONTROLS) " that are taken";
     } else {
         taken = true;
         reply->failure = AS_FAILURE_NONE;

@@ -10,9 +10,16 @@
 
 #include "authstatus/ppolicy.h"
 
-/* Runs it on a session of this kind. One that was kept may have been closed by the server in the meantime: that is
- * noticed before, or, at the latest, by its end without an answer; then a fresh one is used, once. The server may have
- * seen the lost request: a search does not matter, a bind at most counts a wrong password twice. */
+/* Was a session lost that had been kept? The server may have closed it, or a relay, a tunnel or a firewall on the way
+ * may have forgotten it and swallow what is sent: that says nothing of the server. */
+static bool was_lost_while_kept(const as_session *session, const as_reply *reply)
+{
+    return session->dead && session->reused &&
+           (reply->failure == AS_FAILURE_DOWN || (reply->failure == AS_FAILURE_TIMEOUT && session->on_trial));
+}
+
+/* Runs the step on a session of this kind, and once more on a fresh connection if a kept one was lost. The server may
+ * have seen the lost request: a search does not matter, a bind at most counts a wrong password twice. */
 void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument)
 {
     bool fresh = false, again;
@@ -24,9 +31,9 @@ void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const vo
             return;
         }
         step(task, session, argument);
-        again = session->dead && session->reused && task->reply->failure == AS_FAILURE_DOWN;
-        if (session->dead && session->reused) {
-            /* A restart, or a firewall that forgot, ends all of them: they need not be found out one by one. */
+        again = was_lost_while_kept(session, task->reply) && task->deadline > as_mono_now();
+        if (was_lost_while_kept(session, task->reply)) {
+            /* A restart, or a relay that forgot, ends all of them: they need not be found out one by one. */
             atomic_store(&task->peer->distrusted, as_mono_now());
         }
         as_pool_return(session);
@@ -251,6 +258,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
         return false;
     }
     if (task->reply->code != LDAP_SUCCESS) {
+        task->reply->typed_name = true;
         return true;
     }
     bound = *task->reply;

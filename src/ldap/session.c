@@ -19,9 +19,22 @@
 
 #define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
+/* The share of the time left that a kept session gets until its first answer. A quarter; more where the server takes
+ * its time, but never so much that nothing is left for a fresh connection. */
+static as_mono trial_ends(const as_session *session, as_mono deadline)
+{
+    as_mono now = as_mono_now(), left = deadline - now;
+    as_mono usual = 8 * atomic_load_explicit(&session->peer->latency, memory_order_relaxed);
+
+    return now + as_mono_min(left / 2, usual > left / 4 ? usual : left / 4);
+}
+
 /* The deadline of one operation. */
 void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
 {
+    if (session->on_trial) {
+        deadline = trial_ends(session, deadline);
+    }
     session->wire.deadline = longest > 0 ? as_mono_min(deadline, as_mono_now() + longest) : deadline;
 }
 
@@ -32,6 +45,7 @@ void as_session_note_answer(as_session *session, as_mono started)
     int64_t average = atomic_load_explicit(&peer->latency, memory_order_relaxed);
 
     session->answers++;
+    session->on_trial = false;
     as_limiter_answered(&peer->directory->all->gate);
     atomic_store_explicit(&peer->latency, average ? average + (took - average) / 8 : took, memory_order_relaxed);
 }
@@ -58,12 +72,34 @@ static const char *add_hint(const char *trouble, apr_pool_t *pool)
     return apr_pstrcat(pool, trouble, " (right after the handshake: it may want a client certificate)", NULL);
 }
 
+/* What an answer says of one entry is none of what we take: whoever writes to that entry has a say in what it looks
+ * like. Nothing can be read behind it. */
+static bool refused_entry(as_session *session, as_step step, const char *reason, as_reply *reply)
+{
+    const bool is_of_entry = step == AS_STEP_SEARCH || step == AS_STEP_USER_BIND;
+
+    session->dead = true;
+    as_reply_fail(reply, step, is_of_entry ? AS_FAILURE_ANSWER : AS_FAILURE_DOWN, reason);
+    return false;
+}
+
+bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply)
+{
+    session->dead = true;
+    as_reply_fail(reply, step, AS_FAILURE_DOWN, reason);
+    return false;
+}
+
 /* No answer. Why not: the wire knows whether the peer or the clock ended it, else the library does. */
 bool as_session_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     const char *trouble = as_wire_trouble(&session->wire, pool);
     int code = LDAP_OTHER;
 
+    if (session->wire.too_large) {
+        return refused_entry(session, step,
+                             "an answer of more than the " AS_TEXT_OF(AS_MAX_PDU) " octets that are taken", reply);
+    }
     session->dead = true;
     ldap_get_option(session->ld, LDAP_OPT_RESULT_CODE, &code);
     if (session->wire.timed_out) {
@@ -76,13 +112,6 @@ bool as_session_lost(as_session *session, as_step step, apr_pool_t *pool, as_rep
         as_reply_fail(reply, step, code == LDAP_NO_MEMORY ? AS_FAILURE_LOCAL : AS_FAILURE_DOWN,
                       library_says(code, pool));
     }
-    return false;
-}
-
-bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply)
-{
-    session->dead = true;
-    as_reply_fail(reply, step, AS_FAILURE_DOWN, reason);
     return false;
 }
 
@@ -287,7 +316,7 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     as_failure failure = AS_FAILURE_LOCAL;
     const char *reason = NULL;
 
-    session->bound = session->dead = false;
+    session->bound = session->dead = session->on_trial = false;
     session->answers = 0;
     session->opened = as_mono_now();
     as_session_set_deadline(session, deadline, settings->connect_timeout);
@@ -325,22 +354,6 @@ void as_session_close(as_session *session)
     if (was_open) {
         atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
     }
-}
-
-as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
-                             const as_ldap_server *address, apr_pool_t *pool)
-{
-    as_directory *copy = apr_pcalloc(pool, sizeof(*copy));
-    as_session *session = apr_pcalloc(pool, sizeof(*session));
-
-    copy->all = directory->all;
-    copy->tls = directory->tls;
-    copy->settings = settings;
-    session->peer = apr_pcalloc(pool, sizeof(*session->peer));
-    session->peer->directory = copy;
-    session->peer->address = address;
-    session->wire.fd = -1;
-    return session;
 }
 
 bool as_session_is_usable(const as_session *session)
@@ -452,7 +465,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         case LDAP_RES_SEARCH_ENTRY:
             if (!take_entry(session->ld, message, search, pool, reply)) {
                 ldap_msgfree(message);
-                return as_session_refuse(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
+                return refused_entry(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
             }
             break;
         case LDAP_RES_SEARCH_REFERENCE:
@@ -467,7 +480,8 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
     if (reply->entries > 1) {
         return cut_short(session, reply);
     }
-    return as_session_refuse(session, AS_STEP_SEARCH, "an answer without an end", reply);
+    return refused_entry(session, AS_STEP_SEARCH,
+                         "an answer of more than the " AS_TEXT_OF(AS_MAX_MESSAGES) " messages that are taken", reply);
 }
 
 bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,

@@ -214,9 +214,61 @@ static int guard_control(Sockbuf_IO_Desc *io, int option, void *argument)
     return LBER_SBIOD_CTRL_NEXT(io, option, argument);
 }
 
+static bool head_is_whole(const as_wire *wire)
+{
+    return wire->head_size >= 2 && (wire->head[1] < 0x80 || wire->head_size >= 2 + (size_t)(wire->head[1] & 0x7f) ||
+                                    wire->head_size == sizeof(wire->head));
+}
+
+/* Returns how many octets follow the head of a message (X.690 8.1.3). What is no LDAPMessage has no end. */
+static uint64_t announced(const as_wire *wire)
+{
+    uint64_t length = wire->head[1];
+    size_t i;
+
+    if (wire->head[0] != LDAP_TAG_MESSAGE) {
+        return UINT64_MAX;
+    }
+    if (length >= 0x80) {
+        for (i = 2, length = 0; i < wire->head_size; i++) {
+            length = length << 8 | wire->head[i];
+        }
+    }
+    return length;
+}
+
+/* Follows what libldap reads from message to message: it refuses one that is too large without a word of its own. */
+static void follow(as_wire *wire, const unsigned char *octets, size_t size)
+{
+    while (size > 0) {
+        size_t step = 1;
+
+        if (wire->to_come > 0) {
+            step = size < wire->to_come ? size : (size_t)wire->to_come;
+            wire->to_come -= step;
+        } else {
+            wire->head[wire->head_size++] = *octets;
+            if (head_is_whole(wire)) {
+                wire->to_come = announced(wire);
+                wire->too_large = wire->to_come > AS_MAX_PDU && wire->to_come != UINT64_MAX;
+                wire->head_size = 0;
+            }
+        }
+        octets += step;
+        size -= step;
+    }
+}
+
 static ber_slen_t guard_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 {
-    return LBER_SBIOD_READ_NEXT(io, buffer, size);
+    ber_slen_t got = LBER_SBIOD_READ_NEXT(io, buffer, size);
+    int error = errno;
+
+    if (got > 0) {
+        follow(io->sbiod_pvt, buffer, (size_t)got);
+    }
+    errno = error;
+    return got;
 }
 
 static ber_slen_t send_checked(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
@@ -364,7 +416,9 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
 
     wire->timed_out = wire->closed = false;
     wire->error = 0;
-    wire->taken = wire->ahead_size = 0;
+    wire->taken = wire->ahead_size = wire->head_size = 0;
+    wire->to_come = 0;
+    wire->too_large = false;
     wire->looked_up = as_mono_now();
     if (error) {
         *failure = AS_FAILURE_DOWN;

@@ -75,9 +75,13 @@ static void head(const explain_step *step)
 
 static void tell_failure(const explain_step *step, apr_pool_t *pool)
 {
-    static const char *const words[] = {[AS_FAILURE_DOWN] = "failed",        [AS_FAILURE_TIMEOUT] = "no answer in time",
-                                        [AS_FAILURE_OVERLOAD] = "not tried", [AS_FAILURE_CIRCUIT_OPEN] = "not tried",
-                                        [AS_FAILURE_TLS] = "TLS failed",     [AS_FAILURE_LOCAL] = "could not be tried"};
+    static const char *const words[] = {[AS_FAILURE_DOWN] = "failed",
+                                        [AS_FAILURE_TIMEOUT] = "no answer in time",
+                                        [AS_FAILURE_OVERLOAD] = "not tried",
+                                        [AS_FAILURE_CIRCUIT_OPEN] = "not tried",
+                                        [AS_FAILURE_TLS] = "TLS failed",
+                                        [AS_FAILURE_ANSWER] = "not taken",
+                                        [AS_FAILURE_LOCAL] = "could not be tried"};
 
     printf("%s: %s\n", words[step->reply.failure], show(step->reply.reason, pool));
 }

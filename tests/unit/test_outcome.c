@@ -491,8 +491,23 @@ static const struct {
     {AS_FAILURE_OVERLOAD, AS_OUTCOME_DIRECTORY_OVERLOAD},
     {AS_FAILURE_CIRCUIT_OPEN, AS_OUTCOME_DIRECTORY_DOWN},
     {AS_FAILURE_TLS, AS_OUTCOME_TLS_FAILED},
+    {AS_FAILURE_ANSWER, AS_OUTCOME_UNKNOWN_RESULT},
     {AS_FAILURE_LOCAL, AS_OUTCOME_UNKNOWN_RESULT},
 };
+
+/* AuthLDAPInitialBindAsUser: a name that is no DN is the user's text; any other is the administrator's. */
+static void test_name_that_is_no_dn(void **state)
+{
+    as_reply reply = blank;
+
+    (void)state;
+    reply.step = AS_STEP_USER_BIND;
+    reply.code = 34;
+    assert_int_equal(find(reply, NULL, 0).outcome, AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+    reply.typed_name = true;
+    assert_int_equal(find(reply, NULL, 0).outcome, AS_OUTCOME_WRONG_PASSWORD);
+    assert_false(find(reply, NULL, 0).proven);
+}
 
 /* A failure decides before everything else in the reply, at any step. */
 static void test_failures(void **state)
@@ -692,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_binds),
         cmocka_unit_test(test_anonymous_success),
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_name_that_is_no_dn),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_every_answer),
         cmocka_unit_test(test_table),

@@ -62,7 +62,6 @@ BROKEN = [
     Row("half-a-service-bind", {"service-bind": half_then_close}, *DOWN),
     Row("half-a-search", {"search": half_then_close}, *DOWN),
     Row("half-a-user-bind", {"user-bind": half_then_close}, *DOWN),
-    Row("two-gigabytes-announced", {"search": huge}, *DOWN),
     Row("rubbish-at-accept", {"accept": rubbish}, *DOWN),
     Row("rubbish-at-search", {"search": rubbish}, *DOWN),
     Row("rubbish-at-user-bind", {"user-bind": rubbish}, *DOWN),

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A relay in front of a server, as a tunnel, a VPN or a load balancer is one. It can forget: the connections that it has
+stay open, what is sent on them is acknowledged, and nothing comes back. New connections are relayed as ever."""
+import contextlib
+import select
+import socket
+import threading
+
+from .process import poll
+
+
+class _Pair:
+    def __init__(self, client, server):
+        self.client, self.server = client, server
+        self.forgotten = False
+
+    def close(self):
+        for end in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                end.close()
+
+
+class Relay:
+    def __init__(self, port):
+        self.target = port
+        self.accepted = 0
+        self.swallowed = 0  # octets that were acknowledged and went nowhere
+        self._pairs = set()
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            pair = _Pair(client, socket.create_connection(("127.0.0.1", self.target)))
+            with self._lock:
+                self.accepted += 1
+                self._pairs.add(pair)
+            threading.Thread(target=self._serve, args=(pair,), daemon=True).start()
+
+    def _serve(self, pair):
+        try:
+            while self._pass_on(pair):
+                pass
+        except (OSError, ValueError):
+            pass
+        with self._lock:
+            self._pairs.discard(pair)
+        pair.close()
+
+    def _pass_on(self, pair):
+        """False: the connection is over."""
+        ready, _, _ = select.select([pair.client, pair.server], [], [], 0.2)
+        for end in ready:
+            data = end.recv(65536)
+            if not data:
+                return False
+            if not pair.forgotten:
+                (pair.server if end is pair.client else pair.client).sendall(data)
+            elif end is pair.client:
+                self.swallowed += len(data)
+        return True
+
+    def open_connections(self):
+        with self._lock:
+            return len(self._pairs)
+
+    def forget(self):
+        """All connections that there are; returns how many."""
+        with self._lock:
+            for pair in self._pairs:
+                pair.forgotten = True
+            return len(self._pairs)
+
+    def stop(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            left = list(self._pairs)
+        for pair in left:
+            with contextlib.suppress(OSError):
+                pair.client.shutdown(socket.SHUT_RDWR)
+        poll(lambda: not self.open_connections(), 5, "the relay's connections ended")
