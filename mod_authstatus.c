@@ -88,7 +88,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
-    ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, "authstatus", AUTHN_PROVIDER_VERSION, &as_provider,
+    ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, AS_PROVIDER, AUTHN_PROVIDER_VERSION, &as_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 
     /* Before all others, for each of these runs those behind it itself and has the last word on what they said. */

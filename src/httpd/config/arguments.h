@@ -43,6 +43,10 @@ const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word);
 extern const as_word_slot as_deref_slot, as_referrals_slot, as_trusted_mode_slot;
 
 const char *as_set_url(cmd_parms *cmd, void *section, const char *text, const char *mode);
+const char *as_set_bind_dn(cmd_parms *cmd, void *section, const char *text);
+/* cmd->info: offset of an int of the section */
+const char *as_set_flag(cmd_parms *cmd, void *section, int on);
+const char *as_set_referrals(cmd_parms *cmd, void *section, const char *word);
 const char *as_set_bind_password(cmd_parms *cmd, void *section, const char *text);
 const char *as_set_bind_pattern(cmd_parms *cmd, void *section, const char *pattern, const char *name);
 const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, const char *file,

@@ -28,6 +28,8 @@ APLOG_USE_MODULE(authstatus);
 
 #include "log_tags.h"
 
+#define AS_PROVIDER "authstatus"
+
 /* ---- merge.c, policy.c ---- */
 
 #define AS_UNSET (-1)
@@ -40,10 +42,18 @@ typedef struct as_conditional {
     const ap_expr_info_t *when;
 } as_conditional;
 
+/* Where a directive was written; the later one needs the more caution. */
+typedef enum as_written {
+    AS_WRITTEN_SERVER,   /* the server's configuration */
+    AS_WRITTEN_HTACCESS, /* .htaccess */
+    AS_WRITTEN_ALIAS     /* <AuthnProviderAlias> or <AuthzProviderAlias> */
+} as_written;
+
 /* The AuthLDAPURL of a section. */
 typedef struct as_url {
     as_directory_settings parsed; /* servers, security, base, scope, filter, attributes */
     bool security_is_default;     /* neither ldaps: nor a mode word: LDAPTrustedMode decides */
+    as_written written;
 } as_url;
 
 /* AuthStatusMap and AuthStatusHelp: for an outcome, or for a class and all its outcomes that are not named. */
@@ -57,13 +67,42 @@ typedef struct as_help {
     const char *of_class[AS_CLASS_COUNT];
 } as_help;
 
+/* AS_CREDENTIALS_<identity>(...) keeps what it is given for the members of section.def that are credentials. */
+#define AS_CREDENTIALS_OF_POLICY(...)
+#define AS_CREDENTIALS_OF_DIRECTORY(...)
+#define AS_CREDENTIALS_OF_ACCOUNT(...) __VA_ARGS__
+#define AS_CREDENTIALS_OF_CERTIFICATE(...) __VA_ARGS__
+#define AS_CREDENTIALS_OF_BIND(...) __VA_ARGS__
+
+typedef enum as_credential {
+#define AS_MEMBER(type, name, unset, identity) AS_CREDENTIALS_##identity(AS_CREDENTIAL_##name, )
+#include "section.def"
+    AS_CREDENTIAL_COUNT
+} as_credential;
+
+/* The credentials that may be used; each as in a section. */
+typedef struct as_credentials {
+#define AS_MEMBER(type, name, unset, identity) AS_CREDENTIALS_##identity(type name;)
+#include "section.def"
+} as_credentials;
+
+/* Where a credential belongs. */
+typedef struct as_home {
+    const as_url *url; /* NULL: none is in force where it stands */
+    as_written written;
+} as_home;
+
 /* A section: directory, location, files, If, or a server's default. */
 typedef struct as_section {
 #define AS_MEMBER(type, name, unset, identity) type name;
 #include "section.def"
     as_map map;
     as_help help;
-    bool fleeting; /* it goes with a request; else it stays where it is for as long as the process serves */
+    bool fleeting;      /* it goes with a request; else it stays where it is for as long as the process serves */
+    as_written written; /* of a section that was read */
+    as_written referrals_written;
+    bool merged; /* made of others: its credentials have the homes below */
+    as_home homes[AS_CREDENTIAL_COUNT];
 } as_section;
 
 /* as_flag_on(section) and its like: the flag of a section, its default filled in; as_flag_value_on(value): of its
@@ -117,22 +156,41 @@ void *as_server_create(apr_pool_t *pool, server_rec *s);
 void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
 
 /* What the settings of a directory are made of, and nothing else: the server, and the members of a section that are
- * OF_DIRECTORY. Equal sources make equal settings. */
+ * OF_DIRECTORY, OF_ACCOUNT or OF_CERTIFICATE; credentials as far as they belong to its servers. Equal sources make
+ * equal settings. */
 typedef struct as_directory_source {
     const server_rec *server;
 #define AS_SOURCE_OF_DIRECTORY(type, name) type name;
+#define AS_SOURCE_OF_ACCOUNT(type, name) type name;
+#define AS_SOURCE_OF_CERTIFICATE(type, name) type name;
+#define AS_SOURCE_OF_BIND(type, name)
 #define AS_SOURCE_OF_POLICY(type, name)
 #define AS_MEMBER(type, name, unset, identity) AS_SOURCE_##identity(type, name)
 #include "section.def"
 #undef AS_SOURCE_OF_DIRECTORY
+#undef AS_SOURCE_OF_ACCOUNT
+#undef AS_SOURCE_OF_CERTIFICATE
+#undef AS_SOURCE_OF_BIND
 #undef AS_SOURCE_OF_POLICY
 } as_directory_source;
 
-as_directory_source as_directory_source_of(const as_section *section, const server_rec *server);
+/* `r`: as in as_section_credentials. */
+as_directory_source as_directory_source_of(const as_section *section, const server_rec *server, const request_rec *r);
 bool as_directory_source_equal(const as_directory_source *one, const as_directory_source *other);
 
 /* From now on sections are created for requests (.htaccess), until the configuration is read again. */
 void as_settings_serve(bool serving);
+
+/* ---- credentials.c ---- */
+
+/* Gives the credentials of a merged section their homes. */
+void as_credentials_merge(as_section *merged, const as_section *outer, const as_section *inner);
+/* The credentials that belong to the servers of the section's AuthLDAPURL. `r`: the request that asks, so that an alias
+ * gets its own alone; NULL: none. */
+as_credentials as_section_credentials(const as_section *section, const as_server *server, const request_rec *r);
+/* The directives in force that may not be used because they belong to other servers, for a person: "" if there are
+ * none. */
+const char *as_credentials_left_out(apr_pool_t *pool, const as_section *section, const as_credentials *credentials);
 
 /* The section and server in force for a request. Never NULL. */
 const as_section *as_section_of(const request_rec *r);

@@ -4,6 +4,8 @@
  */
 #include "arguments.h"
 
+#include "secret.h"
+
 #include "../runtime/runtime.h"
 
 #include <apr_file_io.h>
@@ -42,21 +44,16 @@ const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *accepta
 
 #define LONGEST_KEY 4096
 
-/* Reads the key; nobody but its owner may. NULL and *key, or what is wrong. */
+/* Reads the key. NULL and *key, or what is wrong. */
 static const char *read_key(apr_pool_t *pool, apr_pool_t *ptemp, const char *path, as_key *key)
 {
     unsigned char *octets = apr_palloc(pool, LONGEST_KEY);
     apr_size_t length = LONGEST_KEY;
-    apr_finfo_t info;
     apr_file_t *file;
+    const char *error = as_secret_open(ptemp, path, &file);
 
-    if (!path || apr_file_open(&file, path, APR_FOPEN_READ, 0, ptemp) != APR_SUCCESS) {
-        return "it cannot be read";
-    }
-    if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) != APR_SUCCESS || info.filetype != APR_REG ||
-        (info.protection & ~(APR_FPROT_UREAD | APR_FPROT_UWRITE))) {
-        apr_file_close(file);
-        return "it is readable by others than its owner";
+    if (error) {
+        return error;
     }
     if (apr_file_read_full(file, octets, LONGEST_KEY, &length) != APR_EOF) {
         length = 0;

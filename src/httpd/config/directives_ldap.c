@@ -5,13 +5,15 @@
  */
 #include "arguments.h"
 
+#include "secret.h"
+
 #include <ldap.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <util_cfgtree.h>
 
 const as_word_slot as_deref_slot = {offsetof(as_section, deref),
                                     {{"never", LDAP_DEREF_NEVER},
@@ -65,6 +67,20 @@ const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text)
 
 /* ---- the directory ---- */
 
+/* Notes that a section is that of an alias, as soon as a URL or a credential stands in it: an alias inherits no
+ * credentials from the section that uses it. */
+static void note_writer(const cmd_parms *cmd, as_section *section)
+{
+    const ap_directive_t *outer;
+
+    for (outer = cmd->directive ? cmd->directive->parent : NULL; outer; outer = outer->parent) {
+        if (!ap_cstr_casecmp(outer->directive, "<AuthnProviderAlias") ||
+            !ap_cstr_casecmp(outer->directive, "<AuthzProviderAlias")) {
+            section->written = AS_WRITTEN_ALIAS;
+        }
+    }
+}
+
 const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char *mode)
 {
     as_section *section = into;
@@ -74,98 +90,51 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
     if (error) {
         return apr_psprintf(cmd->temp_pool, "%s: %s", cmd->cmd->name, error);
     }
+    note_writer(cmd, section);
     url->security_is_default = !mode && url->parsed.security == AS_SECURITY_NONE;
+    url->written = section->written;
     section->url = url;
     return NULL;
 }
 
-/* A password of ours, not one that stands in the configuration, goes when the configuration does. */
-static apr_status_t wipe_password(void *password)
+const char *as_set_bind_dn(cmd_parms *cmd, void *into, const char *text)
 {
-    OPENSSL_cleanse(password, strlen(password));
-    return APR_SUCCESS;
-}
+    as_section *section = into;
 
-static const char *password_of_program(cmd_parms *cmd, const char *command, char **password)
-{
-    char **argv;
-
-    if (apr_tokenize_to_argv(command, &argv, cmd->temp_pool) != APR_SUCCESS || !argv[0]) {
-        return "no program after exec:";
-    }
-    argv[0] = ap_server_root_relative(cmd->temp_pool, argv[0]);
-    *password = argv[0] ? ap_get_exec_line(cmd->pool, argv[0], (const char *const *)argv) : NULL;
-    if (!*password) {
-        return "the program after exec: gave no password";
-    }
-    apr_pool_cleanup_register(cmd->pool, *password, wipe_password, apr_pool_cleanup_null);
+    note_writer(cmd, section);
+    section->bind_dn = text;
     return NULL;
 }
 
-/* The file of a password may be opened by its owner alone, who is root or the one who starts httpd: whoever else wrote
- * it could send the service account's name to the directory with a password of his. */
-static bool is_private(apr_file_t *file, apr_pool_t *pool)
+const char *as_set_flag(cmd_parms *cmd, void *section, int on)
 {
-    apr_finfo_t info;
-    apr_uid_t uid;
-    apr_gid_t gid;
-
-    return apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE | APR_FINFO_OWNER, file) == APR_SUCCESS &&
-           info.filetype == APR_REG && !(info.protection & ~(APR_FPROT_UREAD | APR_FPROT_UWRITE)) &&
-           (info.user == 0 || (apr_uid_current(&uid, &gid, pool) == APR_SUCCESS && info.user == uid));
+    note_writer(cmd, section);
+    return ap_set_flag_slot(cmd, section, on);
 }
 
-#define LONGEST_PASSWORD 1024
-
-/* Its first line, at most LONGEST_PASSWORD octets; what follows is wiped at once. */
-static const char *read_first_line(apr_file_t *file, char *line)
+const char *as_set_referrals(cmd_parms *cmd, void *into, const char *word)
 {
-    apr_size_t length = 0, end;
-    apr_status_t status = apr_file_read_full(file, line, LONGEST_PASSWORD, &length);
+    as_section *section = into;
 
-    line[length] = '\0';
-    end = strcspn(line, "\r\n");
-    OPENSSL_cleanse(line + end, LONGEST_PASSWORD + 1 - end);
-    if (status != APR_SUCCESS && status != APR_EOF) {
-        return "the file after file: cannot be read";
-    }
-    return end < LONGEST_PASSWORD ? NULL : "the first line of the file after file: is too long";
-}
-
-/* Not in .htaccess: who writes that could have httpd send its own files elsewhere. */
-static const char *password_of_file(cmd_parms *cmd, const char *name, char **password)
-{
-    const char *path = ap_server_root_relative(cmd->temp_pool, name), *error;
-    apr_file_t *file;
-
-    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        return "file: cannot be used in .htaccess";
-    }
-    if (!path || apr_file_open(&file, path, APR_FOPEN_READ, 0, cmd->temp_pool) != APR_SUCCESS) {
-        return "the file after file: cannot be read";
-    }
-    if (is_private(file, cmd->temp_pool)) {
-        *password = apr_palloc(cmd->pool, LONGEST_PASSWORD + 1);
-        error = read_first_line(file, *password);
-        apr_pool_cleanup_register(cmd->pool, *password, wipe_password, apr_pool_cleanup_null);
-    } else {
-        error = "the file after file: must be a plain one that its owner alone may read, and the owner root or who "
-                "starts httpd";
-    }
-    apr_file_close(file);
-    return error;
+    section->referrals_written = section->written;
+    return as_set_word(cmd, section, word);
 }
 
 const char *as_set_bind_password(cmd_parms *cmd, void *into, const char *text)
 {
     as_section *section = into;
+    const bool program = !strncmp(text, "exec:", 5), file = !strncmp(text, "file:", 5);
     const char *error = NULL;
     char *password = NULL;
 
-    if (!strncmp(text, "exec:", 5)) {
-        error = password_of_program(cmd, text + 5, &password);
-    } else if (!strncmp(text, "file:", 5)) {
-        error = password_of_file(cmd, text + 5, &password);
+    note_writer(cmd, section);
+    if ((program || file) && ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        /* Its author could run programs as httpd's user, and send httpd's files elsewhere. */
+        error = apr_psprintf(cmd->temp_pool, "%.5s cannot be used in .htaccess", text);
+    } else if (program) {
+        error = as_secret_of_program(cmd, text + 5, &password);
+    } else if (file) {
+        error = as_secret_of_file(cmd, text + 5, &password);
     }
     section->bind_password = password ? password : text;
     if (!error && !*section->bind_password) {
@@ -178,6 +147,7 @@ const char *as_set_bind_pattern(cmd_parms *cmd, void *into, const char *pattern,
 {
     as_section *section = into;
 
+    note_writer(cmd, section);
     section->initial_bind_regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED);
     section->initial_bind_name = name;
     return section->initial_bind_regex
@@ -285,6 +255,7 @@ const char *as_set_client_cert(cmd_parms *cmd, void *into, const char *type, con
     if (error) {
         return error;
     }
+    note_writer(cmd, section);
     switch ((as_pem)kind) {
     case AS_PEM_CA:
         return apr_psprintf(cmd->temp_pool, "%s: a CA is set by LDAPTrustedGlobalCert; use CERT_BASE64 or KEY_BASE64",

@@ -112,12 +112,19 @@ static void say_disclosure(as_dump *dump)
     }
 }
 
+/* The directory of this section, with the credentials that belong to it; NULL: it names none. */
+static const as_directory_settings *directory_of(as_dump *dump)
+{
+    const as_directory_source source = as_directory_source_of(dump->section, dump->place->server, NULL);
+
+    return as_section_directory(&source, dump->pool);
+}
+
 /* What this section's directory says of its own limit; NULL: the section names no directory. */
 static const as_lockout *lockout_of(as_dump *dump)
 {
     static const as_directory_limits limits = {.sessions = 1, .in_flight = 1, .breaker_failures = 1};
-    const as_directory_source source = as_directory_source_of(dump->section, dump->place->server);
-    const as_directory_settings *settings = as_section_directory(&source, dump->pool);
+    const as_directory_settings *settings = directory_of(dump);
     const char *name = settings ? as_directory_fingerprint(dump->pool, settings) : NULL;
     as_lockout *lockout;
 
@@ -182,12 +189,22 @@ static void say_throttle(as_dump *dump)
     say_lockout(dump, throttle);
 }
 
+/* Says which credentials of outer sections do not hold here. */
+static void say_left_out(as_dump *dump)
+{
+    const as_credentials credentials = as_section_credentials(dump->section, as_server_of(dump->place->server), NULL);
+    const char *names = as_credentials_left_out(dump->pool, dump->section, &credentials);
+
+    if (*names) {
+        say(dump, "not used", apr_pstrcat(dump->pool, names, ": for the servers of another AuthLDAPURL", NULL));
+    }
+}
+
 /* No password, and no base: whose names are no secret, but long. */
 static void say_directory(as_dump *dump)
 {
     static const char *const security[] = {"without TLS", "ldaps", "StartTLS"};
-    const as_directory_source source = as_directory_source_of(dump->section, dump->place->server);
-    const as_directory_settings *settings = as_section_directory(&source, dump->pool);
+    const as_directory_settings *settings = directory_of(dump);
     const char *text = "";
     int i;
 
@@ -202,6 +219,7 @@ static void say_directory(as_dump *dump)
                         settings->bind_dn ? settings->bind_dn : "nobody",
                         in_seconds(dump->pool, as_section_deadline(dump->section)));
     say(dump, "directory", text);
+    say_left_out(dump);
 }
 
 #define AS_FLAG(name, member, identity, where, explain, otherwise, example, label, when_on, when_off, help)            \
@@ -334,8 +352,11 @@ static void doubt_report(as_dump *dump)
 /* As it was made? Both began as zeros, holes and all. */
 static bool says_nothing(const as_dump *dump, const as_section *section)
 {
+    as_section *empty = as_section_create(dump->pool, NULL);
+
+    empty->merged = section->merged; /* of two that say nothing */
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
-    return !memcmp(section, as_section_create(dump->pool, NULL), sizeof(*section));
+    return !memcmp(section, empty, sizeof(*section));
 }
 
 /* A section that has a directive of ours, or serves the report page. A server has a section of ours in any case. */

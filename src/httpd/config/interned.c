@@ -45,15 +45,25 @@ void as_interned_child_init(apr_pool_t *pool)
     }
 }
 
-as_directory_source as_directory_source_of(const as_section *section, const server_rec *server)
+as_directory_source as_directory_source_of(const as_section *section, const server_rec *server, const request_rec *r)
 {
+    const as_credentials credentials = as_section_credentials(section, as_server_of(server), r);
     as_directory_source source = {.server = server};
 
 #define AS_SOURCE_OF_DIRECTORY(name) source.name = section->name;
+#define AS_SOURCE_OF_ACCOUNT(name) source.name = credentials.name;
+#define AS_SOURCE_OF_CERTIFICATE(name) source.name = credentials.name;
+#define AS_SOURCE_OF_BIND(name)
 #define AS_SOURCE_OF_POLICY(name)
 #define AS_MEMBER(type, name, unset, identity) AS_SOURCE_##identity(name)
 #include "section.def"
 #undef AS_SOURCE_OF_DIRECTORY
+#undef AS_SOURCE_OF_ACCOUNT
+#undef AS_SOURCE_OF_CERTIFICATE
+    if (section->url && section->referrals_written != section->url->written &&
+        section->referrals_written == AS_WRITTEN_HTACCESS) {
+        source.referrals = AS_UNSET; /* A .htaccess does not send the server's account to other servers. */
+    }
     return source;
 }
 
@@ -62,9 +72,14 @@ bool as_directory_source_equal(const as_directory_source *one, const as_director
     bool equal = one->server == other->server;
 
 #define AS_SOURCE_OF_DIRECTORY(name) equal = equal && one->name == other->name;
+#define AS_SOURCE_OF_ACCOUNT(name) equal = equal && one->name == other->name;
+#define AS_SOURCE_OF_CERTIFICATE(name) equal = equal && one->name == other->name;
 #define AS_MEMBER(type, name, unset, identity) AS_SOURCE_##identity(name)
 #include "section.def"
 #undef AS_SOURCE_OF_DIRECTORY
+#undef AS_SOURCE_OF_ACCOUNT
+#undef AS_SOURCE_OF_CERTIFICATE
+#undef AS_SOURCE_OF_BIND
 #undef AS_SOURCE_OF_POLICY
     return equal;
 }
@@ -150,7 +165,7 @@ static const as_login_directory *meet(const as_directory_source *source, size_t 
 
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section)
 {
-    const as_directory_source source = as_directory_source_of(section, r->server);
+    const as_directory_source source = as_directory_source_of(section, r->server, r);
     const as_login_directory *known = NULL;
     as_login_directory *own;
 

@@ -25,6 +25,7 @@ void *as_section_create(apr_pool_t *pool, char *path)
 #include "section.def"
     section->of_request = serves ? 1 : AS_UNSET;
     section->fleeting = serves;
+    section->written = serves ? AS_WRITTEN_HTACCESS : AS_WRITTEN_SERVER;
     return section;
 }
 
@@ -62,6 +63,8 @@ static as_section *merge(apr_pool_t *pool, const as_section *outer, const as_sec
 
 #define AS_MEMBER(type, name, unset, identity) merged->name = inner->name == unset ? outer->name : inner->name;
 #include "section.def"
+    as_credentials_merge(merged, outer, inner);
+    merged->referrals_written = inner->referrals == AS_UNSET ? outer->referrals_written : inner->referrals_written;
     if (inner->maps == 1 && outer->maps == 1) {
         merge_map(&merged->map, &outer->map, &inner->map);
     } else {

@@ -77,6 +77,19 @@ const char *as_section_help(const as_section *section, as_outcome outcome)
     return url ? url : section->help.of_class[as_outcome_describe(outcome)->of];
 }
 
+/* A client certificate and its key are one identity. Those of the server's configuration are for the directories that
+ * it names, not for those of a .htaccess. */
+static void set_certificate(as_directory_settings *settings, const as_directory_source *source, const as_server *server)
+{
+    if (source->client_certificate || source->client_key) {
+        settings->client_certificate = source->client_certificate;
+        settings->client_key = source->client_key;
+    } else if (source->url->written != AS_WRITTEN_HTACCESS) {
+        settings->client_certificate = server->client_certificate;
+        settings->client_key = server->client_key;
+    }
+}
+
 const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool)
 {
     const as_server *server = as_server_of(source->server);
@@ -95,8 +108,7 @@ const as_directory_settings *as_section_directory(const as_directory_source *sou
     settings->bind_password = source->bind_password;
     settings->verify_certificate = server->verify_certificate != 0;
     settings->ca_file = server->ca_file;
-    settings->client_certificate = source->client_certificate ? source->client_certificate : server->client_certificate;
-    settings->client_key = source->client_key ? source->client_key : server->client_key;
+    set_certificate(settings, source, server);
     settings->connect_timeout = time_or_default(server->connect_timeout, DEFAULT_CONNECT_TIMEOUT);
     settings->operation_timeout = time_or_default(server->operation_timeout, DEFAULT_OPERATION_TIMEOUT);
     settings->session_ttl = server->session_ttl == AS_UNSET_TTL ? DEFAULT_SESSION_TTL : server->session_ttl;

@@ -19,14 +19,16 @@
 /* AuthLDAPInitialBindPattern: the name that the user is bound by for the search. */
 static const char *initial_bind_name(request_rec *r, const as_section *section, const char *user)
 {
+    const as_credentials credentials = as_section_credentials(section, as_server_of(r->server), r);
     ap_regmatch_t match[AP_MAX_REG_MATCH];
     const char *name = user;
 
-    if (!as_flag_initial_bind_as_user(section)) {
+    if (!as_flag_value_initial_bind_as_user(credentials.initial_bind_as_user)) {
         return NULL;
     }
-    if (section->initial_bind_regex && !ap_regexec(section->initial_bind_regex, user, AP_MAX_REG_MATCH, match, 0)) {
-        const char *substituted = ap_pregsub(r->pool, section->initial_bind_name, user, AP_MAX_REG_MATCH, match);
+    if (credentials.initial_bind_regex && credentials.initial_bind_name &&
+        !ap_regexec(credentials.initial_bind_regex, user, AP_MAX_REG_MATCH, match, 0)) {
+        const char *substituted = ap_pregsub(r->pool, credentials.initial_bind_name, user, AP_MAX_REG_MATCH, match);
         name = substituted ? substituted : user;
     }
     apr_table_set(r->subprocess_env, "LDAP_BINDASUSER", name);

@@ -25,6 +25,7 @@ LOCATION = """
 Use Login /in/{name} "{scheme}://{host}:{port}" {suffix}
 <Location /in/{name}>
     AuthLDAPURL "{scheme}://{host}:{port}/{suffix}?uid" {mode}
+    Use Account {suffix}
     AuthStatusDeadline 5s
 </Location>
 """

@@ -72,10 +72,14 @@ Use States /in/ldaps-other-name "ldaps://localhost:{tls_port}/{base}?uid" {servi
 Use States /in/starttls "ldap://127.0.0.1:{port}/{base}?uid" {service}
 <Location /in/starttls>
     AuthLDAPURL "ldap://127.0.0.1:{port}/{base}?uid" STARTTLS
+    AuthLDAPBindDN {service}
+    AuthLDAPBindPassword "Pw!service"
 </Location>
 Use States /in/starttls-other-name "ldap://localhost:{port}/{base}?uid" {service}
 <Location /in/starttls-other-name>
     AuthLDAPURL "ldap://localhost:{port}/{base}?uid" STARTTLS
+    AuthLDAPBindDN {service}
+    AuthLDAPBindPassword "Pw!service"
 </Location>
 """
 

@@ -82,10 +82,14 @@ Use States /in/ldaps-other-name "ldaps://{other}/{base}?sAMAccountName" {service
 Use States /in/starttls "ldap://{address}/{base}?sAMAccountName" {service}
 <Location /in/starttls>
     AuthLDAPURL "ldap://{address}/{base}?sAMAccountName" STARTTLS
+    AuthLDAPBindDN {service}
+    AuthLDAPBindPassword "Pw!service"
 </Location>
 Use States /in/starttls-other-name "ldap://{other}/{base}?sAMAccountName" {service}
 <Location /in/starttls-other-name>
     AuthLDAPURL "ldap://{other}/{base}?sAMAccountName" STARTTLS
+    AuthLDAPBindDN {service}
+    AuthLDAPBindPassword "Pw!service"
 </Location>
 """
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -160,6 +161,12 @@ pid_t fork(void)
         return -1;
     }
     return NEXT(fork)();
+}
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+                char *const argv[], char *const environment[])
+{
+    return atomic_load(&faults->forks) ? EAGAIN : NEXT(posix_spawn)(pid, path, actions, attributes, argv, environment);
 }
 
 int socket(int domain, int type, int protocol)

@@ -38,6 +38,7 @@ LOCATION = """
 Use Login /in/{row.name} "ldap{s}://127.0.0.1:{port}" dc=fake
 <Location /in/{row.name}>
     AuthLDAPURL "ldap{s}://127.0.0.1:{port}/dc=fake?uid" {mode}
+    Use Account dc=fake
 </Location>
 """
 

@@ -15,15 +15,15 @@ RIGHT, WRONG = "Pw!right", "Pw!wrong"
 # `one` and `two`: what is said in two sections that are alike otherwise. `binds`: of the user, by each login there.
 Row = namedtuple("Row", "name one two")
 ROWS = [
-    Row("starttls", "", 'AuthLDAPURL "ldap://localhost:${LDAP}/o=isolation?uid" STARTTLS'),
-    Row("ldaps", "", 'AuthLDAPURL "ldaps://localhost:${LDAPS}/o=isolation?uid"'),
+    Row("starttls", "", 'AuthLDAPURL "ldap://localhost:${LDAP}/o=isolation?uid" STARTTLS\nUse Account o=isolation'),
+    Row("ldaps", "", 'AuthLDAPURL "ldaps://localhost:${LDAPS}/o=isolation?uid"\nUse Account o=isolation'),
     Row("bind-password", "", "AuthLDAPBindPassword Pw!no-longer"),
     Row("referrals", "LDAPReferrals Off", "LDAPReferrals On"),
     Row("bound-as-user", "", 'AuthLDAPInitialBindAsUser On\nAuthLDAPInitialBindPattern "^(.+)$" "uid=$1,o=isolation"'),
     Row("bound-as-user-by-another-pattern", 'AuthLDAPInitialBindAsUser On\nAuthLDAPInitialBindPattern "^(.+)$" "uid=$1,o=isolation"',
         'AuthLDAPInitialBindAsUser On\nAuthLDAPInitialBindPattern "^(.+)$" "uid=$1,ou=people,o=isolation"'),
     Row("client-certificate", "", 'LDAPTrustedClientCert CERT_BASE64 "${CERT}"\nLDAPTrustedClientCert KEY_BASE64 "${KEY}"\n'
-        'AuthLDAPURL "ldap://localhost:${LDAP}/o=isolation?uid" STARTTLS'),
+        'AuthLDAPURL "ldap://localhost:${LDAP}/o=isolation?uid" STARTTLS\nUse Account o=isolation'),
     Row("remote-user-attribute", "AuthLDAPRemoteUserAttribute cn", "AuthLDAPRemoteUserAttribute sn"),
 ]
 SECTION = """

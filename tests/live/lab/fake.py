@@ -30,7 +30,8 @@ PASSWORD = "Pw!right"
 START_TLS = b"1.3.6.1.4.1.1466.20037"
 NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"
 
-Operation = namedtuple("Operation", "connection step detail controls")
+# password: of a bind. peer: what the client's certificate says of it, on a connection with TLS; None: it sent none.
+Operation = namedtuple("Operation", "connection step detail controls password peer")
 
 
 class Gone(Exception):
@@ -163,6 +164,8 @@ class _Connection:
         self.bound = None
         self.buffer = b""
         self.controls = []  # of the request at hand: (oid, critical)
+        self.password = None  # of the bind at hand
+        self.peer = None
 
     def send(self, data):
         self.socket.sendall(data)
@@ -211,6 +214,7 @@ class _Connection:
     def secure(self):
         try:
             self.socket = self.fake.context.wrap_socket(self.socket, server_side=True)
+            self.peer = self.socket.getpeercert() or None
         except (ssl.SSLError, OSError):
             raise Gone from None
 
@@ -244,6 +248,7 @@ class _Connection:
         dn = dn.decode("utf-8", "replace")
         step = "service-bind" if dn in ("", SERVICE) else "user-bind"
         self.bound = None
+        self.password = password.decode("utf-8", "replace")
         if self.fake.act(step, self, message_id, ber.BIND_RESPONSE, dn):
             right = {SERVICE: SERVICE_PASSWORD, "": "", **self.fake.people}.get(dn)
             right = right is not None and right.encode() == password
@@ -276,7 +281,8 @@ class _Connection:
 
 
 class Fake:
-    def __init__(self, script=None, certificate=None, ldaps=False, people=None):
+    def __init__(self, script=None, certificate=None, ldaps=False, people=None, authority=None):
+        """authority: asks each client for a certificate of that one."""
         self.script = {step: list(actions) if isinstance(actions, (list, tuple)) else [actions]
                        for step, actions in (script or {}).items()}
         self.people = people or {"uid=ann,dc=fake": PASSWORD}
@@ -285,6 +291,9 @@ class Fake:
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(certificate.cert, certificate.key)
+            if authority:
+                self.context.load_verify_locations(authority.cert)
+                self.context.verify_mode = ssl.CERT_OPTIONAL
         self.operations = []
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -296,7 +305,8 @@ class Fake:
     def act(self, step, connection, message_id, tag, detail=None):
         """Does what the script says. True where it says nothing, so that the good answer is to be given."""
         with self._lock:
-            self.operations.append(Operation(connection.number, step, detail, connection.controls))
+            password = connection.password if step in ("service-bind", "user-bind") else None
+            self.operations.append(Operation(connection.number, step, detail, connection.controls, password, connection.peer))
             actions = self.script.get(step)
             action = None
             if actions:
@@ -315,6 +325,11 @@ class Fake:
     def count(self, step):
         with self._lock:
             return sum(operation.step == step for operation in self.operations)
+
+    def binds(self):
+        """(DN, password) of each bind so far."""
+        with self._lock:
+            return [(operation.detail, operation.password) for operation in self.operations if operation.step.endswith("-bind")]
 
     def open_connections(self):
         with self._lock:

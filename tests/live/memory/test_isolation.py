@@ -20,7 +20,7 @@ ROWS = [
     Row("attribute", 'AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=memory?cn"'),
     Row("attributes", 'AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=memory?uid,mail"'),
     Row("filter", 'AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=memory?uid?sub?(cn=*)"'),
-    Row("server", 'AuthLDAPURL "ldap://localhost:${LDAP}/o=memory?uid"'),
+    Row("server", 'AuthLDAPURL "ldap://localhost:${LDAP}/o=memory?uid"\nUse Account o=memory'),
     Row("servers", 'AuthLDAPURL "ldap://127.0.0.1:${LDAP} 127.0.0.1:${LDAP}/o=memory?uid"'),
     Row("bind-dn", 'AuthLDAPBindDN "cn=auditor,o=memory"'),
     Row("remote-user-attribute", "AuthLDAPRemoteUserAttribute sn"),

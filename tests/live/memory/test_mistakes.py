@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mistakes in what is said of cache, throttle, limits and breaker stop the start-up with a sentence."""
+import os
 import re
 from collections import namedtuple
 
@@ -88,6 +89,13 @@ KEYS = [
 def test_key_file(start, rooms, name, options, words):
     path = key_file(rooms.new("key"), **options)
     must_not_pass(start.make(f'AuthStatusCacheKey "{path}"', cache=None), "AuthStatusCacheKey", (str(path), *words))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_key_file_of_somebody_else(start, rooms):
+    path = key_file(rooms.new("key"))
+    os.chown(path, 65534, -1)
+    must_not_pass(start.make(f'AuthStatusCacheKey "{path}"', cache=None), "AuthStatusCacheKey", (str(path), "owner root"))
 
 
 @pytest.mark.parametrize("path", ["/nonexistent/key", "/tmp", "/dev/zero"])

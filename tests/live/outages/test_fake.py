@@ -153,6 +153,7 @@ LOCATION = """
 Use Login /in/{name} "ldap{s}://127.0.0.1:{port}" dc=fake
 <Location /in/{name}>
     AuthLDAPURL "ldap{s}://127.0.0.1:{port}/dc=fake?uid" {mode}
+    Use Account dc=fake
     {more}
 </Location>
 """

@@ -2,12 +2,14 @@
 """AuthLDAPBindPassword file:, and exec:. What others could read stops the start-up."""
 import os
 import subprocess
+import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from lab.httpd import BUILD, SANITIZE
+from lab.process import poll
 from lab.slapd import SERVICE_PASSWORD, Database
 from process_memory import find
 
@@ -119,6 +121,76 @@ def test_read_again_by_a_graceful_restart(start, rooms, slapd):
     assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
     assert SANITIZE or not find([httpd.child.pid], b"Pw!of-yesterday-5b1f7c02")
     httpd.stop()
+
+
+# -- exec: ------------------------------------------------------------------------------------------------------------
+
+Program = namedtuple("Program", "name text words mode seconds", defaults=(0o755, 5))
+PROGRAMS_GOOD = [
+    Program("line", f"#!/bin/sh\necho {SERVICE_PASSWORD}\n", ()),
+    Program("more-lines", f"#!/bin/sh\necho {SERVICE_PASSWORD}\nhead -c 200000 /dev/zero\n", ()),
+    Program("leaves-a-process-behind", f"#!/bin/sh\nsleep 5 &\necho {SERVICE_PASSWORD}\n", ()),
+    Program("finds-its-programs", f"#!/bin/sh\nprintf %s {SERVICE_PASSWORD} | sed s/x/x/\n", ()),
+]
+PROGRAMS_BAD = [
+    Program("not-executable", "#!/bin/sh\necho Pw!x\n", ("cannot be run", "ermission"), 0o644),
+    Program("no-interpreter", "#!/nonexistent/shell\n", ("cannot be run", "No such file")),
+    Program("no-program", "x", ("cannot be run", "xec format")),
+    Program("fails", "#!/bin/sh\necho Pw!x\nexit 3\n", ("status 3",)),
+    Program("killed", "#!/bin/sh\necho Pw!x\nkill -9 $$\n", ("signal 9",)),
+    Program("prints-nothing", "#!/bin/sh\n", ("printed nothing",)),
+    Program("prints-an-empty-line", "#!/bin/sh\necho\necho Pw!x\n", ("printed nothing",)),
+    Program("prints-too-much", "#!/bin/sh\nhead -c 5000 /dev/zero | tr '\\0' x\n", ("too long",)),
+    Program("does-not-end", "#!/bin/sh\necho Pw!x\nsleep 1000\n", ("did not end within 10 s",), 0o755, 20),
+]
+
+
+def program_of(room, row):
+    path = room / "program"
+    path.write_text(row.text)
+    path.chmod(row.mode)
+    return path
+
+
+@pytest.mark.parametrize("row", PROGRAMS_GOOD, ids=[row.name for row in PROGRAMS_GOOD])
+def test_program(start, rooms, slapd, row):
+    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"exec:{program_of(rooms.new('exec'), row)}"})
+    assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
+    httpd.stop()
+
+
+@pytest.mark.parametrize("row", PROGRAMS_BAD, ids=[row.name for row in PROGRAMS_BAD])
+def test_bad_program(start, rooms, row):
+    """The sentence names the program and says why; it has nothing of what the program printed."""
+    path = program_of(rooms.new("exec"), row)
+    began = time.monotonic()
+    code, said = start.make(CONF, defines={"LDAP": 9, "WHERE": f"exec:{path}"}).configtest()
+    assert code != 0 and time.monotonic() - began < row.seconds
+    for word in ("AuthLDAPBindPassword", str(path), *row.words):
+        assert word in said, said
+    assert "Pw!" not in said and "xxxx" not in said
+
+
+@pytest.mark.parametrize("where", ["exec:/nonexistent/program", "exec:", "exec:/tmp"])
+def test_no_program(start, where):
+    must_stop(start, where, "exec:", *[where[5:]] if where != "exec:" else ())
+
+
+def test_program_that_hangs_is_killed(start, rooms):
+    """With all that it has started."""
+    room = rooms.new("exec")
+    room.chmod(0o777)
+    path = program_of(room, Program("", f"#!/bin/sh\nsleep 1000 &\necho $! >{room}/pid\nwait\n", ()))
+    start.make(CONF, defines={"LDAP": 9, "WHERE": f"exec:{path}"}).configtest()
+    poll(lambda: not alive(int((room / "pid").read_text())), 10, "the program's child ended")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_explain_reads_it(rooms, slapd):

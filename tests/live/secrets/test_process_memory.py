@@ -25,6 +25,7 @@ LDAPTrustedGlobalCert CA_BASE64 ${CA}
 Use Login /in "${URL}" o=secrets
 <Location /in>
     AuthLDAPURL "${URL}/o=secrets?uid" ${MODE}
+    Use Account o=secrets
     ${MORE}
 </Location>
 """

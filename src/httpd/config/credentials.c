@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Credentials belong to the servers of the AuthLDAPURL that they stand with. Merging keeps each credential with its
+ * home: that URL, and the kind of configuration it was written in. Whether a credential may be used is decided by
+ * comparing its home with the URL in force. The comparison comes last because httpd merges sections in any grouping
+ * (directories first, locations among themselves, then both), and the result must not depend on that.
+ */
+#include "config.h"
+
+#include <apr_strings.h>
+#include <util_cfgtree.h>
+
+#include <mod_auth.h>
+
+/* ---- merging ---- */
+
+/* A section that was read, not merged, has one URL for all that stands in it. */
+static as_home home_of(const as_section *section, as_credential which)
+{
+    const as_home read = {section->url, section->written};
+
+    return section->merged ? section->homes[which] : read;
+}
+
+/* A credential without a URL of its own stands with the one in force around it. */
+static as_home home_within(const as_section *section, as_credential which, const as_section *outer)
+{
+    as_home home = home_of(section, which);
+
+    home.url = home.url ? home.url : outer->url;
+    return home;
+}
+
+void as_credentials_merge(as_section *merged, const as_section *outer, const as_section *inner)
+{
+#define AS_MEMBER(type, name, unset, identity)                                                                         \
+    AS_CREDENTIALS_##identity(merged->homes[AS_CREDENTIAL_##name] =                                                    \
+                                  inner->name == unset ? home_of(outer, AS_CREDENTIAL_##name)                          \
+                                                       : home_within(inner, AS_CREDENTIAL_##name, outer);)
+#include "section.def"
+    merged->merged = true;
+}
+
+/* ---- what may be used ---- */
+
+static as_security security_of(const as_url *url, const as_server *server)
+{
+    return url->security_is_default && server->trusted_mode != AS_UNSET ? (as_security)server->trusted_mode
+                                                                        : url->parsed.security;
+}
+
+static bool has_server(const as_directory_settings *settings, const as_ldap_server *server)
+{
+    int i;
+
+    for (i = 0; i < settings->server_count; i++) {
+        if (settings->servers[i].port == server->port && !ap_cstr_casecmp(settings->servers[i].host, server->host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_servers(const as_directory_settings *settings, const as_directory_settings *others)
+{
+    int i;
+
+    for (i = 0; i < others->server_count && has_server(settings, &others->servers[i]); i++) {
+    }
+    return i == others->server_count;
+}
+
+/* Compares servers and ports, in whatever order, and the TLS mode. */
+static bool same_servers(const as_url *one, const as_url *other, const as_server *server)
+{
+    return one == other || (security_of(one, server) == security_of(other, server) &&
+                            has_servers(&one->parsed, &other->parsed) && has_servers(&other->parsed, &one->parsed));
+}
+
+/* What the server's configuration says never goes where .htaccess or an alias says. */
+static bool is_usable(const as_home *home, const as_url *url, const as_server *server, bool alias)
+{
+    const as_written needed = alias ? AS_WRITTEN_ALIAS : url->written;
+
+    return home->url && (needed == AS_WRITTEN_SERVER || home->written == needed) &&
+           same_servers(home->url, url, server);
+}
+
+/* What is known of each credential while it is decided. */
+typedef struct as_candidates {
+    as_home homes[AS_CREDENTIAL_COUNT];
+    bool usable[AS_CREDENTIAL_COUNT];
+} as_candidates;
+
+/* Those that make one identity. */
+typedef enum as_group { ACCOUNT, CERTIFICATE, BIND } as_group;
+
+static const as_group groups[] = {
+#define AS_GROUP_OF_POLICY
+#define AS_GROUP_OF_DIRECTORY
+#define AS_GROUP_OF_ACCOUNT ACCOUNT,
+#define AS_GROUP_OF_CERTIFICATE CERTIFICATE,
+#define AS_GROUP_OF_BIND BIND,
+#define AS_MEMBER(type, name, unset, identity) AS_GROUP_##identity
+#include "section.def"
+};
+
+/* Those that make one identity come from one kind of configuration: .htaccess does not complete a DN or a password of
+ * the server's. */
+static bool is_complete(const as_candidates *candidates, as_credential which)
+{
+    int i;
+
+    for (i = 0; i < AS_CREDENTIAL_COUNT && groups[which] != BIND; i++) {
+        if (candidates->usable[i] && groups[i] == groups[which] &&
+            candidates->homes[i].written > candidates->homes[which].written) {
+            return false;
+        }
+    }
+    return candidates->usable[which];
+}
+
+/* Whether an alias of mod_authn_core runs for this request: mod_auth_basic and mod_auth_form leave its name. */
+static bool runs_alias(const request_rec *r)
+{
+    const char *name = r ? apr_table_get(r->notes, AUTHN_PROVIDER_NAME_NOTE) : NULL;
+
+    return name && strcmp(name, AS_PROVIDER) != 0;
+}
+
+as_credentials as_section_credentials(const as_section *section, const as_server *server, const request_rec *r)
+{
+    const bool alias = runs_alias(r);
+    as_candidates candidates;
+    as_credentials credentials;
+
+#define AS_MEMBER(type, name, unset, identity)                                                                         \
+    AS_CREDENTIALS_##identity(candidates.homes[AS_CREDENTIAL_##name] = home_of(section, AS_CREDENTIAL_##name);         \
+                              candidates.usable[AS_CREDENTIAL_##name] =                                                \
+                                  section->url && section->name != unset &&                                            \
+                                  is_usable(&candidates.homes[AS_CREDENTIAL_##name], section->url, server, alias);)
+#include "section.def"
+#define AS_MEMBER(type, name, unset, identity)                                                                         \
+    AS_CREDENTIALS_##identity(credentials.name =                                                                       \
+                                  is_complete(&candidates, AS_CREDENTIAL_##name) ? section->name : unset;)
+#include "section.def"
+    return credentials;
+}
+
+const char *as_credentials_left_out(apr_pool_t *pool, const as_section *section, const as_credentials *credentials)
+{
+    static const char *const directives[] = {[ACCOUNT] = "AuthLDAPBindDN and AuthLDAPBindPassword",
+                                             [CERTIFICATE] = "LDAPTrustedClientCert",
+                                             [BIND] = "AuthLDAPInitialBindAsUser and AuthLDAPInitialBindPattern"};
+    bool left_out[] = {false, false, false};
+    const char *text = "";
+    int i;
+
+#define AS_MEMBER(type, name, unset, identity)                                                                         \
+    AS_CREDENTIALS_##identity(left_out[groups[AS_CREDENTIAL_##name]] |= section->name != credentials->name;)
+#include "section.def"
+    for (i = ACCOUNT; i <= BIND; i++) {
+        if (left_out[i]) {
+            text = apr_pstrcat(pool, text, *text ? ", " : "", directives[i], NULL);
+        }
+    }
+    return text;
+}
