@@ -33,27 +33,11 @@ typedef struct as_ldap_server {
 
 /* One directory: everything that AuthLDAP* and LDAP* directives say of it. Two that are equal are one directory. */
 typedef struct as_directory_settings {
-    const as_ldap_server *servers;
-    int server_count;
-    as_security security;
-    const char *base;
-    int scope;                     /* LDAP_SCOPE_ONELEVEL or LDAP_SCOPE_SUBTREE */
-    const char *filter;            /* of the URL, with its parentheses; NULL for "none": the attribute alone */
-    const char *const *attributes; /* of the URL, the first names the user; NULL-terminated, never empty */
-    int attribute_count;
-    int deref; /* LDAP_DEREF_* */
-    as_referrals referrals;
-    const char *bind_dn; /* the service account; NULL: anonymous */
-    const char *bind_password;
-    bool verify_certificate;
-    const char *ca_file; /* PEM; NULL: the system's */
-    const char *ca_directory;
-    const char *client_certificate; /* PEM; NULL: none */
-    const char *client_key;
-    apr_interval_time_t connect_timeout; /* for each server; bounded by the deadline */
-    apr_interval_time_t operation_timeout;
-    apr_interval_time_t session_ttl; /* idle sessions older than this are closed; 0: none is kept; -1: no limit */
-    bool uniform_timing; /* an unknown or ambiguous user costs a bind too, against a name that cannot exist */
+#define AS_SETTING(kind, type, name) type name;
+#define AS_SETTING_LIST(kind, type, name, count)                                                                       \
+    type name;                                                                                                         \
+    int count;
+#include "authstatus/setting.def"
 } as_directory_settings;
 
 /* Limits of a process, from the server's configuration. */

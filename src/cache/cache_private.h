@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of this room may see of each other. Upward view: authstatus/cache.h.
+ * What the files of this floor may see of each other. Upward view: authstatus/cache.h.
  *
- *   hash.c      keyed hashes: what is found and sealed by, wherever it is
- *   near.c      keyed hashes: what is found in this process alone is found by
- *   subject.c   the hashes of a subject, each made once
- *   record.c    an answer as octets, sealed for a store
- *   failures.c  times of failures as octets, and their arithmetic
- *   table.c     what a process remembers, in bounded memory
- *   store.c     the store that processes share, and whether it is away
- *   memory.c    the beginning and the end of all of it
- *   cache.c     answers, good and bad; where entries were found
- *   flight.c    the same question at the same moment
- *   throttle.c  failures per user and client
- *   counters.c  shared counters, and generations
+ *   clock.c          a moment by the wall clock and by the monotonic clock
+ *   octets.c         numbers and texts as octets
+ *   hmac.c           HMAC-SHA-256: keys and seals of records in the shared store
+ *   siphash.c        SipHash: keys of what is cached in this process alone
+ *   cache_key.c      the hashes of a subject, each computed once
+ *   record.c         an answer as octets, sealed for a store
+ *   failures.c       times of failures as octets, and their arithmetic
+ *   table.c          what a process has cached, in bounded memory
+ *   shared_store.c   the store that processes share, and whether it is away
+ *   instance.c       the cache of a process: creation and end
+ *   cache.c          answers, good and bad; where entries were found
+ *   single_flight.c  coalesces identical queries
+ *   throttle.c       failures per user and client
+ *   counters.c       shared counters, and generations
+ *   outages.c        which outages go on
  *
  * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
  */
@@ -28,7 +31,7 @@
 
 #include "authstatus/cache.h"
 
-/* ---- time ---- */
+/* ---- clock.c ---- */
 
 /* One moment by two clocks: the one that everybody shares and somebody may set, and CLOCK_MONOTONIC of this machine, in
  * microseconds both. */
@@ -46,7 +49,7 @@ as_moment as_moment_at(const as_cache *memory, apr_time_t now);
 /* How long before `now` it was, by the clock that says more. False: after it, a clock was set back. */
 bool as_moment_age(as_moment then, as_moment now, apr_interval_time_t *age);
 
-/* ---- hash.c ---- */
+/* ---- hmac.c ---- */
 
 #define AS_HASH_SIZE 32 /* SHA-256 */
 
@@ -69,7 +72,7 @@ void as_hmac_destroy(as_hmac *keyed);
  * parts is left behind. False only without memory. Any thread. */
 bool as_hmac_hash(const as_hmac *keyed, const as_octets *parts, int count, unsigned char hash[AS_HASH_SIZE]);
 
-/* ---- near.c ---- */
+/* ---- siphash.c ---- */
 
 /* What is found in this process alone is found by 128 bits of SipHash-2-4, under a key that no other process has: a
  * keyed hash that is as hard to guess, at a tenth of the cost. A hit is a matter of two of these. */
@@ -137,7 +140,7 @@ size_t as_record_unseal(const as_cache *memory, const unsigned char *id, const u
 void as_put_number(unsigned char *at, uint64_t number, size_t octets);
 uint64_t as_get_number(const unsigned char *at, size_t octets);
 
-/* ---- subject.c ---- */
+/* ---- cache_key.c ---- */
 
 /* Made when first asked for. */
 typedef struct as_hashes {
@@ -233,7 +236,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
 bool as_table_put(as_table *table, const as_slot *what, as_moment now);
 void as_table_remove(as_table *table, const unsigned char *id);
 
-/* ---- store.c ---- */
+/* ---- shared_store.c ---- */
 
 typedef struct as_shared {
     as_store store;
@@ -256,7 +259,7 @@ bool as_shared_keep(as_cache *memory, const unsigned char *id, const unsigned ch
 bool as_shared_exists(const as_cache *memory);
 bool as_shared_remove(as_cache *memory, const unsigned char *id, apr_pool_t *pool);
 
-/* ---- flight.c ---- */
+/* ---- single_flight.c ---- */
 
 typedef struct as_flight_entry as_flight_entry;
 
@@ -278,7 +281,7 @@ uint32_t as_generation_place(const unsigned char *acceptance_id);
 uint32_t as_generation(const as_counters *counters, uint32_t place);
 uint32_t as_generation_next(as_counters *counters, uint32_t place);
 
-/* ---- all of it ---- */
+/* ---- instance.c ---- */
 
 #define AS_BOOT_SIZE 8
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a directory is known by: SHA-256 over everything that its settings say.
+ * What a directory is known by: SHA-256 over everything that its settings say (setting.def).
  */
 #include "ldap_private.h"
 
@@ -30,43 +30,41 @@ static bool add_text(EVP_MD_CTX *digest, const char *text)
     return add_number(digest, text != NULL) && (!text || add_bytes(digest, text, strlen(text)));
 }
 
-static bool add_servers(EVP_MD_CTX *digest, const as_directory_settings *settings)
+static bool add_servers(EVP_MD_CTX *digest, const as_ldap_server *servers, int count)
 {
-    bool added = add_number(digest, settings->server_count);
+    bool added = add_number(digest, count);
     int i;
 
-    for (i = 0; i < settings->server_count && added; i++) {
-        added = add_text(digest, settings->servers[i].host) && add_number(digest, settings->servers[i].port);
+    for (i = 0; i < count && added; i++) {
+        added = add_text(digest, servers[i].host) && add_number(digest, servers[i].port);
     }
     return added;
 }
 
-static bool add_attributes(EVP_MD_CTX *digest, const as_directory_settings *settings)
+static bool add_texts(EVP_MD_CTX *digest, const char *const *texts, int count)
 {
-    bool added = add_number(digest, settings->attribute_count);
+    bool added = add_number(digest, count);
     int i;
 
-    for (i = 0; i < settings->attribute_count && added; i++) {
-        added = add_text(digest, settings->attributes[i]);
+    for (i = 0; i < count && added; i++) {
+        added = add_text(digest, texts[i]);
     }
     return added;
 }
 
-static bool add_texts(EVP_MD_CTX *digest, const as_directory_settings *settings)
+static bool add_settings(EVP_MD_CTX *digest, const as_directory_settings *settings)
 {
-    return add_text(digest, settings->base) && add_text(digest, settings->filter) &&
-           add_text(digest, settings->bind_dn) && add_text(digest, settings->bind_password) &&
-           add_text(digest, settings->ca_file) && add_text(digest, settings->ca_directory) &&
-           add_text(digest, settings->client_certificate) && add_text(digest, settings->client_key);
-}
+    bool added = true;
 
-static bool add_numbers(EVP_MD_CTX *digest, const as_directory_settings *settings)
-{
-    return add_number(digest, settings->security) && add_number(digest, settings->scope) &&
-           add_number(digest, settings->deref) && add_number(digest, settings->referrals) &&
-           add_number(digest, settings->verify_certificate) && add_number(digest, settings->uniform_timing) &&
-           add_number(digest, settings->connect_timeout) && add_number(digest, settings->operation_timeout) &&
-           add_number(digest, settings->session_ttl);
+#define ADD_NUMBER(name) add_number(digest, (int64_t)settings->name)
+#define ADD_TEXT(name) add_text(digest, settings->name)
+#define ADD_SECRET(name) ADD_TEXT(name)
+#define ADD_SERVERS(name, count) add_servers(digest, settings->name, settings->count)
+#define ADD_TEXTS(name, count) add_texts(digest, settings->name, settings->count)
+#define AS_SETTING(kind, type, name) added = added && ADD_##kind(name);
+#define AS_SETTING_LIST(kind, type, name, count) added = added && ADD_##kind(name, count);
+#include "authstatus/setting.def"
+    return added;
 }
 
 const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settings *settings)
@@ -74,8 +72,7 @@ const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settin
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    bool done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && add_servers(digest, settings) &&
-                add_attributes(digest, settings) && add_texts(digest, settings) && add_numbers(digest, settings) &&
+    bool done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && add_settings(digest, settings) &&
                 EVP_DigestFinal_ex(digest, bytes, &length) == 1 && length == DIGEST_SIZE;
 
     EVP_MD_CTX_free(digest);

@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of this room may see of each other. Upward view: authstatus/ldap.h.
+ * What the files of this floor may see of each other. Upward view: authstatus/ldap.h.
  *
- *   wire.c        a TCP connection under a deadline, and libldap's bytes through it
- *   tls.c         TLS settings of a directory, shared by its sessions
- *   diagnose.c    why a certificate was not taken
- *   session.c     one LDAP session: open, bind, search
- *   answer.c      libldap's messages into a reply
- *   observe.c     tells who looks on
- *   breaker.c     is this server left alone?
- *   gate.c        how many questions may wait
- *   pace.c        how long a question about nobody is to take
- *   pool.c        sessions kept, lent and retired
- *   directories.c the directories of this process
- *   referral.c    other servers that a search points to
- *   login.c       what is asked of one server
- *   ask.c         one deadline, over all servers
- *   lockout.c     after how many failures the directory locks
- *   url.c         AuthLDAPURL
- *   name.c        what a directory is known by
+ *   wire.c            a TCP connection under a deadline, and libldap's bytes through it
+ *   filter.c          compares a search that libldap is about to send with the filter that was meant
+ *   tls.c             TLS settings of a directory, shared by its sessions
+ *   certificate.c     why a certificate was refused
+ *   session.c         one LDAP session: open, bind, search
+ *   response.c        libldap's messages into a reply
+ *   trace.c           reports each step to an observer
+ *   breaker.c         the circuit breaker of one server
+ *   limiter.c         how many queries may wait
+ *   uniform_timing.c  how long a query about an unknown user is to take
+ *   pool.c            sessions kept, lent and retired
+ *   settings.c        copies of a directory's settings
+ *   fingerprint.c     the identity of a directory
+ *   registry.c        the directories of this process
+ *   referral.c        other servers that a search points to
+ *   search_bind.c     search and bind at one server
+ *   operation.c       one search or compare of an authorization
+ *   found.c           entries of a search with all values
+ *   compare.c         a compare of several attributes of one entry
+ *   groups.c          queries about groups
+ *   facts.c           what is known of a server and of groups
+ *   failover.c        one deadline, over all servers
+ *   lockout.c         after how many failures the directory locks an account
+ *   url.c             AuthLDAPURL
  */
 #ifndef AUTHSTATUS_DIRECTORY_PRIVATE_H
 #define AUTHSTATUS_DIRECTORY_PRIVATE_H
@@ -114,7 +121,7 @@ void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
  * what is wrong, in words, or NULL if the library has none (see as_certificate_fault). */
 bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, const char **reason);
 
-/* gate.c */
+/* limiter.c */
 /* Who queues; lives on his stack. */
 typedef struct as_waiter {
     APR_RING_ENTRY(as_waiter) link;
@@ -189,7 +196,7 @@ typedef struct as_peer {
     _Atomic int64_t latency;
 } as_peer;
 
-/* pace.c: how long binds took. Zero is its beginning. */
+/* uniform_timing.c: how long binds took. Zero is its beginning. */
 typedef enum as_timed { AS_TIMED_REFUSED, AS_TIMED_ACCEPTED, AS_TIMED_NOBODY } as_timed;
 #define AS_TIMING_SAMPLES 64
 #define AS_TIMING_OFTEN 8
@@ -291,10 +298,10 @@ as_session *as_session_aside(const as_directory *directory, const as_directory_s
 bool as_session_is_usable(const as_session *session);
 void as_session_close(as_session *session); /* never waits */
 
-/* diagnose.c: what is wrong with the certificate that a session did not take, or NULL. */
+/* certificate.c: what is wrong with the certificate that a session did not take, or NULL. */
 const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool);
 
-/* observe.c. `reply`: NULL for connect and TLS that went well. */
+/* trace.c. `reply`: NULL for connect and TLS that went well. */
 void as_trace(as_session *session, as_step step, const char *what, as_mono started, const as_reply *reply,
               apr_pool_t *pool);
 
@@ -318,7 +325,7 @@ typedef struct as_found {
 /* Adds an entry to search->found. False: it cannot be read. */
 bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
 
-/* answer.c */
+/* response.c */
 void as_reply_clear(as_reply *reply);
 void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason);
 /* The server did not answer, or said that it is too busy to (RFC 4511 Appendix A: busy, unavailable). */
@@ -338,7 +345,12 @@ void as_pool_destroy(as_peer *peer);
 as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 void as_pool_return(as_session *session);
 
-/* directories.c */
+/* settings.c: made from setting.def. The copy has nothing of the original. */
+const as_directory_settings *as_settings_copy(apr_pool_t *pool, const as_directory_settings *settings);
+/* Wipes what is secret in a copy that nobody reads any more. */
+void as_settings_wipe(const as_directory_settings *copy);
+
+/* registry.c */
 struct as_directories {
     apr_pool_t *pool;
     as_directory_limits limits;
@@ -399,7 +411,7 @@ void as_facts_recall(as_facts *facts, const char *key, as_group_facts *group, ap
 void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
 void as_facts_note_comparable(as_facts *facts, const char *key);
 
-/* login.c */
+/* search_bind.c */
 void as_search_bind_query(as_task *task);
 void as_search_bind_probe(as_task *task);
 

@@ -7,59 +7,11 @@
 
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include <apr_general.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 
 #define MAX_DIRECTORIES 1000
-
-static const char *copy(apr_pool_t *pool, const char *text)
-{
-    return text ? apr_pstrdup(pool, text) : NULL;
-}
-
-static const as_ldap_server *copy_servers(apr_pool_t *pool, const as_directory_settings *settings)
-{
-    as_ldap_server *servers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*servers));
-    int i;
-
-    for (i = 0; i < settings->server_count; i++) {
-        servers[i].host = apr_pstrdup(pool, settings->servers[i].host);
-        servers[i].port = settings->servers[i].port;
-    }
-    return servers;
-}
-
-static const char *const *copy_attributes(apr_pool_t *pool, const as_directory_settings *settings)
-{
-    const char **attributes = apr_pcalloc(pool, ((size_t)settings->attribute_count + 1) * sizeof(*attributes));
-    int i;
-
-    for (i = 0; i < settings->attribute_count; i++) {
-        attributes[i] = apr_pstrdup(pool, settings->attributes[i]);
-    }
-    return attributes;
-}
-
-/* The caller's settings may live no longer than his request. */
-static const as_directory_settings *copy_settings(apr_pool_t *pool, const as_directory_settings *settings)
-{
-    as_directory_settings *own = apr_pmemdup(pool, settings, sizeof(*own));
-
-    own->servers = copy_servers(pool, settings);
-    own->attributes = copy_attributes(pool, settings);
-    own->base = copy(pool, settings->base);
-    own->filter = copy(pool, settings->filter);
-    own->bind_dn = copy(pool, settings->bind_dn);
-    own->bind_password = copy(pool, settings->bind_password);
-    own->ca_file = copy(pool, settings->ca_file);
-    own->ca_directory = copy(pool, settings->ca_directory);
-    own->client_certificate = copy(pool, settings->client_certificate);
-    own->client_key = copy(pool, settings->client_key);
-    return own;
-}
 
 static apr_status_t make_peer(as_peer *peer, as_directory *directory, const as_ldap_server *address)
 {
@@ -80,14 +32,6 @@ static apr_status_t make_peer(as_peer *peer, as_directory *directory, const as_l
     return status == APR_SUCCESS ? as_pool_create(peer) : status;
 }
 
-/* The service account's: nothing else here is secret. */
-static void wipe_password(const as_directory_settings *settings)
-{
-    if (settings->bind_password) {
-        OPENSSL_cleanse((char *)(intptr_t)settings->bind_password, strlen(settings->bind_password));
-    }
-}
-
 static void destroy(as_directory *directory)
 {
     int i;
@@ -96,7 +40,7 @@ static void destroy(as_directory *directory)
         as_pool_destroy(&directory->peers[i]);
     }
     as_tls_destroy(directory->tls);
-    wipe_password(directory->settings);
+    as_settings_wipe(directory->settings);
     apr_pool_destroy(directory->pool);
 }
 
@@ -114,7 +58,8 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory->all = all;
     directory->pool = pool;
     directory->name = apr_pstrdup(pool, name);
-    directory->settings = copy_settings(pool, settings);
+    /* The caller's settings may live no longer than the request. */
+    directory->settings = as_settings_copy(pool, settings);
     directory->peers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*directory->peers));
     directory->tls = apr_pcalloc(pool, sizeof(*directory->tls));
     directory->pace = apr_pcalloc(pool, sizeof(*directory->pace));

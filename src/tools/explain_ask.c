@@ -10,7 +10,7 @@
 
 #include "authstatus/credentials.h"
 
-/* As the module's defaults are (src/httpd/settings.c). */
+/* As the module's defaults are (src/httpd/config/policy.c). */
 #define DEFAULT_RETRY_AFTER 10
 
 /* What a question's observer needs. */
@@ -72,7 +72,7 @@ static const char *initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
     return name;
 }
 
-/* What needs no directory to be known: src/httpd/provider.c looks at that first too. */
+/* What needs no directory to be known: src/httpd/request/provider.c looks at that first too. */
 static bool decided_by_credentials(explain_story *story)
 {
     const explain_wish *wish = story->wish;

@@ -39,6 +39,7 @@ INTERFACES = {
     "authstatus/verdict.h": "core",
     "authstatus/groups.h": "ldap",
     "authstatus/ldap.h": "ldap",
+    "authstatus/setting.def": "ldap",
     "authstatus/cache.h": "cache",
     "authstatus/authorize.h": "login",
     "authstatus/login.h": "login",

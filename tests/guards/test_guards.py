@@ -232,6 +232,26 @@ def _(source, build):
     (source / "include/authstatus/outcome.def").unlink()
 
 
+@breaks("maps", r"wire\.c is not there")
+def _(source, build):
+    (source / "src/ldap/wire.c").rename(source / "src/ldap/socket.c")
+
+
+@breaks("maps", r"memory\.c is not in it")
+def _(source, build):
+    (source / "src/cache/memory.c").write_text("int x;\n")
+
+
+@breaks("maps", r"outcome\.c: nowhere\.c is not")
+def _(source, build):
+    append(source / "src/core/outcome.c", "/* As nowhere.c has it. */\n")
+
+
+@breaks("maps", r"outcome\.c: src/httpd/settings\.c is not")
+def _(source, build):
+    append(source / "src/core/outcome.c", "/* As src/httpd/settings.c has it. */\n")
+
+
 @breaks("tags", r"AS0015: it is")
 def _(source, build):
     substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0015,")

@@ -57,7 +57,7 @@ as_output as_output_begin(apr_pool_t *pool);
 void as_output_add(as_output *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *as_output_end(const as_output *text);
 
-/* ---- page_html.c, page_text.c: the figures as a text ---- */
+/* ---- html.c, json.c, metrics.c: the figures as a text ---- */
 
 const char *as_report_html(request_rec *r, const as_figures *figures);
 const char *as_report_json(apr_pool_t *pool, const as_figures *figures);

@@ -46,7 +46,7 @@ static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
     return is(directive, "<VirtualHost");
 }
 
-/* The argument of a section, as core.c reads it. */
+/* The argument of a section, as httpd reads it. */
 static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
 {
     const char *end = strrchr(section->args, '>');
@@ -67,7 +67,7 @@ static bool same_path(const char *one, const char *other)
     return one_length == other_length && !strncmp(one, other, one_length);
 }
 
-/* The first section among siblings that is not matched yet. <If> has no path: core.c calls it "*If". */
+/* The first section among siblings that is not matched yet. <If> has no path: httpd calls it "*If". */
 static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling, as_section_kind kind, const char *path)
 {
     for (; sibling; sibling = sibling->next) {
@@ -191,7 +191,7 @@ static const core_dir_config *core_of(const as_section_ref *place)
     return ap_get_core_module_config(place->vector);
 }
 
-/* Does a section apply to all that `inner` applies to? As the walks of request.c compare. */
+/* Does a section apply to all that `inner` applies to? As the walks of httpd compare. */
 static bool contains(const as_section_ref *outer, const as_section_ref *inner)
 {
     const core_dir_config *out = core_of(outer), *in = core_of(inner);
