@@ -41,7 +41,7 @@ as_group_settings as_group_settings_default(void);
 typedef struct as_entry {
     const as_login_directory *directory; /* in which it was found */
     const char *dn;                      /* as the LDAP server wrote it; never empty */
-    const char *const *values;           /* as in as_answer, or NULL */
+    const as_values *values;             /* as in as_answer, or NULL */
     const char *user;                    /* the name that it was found by; never NULL */
     const char *password;                /* of this request, for CompareAsUser and SearchAsUser; NULL: not known */
     const as_membership *membership;     /* what the login's search brought of its groups; NULL: not asked for */

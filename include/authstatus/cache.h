@@ -69,9 +69,9 @@ typedef struct as_cache_key {
 
 /* An answer as it is remembered. */
 typedef struct as_cached_answer {
-    as_finding finding;        /* expires_in counts from now */
-    const char *dn;            /* "" where no entry was found */
-    const char *const *values; /* as in as_reply, `value_count` of them */
+    as_finding finding;      /* expires_in counts from now */
+    const char *dn;          /* "" where no entry was found */
+    const as_values *values; /* as in as_reply, `value_count` of them */
     int value_count;
     long retry_after; /* seconds; of an outage or a throttle, for those that waited: never kept */
 } as_cached_answer;

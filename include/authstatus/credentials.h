@@ -19,8 +19,8 @@
  * The buffer then holds nothing of the password. */
 as_outcome as_credentials_read(const char *header, char *buffer, size_t size, const char **user, const char **password);
 
-/* Whether there are credentials in the Basic scheme, whatever octets they are of; for those that another provider judges.
- * `buffer` as for as_credentials_read; nothing is left in it.
+/* Whether there are credentials in the Basic scheme, whatever octets they are of; for those that another provider
+ * judges. `buffer` as for as_credentials_read; nothing is left in it.
  *
  * Returns
  *   AS_OUTCOME_GRANTED               there is a colon in what was decoded
@@ -28,8 +28,8 @@ as_outcome as_credentials_read(const char *header, char *buffer, size_t size, co
  *   AS_OUTCOME_MALFORMED_CREDENTIALS not token68 base64, no colon, or larger than the buffer */
 as_outcome as_credentials_find(const char *header, char *buffer, size_t size);
 
-/* As as_credentials_read, for a user and a password that came another way (a form). RFC 7617 2: neither may have control
- * characters; both are UTF-8 (RFC 3629: no surrogates, nothing over-long, at most U+10FFFF). */
+/* As as_credentials_read, for a user and a password that came another way (a form). RFC 7617 2: neither may have
+ * control characters; both are UTF-8 (RFC 3629: no surrogates, nothing over-long, at most U+10FFFF). */
 as_outcome as_credentials_check(const char *user, const char *password);
 
 #endif

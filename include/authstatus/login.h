@@ -33,7 +33,7 @@ typedef struct as_login_directory {
 typedef struct as_answer {
     as_finding finding;
     const char *dn;                  /* NULL or "": no entry was found */
-    const char *const *values;       /* as in as_reply */
+    const as_values *values;         /* as in as_reply */
     const as_membership *membership; /* as in as_reply; NULL: the search was not made, or not asked for it */
     const char *server;              /* the LDAP server that answered; NULL: cached, or no server was queried */
     const char *reason;              /* for the log: why there is no answer, or the directory's own words; never NULL */

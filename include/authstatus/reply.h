@@ -47,6 +47,15 @@ typedef struct as_membership {
     as_sid primary_group; /* of objectSid and primaryGroupID */
 } as_membership;
 
+/* The values of one attribute as texts, in the directory's order, NULL-terminated and never empty; NULL: it has none
+ * that can be a text. */
+typedef const char *const *as_values;
+
+static inline const char *as_first_value(as_values values)
+{
+    return values ? values[0] : NULL;
+}
+
 /* Texts come from outside: bounded by the lengths given, and not to be printed unescaped. */
 typedef struct as_reply {
     as_step step;
@@ -57,12 +66,11 @@ typedef struct as_reply {
     size_t diagnostic_length; /* octets, may count NULs within */
     const as_control *controls;
     size_t control_count;
-    unsigned entries;          /* what the search found: 0, 1, or 2 for more than one */
-    bool typed_name;           /* USER_BIND: the name is what the user typed, and was searched for nowhere */
-    bool referral;             /* a referral or a search continuation reference was among the answers */
-    const char *dn;            /* of the one entry found, else NULL */
-    const char *const *values; /* of that entry: the first value of each attribute in the settings, NULL where none;
-                                  NULL if no entry */
+    unsigned entries;                /* what the search found: 0, 1, or 2 for more than one */
+    bool typed_name;                 /* USER_BIND: the name is what the user typed, and was searched for nowhere */
+    bool referral;                   /* a referral or a search continuation reference was among the answers */
+    const char *dn;                  /* of the one entry found, else NULL */
+    const as_values *values;         /* of that entry, for each attribute in the settings; NULL if no entry */
     const as_membership *membership; /* of that entry, where it was asked for; else NULL */
     const char *server;              /* "host:port" that was asked last, or NULL */
     const char *reason;              /* for the log: what libldap or the TLS library said; never NULL */

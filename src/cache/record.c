@@ -4,7 +4,8 @@
  * be shared with machines that run another version.
  *
  *   payload = version(1) kind(1) wall(8) mono(8) boot(8) proof(32) proven(1) has-code(1)
- *             code(4) expires-in(4) grace-logins(4) retry-after(4) outcome sub-code dn count(2) value...
+ *             code(4) expires-in(4) grace-logins(4) retry-after(4) outcome sub-code dn count(2) values...
+ *   values  = number(2) text..., or ff ff where the attribute has none
  *   text    = length(4) octets NUL, or ff ff ff ff for no text at all
  *   sealed  = payload HMAC("seal", id, payload)
  *
@@ -18,9 +19,11 @@
 
 #include <openssl/crypto.h>
 
-#define VERSION 1
+#define VERSION 2
 #define NO_TEXT UINT32_MAX
-#define VALUES_MAX 1024
+#define ATTRIBUTES_MAX 1024
+#define VALUES_MAX 4096 /* of one attribute */
+#define NO_VALUES UINT16_MAX
 
 /* ---- kinds, ids, proofs and seals ---- */
 
@@ -138,6 +141,24 @@ static void put_text(writer *to, const char *string)
     put_octets(to, string, length + 1);
 }
 
+static void put_values(writer *to, as_values values)
+{
+    size_t count = 0;
+
+    if (!values) {
+        put_number(to, NO_VALUES, 2);
+        return;
+    }
+    while (values[count]) {
+        count++;
+    }
+    to->broken |= count > VALUES_MAX;
+    put_number(to, count, 2);
+    for (size_t i = 0; !to->broken && i < count; i++) {
+        put_text(to, values[i]);
+    }
+}
+
 static void put_head(writer *to, const as_cache *memory, const as_record *record)
 {
     put_number(to, VERSION, 1);
@@ -161,10 +182,10 @@ static void put_answer(writer *to, const as_cached_answer *answer)
     put_text(to, as_outcome_describe(answer->finding.outcome)->name);
     put_text(to, answer->finding.subcode);
     put_text(to, answer->dn ? answer->dn : "");
-    to->broken |= count < 0 || count > VALUES_MAX;
+    to->broken |= count < 0 || count > ATTRIBUTES_MAX;
     put_number(to, (uint64_t)count, 2);
     for (int i = 0; !to->broken && i < count; i++) {
-        put_text(to, answer->values[i]);
+        put_values(to, answer->values[i]);
     }
 }
 
@@ -307,12 +328,33 @@ static void take_finding(reader *from, as_finding *finding, long *retry_after)
     strcpy(finding->subcode, subcode);
 }
 
-static void take_values(reader *from, apr_pool_t *pool, as_cached_answer *answer)
+/* The values of one attribute, or NULL. */
+static as_values take_values(reader *from, apr_pool_t *pool)
 {
-    int count = (int)take_number(from, 2);
+    size_t count = take_number(from, 2);
     const char **values;
 
-    if (count > VALUES_MAX || (size_t)count * 4 > from->left) {
+    if (count == NO_VALUES) {
+        return NULL;
+    }
+    if (count > VALUES_MAX || count * 5 > from->left) {
+        from->broken = true;
+        return NULL;
+    }
+    values = apr_pcalloc(pool, (count + 1) * sizeof *values);
+    for (size_t i = 0; i < count && !from->broken; i++) {
+        values[i] = take_text(from);
+        from->broken |= !values[i];
+    }
+    return values;
+}
+
+static void take_attributes(reader *from, apr_pool_t *pool, as_cached_answer *answer)
+{
+    int count = (int)take_number(from, 2);
+    as_values *values;
+
+    if (count > ATTRIBUTES_MAX || (size_t)count * 2 > from->left) {
         from->broken = true;
         return;
     }
@@ -320,8 +362,8 @@ static void take_values(reader *from, apr_pool_t *pool, as_cached_answer *answer
         return;
     }
     values = apr_pcalloc(pool, ((size_t)count + 1) * sizeof *values);
-    for (int i = 0; i < count; i++) {
-        values[i] = take_text(from);
+    for (int i = 0; i < count && !from->broken; i++) {
+        values[i] = take_values(from, pool);
     }
     answer->values = values;
     answer->value_count = count;
@@ -340,6 +382,6 @@ bool as_record_parse(const as_cache *memory, const unsigned char *payload, size_
     if (from.broken || !record->answer.dn) {
         return false;
     }
-    take_values(&from, pool, &record->answer);
+    take_attributes(&from, pool, &record->answer);
     return !from.broken && from.left == 0;
 }

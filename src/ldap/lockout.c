@@ -58,7 +58,8 @@ static bool is_of_domain(const reading *in, const char *dn)
     as_reply reply;
 
     return look(in, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) && reply.values &&
-           found(in, number_of(reply.values[0]), apr_pstrcat(in->pool, "lockoutThreshold of ", reply.dn, NULL));
+           found(in, number_of(as_first_value(reply.values[0])),
+                 apr_pstrcat(in->pool, "lockoutThreshold of ", reply.dn, NULL));
 }
 
 /* draft-behera-ldap-password-policy-11 5.2: policies of OpenLDAP. There may be several: the one that locks first
@@ -74,7 +75,8 @@ static bool is_of_policies(const reading *in, const char *dn)
         return false;
     }
     if (reply.entries == 1 && reply.values) {
-        return found(in, number_of(reply.values[0]), apr_pstrcat(in->pool, "pwdMaxFailure of ", reply.dn, NULL));
+        return found(in, number_of(as_first_value(reply.values[0])),
+                     apr_pstrcat(in->pool, "pwdMaxFailure of ", reply.dn, NULL));
     }
     if (reply.entries == 0) {
         /* Policies that lock nobody are an answer too. */
@@ -108,10 +110,10 @@ static bool is_of_configuration(const reading *in)
         !reply.values[1]) {
         return false;
     }
-    if (strcasecmp(reply.values[1], "on")) {
+    if (strcasecmp(reply.values[1][0], "on")) {
         return found(in, 0, "passwordLockout of cn=config is off");
     }
-    return found(in, number_of(reply.values[0]), "passwordMaxFailure of cn=config");
+    return found(in, number_of(as_first_value(reply.values[0])), "passwordMaxFailure of cn=config");
 }
 
 /* The DN one level up; NULL at the top. */

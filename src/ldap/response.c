@@ -190,24 +190,28 @@ bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *refe
     return taken;
 }
 
-/* The first value; an attribute whose value is too long or has a NUL within counts as one without. */
-static const char *first_value(LDAP *ld, LDAPMessage *entry, const char *attribute, apr_pool_t *pool)
+/* Copies the values of an attribute, in the directory's order, without those that are too long or have a NUL within.
+ * NULL if none is left. */
+static as_values copy_values(LDAP *ld, LDAPMessage *entry, const char *attribute, apr_pool_t *pool)
 {
     struct berval **values = ldap_get_values_len(ld, entry, attribute);
-    const char *copy = NULL;
+    const int count = ldap_count_values_len(values);
+    const char **copies = count > 0 ? apr_pcalloc(pool, ((size_t)count + 1) * sizeof(*copies)) : NULL;
+    int i, copied = 0;
 
-    if (values && values[0] && values[0]->bv_len <= AS_MAX_VALUE &&
-        !memchr(values[0]->bv_val, '\0', values[0]->bv_len)) {
-        copy = apr_pstrmemdup(pool, values[0]->bv_val, values[0]->bv_len);
+    for (i = 0; i < count; i++) {
+        if (values[i]->bv_len <= AS_MAX_VALUE && !memchr(values[i]->bv_val, '\0', values[i]->bv_len)) {
+            copies[copied++] = apr_pstrmemdup(pool, values[i]->bv_val, values[i]->bv_len);
+        }
     }
     ldap_value_free_len(values);
-    return copy;
+    return copied > 0 ? copies : NULL;
 }
 
 bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
 {
     char *dn = ldap_get_dn(ld, entry);
-    const char **values;
+    as_values *values;
     int i;
 
     /* Somebody is there who cannot be read, for want of memory as well: neither nobody nor the only one. */
@@ -227,7 +231,7 @@ bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, ap
     } else {
         values = apr_pcalloc(pool, ((size_t)search->attribute_count + 1) * sizeof(*values));
         for (i = 0; i < search->attribute_count; i++) {
-            values[i] = first_value(ld, entry, search->attributes[i], pool);
+            values[i] = copy_values(ld, entry, search->attributes[i], pool);
         }
         reply->dn = apr_pstrdup(pool, dn);
         reply->values = values;

@@ -120,7 +120,7 @@ static void put_answer(const as_reply *reply, apr_pool_t *pool)
 static void put_entry(const explain_story *story, const as_reply *reply)
 {
     const as_directory_settings *settings = &story->wish->settings;
-    int i;
+    int i, j;
 
     put_number("entries", (long)reply->entries);
     put_flag("referral", reply->referral);
@@ -134,7 +134,12 @@ static void put_entry(const explain_story *story, const as_reply *reply)
         printf(i ? ", " : "");
         put_text(settings->attributes[i]);
         printf(": ");
-        put_text(reply->values[i]);
+        printf("[");
+        for (j = 0; reply->values[i] && reply->values[i][j]; j++) {
+            printf(j ? ", " : "");
+            put_text(reply->values[i][j]);
+        }
+        printf("]");
     }
     printf("}");
 }

@@ -181,12 +181,18 @@ static void tell_bind(const explain_story *story, const explain_step *step)
 static void tell_entry(const explain_story *story, const as_reply *reply)
 {
     const as_directory_settings *settings = &story->wish->settings;
-    int i;
+    int i, j;
 
     printf(INDENT "%s\n", show(reply->dn, story->pool));
     for (i = 0; reply->values && i < settings->attribute_count; i++) {
-        printf(INDENT "    %s: %s\n", show(settings->attributes[i], story->pool),
-               reply->values[i] ? show(reply->values[i], story->pool) : "none that could be read");
+        const char *name = show(settings->attributes[i], story->pool);
+
+        for (j = 0; reply->values[i] && reply->values[i][j]; j++) {
+            printf(INDENT "    %s: %s\n", name, show(reply->values[i][j], story->pool));
+        }
+        if (!reply->values[i]) {
+            printf(INDENT "    %s: none that could be read\n", name);
+        }
     }
 }
 

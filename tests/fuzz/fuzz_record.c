@@ -64,7 +64,9 @@ static void check_answer(const as_cached_answer *answer)
     must(answer->finding.expires_in >= -1 && answer->finding.grace_logins >= -1);
     must((answer->values == NULL) == (answer->value_count == 0));
     for (int i = 0; i < answer->value_count; i++) {
-        must(answer->values[i] == NULL || strlen(answer->values[i]) < AS_STORED_MAX);
+        for (as_values value = answer->values[i]; value && *value; value++) {
+            must(strlen(*value) < AS_STORED_MAX);
+        }
     }
 }
 

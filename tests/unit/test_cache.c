@@ -80,7 +80,8 @@ static void a_grant_without_proof_is_not_remembered(void **state)
 
 static void all_of_an_answer_comes_back(void **state)
 {
-    static const char *const values[] = {"alice", NULL, "", "Ünal"};
+    static const char *const name[] = {"alice", NULL}, *const groups[] = {"", "Ünal", "a; b", NULL};
+    static const as_values values[] = {name, NULL, groups};
     as_cached_answer answer = told(AS_OUTCOME_GRACE_LOGIN), again;
     as_cache *processes[] = {a_process(), a_process()};
 
@@ -90,7 +91,7 @@ static void all_of_an_answer_comes_back(void **state)
     answer.finding.grace_logins = 2;
     strcpy(answer.finding.subcode, "532");
     answer.values = values;
-    answer.value_count = 4;
+    answer.value_count = 3;
     answer.retry_after = 9;
     as_cache_put(processes[0], &alice, &answer, wall, pool);
     for (int i = 0; i < 2; i++) {
@@ -102,11 +103,14 @@ static void all_of_an_answer_comes_back(void **state)
         assert_int_equal(again.retry_after, 0);
         assert_string_equal(again.finding.subcode, "532");
         assert_string_equal(again.dn, "uid=alice,dc=x");
-        assert_int_equal(again.value_count, 4);
-        assert_string_equal(again.values[0], "alice");
+        assert_int_equal(again.value_count, 3);
+        assert_string_equal(again.values[0][0], "alice");
+        assert_null(again.values[0][1]);
         assert_null(again.values[1]);
-        assert_string_equal(again.values[2], "");
-        assert_string_equal(again.values[3], "Ünal");
+        assert_string_equal(again.values[2][0], "");
+        assert_string_equal(again.values[2][1], "Ünal");
+        assert_string_equal(again.values[2][2], "a; b");
+        assert_null(again.values[2][3]);
     }
 }
 

@@ -116,8 +116,9 @@ static void a_record_is_of_this_version_and_kind(void **state)
 {
     (void)state;
     keep(a_process(), alice, AS_OUTCOME_GRANTED);
-    assert_int_equal(with_change(0, 1), AS_OUTCOME_GRANTED);
-    assert_int_equal(with_change(0, 2), NOTHING);
+    assert_int_equal(with_change(0, 2), AS_OUTCOME_GRANTED);
+    assert_int_equal(with_change(0, 1), NOTHING);
+    assert_int_equal(with_change(0, 3), NOTHING);
     assert_int_equal(with_change(1, AS_RECORD_REFUSAL), NOTHING);
     assert_int_equal(with_change(1, AS_RECORD_FLIGHT), NOTHING);
     assert_int_equal(with_change(58, 0), NOTHING);              /* proven */

@@ -36,7 +36,8 @@ static as_single_flight *begin(const as_cache_key *subject, double seconds, bool
 
 static void one_asks_and_all_are_answered(void **state)
 {
-    static const char *const values[] = {"alice", NULL, NULL};
+    static const char *const name[] = {"alice", NULL};
+    static const as_values values[] = {name, NULL, NULL};
     as_cache_key other = alice;
     as_cached_answer answer = told(AS_OUTCOME_GRANTED), again;
     as_single_flight *leader, *followers[3];
@@ -59,7 +60,7 @@ static void one_asks_and_all_are_answered(void **state)
         assert_int_equal(as_single_flight_wait(followers[i], pool, &again), AS_WAITED_ANSWER);
         assert_int_equal(again.finding.outcome, AS_OUTCOME_GRANTED);
         assert_string_equal(again.dn, "uid=alice,dc=x");
-        assert_string_equal(again.values[0], "alice");
+        assert_string_equal(again.values[0][0], "alice");
         assert_null(again.values[1]);
     }
     assert_int_equal(as_counters_of(counters, AS_COUNTER_cache_joined), 3);

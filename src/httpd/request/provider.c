@@ -86,20 +86,6 @@ bool as_provider_directory_is_away(request_rec *r, as_context *context)
 
 /* ---- after a grant ---- */
 
-/* AUTHENTICATE_<attribute>, as mod_authnz_ldap sets them. */
-static void publish_attributes(request_rec *r, const as_directory_settings *settings, const as_answer *answer)
-{
-    int i;
-
-    for (i = 0; answer->values && i < settings->attribute_count; i++) {
-        char *name = apr_pstrcat(r->pool, "AUTHENTICATE_", settings->attributes[i], NULL), *letter;
-        for (letter = name; *letter; letter++) {
-            *letter = (char)apr_toupper(*letter);
-        }
-        apr_table_setn(r->subprocess_env, name, answer->values[i] ? answer->values[i] : "");
-    }
-}
-
 /* REMOTE_USER in the directory's own spelling. False if the entry does not have it: the name that was typed would then
  * stand for another identity than the administrator asked for. */
 static bool replace_user(request_rec *r, as_context *context, const as_section *section,
@@ -111,7 +97,7 @@ static bool replace_user(request_rec *r, as_context *context, const as_section *
     if (section->remote_user_attribute) {
         for (i = 0; answer->values && i < settings->attribute_count && !replacement; i++) {
             if (!ap_cstr_casecmp(settings->attributes[i], section->remote_user_attribute)) {
-                replacement = answer->values[i];
+                replacement = as_first_value(answer->values[i]);
             }
         }
     } else if (as_flag_remote_user_is_dn(section)) {
@@ -189,7 +175,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
     if (as_outcome_describe(context->finding.outcome)->of != AS_CLASS_GRANTED) {
         return;
     }
-    publish_attributes(r, directory->settings, answer);
+    as_publish_attributes(r, "AUTHENTICATE_", directory->settings, answer->values);
     if (!replace_user(r, context, section, directory->settings, answer)) {
         find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
                                "the entry does not have what AuthLDAPRemoteUserAttribute names");

@@ -4,6 +4,7 @@
  */
 #include "request.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define LDAP_RESULT_SUCCESS 0
@@ -99,5 +100,33 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
     }
     if (transaction->finding.has_code) {
         set(r->notes, AUTHSTATUS_NOTE_LDAP, as_ldap_code(r->pool, &transaction->finding));
+    }
+}
+
+static const char *join(apr_pool_t *pool, as_values values)
+{
+    apr_array_header_t *texts = apr_array_make(pool, 4, sizeof(const char *));
+
+    for (; values && *values; values++) {
+        if (texts->nelts) {
+            APR_ARRAY_PUSH(texts, const char *) = "; ";
+        }
+        APR_ARRAY_PUSH(texts, const char *) = *values;
+    }
+    return apr_array_pstrcat(pool, texts, '\0');
+}
+
+void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
+                           const as_values *values)
+{
+    int i;
+
+    for (i = 0; values && i < settings->attribute_count; i++) {
+        char *name = apr_pstrcat(r->pool, prefix, settings->attributes[i], NULL), *letter;
+
+        for (letter = name; *letter; letter++) {
+            *letter = (char)apr_toupper(*letter);
+        }
+        apr_table_setn(r->subprocess_env, name, join(r->pool, values[i]));
     }
 }

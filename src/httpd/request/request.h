@@ -125,6 +125,10 @@ void as_decide_as_is(request_rec *r, const as_context *context, const as_finding
 void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict);
 /* "49/52e", "49" or "" */
 const char *as_ldap_code(apr_pool_t *pool, const as_finding *finding);
+/* Sets a variable for each attribute of the settings, its name in upper case behind the prefix, to all values of it,
+ * joined by "; " as mod_ldap does; "" where there is none. NULL values: there was no entry. */
+void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
+                           const as_values *values);
 void as_publish_variables(request_rec *r, const as_transaction *transaction);
 void as_publish_notes(const request_rec *r, const as_transaction *transaction);
 

@@ -141,7 +141,7 @@ def test_steps(slapd, secrets, authority):
     assert bind["name"] == "cn=service,o=loud" and bind["code"] == 0
     assert search["filter"] == "(&(objectClass=*)(uid=good))"
     assert search["dn"] == "uid=good,ou=people,o=loud"
-    assert search["attributes"] == {"uid": "good", "mail": "good@outcomes.test"}
+    assert search["attributes"] == {"uid": ["good"], "mail": ["good@outcomes.test"]}
     assert user["controls"] == [{"oid": PPOLICY, "name": "password policy", "value": "3000",
                                  "says": "nothing is wrong with the password's age or the account"}]
     text = explain(*arguments).text
@@ -318,7 +318,7 @@ def test_alias(configuration, secrets):
     said = explain("--config", configuration, "--section", "quiet", "--password-file", secrets / "right", "--json", "good")
     search = said.json()["steps"][2]
     assert said.code == 0 and search["filter"] == "(&(objectClass=inetOrgPerson)(uid=good))"
-    assert search["attributes"] == {"uid": "good", "sn": "Person"}
+    assert search["attributes"] == {"uid": ["good"], "sn": ["Person"]}
 
 
 def test_initial_bind_as_user(configuration, secrets):
