@@ -14,8 +14,9 @@ typedef enum as_masking { AS_MASK_OFF, AS_MASK_FORBIDDEN, AS_MASK_ALL } as_maski
 typedef struct as_policy {
     as_disclose disclose;
     as_masking mask;
-    bool plain;                         /* this client sees the plain status: AuthStatusMask's expression is false */
-    long retry_after;                   /* seconds, for 503 */
+    bool plain;       /* this client sees the plain status: AuthStatusMask's expression is false */
+    bool proven_here; /* this client has proven a password here within the last hour: All tells him an outage */
+    long retry_after; /* seconds, for 503 */
     short status[AS_OUTCOME_COUNT];     /* AuthStatusMap for one outcome; 0: as its class */
     short class_status[AS_CLASS_COUNT]; /* AuthStatusMap for a class; 0: the default */
 } as_policy;

@@ -54,15 +54,26 @@ static int mapped_status(as_outcome outcome, const as_policy *policy)
     return as_class_describe(class_id)->status;
 }
 
-static bool is_masked(int status, const as_policy *policy)
+static bool is_outage(as_class of)
+{
+    return of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED;
+}
+
+/* Returns whether an answer with `status` is masked. AuthStatusMap makes no masked answer visible: what Forbidden hides
+ * by its class stays hidden under any status, but that of a refused account under 401, which Forbidden shows anyway. */
+static bool is_masked(as_class of, int status, const as_policy *policy)
 {
     if (status == HTTP_NOT_FOUND) {
         return true;
     }
-    if (policy->plain || policy->mask == AS_MASK_OFF) {
+    if (policy->plain || policy->mask == AS_MASK_OFF || status == HTTP_GOES_ON) {
         return false;
     }
-    return status == HTTP_FORBIDDEN || (status == HTTP_UNAUTHORIZED && policy->mask == AS_MASK_ALL);
+    if (policy->mask == AS_MASK_ALL) {
+        return !(policy->proven_here && is_outage(of));
+    }
+    return status == HTTP_FORBIDDEN || of == AS_CLASS_FORBIDDEN ||
+           (of == AS_CLASS_REFUSED && status != HTTP_UNAUTHORIZED);
 }
 
 /* Seconds for Retry-After (RFC 9110 10.2.3), whatever outcome was mapped to the status. A 429 never asks to come back
@@ -87,7 +98,7 @@ as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, lon
         verdict.status = HTTP_UNAUTHORIZED;
     }
     verdict.challenge = verdict.status == HTTP_UNAUTHORIZED;
-    verdict.masked = is_masked(verdict.status, policy);
+    verdict.masked = is_masked(as_outcome_describe(verdict.shown)->of, verdict.status, policy);
     verdict.told = !hidden && !verdict.masked;
     verdict.retry_after = retry_after(verdict.status, policy, hidden ? 0 : wait);
     return verdict;

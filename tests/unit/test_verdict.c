@@ -156,16 +156,19 @@ typedef struct mask_row {
     bool masked;
 } mask_row;
 
+/* AuthStatusMap makes no masked answer visible. */
+
 static const mask_row masks[] = {
     {AS_MASK_OFF, false, 403, false},       {AS_MASK_OFF, false, 401, false},
     {AS_MASK_OFF, false, 404, true},        {AS_MASK_OFF, true, 404, true},
     {AS_MASK_FORBIDDEN, false, 403, true},  {AS_MASK_FORBIDDEN, true, 403, false},
     {AS_MASK_FORBIDDEN, false, 401, false}, {AS_MASK_FORBIDDEN, false, 404, true},
-    {AS_MASK_FORBIDDEN, false, 410, false}, {AS_MASK_FORBIDDEN, false, 503, false},
+    {AS_MASK_FORBIDDEN, false, 410, true},  {AS_MASK_FORBIDDEN, false, 503, true},
+    {AS_MASK_FORBIDDEN, true, 410, false},  {AS_MASK_ALL, true, 429, false},
     {AS_MASK_ALL, false, 401, true},        {AS_MASK_ALL, false, 403, true},
     {AS_MASK_ALL, true, 401, false},        {AS_MASK_ALL, true, 403, false},
-    {AS_MASK_ALL, true, 404, true},         {AS_MASK_ALL, false, 429, false},
-    {AS_MASK_ALL, false, 500, false},
+    {AS_MASK_ALL, true, 404, true},         {AS_MASK_ALL, false, 429, true},
+    {AS_MASK_ALL, false, 500, true},        {AS_MASK_ALL, false, 410, true},
 };
 
 static void test_masks(void **state)
@@ -182,6 +185,48 @@ static void test_masks(void **state)
         assert_int_equal(verdict.status, row->status);
         if (verdict.masked != row->masked || verdict.told == row->masked) {
             fail_msg("row %zu: masked %d, told %d", i, verdict.masked, verdict.told);
+        }
+    }
+}
+
+/* What is masked of each class, by its default status. `known`: the client has proven a password here. */
+static const struct {
+    as_outcome outcome;
+    as_masking mask;
+    bool known;
+    short mapped;
+    bool masked;
+} classes[] = {
+    {AS_OUTCOME_WRONG_PASSWORD, AS_MASK_FORBIDDEN, false, 0, false},
+    {AS_OUTCOME_WRONG_PASSWORD, AS_MASK_ALL, false, 0, true},
+    {AS_OUTCOME_WRONG_PASSWORD, AS_MASK_ALL, true, 410, true},
+    {AS_OUTCOME_THROTTLED, AS_MASK_FORBIDDEN, false, 0, false},
+    {AS_OUTCOME_THROTTLED, AS_MASK_ALL, false, 0, true},
+    {AS_OUTCOME_THROTTLED, AS_MASK_ALL, true, 0, true},
+    {AS_OUTCOME_DIRECTORY_DOWN, AS_MASK_FORBIDDEN, false, 0, false},
+    {AS_OUTCOME_DIRECTORY_DOWN, AS_MASK_ALL, false, 0, true},
+    {AS_OUTCOME_DIRECTORY_DOWN, AS_MASK_ALL, false, 502, true},
+    {AS_OUTCOME_DIRECTORY_DOWN, AS_MASK_ALL, true, 0, false},
+    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, AS_MASK_ALL, false, 0, true},
+    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, AS_MASK_ALL, true, 0, false},
+    {AS_OUTCOME_ACCOUNT_LOCKED, AS_MASK_FORBIDDEN, false, 0, true},
+    {AS_OUTCOME_ACCOUNT_LOCKED, AS_MASK_FORBIDDEN, false, 410, true},
+    {AS_OUTCOME_ACCOUNT_LOCKED, AS_MASK_FORBIDDEN, false, 401, false},
+    {AS_OUTCOME_NOT_AUTHORIZED, AS_MASK_FORBIDDEN, false, 429, true},
+    {AS_OUTCOME_GRANTED, AS_MASK_ALL, false, 0, false},
+};
+
+static void test_masked_classes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        as_policy policy = plain_policy;
+        policy.mask = classes[i].mask;
+        policy.proven_here = classes[i].known;
+        policy.status[classes[i].outcome] = classes[i].mapped;
+        as_finding finding = finding_of(classes[i].outcome, PROVEN);
+        if (as_verdict_of(&finding, &policy, 0).masked != classes[i].masked) {
+            fail_msg("row %zu: masked %d", i, !classes[i].masked);
         }
     }
 }
@@ -291,8 +336,10 @@ static void test_every_verdict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_disclosures), cmocka_unit_test(test_map),      cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_masks),       cmocka_unit_test(test_statuses), cmocka_unit_test(test_every_verdict),
+        cmocka_unit_test(test_disclosures),    cmocka_unit_test(test_map),
+        cmocka_unit_test(test_retry_after),    cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_masked_classes), cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_every_verdict),
     };
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
 }
