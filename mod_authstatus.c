@@ -83,6 +83,8 @@ static void register_hooks(apr_pool_t *pool)
 {
     /* Before the configuration is read and after every LoadModule: `Require` looks its providers up while reading. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_LAST);
+    /* Also in httpd -t. */
+    ap_hook_check_config(as_effect_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* When virtual hosts have their sections. */
     ap_hook_post_config(as_mask_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -101,9 +103,9 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
-    /* Masking takes the request before all others, looks again when its place is known and when it is allowed, and has
-     * the handlers to itself. Its filters go in after those of all others. */
-    ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Masking takes the request when nobody has a quick answer, looks again when its place is known and when it is
+     * allowed, and has the handlers to itself. Its filters go in after those of all others. */
+    ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_filter(as_mask_insert_filters, NULL, NULL, APR_HOOK_REALLY_LAST);

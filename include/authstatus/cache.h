@@ -16,6 +16,8 @@
 #ifndef AUTHSTATUS_MEMORY_H
 #define AUTHSTATUS_MEMORY_H
 
+#include <stdint.h>
+
 #include <apr_pools.h>
 #include <apr_time.h>
 
@@ -163,6 +165,30 @@ void as_throttle_settle(as_cache *memory, const as_throttle *throttle, const as_
 
 /* Is the store away? *changed: since this was last asked, by any thread; so that it is logged once. */
 bool as_cache_store_is_down(as_cache *memory, bool *changed);
+
+/* ---- who has proven a password, in shared memory ---- */
+
+/* A bounded table of keyed hashes of user and password. Any thread of any process that maps the memory; NULL holds
+ * nobody. */
+typedef struct as_proofs as_proofs;
+
+/* A keyed hash; zeros are nobody's. */
+typedef struct as_proof {
+    uint64_t high, low;
+} as_proof;
+
+/* Octets of shared memory; all zero is their beginning, aligned as malloc aligns. */
+size_t as_proofs_size(void);
+/* To be raised when what lies there changes. */
+#define AS_PROOFS_LAYOUT 1
+/* Draws the key, once, by who made the memory. False: no random octets. */
+bool as_proofs_begin(as_proofs *proofs);
+/* `scope`: the virtual host. Nobody's without a key. */
+as_proof as_proof_of(const as_proofs *proofs, const char *scope, const char *user, const char *password);
+/* The password was accepted now. */
+void as_proofs_add(as_proofs *proofs, as_proof proof);
+/* Was it accepted within the last hour? */
+bool as_proofs_has(const as_proofs *proofs, as_proof proof);
 
 /* ---- counters, in shared memory ---- */
 

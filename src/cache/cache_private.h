@@ -17,6 +17,7 @@
  *   throttle.c       failures per user and client
  *   counters.c       shared counters, and generations
  *   outages.c        which outages go on
+ *   proofs.c         who has proven a password, in shared memory
  *
  * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
  */
@@ -87,6 +88,12 @@ bool as_siphash_create(as_siphash_key *key);
 bool as_siphash_hash(const as_siphash_key *key, const as_octets *parts, int count, unsigned char hash[AS_SIPHASH_SIZE]);
 void as_siphash_octets(const as_siphash_key *key, const unsigned char *octets, size_t length,
                        unsigned char hash[AS_SIPHASH_SIZE]);
+
+/* ---- proofs.c ---- */
+
+/* As as_proofs_add and as_proofs_has, at a moment by as_clock_mono. */
+void as_proofs_add_at(as_proofs *proofs, as_proof proof, int64_t now);
+bool as_proofs_has_at(const as_proofs *proofs, as_proof proof, int64_t now);
 
 /* ---- record.c ---- */
 

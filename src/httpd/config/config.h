@@ -221,6 +221,11 @@ extern const command_rec as_directives[];
 
 #define AS_REPORT_HANDLER "authstatus-report"
 
+/* ---- effect.c ---- */
+
+/* Stops the start where a directive of ours stands in a section in which it has no effect. */
+int as_effect_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
 /* ---- dump.c: httpd -t -D DUMP_AUTHSTATUS ---- */
 
 void as_dump_test_config(apr_pool_t *pconf, server_rec *s);

@@ -19,8 +19,8 @@
 
 struct as_cached_login {
     bool made;
-    const char *type, *name; /* AuthType and AuthName: one protection space (RFC 9110 11.5) is one login */
-    const as_url *directory;
+    const char *type, *name;    /* AuthType and AuthName: one protection space (RFC 9110 11.5) is one login */
+    const request_rec *request; /* as it was when it logged in */
     int status;
     char *user, *ap_auth_type;
     as_context context; /* what the provider left */
@@ -79,7 +79,7 @@ void as_mask_login_begins(request_rec *r, as_context *context)
     login = context->mask->login = apr_pcalloc(r->pool, sizeof(*login));
     login->type = ap_auth_type(r);
     login->name = ap_auth_name(r);
-    login->directory = as_section_of(r)->url;
+    login->request = apr_pmemdup(r->pool, r, sizeof(*r));
 #define AS_TABLE(table) login->table = apr_table_copy(r->pool, r->table);
     AS_LOGIN_TABLES(AS_TABLE)
 #undef AS_TABLE
@@ -109,7 +109,7 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
     const as_context now = *context;
 
     if (!login || !login->made || !same(login->type, ap_auth_type(r)) || !same(login->name, ap_auth_name(r)) ||
-        login->directory != as_section_of(r)->url) {
+        !as_place_same_login(login->request, r)) {
         return false;
     }
 #define AS_TABLE(table) apr_table_overlap(r->table, login->table, APR_OVERLAP_TABLES_SET);

@@ -8,7 +8,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-static ap_filter_rec_t *swallow, *no_store;
+static ap_filter_rec_t *swallow, *no_store, *withhold;
 
 /* A status that is sent as a bucket, by a handler that finds out late. */
 static int status_of(request_rec *r, apr_bucket_brigade *brigade)
@@ -24,22 +24,24 @@ static int status_of(request_rec *r, apr_bucket_brigade *brigade)
     return r->status;
 }
 
-/* The first of all filters sees what a handler has to say before anything of it is on its way. */
+/* Is the first filter: sees what a handler has to say before anything of it is on its way. Keeps a refusal that is to
+ * be hidden from the client; a 404 gets the other filter. */
 static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     request_rec *r = filter->r;
     const as_context *context = as_context_peek(r);
     as_mask *mask = context ? context->mask : NULL;
+    const int status = status_of(r, brigade);
 
-    if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed) {
-        int status = status_of(r, brigade);
-        if (as_mask_hides(r, context, status)) {
-            mask->swallowed = status;
-        }
+    if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed && as_mask_hides(r, context, status)) {
+        mask->swallowed = status;
     }
     if (mask && mask->swallowed) {
         apr_brigade_cleanup(brigade);
         return APR_SUCCESS;
+    }
+    if (status == HTTP_NOT_FOUND && as_server_masks(as_server_of(r->server))) {
+        ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
     ap_remove_output_filter(filter);
     return ap_pass_brigade(filter->next, brigade);
@@ -58,8 +60,29 @@ static apr_status_t no_store_filter(ap_filter_t *filter, apr_bucket_brigade *bri
     return ap_pass_brigade(filter->next, brigade);
 }
 
+static apr_status_t withhold_filter(ap_filter_t *filter, apr_bucket_brigade *brigade, ap_input_mode_t mode,
+                                    apr_read_type_e block, apr_off_t octets)
+{
+    (void)mode;
+    (void)block;
+    (void)octets;
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(filter->c->bucket_alloc));
+    return APR_SUCCESS;
+}
+
+void as_mask_withhold_body(request_rec *r)
+{
+    ap_filter_t *only = apr_pcalloc(r->pool, sizeof(*only));
+
+    only->frec = withhold;
+    only->r = r;
+    only->c = r->connection;
+    r->input_filters = r->proto_input_filters = only;
+}
+
 void as_mask_register_filters(void)
 {
+    withhold = ap_register_input_filter("AUTHSTATUS_WITHHOLD", withhold_filter, NULL, AP_FTYPE_PROTOCOL);
     swallow = ap_register_output_filter("AUTHSTATUS_MASK", swallow_filter, NULL, AP_FTYPE_RESOURCE - 1);
     /* Behind everything that sets headers, in front of what sends them. */
     no_store = ap_register_output_filter("AUTHSTATUS_NO_STORE", no_store_filter, NULL, AP_FTYPE_PROTOCOL - 1);
@@ -67,15 +90,9 @@ void as_mask_register_filters(void)
 
 void as_mask_insert_filters(request_rec *r)
 {
-    const as_context *context = as_context_peek(r);
-
-    if (r->main || !as_server_masks(as_server_of(r->server))) {
-        return;
-    }
-    if (context && context->mask && context->mask->way == AS_PASS_FIRST && r->status == HTTP_OK) {
+    if (!r->main && as_server_watches(as_server_of(r->server))) {
         ap_add_output_filter_handle(swallow, NULL, r, r->connection);
     }
-    ap_add_output_filter_handle(no_store, NULL, r, r->connection);
 }
 
 void as_mask_insert_error_filters(request_rec *r)

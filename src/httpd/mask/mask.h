@@ -13,6 +13,8 @@
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 /* Does any section of this server mask anything? */
 bool as_server_masks(const as_server *server);
+/* Does any section of it mask a 403, or map it to another status? */
+bool as_server_watches(const as_server *server);
 int as_mask_quick_handler(request_rec *r, int lookup);
 int as_mask_post_perdir(request_rec *r);
 int as_mask_type_checker(request_rec *r);
@@ -22,23 +24,59 @@ void as_mask_insert_filters(request_rec *r);
 void as_mask_insert_error_filters(request_rec *r);
 /* The status that a hook returns for a verdict, masked or not; OK for a grant. */
 int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdict);
+/* ---- proven.c: AuthStatusMask All ---- */
+
+/* The shared memory of who has proven a password. Returns OK, or a status that stops the start. */
+int as_proven_post_config(server_rec *s);
+/* Notes what a provider of ours is asked about, where All holds. */
+void as_mask_credentials(const request_rec *r, as_context *context, const char *user, const char *password);
+/* Remembers who was granted a login. */
+void as_mask_proven(const as_section *section, const as_context *context);
+/* Adds to the policy whether this client may be told an outage. */
+void as_mask_weigh(const as_context *context, const as_finding *finding, as_policy *policy);
+/* Returns what a hook of a login returns for a status that another module made there: under All nothing tells that a
+ * login was asked for. Records what was meant. */
+int as_mask_login_status(request_rec *r, as_context *context, int status);
+
 /* Around an authentication, whose result is remembered for the case that the request goes its way again; and that
  * result, if it was made. */
 void as_mask_login_begins(request_rec *r, as_context *context);
 void as_mask_login_ends(request_rec *r, as_context *context, int status);
 bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
-/* ---- snapshot.c: a request as it was before its first hook ---- */
+/* ---- snapshot.c: a request as it arrived ---- */
 
 typedef struct as_snapshot as_snapshot;
 
+void as_snapshot_post_config(void);
+/* Keeps a request before its first hook. Valid as long as the request. */
 as_snapshot *as_snapshot_take(request_rec *r);
-/* Makes the request what it was. What came from the client and was read stays read; what our hooks know stays known. */
-void as_snapshot_restore(request_rec *r, const as_snapshot *kept);
+/* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
+ * read of the body. The structs and tables of earlier passes stay as they are: a copy of *r brings one back, but for
+ * its filters. `answers`: the pass may read the body and send an answer; else it has filters of its own, and no body.
+ */
+apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers);
+/* The request's own pool again, behind the last use of the pass's. */
+void as_snapshot_end(request_rec *r, const as_snapshot *kept);
 /* The path that was asked for, as it was sent: not yet decoded. NULL where there is none. */
-const char *as_snapshot_path(const as_snapshot *kept);
+char *as_snapshot_path(const request_rec *r);
 
 /* ---- decoy.c: paths that nothing has ---- */
+
+/* Segments of a path that are tried. Below that a path stands for what is above it: no request makes more work. */
+#define AS_SEGMENTS_MAX 16
+
+/* What of a path a decoy's name may stand for. */
+typedef struct as_decoy_spot {
+    const char *begin, *end;
+    int below; /* segments below this one */
+} as_decoy_spot;
+
+typedef struct as_decoys {
+    const char *path;                         /* normalised, percent-encoded */
+    as_decoy_spot spots[2 * AS_SEGMENTS_MAX]; /* nearest first: a name without its extension, then with it */
+    int count;                                /* never 0 */
+} as_decoys;
 
 /* What a path is searched for. */
 typedef struct as_decoy {
@@ -49,10 +87,21 @@ typedef struct as_decoy {
 
 /* Before the first of them is asked for. */
 apr_status_t as_decoys_post_config(void);
-/* The paths of missing resources that are nearest to `path`, nearest first. Never none. */
-const apr_array_header_t *as_decoys(request_rec *r, const char *path);
-/* `text` with the stand-in's name in it replaced by what it stands for. */
-char *as_decoy_undo(apr_pool_t *pool, const as_decoy *stand_in, char *text);
+const as_decoys *as_decoys_of(request_rec *r, const char *path);
+const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
+/* Returns `text` with the decoy's name, as often as it is in it, replaced by what it stands for. */
+char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text);
+/* The same for the names and values of a table; the table itself where there is nothing to replace. */
+apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_table_t *table);
+
+/* ---- place.c: sections that apply ---- */
+
+void as_places_post_config(void);
+/* Do the same sections say how both requests log in, so that the same providers are asked? */
+bool as_place_same_login(const request_rec *one, const request_rec *other);
+/* Returns the index of the decoy that a refused request is nearest to and that the sections which refused it do not
+ * reach. `walked`: the walk to the file was not what refused it. */
+int as_place_find(request_rec *r, const as_decoys *all, bool walked);
 
 /* ---- cached_login.c: one login for both ways ---- */
 
@@ -73,7 +122,6 @@ typedef enum as_pass_kind {
 
 struct as_mask {
     as_pass_kind way;
-    apr_time_t begun;
     bool walked;            /* the configuration of its place has been found */
     bool handling;          /* its handler has been asked */
     bool hidden_subrequest; /* a subrequest of it was refused by a masked verdict */
@@ -85,7 +133,19 @@ struct as_mask {
     apr_finfo_t finfo;
 };
 
-/* Is an answer with this status to be masked? */
+/* ---- hides.c ---- */
+
+/* Is an answer with this status, which no hook of ours made, to be masked, or mapped by AuthStatusMap? */
 bool as_mask_hides(request_rec *r, const as_context *context, int status);
+/* Judges what became of a request that goes its own way. Returns the status that it is to have; context->masked: it is
+ * to be answered as a missing resource. */
+int as_mask_judge(request_rec *r, as_context *context, int status);
+/* Is a decoy refused as well? */
+bool as_mask_refuses(request_rec *r, const as_context *context, int status);
+
+/* ---- filters.c ---- */
+
+/* The body of a request is not there for who is only walking. */
+void as_mask_withhold_body(request_rec *r);
 
 #endif

@@ -1,133 +1,220 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A request as it was before its first hook, so that it can go its way a second time.
+ * A request as it arrived, and a pass that begins with nothing else. A pass has a pool, tables, a configuration vector
+ * and filters of its own, so whatever an earlier pass left (pool userdata, notes, walk caches, filters) is not there.
+ * The lists in this file name what is handed over; nothing is cleaned up.
  */
 #include "mask.h"
 
 #include <apr_strings.h>
+#include <http_config.h>
 #include <http_core.h>
 #include <http_protocol.h>
+#include <http_request.h>
 
-/* What hooks set in a request, and nothing that its connection or its body has a part in. X(member) */
-#define AS_SNAPSHOT_MEMBERS(X)                                                                                         \
-    X(status)                                                                                                          \
-    X(status_line)                                                                                                     \
-    X(proxyreq)                                                                                                        \
-    X(allowed)                                                                                                         \
-    X(mtime)                                                                                                           \
-    X(range)                                                                                                           \
-    X(clength)                                                                                                         \
-    X(chunked)                                                                                                         \
-    X(content_type)                                                                                                    \
-    X(handler)                                                                                                         \
-    X(content_encoding)                                                                                                \
-    X(content_languages)                                                                                               \
-    X(vlist_validator)                                                                                                 \
-    X(user)                                                                                                            \
-    X(ap_auth_type)                                                                                                    \
-    X(uri)                                                                                                             \
-    X(filename)                                                                                                        \
-    X(canonical_filename)                                                                                              \
-    X(path_info)                                                                                                       \
-    X(args)                                                                                                            \
-    X(used_path_info)                                                                                                  \
-    X(eos_sent)                                                                                                        \
-    X(per_dir_config)                                                                                                  \
-    X(log)                                                                                                             \
-    X(htaccess)                                                                                                        \
-    X(output_filters)                                                                                                  \
-    X(input_filters)                                                                                                   \
-    X(no_cache)                                                                                                        \
-    X(no_local_copy)                                                                                                   \
-    X(parsed_uri)                                                                                                      \
-    X(finfo)
+/* From pass to pass: how far the body was read, which no pass can undo, and the id of the request's log lines.
+ * X(member) */
+#define AS_HANDED_OVER(X)                                                                                              \
+    X(read_body)                                                                                                       \
+    X(read_chunked)                                                                                                    \
+    X(remaining)                                                                                                       \
+    X(read_length)                                                                                                     \
+    X(expecting_100)                                                                                                   \
+    X(kept_body)                                                                                                       \
+    X(body_table)                                                                                                      \
+    X(trailers_in)                                                                                                     \
+    X(log_id)
 
-#define AS_SNAPSHOT_TABLES(X)                                                                                          \
+/* X(table) */
+#define AS_TABLES(X)                                                                                                   \
     X(headers_in)                                                                                                      \
     X(headers_out)                                                                                                     \
     X(err_headers_out)                                                                                                 \
     X(subprocess_env)                                                                                                  \
     X(notes)
 
+/* More filters than any request begins with. */
+#define FILTERS_MAX 16
+
+/* Filters of a request: those in front of its connection's. The structs are the request's own and live as long. */
+typedef struct chain {
+    ap_filter_t *filters[FILTERS_MAX];
+    ap_filter_t *connection; /* the first that is not the request's */
+    int count;
+    int protocol; /* which is the first of proto_*_filters */
+} chain;
+
 struct as_snapshot {
-    request_rec r; /* only the members above are filled in */
+    request_rec r;
     core_request_config core;
-    char *path;                   /* httpd decodes parsed_uri.path in place */
-    ap_conf_vector_t *of_modules; /* what each had in request_config */
+    chain output, input;
+#define AS_TABLE(table)                                                                                                \
+    const apr_table_entry_t *table;                                                                                    \
+    int count_of_##table;
+    AS_TABLES(AS_TABLE)
+#undef AS_TABLE
+    void *modules[1]; /* modules_end of them: what post_read_request hooks left in request_config */
 };
 
-/* Walk caches are found by how often a request has been walked: a second way begins anew. */
-static void forget_walks(request_rec *r)
-{
-    apr_size_t note;
+/* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
+static int modules_end;
+static int (*create_core)(request_rec *r);
 
-    for (note = 0; note < AP_NUM_STD_NOTES; note++) {
-        *ap_get_request_note(r, note) = NULL;
+void as_snapshot_post_config(void)
+{
+    const apr_array_header_t *hooks = ap_hook_get_create_request();
+    const module *each;
+    int i;
+
+    modules_end = 1;
+    for (each = ap_top_module; each; each = each->next) {
+        modules_end = each->module_index >= modules_end ? each->module_index + 1 : modules_end;
+    }
+    create_core = NULL;
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        const ap_LINK_create_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_create_request_t);
+        create_core = strcmp(hook->szName, "core.c") ? create_core : hook->pFunc;
     }
 }
 
-/* Ours stays what it is; the core's is a struct that is kept by value. */
-static void copy_of_modules(ap_conf_vector_t *to, const ap_conf_vector_t *from)
+static void keep_chain(chain *kept, ap_filter_t *first, const ap_filter_t *protocol, ap_filter_t *connection)
 {
-    module *m;
+    ap_filter_t *filter = first;
 
-    for (m = ap_top_module; m; m = m->next) {
-        if (m != &authstatus_module && m != &core_module) {
-            ap_set_module_config(to, m, ap_get_module_config(from, m));
+    kept->protocol = -1;
+    for (kept->count = 0; filter && filter != connection && kept->count < FILTERS_MAX; filter = filter->next) {
+        if (filter == protocol) {
+            kept->protocol = kept->count;
         }
+        kept->filters[kept->count++] = filter;
     }
-}
-
-static void copy_methods(request_rec *r, ap_method_list_t *methods)
-{
-    r->allowed_methods = ap_make_method_list(r->pool, 2);
-    ap_copy_method_list(r->allowed_methods, methods);
+    kept->protocol = kept->protocol < 0 ? kept->count : kept->protocol;
+    kept->connection = filter;
 }
 
 as_snapshot *as_snapshot_take(request_rec *r)
 {
-    as_snapshot *kept = apr_pcalloc(r->pool, sizeof(*kept));
+    const conn_rec *c = r->connection;
+    apr_size_t size = sizeof(as_snapshot) + (apr_size_t)modules_end * sizeof(void *);
+    as_snapshot *kept;
+    char *room;
 
-#define AS_KEEP(member) kept->r.member = r->member;
-    AS_SNAPSHOT_MEMBERS(AS_KEEP)
-#undef AS_KEEP
-#define AS_KEEP(table) kept->r.table = apr_table_copy(r->pool, r->table);
-    AS_SNAPSHOT_TABLES(AS_KEEP)
-#undef AS_KEEP
-    kept->r.allowed_methods = r->allowed_methods;
-    copy_methods(r, kept->r.allowed_methods);
-    kept->core = *(core_request_config *)ap_get_core_module_config(r->request_config);
-    kept->path = apr_pstrdup(r->pool, r->parsed_uri.path);
-    kept->of_modules = ap_create_request_config(r->pool);
-    copy_of_modules(kept->of_modules, r->request_config);
+#define AS_TABLE(table) size += (apr_size_t)apr_table_elts(r->table)->nelts * sizeof(apr_table_entry_t);
+    AS_TABLES(AS_TABLE)
+#undef AS_TABLE
+    kept = apr_palloc(r->pool, size);
+    kept->r = *r;
+    kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
+    memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
+    keep_chain(&kept->output, r->output_filters, r->proto_output_filters, c->output_filters);
+    keep_chain(&kept->input, r->input_filters, r->proto_input_filters, c->input_filters);
+    room = (char *)(kept->modules + modules_end);
+#define AS_TABLE(table)                                                                                                \
+    kept->table = (const apr_table_entry_t *)room;                                                                     \
+    kept->count_of_##table = apr_table_elts(r->table)->nelts;                                                          \
+    memcpy(room, apr_table_elts(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));      \
+    room += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);
+    AS_TABLES(AS_TABLE)
+#undef AS_TABLE
     return kept;
 }
 
-void as_snapshot_restore(request_rec *r, const as_snapshot *kept)
+static apr_table_t *table_of(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
 {
-    core_request_config *core = ap_get_core_module_config(r->request_config);
+    apr_table_t *table = apr_table_make(pool, count + 8);
+    int i;
 
-#define AS_KEEP(member) r->member = kept->r.member;
-    AS_SNAPSHOT_MEMBERS(AS_KEEP)
-#undef AS_KEEP
-#define AS_KEEP(table) r->table = apr_table_copy(r->pool, kept->r.table);
-    AS_SNAPSHOT_TABLES(AS_KEEP)
-#undef AS_KEEP
-    copy_methods(r, kept->r.allowed_methods);
-    if (kept->path) {
-        r->uri = r->parsed_uri.path = apr_pstrdup(r->pool, kept->path);
+    for (i = 0; i < count; i++) {
+        apr_table_addn(table, entries[i].key, entries[i].val);
     }
-    core->document_root = kept->core.document_root;
-    core->context_document_root = kept->core.context_document_root;
-    core->context_prefix = kept->core.context_prefix;
-    core->response_code_strings = kept->core.response_code_strings;
-    core->deliver_script = kept->core.deliver_script;
-    core->suppress_charset = kept->core.suppress_charset;
-    copy_of_modules(r->request_config, kept->of_modules);
-    forget_walks(r);
+    return table;
 }
 
-const char *as_snapshot_path(const as_snapshot *kept)
+/* Links the filters as they were. They are handed over, for an input filter knows how far the body was read, and a
+ * request that was redirected shares its filters with the one before it; or copied. */
+static void link_chain(request_rec *r, const chain *kept, bool copies, ap_filter_t **first, ap_filter_t **protocol)
 {
-    return kept->path;
+    ap_filter_t *next = kept->connection;
+    int i;
+
+    *protocol = next;
+    for (i = kept->count - 1; i >= 0; i--) {
+        ap_filter_t *filter = copies ? apr_pmemdup(r->pool, kept->filters[i], sizeof(*filter)) : kept->filters[i];
+        filter->next = next;
+        filter->r = r;
+        next = filter;
+        if (i == kept->protocol) {
+            *protocol = filter;
+        }
+    }
+    *first = next;
+}
+
+static void create_request_config(request_rec *r, const as_snapshot *kept)
+{
+    core_request_config *core, fresh;
+
+    r->request_config = ap_create_request_config(r->pool);
+    memcpy(r->request_config, kept->modules, (apr_size_t)modules_end * sizeof(void *));
+    create_core(r);
+    core = ap_get_core_module_config(r->request_config);
+    fresh = *core;
+    *core = kept->core;
+    core->notes = fresh.notes;
+    core->bb = fresh.bb;
+}
+
+apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers)
+{
+    request_rec fresh = kept->r;
+    apr_status_t status = create_core ? apr_pool_create(&fresh.pool, kept->r.pool) : APR_EGENERAL;
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+#define AS_MEMBER(member) fresh.member = r->member;
+    AS_HANDED_OVER(AS_MEMBER)
+#undef AS_MEMBER
+#define AS_TABLE(table) fresh.table = table_of(fresh.pool, kept->table, kept->count_of_##table);
+    AS_TABLES(AS_TABLE)
+#undef AS_TABLE
+    fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
+    fresh.trailers_out = apr_table_make(fresh.pool, 2);
+    *r = fresh;
+    link_chain(r, &kept->output, !answers, &r->output_filters, &r->proto_output_filters);
+    if (answers) {
+        link_chain(r, &kept->input, false, &r->input_filters, &r->proto_input_filters);
+    } else {
+        as_mask_withhold_body(r);
+    }
+    create_request_config(r, kept);
+    if (r->unparsed_uri) {
+        /* httpd decodes a path in place. */
+        ap_parse_uri(r, r->unparsed_uri);
+        r->status = kept->r.status;
+        r->hostname = kept->r.hostname;
+        r->filename = kept->r.filename;
+        r->uri = kept->r.proxyreq ? kept->r.uri : r->uri;
+    }
+    return APR_SUCCESS;
+}
+
+char *as_snapshot_path(const request_rec *r)
+{
+    const char *uri = r->unparsed_uri;
+    apr_uri_t parsed;
+
+    if (!uri) {
+        return NULL;
+    }
+    /* As ap_parse_uri: no host is meant. */
+    while (uri[0] == '/' && uri[1] == '/') {
+        uri++;
+    }
+    return apr_uri_parse(r->pool, uri, &parsed) == APR_SUCCESS ? parsed.path : NULL;
+}
+
+void as_snapshot_end(request_rec *r, const as_snapshot *kept)
+{
+    r->pool = kept->r.pool;
 }

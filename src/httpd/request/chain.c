@@ -68,8 +68,6 @@ int as_chain_run(request_rec *r, as_context *context, as_phase phase)
     case AS_PHASE_HANDLER:
         status = run_handler(r, handler_from, INT_MAX);
         break;
-    case AS_PHASE_QUICK:
-        break; /* the mask's own */
     }
     context->running &= ~(unsigned)phase;
     return status;

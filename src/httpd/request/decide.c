@@ -9,14 +9,17 @@
 
 #include <apr_strings.h>
 
-static as_verdict verdict_of(request_rec *r, const as_section *section, const as_finding *finding, long wait)
+static as_verdict verdict_of(request_rec *r, const as_context *context, const as_section *section,
+                             const as_finding *finding, long wait)
 {
     as_policy policy;
 
     if (as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED) {
+        as_mask_proven(section, context);
         return as_verdict_of_grant(finding->outcome);
     }
     policy = as_section_policy(section, r);
+    as_mask_weigh(context, finding, &policy);
     return as_verdict_of(finding, &policy, wait);
 }
 
@@ -24,7 +27,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
 {
     as_transaction *transaction = context->transaction;
     const as_section *section = as_section_of(r);
-    const as_verdict verdict = verdict_of(r, section, finding, wait);
+    const as_verdict verdict = verdict_of(r, context, section, finding, wait);
 
     as_log_outcome(r, context, finding, &verdict);
     if (r->main) {

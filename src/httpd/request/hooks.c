@@ -168,7 +168,7 @@ static int judge_authn(request_rec *r, as_context *context, int status)
         if (context->found) {
             as_decide_as_is(r, context, &context->finding, status);
         }
-        return status;
+        return as_mask_login_status(r, context, status);
     }
     if (context->found) {
         apr_table_unset(r->headers_out, "Location");
@@ -177,7 +177,8 @@ static int judge_authn(request_rec *r, as_context *context, int status)
     if (status == HTTP_UNAUTHORIZED) {
         return decide(r, context, credentials_were_sent(r) ? AS_OUTCOME_DENIED : AS_OUTCOME_NO_CREDENTIALS);
     }
-    return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED) : status;
+    return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED)
+                                    : as_mask_login_status(r, context, status);
 }
 
 /* Once, even where a masked request goes its way again. */
@@ -213,7 +214,7 @@ int as_hook_authn(request_rec *r)
     if (status == DECLINED && !context->found) {
         /* To decline here would make httpd run the chain again, to the same end. */
         AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
-        return HTTP_INTERNAL_SERVER_ERROR;
+        return as_mask_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
     }
     return judge_authn(r, context, status);
 }
@@ -267,7 +268,7 @@ int as_hook_authz(request_rec *r)
     if (status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN) {
         return decide(r, context, AS_OUTCOME_NOT_AUTHORIZED);
     }
-    return status;
+    return as_mask_login_status(r, context, status);
 }
 
 /* ---- fixups: what the application sees ---- */

@@ -6,6 +6,7 @@
  */
 #include "request.h"
 
+#include "../mask/mask.h"
 #include "../runtime/runtime.h"
 
 #include <apr_lib.h>
@@ -154,6 +155,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
 
     context->found = true;
     context->final = false;
+    as_mask_credentials(r, context, user, password);
     if (outcome != AS_OUTCOME_GRANTED) {
         find_without_directory(context, outcome, NULL);
         return;

@@ -12,13 +12,7 @@
 /* ---- transaction.c: the state of a request ---- */
 
 /* Which of httpd's hooks is being run by our own hook of the same name, so that it passes when met again. */
-typedef enum as_phase {
-    AS_PHASE_ACCESS = 1,
-    AS_PHASE_AUTHN = 2,
-    AS_PHASE_AUTHZ = 4,
-    AS_PHASE_HANDLER = 8,
-    AS_PHASE_QUICK = 16
-} as_phase;
+typedef enum as_phase { AS_PHASE_ACCESS = 1, AS_PHASE_AUTHN = 2, AS_PHASE_AUTHZ = 4, AS_PHASE_HANDLER = 8 } as_phase;
 
 /* What the requests of one transaction share: the client's request, its internal redirects and its subrequests. */
 typedef struct as_transaction as_transaction;
@@ -52,6 +46,7 @@ typedef struct as_context {
     bool access_done;        /* it came to our hook, which ran the others */
     bool needs_login;        /* all of them declined, and httpd does not know it yet */
     int access_depth;        /* runs of httpd's access_checker hooks that have begun, and not ended */
+    as_proof proof;          /* of the credentials that a provider was asked about, where All masks; else nobody's */
     bool masked;             /* the verdict on it is to be answered as a missing resource */
     as_mask *mask;           /* NULL where nothing is masked */
 } as_context;

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Refuses directives of ours in sections in which httpd takes them and they have no effect.
+ */
+#include "config.h"
+
+#include <util_cfgtree.h>
+
+/* What happens in a section. */
+typedef struct as_confine {
+    const char *section; /* as httpd's tree of directives names it */
+    const char *only; /* NULL: no directive AuthStatus* has an effect; else those that have none, separated by spaces */
+    const char *reason;
+} as_confine;
+
+/* An alias is a provider with a directory of its own: the place that uses it decides what is answered. */
+#define ANSWERS                                                                                                        \
+    "AuthStatus AuthStatusMap AuthStatusMask AuthStatusDisclose AuthStatusChallenge AuthStatusHelp "                   \
+    "AuthStatusRetryAfter AuthStatusGroups "
+
+static const as_confine confines[] = {
+    {"<Proxy", "AuthStatusMask", "a proxied request is never answered as a missing resource; use it in <Location>"},
+    {"<ProxyMatch", "AuthStatusMask",
+     "a proxied request is never answered as a missing resource; use it in <LocationMatch>"},
+    {"<AuthnProviderAlias", ANSWERS, "the section that uses the alias decides what is answered; use it there"},
+    {"<AuthzProviderAlias", ANSWERS "AuthStatusThrottle AuthStatusUniformTiming",
+     "the section that uses the alias decides what is answered; use it there"},
+    {"<Limit", NULL, "it holds for every method; use it outside"},
+    {"<LimitExcept", NULL, "it holds for every method; use it outside"},
+    {"<RequireAll", NULL, "it is no condition of access; use it outside"},
+    {"<RequireAny", NULL, "it is no condition of access; use it outside"},
+    {"<RequireNone", NULL, "it is no condition of access; use it outside"},
+};
+
+static bool is_in(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (; list && *list; list += strcspn(list, " "), list += *list == ' ') {
+        if (strcspn(list, " ") == length && !ap_cstr_casecmpn(list, name, length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns the section around a directive in which it has no effect; NULL: it has one. */
+static const as_confine *confined(const ap_directive_t *directive)
+{
+    const ap_directive_t *outer;
+    apr_size_t i;
+
+    for (outer = directive->parent; outer; outer = outer->parent) {
+        for (i = 0; i < sizeof(confines) / sizeof(confines[0]); i++) {
+            if (!ap_cstr_casecmp(outer->directive, confines[i].section) &&
+                (!confines[i].only || is_in(confines[i].only, directive->directive))) {
+                return &confines[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool check(const ap_directive_t *directive, const server_rec *s)
+{
+    bool good = true;
+
+    for (; directive; directive = directive->next) {
+        const as_confine *confine = NULL;
+
+        if (!ap_cstr_casecmpn(directive->directive, "AuthStatus", 10)) {
+            confine = confined(directive);
+        }
+        if (confine) {
+            AS_LOG_SERVER(0151, 0, s, directive->filename, directive->line_num, directive->directive, confine->section,
+                          confine->reason);
+            good = false;
+        }
+        good = check(directive->first_child, s) && good;
+    }
+    return good;
+}
+
+int as_effect_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    return check(ap_conftree, s) ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}

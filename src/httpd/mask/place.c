@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which sections of the configuration apply to a path, without a walk: found by comparing names alone, and told as one
+ * number. Two paths with the same number are refused by the same sections, and log in by the same providers.
+ *
+ * With it the outermost segment of a refused path is found that brings the refusal: the decoy takes the place of that
+ * segment. A wrong guess costs one walk more, and shows nothing.
+ */
+#include "mask.h"
+
+#include <unistd.h>
+
+#include <apr_fnmatch.h>
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_request.h>
+
+#define MODULES_MAX 64
+
+/* Modules whose directives make a section count. */
+typedef struct as_kinds {
+    int index[MODULES_MAX];
+    int count;
+} as_kinds;
+
+static as_kinds of_refusal, of_login;
+
+typedef struct as_place {
+    request_rec *r;
+    const char *filename;
+    const as_kinds *kinds;
+    apr_uint64_t number;
+} as_place;
+
+/* ---- which modules count ---- */
+
+static void add_module(as_kinds *kinds, const char *name)
+{
+    const module *found = ap_find_linked_module(name);
+    int i;
+
+    for (i = 0; found && i < kinds->count; i++) {
+        if (kinds->index[i] == found->module_index) {
+            return;
+        }
+    }
+    if (found && kinds->count < MODULES_MAX) {
+        kinds->index[kinds->count++] = found->module_index;
+    }
+}
+
+#define ADD_HOOKS(kinds, hook)                                                                                         \
+    do {                                                                                                               \
+        const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
+        int n;                                                                                                         \
+        for (n = 0; hooks && n < hooks->nelts; n++) {                                                                  \
+            add_module(kinds, APR_ARRAY_IDX(hooks, n, ap_LINK_##hook##_t).szName);                                     \
+        }                                                                                                              \
+    } while (0)
+
+void as_places_post_config(void)
+{
+    const module *each;
+
+    of_refusal.count = of_login.count = 0;
+    ADD_HOOKS(&of_refusal, access_checker);
+    ADD_HOOKS(&of_refusal, access_checker_ex);
+    ADD_HOOKS(&of_refusal, check_user_id);
+    ADD_HOOKS(&of_refusal, auth_checker);
+    ADD_HOOKS(&of_login, check_user_id);
+    for (each = ap_top_module; each; each = each->next) {
+        if (!strncmp(each->name, "mod_auth", 8)) {
+            if (strncmp(each->name, "mod_authz_", 10)) {
+                add_module(&of_login, each->name);
+            }
+            add_module(&of_refusal, each->name);
+        }
+    }
+    /* [F], Redirect 403 */
+    add_module(&of_refusal, "mod_rewrite.c");
+    add_module(&of_refusal, "mod_alias.c");
+}
+
+static bool counts(const ap_conf_vector_t *vector, const as_kinds *kinds)
+{
+    int i;
+
+    for (i = 0; i < kinds->count; i++) {
+        if (((void *const *)vector)[kinds->index[i]]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- which sections apply (httpd's server/request.c, by its manual) ---- */
+
+static void add_number(as_place *place, const void *what)
+{
+    /* FNV-1a on words. */
+    place->number = (place->number ^ (apr_uint64_t)(apr_uintptr_t)what) * APR_UINT64_C(0x100000001b3);
+}
+
+static bool is_directory_above(const core_dir_config *core, const char *filename)
+{
+    apr_size_t length = strlen(core->d);
+    const char *slash;
+    char prefix[APR_PATH_MAX];
+
+    if (core->r) {
+        return !ap_regexec(core->r, filename, 0, NULL, 0);
+    }
+    if (!core->d_is_fnmatch) {
+        length -= length > 1 && core->d[length - 1] == '/';
+        return !strncmp(core->d, filename, length) &&
+               (length == 1 || filename[length] == '/' || filename[length] == '\0');
+    }
+    for (slash = strchr(filename, '/'); slash; slash = strchr(slash + 1, '/')) {
+        const apr_size_t size = (apr_size_t)(slash - filename) + 2;
+        apr_cpystrn(prefix, filename, size < sizeof(prefix) ? size : sizeof(prefix));
+        if (!apr_fnmatch(core->d, prefix, APR_FNM_PATHNAME)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_location_above(const core_dir_config *core, const char *uri)
+{
+    apr_size_t length = strlen(core->d);
+
+    if (core->r) {
+        return !ap_regexec(core->r, uri, 0, NULL, 0);
+    }
+    if (core->d_is_fnmatch) {
+        return !apr_fnmatch(core->d, uri, APR_FNM_PATHNAME);
+    }
+    length -= length && core->d[length - 1] == '/';
+    return !strncmp(core->d, uri, length) && (!length || uri[length] == '/' || uri[length] == '\0');
+}
+
+static bool is_name(const core_dir_config *core, const char *filename)
+{
+    const char *slash = strrchr(filename, '/'), *name = slash ? slash + 1 : filename;
+
+    if (core->r) {
+        return !ap_regexec(core->r, name, 0, NULL, 0);
+    }
+    return core->d_is_fnmatch ? !apr_fnmatch(core->d, name, APR_FNM_PATHNAME) : !strcmp(core->d, name);
+}
+
+static bool is_true(request_rec *r, const core_dir_config *core)
+{
+    const char *error = NULL;
+
+    return core->condition && ap_expr_exec(r, core->condition, &error) > 0;
+}
+
+static void add_vector(as_place *place, const ap_conf_vector_t *vector);
+
+/* Files and If, of a section that applies. */
+static void add_within(as_place *place, const core_dir_config *core)
+{
+    int i;
+
+    for (i = 0; core && core->sec_file && i < core->sec_file->nelts; i++) {
+        const ap_conf_vector_t *vector = APR_ARRAY_IDX(core->sec_file, i, ap_conf_vector_t *);
+        const core_dir_config *within = ap_get_core_module_config(vector);
+        if (counts(vector, place->kinds) && is_name(within, place->filename)) {
+            add_vector(place, vector);
+        }
+    }
+    for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
+        const ap_conf_vector_t *vector = APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *);
+        if (counts(vector, place->kinds) && is_true(place->r, ap_get_core_module_config(vector))) {
+            add_vector(place, vector);
+        }
+    }
+}
+
+static void add_vector(as_place *place, const ap_conf_vector_t *vector)
+{
+    if (counts(vector, place->kinds)) {
+        add_number(place, vector);
+    }
+    add_within(place, ap_get_core_module_config(vector));
+}
+
+/* Has a section that is not of interest itself others in it? */
+static bool has_within(const ap_conf_vector_t *vector)
+{
+    const core_dir_config *core = ap_get_core_module_config(vector);
+
+    return core && (core->sec_file || core->sec_if);
+}
+
+static void add_sections(as_place *place, const apr_array_header_t *vectors, const char *path,
+                         bool (*applies)(const core_dir_config *core, const char *path))
+{
+    int i;
+
+    for (i = 0; path && vectors && i < vectors->nelts; i++) {
+        const ap_conf_vector_t *vector = APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *);
+        const core_dir_config *core = ap_get_core_module_config(vector);
+        if (core && core->d && (counts(vector, place->kinds) || has_within(vector)) && applies(core, path)) {
+            add_vector(place, vector);
+        }
+    }
+}
+
+static void add_htaccess(as_place *place)
+{
+    const struct htaccess_result *each;
+
+    for (each = place->r->htaccess; each; each = each->next) {
+        if (each->htaccess && each->dir && !strncmp(each->dir, place->filename, strlen(each->dir))) {
+            add_vector(place, each->htaccess);
+        }
+    }
+}
+
+static apr_uint64_t number_of(request_rec *r, const as_kinds *kinds, const char *uri, const char *filename)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+    as_place place = {.r = r, .filename = filename, .kinds = kinds, .number = 1};
+
+    if (filename && *filename == '/') {
+        add_sections(&place, core->sec_dir, filename, is_directory_above);
+        add_within(&place, ap_get_core_module_config(r->server->lookup_defaults));
+        add_htaccess(&place);
+    }
+    add_sections(&place, core->sec_url, uri, is_location_above);
+    return place.number;
+}
+
+static apr_uint64_t number_of_login(const request_rec *r)
+{
+    request_rec *copy = apr_pmemdup(r->pool, r, sizeof(*r)); /* an expression may be evaluated on it */
+
+    return number_of(copy, &of_login, copy->uri, copy->filename);
+}
+
+bool as_place_same_login(const request_rec *one, const request_rec *other)
+{
+    return number_of_login(one) == number_of_login(other);
+}
+
+/* ---- where the decoy belongs ---- */
+
+/* Returns where the segment begins that has `below` others below it; NULL: there are fewer. */
+static const char *segment_of(const char *path, int below)
+{
+    const char *at = path + strlen(path);
+
+    do {
+        while (at > path && at[-1] == '/') {
+            at--;
+        }
+        while (at > path && at[-1] != '/') {
+            at--;
+        }
+    } while (below-- > 0 && at > path);
+    return at > path ? at : NULL;
+}
+
+/* Returns the number of the place in which a decoy would be. */
+static apr_uint64_t number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
+{
+    const as_decoy *decoy = as_decoy_make(r, all, index);
+    const char *at = file ? segment_of(file, all->spots[index].below) : NULL;
+    char *filename = NULL, *uri = r->uri;
+    apr_uint64_t number;
+
+    if (at && r->finfo.filetype == APR_REG && r->filename && (apr_size_t)(at - file) > strlen(r->filename)) {
+        /* Path info: it is still the file. */
+        filename = r->filename;
+    } else if (at) {
+        const as_decoy_spot *spot = &all->spots[index];
+        const char *rest = *spot->end == '.' ? apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")) : "";
+        filename =
+            apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), decoy->name, rest, NULL);
+    }
+    r->uri = decoy->path;
+    number = number_of(r, &of_refusal, decoy->path, filename);
+    r->uri = uri;
+    return number;
+}
+
+/* A walk that was refused on its way to the file: at a directory that may not be entered, a .htaccess that may not be
+ * read, or a symbolic link. Returns how many segments are below it, or -1. */
+static int blocked_below(request_rec *r, const char *file, int most)
+{
+    int below, found = -1;
+
+    for (below = 0; below <= most; below++) {
+        const char *at = segment_of(file, below);
+        const char *end = at ? strchr(at, '/') : NULL;
+        char *path;
+        apr_finfo_t finfo;
+
+        if (!at) {
+            break;
+        }
+        path = end ? apr_pstrmemdup(r->pool, file, (apr_size_t)(end - file)) : apr_pstrdup(r->pool, file);
+        if (apr_stat(&finfo, path, APR_FINFO_LINK | APR_FINFO_TYPE, r->pool) != APR_SUCCESS) {
+            continue;
+        }
+        if (finfo.filetype == APR_LNK || (finfo.filetype == APR_DIR && access(path, X_OK)) ||
+            (finfo.filetype == APR_DIR && !access(apr_pstrcat(r->pool, path, "/.htaccess", NULL), F_OK) &&
+             access(apr_pstrcat(r->pool, path, "/.htaccess", NULL), R_OK))) {
+            found = below;
+        }
+    }
+    return found;
+}
+
+static int index_of(const as_decoys *all, int below)
+{
+    int i;
+
+    for (i = 0; i < all->count; i++) {
+        if (all->spots[i].below == below) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+int as_place_find(request_rec *r, const as_decoys *all, bool walked)
+{
+    const char *file = r->filename && *r->filename == '/'
+                           ? apr_pstrcat(r->pool, r->filename, r->path_info ? r->path_info : "", NULL)
+                           : NULL;
+    int below, low = 0, high = all->count;
+    apr_uint64_t here;
+
+    if (!walked) {
+        below = file ? blocked_below(r, file, all->spots[all->count - 1].below) : -1;
+        return below < 0 ? 0 : index_of(all, below);
+    }
+    here = number_of(r, &of_refusal, r->uri, r->filename);
+    /* The nearest whose place is another: those before it are refused as this one is. */
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (number_of_decoy(r, all, middle, file) == here) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < all->count ? low : 0;
+}
