@@ -27,9 +27,6 @@ static const as_confine confines[] = {
      "the section that uses the alias decides what is answered; use it there"},
     {"<Limit", NULL, "it holds for every method; use it outside"},
     {"<LimitExcept", NULL, "it holds for every method; use it outside"},
-    {"<RequireAll", NULL, "it is no condition of access; use it outside"},
-    {"<RequireAny", NULL, "it is no condition of access; use it outside"},
-    {"<RequireNone", NULL, "it is no condition of access; use it outside"},
 };
 
 static bool is_in(const char *list, const char *name)

@@ -107,6 +107,41 @@ def test_out_of_place(make, text, directive):
     httpd.log.allow(".")
 
 
+def within(section, line="AuthStatusMask All"):
+    return f"{section}\n{line}\n</{section[1:].split()[0].rstrip('>')}>\n"
+
+
+NO_EFFECT = [
+    # where a directive would be taken and do nothing, and the section that says so
+    (within('<Proxy "*">'), "<Proxy>"),
+    (within('<ProxyMatch "^http:">'), "<ProxyMatch>"),
+    (within('<Proxy "*">', '<If "true">\nAuthStatusMask Forbidden\n</If>'), "<Proxy>"),
+    (within("<AuthnProviderAlias authstatus corp>"), "<AuthnProviderAlias>"),
+    (within("<AuthnProviderAlias authstatus corp>", "AuthStatus On"), "<AuthnProviderAlias>"),
+    (within("<AuthzProviderAlias user staff ann>"), "<AuthzProviderAlias>"),
+    (within("<AuthzProviderAlias user staff ann>", "AuthStatusThrottle 4 5min"), "<AuthzProviderAlias>"),
+    (location(within("<Limit GET>", "AuthStatus On")), "<Limit>"),
+    (location(within("<LimitExcept GET>", "AuthStatusMap refused 401")), "<LimitExcept>"),
+]
+
+
+@pytest.mark.parametrize("text, section", NO_EFFECT)
+def test_a_directive_without_effect(make, text, section):
+    httpd = make(text, modules=("proxy",))
+    code, said = httpd.configtest()
+    assert code and f"has no effect in {section}" in said and "AS0151" in said, said
+
+
+@pytest.mark.parametrize("text", [
+    within('<Proxy "*">', "AuthStatus On\nAuthStatusMap not-authorized 403"),
+    within("<AuthnProviderAlias authstatus corp>", "AuthStatusDeadline 2s\n" + URL),
+    location(within('<If "true">')), '<Directory "/tmp">\n' + within('<Files "x">') + "</Directory>\n",
+])
+def test_a_directive_with_an_effect(make, text):
+    code, said = make(text, modules=("proxy",)).configtest()
+    assert code == 0, said
+
+
 WELL = [
     "AuthStatus On\nAuthStatusMap refused 404\nAuthStatusDisclose Always\nAuthStatusDeadline 500ms",
     location("AuthStatus on\nAuthStatusMap ACCOUNT-LOCKED 401\nAuthStatusMap throttled 503"),
