@@ -94,7 +94,7 @@ static bool counts(const ap_conf_vector_t *vector, const as_kinds *kinds)
     return false;
 }
 
-/* ---- which sections apply (httpd's server/request.c, by its manual) ---- */
+/* ---- which sections apply (as httpd's manual has it) ---- */
 
 static void add_number(as_place *place, const void *what)
 {
