@@ -10,6 +10,7 @@
 
 #include <ap_provider.h>
 #include <http_core.h>
+#include <http_main.h>
 #include <http_protocol.h>
 #include <http_request.h>
 
@@ -31,6 +32,8 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     as_settings_serve(false);
     as_require_wrap_ldap(pconf);
+    /* In the first generation no module has changed libldap's options yet: mod_ldap does so in post_config. */
+    as_directories_keep_defaults(ap_pglobal);
     return as_socache_pre_config(pconf);
 }
 

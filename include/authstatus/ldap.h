@@ -59,6 +59,11 @@ const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char
  * all of them, so nothing can be read from it that the settings keep secret. */
 const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settings *settings);
 
+/* Copies what ldap.conf says of TLS into `lasting`, which lives as long as the process and through all restarts; a
+ * second call finds the copy. To be called in the parent of all processes before another module has used libldap.
+ * Where nobody calls it, as_directories_create() reads ldap.conf for itself. */
+void as_directories_keep_defaults(apr_pool_t *lasting);
+
 /* All directories of a process. */
 typedef struct as_directories as_directories;
 /* One of them. */

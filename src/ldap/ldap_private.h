@@ -114,6 +114,13 @@ void as_tls_destroy(as_tls *tls);
 /* To be called while the process has one thread: libldap initializes itself and its TLS library without a lock. False
  * only without memory. */
 bool as_tls_initialize(void);
+/* tls_defaults.c: reads what ldap.conf says, unless as_directories_keep_defaults() has, and sets it on a handle. False:
+ * libldap does not take it. ldap_create() leaves most of it out of a handle, and the default context cannot be used
+ * instead, because somebody may have changed that one. */
+void as_tls_find_defaults(apr_pool_t *pool);
+bool as_tls_set_default_authorities(LDAP *ld);
+bool as_tls_set_default_files(LDAP *ld);
+bool as_tls_set_default_numbers(LDAP *ld);
 /* Makes the context, if there is none: reading all CA certificates of a system takes its time, which nobody should
  * spend in a place that others wait for. A failure shows in as_tls_start. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);

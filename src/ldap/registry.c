@@ -203,6 +203,7 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     as_directories *all = apr_pcalloc(pool, sizeof(*all));
 
     all->limits = *limits;
+    as_tls_find_defaults(pool);
     if (!prepare(all) || !as_directories_prepare(pool) || !as_tls_initialize()) {
         if (all->pool) {
             apr_pool_destroy(all->pool);

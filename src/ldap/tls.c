@@ -49,20 +49,6 @@ void as_tls_destroy(as_tls *tls)
     drop_keeper(tls);
 }
 
-/* What ldap.conf says on this machine (CA certificates, revocation lists, ciphers). ldap_create() leaves it out of a
- * handle; and the default context cannot be used instead, because somebody may have set that one not to verify. */
-static bool inherit(LDAP *ld, int option)
-{
-    char *value = NULL;
-    bool done = true;
-
-    if (ldap_get_option(NULL, option, &value) == LDAP_OPT_SUCCESS && value) {
-        done = ldap_set_option(ld, option, value) == LDAP_OPT_SUCCESS;
-        ldap_memfree(value);
-    }
-    return done;
-}
-
 static bool set_text(LDAP *ld, int option, const char *value)
 {
     return !value || ldap_set_option(ld, option, value) == LDAP_OPT_SUCCESS;
@@ -75,26 +61,18 @@ static bool set_authorities(LDAP *ld, const as_directory_settings *settings)
         return true;
     }
     if (!settings->ca_file && !settings->ca_directory) {
-        return inherit(ld, LDAP_OPT_X_TLS_CACERTFILE) && inherit(ld, LDAP_OPT_X_TLS_CACERTDIR);
+        return as_tls_set_default_authorities(ld);
     }
     return set_text(ld, LDAP_OPT_X_TLS_CACERTFILE, settings->ca_file) &&
            set_text(ld, LDAP_OPT_X_TLS_CACERTDIR, settings->ca_directory);
-}
-
-static bool set_protocol(LDAP *ld)
-{
-    int least = 0;
-
-    return ldap_get_option(NULL, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) != LDAP_OPT_SUCCESS || least == 0 ||
-           ldap_set_option(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) == LDAP_OPT_SUCCESS;
 }
 
 static bool set_files(LDAP *ld, const as_directory_settings *settings)
 {
     const char *key = settings->client_key ? settings->client_key : settings->client_certificate;
 
-    return set_protocol(ld) && inherit(ld, LDAP_OPT_X_TLS_CIPHER_SUITE) && inherit(ld, LDAP_OPT_X_TLS_CRLFILE) &&
-           set_authorities(ld, settings) && set_text(ld, LDAP_OPT_X_TLS_CERTFILE, settings->client_certificate) &&
+    return as_tls_set_default_numbers(ld) && as_tls_set_default_files(ld) && set_authorities(ld, settings) &&
+           set_text(ld, LDAP_OPT_X_TLS_CERTFILE, settings->client_certificate) &&
            set_text(ld, LDAP_OPT_X_TLS_KEYFILE, key);
 }
 
@@ -155,7 +133,7 @@ static bool use_context(as_tls *tls, LDAP *ld, const as_directory_settings *sett
     bool used;
 
     apr_thread_mutex_lock(tls->mutex);
-    used = (tls->context || keep_context(tls, settings)) &&
+    used = (tls->context || keep_context(tls, settings)) && as_tls_set_default_numbers(ld) &&
            ldap_set_option(ld, LDAP_OPT_X_TLS_CTX, tls->context) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &verify) == LDAP_OPT_SUCCESS;
     apr_thread_mutex_unlock(tls->mutex);

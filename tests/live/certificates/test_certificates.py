@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates are verified, over ldaps and StartTLS; one that fails is the administrator's to mend, and the log says
 why. The good ones are a real slapd's; the bad ones need no more of a directory than a fake."""
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from lab import tls
 from lab.fake import Fake
+from lab.httpd import MODULE
 from lab.slapd import Database
 from lab.verify import verify
 
@@ -152,3 +154,72 @@ def test_plain_ldap_on_the_ldaps_port(start, slapd, authority):
     answer = httpd.get("/in/forgot", login=("ann", RIGHT))
     assert answer.status == 503 and not answer.all("WWW-Authenticate")
     httpd.stop()
+
+
+# -- ldap.conf, and what stays of a configuration that went ------------------------------------------------------------
+
+def rewrite(httpd, old, new):
+    text = httpd.configuration.read_text()
+    assert old in text
+    httpd.configuration.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
+def test_authority_that_was_removed(start, slapd, authority, beside):
+    """mod_ldap leaves its authorities in libldap's global options for as long as the process lives."""
+    line = f"LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"
+    httpd = start(line + LOCATION.format(name="removed", scheme="ldaps", host="127.0.0.1", port=slapd.tls_port, suffix="o=tls", mode=""),
+                  ldap=beside, environment={"LDAPCONF": "/dev/null"})
+    assert httpd.get("/in/removed", login=("ann", RIGHT)).status == 200
+    rewrite(httpd, line, "")
+    httpd.reload()
+    httpd.log.expect("AS0061")
+    assert httpd.get("/in/removed", login=("ann", RIGHT)).status == 500
+    rewrite(httpd, "Use Login /in/removed", f"{line}Use Login /in/removed")
+    httpd.reload()
+    assert httpd.get("/in/removed", login=("ann", RIGHT)).status == 200
+    httpd.stop()
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
+def test_authority_of_ldap_conf(start, rooms, slapd, authority, beside):
+    """It counts where no LDAPTrustedGlobalCert is, after restarts too."""
+    path = rooms.new("ldap-conf") / "ldap.conf"
+    path.write_text(f"TLS_CACERT {authority.cert}\n")
+    other = f"LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"
+    httpd = start(LOCATION.format(name="conf", scheme="ldaps", host="127.0.0.1", port=slapd.tls_port, suffix="o=tls", mode=""),
+                  ldap=beside, environment={"LDAPCONF": str(path)})
+    assert httpd.get("/in/conf", login=("ann", RIGHT)).status == 200
+    rewrite(httpd, "Use Login /in/conf", f"{other}Use Login /in/conf")
+    httpd.reload()
+    assert httpd.get("/in/conf", login=("ann", RIGHT)).status == 200
+    rewrite(httpd, other, "")
+    httpd.reload()
+    assert httpd.get("/in/conf", login=("ann", RIGHT)).status == 200
+    httpd.stop()
+
+
+def uses_gnutls():
+    library = subprocess.run(["sh", "-c", f"ldd {MODULE} | grep -o '/.*libldap[^ ]*' | xargs ldd"], capture_output=True, text=True).stdout
+    return "gnutls" in library
+
+
+@pytest.mark.parametrize("revoked", [False, True], ids=["good", "revoked"])
+def test_revocation_list_of_ldap_conf(start, rooms, authority, revoked):
+    """TLS_CRLFILE with GnuTLS; TLS_CRLCHECK with OpenSSL, where the list stands among the authorities."""
+    room = rooms.new("crl")
+    certificate, stranger = authority.issue("revocable"), authority.issue("stranger")
+    crl = authority.revoke(certificate if revoked else stranger)
+    authorities = room / "ca.pem"
+    authorities.write_text(authority.cert.read_text() + ("" if uses_gnutls() else crl.read_text()))
+    path = room / "ldap.conf"
+    path.write_text(f"TLS_CACERT {authorities}\n" + (f"TLS_CRLFILE {crl}\n" if uses_gnutls() else "TLS_CRLCHECK peer\n"))
+    fake = Fake(certificate=certificate, ldaps=True)
+    httpd = start(LOCATION.format(name="crl", scheme="ldaps", host="127.0.0.1", port=fake.port, suffix="dc=fake", mode=""),
+                  environment={"LDAPCONF": str(path)})
+    if revoked:
+        httpd.log.expect("AS0061.*revoked")
+    assert httpd.get("/in/crl", login=("ann", RIGHT)).status == (500 if revoked else 200)
+    assert not (revoked and fake.binds())
+    httpd.stop()
+    fake.stop()

@@ -40,6 +40,17 @@ class Authority:
                      "-days", 2, "-extfile", extensions, "-out", cert)
         return Certificate(cert, key)
 
+    def revoke(self, *certificates):
+        """A revocation list with these in it."""
+        room = self.room / f"{self.name}-crl"
+        room.mkdir(exist_ok=True)
+        (room / "index").write_text("")
+        (room / "conf").write_text(f"[ca]\ndefault_ca = it\n[it]\ndatabase = {room}/index\ndefault_md = sha256\ndefault_crl_days = 2\n")
+        for certificate in certificates:
+            _openssl("ca", "-config", room / "conf", "-cert", self.cert, "-keyfile", self.key, "-revoke", certificate.cert)
+        _openssl("ca", "-config", room / "conf", "-cert", self.cert, "-keyfile", self.key, "-gencrl", "-out", room / "crl.pem")
+        return room / "crl.pem"
+
     def _sign_in_the_past(self, name, request, extensions, cert):
         """`openssl x509` takes no dates; `openssl ca` does, and wants a room with a ledger."""
         room = self.room / f"{self.name}-{name}-ca"
