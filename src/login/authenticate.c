@@ -117,14 +117,15 @@ static void query(const as_attempt *attempt, const char *password, const char *k
     report_query(attempt->login, attempt->observer, attempt->fingerprint);
 }
 
-/* May the search be left out for an entry that was found before? Not where the search itself says who may enter (a
- * filter), nor where it brings what the application relies on. */
+/* May the search be left out for an entry that was found before? Not where an unknown user is to cost as much as a
+ * known one: then it is made all the same. Not where the search itself says who may enter (a filter), nor where it
+ * brings what the application relies on. */
 static bool may_use_known_entry(const as_attempt *attempt)
 {
     const as_directory_settings *settings = attempt->settings;
 
-    return attempt->login->cache && !attempt->asked->initial_bind && settings->attribute_count == 1 &&
-           (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
+    return attempt->login->cache && !settings->uniform_timing && !attempt->asked->initial_bind &&
+           settings->attribute_count == 1 && (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
 }
 
 /* Is it the entry's own name that the user logs in with ("uid=bob,..." for bob)? Then it cannot become another entry's
@@ -140,23 +141,18 @@ static bool is_named_after(const char *dn, const char *attribute, const char *us
 }
 
 /* Does a refusal prove that the entry is still there, and still the user's? A directory with a password policy speaks
- * of it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. Where an unknown user
- * is to cost as much as a known one, the search is made all the same. */
+ * of it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. */
 static bool refusal_proves_entry(const as_attempt *attempt, const as_reply *reply)
 {
-    const as_directory_settings *settings = attempt->settings;
-    as_ppolicy policy;
+    const as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
 
-    if (settings->uniform_timing) {
-        return false;
-    }
-    policy = as_ppolicy_read(reply->controls, reply->control_count);
     return policy.present && !policy.contradictory &&
-           is_named_after(reply->dn, settings->attributes[0], attempt->key.user);
+           is_named_after(reply->dn, attempt->settings->attributes[0], attempt->key.user);
 }
 
-/* A bind at the place where the entry was found before, and what is learnt from a search if that fails: the entry may
- * have moved. False: it is to be asked as if nothing had been known. */
+/* Binds at the place where the entry was found before, and searches unless a refusal proves the entry. An accepted
+ * password grants nothing before a search has found the same entry: an alias may be gone, or a right to find it. False:
+ * the directory is to be queried as if nothing had been known. */
 static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
 {
     as_cached_answer entry;
@@ -169,11 +165,12 @@ static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
     reply->dn = entry.dn;
     reply->values = entry.values;
     reply->entries = 1;
-    if (reply->failure != AS_FAILURE_NONE || reply->code == 0 || refusal_proves_entry(attempt, reply)) {
+    if (reply->failure != AS_FAILURE_NONE || (reply->code != 0 && refusal_proves_entry(attempt, reply))) {
         return true;
     }
     query(attempt, NULL, NULL, &search);
     if (search.failure == AS_FAILURE_NONE && search.entries == 1 && search.dn && !strcmp(search.dn, entry.dn)) {
+        reply->values = search.values;
         return true;
     }
     as_cache_remove_entry(attempt->login->cache, &attempt->key);

@@ -80,18 +80,40 @@ def test_told_again(site, slapd, row):
 NOT_AT_ALL = f"AuthStatusCacheTime 0 0\n{LOGIN}"
 
 
-def test_known_entry(start, slapd, person):
-    """No answer is remembered here, only where entries were found."""
-    httpd = start(NOT_AT_ALL, defines={"LDAP": slapd.port}, **SHMCB)
+@pytest.mark.parametrize("timing", ["On", "Off"])
+def test_known_entry(start, slapd, person, timing):
+    """No answer is remembered here, only where entries were found: a search confirms each grant."""
+    httpd = start(NOT_AT_ALL.replace("Use Login", f"AuthStatusUniformTiming {timing}\nUse Login"), defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617")
-    bind = operations(user_binds=1)
+    refused = ASKED if timing == "On" else operations(user_binds=1)
     with httpd.connection() as connection:
         assert cost(slapd, connection, person.uid, RIGHT) == (200, FIRST)
         for _ in range(3):
-            assert cost(slapd, connection, person.uid, RIGHT) == (200, bind)
+            assert cost(slapd, connection, person.uid, RIGHT) == (200, ASKED)
         for _ in range(2):
-            assert cost(slapd, connection, person.uid, WRONG) == (401, ASKED)
-        assert cost(slapd, connection, person.uid, RIGHT) == (200, bind)
+            assert cost(slapd, connection, person.uid, WRONG) == (401, refused)
+        assert cost(slapd, connection, person.uid, RIGHT) == (200, ASKED)
+    httpd.stop()
+
+
+@pytest.mark.parametrize("timing", ["On", "Off"])
+def test_alias_that_was_deleted(start, slapd, person, timing):
+    """Who is found through an alias alone is let in no longer than AuthStatusCacheTime once it is gone."""
+    directory = slapd.client("cn=root,o=memory")
+    directory.add_s("ou=door,o=memory", [("objectClass", [b"organizationalUnit"]), ("ou", [b"door"])])
+    alias = f"cn={person.uid},ou=door,o=memory"
+    directory.add_s(alias, [("objectClass", [b"alias", b"extensibleObject"]), ("aliasedObjectName", [person.dn.encode()])])
+    httpd = start(f"AuthStatusCacheTime 500ms 0\nAuthStatusUniformTiming {timing}\n{LOGIN}<Location /in>\n"
+                  "AuthLDAPURL ldap://127.0.0.1:${LDAP}/ou=door,o=memory?uid\n</Location>\n", defines={"LDAP": slapd.port}, **SHMCB)
+    login = {"login": (person.uid, RIGHT)}
+    try:
+        assert httpd.get("/in/", **login).status == 200
+        httpd.log.allow("AH01618")
+        directory.delete_s(alias)
+        poll(lambda: httpd.get("/in/", **login).status == 401, 3, "the alias is missed")
+        assert [httpd.get("/in/", **login).status for _ in range(3)] == [401] * 3
+    finally:
+        directory.delete_s("ou=door,o=memory")
     httpd.stop()
 
 
@@ -105,7 +127,7 @@ def test_refusal_proves_the_entry(start, slapd, person):
         assert cost(slapd, connection, person.uid, RIGHT) == (200, FIRST)
         for _ in range(2):
             assert cost(slapd, connection, person.uid, WRONG) == (401, bind)
-        assert cost(slapd, connection, person.uid, RIGHT) == (200, bind)
+        assert cost(slapd, connection, person.uid, RIGHT) == (200, ASKED)
         assert cost(slapd, connection, "nobody", RIGHT) == (401, operations(searches=1))
     httpd.stop()
 
