@@ -5,6 +5,7 @@
  *   wire.c            a TCP connection under a deadline, and libldap's bytes through it
  *   filter.c          compares a search that libldap is about to send with the filter that was meant
  *   tls.c             TLS settings of a directory, shared by its sessions
+ *   tls_defaults.c    what ldap.conf says of TLS on this machine
  *   certificate.c     why a certificate was refused
  *   session.c         one LDAP session: open, bind, search
  *   response.c        libldap's messages into a reply
