@@ -60,6 +60,7 @@ typedef struct as_requirement {
     as_requirement_kind kind;
     const char *text;         /* NULL where there are words */
     const char *const *words; /* NULL-terminated; NULL where there is a text */
+    bool by_expression;       /* an expression made it, of this request: it may be anything */
 } as_requirement;
 
 /* Returns NULL, or a sentence that says why this can never be answered: a DN or a filter that does not parse, no words,

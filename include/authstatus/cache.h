@@ -60,6 +60,9 @@ typedef struct as_cache as_cache;
 as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const as_store *store,
                           const unsigned char *key, size_t key_length, int entries);
 
+/* The times that it was made with. */
+const as_cache_times *as_cache_times_of(const as_cache *memory);
+
 /* Whose answer it is. Two that differ in any member have nothing in common. */
 typedef struct as_cache_key {
     const char *scope;     /* the virtual host */

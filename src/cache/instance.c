@@ -94,3 +94,8 @@ void as_cache_set_counters(as_cache *memory, as_counters *counters)
 {
     memory->counters = counters;
 }
+
+const as_cache_times *as_cache_times_of(const as_cache *memory)
+{
+    return &memory->times;
+}

@@ -35,7 +35,8 @@ as_record_kind as_record_kind_of(const as_finding *finding)
         return finding->proven ? AS_RECORD_ACCEPTANCE : AS_RECORD_NONE;
     }
     if (of == AS_CLASS_REFUSED || finding->outcome == AS_OUTCOME_UNKNOWN_USER ||
-        finding->outcome == AS_OUTCOME_AMBIGUOUS_USER || finding->outcome == AS_OUTCOME_WRONG_PASSWORD) {
+        finding->outcome == AS_OUTCOME_AMBIGUOUS_USER || finding->outcome == AS_OUTCOME_WRONG_PASSWORD ||
+        finding->outcome == AS_OUTCOME_NOT_AUTHORIZED) {
         return AS_RECORD_REFUSAL;
     }
     return AS_RECORD_NONE;

@@ -37,11 +37,19 @@ static bool take_answer(as_session *session, const as_compare *compare, int inde
     return true;
 }
 
+/* What a compare says of the values, and not of itself. */
+static bool is_usual(int code)
+{
+    return code == LDAP_COMPARE_TRUE || code == LDAP_COMPARE_FALSE || code == LDAP_NO_SUCH_ATTRIBUTE ||
+           code == LDAP_UNDEFINED_TYPE || code == LDAP_INAPPROPRIATE_MATCHING || code == LDAP_INVALID_SYNTAX;
+}
+
+/* The reply becomes the first answer that says why there is none, an outage before anything else. */
 static bool run(as_session *session, const as_compare *compare, as_mono started, apr_pool_t *pool, as_reply *reply)
 {
     int ids[AS_GROUP_ATTRIBUTES_MAX] = {0}, i, code;
-    as_reply outage;
-    bool is_outage = false;
+    as_reply told;
+    bool is_told = false;
 
     for (i = 0; i < compare->count; i++) {
         code = send_compare(session, compare, i, &ids[i]);
@@ -55,13 +63,13 @@ static bool run(as_session *session, const as_compare *compare, as_mono started,
         if (!take_answer(session, compare, i, ids[i], started, pool, reply)) {
             return false;
         }
-        if (!is_outage && as_reply_is_outage(reply)) {
-            is_outage = true;
-            outage = *reply;
+        if (!is_usual(reply->code) && (!is_told || (as_reply_is_outage(reply) && !as_reply_is_outage(&told)))) {
+            is_told = true;
+            told = *reply;
         }
     }
-    if (is_outage) {
-        *reply = outage;
+    if (is_told) {
+        *reply = told;
     }
     return true;
 }

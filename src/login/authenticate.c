@@ -89,6 +89,7 @@ static void fill_from_reply(as_answer *answer, const as_reply *reply)
     answer->finding = as_outcome_find(reply);
     answer->dn = reply->dn;
     answer->values = reply->values;
+    answer->membership = reply->membership;
     answer->server = reply->server;
     /* Why there was no answer; or the directory's own words. */
     answer->reason = reply->failure == AS_FAILURE_NONE ? reply->diagnostic : reply->reason;
@@ -110,6 +111,7 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .password = password,
                                .initial_bind = attempt->asked->initial_bind,
                                .known_dn = known_dn,
+                               .membership = attempt->asked->membership,
                                .deadline = attempt->deadline,
                                .entered = attempt->entered};
 

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From an entry and a line of Require to an answer. A stub: every answer is unknown.
+ * From an entry and a line of Require to an answer: what this transaction has asked, what the login knows already, what
+ * is cached, what another request asks at this moment, and then the directory. In this order, as in authenticate.c.
  */
-#include "authstatus/authorize.h"
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+/* ---- settings and requirements ---- */
 
 as_group_settings as_group_settings_default(void)
 {
@@ -17,48 +25,332 @@ as_group_settings as_group_settings_default(void)
                                .compare_dn_on_server = true};
 }
 
-const char *as_requirement_problem(const as_requirement *requirement, apr_pool_t *pool)
+static const char *problem_of_dn(const char *text, apr_pool_t *pool)
 {
-    (void)requirement;
-    (void)pool;
+    char normal[AS_DN_MAX];
+    size_t at = 0;
+
+    if (!as_dn_normalize(text, strlen(text), normal, &at)) {
+        return apr_psprintf(pool, "\"%s\" is not a DN from its %d. character on (RFC 4514)", text, (int)at + 1);
+    }
+    return *normal ? NULL : "an empty DN is no entry's";
+}
+
+static const char *problem_of_filter(const char *text, apr_pool_t *pool)
+{
+    const char *whole = *text == '(' ? text : apr_pstrcat(pool, "(", text, ")", NULL);
+
+    return as_group_is_filter(whole) ? NULL : apr_psprintf(pool, "\"%s\" is not a filter (RFC 4515)", text);
+}
+
+static const char *problem_of_words(const as_requirement *requirement, apr_pool_t *pool)
+{
+    const char *const *word;
+
+    if (!requirement->words || !requirement->words[0]) {
+        return "there are no words";
+    }
+    for (word = requirement->words; *word; word++) {
+        const char *equals = strchr(*word, '=');
+
+        if (requirement->kind == AS_REQUIRE_ATTRIBUTE && (!equals || equals == *word)) {
+            return apr_psprintf(pool, "\"%s\" is not attribute=value", *word);
+        }
+    }
     return NULL;
 }
 
-const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *attempt,
-                                     const as_login_observer *observer)
+const char *as_requirement_problem(const as_requirement *requirement, apr_pool_t *pool)
 {
-    as_authorization *answer = apr_pcalloc(memo->pool, sizeof(*answer));
+    const char *text = requirement->text ? requirement->text : "";
 
-    (void)login;
-    (void)observer;
-    answer->answer = AS_UNKNOWN;
-    answer->finding = as_finding_of(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
-    answer->reason = answer->evidence = "";
-    answer->fingerprint = attempt->directory->fingerprint;
-    return answer;
+    switch (requirement->kind) {
+    case AS_REQUIRE_GROUP:
+    case AS_REQUIRE_DN:
+        return problem_of_dn(text, pool);
+    case AS_REQUIRE_FILTER:
+    case AS_REQUIRE_SEARCH:
+        return problem_of_filter(text, pool);
+    case AS_REQUIRE_USER:
+    case AS_REQUIRE_ATTRIBUTE:
+        break;
+    }
+    return problem_of_words(requirement, pool);
 }
 
-const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
-                                     const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
+/* ---- one line ---- */
+
+static bool is_same_server(const as_directory_settings *a, const as_directory_settings *b)
+{
+    int i;
+
+    if (a->server_count != b->server_count || a->security != b->security) {
+        return false;
+    }
+    for (i = 0; i < a->server_count; i++) {
+        if (a->servers[i].port != b->servers[i].port || apr_cstr_casecmp(a->servers[i].host, b->servers[i].host) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A user's password goes to no other servers than those that have accepted it. */
+static void set_identity(as_authorizing *of, as_group_query *query, bool as_user)
+{
+    const as_entry *entry = of->asked->entry;
+
+    query->pool = of->pool;
+    if (as_user && entry && entry->password && *entry->password &&
+        is_same_server(entry->directory->settings, of->asked->directory->settings)) {
+        query->bind_dn = entry->dn;
+        query->bind_password = entry->password;
+    }
+}
+
+void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
+                          const as_authorize_attempt *asked, const as_login_observer *observer)
+{
+    memset(of, 0, sizeof(*of));
+    of->login = login;
+    of->memo = memo;
+    of->asked = asked;
+    of->observer = observer;
+    of->pool = memo->pool;
+    of->fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
+    of->born = apr_time_now();
+    set_identity(of, &of->compares, asked->groups->compare_as_user);
+    set_identity(of, &of->searches, asked->groups->search_as_user);
+    of->identity =
+        apr_pstrcat(of->pool, of->compares.bind_dn ? "compares " : "", of->searches.bind_dn ? "searches" : "", NULL);
+    of->answer = apr_pcalloc(of->pool, sizeof(*of->answer));
+    of->answer->fingerprint = of->fingerprint;
+    of->answer->reason = of->answer->evidence = "";
+}
+
+bool as_key_is_same(const as_cache_key *a, const as_cache_key *b)
+{
+    return !strcmp(a->scope, b->scope) && !strcmp(a->directory, b->directory) && !strcmp(a->user, b->user) &&
+           !strcmp(a->password, b->password);
+}
+
+static const as_authorization *asked_before(const as_authorizing *of)
+{
+    const as_authorized_line *line;
+
+    for (line = of->memo->authorized ? of->memo->authorized->lines : NULL; line; line = line->next) {
+        if (as_key_is_same(&line->key, &of->key)) {
+            return line->answer;
+        }
+    }
+    return NULL;
+}
+
+static void note_asked(as_authorizing *of)
+{
+    struct as_authorized *kept = as_authorized_of(of->memo);
+    as_authorized_line *line = apr_pcalloc(of->pool, sizeof(*line));
+
+    line->next = kept->lines;
+    line->key = of->key;
+    line->is_group = of->asked->requirement->kind == AS_REQUIRE_GROUP;
+    line->answer = of->answer;
+    kept->lines = line;
+}
+
+/* ---- the directory ---- */
+
+static void query(as_authorizing *of)
+{
+    const as_requirement *requirement = of->asked->requirement;
+    const char *problem = as_requirement_problem(requirement, of->pool);
+
+    if (problem && requirement->by_expression) {
+        as_say_no_unsafe(of, problem);
+    } else if (problem) {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, problem);
+    } else if (requirement->kind == AS_REQUIRE_GROUP) {
+        as_decide_group(of);
+    } else {
+        as_decide_line(of);
+    }
+    of->answer->server = of->reply.server;
+}
+
+static bool get_cached(as_authorizing *of, bool again)
+{
+    as_cached_answer cached;
+    const apr_time_t now = apr_time_now();
+
+    if (!(again ? as_cache_get_again : as_cache_get)(of->login->cache, &of->key, now, of->pool, &cached)) {
+        return false;
+    }
+    as_authorization_from_cache(of->answer, &cached, of->pool);
+    return true;
+}
+
+/* On behalf of all that ask the same at this moment. */
+static void lead(as_authorizing *of, as_single_flight *flight)
+{
+    as_cached_answer cached;
+
+    if (!get_cached(of, true)) {
+        query(of);
+        cached = as_authorization_to_cache(of->answer, of->pool);
+        as_cache_put(of->login->cache, &of->key, &cached, of->born, of->pool);
+    }
+    cached = as_authorization_to_cache(of->answer, of->pool);
+    as_single_flight_end(flight, &cached);
+}
+
+static void query_coalesced(as_authorizing *of)
+{
+    as_cached_answer cached;
+    as_single_flight *flight;
+    bool leads;
+
+    for (;;) {
+        flight = as_single_flight_begin(of->login->cache, &of->key, of->deadline, of->pool, &leads);
+        if (leads) {
+            lead(of, flight);
+            return;
+        }
+        switch (as_single_flight_wait(flight, of->pool, &cached)) {
+        case AS_WAITED_ANSWER:
+            as_authorization_from_cache(of->answer, &cached, of->pool);
+            return;
+        case AS_WAITED_DEADLINE:
+            as_say_unknown(of, AS_OUTCOME_DIRECTORY_TIMEOUT,
+                           "the deadline passed while an identical request was asking");
+            return;
+        case AS_WAITED_NOTHING:
+            if (get_cached(of, true)) {
+                return;
+            }
+            break;
+        }
+    }
+}
+
+static void count_operations(as_authorizing *of, as_mono started)
+{
+    as_operations *operations = &of->answer->operations;
+
+    operations->searches = of->searches.searches + of->compares.searches;
+    operations->compares = of->searches.compares + of->compares.compares;
+    operations->binds = of->searches.binds + of->compares.binds;
+    operations->took = as_mono_now() - started;
+    of->answer->cached = operations->searches + operations->compares + operations->binds == 0;
+}
+
+static void query_within_limit(as_authorizing *of)
+{
+    const as_mono started = as_mono_now();
+    as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings,
+                                                 of->fingerprint, of->deadline, of->pool, &of->reply);
+
+    if (!entered) {
+        as_say_reply(of);
+        return;
+    }
+    of->compares.entered = of->searches.entered = entered;
+    of->compares.deadline = of->searches.deadline = of->deadline;
+    if (of->login->cache) {
+        query_coalesced(of);
+    } else {
+        query(of);
+    }
+    as_directories_leave(entered);
+    count_operations(of, started);
+    if (of->observer && of->observer->queried) {
+        of->observer->queried(of->observer->data, of->login, of->fingerprint);
+    }
+}
+
+/* The observer sees whether the directory answered. */
+static void report(const as_authorizing *of)
+{
+    const as_authorization *answer = of->answer;
+    const as_answer seen = {.finding = answer->finding,
+                            .server = answer->server,
+                            .reason = answer->reason,
+                            .cached = answer->cached,
+                            .wait = answer->wait,
+                            .fingerprint = answer->fingerprint};
+    bool changed = false, down;
+
+    if (of->observer && of->observer->answered && answer->server) {
+        of->observer->answered(of->observer->data, &seen);
+    }
+    down = of->login->cache && as_cache_store_is_down(of->login->cache, &changed);
+    if (changed && of->observer && of->observer->store_changed) {
+        of->observer->store_changed(of->observer->data, down);
+    }
+}
+
+/* One deadline for everything that a transaction queries, as in authenticate.c. */
+as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
+{
+    if (!memo->deadline) {
+        memo->deadline = as_mono_now() + within;
+    }
+    return memo->deadline;
+}
+
+/* Everything that the answer depends on is in its key. */
+static void set_key(as_authorizing *of)
+{
+    const as_entry *entry = of->asked->entry;
+    const char *what = apr_pstrcat(of->pool, as_requirement_name(of->asked->requirement, of->pool), " ",
+                                   as_group_settings_name(of->asked->groups, of->pool), NULL);
+
+    of->key = as_authorize_key(of, what, entry ? entry->dn : "");
+    if (entry) {
+        /* ldap-user, and groups of names, look at the name. */
+        of->key.user = apr_pstrcat(of->pool, entry->dn, "\n", entry->user, NULL);
+    }
+}
+
+const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *asked,
                                      const as_login_observer *observer)
 {
-    as_entry_lookup *lookup = apr_pcalloc(memo->pool, sizeof(*lookup));
+    as_authorizing of;
+    const as_authorization *before;
 
-    (void)login;
-    (void)groups;
-    (void)deadline;
-    (void)observer;
-    lookup->found = AS_UNKNOWN;
-    lookup->finding = as_finding_of(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
-    lookup->entry.directory = directory;
-    lookup->entry.user = user;
-    lookup->reason = "";
-    lookup->fingerprint = directory->fingerprint;
-    return lookup;
+    as_authorizing_begin(&of, login, memo, asked, observer);
+    if (as_decide_without_query(&of)) {
+        of.answer->cached = true;
+        return of.answer;
+    }
+    set_key(&of);
+    before = asked_before(&of);
+    if (before) {
+        return before;
+    }
+    as_cache_key_prepare(&of.key, of.pool);
+    of.answer->cached = true;
+    if (!login->cache || !get_cached(&of, false)) {
+        of.deadline = as_deadline_of(memo, asked->deadline);
+        query_within_limit(&of);
+        report(&of);
+    }
+    note_asked(&of);
+    return of.answer;
 }
 
 as_authorize_sums as_authorize_sum(const as_login_memo *memo)
 {
-    (void)memo;
-    return (as_authorize_sums){.groups = 0};
+    as_authorize_sums sums = {.groups = 0};
+    const as_authorized_line *line;
+
+    for (line = memo->authorized ? memo->authorized->lines : NULL; line; line = line->next) {
+        const as_operations *operations = &line->answer->operations;
+
+        sums.groups += line->is_group && line->answer->answer == AS_NO;
+        sums.operations.searches += operations->searches;
+        sums.operations.compares += operations->compares;
+        sums.operations.binds += operations->binds;
+        sums.operations.took += operations->took;
+    }
+    return sums;
 }

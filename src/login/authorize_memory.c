@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What authorization keeps: in a transaction, and in the cache of logins. Answers, sets of groups and memberships are
+ * records of that cache, found by keyed hashes of the virtual host, the directory, the settings of groups, what is
+ * asked and the entry's DN. A yes is kept as an acceptance, everything that may say no as a refusal. Neither an outage
+ * nor a misconfiguration is kept.
+ */
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+struct as_authorized *as_authorized_of(as_login_memo *memo)
+{
+    if (!memo->authorized) {
+        memo->authorized = apr_pcalloc(memo->pool, sizeof(*memo->authorized));
+    }
+    return memo->authorized;
+}
+
+/* ---- names: no two different things have the same one ---- */
+
+static const char *name_of_text(const char *text, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%lu:%s,", (unsigned long)strlen(text), text);
+}
+
+static const char *name_of_list(const char *const *texts, apr_pool_t *pool)
+{
+    apr_array_header_t *parts = apr_array_make(pool, 8, sizeof(const char *));
+
+    for (; texts && *texts; texts++) {
+        APR_ARRAY_PUSH(parts, const char *) = name_of_text(*texts, pool);
+    }
+    return apr_pstrcat(pool, "(", apr_array_pstrcat(pool, parts, '\0'), ")", NULL);
+}
+
+const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%s%s%s%d.%d.%d.%d.%d.%d", name_of_list(groups->attributes, pool),
+                        name_of_list(groups->subgroup_attributes, pool), name_of_list(groups->subgroup_classes, pool),
+                        groups->attribute_is_dn, groups->max_depth, groups->compare_dn_on_server,
+                        groups->compare_as_user, groups->search_as_user, (int)groups->mode);
+}
+
+const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%d%s%s", (int)requirement->kind,
+                        name_of_text(requirement->text ? requirement->text : "", pool),
+                        name_of_list(requirement->words, pool));
+}
+
+as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user)
+{
+    /* No login has this password, and no directory's fingerprint this form: the records of the two are apart. */
+    const as_cache_key key = {
+        .scope = apr_pstrdup(of->pool, of->asked->directory->scope),
+        .directory = apr_pstrcat(of->pool, "authorize ", of->fingerprint, " ", of->identity, " ", what, NULL),
+        .user = apr_pstrdup(of->pool, user),
+        .password = "authorize"};
+
+    return key;
+}
+
+/* ---- answers ---- */
+
+enum { VALUE_FLAGS, VALUE_REASON, VALUE_EVIDENCE, VALUES };
+
+as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool)
+{
+    const char **values = apr_pcalloc(pool, (VALUES + 1) * sizeof(*values));
+    const as_cached_answer cached = {
+        .finding = answer->finding, .dn = "", .values = values, .value_count = VALUES, .retry_after = answer->wait};
+
+    values[VALUE_FLAGS] = apr_pstrcat(pool, answer->unsafe_to_negate ? "u" : "", answer->missing ? "m" : "",
+                                      answer->bounded ? "b" : "", NULL);
+    values[VALUE_REASON] = answer->reason;
+    values[VALUE_EVIDENCE] = answer->evidence;
+    return cached;
+}
+
+void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool)
+{
+    const char *flags = cached->value_count == VALUES ? cached->values[VALUE_FLAGS] : NULL;
+
+    answer->finding = cached->finding;
+    answer->wait = cached->retry_after;
+    answer->answer = AS_UNKNOWN;
+    answer->reason = answer->evidence = "";
+    if (!flags) {
+        answer->finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+        return;
+    }
+    if (cached->finding.outcome == AS_OUTCOME_GRANTED && cached->finding.proven) {
+        answer->answer = AS_YES;
+    } else if (cached->finding.outcome == AS_OUTCOME_NOT_AUTHORIZED) {
+        answer->answer = AS_NO;
+    }
+    answer->unsafe_to_negate = strchr(flags, 'u') != NULL;
+    answer->missing = strchr(flags, 'm') != NULL;
+    answer->bounded = strchr(flags, 'b') != NULL;
+    answer->reason = cached->values[VALUE_REASON] ? apr_pstrdup(pool, cached->values[VALUE_REASON]) : "";
+    answer->evidence = cached->values[VALUE_EVIDENCE] ? apr_pstrdup(pool, cached->values[VALUE_EVIDENCE]) : "";
+}
+
+/* ---- texts ---- */
+
+static apr_time_t shorter_time(const as_cache *cache)
+{
+    const as_cache_times *times = as_cache_times_of(cache);
+
+    return times->acceptance < times->refusal ? times->acceptance : times->refusal;
+}
+
+/* The first value is when it was learnt: the record may be older than its copy here. */
+bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *texts)
+{
+    const apr_time_t now = apr_time_now();
+    as_cached_answer cached;
+
+    if (!of->login->cache || !as_cache_get(of->login->cache, key, now, of->pool, &cached) ||
+        cached.finding.outcome != AS_OUTCOME_NOT_AUTHORIZED || cached.value_count < 1 || !cached.values[0]) {
+        return false;
+    }
+    texts->born = apr_atoi64(cached.values[0]);
+    texts->texts = cached.values + 1;
+    texts->count = cached.value_count - 1;
+    return texts->born <= now && now - texts->born < shorter_time(of->login->cache);
+}
+
+void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_texts *texts)
+{
+    const char **values = apr_pcalloc(of->pool, ((size_t)texts->count + 2) * sizeof(*values));
+    const as_cached_answer cached = {.finding = as_finding_of(AS_OUTCOME_NOT_AUTHORIZED),
+                                     .dn = "",
+                                     .values = values,
+                                     .value_count = texts->count + 1};
+
+    if (!of->login->cache) {
+        return;
+    }
+    values[0] = apr_psprintf(of->pool, "%" APR_TIME_T_FMT, texts->born);
+    memcpy(values + 1, texts->texts, (size_t)texts->count * sizeof(*values));
+    as_cache_put(of->login->cache, key, &cached, texts->born, of->pool);
+}
+
+/* ---- what is known of the entry's groups ---- */
+
+as_user_groups *as_user_groups_of(as_authorizing *of)
+{
+    struct as_authorized *kept = as_authorized_of(of->memo);
+    const char *dn = of->asked->entry->dn;
+    as_user_groups *user;
+
+    for (user = kept->users; user; user = user->next) {
+        if (!strcmp(user->directory, of->fingerprint) && !strcmp(user->dn, dn) &&
+            !strcmp(user->identity, of->identity)) {
+            return user;
+        }
+    }
+    user = apr_pcalloc(of->pool, sizeof(*user));
+    user->directory = of->fingerprint;
+    user->dn = apr_pstrdup(of->pool, dn);
+    user->identity = of->identity;
+    user->next = kept->users;
+    kept->users = user;
+    return user;
+}
+
+/* Texts: "whole" or "part", the SIDs, the groups. */
+enum { MEMBERSHIP_WHOLE, MEMBERSHIP_SID, MEMBERSHIP_PRIMARY, MEMBERSHIP_GROUPS };
+
+static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_key *key)
+{
+    const as_membership *membership = &user->membership;
+    const char **texts = apr_pcalloc(of->pool, ((size_t)membership->group_count + MEMBERSHIP_GROUPS) * sizeof(*texts));
+    const as_kept_texts kept = {
+        .texts = texts, .count = membership->group_count + MEMBERSHIP_GROUPS, .born = user->born};
+    char sid[AS_SID_TEXT_MAX];
+    int i;
+
+    texts[MEMBERSHIP_WHOLE] = membership->whole ? "whole" : "part";
+    as_sid_write(&membership->sid, sid);
+    texts[MEMBERSHIP_SID] = apr_pstrdup(of->pool, sid);
+    as_sid_write(&membership->primary_group, sid);
+    texts[MEMBERSHIP_PRIMARY] = apr_pstrdup(of->pool, sid);
+    for (i = 0; i < membership->group_count; i++) {
+        texts[MEMBERSHIP_GROUPS + i] = membership->groups[i];
+    }
+    as_texts_put(of, key, &kept);
+    user->known = true;
+    if (membership->group_count > 0) {
+        as_group_note_member_of(of->searches.entered);
+    }
+}
+
+static bool recall_membership(as_authorizing *of, as_user_groups *user, as_cache_key *key)
+{
+    as_kept_texts kept;
+    int i;
+
+    if (!as_texts_get(of, key, &kept) || kept.count < MEMBERSHIP_GROUPS) {
+        return false;
+    }
+    for (i = 0; i < kept.count; i++) {
+        if (!kept.texts[i]) {
+            return false;
+        }
+    }
+    user->membership.whole = !strcmp(kept.texts[MEMBERSHIP_WHOLE], "whole");
+    as_sid_parse(kept.texts[MEMBERSHIP_SID], &user->membership.sid);
+    as_sid_parse(kept.texts[MEMBERSHIP_PRIMARY], &user->membership.primary_group);
+    user->membership.groups = kept.texts + MEMBERSHIP_GROUPS;
+    user->membership.group_count = kept.count - MEMBERSHIP_GROUPS;
+    user->born = kept.born;
+    user->known = true;
+    return true;
+}
+
+/* What the login's own search brought, of the same directory. */
+static bool take_from_login(as_authorizing *of, as_user_groups *user, as_cache_key *key)
+{
+    const as_entry *entry = of->asked->entry;
+
+    if (!entry->membership || strcmp(entry->directory->fingerprint, of->fingerprint) != 0) {
+        return false;
+    }
+    user->membership = *entry->membership;
+    user->born = apr_time_now();
+    keep_membership(of, user, key);
+    return true;
+}
+
+static void use(as_authorizing *of, apr_time_t born)
+{
+    if (born < of->born) {
+        of->born = born;
+    }
+}
+
+bool as_user_membership_get(as_authorizing *of, as_user_groups *user)
+{
+    as_cache_key key = as_authorize_key(of, "membership", user->dn);
+    const apr_time_t now = apr_time_now();
+
+    if (!user->known && !take_from_login(of, user, &key) && !recall_membership(of, user, &key)) {
+        if (!as_group_membership(&of->searches, user->dn, &user->membership, &of->reply)) {
+            as_say_reply(of);
+            return false;
+        }
+        user->born = now;
+        keep_membership(of, user, &key);
+    }
+    use(of, user->born);
+    return true;
+}
+
+static bool recall_tokens(as_authorizing *of, as_user_groups *user, as_cache_key *key)
+{
+    as_kept_texts kept;
+    as_sid *sids;
+    int i;
+
+    if (!as_texts_get(of, key, &kept) || kept.count < 1) {
+        return false;
+    }
+    sids = apr_pcalloc(of->pool, (size_t)kept.count * sizeof(*sids));
+    for (i = 0; i < kept.count; i++) {
+        if (!kept.texts[i] || !as_sid_parse(kept.texts[i], &sids[i])) {
+            return false;
+        }
+    }
+    user->tokens = sids;
+    user->token_count = kept.count;
+    user->tokens_born = kept.born;
+    user->has_tokens = true;
+    return true;
+}
+
+static void keep_tokens(as_authorizing *of, as_user_groups *user, as_cache_key *key)
+{
+    const char **texts = apr_pcalloc(of->pool, ((size_t)user->token_count + 1) * sizeof(*texts));
+    const as_kept_texts kept = {.texts = texts, .count = user->token_count, .born = user->tokens_born};
+    char text[AS_SID_TEXT_MAX];
+    int i;
+
+    for (i = 0; i < user->token_count; i++) {
+        as_sid_write(&user->tokens[i], text);
+        texts[i] = apr_pstrdup(of->pool, text);
+    }
+    as_texts_put(of, key, &kept);
+}
+
+bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user)
+{
+    as_cache_key key = as_authorize_key(of, "tokens", user->dn);
+    bool known = user->has_tokens || recall_tokens(of, user, &key);
+
+    if (known) {
+        use(of, user->tokens_born);
+    }
+    return known;
+}
+
+bool as_user_tokens_get(as_authorizing *of, as_user_groups *user)
+{
+    as_cache_key key = as_authorize_key(of, "tokens", user->dn);
+    const apr_time_t now = apr_time_now();
+
+    if (as_user_tokens_are_known(of, user)) {
+        return true;
+    }
+    if (!as_group_tokens(&of->searches, user->dn, &user->tokens, &user->token_count, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    user->tokens_born = now;
+    if (user->token_count > 0) {
+        user->has_tokens = true;
+        keep_tokens(of, user, &key);
+    }
+    return true;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of authorization may see of each other. Upward view: authstatus/authorize.h.
+ *
+ *   authorize.c         one line of Require: memo, cache, single flight, limits
+ *   authorize_answer.c  the making of answers
+ *   authorize_memory.c  answers, sets of groups, memberships: what is kept in the cache and in a transaction
+ *   group.c             ldap-group: which way, and Member's first steps
+ *   group_set.c         upwards from the user, level by level
+ *   group_ad.c          memberOf, and Active Directory's own ways
+ *   line.c              ldap-user, ldap-dn, ldap-attribute, ldap-filter, ldap-search
+ *   entry.c             the entry of a login that another module made
+ */
+#ifndef AUTHSTATUS_LOGIN_AUTHORIZE_PRIVATE_H
+#define AUTHSTATUS_LOGIN_AUTHORIZE_PRIVATE_H
+
+#include <apr_hash.h>
+#include <apr_tables.h>
+
+#include "authstatus/authorize.h"
+#include "authstatus/dn.h"
+#include "authstatus/groups.h"
+
+/* LDAP result codes (RFC 4511 4.1.9): this floor does not include libldap's header. */
+enum {
+    AS_LDAP_SUCCESS = 0,
+    AS_LDAP_SIZE_LIMIT = 4,
+    AS_LDAP_COMPARE_FALSE = 5,
+    AS_LDAP_COMPARE_TRUE = 6,
+    AS_LDAP_UNAVAILABLE_EXTENSION = 12,
+    AS_LDAP_NO_SUCH_ATTRIBUTE = 16,
+    AS_LDAP_UNDEFINED_TYPE = 17,
+    AS_LDAP_INAPPROPRIATE_MATCHING = 18,
+    AS_LDAP_INVALID_SYNTAX = 21,
+    AS_LDAP_NO_SUCH_OBJECT = 32,
+    AS_LDAP_INVALID_DN = 34
+};
+
+/* Bounds of one user's set of groups. */
+#define AS_GROUPS_MAX 1000
+#define AS_GROUP_SEARCHES_MAX 32
+
+/* One line of Require, being answered. */
+typedef struct as_authorizing {
+    const as_login *login;
+    as_login_memo *memo;
+    const as_authorize_attempt *asked;
+    const as_login_observer *observer;
+    apr_pool_t *pool; /* the memo's */
+    const char *fingerprint;
+    const char *identity; /* the DN that compares or searches as the user; "" for the service account */
+    as_cache_key key;
+    as_mono deadline;
+    as_group_query compares, searches; /* as the service account, or the user, each */
+    apr_time_t born;                   /* of the oldest of what the answer was made of */
+    as_reply reply;
+    as_authorization *answer;
+} as_authorizing;
+
+/* A question about a group. */
+typedef struct as_group_line {
+    const char *dn;     /* as configured */
+    const char *normal; /* in normal form */
+    const char *base;   /* the naming context that it is in; NULL: not known */
+    as_server_facts server;
+    as_group_facts facts;
+} as_group_line;
+
+/* ---- authorize_answer.c: each fills in the answer ---- */
+
+void as_say_yes(as_authorizing *of, const char *evidence);
+void as_say_no(as_authorizing *of, const char *evidence);
+/* A "no" that a negation must not turn into a yes. */
+void as_say_no_unsafe(as_authorizing *of, const char *reason);
+void as_say_missing(as_authorizing *of, const char *dn);
+void as_say_unknown(as_authorizing *of, as_outcome outcome, const char *reason);
+/* The question has no answer: why, is in of->reply. */
+void as_say_reply(as_authorizing *of);
+/* What a reply without an answer means. Never a grant, nothing about the user. */
+as_finding as_finding_of_operation(const as_reply *reply);
+const char *as_reason_of_operation(const as_reply *reply, apr_pool_t *pool);
+
+/* ---- authorize_memory.c ---- */
+
+/* What is kept in a transaction. */
+struct as_authorized {
+    const struct as_authorized_line *lines;
+    const struct as_entry_lookup_kept *lookups;
+    struct as_group_set *sets;
+    struct as_user_groups *users;
+};
+
+typedef struct as_authorized_line {
+    const struct as_authorized_line *next;
+    as_cache_key key;
+    bool is_group;
+    const as_authorization *answer;
+} as_authorized_line;
+
+typedef struct as_entry_lookup_kept {
+    const struct as_entry_lookup_kept *next;
+    as_cache_key key;
+    const as_entry_lookup *lookup;
+} as_entry_lookup_kept;
+
+struct as_authorized *as_authorized_of(as_login_memo *memo);
+
+/* Where an answer with these keys is kept; every part goes into its hashes. `what`: what kind of record it is. */
+as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user);
+/* The same text for equal settings. */
+const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool);
+const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool);
+
+as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool);
+void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool);
+
+/* Texts that are kept no longer than a yes and than a no are. */
+typedef struct as_kept_texts {
+    const char *const *texts;
+    int count;
+    apr_time_t born;
+} as_kept_texts;
+
+bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *texts);
+void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_texts *texts);
+
+/* What is known of the groups of the entry, in this directory. */
+typedef struct as_user_groups {
+    struct as_user_groups *next;
+    const char *directory, *dn, *identity;
+    bool known; /* membership */
+    as_membership membership;
+    apr_time_t born;
+    bool has_tokens;
+    const as_sid *tokens;
+    int token_count;
+    apr_time_t tokens_born;
+    bool asked_in_chain; /* in this transaction */
+} as_user_groups;
+
+as_user_groups *as_user_groups_of(as_authorizing *of);
+/* From the login, the transaction, the cache, or by one search. False: the answer is given. */
+bool as_user_membership_get(as_authorizing *of, as_user_groups *user);
+/* The same of tokenGroups. */
+bool as_user_tokens_get(as_authorizing *of, as_user_groups *user);
+bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user);
+
+/* ---- group.c ---- */
+
+void as_decide_group(as_authorizing *of);
+/* What a group has of a member: the entry's DN, or the user's name. */
+const char *as_member_value(const as_authorizing *of);
+/* Is it in the list, as text? */
+bool as_is_in(const char *const *dns, int count, const char *normal);
+/* Reads the facts, if they are not known. False: the answer is given. */
+bool as_group_facts_get(as_authorizing *of, as_group_line *line);
+bool as_group_may_nest(const as_authorizing *of, const as_group_line *line);
+/* The compares of the group's attributes. True: the answer is given, or the user is in no group directly. */
+typedef enum as_direct { AS_DIRECT_ANSWERED, AS_DIRECT_FALSE, AS_DIRECT_NO_ATTRIBUTE } as_direct;
+as_direct as_compare_direct(as_authorizing *of, as_group_line *line);
+void as_decide_by_member(as_authorizing *of, as_group_line *line);
+
+/* ---- group_set.c ---- */
+
+typedef struct as_group_set as_group_set;
+as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line);
+bool as_group_set_has(const as_group_set *set, const as_group_line *line);
+bool as_group_set_is_complete(const as_group_set *set);
+apr_time_t as_group_set_born(const as_group_set *set);
+/* Searches upwards until the group is met or nothing is left, and answers. */
+void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *set);
+
+/* ---- group_ad.c ---- */
+
+void as_decide_by_member_of(as_authorizing *of, as_group_line *line);
+/* False: Active Directory's ways do not work here, ask as elsewhere. */
+bool as_decide_by_ad(as_authorizing *of, as_group_line *line);
+
+/* ---- line.c ---- */
+
+/* True: the answer needs no question. */
+bool as_decide_without_query(as_authorizing *of);
+void as_decide_line(as_authorizing *of);
+
+/* ---- authorize.c ---- */
+
+/* The service account's sessions, or the user's. */
+void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
+                          const as_authorize_attempt *asked, const as_login_observer *observer);
+as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within);
+bool as_key_is_same(const as_cache_key *a, const as_cache_key *b);
+
+#endif

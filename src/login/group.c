@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ldap-group: which way leads to the answer, and the first steps of the way by members.
+ */
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+/* ---- DNs ---- */
+
+static const char *normalize(const char *dn, apr_pool_t *pool)
+{
+    char normal[AS_DN_MAX];
+
+    return as_dn_normalize(dn, strlen(dn), normal, NULL) ? apr_pstrdup(pool, normal) : NULL;
+}
+
+bool as_is_in(const char *const *dns, int count, const char *normal)
+{
+    char other[AS_DN_MAX];
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (as_dn_normalize(dns[i], strlen(dns[i]), other, NULL) && !strcmp(other, normal)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_ascii(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text > 0x7e) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A global catalogue has more than the contexts that it names (MS-ADTS 3.1.1.1.14). */
+static bool is_global_catalog(const as_directory_settings *settings)
+{
+    return settings->servers[0].port == 3268 || settings->servers[0].port == 3269;
+}
+
+/* The naming context that the group is in: the longest of those that are told. NULL: in none. */
+static const char *context_of(const as_group_line *line)
+{
+    const char *const *context, *longest = NULL;
+
+    for (context = line->server.contexts; *context; context++) {
+        if (as_dn_is_within(line->normal, *context) && (!longest || strlen(*context) > strlen(longest))) {
+            longest = *context;
+        }
+    }
+    return longest;
+}
+
+/* Where groups are looked for. False: the group is in no part of this directory. Only names of ASCII can be told apart
+ * as text from names that another has written. */
+static bool find_base(as_authorizing *of, as_group_line *line)
+{
+    const as_directory_settings *settings = of->asked->directory->settings;
+    const char *base = normalize(settings->base, of->pool);
+
+    line->base = context_of(line);
+    if (line->base) {
+        return true;
+    }
+    if (base && as_dn_is_within(line->normal, base)) {
+        line->base = settings->base;
+        return true;
+    }
+    return !line->server.contexts[0] || is_global_catalog(settings) || !is_ascii(line->normal);
+}
+
+/* ---- facts ---- */
+
+bool as_group_facts_get(as_authorizing *of, as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+
+    if (!line->facts.described) {
+        as_group_facts facts;
+
+        if (!as_group_describe(&of->searches, line->dn, groups->attributes, &facts, &of->reply)) {
+            as_say_reply(of);
+            return false;
+        }
+        facts.comparable = line->facts.comparable;
+        line->facts = facts;
+    }
+    if (!line->facts.exists) {
+        as_say_missing(of, line->dn);
+        return false;
+    }
+    return true;
+}
+
+bool as_group_may_nest(const as_authorizing *of, const as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+    const char *const *class, *const *wanted;
+
+    for (class = line->facts.classes; groups->max_depth > 0 && class && *class; class ++) {
+        for (wanted = groups->subgroup_classes; wanted && *wanted; wanted++) {
+            if (apr_cstr_casecmp(*class, *wanted) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static int count_of(const char *const *texts)
+{
+    int count = 0;
+
+    while (texts && texts[count]) {
+        count++;
+    }
+    return count;
+}
+
+/* The user's name as the directory writes it, where it is the one that was sent. */
+static const char *name_of(const as_entry *entry)
+{
+    const char *written = entry->values ? entry->values[0] : NULL;
+
+    return written && apr_cstr_casecmp(written, entry->user) == 0 ? written : entry->user;
+}
+
+const char *as_member_value(const as_authorizing *of)
+{
+    return of->asked->groups->attribute_is_dn ? of->asked->entry->dn : name_of(of->asked->entry);
+}
+
+/* ---- direct members ---- */
+
+/* What a compare says that is neither yes nor an error. */
+static bool is_no(int code)
+{
+    return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE || code == AS_LDAP_UNDEFINED_TYPE ||
+           code == AS_LDAP_INAPPROPRIATE_MATCHING || code == AS_LDAP_INVALID_SYNTAX;
+}
+
+static bool has_code(const int *codes, int count, int code)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (codes[i] == code) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Was every attribute compared, as far as it is there? */
+static bool are_answers(const int *codes, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (!is_no(codes[i]) && codes[i] != AS_LDAP_COMPARE_TRUE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes, int count)
+{
+    const bool are = are_answers(codes, count);
+
+    if (has_code(codes, count, AS_LDAP_COMPARE_TRUE)) {
+        if (are) {
+            as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
+        }
+        as_say_yes(of, "direct");
+        return AS_DIRECT_ANSWERED;
+    }
+    if (has_code(codes, count, AS_LDAP_NO_SUCH_OBJECT)) {
+        as_say_missing(of, line->dn);
+        return AS_DIRECT_ANSWERED;
+    }
+    if (has_code(codes, count, AS_LDAP_INVALID_DN) && of->asked->requirement->by_expression) {
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, "the directory says that this is not a DN: ", line->dn, NULL));
+        return AS_DIRECT_ANSWERED;
+    }
+    if (!are) {
+        as_say_reply(of);
+        return AS_DIRECT_ANSWERED;
+    }
+    if (!has_code(codes, count, AS_LDAP_COMPARE_FALSE)) {
+        return AS_DIRECT_NO_ATTRIBUTE;
+    }
+    line->facts.comparable = true;
+    as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
+    return AS_DIRECT_FALSE;
+}
+
+as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+    const char *values[AS_GROUP_ATTRIBUTES_MAX];
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_of(groups->attributes), i;
+
+    if (count == 0 || count > AS_GROUP_ATTRIBUTES_MAX) {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                       apr_psprintf(of->pool, "AuthLDAPGroupAttribute names %d attributes, not 1 to %d", count,
+                                    AS_GROUP_ATTRIBUTES_MAX));
+        return AS_DIRECT_ANSWERED;
+    }
+    for (i = 0; i < count; i++) {
+        values[i] = as_member_value(of);
+    }
+    if (!as_group_compare(&of->compares, line->dn, groups->attributes, values, count, codes, &of->reply)) {
+        as_say_reply(of);
+        return AS_DIRECT_ANSWERED;
+    }
+    return judge(of, line, codes, count);
+}
+
+/* ---- by members ---- */
+
+/* May a complete set that lacks the group say no? Only of a group that the searches behind the set had to find. */
+static bool may_say_no(const as_authorizing *of, const as_group_line *line)
+{
+    return line->facts.described && line->facts.exists && line->facts.searchable && line->facts.comparable &&
+           as_group_may_nest(of, line);
+}
+
+static bool decide_by_set(as_authorizing *of, const as_group_line *line, const as_group_set *set)
+{
+    bool has = set && as_group_set_has(set, line);
+
+    if (!has && (!set || !as_group_set_is_complete(set) || !may_say_no(of, line))) {
+        return false;
+    }
+    if (as_group_set_born(set) < of->born) {
+        of->born = as_group_set_born(set);
+    }
+    if (has) {
+        as_say_yes(of, "in the groups of the user");
+    } else {
+        as_say_no(of, "not among the groups of the user");
+    }
+    return true;
+}
+
+static void say_not_searchable(as_authorizing *of, const as_group_line *line)
+{
+    as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                   apr_pstrcat(of->pool, "the members of ", line->dn,
+                               " may be compared but not searched for, so groups within it are not found", NULL));
+}
+
+void as_decide_by_member(as_authorizing *of, as_group_line *line)
+{
+    as_group_set *set = line->base ? as_group_set_of(of, line) : NULL;
+    as_direct direct;
+
+    if (decide_by_set(of, line, set)) {
+        return;
+    }
+    direct = as_compare_direct(of, line);
+    if (direct == AS_DIRECT_ANSWERED) {
+        return;
+    }
+    if (of->asked->groups->max_depth == 0) {
+        as_say_no(of, "no direct member");
+        return;
+    }
+    if (!as_group_facts_get(of, line)) {
+        return;
+    }
+    if (!as_group_may_nest(of, line)) {
+        as_say_no(of, "no direct member");
+    } else if (!line->facts.searchable && direct == AS_DIRECT_NO_ATTRIBUTE) {
+        as_say_no(of, "a group without members");
+    } else if (!line->facts.searchable) {
+        say_not_searchable(of, line);
+    } else if (!line->base) {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                       "the rootDSE names no namingContexts that the group is in");
+    } else {
+        as_decide_upwards(of, line, set);
+    }
+}
+
+/* ---- which way ---- */
+
+/* memberOf and its kin stand for `member` alone. */
+static bool are_usual_attributes(const char *const *attributes)
+{
+    bool has_member = false;
+
+    for (; *attributes; attributes++) {
+        if (apr_cstr_casecmp(*attributes, "member") == 0) {
+            has_member = true;
+        } else if (apr_cstr_casecmp(*attributes, "uniqueMember") != 0) {
+            return false;
+        }
+    }
+    return has_member;
+}
+
+static bool goes_ad_ways(const as_authorizing *of, const as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+
+    return groups->mode == AS_GROUPS_AUTO && line->server.is_ad && groups->attribute_is_dn &&
+           are_usual_attributes(groups->attributes) && !as_group_ad_ways_failed(of->searches.entered);
+}
+
+void as_decide_group(as_authorizing *of)
+{
+    const as_group_settings *groups = of->asked->groups;
+    as_group_line line = {.dn = of->asked->requirement->text};
+
+    line.normal = normalize(line.dn, of->pool);
+    if (!line.normal) {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "the group's DN cannot be read");
+        return;
+    }
+    if (!as_group_server(&of->searches, &line.server, &of->reply)) {
+        as_say_reply(of);
+        return;
+    }
+    if (!find_base(of, &line)) {
+        as_say_no(of, "in no naming context of this directory");
+        return;
+    }
+    as_group_recall(&of->searches, line.dn, groups->attributes, &line.facts);
+    if (of->compares.bind_dn != of->searches.bind_dn) {
+        as_group_facts compared;
+
+        as_group_recall(&of->compares, line.dn, groups->attributes, &compared);
+        line.facts.comparable = compared.comparable;
+    }
+    if (groups->mode == AS_GROUPS_MEMBER_OF) {
+        as_decide_by_member_of(of, &line);
+    } else if (!goes_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
+        as_decide_by_member(of, &line);
+    }
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Groups that the user's own entry names: memberOf, and what Active Directory has besides. The members of a group are
+ * never read. What is missing or cannot be read is no "no".
+ */
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+static bool is_member_of(const as_user_groups *user, const char *dn)
+{
+    char normal[AS_DN_MAX];
+
+    return as_dn_normalize(dn, strlen(dn), normal, NULL) &&
+           as_is_in(user->membership.groups, user->membership.group_count, normal);
+}
+
+static bool is_primary_group(const as_user_groups *user, const as_group_line *line)
+{
+    return as_sid_is_same(&user->membership.primary_group, &line->facts.sid);
+}
+
+/* True: the answer is given, by what is known of the user and the group. False: no direct membership is seen. */
+static bool decide_directly(as_authorizing *of, as_group_line *line, const as_user_groups *user)
+{
+    if (is_member_of(user, line->dn)) {
+        as_say_yes(of, "by memberOf");
+        return true;
+    }
+    if (!as_group_facts_get(of, line)) {
+        return true;
+    }
+    if (is_member_of(user, line->facts.dn)) {
+        as_say_yes(of, "by memberOf");
+        return true;
+    }
+    if (is_primary_group(user, line)) {
+        as_say_yes(of, "the primary group");
+        return true;
+    }
+    return false;
+}
+
+/* ---- AuthStatusGroups MemberOf ---- */
+
+static void ask_for_value(as_authorizing *of, const as_group_line *line, const as_user_groups *user)
+{
+    const char *value = as_group_escape(line->facts.dn, of->pool);
+    bool does = false;
+
+    if (!value || !as_group_matches(&of->searches, user->dn, apr_pstrcat(of->pool, "(memberOf=", value, ")", NULL),
+                                    &does, &of->reply)) {
+        as_say_reply(of);
+    } else if (does) {
+        as_say_yes(of, "by memberOf");
+    } else {
+        as_say_no(of, "not in memberOf");
+    }
+}
+
+void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
+{
+    as_user_groups *user = as_user_groups_of(of);
+
+    if (!as_user_membership_get(of, user) || decide_directly(of, line, user)) {
+        return;
+    }
+    if (!user->membership.whole) {
+        ask_for_value(of, line, user);
+    } else if (user->membership.group_count == 0 && !as_group_member_of_seen(of->searches.entered)) {
+        as_say_no_unsafe(of, "memberOf is empty, and was seen in no entry of this directory: it may be unreadable");
+    } else {
+        as_say_no(of, user->membership.group_count == 0 ? "memberOf is empty" : "not in memberOf");
+    }
+}
+
+/* ---- Active Directory ---- */
+
+static bool give_up(as_authorizing *of)
+{
+    as_group_note_ad_ways_failed(of->searches.entered);
+    return false;
+}
+
+typedef enum as_way { AS_WAY_ANSWERED, AS_WAY_NOT_FOUND, AS_WAY_FAILED } as_way;
+
+static as_way ask_in_chain(as_authorizing *of, const as_group_line *line, as_user_groups *user)
+{
+    bool is = false;
+
+    user->asked_in_chain = true;
+    if (!as_group_in_chain(&of->searches, user->dn, line->facts.dn, &is, &of->reply)) {
+        if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_UNAVAILABLE_EXTENSION) {
+            return AS_WAY_FAILED;
+        }
+        as_say_reply(of);
+        return AS_WAY_ANSWERED;
+    }
+    if (is) {
+        as_say_yes(of, "nested");
+        return AS_WAY_ANSWERED;
+    }
+    return AS_WAY_NOT_FOUND;
+}
+
+static as_way ask_tokens(as_authorizing *of, const as_group_line *line, as_user_groups *user)
+{
+    int i;
+
+    if (!as_user_tokens_get(of, user)) {
+        return AS_WAY_ANSWERED;
+    }
+    if (user->token_count == 0) {
+        return AS_WAY_FAILED;
+    }
+    for (i = 0; i < user->token_count; i++) {
+        if (as_sid_is_same(&user->tokens[i], &line->facts.sid)) {
+            as_say_yes(of, "by tokenGroups");
+            return AS_WAY_ANSWERED;
+        }
+    }
+    as_say_no(of, "not in tokenGroups");
+    return AS_WAY_ANSWERED;
+}
+
+/* The rule finds what tokenGroups does not have, distribution groups, and costs less for a hit; only tokenGroups has
+ * the primary group and what is above it, and what it lacks is a security group that the user is not in. */
+static as_way decide_security_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
+{
+    if (!as_user_tokens_are_known(of, user) && !user->asked_in_chain) {
+        as_way way = ask_in_chain(of, line, user);
+
+        if (way != AS_WAY_NOT_FOUND) {
+            return way;
+        }
+    }
+    return ask_tokens(of, line, user);
+}
+
+static as_way decide_other_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
+{
+    as_way way = ask_in_chain(of, line, user);
+
+    if (way == AS_WAY_NOT_FOUND) {
+        as_say_no(of, "not nested");
+        way = AS_WAY_ANSWERED;
+    }
+    return way;
+}
+
+/* Is it certain that memberOf does not name the group? Not where the attribute is missing: it may be unreadable. Then
+ * the group says whether it has the user. True: the answer is given. */
+static bool is_decided_by_group(as_authorizing *of, as_group_line *line, const as_user_groups *user)
+{
+    return !(user->membership.whole && user->membership.group_count > 0) &&
+           as_compare_direct(of, line) == AS_DIRECT_ANSWERED;
+}
+
+bool as_decide_by_ad(as_authorizing *of, as_group_line *line)
+{
+    as_user_groups *user = as_user_groups_of(of);
+    as_way way;
+
+    if (!as_user_membership_get(of, user)) {
+        return true;
+    }
+    if (user->membership.primary_group.length == 0) {
+        /* With a SID, primaryGroupID is what cannot be read; without one the entry is gone, or no account. */
+        return user->membership.sid.length > 0 ? give_up(of) : false;
+    }
+    if (decide_directly(of, line, user)) {
+        return true;
+    }
+    if (line->facts.is_security_group && line->facts.sid.length == 0) {
+        return false;
+    }
+    if (!as_group_may_nest(of, line)) {
+        if (!is_decided_by_group(of, line, user)) {
+            as_say_no(of, "not in memberOf");
+        }
+        return true;
+    }
+    if (line->facts.is_security_group) {
+        way = decide_security_group(of, line, user);
+    } else if (is_decided_by_group(of, line, user)) {
+        way = AS_WAY_ANSWERED;
+    } else {
+        way = decide_other_group(of, line, user);
+    }
+    return way != AS_WAY_FAILED || give_up(of);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The groups of a user, found upwards: those that have the user, then those that have these, level by level. DNs as the
+ * LDAP server wrote them, each once, so that circles end. The set says how far it got, and goes on from there for the
+ * next line; it is kept in the transaction, and in the cache.
+ *
+ * Bounds: AS_GROUP_CLAUSES_MAX in a search, AS_GROUPS_MAX groups, AS_GROUP_SEARCHES_MAX searches, the deadline.
+ */
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+typedef struct as_set_group {
+    const char *dn;
+    int level; /* 0: it has the user */
+} as_set_group;
+
+struct as_group_set {
+    struct as_group_set *next;
+    as_cache_key key;
+    apr_array_header_t *groups; /* as_set_group, by level */
+    apr_hash_t *known;          /* by normal form */
+    int levels;                 /* that were searched */
+    int searches;               /* that it took */
+    bool complete;              /* nothing is above, or the depth is reached */
+    apr_time_t born;
+};
+
+/* ---- kept ---- */
+
+static bool add(as_group_set *set, const char *dn, int level, apr_pool_t *pool)
+{
+    char normal[AS_DN_MAX];
+    as_set_group *group;
+    const char *key;
+
+    if (!as_dn_normalize(dn, strlen(dn), normal, NULL)) {
+        return false;
+    }
+    if (!apr_hash_get(set->known, normal, APR_HASH_KEY_STRING)) {
+        key = apr_pstrdup(pool, normal);
+        group = apr_array_push(set->groups);
+        group->dn = apr_pstrdup(pool, dn);
+        group->level = level;
+        apr_hash_set(set->known, key, APR_HASH_KEY_STRING, key);
+    }
+    return true;
+}
+
+/* Texts: levels and searches, "complete" or "", then each group's level, a space and its DN. */
+enum { SET_LEVELS, SET_SEARCHES, SET_COMPLETE, SET_GROUPS };
+
+static void keep(const as_authorizing *of, as_group_set *set)
+{
+    const char **texts = apr_pcalloc(of->pool, ((size_t)set->groups->nelts + SET_GROUPS) * sizeof(*texts));
+    const as_kept_texts kept = {.texts = texts, .count = set->groups->nelts + SET_GROUPS, .born = set->born};
+    int i;
+
+    texts[SET_LEVELS] = apr_itoa(of->pool, set->levels);
+    texts[SET_SEARCHES] = apr_itoa(of->pool, set->searches);
+    texts[SET_COMPLETE] = set->complete ? "complete" : "";
+    for (i = 0; i < set->groups->nelts; i++) {
+        const as_set_group *group = &APR_ARRAY_IDX(set->groups, i, as_set_group);
+
+        texts[SET_GROUPS + i] = apr_psprintf(of->pool, "%d %s", group->level, group->dn);
+    }
+    as_texts_put(of, &set->key, &kept);
+}
+
+static void clear(as_group_set *set, apr_pool_t *pool)
+{
+    set->groups = apr_array_make(pool, 16, sizeof(as_set_group));
+    set->known = apr_hash_make(pool);
+    set->levels = set->searches = 0;
+    set->complete = false;
+    set->born = apr_time_now();
+}
+
+static bool recall(const as_authorizing *of, as_group_set *set)
+{
+    as_kept_texts kept;
+    int i;
+
+    if (!as_texts_get(of, &set->key, &kept) || kept.count < SET_GROUPS) {
+        return false;
+    }
+    for (i = 0; i < kept.count; i++) {
+        const char *text = kept.texts[i], *space = text && i >= SET_GROUPS ? strchr(text, ' ') : text;
+
+        if (!space || (i >= SET_GROUPS && !add(set, space + 1, (int)apr_atoi64(text), of->pool))) {
+            return false;
+        }
+    }
+    set->levels = (int)apr_atoi64(kept.texts[SET_LEVELS]);
+    set->searches = (int)apr_atoi64(kept.texts[SET_SEARCHES]);
+    set->complete = *kept.texts[SET_COMPLETE] != '\0';
+    set->born = kept.born;
+    return true;
+}
+
+as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line)
+{
+    struct as_authorized *kept = as_authorized_of(of->memo);
+    const char *what = apr_pstrcat(of->pool, "groups below ", line->base, " for ", as_member_value(of), " by ",
+                                   as_group_settings_name(of->asked->groups, of->pool), NULL);
+    as_cache_key key = as_authorize_key(of, what, of->asked->entry->dn);
+    as_group_set *set;
+
+    for (set = kept->sets; set; set = set->next) {
+        if (as_key_is_same(&set->key, &key)) {
+            return set;
+        }
+    }
+    set = apr_pcalloc(of->pool, sizeof(*set));
+    set->key = key;
+    clear(set, of->pool);
+    if (!recall(of, set)) {
+        clear(set, of->pool);
+    }
+    set->next = kept->sets;
+    kept->sets = set;
+    return set;
+}
+
+/* ---- what it says ---- */
+
+bool as_group_set_has(const as_group_set *set, const as_group_line *line)
+{
+    char normal[AS_DN_MAX];
+
+    if (apr_hash_get(set->known, line->normal, APR_HASH_KEY_STRING)) {
+        return true;
+    }
+    return line->facts.described && line->facts.exists &&
+           as_dn_normalize(line->facts.dn, strlen(line->facts.dn), normal, NULL) &&
+           apr_hash_get(set->known, normal, APR_HASH_KEY_STRING);
+}
+
+bool as_group_set_is_complete(const as_group_set *set)
+{
+    return set->complete;
+}
+
+apr_time_t as_group_set_born(const as_group_set *set)
+{
+    return set->born;
+}
+
+/* ---- upwards ---- */
+
+/* The members that the next level is searched for. */
+static apr_array_header_t *members_of_level(const as_authorizing *of, const as_group_set *set)
+{
+    apr_array_header_t *members = apr_array_make(of->pool, 16, sizeof(const char *));
+    int i;
+
+    if (set->levels == 0) {
+        APR_ARRAY_PUSH(members, const char *) = as_member_value(of);
+    }
+    for (i = 0; set->levels > 0 && i < set->groups->nelts; i++) {
+        const as_set_group *group = &APR_ARRAY_IDX(set->groups, i, as_set_group);
+
+        if (group->level == set->levels - 1) {
+            APR_ARRAY_PUSH(members, const char *) = group->dn;
+        }
+    }
+    return members;
+}
+
+static void say_bound(as_authorizing *of, const char *bound)
+{
+    as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, bound);
+    of->answer->bounded = true;
+}
+
+/* One search. False: the answer is given. */
+static bool search(as_authorizing *of, as_group_set *set, const as_group_level *level)
+{
+    const char *const *found;
+    int count, i;
+
+    if (set->searches == AS_GROUP_SEARCHES_MAX) {
+        say_bound(of,
+                  apr_psprintf(of->pool, "the user's groups are not found with %d searches", AS_GROUP_SEARCHES_MAX));
+        return false;
+    }
+    set->searches++;
+    if (!as_group_search(&of->searches, level, &found, &count, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    for (i = 0; i < count; i++) {
+        if (!add(set, found[i], set->levels, of->pool)) {
+            as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "the directory sent a DN that cannot be read");
+            return false;
+        }
+    }
+    if (set->groups->nelts > AS_GROUPS_MAX) {
+        say_bound(of, apr_psprintf(of->pool, "the user is in more than %d groups", AS_GROUPS_MAX));
+        return false;
+    }
+    return true;
+}
+
+static int count_of(const char *const *texts)
+{
+    int count = 0;
+
+    while (texts[count]) {
+        count++;
+    }
+    return count;
+}
+
+/* One level, in as many searches as its clauses need. False: the answer is given. */
+static bool search_level(as_authorizing *of, as_group_set *set, const as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+    const apr_array_header_t *members = members_of_level(of, set);
+    const int before = set->groups->nelts;
+    as_group_level level = {.base = line->base,
+                            .classes = groups->subgroup_classes,
+                            .attributes = set->levels == 0 ? groups->attributes : groups->subgroup_attributes,
+                            .limit = AS_GROUPS_MAX + 1};
+    const int attributes = count_of(level.attributes);
+    const int most = attributes > 0 && attributes <= AS_GROUP_CLAUSES_MAX ? AS_GROUP_CLAUSES_MAX / attributes : 1;
+    int from;
+
+    for (from = 0; from < members->nelts; from += most) {
+        level.values = (const char *const *)members->elts + from;
+        level.value_count = members->nelts - from < most ? members->nelts - from : most;
+        if (!search(of, set, &level)) {
+            return false;
+        }
+    }
+    set->levels++;
+    set->complete = set->groups->nelts == before || set->levels > groups->max_depth;
+    return true;
+}
+
+/* A set that was cut in the middle of a level would lack groups for good: it is begun anew when next asked for. */
+static void drop(as_authorizing *of, as_group_set *set)
+{
+    clear(set, of->pool);
+}
+
+void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *set)
+{
+    bool went_on = false;
+
+    if (set->born < of->born) {
+        of->born = set->born;
+    }
+    while (!as_group_set_has(set, line) && !set->complete) {
+        if (!search_level(of, set, line)) {
+            drop(of, set);
+            return;
+        }
+        went_on = true;
+    }
+    if (went_on) {
+        keep(of, set);
+    }
+    if (as_group_set_has(set, line)) {
+        as_say_yes(of,
+                   apr_psprintf(of->pool, "found upwards within %d level%s", set->levels, set->levels == 1 ? "" : "s"));
+    } else {
+        as_say_no(of, apr_psprintf(of->pool, "not among the %d groups of the user, to a depth of %d",
+                                   set->groups->nelts, set->levels - 1));
+    }
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ldap-user, ldap-dn, ldap-attribute, ldap-filter and ldap-search.
+ */
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+static bool is_own_directory(const as_authorizing *of)
+{
+    return !strcmp(of->asked->entry->directory->fingerprint, of->fingerprint);
+}
+
+/* ---- without a question ---- */
+
+/* The name that was sent is a value of the URL's attribute: the entry was found by it. Letters of ASCII alone are
+ * folded; what differs otherwise is for the directory to compare. */
+static bool is_user_named(const as_authorizing *of)
+{
+    const char *const *word;
+
+    for (word = of->asked->requirement->words; word && *word && is_own_directory(of); word++) {
+        if (!apr_cstr_casecmp(*word, of->asked->entry->user)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_login_value(const as_authorizing *of, const char *pair)
+{
+    const as_entry *entry = of->asked->entry;
+    const as_directory_settings *settings = entry->directory->settings;
+    const size_t length = strcspn(pair, "=");
+    int i;
+
+    for (i = 0; entry->values && pair[length] && i < settings->attribute_count; i++) {
+        const char *attribute = settings->attributes[i];
+
+        if (strlen(attribute) == length && !apr_cstr_casecmpn(attribute, pair, length) && entry->values[i] &&
+            !strcmp(entry->values[i], pair + length + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_attribute_known(const as_authorizing *of)
+{
+    const char *const *word;
+
+    for (word = of->asked->requirement->words; word && *word && is_own_directory(of); word++) {
+        if (has_login_value(of, *word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool as_decide_without_query(as_authorizing *of)
+{
+    const as_requirement *requirement = of->asked->requirement;
+    bool is = false;
+
+    switch (requirement->kind) {
+    case AS_REQUIRE_USER:
+        is = is_user_named(of);
+        break;
+    case AS_REQUIRE_DN:
+        is = requirement->text && *requirement->text && as_dn_is_same(requirement->text, of->asked->entry->dn);
+        break;
+    case AS_REQUIRE_ATTRIBUTE:
+        is = is_attribute_known(of);
+        break;
+    case AS_REQUIRE_GROUP:
+    case AS_REQUIRE_FILTER:
+    case AS_REQUIRE_SEARCH:
+        break;
+    }
+    if (is) {
+        as_say_yes(of, "known from the login");
+    }
+    return is;
+}
+
+/* ---- with one ---- */
+
+static void decide_match(as_authorizing *of, const char *filter, const char *yes, const char *no)
+{
+    bool does = false;
+
+    if (!as_group_matches(&of->searches, of->asked->entry->dn, filter, &does, &of->reply)) {
+        as_say_reply(of);
+    } else if (does) {
+        as_say_yes(of, yes);
+    } else {
+        as_say_no(of, no);
+    }
+}
+
+/* The directory compares the names as it did when it found the entry. */
+static void decide_user(as_authorizing *of)
+{
+    const char *attribute = of->asked->directory->settings->attributes[0], *filter = "(|";
+    const char *const *word;
+
+    for (word = of->asked->requirement->words; *word; word++) {
+        const char *value = as_group_escape(*word, of->pool);
+
+        if (!value) {
+            as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
+            return;
+        }
+        filter = apr_pstrcat(of->pool, filter, "(", attribute, "=", value, ")", NULL);
+    }
+    decide_match(of, apr_pstrcat(of->pool, filter, ")", NULL), "by name", "another name");
+}
+
+/* Two DNs that the LDAP server wrote are compared as text: the entry's, and the required one's. */
+static void decide_dn(as_authorizing *of)
+{
+    const char *dn = of->asked->requirement->text;
+    as_group_facts facts;
+
+    if (!of->asked->groups->compare_dn_on_server) {
+        as_say_no_unsafe(of, "another DN as text, and AuthLDAPCompareDNOnServer is Off");
+        return;
+    }
+    as_group_recall(&of->searches, dn, NULL, &facts);
+    if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
+        if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_INVALID_DN &&
+            of->asked->requirement->by_expression) {
+            as_say_no_unsafe(of, "the directory says that this is not a DN");
+        } else {
+            as_say_reply(of);
+        }
+    } else if (!facts.exists) {
+        as_say_missing(of, dn);
+    } else if (as_dn_is_same(facts.dn, of->asked->entry->dn)) {
+        as_say_yes(of, "the same entry");
+    } else {
+        as_say_no(of, "another entry");
+    }
+}
+
+static int count_words(const char *const *words)
+{
+    int count = 0;
+
+    while (words[count]) {
+        count++;
+    }
+    return count;
+}
+
+/* As for groups: only the answers false and "no such attribute" are a no. */
+static bool is_no(int code)
+{
+    return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE || code == AS_LDAP_UNDEFINED_TYPE ||
+           code == AS_LDAP_INAPPROPRIATE_MATCHING || code == AS_LDAP_INVALID_SYNTAX || code == AS_LDAP_NO_SUCH_OBJECT;
+}
+
+typedef enum as_compared { AS_COMPARED_TRUE, AS_COMPARED_FALSE, AS_COMPARED_UNKNOWN } as_compared;
+
+/* At most AS_GROUP_ATTRIBUTES_MAX pairs in one round trip. */
+static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, int count)
+{
+    const char *attributes[AS_GROUP_ATTRIBUTES_MAX + 1] = {NULL}, *values[AS_GROUP_ATTRIBUTES_MAX];
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, i;
+    as_compared compared = AS_COMPARED_FALSE;
+
+    for (i = 0; i < count; i++) {
+        const size_t length = strcspn(pairs[i], "=");
+
+        attributes[i] = apr_pstrmemdup(of->pool, pairs[i], length);
+        values[i] = pairs[i] + length + 1;
+    }
+    if (!as_group_compare(&of->compares, of->asked->entry->dn, attributes, values, count, codes, &of->reply)) {
+        return AS_COMPARED_UNKNOWN;
+    }
+    for (i = 0; i < count; i++) {
+        if (codes[i] == AS_LDAP_COMPARE_TRUE) {
+            return AS_COMPARED_TRUE;
+        }
+        if (!is_no(codes[i])) {
+            compared = AS_COMPARED_UNKNOWN;
+        }
+    }
+    return compared;
+}
+
+/* One pair that is true decides, whatever could not be compared. */
+static void decide_attribute(as_authorizing *of)
+{
+    const char *const *words = of->asked->requirement->words;
+    const int count = count_words(words);
+    int from;
+
+    as_say_no(of, "another value");
+    for (from = 0; from < count; from += AS_GROUP_ATTRIBUTES_MAX) {
+        int left = count - from;
+
+        switch (compare_pairs(of, words + from, left < AS_GROUP_ATTRIBUTES_MAX ? left : AS_GROUP_ATTRIBUTES_MAX)) {
+        case AS_COMPARED_TRUE:
+            as_say_yes(of, "by value");
+            return;
+        case AS_COMPARED_UNKNOWN:
+            as_say_reply(of);
+            if (as_outcome_describe(of->answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE) {
+                return;
+            }
+            break;
+        case AS_COMPARED_FALSE:
+            break;
+        }
+    }
+}
+
+static const char *whole_filter(const as_authorizing *of)
+{
+    const char *text = of->asked->requirement->text;
+
+    return *text == '(' ? text : apr_pstrcat(of->pool, "(", text, ")", NULL);
+}
+
+static void decide_search(as_authorizing *of)
+{
+    const char *own = of->asked->directory->settings->filter, *filter = whole_filter(of);
+    int entries = 0;
+
+    if (own) {
+        filter = apr_pstrcat(of->pool, "(&", own, filter, ")", NULL);
+    }
+    if (!as_group_count(&of->searches, filter, &entries, &of->reply)) {
+        as_say_reply(of);
+    } else if (entries == 1) {
+        as_say_yes(of, "one entry");
+    } else {
+        as_say_no(of, entries == 0 ? "no entry" : "more than one entry");
+    }
+}
+
+void as_decide_line(as_authorizing *of)
+{
+    switch (of->asked->requirement->kind) {
+    case AS_REQUIRE_USER:
+        decide_user(of);
+        break;
+    case AS_REQUIRE_DN:
+        decide_dn(of);
+        break;
+    case AS_REQUIRE_ATTRIBUTE:
+        decide_attribute(of);
+        break;
+    case AS_REQUIRE_FILTER:
+        decide_match(of, whole_filter(of), "by the filter", "the filter does not match");
+        break;
+    case AS_REQUIRE_SEARCH:
+        decide_search(of);
+        break;
+    case AS_REQUIRE_GROUP:
+        break;
+    }
+}
