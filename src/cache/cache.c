@@ -79,7 +79,7 @@ static bool answers(const question *of, as_record *record, as_record_kind kind)
 {
     apr_interval_time_t age;
 
-    return record->kind == kind && as_record_kind_of(&record->answer.finding) == kind &&
+    return record->kind == kind && as_record_kind_kept(&record->answer.finding) == kind &&
            is_fresh(of->memory, record, of->now, &age) && bring_up_to_date(record, age);
 }
 
@@ -274,7 +274,7 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
                   apr_pool_t *pool)
 {
     as_record record = {
-        .kind = as_record_kind_of(&answer->finding),
+        .kind = as_record_kind_kept(&answer->finding),
         .born = as_moment_at(memory, now),
         .answer = *answer,
     };

@@ -120,6 +120,8 @@ typedef struct as_record {
 
 /* How an outcome is remembered, if at all: only what the directory itself told about the account. */
 as_record_kind as_record_kind_of(const as_finding *finding);
+/* The same, with the "no" of a line of Require: as a refusal. */
+as_record_kind as_record_kind_kept(const as_finding *finding);
 
 /* What a record of that kind is found by in a store. */
 bool as_record_id(const as_cache *memory, as_record_kind kind, const as_cache_key *subject,

@@ -35,11 +35,15 @@ as_record_kind as_record_kind_of(const as_finding *finding)
         return finding->proven ? AS_RECORD_ACCEPTANCE : AS_RECORD_NONE;
     }
     if (of == AS_CLASS_REFUSED || finding->outcome == AS_OUTCOME_UNKNOWN_USER ||
-        finding->outcome == AS_OUTCOME_AMBIGUOUS_USER || finding->outcome == AS_OUTCOME_WRONG_PASSWORD ||
-        finding->outcome == AS_OUTCOME_NOT_AUTHORIZED) {
+        finding->outcome == AS_OUTCOME_AMBIGUOUS_USER || finding->outcome == AS_OUTCOME_WRONG_PASSWORD) {
         return AS_RECORD_REFUSAL;
     }
     return AS_RECORD_NONE;
+}
+
+as_record_kind as_record_kind_kept(const as_finding *finding)
+{
+    return finding->outcome == AS_OUTCOME_NOT_AUTHORIZED ? AS_RECORD_REFUSAL : as_record_kind_of(finding);
 }
 
 static const char *label_of(as_record_kind kind)
