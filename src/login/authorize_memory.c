@@ -66,30 +66,52 @@ as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const 
 
 /* ---- answers ---- */
 
-enum { VALUE_FLAGS, VALUE_REASON, VALUE_EVIDENCE, VALUES };
+/* A record's texts are the values of the one attribute that it has. */
+static as_cached_answer record_of(as_outcome outcome, const char *const *texts, apr_pool_t *pool)
+{
+    as_values *values = apr_pcalloc(pool, 2 * sizeof(*values));
+    const as_cached_answer cached = {.finding = as_finding_of(outcome), .dn = "", .values = values, .value_count = 1};
+
+    values[0] = texts;
+    return cached;
+}
+
+static int texts_in(const as_cached_answer *cached)
+{
+    int count = 0;
+
+    while (cached->value_count == 1 && cached->values[0] && cached->values[0][count]) {
+        count++;
+    }
+    return count;
+}
+
+enum { TEXT_FLAGS, TEXT_REASON, TEXT_EVIDENCE, TEXTS };
 
 as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool)
 {
-    const char **values = apr_pcalloc(pool, (VALUES + 1) * sizeof(*values));
-    const as_cached_answer cached = {
-        .finding = answer->finding, .dn = "", .values = values, .value_count = VALUES, .retry_after = answer->wait};
+    const char **texts = apr_pcalloc(pool, (TEXTS + 1) * sizeof(*texts));
+    as_cached_answer cached = record_of(answer->finding.outcome, texts, pool);
 
-    values[VALUE_FLAGS] = apr_pstrcat(pool, answer->unsafe_to_negate ? "u" : "", answer->missing ? "m" : "",
-                                      answer->bounded ? "b" : "", NULL);
-    values[VALUE_REASON] = answer->reason;
-    values[VALUE_EVIDENCE] = answer->evidence;
+    cached.finding = answer->finding;
+    cached.retry_after = answer->wait;
+    texts[TEXT_FLAGS] = apr_pstrcat(pool, answer->unsafe_to_negate ? "u" : "", answer->missing ? "m" : "",
+                                    answer->bounded ? "b" : "", NULL);
+    texts[TEXT_REASON] = answer->reason;
+    texts[TEXT_EVIDENCE] = answer->evidence;
     return cached;
 }
 
 void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool)
 {
-    const char *flags = cached->value_count == VALUES ? cached->values[VALUE_FLAGS] : NULL;
+    const bool is_one = texts_in(cached) == TEXTS;
+    const char *flags = is_one ? cached->values[0][TEXT_FLAGS] : "";
 
     answer->finding = cached->finding;
     answer->wait = cached->retry_after;
     answer->answer = AS_UNKNOWN;
     answer->reason = answer->evidence = "";
-    if (!flags) {
+    if (!is_one) {
         answer->finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
         return;
     }
@@ -101,8 +123,8 @@ void as_authorization_from_cache(as_authorization *answer, const as_cached_answe
     answer->unsafe_to_negate = strchr(flags, 'u') != NULL;
     answer->missing = strchr(flags, 'm') != NULL;
     answer->bounded = strchr(flags, 'b') != NULL;
-    answer->reason = cached->values[VALUE_REASON] ? apr_pstrdup(pool, cached->values[VALUE_REASON]) : "";
-    answer->evidence = cached->values[VALUE_EVIDENCE] ? apr_pstrdup(pool, cached->values[VALUE_EVIDENCE]) : "";
+    answer->reason = apr_pstrdup(pool, cached->values[0][TEXT_REASON]);
+    answer->evidence = apr_pstrdup(pool, cached->values[0][TEXT_EVIDENCE]);
 }
 
 /* ---- texts ---- */
@@ -114,29 +136,26 @@ static apr_time_t shorter_time(const as_cache *cache)
     return times->acceptance < times->refusal ? times->acceptance : times->refusal;
 }
 
-/* The first value is when it was learnt: the record may be older than its copy here. */
+/* The first text is when they were learnt: the record may be older than its copy here. */
 bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *texts)
 {
     const apr_time_t now = apr_time_now();
     as_cached_answer cached;
 
     if (!of->login->cache || !as_cache_get(of->login->cache, key, now, of->pool, &cached) ||
-        cached.finding.outcome != AS_OUTCOME_NOT_AUTHORIZED || cached.value_count < 1 || !cached.values[0]) {
+        cached.finding.outcome != AS_OUTCOME_NOT_AUTHORIZED || texts_in(&cached) < 1) {
         return false;
     }
-    texts->born = apr_atoi64(cached.values[0]);
-    texts->texts = cached.values + 1;
-    texts->count = cached.value_count - 1;
+    texts->born = apr_atoi64(cached.values[0][0]);
+    texts->texts = cached.values[0] + 1;
+    texts->count = texts_in(&cached) - 1;
     return texts->born <= now && now - texts->born < shorter_time(of->login->cache);
 }
 
 void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_texts *texts)
 {
     const char **values = apr_pcalloc(of->pool, ((size_t)texts->count + 2) * sizeof(*values));
-    const as_cached_answer cached = {.finding = as_finding_of(AS_OUTCOME_NOT_AUTHORIZED),
-                                     .dn = "",
-                                     .values = values,
-                                     .value_count = texts->count + 1};
+    const as_cached_answer cached = record_of(AS_OUTCOME_NOT_AUTHORIZED, values, of->pool);
 
     if (!of->login->cache) {
         return;
@@ -199,15 +218,9 @@ static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_k
 static bool recall_membership(as_authorizing *of, as_user_groups *user, as_cache_key *key)
 {
     as_kept_texts kept;
-    int i;
 
     if (!as_texts_get(of, key, &kept) || kept.count < MEMBERSHIP_GROUPS) {
         return false;
-    }
-    for (i = 0; i < kept.count; i++) {
-        if (!kept.texts[i]) {
-            return false;
-        }
     }
     user->membership.whole = !strcmp(kept.texts[MEMBERSHIP_WHOLE], "whole");
     as_sid_parse(kept.texts[MEMBERSHIP_SID], &user->membership.sid);
@@ -268,7 +281,7 @@ static bool recall_tokens(as_authorizing *of, as_user_groups *user, as_cache_key
     }
     sids = apr_pcalloc(of->pool, (size_t)kept.count * sizeof(*sids));
     for (i = 0; i < kept.count; i++) {
-        if (!kept.texts[i] || !as_sid_parse(kept.texts[i], &sids[i])) {
+        if (!as_sid_parse(kept.texts[i], &sids[i])) {
             return false;
         }
     }

@@ -129,9 +129,14 @@ static int count_of(const char *const *texts)
 /* The user's name as the directory writes it, where it is the one that was sent. */
 static const char *name_of(const as_entry *entry)
 {
-    const char *written = entry->values ? entry->values[0] : NULL;
+    as_values value;
 
-    return written && apr_cstr_casecmp(written, entry->user) == 0 ? written : entry->user;
+    for (value = entry->values ? entry->values[0] : NULL; value && *value; value++) {
+        if (apr_cstr_casecmp(*value, entry->user) == 0) {
+            return *value;
+        }
+    }
+    return entry->user;
 }
 
 const char *as_member_value(const as_authorizing *of)

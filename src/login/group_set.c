@@ -88,7 +88,7 @@ static bool recall(const as_authorizing *of, as_group_set *set)
         return false;
     }
     for (i = 0; i < kept.count; i++) {
-        const char *text = kept.texts[i], *space = text && i >= SET_GROUPS ? strchr(text, ' ') : text;
+        const char *text = kept.texts[i], *space = i >= SET_GROUPS ? strchr(text, ' ') : text;
 
         if (!space || (i >= SET_GROUPS && !add(set, space + 1, (int)apr_atoi64(text), of->pool))) {
             return false;

@@ -30,6 +30,16 @@ static bool is_user_named(const as_authorizing *of)
     return false;
 }
 
+static bool has_value(as_values values, const char *wanted)
+{
+    for (; values && *values; values++) {
+        if (!strcmp(*values, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_login_value(const as_authorizing *of, const char *pair)
 {
     const as_entry *entry = of->asked->entry;
@@ -40,8 +50,8 @@ static bool has_login_value(const as_authorizing *of, const char *pair)
     for (i = 0; entry->values && pair[length] && i < settings->attribute_count; i++) {
         const char *attribute = settings->attributes[i];
 
-        if (strlen(attribute) == length && !apr_cstr_casecmpn(attribute, pair, length) && entry->values[i] &&
-            !strcmp(entry->values[i], pair + length + 1)) {
+        if (strlen(attribute) == length && !apr_cstr_casecmpn(attribute, pair, length) &&
+            has_value(entry->values[i], pair + length + 1)) {
             return true;
         }
     }
