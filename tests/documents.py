@@ -18,8 +18,14 @@ def wanted(source):
         found[str(path.relative_to(source))] = (text, reference(text, directives))
     path = source / "docs/mod_authstatus.7"
     text = path.read_text(encoding="utf-8")
-    found["docs/mod_authstatus.7"] = (text, between(text, "directives", manual_page(directives), '.\\" '))
+    made = between(text, "directives", manual_page(directives), '.\\" ')
+    found["docs/mod_authstatus.7"] = (text, between(made, "outcomes", class_list(source), '.\\" '))
     add_missing(found, directives)
+    has, text = found["README"]
+    found["README"] = (has, outcome_rows(text, source))
+    path = source / "docs/examples/login-failed.shtml"
+    text = path.read_text(encoding="utf-8")
+    found["docs/examples/login-failed.shtml"] = (text, example_page(text, source))
     name = "docs/log-tags.md"
     has, text = found[name]
     found[name] = (has, between(between(text, "used", tag_rows(table.tags(source)[0]), "<!-- ", " -->"), "retired",
@@ -77,6 +83,47 @@ def add_missing(found, directives):
                     at = text.index("\n\n", start.end()) + 2
                     found[name] = (has, text[:at] + "\n".join(lines) + text[at:])
         before = one.name
+
+
+# ---- outcomes ----
+
+
+def outcome_rows(text, source):
+    """README's table: from its headline to the first two empty lines behind it."""
+    head = "    outcome                  status  when\n"
+    before, found, rest = text.partition(head)
+    if not found:
+        raise LookupError(f"README has no line {head.strip()!r}")
+    lines = []
+    for group in table.classes(source):
+        outcomes = [one for one in table.outcomes(source) if one.of == group.id]
+        status = group.status or "-"
+        lines.append("")
+        if group.status and [one.name for one in outcomes] != [group.name]:
+            lines.append(f"    {group.name:23}  {status:<6}  {'; '.join(filter(None, ('class', group.note)))}")
+        lines += [f"    {one.name:23}  {status:<6}  {one.when}".rstrip() for one in outcomes]
+    return before + head + "\n".join(lines) + rest[rest.index("\n\n\n") :]
+
+
+def class_list(source):
+    """The manual page's list of classes."""
+    lines = ['.Bl -column "unauthenticated" "401 with a challenge" -offset indent']
+    for group in table.classes(source):
+        status = {0: "-", 401: "401 with a challenge", 429: "429 with Retry-After", 503: "503 with Retry-After"}
+        names = ", ".join(one.name for one in table.outcomes(source) if one.of == group.id)
+        lines += textwrap.wrap(f".It {group.name} Ta {status.get(group.status, group.status)} Ta {names}", 115,
+                               break_on_hyphens=False)
+    return [*lines, ".El"]
+
+
+def example_page(text, source):
+    """The page names each outcome of the class refused: those that have no branch of their own are in one."""
+    marked = re.compile(r"(<!--#elif expr=\"v\('outcome'\) in \{ )([^}]*)( \}\" -->\n<h1>This account cannot be used</h1>)")
+    if not marked.search(text):
+        raise LookupError("login-failed.shtml has no branch for accounts that cannot be used")
+    named = set(re.findall(r"'([a-z]+(?:-[a-z]+)+)'", marked.sub("", text)))
+    refused = [one.name for one in table.outcomes(source) if one.of == "REFUSED" and one.name not in named]
+    return marked.sub(lambda match: match[1] + ", ".join(f"'{name}'" for name in refused) + match[3], text)
 
 
 # ---- the register of log tags ----

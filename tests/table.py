@@ -16,8 +16,8 @@ CONTEXTS = {
     "HOSTS": "server config, virtual host",
     "OVERRIDE": "directory, .htaccess",
 }
-Outcome = namedtuple("Outcome", "id name of tag level sentence")
-Class = namedtuple("Class", "id name status")
+Outcome = namedtuple("Outcome", "id name of tag level sentence when")
+Class = namedtuple("Class", "id name status note")
 Tag = namedtuple("Tag", "tag level line")
 Directive = namedtuple("Directive", "name arguments where explain syntax default example help")
 
@@ -64,7 +64,7 @@ def directives(source):
 
 
 def classes(source):
-    return [Class(identifier, name, int(status)) for identifier, name, status in rows(Path(source) / OUTCOMES, "AS_CLASS")]
+    return [Class(identifier, name, int(status), note) for identifier, name, status, note in rows(Path(source) / OUTCOMES, "AS_CLASS")]
 
 
 def outcomes(source):

@@ -213,8 +213,10 @@ typedef enum as_counter {
 /* Octets of shared memory that the counters need, and with them what tells other processes of a new password. All zero
  * is their beginning; aligned as malloc aligns. */
 size_t as_counters_size(void);
-/* To be raised when what lies there changes, the order of outcomes and counters too. */
+/* To be raised when the members of what lies there change; tests/unit/test_layouts says so. */
 #define AS_COUNTERS_LAYOUT 1
+/* Another number for each AS_COUNTERS_LAYOUT, and for each order of outcomes and counters. */
+uint32_t as_counters_layout(void);
 /* Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count nothing. */
 void as_counters_outcome(as_counters *counters, as_outcome outcome);
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by);

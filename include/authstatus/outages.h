@@ -25,8 +25,10 @@ typedef struct as_outages as_outages;
 
 /* Octets that they need. All zero is their beginning; aligned as malloc aligns. */
 size_t as_outages_size(void);
-/* To be raised when what lies there changes, the order of outcomes too. */
+/* To be raised when the members of what lies there change; tests/unit/test_layouts says so. */
 #define AS_OUTAGES_LAYOUT 1
+/* Another number for each AS_OUTAGES_LAYOUT, and for each order of outcomes. */
+uint32_t as_outages_layout(void);
 int64_t as_outages_clock(void);
 
 typedef struct as_outage_news {

@@ -7,17 +7,18 @@
 #define AUTHSTATUS_OUTCOME_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "authstatus/reply.h"
 
 typedef enum as_class {
-#define AS_CLASS(id, name, status) AS_CLASS_##id,
+#define AS_CLASS(id, name, status, note) AS_CLASS_##id,
 #include "authstatus/outcome.def"
     AS_CLASS_COUNT
 } as_class;
 
 typedef enum as_outcome {
-#define AS_OUTCOME(id, name, class_id, tag, level, sentence) AS_OUTCOME_##id,
+#define AS_OUTCOME(id, name, class_id, tag, level, sentence, when) AS_OUTCOME_##id,
 #include "authstatus/outcome.def"
     AS_OUTCOME_COUNT
 } as_outcome;
@@ -41,6 +42,10 @@ typedef struct as_class_info {
  * An argument that is none yields unknown-result, misconfigured: never a grant. */
 const as_outcome_info *as_outcome_describe(as_outcome outcome);
 const as_class_info *as_class_describe(as_class class_id);
+
+/* Another number for each list of outcomes, and for each order of it: for what has an outcome's number and may be read
+ * by another version. */
+uint32_t as_outcome_order(void);
 
 /* Finds an outcome or a class by its name, in any case. False where there is none. */
 bool as_outcome_by_name(const char *name, as_outcome *outcome);

@@ -5,6 +5,8 @@
  */
 #include "cache_private.h"
 
+#include "core/text.h"
+
 #define GENERATIONS 4096
 
 /* Half minutes that are counted apart: ten make five minutes, the others are room for a process that is behind. */
@@ -29,6 +31,16 @@ struct as_counters {
 size_t as_counters_size(void)
 {
     return sizeof(as_counters);
+}
+
+uint32_t as_counters_layout(void)
+{
+    uint32_t order = as_outcome_order();
+
+#define AS_COUNTER(name, help) order = as_text_hash(order, #name);
+    AS_COUNTER_LIST(AS_COUNTER)
+#undef AS_COUNTER
+    return order + AS_COUNTERS_LAYOUT;
 }
 
 /* The first to come in a new half minute empties the place of one that is long over. */

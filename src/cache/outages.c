@@ -29,6 +29,11 @@ size_t as_outages_size(void)
     return sizeof(as_outages);
 }
 
+uint32_t as_outages_layout(void)
+{
+    return as_outcome_order() + AS_OUTAGES_LAYOUT;
+}
+
 int64_t as_outages_clock(void)
 {
     return as_clock_mono();

@@ -13,13 +13,13 @@
 #include "text.h"
 
 static const as_outcome_info outcomes[] = {
-#define AS_OUTCOME(id, name, class_id, tag, level, sentence)                                                           \
+#define AS_OUTCOME(id, name, class_id, tag, level, sentence, when)                                                     \
     {name, AS_CLASS_##class_id, "AS" #tag, AS_LEVEL_##level, sentence},
 #include "authstatus/outcome.def"
 };
 
 static const as_class_info classes[] = {
-#define AS_CLASS(id, name, status) {name, status},
+#define AS_CLASS(id, name, status, note) {name, status},
 #include "authstatus/outcome.def"
 };
 
@@ -31,6 +31,16 @@ const as_outcome_info *as_outcome_describe(as_outcome outcome)
 const as_class_info *as_class_describe(as_class class_id)
 {
     return &classes[(unsigned)class_id < AS_CLASS_COUNT ? class_id : AS_CLASS_MISCONFIGURED];
+}
+
+uint32_t as_outcome_order(void)
+{
+    uint32_t hash = AS_TEXT_HASH;
+
+    for (unsigned i = 0; i < AS_OUTCOME_COUNT; i++) {
+        hash = as_text_hash(hash, outcomes[i].name);
+    }
+    return hash;
 }
 
 bool as_outcome_by_name(const char *name, as_outcome *outcome)

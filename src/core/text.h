@@ -6,6 +6,7 @@
 #define AUTHSTATUS_CORE_TEXT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 static inline bool as_text_is_digit(char c)
 {
@@ -36,6 +37,17 @@ static inline int as_text_hex(char c)
         return c - '0';
     }
     return (lower >= 'a' && lower <= 'f') ? lower - 'a' + 10 : -1;
+}
+
+#define AS_TEXT_HASH UINT32_C(0x811c9dc5) /* of no text */
+
+/* Adds a text, with its end, to a hash (FNV-1a) that is no secret: of the names in a list, say, and of their order. */
+static inline uint32_t as_text_hash(uint32_t hash, const char *text)
+{
+    do {
+        hash = (hash ^ (unsigned char)*text) * UINT32_C(0x01000193);
+    } while (*text++ != '\0');
+    return hash;
 }
 
 /* True for two strings that are equal but for the case of their letters. */

@@ -292,6 +292,24 @@ def _(source, build):
     substitute(source / "include/authstatus/outcome.def", r"(?s)\A.*", "")
 
 
+@breaks("tables", r"\+    sleepy                   403")
+def _(source, build):
+    substitute(
+        source / "include/authstatus/outcome.def",
+        r"^AS_OUTCOME\(NOT_AUTHORIZED,",
+        r'AS_OUTCOME(SLEEPY, "sleepy", REFUSED, 0099, warn, "Yawn.", "yawns")\n\g<0>',
+    )
+
+
+@breaks("tables", r"\+<!--#elif .*'account-restricted', 'sleepy' }")
+def _(source, build):
+    substitute(
+        source / "include/authstatus/outcome.def",
+        r"^AS_OUTCOME\(NOT_AUTHORIZED,",
+        r'AS_OUTCOME(SLEEPY, "sleepy", REFUSED, 0099, warn, "Yawn.", "yawns")\n\g<0>',
+    )
+
+
 @breaks("tables", r"\+\| AS0099 \| error \| a new line of \.\.\. \|")
 def _(source, build):
     append(source / "include/authstatus/tag.def", 'AS_TAG(0099, ERR, "a new line of %s")\n')

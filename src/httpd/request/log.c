@@ -90,7 +90,7 @@ apr_status_t as_log_post_config(server_rec *s)
     void *kept;
     bool is_new;
     apr_status_t status =
-        as_persistent_memory(s, "mod_authstatus-outages", AS_OUTAGES_LAYOUT, as_outages_size(), &kept, &is_new);
+        as_persistent_memory(s, "mod_authstatus-outages", as_outages_layout(), as_outages_size(), &kept, &is_new);
 
     if (status == APR_SUCCESS) {
         outages = kept;

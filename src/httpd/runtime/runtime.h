@@ -14,9 +14,9 @@
  * what a cleanup would free. */
 apr_pool_t *as_pool_for_life(apr_pool_t *pool);
 /* Shared memory of all processes, which persists over restarts until the server is stopped. Found by `name`, this
- * module's version, `layout` and size: what another version or layout has written is not found. `layout` is to be
- * raised with every change of what is in it, of the order of an enum too. Zeros when it is new. */
-apr_status_t as_persistent_memory(server_rec *s, const char *name, int layout, apr_size_t size, void **into,
+ * module's version, `layout` and size: what another version or layout has written is not found. `layout` is
+ * another number for each meaning of what is in it, of the order of an enum too. Zeros when it is new. */
+apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
                                   bool *is_new);
 /* False: no memory; every login would be an error for as long as the child lives. */
 bool as_process_child_init(apr_pool_t *pool, server_rec *s);

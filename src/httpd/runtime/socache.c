@@ -218,7 +218,7 @@ static apr_status_t open_counters(server_rec *s)
     void *kept;
     bool is_new;
     apr_status_t status =
-        as_persistent_memory(s, "mod_authstatus-counters", AS_COUNTERS_LAYOUT, as_counters_size(), &kept, &is_new);
+        as_persistent_memory(s, "mod_authstatus-counters", as_counters_layout(), as_counters_size(), &kept, &is_new);
 
     if (status == APR_SUCCESS) {
         if (is_new) {
