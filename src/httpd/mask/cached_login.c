@@ -106,7 +106,6 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
 {
     const as_mask *mask = context->mask;
     const as_cached_login *login = mask && mask->way == AS_PASS_MISSING ? mask->login : NULL;
-    const as_context now = *context;
 
     if (!login || !login->made || !same(login->type, ap_auth_type(r)) || !same(login->name, ap_auth_name(r)) ||
         !as_place_same_login(login->request, r)) {
@@ -117,10 +116,7 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
 #undef AS_TABLE
     r->user = login->user;
     r->ap_auth_type = login->ap_auth_type;
-    *context = login->context;
-    context->running = now.running;
-    context->masked = now.masked;
-    context->ldap_denied = now.ldap_denied;
+    as_context_reuse_login(context, &login->context);
     *status = login->status;
     return true;
 }

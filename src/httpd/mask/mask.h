@@ -121,16 +121,8 @@ typedef enum as_pass_kind {
 } as_pass_kind;
 
 struct as_mask {
-    as_pass_kind way;
-    bool walked;            /* the configuration of its place has been found */
-    bool handling;          /* its handler has been asked */
-    bool hidden_subrequest; /* a subrequest of it was refused by a masked verdict */
-    int swallowed;          /* the status of a handler's own refusal that the filter has kept from the client, or 0 */
-    as_cached_login *login; /* what the authentication on its own way came to, or NULL */
-    const as_decoy *as;     /* on the way of a missing resource: which */
-    const struct ap_logconf *log; /* put aside while lines of it would be about a resource that nobody asked for */
-    char *filename, *path_info;   /* of the missing resource */
-    apr_finfo_t finfo;
+#define AS_MASK_MEMBER(type, name, second_pass) type name;
+#include "../request/state.def"
 };
 
 /* ---- hides.c ---- */

@@ -26,14 +26,16 @@ static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
 
 /* ---- a walk ---- */
 
-static void start_over(as_context *context)
+/* Resets what is known of the masked request, before each walk. */
+static void begin_again(as_mask *mask)
 {
-    const as_context fresh = {.transaction = context->transaction, .mask = context->mask};
+    as_mask fresh = {.login = NULL};
 
-    *context = fresh;
-    context->mask->walked = context->mask->handling = context->mask->hidden_subrequest = false;
-    context->mask->swallowed = 0;
-    context->mask->filename = NULL;
+#define AGAIN_KEEP(name) fresh.name = mask->name;
+#define AGAIN_FRESH(name)
+#define AS_MASK_MEMBER(type, name, second_pass) AGAIN_##second_pass(name)
+#include "../request/state.def"
+    *mask = fresh;
 }
 
 /* The URL is again as the client sent it, and so is what modules have made of it (SCRIPT_URL). */
@@ -67,17 +69,6 @@ typedef struct walks {
     int left;
 } walks;
 
-/* What is decided of the resource that was asked for is the truth, for the log; the decoy's request begins without. */
-static void forget_decision(as_transaction *transaction, const walks *all)
-{
-    transaction->decided = all->before.decided;
-    transaction->finding = all->before.finding;
-    transaction->verdict = all->before.verdict;
-    transaction->help = all->before.help;
-    transaction->challenges = all->before.challenges;
-    transaction->truth = all->truth;
-}
-
 /* Walks as the decoy with that index. `answers`: the answer may come of it, so that the body may be read. Returns what
  * ap_process_request_internal does. */
 static int walk(request_rec *r, as_context *context, walks *all, int index, bool answers)
@@ -88,8 +79,9 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, bool
     if (as_snapshot_begin(r, all->arrived, answers) != APR_SUCCESS) {
         return HTTP_NOT_FOUND;
     }
-    start_over(context);
-    forget_decision(context->transaction, all);
+    begin_again(mask);
+    as_context_begin_again(context);
+    as_transaction_begin_again(context->transaction, &all->before, all->truth);
     mask->way = AS_PASS_MISSING;
     mask->as = as_decoy_make(r, all->decoys, index);
     mask->log = r->log;

@@ -17,39 +17,27 @@ typedef enum as_phase { AS_PHASE_ACCESS = 1, AS_PHASE_AUTHN = 2, AS_PHASE_AUTHZ 
 /* What the requests of one transaction share: the client's request, its internal redirects and its subrequests. */
 typedef struct as_transaction as_transaction;
 struct as_transaction {
-    apr_pool_t *pool;   /* of the client's request: outlives redirects and subrequests */
-    as_login_memo memo; /* what its logins have found */
-    bool decided;       /* `finding`, `verdict` and `server` hold; a denial stays, a grant may still become one */
-    as_finding finding;
-    as_verdict verdict;
-    const char *help;                     /* AuthStatusHelp's URL for what is shown, or NULL */
-    const apr_array_header_t *challenges; /* that were sent with it, or NULL */
-    const as_transaction
-        *truth; /* of a masked answer: what was decided, while the rest is as a missing resource has it */
+#define AS_TRANSACTION_MEMBER(type, name, second_pass) type name;
+#include "state.def"
 };
 
 /* How a request is being masked. */
 typedef struct as_mask as_mask;
 
-/* One request of an transaction. */
+/* One request of a transaction. */
 typedef struct as_context {
-    as_transaction *transaction;
-    unsigned running; /* as_phase bits */
-    bool found;       /* `finding` is what the provider found for this request's credentials */
-    as_finding finding;
-    const as_answer *answer; /* that it was found in, or NULL */
-    const char *reason;      /* more for the log, or NULL */
-    bool final;              /* the finding is a refusal that no other module may turn into a grant */
-    const char *login;       /* the user name as it was sent, where r->user was replaced; else NULL */
-    bool ldap_denied;        /* a Require ldap-* did not grant */
-    bool access_ahead;       /* httpd's access phase comes next */
-    bool access_done;        /* it came to our hook, which ran the others */
-    bool needs_login;        /* all of them declined, and httpd does not know it yet */
-    int access_depth;        /* runs of httpd's access_checker hooks that have begun, and not ended */
-    as_proof proof;          /* of the credentials that a provider was asked about, where All masks; else nobody's */
-    bool masked;             /* the verdict on it is to be answered as a missing resource */
-    as_mask *mask;           /* NULL where nothing is masked */
+#define AS_CONTEXT_MEMBER(type, name, second_pass, reused_login) type name;
+#include "state.def"
 } as_context;
+
+/* Resets a transaction for a second pass. `arrival`: the transaction when the request arrived; `truth`: what was
+ * decided of the resource that was asked for. */
+void as_transaction_begin_again(as_transaction *transaction, const as_transaction *arrival,
+                                const as_transaction *truth);
+/* Resets the context of a request for a second pass. */
+void as_context_begin_again(as_context *context);
+/* Takes over the login of an earlier pass. `login`: the context when that login ended. */
+void as_context_reuse_login(as_context *context, const as_context *login);
 
 /* The context of a request; made when first asked for. Never NULL. */
 as_context *as_context_of(request_rec *r);
@@ -57,7 +45,7 @@ as_context *as_context_of(request_rec *r);
 as_context *as_context_peek(const request_rec *r);
 /* The transaction of a request, whichever of its requests made it; NULL where none did. */
 as_transaction *as_transaction_peek(const request_rec *r);
-/* httpd sends the first error of an transaction, whatever becomes of its ErrorDocument. */
+/* httpd sends the first error of a transaction, whatever becomes of its ErrorDocument. */
 bool as_transaction_is_refused(const as_transaction *transaction);
 
 /* The value of Authorization, or of Proxy-Authorization for a forward proxy; NULL: not sent. */

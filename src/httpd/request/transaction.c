@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of a request, and of the exchange that it is part of.
+ * What is known of a request, and of the transaction that it is part of; and all resets of it.
  */
 #include "request.h"
 
@@ -57,6 +57,35 @@ as_transaction *as_transaction_peek(const request_rec *r)
     const as_context *context = as_context_peek(client_request(r));
 
     return context ? context->transaction : NULL;
+}
+
+void as_transaction_begin_again(as_transaction *transaction, const as_transaction *arrival, const as_transaction *truth)
+{
+#define AGAIN_KEEP(name)
+#define AGAIN_ARRIVAL(name) transaction->name = arrival->name;
+#define AGAIN_TRUTH(name) transaction->name = truth;
+#define AS_TRANSACTION_MEMBER(type, name, second_pass) AGAIN_##second_pass(name)
+#include "state.def"
+}
+
+void as_context_begin_again(as_context *context)
+{
+    as_context fresh = {.transaction = NULL};
+
+#undef AGAIN_KEEP
+#define AGAIN_KEEP(name) fresh.name = context->name;
+#define AGAIN_FRESH(name)
+#define AS_CONTEXT_MEMBER(type, name, second_pass, reused_login) AGAIN_##second_pass(name)
+#include "state.def"
+    *context = fresh;
+}
+
+void as_context_reuse_login(as_context *context, const as_context *login)
+{
+#define REUSE_PASS(name)
+#define REUSE_LOGIN(name) context->name = login->name;
+#define AS_CONTEXT_MEMBER(type, name, second_pass, reused_login) REUSE_##reused_login(name)
+#include "state.def"
 }
 
 bool as_transaction_is_refused(const as_transaction *transaction)
