@@ -147,8 +147,8 @@ bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *re
     facts->is_ad = false;
     facts->contexts = none;
     if (!look_at(query, &search, &found, reply)) {
-        /* A rootDSE that nobody may read tells nothing. */
-        return has_answer(reply) && !as_reply_is_outage(reply);
+        /* A rootDSE that this account may not read tells nothing. */
+        return has_answer(reply) && (reply->code == LDAP_INSUFFICIENT_ACCESS || reply->code == LDAP_INAPPROPRIATE_AUTH);
     }
     if (found) {
         facts->is_ad = has_value(&found->attributes[0], OID_ACTIVE_DIRECTORY);

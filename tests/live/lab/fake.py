@@ -7,6 +7,9 @@ A script is a dict from step to action, or to a list of actions used up one by o
     starttls       the StartTLS request
     service-bind   a bind as cn=service,dc=fake, or anonymous
     search         a search
+    compare        a compare
+    rootdse, entry, level
+                   where there are `entries`: a search of the rootDSE, of one of them, of groups that have a member
     user-bind      any other bind
 A step without an action answers as a good directory does. One that searches without having bound as the service
 account finds nobody, as with a directory that hides its people from strangers.
@@ -156,6 +159,21 @@ def _control(content):
     return oid.decode(), any(tag == 0x01 and value != b"\0" for tag, value in rest)
 
 
+def entries_match(wanted, attributes):
+    """Does an entry match a filter? in-chain is a matter of the attribute "inChain"."""
+    tag, content = wanted
+    lower = {name.lower(): [value if isinstance(value, bytes) else value.encode() for value in values]
+             for name, values in attributes.items()}
+    if tag in (0xA0, 0xA1):
+        return (all if tag == 0xA0 else any)(entries_match(inner, attributes) for inner in ber.read_all(content))
+    if tag == 0x87:
+        return content.decode().lower() in lower
+    if tag == 0xA9:
+        return dict(ber.read_all(content))[0x83] in lower.get("inchain", [])
+    (_, name), (_, value) = ber.read_all(content)
+    return value.lower() in [one.lower() for one in lower.get(name.decode().lower(), [])]
+
+
 class _Connection:
     def __init__(self, fake, number, sock):
         self.fake = fake
@@ -238,6 +256,8 @@ class _Connection:
             self.bind(message_id, operation)
         elif tag == ber.SEARCH:
             self.search(message_id, operation)
+        elif tag == ber.COMPARE:
+            self.compare(message_id, operation)
         elif tag == ber.EXTENDED:
             self.extended(message_id, operation)
         elif tag != ber.ABANDON:
@@ -258,6 +278,8 @@ class _Connection:
     def search(self, message_id, operation):
         (_, base), (_, scope), _, _, _, _, (kind, content), _ = ber.read_all(operation)
         base = base.decode()
+        if self.fake.entries is not None and self.search_entries(message_id, base, ber.number(scope), (kind, content)):
+            return
         if ber.number(scope) == 0:
             values = []
         else:
@@ -268,8 +290,34 @@ class _Connection:
                 found = [base] if ber.number(scope) == 0 else \
                     [dn for dn in self.fake.people if dn.split(",")[0].removeprefix("uid=") in values]
                 for dn in found:
-                    self.send(ber.message(message_id, ber.entry(dn, {"uid": [dn.split(",")[0].removeprefix("uid=")]})))
+                    self.send(ber.message(message_id, ber.entry(dn, {"uid": [dn.split(",")[0].removeprefix("uid=")],
+                                                                     **(self.fake.entries or {}).get(dn, {})})))
             answer(0)(self, message_id, ber.DONE)
+
+    def search_entries(self, message_id, base, scope, wanted):
+        """False: it is the search for somebody who logs in."""
+        values = [value.decode("utf-8", "replace") for _, value in ber.equalities(ber.tlv(*wanted))]
+        if scope == 2 and not any(name == "objectclass" for name, _ in ber.equalities(ber.tlv(*wanted))):
+            return False
+        step = "level" if scope == 2 else "entry" if base else "rootdse"
+        if self.fake.act(step, self, message_id, ber.DONE, (base, *values)):
+            there = {base: self.fake.entries[base]} if scope == 0 and base in self.fake.entries else \
+                self.fake.entries if scope == 2 else None
+            for dn, attributes in (there or {}).items():
+                if self.bound and entries_match(wanted, attributes):
+                    self.send(ber.message(message_id, ber.entry(dn, attributes)))
+            answer(32 if there is None else 0)(self, message_id, ber.DONE)
+        return True
+
+    def compare(self, message_id, operation):
+        (_, dn), (_, assertion) = ber.read_all(operation)
+        (_, attribute), (_, value) = ber.read_all(assertion)
+        dn, attribute, value = dn.decode(), attribute.decode(), value.decode("utf-8", "replace")
+        if self.fake.act("compare", self, message_id, ber.COMPARE_RESPONSE, (dn, attribute, value)):
+            attributes = (self.fake.entries or {}).get(dn)
+            code = 32 if attributes is None else 16 if attribute not in attributes else \
+                6 if value in attributes[attribute] else 5
+            answer(code)(self, message_id, ber.COMPARE_RESPONSE)
 
     def extended(self, message_id, operation):
         (_, oid), *_ = ber.read_all(operation)
@@ -281,11 +329,13 @@ class _Connection:
 
 
 class Fake:
-    def __init__(self, script=None, certificate=None, ldaps=False, people=None, authority=None):
-        """authority: asks each client for a certificate of that one."""
+    def __init__(self, script=None, certificate=None, ldaps=False, people=None, authority=None, entries=None):
+        """authority: asks each client for a certificate of that one. entries: the rootDSE (""), and groups, each with
+        its attributes."""
         self.script = {step: list(actions) if isinstance(actions, (list, tuple)) else [actions]
                        for step, actions in (script or {}).items()}
         self.people = people or {"uid=ann,dc=fake": PASSWORD}
+        self.entries = entries
         self.ldaps = ldaps
         self.context = None
         if certificate:

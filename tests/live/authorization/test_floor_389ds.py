@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ldap-group on 389 Directory Server, by members and by memberOf, asked of the floor of logins."""
+import ldap
+import pytest
+from ldap import modlist
+
+from asking import asking, cost
+from lab.dirsrv import BASE, SERVICE, SERVICE_PASSWORD, Dirsrv
+
+RIGHT = "Pw!right"
+PLUGIN = "cn=MemberOf Plugin,cn=plugins,cn=config"
+
+
+def person(name):
+    return f"dn: uid={name},{BASE}\nobjectClass: inetOrgPerson\nobjectClass: inetUser\nuid: {name}\ncn: {name}\n" \
+           f"sn: Person\nuserPassword: {RIGHT}\n\n"
+
+
+def g(name):
+    return f"cn={name},{BASE}"
+
+
+def user(name):
+    return f"uid={name},{BASE}"
+
+
+def fill(dirsrv):
+    """Over LDAP: the plugin that writes memberOf sees it."""
+    connection = dirsrv.client()
+
+    def group(name, *members):
+        values = {"objectClass": [b"groupOfNames"], "member": [member.encode() for member in members]}
+        connection.add_s(g(name), modlist.addModlist({key: value for key, value in values.items() if value}))
+
+    group("flat", user("ann"))
+    group("empty")
+    for depth in (3, 10):
+        for level in range(depth, -1, -1):
+            group(f"nest{depth}-{level}", user("ann") if level == depth else g(f"nest{depth}-{level + 1}"))
+    group("round-a", user("loop"))
+    group("round-b", g("round-a"))
+    connection.modify_s(g("round-a"), [(ldap.MOD_ADD, "member", [g("round-b").encode()])])
+    connection.unbind_s()
+
+
+@pytest.fixture(scope="module")
+def dirsrv(rooms):
+    dirsrv = Dirsrv(rooms.new("389ds-floor"), "".join(map(person, ("ann", "bob", "loop"))),
+                    changes={PLUGIN: {"nsslapd-pluginenabled": "on", "memberOfAutoAddOC": "inetUser"}})
+    try:
+        dirsrv.start()
+        fill(dirsrv)
+        yield dirsrv
+    finally:
+        dirsrv.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(dirsrv):
+    with asking() as ask:
+        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+        yield ask
+
+
+@pytest.fixture
+def ask(shared):
+    shared.groups()
+    shared.forget()
+    return shared
+
+
+def warm(ask, name, *groups):
+    ask.login("bob", RIGHT)
+    for one in groups:
+        ask.ask("group", one)
+    ask.forget()
+    ask.login(name, RIGHT)
+
+
+@pytest.mark.parametrize("who, name, answer, operations", [
+    ("ann", "flat", "yes", "2C"), ("bob", "flat", "no", "2C 1S"), ("ann", "nest3-0", "yes", "2C 4S"),
+    ("ann", "nest10-0", "yes", "2C 11S"), ("loop", "round-b", "yes", "2C 2S"), ("bob", "round-b", "no", "2C 1S"),
+    ("ann", "empty", "no", "2C")])
+def test_auto(ask, who, name, answer, operations):
+    """27"""
+    warm(ask, who, g(name))
+    if name == "empty":
+        ask.ask("group", g(name))
+        ask.forget()
+        ask.again()
+    said = ask.ask("group", g(name))
+    assert (said.answer, cost(said).replace(" 2S" if name == "empty" else "?", "")) == (answer, operations), said
+    ask.again()
+    assert cost(ask.ask("group", g(name))) == ""
+
+
+@pytest.mark.parametrize("who, name, answer", [
+    ("ann", "flat", "yes"), ("ann", "nest10-0", "yes"), ("ann", "nest3-2", "yes"), ("bob", "nest10-0", "no"),
+    ("loop", "round-b", "yes"), ("loop", "round-a", "yes"), ("ann", "round-a", "no")])
+def test_member_of(ask, who, name, answer):
+    """28"""
+    ask.groups(mode="MemberOf")
+    warm(ask, who, g(name))
+    said = ask.ask("group", g(name))
+    assert (said.answer, cost(said)) == (answer, ""), said
+
+
+def test_missing(ask):
+    ask.login("ann", RIGHT)
+    assert ask.ask("group", g("gone")).missing
+
+
+def test_rights(dirsrv):
+    """An account that may not compare: never a no."""
+    with asking() as ask:
+        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+        ask.groups()
+        ask.login("ann", RIGHT)
+        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid")
+        said = ask.ask("group", g("flat"))
+        assert said.answer == "unknown" or said.unsafe, said

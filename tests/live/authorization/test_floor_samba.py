@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ldap-group on Active Directory, as Samba plays it, asked of the floor of logins."""
+import ldap
+import pytest
+from ldap import modlist
+
+from asking import asking, cost
+from lab.samba import BASE, REALM, SERVICE, SERVICE_PASSWORD, Account, Samba
+
+RIGHT = "Pw!right"
+SECURITY, DISTRIBUTION = "-2147483646", "2"
+MEMBERS = 2000
+
+
+def user(name):
+    return f"CN={name},OU=people,{BASE}"
+
+
+def g(name):
+    return f"CN={name},OU=groups,{BASE}"
+
+
+class Groups:
+    """Groups, made over LDAP by the administrator."""
+
+    def __init__(self, samba):
+        self.connection = ldap.initialize(f"ldap://{samba.address}")
+        self.connection.set_option(ldap.OPT_REFERRALS, 0)
+        self.connection.simple_bind_s(f"Administrator@{REALM}", "Pw!administrator-1")
+        self.add(f"OU=groups,{BASE}", objectClass="organizationalUnit")
+
+    def add(self, dn, **attributes):
+        values = {name: [value.encode()] if isinstance(value, str) else [one.encode() for one in value]
+                  for name, value in attributes.items()}
+        self.connection.add_s(dn, modlist.addModlist(values))
+
+    def group(self, name, *members, kind=SECURITY):
+        more = {"member": list(members)} if members else {}
+        self.add(g(name), objectClass="group", sAMAccountName=name, groupType=kind, **more)
+
+    def rid(self, name):
+        (_, found), *_ = self.connection.search_s(g(name), ldap.SCOPE_BASE, attrlist=["objectSid"])
+        return int.from_bytes(found["objectSid"][0][-4:], "little")
+
+    def change(self, dn, attribute, value):
+        self.connection.modify_s(dn, [(ldap.MOD_REPLACE, attribute, [value.encode()])])
+
+
+def fill(samba):
+    groups = Groups(samba)
+    groups.group("direct", user("ann"))
+    groups.group("team", user("bob"))
+    groups.connection.modify_s(g("team"), [(ldap.MOD_REPLACE, "member", [user("bob").encode()])])
+    groups.change(user("bob"), "primaryGroupID", str(groups.rid("team")))
+    groups.group("above-team", g("team"))
+    for depth in (3, 10):
+        for level in range(depth, -1, -1):
+            groups.group(f"nest{depth}-{level}", user("ann") if level == depth else g(f"nest{depth}-{level + 1}"))
+    for number in range(50):
+        groups.group(f"sub{number}", *([user("ann")] if number == 40 else []))
+    groups.group("fifty", *(g(f"sub{number}") for number in range(50)))
+    for number in range(1, 5):
+        groups.group(f"five{number}", user("other"))
+    groups.group("five5", g("direct"))
+    groups.group("list", user("ann"), kind=DISTRIBUTION)
+    groups.group("lists", g("list"), kind=DISTRIBUTION)
+    for number in range(MEMBERS):
+        groups.add(f"CN=c{number},OU=groups,{BASE}", objectClass="contact")
+    groups.group("large", *(f"CN=c{number},OU=groups,{BASE}" for number in range(MEMBERS)), user("other"))
+    groups.group("larger", g("large"))
+    groups.connection.unbind_s()
+
+
+@pytest.fixture(scope="module")
+def samba(rooms):
+    samba = Samba(rooms.new("samba-floor"), [Account(name, "people", RIGHT) for name in ("ann", "bob", "eve", "other")])
+    try:
+        samba.start()
+        fill(samba)
+        yield samba
+    finally:
+        samba.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(samba):
+    with asking() as ask:
+        ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        yield ask
+
+
+@pytest.fixture
+def ask(shared):
+    shared.groups(classes="group")
+    shared.forget()
+    return shared
+
+
+def warm(ask, name, *groups):
+    """What is known of the server and of groups is known, and of nobody's membership anything."""
+    ask.login("eve", RIGHT)
+    for one in groups:
+        ask.ask("group", one)
+    ask.forget()
+    ask.login(name, RIGHT)
+
+
+USERS = f"CN=Domain Users,CN=Users,{BASE}"
+
+
+@pytest.mark.parametrize("row, who, name, answer, most", [
+    (29, "ann", g("direct"), "yes", 0),
+    (29, "ann", g("DIRECT").lower(), "yes", 0),
+    (30, "ann", g("nest3-0"), "yes", 1),
+    (30, "ann", g("nest10-0"), "yes", 1),
+    (30, "ann", g("fifty"), "yes", 1),
+    (33, "ann", USERS, "yes", 0),
+    (33, "bob", g("team"), "yes", 0),
+    (34, "bob", g("above-team"), "yes", 2),
+    (35, "ann", g("list"), "yes", 0),
+    (35, "ann", g("lists"), "yes", 2),
+    (36, "other", g("larger"), "yes", 1),
+    (36, "ann", g("larger"), "no", 2),
+    (36, "eve", g("larger"), "no", 2),
+    (29, "eve", g("direct"), "no", 2),
+    (35, "eve", g("lists"), "no", 2),
+])
+def test_auto(ask, row, who, name, answer, most):
+    warm(ask, who, name)
+    said = ask.ask("group", name)
+    # Compares of several attributes are one round trip.
+    assert said.answer == answer and said.searches + (said.compares > 0) <= most, (row, said)
+    assert said.binds == 0
+    ask.again()
+    said = ask.ask("group", name)
+    assert (said.answer, cost(said)) == (answer, ""), said
+
+
+@pytest.mark.parametrize("who", ["ann", "eve"])
+def test_default_classes(ask, who):
+    """31: as mod_authnz_ldap, no group of AD is one that can be nested."""
+    ask.groups()
+    warm(ask, who, g("nest3-0"))
+    said = ask.ask("group", g("nest3-0"))
+    assert said.answer == "no" and said.searches == 0 and said.compares <= 2, said
+    said = ask.ask("group", USERS)
+    assert said.answer == "yes", said
+
+
+def test_five_lines(ask):
+    """32"""
+    lines = [g(f"five{number}") for number in range(1, 6)]
+    warm(ask, "ann", *lines)
+    said = [ask.ask("group", line) for line in lines]
+    assert [one.answer for one in said] == ["no"] * 4 + ["yes"], said
+    assert sum(one.searches + one.compares for one in said) <= 2, said
+
+
+def test_other_domain(ask):
+    """37"""
+    ask.login("ann", RIGHT)
+    said = ask.ask("group", "CN=direct,OU=groups,DC=other,DC=test")
+    assert (said.answer, cost(said)) == ("no", ""), said
+
+
+def test_missing(ask):
+    ask.login("ann", RIGHT)
+    said = ask.ask("group", g("gone"))
+    assert (said.answer, said.missing, said.unsafe) == ("no", True, True), said
+
+
+def test_other_logins(ask):
+    said = ask.find("ann")
+    assert (said.answer, cost(said)) == ("yes", "1S")
+    said = ask.ask("group", g("direct"))
+    assert (said.answer, cost(said)) == ("yes", ""), said
+
+
+def test_member_of(ask):
+    ask.groups(mode="MemberOf", classes="group")
+    warm(ask, "ann", g("direct"), g("nest3-0"))
+    assert [(said.answer, cost(said)) for said in (ask.ask("group", g("direct")), ask.ask("group", g("nest3-0")))] == \
+        [("yes", ""), ("no", "")]
+
+
+def test_without_service_account(samba):
+    """An anonymous account sees nothing of AD: never a no."""
+    with asking() as ask:
+        ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        ask.groups(classes="group")
+        ask.login("ann", RIGHT)
+        ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName")
+        said = ask.ask("group", g("direct"))
+        assert said.answer == "unknown" and said.outcome == "directory-misconfigured", said
