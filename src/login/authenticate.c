@@ -173,6 +173,7 @@ static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
     query(attempt, NULL, NULL, &search);
     if (search.failure == AS_FAILURE_NONE && search.entries == 1 && search.dn && !strcmp(search.dn, entry.dn)) {
         reply->values = search.values;
+        reply->membership = search.membership;
         return true;
     }
     as_cache_remove_entry(attempt->login->cache, &attempt->key);
