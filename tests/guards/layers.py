@@ -32,6 +32,8 @@ INTERFACES = {
     "authstatus/dn.h": "core",
     "authstatus/outcome.def": "core",
     "authstatus/outcome.h": "core",
+    "authstatus/language.def": "core",
+    "authstatus/language.h": "core",
     "authstatus/ppolicy.h": "core",
     "authstatus/reply.h": "core",
     "authstatus/stringprep.h": "core",

@@ -5,8 +5,27 @@
 #ifndef AUTHSTATUS_HTTPD_ANSWER_H
 #define AUTHSTATUS_HTTPD_ANSWER_H
 
+#include "authstatus/language.h"
+
 #include "../request/request.h"
 #include "../runtime/runtime.h"
+
+/* ---- page.c: the frame of what a person sees ---- */
+
+/* Of all pages, in light and dark; contrast is that of WCAG 2.2 AA. */
+#define AS_PAGE_COLOURS                                                                                                \
+    ":root{color-scheme:light dark;--line:#d0d4d9;--dim:#5c6570;--bad:#a61b1b;--badbg:#fdecec;--good:#14532d;"         \
+    "--goodbg:#eaf6ee;--link:#0b57d0;--bg:#fff;--fg:#1b1f24}\n"                                                        \
+    "@media (prefers-color-scheme:dark){:root{--line:#3a4149;--dim:#a3adb8;--bad:#ffb4ab;--badbg:#411c1c;"             \
+    "--good:#a6e0b8;--goodbg:#15301f;--link:#a8c7fa;--bg:#15181c;--fg:#e6e9ec}}\n"
+
+/* The language that the client likes best, noted in Content-Language and Vary. */
+const as_language *as_page_language(request_rec *r);
+/* A whole page: `heading` and `status` as texts, `content` as HTML. From the request's pool. */
+const char *as_page_frame(request_rec *r, const as_language *language, const char *heading, int status,
+                          const char *content);
+/* A link that looks like a button; `primary`: the one that is meant. */
+const char *as_page_button(apr_pool_t *pool, const char *url, const char *text, bool primary);
 
 /* ---- error_body.c ---- */
 
@@ -23,6 +42,8 @@ void as_report_register_status(void);
 const char *as_json_string(apr_pool_t *pool, const char *text);
 
 /* ---- relogin.c: sign in as someone else ---- */
+
+#define AS_RELOGIN_HANDLER "authstatus-switch"
 
 int as_relogin_handler(request_rec *r);
 

@@ -114,9 +114,10 @@ static bool prefers_json(request_rec *r)
 /* ---- the two ---- */
 
 /* Names of outcomes and our sentences need no escaping in JSON or HTML; a URL does. */
-static const char *json(const request_rec *r, const as_transaction *transaction)
+static const char *json(const request_rec *r, const as_language *language, const as_transaction *transaction)
 {
-    const as_outcome_info *shown = as_outcome_describe(transaction->verdict.shown);
+    const as_outcome shown = transaction->verdict.shown;
+    const char *name = as_outcome_describe(shown)->name;
     const char *help = transaction->help
                            ? apr_pstrcat(r->pool, ",\n  \"help\": ", as_json_string(r->pool, transaction->help), NULL)
                            : "";
@@ -124,22 +125,38 @@ static const char *json(const request_rec *r, const as_transaction *transaction)
     return apr_psprintf(r->pool,
                         "{\n  \"type\": \"urn:x-authstatus:%s\",\n  \"title\": \"%s\",\n  \"status\": %d,\n"
                         "  \"outcome\": \"%s\"%s\n}\n",
-                        shown->name, shown->sentence, r->status, shown->name, help);
+                        name, language->sentence[shown], r->status, name, help);
 }
 
-static const char *html(request_rec *r, const as_transaction *transaction)
+/* What the link of AuthStatusHelp says. One that leads to the page which signs in anew says that. */
+static as_phrase help_phrase(request_rec *r, const char *url)
 {
-    const char *line = ap_get_status_line(r->status);
-    const char *help = transaction->help ? ap_escape_html(r->pool, transaction->help) : NULL;
+    request_rec *there;
+    as_phrase phrase = AS_PHRASE_HELP;
 
-    return apr_pstrcat(r->pool,
-                       "<!DOCTYPE html>\n<html lang=\"en\"><head>\n<meta charset=\"utf-8\">\n"
-                       "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                       "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
-                       line, "</title>\n</head><body>\n<h1>", line + 4, "</h1>\n<p>",
-                       as_outcome_describe(transaction->verdict.shown)->sentence, "</p>\n", help ? "<p><a href=\"" : "",
-                       help ? help : "", help ? "\">Get help with this</a></p>\n" : "", ap_psignature("<hr>\n", r),
-                       "</body></html>\n", NULL);
+    if (*url == '/') {
+        there = ap_sub_req_lookup_uri(apr_pstrmemdup(r->pool, url, strcspn(url, "?#")), r, NULL);
+        if (there->handler && !strcmp(there->handler, AS_RELOGIN_HANDLER)) {
+            phrase = AS_PHRASE_SWITCH;
+        }
+        ap_destroy_sub_req(there);
+    }
+    return phrase;
+}
+
+static const char *html(request_rec *r, const as_language *language, const as_transaction *transaction)
+{
+    const as_outcome shown = transaction->verdict.shown;
+    const as_class of = as_outcome_describe(shown)->of;
+    const char *help = transaction->help, *ways = "";
+
+    if (help) {
+        ways = apr_pstrcat(r->pool, "<p class=\"ways\">",
+                           as_page_button(r->pool, help, language->phrase[help_phrase(r, help)], true), "</p>\n", NULL);
+    }
+    return as_page_frame(r, language, language->phrase[as_phrase_title(of)], r->status,
+                         apr_pstrcat(r->pool, "<p>", language->sentence[shown], "</p>\n<p class=\"do\">",
+                                     language->phrase[as_phrase_advice(of)], "</p>\n", ways, NULL));
 }
 
 /* ---- the filter ---- */
@@ -151,6 +168,7 @@ static apr_status_t replace_body(ap_filter_t *filter, apr_bucket_brigade *brigad
     request_rec *r = filter->r;
     const as_transaction *transaction = as_transaction_peek(r);
     conn_rec *connection = r->connection;
+    const as_language *language;
     const char *text;
     apr_size_t length;
     bool as_json;
@@ -161,11 +179,12 @@ static apr_status_t replace_body(ap_filter_t *filter, apr_bucket_brigade *brigad
     }
     filter->ctx = r;
     as_json = prefers_json(r);
-    text = as_json ? json(r, transaction) : html(r, transaction);
+    apr_table_mergen(r->headers_out, "Vary", "Accept");
+    language = as_page_language(r);
+    text = as_json ? json(r, language, transaction) : html(r, language, transaction);
     length = strlen(text);
     ap_set_content_type(r, as_json ? PROBLEM_JSON : "text/html; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)length);
-    apr_table_mergen(r->headers_out, "Vary", "Accept");
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_pool_create(text, length, r->pool, connection->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(connection->bucket_alloc));
     return ap_pass_brigade(filter->next, brigade);

@@ -8,11 +8,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
-static const char style[] =
-    ":root{color-scheme:light dark;--line:#d0d4d9;--dim:#5c6570;--bad:#a61b1b;--badbg:#fdecec;--good:#14532d;"
-    "--goodbg:#eaf6ee;--link:#0b57d0;--bg:#fff;--fg:#1b1f24}\n"
-    "@media (prefers-color-scheme:dark){:root{--line:#3a4149;--dim:#a3adb8;--bad:#ffb4ab;--badbg:#411c1c;"
-    "--good:#a6e0b8;--goodbg:#15301f;--link:#a8c7fa;--bg:#15181c;--fg:#e6e9ec}}\n"
+static const char style[] = AS_PAGE_COLOURS
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem;background:var(--bg);"
     "color:var(--fg)}\n"
     "h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.25rem 0}\n"

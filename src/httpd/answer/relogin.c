@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The handler `authstatus-switch`: sign in as someone else. A browser remembers Basic credentials as long as it runs;
- * it drops them when they are refused, and then it asks. So this page refuses the first credentials that come,
- * whoever's they are, and with the second ones sends the person back to where they came from, where they are checked.
+ * it drops them when they are refused, and then it asks. So there are three steps:
+ *
+ *   /switch?to=/page        a page that says what will happen, with a way on and a way back
+ *   /switch?to=/page&now=1  refuses the first credentials that come, whoever's they are: the browser asks
+ *                           the second ones lead back to where the person came from, where they are checked
  *
  * That the first ones were refused is remembered in a cookie for two minutes. It proves nothing, and whoever forges it
  * only spares himself the question; so it is not signed. Which credentials were refused is not looked at either: a
@@ -15,9 +18,9 @@
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mod_core.h>
 
-#define HANDLER "authstatus-switch"
-#define COOKIE "authstatus-switch"
+#define COOKIE AS_RELOGIN_HANDLER
 #define COOKIE_SECONDS "120"
 
 /* ---- where to go then: a path of this site ---- */
@@ -73,23 +76,47 @@ static const char *as_location(apr_pool_t *pool, const char *target)
     return location;
 }
 
+/* The argument of that name in the query, "name=" with it, up to its end; NULL: there is none. */
+static const char *find_argument(const request_rec *r, const char *name, size_t *length)
+{
+    const size_t size = strlen(name);
+    const char *args = r->args ? r->args : "";
+
+    while (*args) {
+        *length = strcspn(args, "&");
+        if (*length >= size && !strncmp(args, name, size)) {
+            *length -= size;
+            return args + size;
+        }
+        args += *length;
+        args += *args == '&';
+    }
+    return NULL;
+}
+
 /* The value of `to` in the query, decoded; NULL: there is none. False: it cannot be decoded. */
 static bool read_to(request_rec *r, const char **target)
 {
-    const char *args = r->args ? r->args : "";
+    size_t length;
+    const char *found = find_argument(r, "to=", &length);
     char *value;
 
     *target = NULL;
-    while (*args && strncmp(args, "to=", 3)) {
-        args += strcspn(args, "&");
-        args += *args == '&';
-    }
-    if (!*args) {
+    if (!found) {
         return true;
     }
-    value = apr_pstrmemdup(r->pool, args + 3, strcspn(args + 3, "&"));
+    value = apr_pstrmemdup(r->pool, found, length);
     *target = value;
     return ap_unescape_urlencoded(value) == OK;
+}
+
+/* Has the person gone on from the page that says what will happen? */
+static bool is_confirmed(const request_rec *r)
+{
+    size_t length;
+    const char *now = find_argument(r, "now=", &length);
+
+    return now && length == 1 && *now == '1';
 }
 
 /* The path of the page that the link was on, if that is one of this site. */
@@ -157,11 +184,58 @@ static bool comes_from_elsewhere(const request_rec *r)
     return site && !ap_cstr_casecmp(site, "cross-site");
 }
 
+static int send_page(request_rec *r, int status, const char *page)
+{
+    r->status = status;
+    ap_set_content_type(r, "text/html; charset=utf-8");
+    ap_set_content_length(r, (apr_off_t)strlen(page));
+    ap_rputs(page, r);
+    return OK;
+}
+
+/* This page's own URL, for the step behind the first one. */
+static const char *confirmed_url(request_rec *r, const char *target)
+{
+    return apr_pstrcat(r->pool, ap_escape_uri(r->pool, r->uri), "?to=", ap_escape_urlencoded(r->pool, target), "&now=1",
+                       NULL);
+}
+
+static int explain(request_rec *r, const char *target)
+{
+    const as_language *language = as_page_language(r);
+    const char *content =
+        apr_pstrcat(r->pool, "<p>", language->phrase[AS_PHRASE_SWITCH_EXPLAINED], "</p>\n<p class=\"ways\">",
+                    as_page_button(r->pool, confirmed_url(r, target), language->phrase[AS_PHRASE_CONTINUE], true),
+                    as_page_button(r->pool, target, language->phrase[AS_PHRASE_BACK], false), "</p>\n", NULL);
+
+    return send_page(r, HTTP_OK, as_page_frame(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_OK, content));
+}
+
+/* What is seen where the browser's question was cancelled. An ErrorDocument of the administrator wins. */
+static int ask(request_rec *r, const char *target)
+{
+    const as_language *language;
+    const char *content;
+
+    as_challenge_set(r, true, AS_CHALLENGE_DIALOG);
+    if (ap_response_code_string(r, ap_index_of_response(HTTP_UNAUTHORIZED))) {
+        return HTTP_UNAUTHORIZED;
+    }
+    language = as_page_language(r);
+    content = apr_pstrcat(r->pool, "<p>", language->phrase[AS_PHRASE_CANCELLED], "</p>\n<p class=\"ways\">",
+                          as_page_button(r->pool, target, language->phrase[AS_PHRASE_BACK], true),
+                          as_page_button(r->pool, confirmed_url(r, target), language->phrase[AS_PHRASE_SWITCH], false),
+                          "</p>\n", NULL);
+    return send_page(r, HTTP_UNAUTHORIZED,
+                     as_page_frame(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_UNAUTHORIZED, content));
+}
+
 int as_relogin_handler(request_rec *r)
 {
+    const bool sent = apr_table_get(r->headers_in, "Authorization") != NULL;
     const char *target;
 
-    if (!r->handler || strcmp(r->handler, HANDLER)) {
+    if (!r->handler || strcmp(r->handler, AS_RELOGIN_HANDLER)) {
         return DECLINED;
     }
     ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
@@ -176,20 +250,22 @@ int as_relogin_handler(request_rec *r)
         return HTTP_BAD_REQUEST;
     }
     if (!ap_auth_name(r)) {
-        AS_LOG_REQUEST(0093, 0, r, HANDLER, r->uri);
+        AS_LOG_REQUEST(0093, 0, r, AS_RELOGIN_HANDLER, r->uri);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
-    if (apr_table_get(r->headers_in, "Authorization") && has_cookie(r)) {
+    if (!is_confirmed(r)) {
+        return explain(r, target);
+    }
+    if (sent && has_cookie(r)) {
         set_cookie(r, false);
         /* What the browser keeps of the former person's pages is not the next one's (W3C, Clear Site Data; by TLS). */
         apr_table_setn(r->err_headers_out, "Clear-Site-Data", "\"cache\"");
         apr_table_setn(r->headers_out, "Location", target);
         return HTTP_SEE_OTHER;
     }
-    if (apr_table_get(r->headers_in, "Authorization")) {
+    if (sent) {
         set_cookie(r, true);
     }
-    as_challenge_set(r, true, AS_CHALLENGE_DIALOG);
-    return HTTP_UNAUTHORIZED;
+    return ask(r, target);
 }

@@ -37,7 +37,7 @@ def test_a_wrong_password_is_asked_for_again(at, visit):
 def test_cancel_shows_the_page(at, visit):
     page = visit(("good", WRONG))
     assert page.go(at("/in/body")).status == 401 and len(page.asked) == 2
-    assert "The user name or the password is wrong." in page.text() and page.title() == "401 Unauthorized"
+    assert "The user name or the password is wrong." in page.text() and page.title() == "401 Please sign in"
 
 
 @pytest.mark.parametrize("user", SENTENCES)
@@ -80,7 +80,12 @@ def test_switch_from_the_page_that_says_no(at, visit):
     """good may not see it, follows the help link, types boss's login, and is back."""
     page = visit(("good", RIGHT), ("boss", RIGHT))
     assert page.go(at("/in/body/boss")).status == 403 and len(page.asked) == 1
-    answer = page.click("a")
+    assert page.run("document.querySelector('a').textContent") == "Sign in as someone else"
+    # A page in between says what will happen, and leads back as well.
+    assert page.click("a").status == 200 and len(page.asked) == 1 and "will ask for another" in page.text()
+    assert page.click("a:not(.main)").status == 403 and page.url() == at("/in/body/boss") and len(page.asked) == 1
+    page.click("a")
+    answer = page.click("a.main")
     assert answer.status == 200 and page.url() == at("/in/body/boss") and page.text() == "the page"
     assert len(page.asked) == 2
     # The new login is remembered for the whole realm, and the old one is gone.
@@ -91,21 +96,23 @@ def test_switch_from_the_page_that_says_no(at, visit):
 def test_switch_with_a_target_and_back_again(at, visit):
     page = visit(("good", RIGHT), ("boss", RIGHT), ("good", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body/boss")).status == 200 and len(page.asked) == 2
+    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 200 and len(page.asked) == 2
     # good once more: what he may not see is refused at once, and not shown from the browser's cache.
-    assert page.go(at("/switch?to=/in/body/boss")).status == 403 and len(page.asked) == 3
+    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 403 and len(page.asked) == 3
 
 
 def test_switch_to_the_same(at, visit):
     page = visit(("good", RIGHT), ("good", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body")).status == 200 and len(page.asked) == 2
+    assert page.go(at("/switch?to=/in/body&now=1")).status == 200 and len(page.asked) == 2
 
 
 def test_switch_cancelled_is_signed_out(at, visit):
     page = visit(("good", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body")).status == 401 and len(page.asked) == 2
+    assert page.go(at("/switch?to=/in/body&now=1")).status == 401 and len(page.asked) == 2
+    assert page.title() == "401 Sign in as someone else" and "You were not signed in." in page.text()
+    assert page.run("document.querySelector('a.main').getAttribute('href')") == "/in/body"
     page.person.append(("boss", RIGHT))
     assert page.go(at("/in/body/boss")).status == 200 and len(page.asked) == 3
 
@@ -113,7 +120,7 @@ def test_switch_cancelled_is_signed_out(at, visit):
 def test_switch_then_a_wrong_password(at, visit):
     page = visit(("good", RIGHT), ("boss", WRONG), ("boss", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body/boss")).status == 200 and len(page.asked) == 3
+    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 200 and len(page.asked) == 3
 
 
 def test_a_link_from_another_site_does_not_sign_out(site, at, visit):

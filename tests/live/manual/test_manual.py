@@ -19,7 +19,7 @@ GUIDES = sorted((SOURCE / "docs").glob("*.md"))
 INDENTED = {"README": SOURCE / "README", "monitoring": SOURCE / "docs/monitoring.md"}
 # Modules that the configurations may use beside the lab's own.
 MODULES = ("socache_shmcb", "socache_redis", "socache_memcache", "include", "remoteip", "status", "rewrite", "proxy",
-           "expires", "negotiation", "autoindex", "cgid", "setenvif")
+           "expires", "negotiation", "autoindex", "cgid", "setenvif", "filter", "substitute")
 Block = namedtuple("Block", "guide number text")
 
 

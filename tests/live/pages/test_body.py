@@ -40,7 +40,7 @@ def test_sentence(site, path, login, outcome, status, link, form):
     noise(site)
     answer = site.get(f"/in/{path}", login=login, headers=FORMS[form])
     assert answer.status == status, answer
-    assert answer.all("Vary") == ["Accept"]
+    assert answer.all("Vary") == ["Accept,Accept-Language"] and answer.header("Content-Language") == "en"
     sentence = OUTCOMES[outcome].sentence
     if form == "script":
         assert answer.header("Content-Type") == PROBLEM
@@ -50,8 +50,29 @@ def test_sentence(site, path, login, outcome, status, link, form):
         assert answer.header("Content-Type") == PAGE
         body = answer.body.decode()
         assert f"<p>{sentence}</p>" in body and f"<title>{status} " in body
-        assert ("<a href=" in body) == bool(link)
-        assert not link or f'<a href="{link.replace("&", "&amp;")}">' in body
+        assert ("<a " in body) == bool(link)
+        assert not link or f'<a class="main" href="{link.replace("&", "&amp;")}">' in body
+
+
+@pytest.mark.parametrize("language, tag, sentence", [
+    ("de", "de", "Ihr Passwort ist abgelaufen."), ("fr-CA, fr;q=0.8", "fr", "Votre mot de passe a expiré."),
+    ("pt", "pt-br", "Sua senha expirou."), ("zh-CN", "zh-cn", "您的密码已过期。"), ("sv", "en", "Your password has expired."),
+])
+def test_language(site, language, tag, sentence):
+    noise(site)
+    for form in FORMS.values():
+        answer = site.get("/in/body", login=("expired", RIGHT), headers=(*form, ("Accept-Language", language)))
+        assert answer.header("Content-Language") == tag and answer.all("Vary") == ["Accept,Accept-Language"]
+        body = answer.body.decode()
+        assert json.loads(body)["title"] == sentence if form == SCRIPT else f"<p>{sentence}</p>" in body
+        assert form == SCRIPT or f'<html lang="{tag}" dir="ltr">' in body
+
+
+@pytest.mark.parametrize("path, login, text", [
+    ("body/boss", ("good", RIGHT), "Sign in as someone else"), ("body", ("locked", RIGHT), "Get help with this")])
+def test_the_link_says_what_it_does(site, path, login, text):
+    noise(site)
+    assert f">{text}</a>" in site.get(f"/in/{path}", login=login).body.decode()
 
 
 def test_throttled(site):
@@ -128,7 +149,7 @@ def test_http2(site):
     noise(site)
     plain, second = site.get("/in/body", login=("expired", RIGHT)), client.get_h2(site.port, "/in/body", ("expired", RIGHT))
     assert second.status == 403 and second.body == plain.body
-    assert second.header("content-type") == PAGE and second.header("vary") == "Accept"
+    assert second.header("content-type") == PAGE and second.header("vary") == "Accept,Accept-Language"
 
 
 def test_error_document_wins(site):

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sentences of the built-in pages in several languages. Pure functions on values; any thread.
+ */
+#ifndef AUTHSTATUS_LANGUAGE_H
+#define AUTHSTATUS_LANGUAGE_H
+
+#include "authstatus/outcome.h"
+
+typedef enum as_phrase {
+#define AS_PHRASE_ID(id) AS_PHRASE_##id,
+#include "authstatus/language.def"
+    AS_PHRASE_COUNT
+} as_phrase;
+
+/* Static. */
+typedef struct as_language {
+    const char *tag;       /* as in Content-Language */
+    const char *direction; /* "ltr" or "rtl" */
+    const char *sentence[AS_OUTCOME_COUNT];
+    const char *phrase[AS_PHRASE_COUNT];
+} as_language;
+
+/* Finds the language that a client likes best: the value of Accept-Language (RFC 9110 12.5.4), by the lookup of RFC
+ * 4647 3.4, where "pt" finds pt-br as well. NULL, or nothing that we have: English. Never NULL. */
+const as_language *as_language_find(const char *accept_language);
+
+/* The languages by their numbers from 0 on; NULL behind the last. */
+const as_language *as_language_at(int index);
+
+/* Heading and advice for an outcome of this class; AS_PHRASE_COUNT for a grant, which has no page. */
+as_phrase as_phrase_title(as_class of);
+as_phrase as_phrase_advice(as_class of);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "authstatus/credentials.h"
+#include "authstatus/language.h"
+
+static void is_a_text(const char *tag, const char *what, const char *text)
+{
+    if (!text || !*text) {
+        fail_msg("%s has no %s", tag, what);
+    }
+    /* UTF-8 without control characters, which a user name is to be as well; nothing that HTML or JSON would escape. */
+    if (as_credentials_check(text, "x") != AS_OUTCOME_GRANTED || strpbrk(text, "<>&\"\\")) {
+        fail_msg("%s: \"%s\" cannot stand in a page", tag, text);
+    }
+}
+
+static void each_language_has_every_text(void **state)
+{
+    int count = 0;
+
+    (void)state;
+    for (const as_language *language; (language = as_language_at(count)); count++) {
+        for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
+            is_a_text(language->tag, as_outcome_describe((as_outcome)i)->name, language->sentence[i]);
+        }
+        for (int i = 0; i < AS_PHRASE_COUNT; i++) {
+            char what[32];
+
+            snprintf(what, sizeof what, "phrase %d", i);
+            is_a_text(language->tag, what, language->phrase[i]);
+        }
+        assert_true(!strcmp(language->direction, "ltr") || !strcmp(language->direction, "rtl"));
+    }
+    assert_int_equal(count, 10);
+}
+
+static void english_is_what_the_outcomes_say(void **state)
+{
+    (void)state;
+    for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
+        assert_string_equal(as_language_at(0)->sentence[i], as_outcome_describe((as_outcome)i)->sentence);
+    }
+}
+
+static void translations_are_translations(void **state)
+{
+    (void)state;
+    for (int i = 1; as_language_at(i); i++) {
+        assert_string_not_equal(as_language_at(i)->sentence[AS_OUTCOME_WRONG_PASSWORD],
+                                as_language_at(0)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
+        /* What may not be told apart is not told apart in any language. */
+        assert_string_equal(as_language_at(i)->sentence[AS_OUTCOME_DENIED],
+                            as_language_at(i)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
+    }
+}
+
+static void the_best_is_found(void **state)
+{
+    static const struct {
+        const char *field, *tag;
+    } rows[] = {
+        {NULL, "en"},
+        {"", "en"},
+        {"*", "en"},
+        {"de", "de"},
+        {"DE", "de"},
+        {"de-AT", "de"},
+        {"de-DE-1996", "de"},
+        {"deu", "en"},
+        {"d", "en"},
+        {"pt", "pt-br"},
+        {"pt-BR", "pt-br"},
+        {"pt-PT", "en"},
+        {"pt-PT, pt;q=0.9, en;q=0.8", "pt-br"},
+        {"zh", "zh-cn"},
+        {"zh-CN", "zh-cn"},
+        {"fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5", "fr"},
+        {"sv, de;q=0.5, ja;q=0.7", "ja"},
+        {"en;q=0.5, de;q=0.5", "en"},
+        {"de;q=0.5, en;q=0.5", "de"},
+        {"de;q=0", "en"},
+        {"de;q=0, fr;q=0.001", "fr"},
+        {"de ; q=0.1 , fr ; q=0.2", "fr"},
+        {"de;Q=0.1, fr;q=0.2", "fr"},
+        {"de;q=1.5, fr", "de"},
+        {"de;q=, fr;q=0.9", "de"},
+        {"sv,,,;;;q=,=;de", "en"},
+        {",;,;-,--,*-*", "en"},
+        {"-", "en"},
+        {"de\x01", "de"},
+        {"\xc3\xa4, de", "de"},
+        {"d\xc3\xa4, pl", "pl"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const as_language *language = as_language_find(rows[i].field);
+
+        if (strcmp(language->tag, rows[i].tag) != 0) {
+            fail_msg("\"%s\": %s, not %s", rows[i].field ? rows[i].field : "NULL", language->tag, rows[i].tag);
+        }
+    }
+}
+
+static void each_class_has_a_page(void **state)
+{
+    (void)state;
+    assert_int_equal(as_phrase_title(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
+    assert_int_equal(as_phrase_advice(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
+    assert_int_equal(as_phrase_title(AS_CLASS_UNAVAILABLE), AS_PHRASE_TITLE_UNAVAILABLE);
+    assert_int_equal(as_phrase_advice(AS_CLASS_MISCONFIGURED), AS_PHRASE_DO_MISCONFIGURED);
+    for (int i = AS_CLASS_GRANTED + 1; i < AS_CLASS_COUNT; i++) {
+        assert_in_range(as_phrase_title((as_class)i), 0, AS_PHRASE_DO_UNAUTHENTICATED - 1);
+        assert_in_range(as_phrase_advice((as_class)i), AS_PHRASE_DO_UNAUTHENTICATED, AS_PHRASE_DO_MISCONFIGURED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_language_has_every_text),  cmocka_unit_test(english_is_what_the_outcomes_say),
+        cmocka_unit_test(translations_are_translations), cmocka_unit_test(the_best_is_found),
+        cmocka_unit_test(each_class_has_a_page),
+    };
+
+    return cmocka_run_group_tests_name("language", tests, NULL, NULL);
+}
