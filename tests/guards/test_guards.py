@@ -14,7 +14,7 @@ import tempfile
 from guard import Guard
 
 HERE = pathlib.Path(__file__).resolve().parent
-COPIED = ["mod_authstatus.c", "include", "src", "tests", "docs", "build", ".ci", "README", "LICENSE", "configure.ac", "Makefile.am"]
+COPIED = ["mod_authstatus.c", "include", "src", "tests", "docs", "build", ".ci", "README", "LICENSE", "configure.ac", "Makefile.am", "CHANGES"]
 BUILT = ["libcore.a", "libldapclient.a", "libcache.a", "liblogin.a", "mod_authstatus.so"]
 BREAKS = []
 
@@ -230,6 +230,22 @@ def _(source, build):
 @breaks("outcomes", r"outcome\.def can be read")
 def _(source, build):
     (source / "include/authstatus/outcome.def").unlink()
+
+
+@breaks("versions", r"mod_authstatus\.h: \['0\.2\.0'\], not")
+def _(source, build):
+    substitute(source / "include/mod_authstatus.h", r'^#define AUTHSTATUS_VERSION ".*"', '#define AUTHSTATUS_VERSION "0.2.0"')
+
+
+@breaks("versions", r"changelog: \['\d+\.\d+\.\d+'\], not 9\.9\.9")
+def _(source, build):
+    substitute(source / "configure.ac", r"^AC_INIT\(\[mod_authstatus\],\[.*\]\)", "AC_INIT([mod_authstatus],[9.9.9])")
+
+
+@breaks("versions", r"README:\d+: of 9\.9\.9")
+def _(source, build):
+    substitute(source / "configure.ac", r"^AC_INIT\(\[mod_authstatus\],\[.*\]\)", "AC_INIT([mod_authstatus],[9.9.9])")
+    append(source / "README", "\nof 9.9.9\n")
 
 
 @breaks("maps", r"wire\.c is not there")
