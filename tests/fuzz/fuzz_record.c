@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Input: what a store returned. The first octet says how it is given: as it is, which must never be taken for a record;
- * or sealed by our own key, as a machine that has it and runs another version may do.
+ * or sealed by our own key, as a machine that has it and runs another version may do. seeds.c writes its corpus.
  */
-#include <apr_general.h>
-
 #include "fuzz.h"
-#include "cache/cache_private.h"
+#include "../golden/records.h"
 
-static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
-static const as_cache_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0};
 static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true};
-static const as_cache_key subject = {"www", "d1", "alice", "secret", NULL};
-static const apr_time_t now = 1700000000 * APR_USEC_PER_SEC;
+static const apr_time_t now = GOLDEN_NOW;
 
 typedef struct input {
     as_cache *memory;
@@ -84,26 +79,21 @@ static void check_parsed(const as_cache *memory, const input *in, apr_pool_t *po
     free(again);
 }
 
-static int64_t stopped(void)
-{
-    return now;
-}
-
 static void check(const input *in, apr_pool_t *pool)
 {
     as_cached_answer answer;
     apr_time_t stamp;
     long wait;
 
-    if (as_cache_get(in->memory, &subject, now, pool, &answer)) {
+    if (as_cache_get(in->memory, &golden_subject, now, pool, &answer)) {
         must(in->sealed);
         check_answer(&answer);
     }
-    wait = as_throttle_wait(in->memory, &throttle, &subject, "192.0.2.1", now, pool);
+    wait = as_throttle_wait(in->memory, &throttle, &golden_subject, "192.0.2.1", now, pool);
     must(wait >= 0 && wait <= 300);
     must(wait == 0 || in->sealed);
-    must(as_throttle_admit(in->memory, &throttle, &subject, "192.0.2.1", now, pool, &stamp) == wait);
-    as_throttle_settle(in->memory, &throttle, &subject, "192.0.2.1", stamp, NULL, now, pool);
+    must(as_throttle_admit(in->memory, &throttle, &golden_subject, "192.0.2.1", now, pool, &stamp) == wait);
+    as_throttle_settle(in->memory, &throttle, &golden_subject, "192.0.2.1", stamp, NULL, now, pool);
     check_parsed(in->memory, in, pool);
 }
 
@@ -118,9 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     apr_initialize();
     must(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    in.memory = as_cache_create(pool, &times, &store, key, AS_KEY_SIZE, 8);
+    in.memory = golden_cache(pool, &store);
     must(in.memory != NULL);
-    in.memory->mono = stopped;
     in.sealed = data[0] == 's';
     check(&in, pool);
     apr_pool_destroy(pool);
