@@ -49,18 +49,30 @@ def test_what_is_where(installed):
                 at(installed, variable("mandir"), "man7/mod_authstatus.7"),
                 at(installed, variable("includedir"), "mod_authstatus.h"),
                 at(installed, variable("docdir"), "README"),
-                at(installed, variable("docdir"), "what-to-do-when.md"),
-                at(installed, variable("docdir"), "examples/login-failed.shtml"),
-                at(installed, variable("docdir"), "examples/authstatus.conf")]
+                at(installed, variable("docdir"), "docs/what-to-do-when.md"),
+                at(installed, variable("docdir"), "docs/examples/login-failed.shtml"),
+                at(installed, variable("docdir"), "docs/fail2ban/authstatus.conf")]
     assert [str(path) for path in expected if not path.is_file()] == []
     assert not list(installed.rglob("*.la"))
 
 
 def test_every_guide_is_installed(installed):
     guides = {path.name for path in (SOURCE / "docs").glob("*.md")}
-    assert {path.name for path in at(installed, variable("docdir")).glob("*.md")} == guides, "doc_DATA of Makefile.am"
+    assert {path.name for path in at(installed, variable("docdir"), "docs").glob("*.md")} == guides, "docs_DATA of Makefile.am"
     pages = {path.name for path in (SOURCE / "docs").glob("*.[78]")}
     assert {path.name for path in at(installed, variable("mandir")).rglob("*.[78]")} == pages, "man_MANS of Makefile.am"
+
+
+def test_documents_name_what_is_installed(installed):
+    """A path in a document that is installed is one of the installed tree, or of the source, which it says."""
+    top = at(installed, variable("docdir"))
+    for path in [top / "README", *(top / "docs").glob("*.md")]:
+        if path.name == "hacking.md":
+            continue
+        text = path.read_text()
+        named = set(re.findall(r"\bdocs/[\w./-]*\w", text)) | {
+            f"docs/{name}" for name in re.findall(r"`((?:examples|fail2ban)/[\w./-]+\w|[\w-]+\.md)`", text)}
+        assert sorted(name for name in named if not (top / name).exists()) == [], path.name
 
 
 def test_programs_run(installed):

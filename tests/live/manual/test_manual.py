@@ -86,6 +86,7 @@ def lab(rooms, start_slapd, authority, good_certificate):
         "/etc/apache2/corp-password": str(room / "ldap-password"),
         "/etc/apache2/authstatus.key": str(room / "authstatus.key"),
         "/var/www/errors": str(room / "errors"),
+        "/var/log/apache2": str(room),
         "redis:10.0.0.5:6379": f"redis:127.0.0.1:{reserve_port()}",
         "memcache:10.0.0.5:11211,10.0.0.6:11211": f"memcache:127.0.0.1:{reserve_port()}",
         "*:443": "*:${HTTP}",
