@@ -24,6 +24,7 @@
 #include <apr_tables.h>
 
 #include "authstatus/ldap.h"
+#include "authstatus/login.h"
 #include "authstatus/outcome.h"
 #include "authstatus/verdict.h"
 
@@ -119,7 +120,7 @@ typedef struct explain_story {
     const explain_wish *wish;
     apr_pool_t *pool;
     apr_array_header_t *steps; /* explain_step */
-    as_reply reply;
+    as_answer answer;
     bool asked;   /* a directory was; else the credentials alone decided */
     bool partial; /* all is well as far as it was asked, which was not up to a password */
     as_finding finding;

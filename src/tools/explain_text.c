@@ -298,8 +298,8 @@ static bool is_last_reason(const explain_story *story)
     const explain_step *last =
         story->steps->nelts ? &APR_ARRAY_IDX(story->steps, story->steps->nelts - 1, explain_step) : NULL;
 
-    return story->reply.failure == AS_FAILURE_NONE || !*story->reply.reason ||
-           (last && !last->well && !last->answered && !strcmp(last->reply.reason, story->reply.reason));
+    return story->finding.has_code || !*story->answer.reason ||
+           (last && !last->well && !last->answered && !strcmp(last->reply.reason, story->answer.reason));
 }
 
 void explain_text_end(const explain_story *story)
@@ -321,7 +321,7 @@ void explain_text_end(const explain_story *story)
                                                           : "no: the directory has not accepted the password");
     }
     if (story->asked && !is_last_reason(story)) {
-        printf("reason       %s\n", show(story->reply.reason, story->pool));
+        printf("reason       %s\n", show(story->answer.reason, story->pool));
     }
     tell_status(story);
     printf("the person   \"%s\"\n", as_outcome_describe(story->verdict.shown)->sentence);
