@@ -119,6 +119,7 @@ bool as_tls_initialize(void);
  * libldap does not take it. ldap_create() leaves most of it out of a handle, and the default context cannot be used
  * instead, because somebody may have changed that one. */
 void as_tls_find_defaults(apr_pool_t *pool);
+const char *as_tls_default_file(int option); /* NULL: ldap.conf does not say */
 bool as_tls_set_default_authorities(LDAP *ld);
 bool as_tls_set_default_files(LDAP *ld);
 bool as_tls_set_default_numbers(LDAP *ld);
@@ -126,8 +127,10 @@ bool as_tls_set_default_numbers(LDAP *ld);
  * spend in a place that others wait for. A failure shows in as_tls_start. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
 /* Takes the wire through the handshake. `tls` may be NULL: the session keeps its context to itself. False: *reason is
- * what is wrong, in words, or NULL if the library has none (see as_certificate_fault). */
-bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, const char **reason);
+ * what is wrong, in words, or NULL if the library has none (see as_certificate_fault); *began: the server was spoken
+ * to. */
+bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, bool *began,
+                  const char **reason);
 
 /* limiter.c */
 /* Who queues; lives on his stack. */

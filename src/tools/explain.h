@@ -78,6 +78,7 @@ typedef struct explain_directive {
     const char *const *sections; /* that it stands in, from the outermost, as "Location /a"; NULL-terminated */
     const char *file;
     int line;
+    bool trusted; /* the file is the administrator's, or of the user who runs this, and nobody else may write it */
 } explain_directive;
 
 /* The directives about LDAP and the deadline in these files, in their order: const explain_directive *. */

@@ -121,7 +121,9 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
 
     if (!wish->user) {
         as_probe_directory(login, &memo, &directory, wish->deadline, NULL, story->pool, &story->answer);
-        story->partial = story->answer.finding.has_code && story->answer.finding.code == 0;
+        /* Where users search for themselves, a search as nobody may be refused: the directory answers, and that is all
+         * that can be asked. */
+        story->partial = story->answer.finding.has_code && (story->answer.finding.code == 0 || wish->initial_bind);
     } else if (wish->password) {
         story->answer = *as_authenticate(login, &memo, &attempt, NULL);
     } else {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_cstr.h>
@@ -25,6 +26,7 @@ typedef struct reader {
     apr_pool_t *pool;
     const char *file;
     int line;
+    bool trusted;                 /* of the file */
     apr_array_header_t *sections; /* const char *; NULL for one that does not count */
     apr_array_header_t *found;    /* const explain_directive * */
     apr_table_t *defined;
@@ -56,7 +58,18 @@ static char *new_text(apr_pool_t *pool, size_t size)
 
 /* ---- lines ---- */
 
-static char *read_file(const char *path, apr_pool_t *pool, const char **error)
+/* Is it root's, or of the user who runs this, and may nobody else write it? What .htaccess says is never more than the
+ * text of its author. */
+static bool is_trusted(int fd, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) &&
+           !(status.st_mode & (S_IWGRP | S_IWOTH)) && strcmp(slash ? slash + 1 : path, ".htaccess") != 0;
+}
+
+static char *read_file(const char *path, apr_pool_t *pool, bool *trusted, const char **error)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
@@ -69,6 +82,7 @@ static char *read_file(const char *path, apr_pool_t *pool, const char **error)
         text = new_text(pool, (size_t)size + 1);
         got = read(fd, text, (size_t)size);
     }
+    *trusted = fd >= 0 && is_trusted(fd, path);
     *error = got == size && size >= 0
                  ? NULL
                  : apr_psprintf(pool, "the configuration \"%s\" cannot be read: %s", path, strerror(errno));
@@ -247,6 +261,7 @@ static void add_directive(reader *in, const char *name, char *at)
     directive->sections = sections_now(in);
     directive->file = in->file;
     directive->line = in->line;
+    directive->trusted = in->trusted;
     APR_ARRAY_PUSH(in->found, const explain_directive *) = directive;
 }
 
@@ -289,7 +304,7 @@ static const char *read_line(reader *in, char *line)
 static const char *read_one(reader *in, const char *file)
 {
     const char *error;
-    char *at = read_file(file, in->pool, &error), *line;
+    char *at = read_file(file, in->pool, &in->trusted, &error), *line;
 
     in->file = file;
     in->line = 0;

@@ -121,6 +121,10 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
     char *password = NULL;
     const char *error = NULL;
 
+    if (!directive->trusted && (!strncmp(text, "exec:", 5) || !strncmp(text, "file:", 5))) {
+        return "exec: and file: are taken from a file of root's or of your own that nobody else may write, and never "
+               "from .htaccess";
+    }
     if (!strncmp(text, "exec:", 5)) {
         error = explain_secret_of_program(text + 5, into->pool, &password);
     } else if (!strncmp(text, "file:", 5)) {

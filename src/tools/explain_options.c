@@ -373,5 +373,13 @@ const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, 
     if (!error) {
         error = apply_service_account(options, pool, wish);
     }
-    return error ? error : apply_user(options, pool, wish);
+    if (!error) {
+        error = apply_user(options, pool, wish);
+    }
+    if (!error && wish->user && wish->initial_bind && !wish->password) {
+        error =
+            "AuthLDAPInitialBindAsUser: the search is made as the user himself, so without his password nothing can "
+            "be asked; use --password-file, or a terminal";
+    }
+    return error;
 }
