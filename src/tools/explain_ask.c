@@ -115,6 +115,7 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
                                       .user = wish->user,
                                       .password = wish->password,
                                       .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
+                                      .membership = wish->require ? AS_MEMBERSHIP_ON_AD : AS_MEMBERSHIP_NONE,
                                       .client = "",
                                       .deadline = wish->deadline};
     as_login_memo memo = {.pool = story->pool, .deadline = deadline};
@@ -126,6 +127,10 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
         story->partial = story->answer.finding.has_code && (story->answer.finding.code == 0 || wish->initial_bind);
     } else if (wish->password) {
         story->answer = *as_authenticate(login, &memo, &attempt, NULL);
+        story->finding = story->answer.finding;
+        as_directories_trace(login->directories, NULL, NULL); /* its operations are told by number */
+        explain_ask_require(story, &(explain_asker){login, &memo, &directory});
+        return;
     } else {
         find_entry(story, login, &attempt, deadline);
     }
@@ -188,10 +193,10 @@ int explain_exit_code(const explain_story *story)
     case AS_CLASS_UNAUTHENTICATED:
         return EXIT_UNAUTHENTICATED;
     case AS_CLASS_REFUSED:
+    case AS_CLASS_FORBIDDEN:
         return EXIT_REFUSED;
     case AS_CLASS_UNAVAILABLE:
         return EXIT_UNAVAILABLE;
-    case AS_CLASS_FORBIDDEN:
     case AS_CLASS_THROTTLED:
     case AS_CLASS_MISCONFIGURED:
     case AS_CLASS_COUNT:

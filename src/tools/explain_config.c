@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <apr_cstr.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 
@@ -187,6 +186,15 @@ static char *next_word(char **at)
 
 /* ---- sections ---- */
 
+/* Lines of Require in RequireAll or RequireNone do not decide alone. Kept in the list of sections in place of a name.
+ */
+static const char combining[] = "";
+
+static bool combines(const char *name)
+{
+    return as_text_equal(name, "RequireAll") || as_text_equal(name, "RequireNone");
+}
+
 static bool counts_as_section(const char *name)
 {
     static const char *const transparent[] = {"IfModule",    "IfDefine",   "IfVersion",  "IfFile",
@@ -219,7 +227,7 @@ static const char *open_section(reader *in, char *line)
         return "a section without a name";
     }
     if (!counts_as_section(label)) {
-        APR_ARRAY_PUSH(in->sections, const char *) = NULL;
+        APR_ARRAY_PUSH(in->sections, const char *) = combines(label) ? combining : NULL;
         return NULL;
     }
     while ((word = next_word(&at)) != NULL) {
@@ -237,11 +245,23 @@ static const char *const *sections_now(const reader *in)
     for (i = 0; i < in->sections->nelts; i++) {
         const char *section = APR_ARRAY_IDX(in->sections, i, const char *);
 
-        if (section) {
+        if (section && section != combining) {
             now[count++] = section;
         }
     }
     return now;
+}
+
+static bool is_combined(const reader *in)
+{
+    int i;
+
+    for (i = 0; i < in->sections->nelts; i++) {
+        if (APR_ARRAY_IDX(in->sections, i, const char *) == combining) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- directives ---- */
@@ -257,11 +277,13 @@ static void add_directive(reader *in, const char *name, char *at)
     }
     directive->name = name;
     directive->argc = words->nelts;
+    APR_ARRAY_PUSH(words, const char *) = NULL;
     directive->argv = (const char *const *)words->elts;
     directive->sections = sections_now(in);
     directive->file = in->file;
     directive->line = in->line;
     directive->trusted = in->trusted;
+    directive->combined = is_combined(in);
     APR_ARRAY_PUSH(in->found, const explain_directive *) = directive;
 }
 
@@ -330,114 +352,4 @@ const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *poo
     }
     *directives = in.found;
     return error;
-}
-
-/* ---- which of them ---- */
-
-static const char *label_of(const char *const *sections, apr_pool_t *pool)
-{
-    const char *label = "";
-
-    for (; *sections; sections++) {
-        label = apr_pstrcat(pool, label, *label ? ", " : "", *sections, NULL);
-    }
-    return label;
-}
-
-/* By its argument, by the last word of it (an alias's name), or by all that an error message called it. */
-static bool is_within(const explain_directive *directive, const char *section, apr_pool_t *pool)
-{
-    const char *const *at;
-
-    for (at = directive->sections; *at; at++) {
-        const char *argument = strchr(*at, ' '), *last = strrchr(*at, ' ');
-
-        if ((argument && !strcmp(argument + 1, section)) || (last && !strcmp(last + 1, section)) ||
-            !strcmp(*at, section)) {
-            return true;
-        }
-    }
-    return !strcmp(label_of(directive->sections, pool), section);
-}
-
-static const char *several(const apr_array_header_t *urls, apr_pool_t *pool)
-{
-    const char *list = "there are several AuthLDAPURLs; choose one with --section:";
-    int i;
-
-    for (i = 0; i < urls->nelts; i++) {
-        const explain_directive *url = APR_ARRAY_IDX(urls, i, const explain_directive *);
-        const char *label = label_of(url->sections, pool);
-
-        list = apr_psprintf(pool, "%s\n  '%s' (%s:%d)", list, *label ? label : "server", url->file, url->line);
-    }
-    return list;
-}
-
-/* The places where a URL stands, each once. */
-static apr_array_header_t *urls_in(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
-{
-    apr_array_header_t *urls = apr_array_make(pool, 4, sizeof(const explain_directive *));
-    int i, j;
-
-    for (i = 0; i < directives->nelts; i++) {
-        const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
-
-        if (!as_text_equal(directive->name, "AuthLDAPURL") || (section && !is_within(directive, section, pool))) {
-            continue;
-        }
-        for (j = 0; j < urls->nelts; j++) {
-            const explain_directive *other = APR_ARRAY_IDX(urls, j, const explain_directive *);
-
-            if (!strcmp(label_of(other->sections, pool), label_of(directive->sections, pool))) {
-                break;
-            }
-        }
-        if (j == urls->nelts) {
-            APR_ARRAY_PUSH(urls, const explain_directive *) = directive;
-        }
-    }
-    return urls;
-}
-
-/* How deep it stands, if that is around `place` or there; else -1. */
-static int depth_towards(const explain_directive *directive, const char *const *place)
-{
-    int depth = 0;
-
-    while (directive->sections[depth]) {
-        if (!place[depth] || strcmp(directive->sections[depth], place[depth]) != 0) {
-            return -1;
-        }
-        depth++;
-    }
-    return depth;
-}
-
-const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
-                           apr_array_header_t **chosen)
-{
-    const apr_array_header_t *urls = urls_in(directives, section, pool);
-    const explain_directive *url;
-    int depth, i;
-
-    if (urls->nelts == 0) {
-        return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section)
-                       : "there is no AuthLDAPURL (files that are included must be named by --config too)";
-    }
-    if (urls->nelts > 1) {
-        return several(urls, pool);
-    }
-    url = APR_ARRAY_IDX(urls, 0, const explain_directive *);
-    *chosen = apr_array_make(pool, 16, sizeof(const explain_directive *));
-    for (depth = 0; depth <= MAX_DEPTH; depth++) {
-        for (i = 0; i < directives->nelts; i++) {
-            const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
-
-            if (depth_towards(directive, url->sections) == depth) {
-                APR_ARRAY_PUSH(*chosen, const explain_directive *) = directive;
-            }
-        }
-    }
-    return NULL;
 }

@@ -221,6 +221,25 @@ static void put_outcome(const explain_story *story)
     put_member("advice", explain_advice(story));
 }
 
+static void put_require(const explain_story *story)
+{
+    int i;
+
+    put_name("require");
+    printf("[");
+    for (i = 0; story->required && i < story->wish->require->nelts; i++) {
+        const explain_require *line = &APR_ARRAY_IDX(story->wish->require, i, explain_require);
+
+        printf(i ? ", {\"line\": " : "{\"line\": ");
+        put_text(line->line);
+        put_member("answer", explain_answer_word(line->answer));
+        put_member("why", line->why);
+        put_flag("combined", line->combined);
+        printf("}");
+    }
+    printf("]");
+}
+
 static void put_lockout(const explain_story *story)
 {
     if (!story->lockout.where) {
@@ -256,6 +275,7 @@ void explain_json(const explain_story *story)
     printf("]");
     if (!story->partial) {
         put_outcome(story);
+        put_require(story);
     }
     put_lockout(story);
     printf("}\n");

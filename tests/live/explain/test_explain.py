@@ -273,10 +273,10 @@ LDAPTrustedGlobalCert CA_BASE64 {ca}
     LDAPTimeout 7
 </IfModule>
 <VirtualHost *:443>
-    AuthLDAPBindDN "cn=service,o=loud"
-    AuthLDAPBindPassword "exec:/bin/cat {secret}"
     <Location "/secure">
         AuthBasicProvider authstatus
+        AuthLDAPBindDN "cn=service,o=loud"
+        AuthLDAPBindPassword "exec:/bin/cat {secret}"
         authldapurl "ldap://${{LDAP}}/ou=people,o=loud\\
 ?uid" STARTTLS
         AuthStatusDeadline 9s
