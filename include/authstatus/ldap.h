@@ -42,8 +42,8 @@ typedef struct as_directory_settings {
 
 /* Limits of a process, from the server's configuration. */
 typedef struct as_directory_limits {
-    int sessions;         /* at most, for each server and each kind; ThreadsPerChild */
-    int in_flight;        /* AuthStatusInFlight: questions of this process that may wait */
+    int in_flight;   /* AuthStatusInFlight: questions of this process that may wait */
+    int directories; /* that the configuration names, by their servers; with more than one none may take all slots */
     int breaker_failures; /* AuthStatusBreaker */
     apr_interval_time_t breaker_time;
 } as_directory_limits;
@@ -88,7 +88,6 @@ typedef enum as_membership_wish {
 /* One question: who is this user, and is this the password. */
 typedef struct as_query {
     const as_directory_settings *settings;
-    const char *fingerprint;  /* as_directory_fingerprint of the settings; NULL: it is computed */
     const char *user;         /* UTF-8, not empty; escaped here for the filter */
     const char *password;     /* UTF-8, not empty; NULL: only find the user's entry */
     const char *initial_bind; /* AuthLDAPInitialBindAsUser: the name that searches, with `password`; else NULL */
@@ -110,14 +109,14 @@ void as_directory_query(as_directories *all, const as_query *question, apr_pool_
  * does not say `entered`. Returns the directory, to be given back with as_directories_leave; or NULL, and the reply
  * says why: the circuits of all its servers are open, the deadline has passed, or all slots are taken and no answer has
  * come for a tenth of a second. */
-as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
-                                   as_mono deadline, apr_pool_t *pool, as_reply *reply);
+as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, as_mono deadline,
+                                   apr_pool_t *pool, as_reply *reply);
 void as_directories_leave(as_directory *entered);
 
 /* Does the directory answer at all? Service bind if there is no session, and a search for the base alone. The reply
  * is that of the last step. */
-void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name, as_mono deadline,
-                        apr_pool_t *pool, as_reply *reply);
+void as_directory_probe(as_directories *all, const as_directory_settings *settings, as_mono deadline, apr_pool_t *pool,
+                        as_reply *reply);
 
 /* After how many failures in a row the directory itself locks an account, as far as the account that searches may know.
  */
@@ -135,18 +134,20 @@ void as_directory_lockout(as_directories *all, const as_directory_settings *sett
 
 /* What a server looks like from this process, for the report page. */
 typedef struct as_ldap_server_state {
-    const char *directory; /* as_directory_fingerprint */
-    const char *server;    /* "host:port" */
-    int sessions;          /* open at the moment, of both kinds */
-    int outages;           /* in a row */
-    apr_time_t open_until; /* the breaker leaves it alone until then; 0: it is closed */
-    apr_uint64_t questions;
+    const char *server;          /* "host:port" */
+    bool of_htaccess;            /* this is about directories that .htaccess files name, of that server */
+    int sessions;                /* open at the moment, of both kinds and of all directories */
+    int outages;                 /* in a row */
+    as_mono open_until;          /* the last circuit breaker that is open closes then; 0: none is open */
+    apr_uint64_t questions;      /* since they were last told */
     apr_interval_time_t latency; /* of answered operations, moving average */
 } as_ldap_server_state;
 
 typedef void as_ldap_server_visitor(void *data, const as_ldap_server_state *state);
-/* The servers of one directory, by its as_directory_fingerprint, if it was asked before. Any thread. */
-void as_directories_visit(as_directories *all, const char *name, as_ldap_server_visitor *visit, void *data);
+/* Tells the servers of one directory, each with all that this process knows of it. Any thread; one at a time, for what
+ * is told is not told again. */
+void as_directories_visit(as_directories *all, const as_directory_settings *settings, as_ldap_server_visitor *visit,
+                          void *data);
 
 /* A step of a question, as it ended; all it points to lives as long as the question's pool. */
 typedef struct as_trace_step {

@@ -37,7 +37,6 @@ typedef struct as_answer {
     const as_membership *membership; /* as in as_reply; NULL: the search was not made, or not asked for it */
     const char *server;              /* the LDAP server that answered; NULL: cached, or no server was queried */
     const char *reason;              /* for the log: why there is no answer, or the directory's own words; never NULL */
-    const char *subject;             /* of a misconfigured one: which setting it is about; NULL: not known */
     bool cached;
     long wait;               /* as in as_verdict_of */
     const char *fingerprint; /* of the directory */
@@ -68,7 +67,7 @@ typedef struct as_login_attempt {
 typedef struct as_login_observer {
     void *data;
     /* A query to this directory ended, with or without an answer. */
-    void (*queried)(void *data, const as_login *login, const char *fingerprint);
+    void (*queried)(void *data, const as_login *login, const as_directory_settings *settings);
     /* The shared store went down, or is up again. */
     void (*store_changed)(void *data, bool down);
     /* The login has its answer. */

@@ -137,6 +137,7 @@ static void over_servers(as_directory *directory, as_task task, as_work *work, a
     as_reply *reply = task.reply;
     int i;
 
+    task.settings = directory->settings;
     for (i = 0; i < directory->settings->server_count; i++) {
         task.peer = &directory->peers[i];
         if (attempts.count > 0 && deadline <= as_mono_now()) {
@@ -167,7 +168,7 @@ static bool enter_gate(as_directory *directory, as_mono deadline, as_reply *repl
         tell_left_alone(reply, wait);
     } else if (deadline <= as_mono_now()) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_TIMEOUT, "the deadline was over before a server was asked");
-    } else if (!as_limiter_enter(&directory->all->gate, deadline)) {
+    } else if (!as_limiter_enter(&directory->all->gate, directory->share, deadline)) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_OVERLOAD,
                       "as many questions as AuthStatusInFlight allows are waiting for an answer");
     } else {
@@ -187,10 +188,10 @@ static void ask_in_turn(as_directory *directory, const as_query *question, as_wo
     over_servers(directory, (as_task){.question = question, .pool = pool, .reply = reply}, work, deadline);
     if (reply->failure != AS_FAILURE_TIMEOUT) {
         /* A refused connection is no hanging one: nobody need be turned away because of it. */
-        as_limiter_answered(&directory->all->gate);
+        as_limiter_answered(&directory->all->gate, directory->share);
     }
     if (!entered) {
-        as_limiter_leave(&directory->all->gate);
+        as_limiter_leave(&directory->all->gate, directory->share);
     }
 }
 
@@ -199,53 +200,51 @@ void as_failover_run(as_directory *entered, as_work *work, void *data, as_mono d
 {
     over_servers(entered, (as_task){.pool = pool, .reply = reply, .data = data}, work, deadline);
     if (reply->failure != AS_FAILURE_TIMEOUT) {
-        as_limiter_answered(&entered->all->gate);
+        as_limiter_answered(&entered->all->gate, entered->share);
     }
 }
 
-/* The directory of these settings, to be put back; NULL without memory, and the reply says so. */
-static as_directory *get(as_directories *all, const as_directory_settings *settings, const char *name, apr_pool_t *pool,
-                         as_reply *reply)
+/* The directory of these settings, to be put back; NULL without memory, and the reply says so. What the directory
+ * itself has, sections have in common: this one is with the settings of the one that asks. */
+static as_directory *get(as_directories *all, const as_directory_settings *settings, apr_pool_t *pool, as_reply *reply)
 {
-    as_directory *directory = NULL;
+    as_directory *shared = as_directory_get(all, settings), *directory = NULL;
 
     as_reply_clear(reply);
-    if (!name) {
-        name = as_directory_fingerprint(pool, settings);
-    }
-    if (name) {
-        directory = as_directory_get(all, settings, name);
-    }
-    if (!directory) {
+    if (shared) {
+        directory = apr_pmemdup(pool, shared, sizeof(*directory));
+        directory->settings = settings;
+        directory->shared = shared;
+    } else {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "no memory");
     }
     return directory;
 }
 
-static void ask(as_directories *all, const as_directory_settings *settings, const char *name, const as_query *question,
-                as_work *work, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+static void ask(as_directories *all, const as_directory_settings *settings, const as_query *question, as_work *work,
+                as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
     as_directory *entered = question ? question->entered : NULL;
-    as_directory *directory = entered ? entered : get(all, settings, name, pool, reply);
+    as_directory *directory = entered ? entered : get(all, settings, pool, reply);
 
     if (directory) {
         if (settings->security != AS_SECURITY_NONE) {
-            as_tls_prepare(directory->tls, directory->settings);
+            as_tls_prepare(directory->tls, directory->shared->settings);
         }
         ask_in_turn(directory, question, work, deadline, pool, reply);
         if (!entered) {
-            as_directory_put(directory);
+            as_directory_put(directory->shared);
         }
     }
 }
 
-as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
-                                   as_mono deadline, apr_pool_t *pool, as_reply *reply)
+as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, as_mono deadline,
+                                   apr_pool_t *pool, as_reply *reply)
 {
-    as_directory *directory = get(all, settings, name, pool, reply);
+    as_directory *directory = get(all, settings, pool, reply);
 
     if (directory && !enter_gate(directory, deadline, reply)) {
-        as_directory_put(directory);
+        as_directory_put(directory->shared);
         directory = NULL;
     }
     return directory;
@@ -253,18 +252,17 @@ as_directory *as_directories_enter(as_directories *all, const as_directory_setti
 
 void as_directories_leave(as_directory *entered)
 {
-    as_limiter_leave(&entered->all->gate);
-    as_directory_put(entered);
+    as_limiter_leave(&entered->all->gate, entered->share);
+    as_directory_put(entered->shared);
 }
 
 void as_directory_query(as_directories *all, const as_query *question, apr_pool_t *pool, as_reply *reply)
 {
-    ask(all, question->settings, question->fingerprint, question, as_search_bind_query, question->deadline, pool,
-        reply);
+    ask(all, question->settings, question, as_search_bind_query, question->deadline, pool, reply);
 }
 
-void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name, as_mono deadline,
-                        apr_pool_t *pool, as_reply *reply)
+void as_directory_probe(as_directories *all, const as_directory_settings *settings, as_mono deadline, apr_pool_t *pool,
+                        as_reply *reply)
 {
-    ask(all, settings, name, NULL, as_search_bind_probe, deadline, pool, reply);
+    ask(all, settings, NULL, as_search_bind_probe, deadline, pool, reply);
 }

@@ -67,6 +67,18 @@ static bool add_settings(EVP_MD_CTX *digest, const as_directory_settings *settin
     return added;
 }
 
+as_directory_settings as_session_settings(const as_directory_settings *settings)
+{
+    as_directory_settings session = *settings;
+
+    session.base = session.filter = NULL;
+    session.attributes = NULL;
+    session.scope = session.attribute_count = session.deref = 0;
+    session.referrals = AS_REFERRALS_DEFAULT;
+    session.uniform_timing = false;
+    return session;
+}
+
 const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settings *settings)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];

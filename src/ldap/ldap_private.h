@@ -7,13 +7,16 @@
  *   tls.c             TLS settings of a directory, shared by its sessions
  *   tls_defaults.c    what ldap.conf says of TLS on this machine
  *   certificate.c     why a certificate was refused
- *   session.c         one LDAP session: open, bind, search
+ *   session.c         one LDAP session: bind, search
+ *   session_open.c    its beginning and its end
  *   response.c        libldap's messages into a reply
  *   trace.c           reports each step to an observer
  *   breaker.c         the circuit breaker of one server
  *   limiter.c         how many queries may wait
+ *   account.c         the service account, while it is refused
  *   uniform_timing.c  how long a query about an unknown user is to take
  *   pool.c            sessions kept, lent and retired
+ *   reaper.c          closes idle ones where nobody asks any more
  *   settings.c        copies of a directory's settings
  *   fingerprint.c     the identity of a directory
  *   registry.c        the directories of this process
@@ -39,13 +42,13 @@
 #include <ldap.h>
 
 #include <apr_hash.h>
-#include <apr_reslist.h>
 #include <apr_ring.h>
 #include <apr_tables.h>
 #include <apr_thread_mutex.h>
 
 #include "authstatus/groups.h"
 #include "authstatus/ldap.h"
+#include "limiter.h"
 
 as_mono as_mono_min(as_mono a, as_mono b);
 
@@ -119,7 +122,6 @@ bool as_tls_initialize(void);
  * libldap does not take it. ldap_create() leaves most of it out of a handle, and the default context cannot be used
  * instead, because somebody may have changed that one. */
 void as_tls_find_defaults(apr_pool_t *pool);
-const char *as_tls_default_file(int option); /* NULL: ldap.conf does not say */
 bool as_tls_set_default_authorities(LDAP *ld);
 bool as_tls_set_default_files(LDAP *ld);
 bool as_tls_set_default_numbers(LDAP *ld);
@@ -127,35 +129,8 @@ bool as_tls_set_default_numbers(LDAP *ld);
  * spend in a place that others wait for. A failure shows in as_tls_start. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
 /* Takes the wire through the handshake. `tls` may be NULL: the session keeps its context to itself. False: *reason is
- * what is wrong, in words, or NULL if the library has none (see as_certificate_fault); *began: the server was spoken
- * to. */
-bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, bool *began,
-                  const char **reason);
-
-/* limiter.c */
-/* Who queues; lives on his stack. */
-typedef struct as_waiter {
-    APR_RING_ENTRY(as_waiter) link;
-    pthread_cond_t wake;
-    bool granted; /* out of the queue, with the place of somebody who left */
-} as_waiter;
-
-typedef struct as_limiter {
-    pthread_mutex_t mutex;
-    pthread_condattr_t monotonic;
-    APR_RING_HEAD(as_limiter_queue, as_waiter) queue; /* empty unless every place is taken */
-    int limit;                                        /* 0: none */
-    int inside;
-    as_mono full_since;       /* when the last place was taken */
-    _Atomic as_mono answered; /* when a directory last answered anything */
-} as_limiter;
-
-bool as_limiter_create(as_limiter *gate, int limit);
-void as_limiter_destroy(as_limiter *gate);
-/* False: refused, because the directory stopped answering or the deadline passed. */
-bool as_limiter_enter(as_limiter *gate, as_mono deadline);
-void as_limiter_leave(as_limiter *gate);
-void as_limiter_answered(as_limiter *gate);
+ * what is wrong, in words, or NULL if the library has none (see as_certificate_fault). */
+bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, const char **reason);
 
 /* breaker.c: of one server. Not locked: the caller does that. */
 typedef enum as_pass {
@@ -188,24 +163,25 @@ typedef enum as_kind {
 #define AS_KINDS 2
 
 /* One server of a directory, as this process sees it. */
-typedef struct as_peer {
+typedef struct as_session as_session;
+typedef struct as_peer as_peer;
+APR_RING_HEAD(as_idle_sessions, as_session);
+APR_RING_HEAD(as_peers, as_peer);
+struct as_peer {
+    APR_RING_ENTRY(as_peer) link; /* of all peers of the process */
     as_directory *directory;
     const as_ldap_server *address;
-    const char *name; /* "host:port" */
-    struct {
-        apr_pool_t *pool; /* of the list alone: it allocates under its own lock */
-        apr_reslist_t *list;
-        atomic_int lent;
-    } kept[AS_KINDS];
-    atomic_int open;            /* sessions */
+    const char *name;                       /* "host:port" */
+    struct as_idle_sessions idle[AS_KINDS]; /* the last used in front; under the lock of `all->sessions` */
+    atomic_int open;                        /* sessions */
     _Atomic as_mono distrusted; /* sessions opened until then are not used again: one of them was found dead */
     apr_thread_mutex_t *mutex;  /* of the breaker and the fault; NULL in a peer made by as_session_aside */
     as_breaker breaker;
     char fault[1024]; /* of its certificate, in words; "" if none is known */
     as_mono fault_until;
-    _Atomic uint64_t questions;
+    _Atomic uint64_t questions; /* since they were last told */
     _Atomic int64_t latency;
-} as_peer;
+};
 
 /* uniform_timing.c: how long binds took. Zero is its beginning. */
 typedef enum as_timed { AS_TIMED_REFUSED, AS_TIMED_ACCEPTED, AS_TIMED_NOBODY } as_timed;
@@ -230,10 +206,15 @@ void as_timing_hold(as_uniform_timing *pace, as_mono deadline);
 /* facts.c: what is known of the server and of groups. NULL: nothing is kept. */
 typedef struct as_facts as_facts;
 
+/* What sessions belong to: servers, TLS settings, bind identity. Many sections may have one in common: the one in the
+ * registry has as_session_settings, and who asks works on a copy with the settings of its section. */
 struct as_directory {
     as_directories *all;
+    as_directory *shared; /* of a copy: the one in the registry */
     const char *name;
-    const as_directory_settings *settings; /* a copy */
+    const as_directory_settings *settings;
+    as_share *share;
+    as_account *account; /* NULL beside the registry: its binds are not counted */
     as_tls *tls;
     as_peer *peers; /* as many as settings->server_count */
     apr_pool_t *pool;
@@ -245,11 +226,13 @@ struct as_directory {
 };
 
 /* One LDAP session. Used by one thread at a time. */
-typedef struct as_session {
+struct as_session {
+    APR_RING_ENTRY(as_session) of_peer, of_age; /* while it is idle */
+    as_session *next_condemned;
+    as_mono idle_since;
     as_peer *peer;
     as_kind kind;
-    bool kept; /* of the list, not beside it */
-    LDAP *ld;  /* NULL: not open */
+    LDAP *ld; /* NULL: not open */
     as_wire wire;
     bool bound;      /* AS_KIND_SEARCH: the service account is bound */
     bool dead;       /* not to be used again */
@@ -258,7 +241,7 @@ typedef struct as_session {
     bool unobserved; /* only to look at something again */
     as_mono opened;
     unsigned long answers; /* operations answered since it was opened */
-} as_session;
+};
 
 typedef struct as_search {
     const char *base;
@@ -269,6 +252,7 @@ typedef struct as_search {
     int limit;                     /* entries that are asked for */
     bool with_membership;          /* the attributes end with as_membership_attributes, which are not counted */
     apr_array_header_t *found;     /* of as_found: entries with all values go there; NULL: the one entry to the reply */
+    int deref;                     /* LDAP_DEREF_* */
     apr_array_header_t *referrals; /* URLs (const char *) are added; NULL: they are only noticed */
 } as_search;
 
@@ -308,6 +292,8 @@ as_session *as_session_aside(const as_directory *directory, const as_directory_s
                              const as_ldap_server *address, apr_pool_t *pool);
 bool as_session_is_usable(const as_session *session);
 void as_session_close(as_session *session); /* never waits */
+/* The one answer to an operation that has only one. */
+bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply);
 
 /* certificate.c: what is wrong with the certificate that a session did not take, or NULL. */
 const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool);
@@ -349,9 +335,43 @@ bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, ap
 void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
                            as_reply *reply);
 
-/* pool.c */
-apr_status_t as_pool_create(as_peer *peer);
+/* fingerprint.c */
+/* The settings that sessions belong to: these, without what a search says. */
+as_directory_settings as_session_settings(const as_directory_settings *settings);
+
+/* pool.c: the sessions of a process, those of directories that only .htaccess names apart from all others */
+typedef struct as_sessions {
+    pthread_mutex_t mutex;
+    struct as_idle_sessions idle; /* the last used in front */
+    int idle_count;
+    int most;        /* open at a time, but for those in use */
+    atomic_int open; /* in use, and idle */
+    as_mono longest; /* idle; 0: no limit beside the directory's own */
+    as_mono swept;
+} as_sessions;
+
+/* Closes what was idle for too long. */
+void as_pool_sweep(as_directories *all);
+bool as_sessions_create(as_sessions *sessions, int most, as_mono longest);
+void as_sessions_destroy(as_sessions *sessions);
+/* Closes idle sessions. True: there was one. */
+bool as_pool_close_all_idle(as_directories *all);
+void as_pool_create(as_peer *peer);
 void as_pool_destroy(as_peer *peer);
+as_sessions *as_pool_of(const as_directory *directory);
+
+/* reaper.c */
+typedef struct as_reaper {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool runs, ends;
+} as_reaper;
+
+bool as_reaper_create(as_reaper *reaper);
+/* Once, from then on without effect. */
+void as_reaper_start(as_directories *all);
+void as_reaper_end(as_reaper *reaper);
 /* An open session, for AS_KIND_SEARCH a bound one; or NULL and a reply. `fresh`: not one that was kept. */
 as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 void as_pool_return(as_session *session);
@@ -365,8 +385,15 @@ void as_settings_wipe(const as_directory_settings *copy);
 struct as_directories {
     apr_pool_t *pool;
     as_directory_limits limits;
-    apr_thread_mutex_t *mutex; /* of `table`, and of users and used in what it holds */
+    apr_pool_t *scratch;       /* under the mutex, and empty whenever that is free */
+    apr_thread_mutex_t *mutex; /* of all that follows, and of users and used in what `table` holds */
     apr_hash_t *table;
+    struct as_peers peers; /* of all that is in the table */
+    int transient;         /* directories in it that only .htaccess names */
+    apr_hash_t *shares;    /* as_share by the servers of a directory */
+    as_share of_htaccess;
+    as_reaper reaper;
+    as_sessions sessions[2]; /* [1]: of directories that only .htaccess names */
     as_limiter gate;
     char decoy[33]; /* 128 random bits, in hexadecimal: the name of nobody */
     as_tracer *observer;
@@ -374,12 +401,13 @@ struct as_directories {
 };
 
 /* The directory of these settings, made if there is none. Given back with as_directory_put. NULL without memory. */
-as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings, const char *name);
+as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings);
 void as_directory_put(as_directory *directory);
 
 /* What is to be done on one server. */
 typedef struct as_task {
     const as_query *question; /* NULL: a probe */
+    const as_directory_settings *settings;
     as_peer *peer;
     as_mono deadline; /* on this server */
     apr_pool_t *pool;

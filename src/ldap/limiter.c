@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How many questions may wait for directories. Who finds the gate full queues in front of it, but only while answers
- * keep coming: a directory that hangs must not take the workers of this process with it.
+ * AuthStatusInFlight: how many requests may wait for directories, and how many of them for one. Who finds no slot
+ * queues, but only while answers keep coming: a directory that hangs must not take the workers of this process with it,
+ * nor the slots of another directory.
  *
  * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
  */
@@ -9,106 +10,154 @@
 
 #include <time.h>
 
-/* AuthStatusInFlight: without an answer for that long, nobody waits in front of the gate. */
+/* Without an answer for that long nobody waits for a slot. */
 #define PATIENCE (AS_MONO_SECOND / 10)
 
-bool as_limiter_create(as_limiter *gate, int limit)
+bool as_limiter_create(as_limiter *limiter, int limit)
 {
-    gate->limit = limit;
-    gate->inside = 0;
-    gate->full_since = 0;
-    atomic_init(&gate->answered, 0);
-    APR_RING_INIT(&gate->queue, as_waiter, link);
-    if (pthread_condattr_init(&gate->monotonic) != 0) {
+    limiter->limit = limit;
+    limiter->inside = 0;
+    limiter->full_since = 0;
+    atomic_init(&limiter->answered, 0);
+    APR_RING_INIT(&limiter->queue, as_waiter, link);
+    if (pthread_condattr_init(&limiter->monotonic) != 0) {
         return false;
     }
-    if (pthread_condattr_setclock(&gate->monotonic, CLOCK_MONOTONIC) == 0 &&
-        pthread_mutex_init(&gate->mutex, NULL) == 0) {
+    if (pthread_condattr_setclock(&limiter->monotonic, CLOCK_MONOTONIC) == 0 &&
+        pthread_mutex_init(&limiter->mutex, NULL) == 0) {
         return true;
     }
-    pthread_condattr_destroy(&gate->monotonic);
+    pthread_condattr_destroy(&limiter->monotonic);
     return false;
 }
 
-void as_limiter_destroy(as_limiter *gate)
+void as_limiter_destroy(as_limiter *limiter)
 {
-    pthread_mutex_destroy(&gate->mutex);
-    pthread_condattr_destroy(&gate->monotonic);
+    pthread_mutex_destroy(&limiter->mutex);
+    pthread_condattr_destroy(&limiter->monotonic);
 }
 
-void as_limiter_answered(as_limiter *gate)
+void as_share_create(as_share *share, const as_limiter *limiter, int parts)
 {
-    atomic_store_explicit(&gate->answered, as_mono_now(), memory_order_relaxed);
+    const int most = limiter->limit / parts;
+
+    share->most = most > 0 ? most : 1;
+    share->inside = 0;
+    share->full_since = 0;
+    atomic_init(&share->answered, 0);
 }
 
-static void sleep_until(as_limiter *gate, as_waiter *self, as_mono when)
+void as_limiter_answered(as_limiter *limiter, as_share *share)
+{
+    const as_mono now = as_mono_now();
+
+    atomic_store_explicit(&limiter->answered, now, memory_order_relaxed);
+    atomic_store_explicit(&share->answered, now, memory_order_relaxed);
+}
+
+static void sleep_until(as_limiter *limiter, as_waiter *self, as_mono when)
 {
     struct timespec at = {.tv_sec = (time_t)(when / AS_MONO_SECOND), .tv_nsec = (long)(when % AS_MONO_SECOND) * 1000};
 
-    pthread_cond_timedwait(&self->wake, &gate->mutex, &at);
+    pthread_cond_timedwait(&self->wake, &limiter->mutex, &at);
 }
 
-/* When patience ends. A gate that was just filled after a quiet time has not been kept waiting yet. */
-static as_mono patience_ends(const as_limiter *gate)
+static as_mono later(as_mono a, as_mono b)
 {
-    as_mono answered = atomic_load_explicit(&gate->answered, memory_order_relaxed);
-
-    return (answered > gate->full_since ? answered : gate->full_since) + PATIENCE;
+    return a > b ? a : b;
 }
 
-/* In front of a full gate: places are handed over, first come, first served. */
-static bool queue(as_limiter *gate, as_mono deadline)
+/* Returns when patience ends. Who waits for a slot of his own directory's share waits for that one's answers; who waits
+ * for any slot, for anybody's. What was just filled after a quiet time has kept nobody waiting yet. */
+static as_mono patience_ends(const as_limiter *limiter, const as_share *share)
 {
-    as_waiter self = {.granted = false};
+    as_mono since = share->inside >= share->most
+                        ? later(atomic_load_explicit(&share->answered, memory_order_relaxed), share->full_since)
+                        : later(atomic_load_explicit(&limiter->answered, memory_order_relaxed), limiter->full_since);
 
-    if (pthread_cond_init(&self.wake, &gate->monotonic) != 0) {
+    return since + PATIENCE;
+}
+
+static bool has_slot(const as_limiter *limiter, const as_share *share)
+{
+    return limiter->inside < limiter->limit && share->inside < share->most;
+}
+
+static void take_slot(as_limiter *limiter, as_share *share)
+{
+    const as_mono now = as_mono_now();
+
+    if (++limiter->inside == limiter->limit) {
+        limiter->full_since = now;
+    }
+    if (++share->inside == share->most) {
+        share->full_since = now;
+    }
+}
+
+/* Waits for a slot: they are handed over, first come, first served, but for those whose share is used up. */
+static bool queue(as_limiter *limiter, as_share *share, as_mono deadline)
+{
+    as_waiter self = {.share = share};
+
+    if (pthread_cond_init(&self.wake, &limiter->monotonic) != 0) {
         return false;
     }
-    APR_RING_INSERT_TAIL(&gate->queue, &self, as_waiter, link);
+    APR_RING_INSERT_TAIL(&limiter->queue, &self, as_waiter, link);
     while (!self.granted) {
-        as_mono end = as_mono_min(patience_ends(gate), deadline);
+        as_mono end = as_mono_min(patience_ends(limiter, share), deadline);
 
         if (end <= as_mono_now()) {
             APR_RING_REMOVE(&self, link);
             break;
         }
-        sleep_until(gate, &self, end);
+        sleep_until(limiter, &self, end);
     }
     pthread_cond_destroy(&self.wake);
     return self.granted;
 }
 
-bool as_limiter_enter(as_limiter *gate, as_mono deadline)
+bool as_limiter_enter(as_limiter *limiter, as_share *share, as_mono deadline)
 {
     bool entered = true;
 
-    if (gate->limit <= 0) {
+    if (limiter->limit <= 0) {
         return true;
     }
-    pthread_mutex_lock(&gate->mutex);
-    if (gate->inside == gate->limit) {
-        entered = queue(gate, deadline);
-    } else if (++gate->inside == gate->limit) {
-        gate->full_since = as_mono_now();
+    pthread_mutex_lock(&limiter->mutex);
+    /* Nobody is overtaken: who queues has no slot to take. */
+    if (has_slot(limiter, share)) {
+        take_slot(limiter, share);
+    } else {
+        entered = queue(limiter, share, deadline);
     }
-    pthread_mutex_unlock(&gate->mutex);
+    pthread_mutex_unlock(&limiter->mutex);
     return entered;
 }
 
-void as_limiter_leave(as_limiter *gate)
+static void hand_over(as_limiter *limiter)
 {
-    if (gate->limit <= 0) {
+    as_waiter *waiter = APR_RING_FIRST(&limiter->queue), *next;
+
+    for (; waiter != APR_RING_SENTINEL(&limiter->queue, as_waiter, link); waiter = next) {
+        next = APR_RING_NEXT(waiter, link);
+        if (has_slot(limiter, waiter->share)) {
+            APR_RING_REMOVE(waiter, link);
+            take_slot(limiter, waiter->share);
+            waiter->granted = true;
+            pthread_cond_signal(&waiter->wake);
+        }
+    }
+}
+
+void as_limiter_leave(as_limiter *limiter, as_share *share)
+{
+    if (limiter->limit <= 0) {
         return;
     }
-    pthread_mutex_lock(&gate->mutex);
-    if (APR_RING_EMPTY(&gate->queue, as_waiter, link)) {
-        gate->inside--;
-    } else {
-        as_waiter *next = APR_RING_FIRST(&gate->queue);
-
-        APR_RING_REMOVE(next, link);
-        next->granted = true;
-        pthread_cond_signal(&next->wake);
-    }
-    pthread_mutex_unlock(&gate->mutex);
+    pthread_mutex_lock(&limiter->mutex);
+    limiter->inside--;
+    share->inside--;
+    hand_over(limiter);
+    pthread_mutex_unlock(&limiter->mutex);
 }

@@ -152,8 +152,7 @@ void as_directory_lockout(as_directories *all, const as_directory_settings *sett
                           apr_pool_t *pool, as_lockout *lockout)
 {
     reading in = {.deadline = deadline, .pool = pool, .lockout = lockout};
-    const char *name = as_directory_fingerprint(pool, settings);
-    as_directory *directory = name ? as_directory_get(all, settings, name) : NULL;
+    as_directory *directory = as_directory_get(all, settings);
     as_reply reply;
     int i;
 

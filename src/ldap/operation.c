@@ -13,10 +13,13 @@ typedef struct as_request {
 
 static bool send_search(const as_task *task, as_session *session, const as_search *search)
 {
+    as_search here = *search;
+
+    here.deref = task->settings->deref;
     apr_array_clear(search->found);
     task->reply->entries = 0;
     task->reply->referral = false;
-    return as_session_search(session, search, task->deadline, task->pool, task->reply);
+    return as_session_search(session, &here, task->deadline, task->pool, task->reply);
 }
 
 static bool perform(const as_task *task, as_session *session, const void *argument)

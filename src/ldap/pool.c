@@ -3,134 +3,271 @@
  * Sessions kept between questions: for each server those that search, bound as the service account, and apart from
  * them those that verify passwords. So a failed login costs no connection, and a good one no bind to go back.
  *
- * apr_reslist holds its lock while it constructs, which must not mean while we connect: what it keeps are slots, and
- * whoever has one opens it. It would also make a thread wait that asks for more than its maximum, with no regard to a
- * deadline: it is never asked for more, those beyond get a session of their own.
+ * Their number is bounded for the process, as its descriptors are: where a connection is to be opened and there are as
+ * many as may be, the one that was idle for longest makes room. Nobody waits for a session: those in use are as many as
+ * threads ask.
  */
 #include "ldap_private.h"
 
 #include <stdlib.h>
 
-static apr_status_t make_slot(void **slot, void *peer, apr_pool_t *pool)
+bool as_sessions_create(as_sessions *sessions, int most, as_mono longest)
 {
-    as_session *session = calloc(1, sizeof(*session));
-
-    (void)pool;
-    if (!session) {
-        return APR_ENOMEM;
-    }
-    session->peer = peer;
-    session->wire.fd = -1;
-    *slot = session;
-    return APR_SUCCESS;
+    APR_RING_INIT(&sessions->idle, as_session, of_age);
+    sessions->idle_count = 0;
+    sessions->most = most;
+    sessions->longest = longest;
+    sessions->swept = 0;
+    atomic_init(&sessions->open, 0);
+    return pthread_mutex_init(&sessions->mutex, NULL) == 0;
 }
 
-static apr_status_t end_slot(void *slot, void *peer, apr_pool_t *pool)
+void as_sessions_destroy(as_sessions *sessions)
 {
-    (void)peer;
-    (void)pool;
-    as_session_close(slot);
-    free(slot);
-    return APR_SUCCESS;
+    pthread_mutex_destroy(&sessions->mutex);
 }
 
-apr_status_t as_pool_create(as_peer *peer)
+as_sessions *as_pool_of(const as_directory *directory)
 {
-    apr_interval_time_t ttl = peer->directory->settings->session_ttl;
-    int most = peer->directory->all->limits.sessions, i;
-    apr_status_t status = APR_SUCCESS;
-
-    for (i = 0; i < AS_KINDS && status == APR_SUCCESS; i++) {
-        atomic_init(&peer->kept[i].lent, 0);
-        status = apr_pool_create_unmanaged(&peer->kept[i].pool);
-        if (status == APR_SUCCESS) {
-            status = apr_reslist_create(&peer->kept[i].list, 0, 0, most > 0 ? most : 1, ttl > 0 ? ttl : 0, make_slot,
-                                        end_slot, peer, peer->kept[i].pool);
-        }
-    }
-    return status;
+    return &directory->all->sessions[directory->settings->of_htaccess];
 }
 
-void as_pool_destroy(as_peer *peer)
+void as_pool_create(as_peer *peer)
 {
     int i;
 
     for (i = 0; i < AS_KINDS; i++) {
-        if (peer->kept[i].pool) {
-            apr_pool_destroy(peer->kept[i].pool);
-            peer->kept[i].pool = NULL;
+        APR_RING_INIT(&peer->idle[i], as_session, of_peer);
+    }
+}
+
+/* ---- under the lock ---- */
+
+static void unlink_idle(as_sessions *sessions, as_session *session)
+{
+    APR_RING_REMOVE(session, of_peer);
+    APR_RING_REMOVE(session, of_age);
+    sessions->idle_count--;
+}
+
+static void link_idle(as_sessions *sessions, as_session *session)
+{
+    session->idle_since = as_mono_now();
+    APR_RING_INSERT_HEAD(&session->peer->idle[session->kind], session, as_session, of_peer);
+    APR_RING_INSERT_HEAD(&sessions->idle, session, as_session, of_age);
+    sessions->idle_count++;
+}
+
+/* Moves a session to the list of those that are to be closed when the lock is released. */
+static void condemn(as_sessions *sessions, as_session *session, as_session **condemned)
+{
+    unlink_idle(sessions, session);
+    session->next_condemned = *condemned;
+    *condemned = session;
+}
+
+static bool is_expired(const as_sessions *sessions, const as_session *session, as_mono now)
+{
+    const apr_interval_time_t ttl = session->peer->directory->settings->session_ttl;
+    const as_mono idle = now - session->idle_since;
+
+    return (ttl > 0 && idle > ttl) || (sessions->longest > 0 && idle > sessions->longest);
+}
+
+static void condemn_expired(as_sessions *sessions, as_session **condemned)
+{
+    const as_mono now = as_mono_now();
+    as_session *session, *next;
+
+    if (now - sessions->swept < AS_MONO_SECOND) {
+        return;
+    }
+    sessions->swept = now;
+    for (session = APR_RING_FIRST(&sessions->idle); session != APR_RING_SENTINEL(&sessions->idle, as_session, of_age);
+         session = next) {
+        next = APR_RING_NEXT(session, of_age);
+        if (is_expired(sessions, session, now)) {
+            condemn(sessions, session, condemned);
         }
     }
 }
 
-/* A slot, open or not. */
-static as_session *take(as_peer *peer, as_kind kind)
+/* So that there are no more open than may be, with `more`. */
+static void condemn_oldest(as_sessions *sessions, int more, as_session **condemned)
 {
-    int most = peer->directory->all->limits.sessions;
-    void *slot = NULL;
-    apr_status_t status;
-    bool kept = atomic_fetch_add(&peer->kept[kind].lent, 1) < (most > 0 ? most : 1);
+    int excess = atomic_load(&sessions->open) + more - sessions->most;
 
-    if (kept) {
-        status = apr_reslist_acquire(peer->kept[kind].list, &slot);
+    for (; excess > 0 && !APR_RING_EMPTY(&sessions->idle, as_session, of_age); excess--) {
+        condemn(sessions, APR_RING_LAST(&sessions->idle), condemned);
+    }
+}
+
+/* ---- without it ---- */
+
+static void end(as_session *session)
+{
+    as_session_close(session);
+    free(session);
+}
+
+static bool close_condemned(as_session *condemned)
+{
+    const bool any = condemned != NULL;
+
+    while (condemned) {
+        as_session *session = condemned;
+
+        condemned = session->next_condemned;
+        end(session);
+    }
+    return any;
+}
+
+static bool close_all_idle(as_sessions *sessions)
+{
+    as_session *condemned = NULL;
+
+    pthread_mutex_lock(&sessions->mutex);
+    while (!APR_RING_EMPTY(&sessions->idle, as_session, of_age)) {
+        condemn(sessions, APR_RING_LAST(&sessions->idle), &condemned);
+    }
+    pthread_mutex_unlock(&sessions->mutex);
+    return close_condemned(condemned);
+}
+
+bool as_pool_close_all_idle(as_directories *all)
+{
+    bool of_htaccess = close_all_idle(&all->sessions[true]);
+
+    return close_all_idle(&all->sessions[false]) || of_htaccess;
+}
+
+static void sweep(as_sessions *sessions)
+{
+    as_session *condemned = NULL;
+
+    pthread_mutex_lock(&sessions->mutex);
+    condemn_expired(sessions, &condemned);
+    pthread_mutex_unlock(&sessions->mutex);
+    close_condemned(condemned);
+}
+
+void as_pool_sweep(as_directories *all)
+{
+    sweep(&all->sessions[false]);
+    sweep(&all->sessions[true]);
+}
+
+void as_pool_destroy(as_peer *peer)
+{
+    as_sessions *sessions = as_pool_of(peer->directory);
+    as_session *condemned = NULL;
+    int i;
+
+    pthread_mutex_lock(&sessions->mutex);
+    for (i = 0; i < AS_KINDS; i++) {
+        while (!APR_RING_EMPTY(&peer->idle[i], as_session, of_peer)) {
+            condemn(sessions, APR_RING_FIRST(&peer->idle[i]), &condemned);
+        }
+    }
+    pthread_mutex_unlock(&sessions->mutex);
+    close_condemned(condemned);
+}
+
+static as_session *make(as_peer *peer, as_kind kind)
+{
+    as_session *session = calloc(1, sizeof(*session));
+
+    if (session) {
+        session->peer = peer;
+        session->kind = kind;
+        session->wire.fd = -1;
+    }
+    return session;
+}
+
+/* The last one used, or NULL; then room is made for one that is to be opened. */
+static as_session *take_idle(as_peer *peer, as_kind kind, bool fresh)
+{
+    as_sessions *sessions = as_pool_of(peer->directory);
+    as_session *condemned = NULL, *session = NULL;
+
+    pthread_mutex_lock(&sessions->mutex);
+    condemn_expired(sessions, &condemned);
+    if (!fresh && !APR_RING_EMPTY(&peer->idle[kind], as_session, of_peer)) {
+        session = APR_RING_FIRST(&peer->idle[kind]);
+        unlink_idle(sessions, session);
     } else {
-        status = make_slot(&slot, peer, NULL);
+        condemn_oldest(sessions, 1, &condemned);
     }
-    if (status != APR_SUCCESS) {
-        atomic_fetch_sub(&peer->kept[kind].lent, 1);
-        return NULL;
+    pthread_mutex_unlock(&sessions->mutex);
+    close_condemned(condemned);
+    return session;
+}
+
+/* A session, open or not. */
+static as_session *take(as_peer *peer, as_kind kind, bool fresh)
+{
+    as_session *session = take_idle(peer, kind, fresh);
+
+    while (session && !as_session_is_usable(session)) {
+        end(session);
+        session = take_idle(peer, kind, fresh);
     }
-    ((as_session *)slot)->kind = kind;
-    ((as_session *)slot)->kept = kept;
-    return slot;
+    return session ? session : make(peer, kind);
 }
 
 void as_pool_return(as_session *session)
 {
-    as_peer *peer = session->peer;
-    as_kind kind = session->kind;
-    bool again = session->ld && !session->dead && peer->directory->settings->session_ttl != 0;
+    as_directories *all = session->peer->directory->all;
+    as_sessions *sessions = as_pool_of(session->peer->directory);
+    as_session *condemned = NULL;
 
-    if (!session->kept) {
-        end_slot(session, peer, NULL);
-    } else if (again) {
-        apr_reslist_release(peer->kept[kind].list, session);
-    } else {
-        /* An empty slot on top of the list would hide the open ones below. */
-        apr_reslist_invalidate(peer->kept[kind].list, session);
+    if (!session->ld || session->dead || session->peer->directory->settings->session_ttl == 0) {
+        end(session);
+        return;
     }
-    atomic_fetch_sub(&peer->kept[kind].lent, 1);
+    pthread_mutex_lock(&sessions->mutex);
+    link_idle(sessions, session);
+    condemn_oldest(sessions, 0, &condemned);
+    condemn_expired(sessions, &condemned);
+    pthread_mutex_unlock(&sessions->mutex);
+    close_condemned(condemned);
+    if (sessions->longest > 0) {
+        as_reaper_start(all);
+    }
 }
 
-static bool make_ready(as_session *session, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+/* An account that is left alone costs no connection either. */
+static bool make_ready(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
-    session->reused = session->on_trial = !fresh && as_session_is_usable(session);
-    if (!session->reused) {
-        as_session_close(session);
-        if (!as_session_open(session, deadline, pool, reply)) {
-            return false;
-        }
-    }
-    if (session->kind != AS_KIND_SEARCH || session->bound) {
-        return true;
-    }
-    if (!as_session_bind_service(session, deadline, pool, reply)) {
+    as_account *account = session->peer->directory->account;
+    const bool binds = session->kind == AS_KIND_SEARCH && !session->bound;
+
+    session->reused = session->on_trial = session->ld != NULL;
+    if (binds && account && as_account_is_left_alone(account, pool, reply)) {
         return false;
     }
+    if (!session->reused && !as_session_open(session, deadline, pool, reply)) {
+        return false;
+    }
+    if (!binds) {
+        return true;
+    }
     /* Refused: the administrator must act, and the next question starts anew. */
-    session->dead = !session->bound;
-    return session->bound;
+    session->dead = !as_session_bind_service(session, deadline, pool, reply) || !session->bound;
+    return !session->dead;
 }
 
 as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
-    as_session *session = take(peer, kind);
+    as_session *session = take(peer, kind, fresh);
 
     if (!session) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "no memory");
         return NULL;
     }
-    if (make_ready(session, fresh, deadline, pool, reply)) {
+    if (make_ready(session, deadline, pool, reply)) {
         return session;
     }
     as_pool_return(session);
@@ -145,6 +282,7 @@ as_session *as_session_aside(const as_directory *directory, const as_directory_s
 
     copy->all = directory->all;
     copy->tls = directory->tls;
+    copy->share = directory->share;
     copy->settings = settings;
     session->peer = apr_pcalloc(pool, sizeof(*session->peer));
     session->peer->directory = copy;

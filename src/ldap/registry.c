@@ -1,35 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The directories of a process, by name. Their number is bounded: AuthLDAP* may stand in .htaccess files, which their
- * owners may change as often as they like.
+ * The directories of a process, by what sessions belong to: servers, TLS settings, bind identity. Their number is
+ * bounded: AuthLDAP* may stand in .htaccess files, which their owners may change as often as they like.
  */
 #include "ldap_private.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include <apr_general.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 
 #define MAX_DIRECTORIES 1000
+/* Of them, those that only .htaccess names. */
+#define MAX_TRANSIENT 128
+/* Sessions that a process keeps: a quarter of the descriptors that it may have. */
+#define PART_OF_DESCRIPTORS 4
+#define MOST_SESSIONS 8192
+#define FEWEST_SESSIONS 8
+/* Directories that only .htaccess names: a quarter of the sessions and of AuthStatusInFlight, for all of them; and a
+ * session is closed when it was idle for so long. */
+#define PARTS_OF_HTACCESS 4
+#define IDLE_OF_HTACCESS (60 * AS_MONO_SECOND)
+
+static const char *name_server(apr_pool_t *pool, const as_ldap_server *address)
+{
+    return apr_psprintf(pool, strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host, address->port);
+}
 
 static apr_status_t make_peer(as_peer *peer, as_directory *directory, const as_ldap_server *address)
 {
     const as_directory_limits *limits = &directory->all->limits;
-    apr_status_t status;
 
     peer->directory = directory;
     peer->address = address;
-    peer->name =
-        apr_psprintf(directory->pool, strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host, address->port);
+    peer->name = name_server(directory->pool, address);
     peer->breaker.limit = limits->breaker_failures;
     peer->breaker.time = limits->breaker_time;
     atomic_init(&peer->open, 0);
     atomic_init(&peer->distrusted, 0);
     atomic_init(&peer->questions, 0);
     atomic_init(&peer->latency, 0);
-    status = apr_thread_mutex_create(&peer->mutex, APR_THREAD_MUTEX_DEFAULT, directory->pool);
-    return status == APR_SUCCESS ? as_pool_create(peer) : status;
+    as_pool_create(peer);
+    return apr_thread_mutex_create(&peer->mutex, APR_THREAD_MUTEX_DEFAULT, directory->pool);
 }
 
 static void destroy(as_directory *directory)
@@ -37,11 +51,36 @@ static void destroy(as_directory *directory)
     int i;
 
     for (i = 0; i < directory->settings->server_count; i++) {
-        as_pool_destroy(&directory->peers[i]);
+        if (directory->peers[i].mutex) {
+            as_pool_destroy(&directory->peers[i]);
+        }
     }
+    as_account_destroy(directory->account);
     as_tls_destroy(directory->tls);
     as_settings_wipe(directory->settings);
     apr_pool_destroy(directory->pool);
+}
+
+/* Returns the share of the slots that the directories of these servers have together. */
+static as_share *share_of(as_directories *all, const as_directory_settings *settings)
+{
+    const char *servers = "";
+    as_share *share;
+    int i;
+
+    if (settings->of_htaccess) {
+        return &all->of_htaccess;
+    }
+    for (i = 0; i < settings->server_count; i++) {
+        servers = apr_pstrcat(all->scratch, servers, name_server(all->scratch, &settings->servers[i]), " ", NULL);
+    }
+    share = apr_hash_get(all->shares, servers, APR_HASH_KEY_STRING);
+    if (!share) {
+        share = apr_palloc(all->pool, sizeof(*share));
+        as_share_create(share, &all->gate, all->limits.directories > 1 ? 2 : 1);
+        apr_hash_set(all->shares, apr_pstrdup(all->pool, servers), APR_HASH_KEY_STRING, share);
+    }
+    return share;
 }
 
 static as_directory *make(as_directories *all, const as_directory_settings *settings, const char *name)
@@ -60,11 +99,13 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory->name = apr_pstrdup(pool, name);
     /* The caller's settings may live no longer than the request. */
     directory->settings = as_settings_copy(pool, settings);
+    directory->share = share_of(all, settings);
+    directory->account = apr_pcalloc(pool, sizeof(*directory->account));
     directory->peers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*directory->peers));
     directory->tls = apr_pcalloc(pool, sizeof(*directory->tls));
     directory->pace = apr_pcalloc(pool, sizeof(*directory->pace));
     directory->facts = as_facts_create(pool);
-    status = as_tls_create(directory->tls, pool);
+    status = as_account_create(directory->account) ? as_tls_create(directory->tls, pool) : APR_ENOMEM;
     for (i = 0; i < settings->server_count && status == APR_SUCCESS; i++) {
         status = make_peer(&directory->peers[i], directory, &directory->settings->servers[i]);
     }
@@ -76,7 +117,7 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
 }
 
 /* The one that was not used for longest, and is not now; NULL if all are. */
-static as_directory *least_wanted(as_directories *all)
+static as_directory *least_wanted(as_directories *all, bool of_htaccess)
 {
     as_directory *found = NULL;
     apr_hash_index_t *at;
@@ -84,43 +125,75 @@ static as_directory *least_wanted(as_directories *all)
     for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
         as_directory *directory = apr_hash_this_val(at);
 
-        if (directory->users == 0 && (!found || directory->used < found->used)) {
+        if (directory->users == 0 && directory->settings->of_htaccess == of_htaccess &&
+            (!found || directory->used < found->used)) {
             found = directory;
         }
     }
     return found;
 }
 
+static void unlist(as_directories *all, as_directory *directory)
+{
+    int i;
+
+    apr_hash_set(all->table, directory->name, APR_HASH_KEY_STRING, NULL);
+    all->transient -= directory->settings->of_htaccess;
+    for (i = 0; i < directory->settings->server_count; i++) {
+        APR_RING_REMOVE(&directory->peers[i], link);
+    }
+}
+
+static void add_to_list(as_directories *all, as_directory *directory)
+{
+    int i;
+
+    directory->listed = true;
+    all->transient += directory->settings->of_htaccess;
+    apr_hash_set(all->table, directory->name, APR_HASH_KEY_STRING, directory);
+    for (i = 0; i < directory->settings->server_count; i++) {
+        APR_RING_INSERT_TAIL(&all->peers, &directory->peers[i], as_peer, link);
+    }
+}
+
 /* Lists it, if need be in the place of another, which is returned to be destroyed without the lock. When every place
- * is in use it stays unlisted, and ends with the question. */
+ * is in use it stays unlisted, and ends with the question. No .htaccess takes the place of the configuration's. */
 static as_directory *list(as_directories *all, as_directory *directory)
 {
+    const bool of_htaccess = directory->settings->of_htaccess;
+    const bool full = of_htaccess ? all->transient >= MAX_TRANSIENT
+                                  : (int)apr_hash_count(all->table) - all->transient >= MAX_DIRECTORIES;
     as_directory *evicted = NULL;
 
-    if (apr_hash_count(all->table) >= MAX_DIRECTORIES) {
-        evicted = least_wanted(all);
+    if (full) {
+        evicted = least_wanted(all, of_htaccess);
         if (!evicted) {
             return NULL;
         }
-        apr_hash_set(all->table, evicted->name, APR_HASH_KEY_STRING, NULL);
+        unlist(all, evicted);
     }
-    directory->listed = true;
-    apr_hash_set(all->table, directory->name, APR_HASH_KEY_STRING, directory);
+    add_to_list(all, directory);
     return evicted;
 }
 
-as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings, const char *name)
+as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings)
 {
-    as_directory *directory, *evicted = NULL;
+    const as_directory_settings wanted = as_session_settings(settings);
+    as_directory *directory = NULL, *evicted = NULL;
+    const char *name;
 
     apr_thread_mutex_lock(all->mutex);
-    directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
-    if (!directory) {
-        directory = make(all, settings, name);
+    name = as_directory_fingerprint(all->scratch, &wanted);
+    if (name) {
+        directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
+    }
+    if (name && !directory) {
+        directory = make(all, &wanted, name);
         if (directory) {
             evicted = list(all, directory);
         }
     }
+    apr_pool_clear(all->scratch);
     if (directory) {
         directory->users++;
         directory->used = as_mono_now();
@@ -152,6 +225,7 @@ static apr_status_t end_all(void *data)
     apr_hash_index_t *at;
     bool busy = false;
 
+    as_reaper_end(&all->reaper);
     for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
         as_directory *directory = apr_hash_this_val(at);
 
@@ -163,6 +237,8 @@ static apr_status_t end_all(void *data)
     }
     if (!busy) {
         as_limiter_destroy(&all->gate);
+        as_sessions_destroy(&all->sessions[false]);
+        as_sessions_destroy(&all->sessions[true]);
         apr_pool_destroy(all->pool);
     }
     return APR_SUCCESS;
@@ -182,15 +258,41 @@ static bool name_nobody(char *hexadecimal)
     return true;
 }
 
+/* Returns how many sessions may be open at a time, but for those in use. */
+static int most_sessions(void)
+{
+    struct rlimit limit = {.rlim_cur = 1024};
+    rlim_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        limit.rlim_cur = 1024;
+    }
+    most = limit.rlim_cur == RLIM_INFINITY ? MOST_SESSIONS : limit.rlim_cur / PART_OF_DESCRIPTORS;
+    if (most > MOST_SESSIONS) {
+        most = MOST_SESSIONS;
+    }
+    return most < FEWEST_SESSIONS ? FEWEST_SESSIONS : (int)most;
+}
+
 /* The table has a pool of its own: other threads may allocate from the caller's at the same time. */
 static bool prepare(as_directories *all)
 {
-    if (apr_pool_create_unmanaged(&all->pool) != APR_SUCCESS) {
+    const int most = most_sessions();
+
+    if (apr_pool_create_unmanaged(&all->pool) != APR_SUCCESS ||
+        apr_pool_create(&all->scratch, all->pool) != APR_SUCCESS) {
         return false;
     }
     all->table = apr_hash_make(all->pool);
-    return apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) == APR_SUCCESS &&
-           name_nobody(all->decoy) && as_limiter_create(&all->gate, all->limits.in_flight);
+    all->shares = apr_hash_make(all->pool);
+    APR_RING_INIT(&all->peers, as_peer, link);
+    if (apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) != APR_SUCCESS ||
+        !name_nobody(all->decoy) || !as_limiter_create(&all->gate, all->limits.in_flight)) {
+        return false;
+    }
+    as_share_create(&all->of_htaccess, &all->gate, PARTS_OF_HTACCESS);
+    return as_reaper_create(&all->reaper) && as_sessions_create(&all->sessions[false], most, 0) &&
+           as_sessions_create(&all->sessions[true], most / PARTS_OF_HTACCESS, IDLE_OF_HTACCESS);
 }
 
 bool as_directories_prepare(apr_pool_t *pool)
@@ -214,37 +316,43 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     return all;
 }
 
-static void visit_peer(as_peer *peer, as_ldap_server_visitor *visit, void *data)
+/* Adds what one directory knows of a server. */
+static void add_peer(as_ldap_server_state *state, as_peer *peer, as_mono now)
 {
-    as_ldap_server_state state = {.directory = peer->directory->name, .server = peer->name};
-    as_mono now = as_mono_now(), until;
+    int64_t latency = atomic_load_explicit(&peer->latency, memory_order_relaxed);
 
     apr_thread_mutex_lock(peer->mutex);
-    state.outages = peer->breaker.outages;
-    until = peer->breaker.open ? peer->breaker.until : 0;
+    state->outages = peer->breaker.outages > state->outages ? peer->breaker.outages : state->outages;
+    if (peer->breaker.open && peer->breaker.until > now && peer->breaker.until > state->open_until) {
+        state->open_until = peer->breaker.until;
+    }
     apr_thread_mutex_unlock(peer->mutex);
-    state.open_until = until > now ? apr_time_now() + (until - now) : 0;
-    state.sessions = atomic_load_explicit(&peer->open, memory_order_relaxed);
-    state.questions = atomic_load_explicit(&peer->questions, memory_order_relaxed);
-    state.latency = atomic_load_explicit(&peer->latency, memory_order_relaxed);
-    visit(data, &state);
+    state->sessions += atomic_load_explicit(&peer->open, memory_order_relaxed);
+    state->questions += atomic_exchange_explicit(&peer->questions, 0, memory_order_relaxed);
+    /* Of several, the slower: it is the one to be looked at. */
+    state->latency = latency > state->latency ? latency : state->latency;
 }
 
-void as_directories_visit(as_directories *all, const char *name, as_ldap_server_visitor *visit, void *data)
+void as_directories_visit(as_directories *all, const as_directory_settings *settings, as_ldap_server_visitor *visit,
+                          void *data)
 {
-    as_directory *directory;
+    const as_mono now = as_mono_now();
+    as_peer *peer;
     int i;
 
     apr_thread_mutex_lock(all->mutex);
-    directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
-    if (directory) {
-        directory->users++;
-    }
-    apr_thread_mutex_unlock(all->mutex);
-    if (directory) {
-        for (i = 0; i < directory->settings->server_count; i++) {
-            visit_peer(&directory->peers[i], visit, data);
+    for (i = 0; i < settings->server_count; i++) {
+        as_ldap_server_state state = {.server = name_server(all->scratch, &settings->servers[i]),
+                                      .of_htaccess = settings->of_htaccess};
+
+        for (peer = APR_RING_FIRST(&all->peers); peer != APR_RING_SENTINEL(&all->peers, as_peer, link);
+             peer = APR_RING_NEXT(peer, link)) {
+            if (peer->directory->settings->of_htaccess == state.of_htaccess && !strcmp(peer->name, state.server)) {
+                add_peer(&state, peer, now);
+            }
         }
-        as_directory_put(directory);
+        visit(data, &state);
     }
+    apr_pool_clear(all->scratch);
+    apr_thread_mutex_unlock(all->mutex);
 }

@@ -111,7 +111,7 @@ static bool wants_membership(const as_task *task)
 
 static bool make_search(const as_task *task, as_search *search)
 {
-    const as_directory_settings *settings = task->peer->directory->settings;
+    const as_directory_settings *settings = task->settings;
 
     memset(search, 0, sizeof(*search));
     search->base = settings->base;
@@ -124,6 +124,7 @@ static bool make_search(const as_task *task, as_search *search)
         search->with_membership = true;
         search->attributes = with_membership(settings, task->pool);
     }
+    search->deref = settings->deref;
     if (settings->referrals == AS_REFERRALS_ON) {
         search->referrals = apr_array_make(task->pool, 4, sizeof(const char *));
     }
@@ -180,7 +181,7 @@ static void verify_known(as_task *task, const as_login *login, as_session *found
 static void verify_nobody(const as_task *task)
 {
     const as_directory *directory = task->peer->directory;
-    const char *decoy = directory->all->decoy, *base = directory->settings->base;
+    const char *decoy = directory->all->decoy, *base = task->settings->base;
     size_t length = strnlen(task->question->password, sizeof(directory->all->decoy) - 1);
     as_login nobody = {apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
                        apr_pstrmemdup(task->pool, decoy, length)};
@@ -211,7 +212,7 @@ static bool points_elsewhere(const as_reply *reply, const as_search *search)
 
 static void ask_as_service(as_task *task)
 {
-    const as_directory_settings *settings = task->peer->directory->settings;
+    const as_directory_settings *settings = task->settings;
     as_session *found_on = NULL;
     as_search wanted;
 
@@ -296,11 +297,13 @@ void as_search_bind_query(as_task *task)
 void as_search_bind_probe(as_task *task)
 {
     static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
-    const as_search base = {.base = task->peer->directory->settings->base,
+    const as_search base = {.base = task->settings->base,
                             .scope = LDAP_SCOPE_BASE,
                             .filter = "(objectClass=*)",
                             .attributes = nothing,
-                            .limit = 1};
+                            .limit = 1,
+
+                            .deref = task->settings->deref};
 
     as_on_session(task, AS_KIND_SEARCH, search, &base);
     forget_entry(task->reply); /* it is nobody's */

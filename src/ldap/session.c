@@ -9,15 +9,12 @@
 #include "ldap_private.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include <openldap.h>
 
 #include <apr_strings.h>
 
 #include "authstatus/ppolicy.h"
-
-#define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
 /* The share of the time left that a kept session gets until its first answer. A quarter; more where the server takes
  * its time, but never so much that nothing is left for a fresh connection. */
@@ -46,7 +43,7 @@ void as_session_note_answer(as_session *session, as_mono started)
 
     session->answers++;
     session->on_trial = false;
-    as_limiter_answered(&peer->directory->all->gate);
+    as_limiter_answered(&peer->directory->all->gate, peer->directory->share);
     atomic_store_explicit(&peer->latency, average ? average + (took - average) / 8 : took, memory_order_relaxed);
 }
 
@@ -180,8 +177,7 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
     return true;
 }
 
-/* The one answer to an operation that has only one. */
-static bool finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
+bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     as_mono started = as_mono_now();
     LDAPMessage *message = as_session_next(session, id, false);
@@ -197,174 +193,6 @@ static bool finish(as_session *session, int id, int type, as_step step, apr_pool
     return as_session_take_result(session, message, step, NULL, pool, reply);
 }
 
-static bool set_options(LDAP *ld, const as_directory_settings *settings)
-{
-    const int version = LDAP_VERSION3, no_limit = LDAP_NO_LIMIT;
-    const struct timeval never = {.tv_sec = -1};
-    ber_len_t largest = AS_MAX_PDU;
-    Sockbuf *buffer = NULL;
-
-    return ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_DEREF, &settings->deref) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_SIZELIMIT, &no_limit) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_TIMELIMIT, &no_limit) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &never) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_TIMEOUT, &never) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_URI, NOWHERE) == LDAP_OPT_SUCCESS &&
-           ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
-           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &largest) == 1;
-}
-
-/* Gives the wire to libldap, which closes it from now on. The URL is where the certificate's name is taken from. */
-static bool attach(as_session *session)
-{
-    const as_ldap_server *address = session->peer->address;
-    bool is_v6 = strchr(address->host, ':') != NULL;
-    char url[512];
-    Sockbuf *buffer = NULL;
-    LDAP *ld = NULL;
-
-    if (apr_snprintf(url, sizeof(url), "ldap://%s%s%s:%d", is_v6 ? "[" : "", address->host, is_v6 ? "]" : "",
-                     address->port) >= (int)sizeof(url) - 1 ||
-        ldap_init_fd(session->wire.fd, LDAP_PROTO_EXT, url, &ld) != LDAP_SUCCESS) {
-        return false;
-    }
-    if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
-        ber_sockbuf_add_io(buffer, &as_wire_io, LBER_SBIOD_LEVEL_PROVIDER, &session->wire) != 0) {
-        return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
-    }
-    session->ld = ld;
-    return ber_sockbuf_add_io(buffer, &as_wire_guard, LBER_SBIOD_LEVEL_APPLICATION, &session->wire) == 0 &&
-           set_options(ld, session->peer->directory->settings);
-}
-
-/* RFC 4511 4.14. An answer that is no success is the administrator's business, whatever its code. */
-static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
-{
-    int id = 0;
-    int code = ldap_start_tls(session->ld, NULL, NULL, &id);
-
-    if (code != LDAP_SUCCESS) {
-        return as_session_unsent(session, code, AS_STEP_TLS, pool, reply);
-    }
-    if (!finish(session, id, LDAP_RES_EXTENDED, AS_STEP_TLS, pool, reply)) {
-        return false;
-    }
-    if (reply->code == LDAP_SUCCESS) {
-        return true;
-    }
-    if (as_reply_is_outage(reply)) {
-        return false; /* busy, or going down: that passes */
-    }
-    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS,
-                  apr_psprintf(pool, "the server refused StartTLS: %d (%s) %s", reply->code,
-                               ldap_err2string(reply->code), reply->diagnostic));
-    return false;
-}
-
-/* The TLS library's words alone do not name the certificate, so what is found in it goes before them. */
-static void tell_tls_failure(as_session *session, bool began, const char *reason, apr_pool_t *pool, as_reply *reply)
-{
-    const char *trouble = as_wire_trouble(&session->wire, pool), *fault;
-
-    if (trouble) {
-        as_reply_fail(reply, AS_STEP_TLS, session->wire.timed_out ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN,
-                      apr_pstrcat(pool, trouble, " (TLS handshake)", NULL));
-        return;
-    }
-    if (began && session->peer->directory->settings->verify_certificate &&
-        (fault = as_certificate_fault(session, pool)) != NULL) {
-        reason = reason ? apr_pstrcat(pool, fault, " (", reason, ")", NULL) : fault;
-    }
-    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : "the server's certificate was not accepted");
-}
-
-static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
-{
-    const as_directory_settings *settings = session->peer->directory->settings;
-    const char *reason;
-    bool began;
-
-    if (settings->security == AS_SECURITY_STARTTLS && !ask_for_tls(session, pool, reply)) {
-        return false;
-    }
-    if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &began, &reason)) {
-        session->answers = 0;
-        as_limiter_answered(&session->peer->directory->all->gate);
-        return true;
-    }
-    tell_tls_failure(session, began, reason, pool, reply);
-    return false;
-}
-
-static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
-{
-    as_mono started = as_mono_now();
-    bool secured;
-
-    if (session->peer->directory->settings->security == AS_SECURITY_NONE) {
-        return true;
-    }
-    secured = start_tls(session, pool, reply);
-    as_trace(session, AS_STEP_TLS, NULL, started, secured ? NULL : reply, pool);
-    return secured;
-}
-
-bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
-{
-    const as_directory_settings *settings = session->peer->directory->settings;
-    as_failure failure = AS_FAILURE_LOCAL;
-    const char *reason = NULL;
-
-    session->bound = session->dead = session->on_trial = false;
-    session->answers = 0;
-    session->opened = as_mono_now();
-    as_session_set_deadline(session, deadline, settings->connect_timeout);
-    if (!as_wire_connect(&session->wire, session->peer->address, pool, &failure, &reason)) {
-        as_reply_fail(reply, AS_STEP_CONNECT, failure, reason);
-        as_trace(session, AS_STEP_CONNECT, NULL, session->opened, reply, pool);
-        return false;
-    }
-    as_trace(session, AS_STEP_CONNECT, NULL, session->opened, NULL, pool);
-    atomic_fetch_add_explicit(&session->peer->open, 1, memory_order_relaxed);
-    as_limiter_answered(&session->peer->directory->all->gate);
-    if (!attach(session)) {
-        as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "libldap could not take the connection");
-    } else if (secure(session, pool, reply)) {
-        return true;
-    }
-    as_session_close(session);
-    return false;
-}
-
-/* Unbind and TLS's goodbye are sent if they can be sent at once: the deadline is over. */
-void as_session_close(as_session *session)
-{
-    bool was_open = session->wire.fd >= 0;
-
-    session->wire.deadline = 0;
-    if (session->ld) {
-        was_open = true;
-        ldap_unbind_ext(session->ld, NULL, NULL);
-        session->ld = NULL;
-    } else if (was_open) {
-        close(session->wire.fd);
-    }
-    session->wire.fd = -1;
-    if (was_open) {
-        atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
-    }
-}
-
-bool as_session_is_usable(const as_session *session)
-{
-    return session->ld && !session->dead && session->opened > atomic_load(&session->peer->distrusted) &&
-           as_wire_is_quiet(&session->wire);
-}
-
 static bool bind_as(as_session *session, const char *dn, const char *password, LDAPControl **controls, as_step step,
                     apr_pool_t *pool, as_reply *reply)
 {
@@ -372,10 +200,29 @@ static bool bind_as(as_session *session, const char *dn, const char *password, L
     as_mono started = as_mono_now();
     int id = 0;
     int code = ldap_sasl_bind(session->ld, dn, LDAP_SASL_SIMPLE, &secret, controls, NULL, &id);
-    bool answered = code == LDAP_SUCCESS ? finish(session, id, LDAP_RES_BIND, step, pool, reply)
+    bool answered = code == LDAP_SUCCESS ? as_session_finish(session, id, LDAP_RES_BIND, step, pool, reply)
                                          : as_session_unsent(session, code, step, pool, reply);
 
     as_trace(session, step, dn, started, reply, pool);
+    return answered;
+}
+
+static bool bind_account(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+    as_account *account = session->peer->directory->account;
+    bool answered;
+
+    if (account && !as_account_enter(account, deadline, pool, reply)) {
+        return reply->failure == AS_FAILURE_NONE;
+    }
+    as_session_set_deadline(session, deadline, settings->operation_timeout);
+    answered = bind_as(session, settings->bind_dn, settings->bind_password ? settings->bind_password : "", NULL,
+                       AS_STEP_SERVICE_BIND, pool, reply);
+    if (account) {
+        as_account_leave(account, reply);
+    }
+    session->bound = answered && reply->code == LDAP_SUCCESS;
     return answered;
 }
 
@@ -388,13 +235,7 @@ bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *
     }
     /* A new session is anonymous (RFC 4511 4.2): nothing to ask for. */
     if (settings->bind_dn && *settings->bind_dn) {
-        as_session_set_deadline(session, deadline, settings->operation_timeout);
-        if (!bind_as(session, settings->bind_dn, settings->bind_password ? settings->bind_password : "", NULL,
-                     AS_STEP_SERVICE_BIND, pool, reply)) {
-            return false;
-        }
-        session->bound = reply->code == LDAP_SUCCESS;
-        return true;
+        return bind_account(session, deadline, pool, reply);
     }
     session->bound = true;
     return true;
@@ -421,6 +262,9 @@ static int send_search(as_session *session, const as_search *search, int *id)
     struct timeval limit = {.tv_sec = (time_t)(left / AS_MONO_SECOND) + 1};
     int code;
 
+    if (ldap_set_option(session->ld, LDAP_OPT_DEREF, &search->deref) != LDAP_OPT_SUCCESS) {
+        return LDAP_PARAM_ERROR;
+    }
     session->wire.filter = search->filter;
     code = ldap_search_ext(session->ld, search->base, search->scope, search->filter,
                            (char **)(intptr_t)search->attributes, 0, NULL, NULL, &limit, search->limit, id);

@@ -421,6 +421,7 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
     wire->too_large = false;
     wire->looked_up = as_mono_now();
     if (error) {
+        wire->error = error == EAI_SYSTEM ? errno : 0;
         *failure = AS_FAILURE_DOWN;
         *reason = apr_psprintf(pool, "the address of %s is not found: %s", address->host, gai_strerror(error));
         return false;
@@ -431,6 +432,7 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
     if (wire->fd >= 0) {
         return true;
     }
+    wire->error = error;
     *failure = error == ETIMEDOUT ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN;
     *reason = apr_pstrcat(pool, "no connection: ", error_text(error, pool), NULL);
     return false;

@@ -96,17 +96,17 @@ static void fill_from_reply(as_answer *answer, const as_reply *reply)
     answer->wait = reply->retry_after;
 }
 
-static void report_query(const as_login *login, const as_login_observer *observer, const char *fingerprint)
+static void report_query(const as_login *login, const as_login_observer *observer,
+                         const as_directory_settings *settings)
 {
     if (observer && observer->queried) {
-        observer->queried(observer->data, login, fingerprint);
+        observer->queried(observer->data, login, settings);
     }
 }
 
 static void query(const as_attempt *attempt, const char *password, const char *known_dn, as_reply *reply)
 {
     const as_query question = {.settings = attempt->settings,
-                               .fingerprint = attempt->fingerprint,
                                .user = attempt->key.user,
                                .password = password,
                                .initial_bind = attempt->asked->initial_bind,
@@ -116,7 +116,7 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .entered = attempt->entered};
 
     as_directory_query(attempt->login->directories, &question, attempt->pool, reply);
-    report_query(attempt->login, attempt->observer, attempt->fingerprint);
+    report_query(attempt->login, attempt->observer, attempt->settings);
 }
 
 /* May the search be left out for an entry that was found before? Not where an unknown user is to cost as much as a
@@ -339,8 +339,8 @@ static void query_within_limit(as_attempt *attempt)
 {
     as_reply reply;
 
-    attempt->entered = as_directories_enter(attempt->login->directories, attempt->settings, attempt->fingerprint,
-                                            attempt->deadline, attempt->pool, &reply);
+    attempt->entered =
+        as_directories_enter(attempt->login->directories, attempt->settings, attempt->deadline, attempt->pool, &reply);
     if (!attempt->entered) {
         fill_from_reply(attempt->answer, &reply);
         return;
@@ -354,18 +354,6 @@ static void query_within_limit(as_attempt *attempt)
 }
 
 /* ---- entry points ---- */
-
-/* Names the setting that the administrator looks at first. */
-static const char *subject_of(const as_directory_settings *settings, as_outcome outcome, apr_pool_t *pool)
-{
-    if (outcome == AS_OUTCOME_SERVICE_ACCOUNT_REFUSED) {
-        return settings->bind_dn ? apr_pstrcat(pool, "bind DN ", settings->bind_dn, NULL) : "no bind DN";
-    }
-    if (outcome == AS_OUTCOME_DIRECTORY_MISCONFIGURED) {
-        return *settings->base ? apr_pstrcat(pool, "base ", settings->base, NULL) : "an empty base";
-    }
-    return NULL;
-}
 
 /* With AuthLDAPInitialBindAsUser the bind name is part of the cache key: under another name the directory may answer
  * with another entry, or with none. */
@@ -415,7 +403,6 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
         report_store(&attempt);
     }
     attempt.answer->fingerprint = attempt.fingerprint;
-    attempt.answer->subject = subject_of(attempt.settings, attempt.answer->finding.outcome, memo->pool);
     report_answer(observer, attempt.answer);
     note_queried(memo, &attempt.key, attempt.answer);
     return attempt.answer;
@@ -427,12 +414,10 @@ bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_log
 {
     as_reply reply;
 
-    as_directory_probe(login->directories, directory->settings, directory->fingerprint, deadline_of(memo, deadline),
-                       pool, &reply);
-    report_query(login, observer, directory->fingerprint);
+    as_directory_probe(login->directories, directory->settings, deadline_of(memo, deadline), pool, &reply);
+    report_query(login, observer, directory->settings);
     fill_from_reply(answer, &reply);
     answer->fingerprint = directory->fingerprint;
-    answer->subject = subject_of(directory->settings, answer->finding.outcome, pool);
     report_answer(observer, answer);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }

@@ -246,8 +246,8 @@ static void count_operations(as_authorizing *of, as_mono started)
 static void query_within_limit(as_authorizing *of)
 {
     const as_mono started = as_mono_now();
-    as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings,
-                                                 of->fingerprint, of->deadline, of->pool, &of->reply);
+    as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline,
+                                                 of->pool, &of->reply);
 
     if (!entered) {
         as_say_reply(of);
@@ -263,7 +263,7 @@ static void query_within_limit(as_authorizing *of)
     as_directories_leave(entered);
     count_operations(of, started);
     if (of->observer && of->observer->queried) {
-        of->observer->queried(of->observer->data, of->login, of->fingerprint);
+        of->observer->queried(of->observer->data, of->login, of->asked->directory->settings);
     }
 }
 

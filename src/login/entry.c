@@ -113,7 +113,6 @@ static void query(as_authorizing *of, as_entry_lookup *lookup, const as_group_se
 {
     const as_mono started = as_mono_now();
     const as_query question = {.settings = of->asked->directory->settings,
-                               .fingerprint = of->fingerprint,
                                .user = lookup->entry.user,
                                .membership = wish_of(groups),
                                .deadline = of->deadline};
@@ -125,7 +124,7 @@ static void query(as_authorizing *of, as_entry_lookup *lookup, const as_group_se
     lookup->operations.took = as_mono_now() - started;
     keep(of, lookup);
     if (of->observer && of->observer->queried) {
-        of->observer->queried(of->observer->data, of->login, of->fingerprint);
+        of->observer->queried(of->observer->data, of->login, of->asked->directory->settings);
     }
     if (of->observer && of->observer->answered) {
         seen.finding = lookup->finding;

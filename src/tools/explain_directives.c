@@ -23,7 +23,6 @@ typedef struct pending {
     as_security trusted_mode;
     const char *remote_user_attribute;
     const char *server_root;
-    const explain_directive *require_of; /* the last one */
 } pending;
 
 typedef const char *directive_setter(pending *into, const explain_directive *directive);
@@ -122,10 +121,6 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
     char *password = NULL;
     const char *error = NULL;
 
-    if (!directive->trusted && (!strncmp(text, "exec:", 5) || !strncmp(text, "file:", 5))) {
-        return "exec: and file: are taken from a file of root's or of your own that nobody else may write, and never "
-               "from .htaccess";
-    }
     if (!strncmp(text, "exec:", 5)) {
         error = explain_secret_of_program(text + 5, into->pool, &password);
     } else if (!strncmp(text, "file:", 5)) {
@@ -294,34 +289,6 @@ static const char *set_throttle(pending *into, const explain_directive *directiv
     return NULL;
 }
 
-const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool)
-{
-    explain_require *require;
-
-    if (argc < 1) {
-        return "Require has no argument";
-    }
-    if (!wish->require) {
-        wish->require = apr_array_make(pool, 4, sizeof(explain_require));
-    }
-    require = apr_array_push(wish->require);
-    memset(require, 0, sizeof(*require));
-    require->argc = argc;
-    require->argv = argv;
-    require->combined = combined;
-    return NULL;
-}
-
-/* AuthMerging is Off by default: the innermost section with a Require decides. */
-static const char *add_require(pending *into, const explain_directive *directive)
-{
-    if (into->require_of && !explain_same_section(into->require_of, directive)) {
-        into->wish->require = NULL;
-    }
-    into->require_of = directive;
-    return explain_add_require(into->wish, directive->argc, directive->argv, directive->combined, into->pool);
-}
-
 #define UNREAD NULL
 
 static const struct {
@@ -329,7 +296,6 @@ static const struct {
     directive_setter *set; /* NULL: it changes nothing here */
 } setters[] = {
     {"ServerRoot", set_server_root},
-    {"Require", add_require},
 #define AS_DIRECTIVE(name, arguments, where, setter, slot, explain, ...) {#name, explain},
 #include "authstatus/directive.def"
 };

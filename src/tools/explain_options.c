@@ -20,7 +20,6 @@ enum {
     OPTION_PASSWORD_FILE,
     OPTION_NO_PASSWORD,
     OPTION_JSON,
-    OPTION_REQUIRE,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -30,7 +29,6 @@ static const struct option long_options[] = {
     {"section", required_argument, NULL, OPTION_SECTION},
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"no-password", no_argument, NULL, OPTION_NO_PASSWORD},
-    {"require", required_argument, NULL, OPTION_REQUIRE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -57,9 +55,6 @@ static const char usage[] =
     "  --no-password         explain as far as the user's entry\n"
     "  --config file         take the AuthLDAP* and LDAP* directives from httpd's configuration; may be repeated\n"
     "  --section name        of it, the section with this argument: /secure, or the name of an AuthnProviderAlias\n"
-    "  --require line        after a login: is the user what `Require line` asks for? \"ldap-group cn=staff,...\"; may "
-    "be\n"
-    "                        repeated, one is enough; in place of the lines of the section\n"
     "  --json                for programs\n"
     "  --version\n"
     "\n"
@@ -133,9 +128,6 @@ static bool read_option(int letter, apr_pool_t *pool, explain_options *options)
     case OPTION_NO_PASSWORD:
         options->no_password = true;
         break;
-    case OPTION_REQUIRE:
-        APR_ARRAY_PUSH(options->require, const char *) = optarg;
-        break;
     case OPTION_JSON:
         options->json = true;
         break;
@@ -169,7 +161,6 @@ int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_o
     memset(options, 0, sizeof(*options));
     options->deref = -1;
     options->configurations = apr_array_make(pool, 2, sizeof(const char *));
-    options->require = apr_array_make(pool, 2, sizeof(const char *));
     options->options = apr_array_make(pool, 4, sizeof(const char *));
     while ((letter = getopt_long(argc, argv, "D:w:Wy:Zxa:o:", long_options, NULL)) != -1) {
         if (letter == OPTION_HELP || letter == OPTION_VERSION) {
@@ -365,25 +356,6 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
     return error;
 }
 
-/* --require goes before the lines of the section. */
-static const char *apply_require(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
-{
-    const char *error = NULL;
-    char **argv;
-    int i, argc;
-
-    for (i = 0; i < options->require->nelts && !error; i++) {
-        wish->require = i ? wish->require : NULL;
-        if (apr_tokenize_to_argv(APR_ARRAY_IDX(options->require, i, const char *), &argv, pool) != APR_SUCCESS) {
-            return "--require: it takes the words of a line of Require";
-        }
-        for (argc = 0; argv[argc]; argc++) {
-        }
-        error = explain_add_require(wish, argc, (const char *const *)argv, false, pool);
-    }
-    return error;
-}
-
 const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
     const char *error;
@@ -401,16 +373,5 @@ const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, 
     if (!error) {
         error = apply_service_account(options, pool, wish);
     }
-    if (!error) {
-        error = apply_require(options, pool, wish);
-    }
-    if (!error) {
-        error = apply_user(options, pool, wish);
-    }
-    if (!error && wish->user && wish->initial_bind && !wish->password) {
-        error =
-            "AuthLDAPInitialBindAsUser: the search is made as the user himself, so without his password nothing can "
-            "be asked; use --password-file, or a terminal";
-    }
-    return error;
+    return error ? error : apply_user(options, pool, wish);
 }

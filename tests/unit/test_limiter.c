@@ -17,6 +17,7 @@
 #define LONG (30 * AS_MONO_SECOND)
 
 static as_limiter gate;
+static as_share share;
 
 typedef struct visitor {
     pthread_t thread;
@@ -30,7 +31,7 @@ static void *visit(void *data)
     visitor *self = data;
     as_mono started = as_mono_now();
 
-    self->entered = as_limiter_enter(&gate, started + self->deadline);
+    self->entered = as_limiter_enter(&gate, &share, started + self->deadline);
     self->took = as_mono_now() - started;
     return NULL;
 }
@@ -55,10 +56,11 @@ static void test_without_a_limit_everybody_enters(void **state)
 {
     (void)state;
     assert_true(as_limiter_create(&gate, 0));
+    as_share_create(&share, &gate, 1);
     for (int i = 0; i < 100; i++) {
-        assert_true(as_limiter_enter(&gate, as_mono_now()));
+        assert_true(as_limiter_enter(&gate, &share, as_mono_now()));
     }
-    as_limiter_leave(&gate);
+    as_limiter_leave(&gate, &share);
     as_limiter_destroy(&gate);
 }
 
@@ -79,16 +81,17 @@ static void test_nobody_waits_for_a_silent_directory(void **state)
 
     (void)state;
     assert_true(as_limiter_create(&gate, 2));
-    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    as_share_create(&share, &gate, 1);
+    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
     filled = as_mono_now();
-    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
     check_turned_away(filled);
     /* Patience is over: who comes now is turned away at once. */
-    assert_false(as_limiter_enter(&gate, as_mono_now() + LONG));
+    assert_false(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
     /* A place is free again; and then the next may wait as long as the first could. */
-    as_limiter_leave(&gate);
+    as_limiter_leave(&gate, &share);
     filled = as_mono_now();
-    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
     check_turned_away(filled);
     as_limiter_destroy(&gate);
 }
@@ -97,6 +100,7 @@ static void test_nobody_waits_for_a_silent_directory(void **state)
 static void let_answers_come(void)
 {
     atomic_store(&gate.answered, as_mono_now() + LONG);
+    atomic_store(&share.answered, as_mono_now() + LONG);
 }
 
 static bool has_queue(void)
@@ -115,18 +119,58 @@ static void test_who_waits_enters_while_answers_come(void **state)
 
     (void)state;
     assert_true(as_limiter_create(&gate, 1));
-    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    as_share_create(&share, &gate, 1);
+    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
     let_answers_come();
     start(&waiter, LONG);
     while (!has_queue()) {
         usleep(1000);
     }
     usleep(150000); /* longer than patience with a silent directory */
-    as_limiter_leave(&gate);
+    as_limiter_leave(&gate, &share);
     end(&waiter);
     assert_true(waiter.entered);
-    as_limiter_leave(&gate);
+    as_limiter_leave(&gate, &share);
     assert_int_equal(gate.inside, 0);
+    as_limiter_destroy(&gate);
+}
+
+/* A directory that hangs keeps its share, and not one slot more: another's requests enter. */
+static void test_shares(void **state)
+{
+    as_share other, quarter;
+    visitor waiter;
+
+    (void)state;
+    assert_true(as_limiter_create(&gate, 8));
+    as_share_create(&share, &gate, 2);
+    as_share_create(&other, &gate, 2);
+    as_share_create(&quarter, &gate, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    }
+    assert_true(as_limiter_enter(&gate, &quarter, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &quarter, as_mono_now() + LONG));
+    assert_false(as_limiter_enter(&gate, &quarter, as_mono_now() + 200 * MS));
+    assert_false(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &other, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &other, as_mono_now() + LONG));
+    let_answers_come();
+    start(&waiter, LONG);
+    while (!has_queue()) {
+        usleep(1000);
+    }
+    as_limiter_leave(&gate, &other); /* a slot, and none of the share's */
+    assert_true(has_queue());
+    as_limiter_leave(&gate, &share);
+    end(&waiter);
+    assert_true(waiter.entered);
+    assert_int_equal(gate.inside, 7);
+    as_limiter_destroy(&gate);
+
+    assert_true(as_limiter_create(&gate, 1));
+    as_share_create(&quarter, &gate, 4);
+    assert_int_equal(quarter.most, 1);
     as_limiter_destroy(&gate);
 }
 
@@ -136,14 +180,15 @@ static void test_the_deadline_ends_the_wait(void **state)
 
     (void)state;
     assert_true(as_limiter_create(&gate, 1));
-    assert_true(as_limiter_enter(&gate, as_mono_now() + LONG));
+    as_share_create(&share, &gate, 1);
+    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
     let_answers_come();
     start(&waiter, 50 * MS);
     end(&waiter);
     assert_false(waiter.entered);
     assert_in_range(waiter.took, 50 * MS, LONG / 2);
     assert_true(is_queue_empty());
-    as_limiter_leave(&gate);
+    as_limiter_leave(&gate, &share);
     assert_int_equal(gate.inside, 0);
     as_limiter_destroy(&gate);
 }
@@ -156,12 +201,12 @@ static void *come_and_go(void *data)
     int *refused = data;
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (!as_limiter_enter(&gate, as_mono_now() + LONG)) {
+        if (!as_limiter_enter(&gate, &share, as_mono_now() + LONG)) {
             (*refused)++;
             continue;
         }
-        as_limiter_answered(&gate);
-        as_limiter_leave(&gate);
+        as_limiter_answered(&gate, &share);
+        as_limiter_leave(&gate, &share);
     }
     return NULL;
 }
@@ -173,6 +218,7 @@ static void test_a_burst_on_a_healthy_directory_is_never_refused(void **state)
 
     (void)state;
     assert_true(as_limiter_create(&gate, 3));
+    as_share_create(&share, &gate, 1);
     for (int i = 0; i < CROWD; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &refused[i]), 0);
     }
@@ -191,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_without_a_limit_everybody_enters),
         cmocka_unit_test(test_nobody_waits_for_a_silent_directory),
         cmocka_unit_test(test_who_waits_enters_while_answers_come),
+        cmocka_unit_test(test_shares),
         cmocka_unit_test(test_the_deadline_ends_the_wait),
         cmocka_unit_test(test_a_burst_on_a_healthy_directory_is_never_refused),
     };

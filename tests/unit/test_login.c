@@ -75,12 +75,11 @@ static void clear(as_reply *reply)
     reply->server = "fake:389";
 }
 
-as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, const char *name,
-                                   as_mono deadline, apr_pool_t *pool, as_reply *reply)
+as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, as_mono deadline,
+                                   apr_pool_t *pool, as_reply *reply)
 {
     (void)all;
     (void)settings;
-    (void)name;
     (void)deadline;
     (void)pool;
     clear(reply);
@@ -131,12 +130,11 @@ void as_directory_query(as_directories *all, const as_query *question, apr_pool_
     }
 }
 
-void as_directory_probe(as_directories *all, const as_directory_settings *settings, const char *name, as_mono deadline,
-                        apr_pool_t *pool, as_reply *reply)
+void as_directory_probe(as_directories *all, const as_directory_settings *settings, as_mono deadline, apr_pool_t *pool,
+                        as_reply *reply)
 {
     (void)all;
     (void)settings;
-    (void)name;
     (void)deadline;
     (void)pool;
     ldap.probes++;

@@ -205,6 +205,16 @@ const char *as_section_help(const as_section *section, as_outcome outcome); /* U
 /* The settings of the directory that a section names, or NULL if it has no AuthLDAPURL. Live as long as `pool`. */
 const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool);
 
+/* ---- named.c: what the configuration names, .htaccess files left out ---- */
+
+/* Begins anew, with the configuration. */
+void as_named_begin(apr_pool_t *pconf);
+/* Notes the servers of an AuthLDAPURL. */
+void as_named_add(apr_pool_t *pconf, const as_directory_settings *url);
+/* Returns how many servers there are, and how many directories: lists of servers that differ. */
+int as_named_servers(void);
+int as_named_directories(void);
+
 /* ---- interned.c ---- */
 
 void as_interned_child_init(apr_pool_t *pool);

@@ -93,6 +93,10 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
     note_writer(cmd, section);
     url->security_is_default = !mode && url->parsed.security == AS_SECURITY_NONE;
     url->written = section->written;
+    url->parsed.of_htaccess = url->written == AS_WRITTEN_HTACCESS;
+    if (!url->parsed.of_htaccess) {
+        as_named_add(cmd->pool, &url->parsed);
+    }
     section->url = url;
     return NULL;
 }

@@ -26,44 +26,9 @@ typedef struct as_dump {
     apr_hash_t *lockouts;        /* as_lockout by as_directory_fingerprint: no directory is asked twice */
 } as_dump;
 
-/* Octets of the character at `at` if it controls a terminal (C0, DEL, C1) or the direction of writing; else 0. */
-static int control_length(const unsigned char *at)
-{
-    if (at[0] < 0x20 || at[0] == 0x7f) {
-        return 1;
-    }
-    if ((at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) || (at[0] == 0xd8 && at[1] == 0x9c)) {
-        return 2;
-    }
-    if (at[0] == 0xe2 && ((at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
-                          (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9))) {
-        return 3;
-    }
-    return 0;
-}
-
-/* Writes such characters as \xNN: names come from directories, and go to a terminal. */
-static const char *printable(apr_pool_t *pool, const char *text)
-{
-    char *safe = apr_palloc(pool, 4 * strlen(text) + 1), *to = safe;
-    int control = 0;
-
-    for (; *text; text++) {
-        control = control > 0 ? control : control_length((const unsigned char *)text);
-        if (control > 0) {
-            to += apr_snprintf(to, 5, "\\x%02x", (unsigned char)*text);
-            control--;
-        } else {
-            *to++ = *text;
-        }
-    }
-    *to = '\0';
-    return safe;
-}
-
 static void say(as_dump *dump, const char *label, const char *text)
 {
-    apr_file_printf(dump->out, "    %-10s %s\n", label, printable(dump->pool, text));
+    apr_file_printf(dump->out, "    %-10s %s\n", label, text);
 }
 
 static void warn(as_dump *dump, const char *text)
@@ -158,7 +123,7 @@ static const as_directory_settings *directory_of(as_dump *dump)
 /* What this section's directory says of its own limit; NULL: the section names no directory. */
 static const as_lockout *lockout_of(as_dump *dump)
 {
-    static const as_directory_limits limits = {.sessions = 1, .in_flight = 1, .breaker_failures = 1};
+    static const as_directory_limits limits = {.in_flight = 1, .breaker_failures = 1};
     const as_directory_settings *settings = directory_of(dump);
     const char *name = settings ? as_directory_fingerprint(dump->pool, settings) : NULL;
     as_lockout *lockout;
@@ -424,9 +389,7 @@ static void say_where(as_dump *dump)
     int i;
 
     apr_file_printf(dump->out, "  %s\n",
-                    dump->place->kind == AS_SECTION_SERVER
-                        ? "everywhere"
-                        : printable(dump->pool, as_section_name(dump->pool, dump->place)));
+                    dump->place->kind == AS_SECTION_SERVER ? "everywhere" : as_section_name(dump->pool, dump->place));
     for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
         const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
         if (piece->section && as_sections_same(piece, dump->place)) {

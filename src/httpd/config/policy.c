@@ -120,7 +120,7 @@ as_directory_limits as_server_limits(const as_server *server, int threads)
 {
     as_directory_limits limits;
 
-    limits.sessions = threads;
+    limits.directories = as_named_directories();
     limits.in_flight = or_default(server->in_flight, threads > 1 ? threads / 2 : 1);
     limits.breaker_failures = or_default(server->breaker_failures, DEFAULT_BREAKER_FAILURES);
     limits.breaker_time = time_or_default(server->breaker_time, DEFAULT_BREAKER_TIME);

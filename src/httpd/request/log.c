@@ -73,9 +73,6 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
     if (answer && answer->server) {
         text = apr_pstrcat(r->pool, text, *code ? " from " : ", server ", answer->server, NULL);
     }
-    if (answer && answer->subject) {
-        text = apr_pstrcat(r->pool, text, ", \"", for_log(r->pool, answer->subject, LOGGED_REASON_MAX), "\"", NULL);
-    }
     if (context->reason) {
         text = apr_pstrcat(r->pool, text, ", ", context->reason, NULL);
     } else if (answer && answer->cached) {

@@ -38,10 +38,10 @@ static const char *initial_bind_name(request_rec *r, const as_section *section, 
 
 /* ---- what the login reports ---- */
 
-static void publish_stats(void *data, const as_login *login, const char *fingerprint)
+static void publish_stats(void *data, const as_login *login, const as_directory_settings *settings)
 {
     (void)data;
-    as_server_stats_write(login->directories, fingerprint);
+    as_server_stats_write(login->directories, settings);
 }
 
 /* An outage of the store is two lines in the log, not one a request. */

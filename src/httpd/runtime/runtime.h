@@ -48,11 +48,11 @@ as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job);
 
 /* ---- server_stats.c: what all processes know of the directory servers ---- */
 
-apr_status_t as_server_stats_post_config(apr_pool_t *pconf);
+/* `servers`: that the configuration names. */
+apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers);
 void as_server_stats_child_init(apr_pool_t *pool);
-/* Tells the other processes what this one sees of a directory (as_directory_fingerprint). Behind each question to it.
- */
-void as_server_stats_write(as_directories *directories, const char *fingerprint);
+/* Tells the other processes what this one sees of a directory's servers. Behind each question to it. */
+void as_server_stats_write(as_directories *directories, const as_directory_settings *settings);
 
 /* A directory server as all processes of this httpd see it together. */
 typedef struct as_ldap_server_figures {

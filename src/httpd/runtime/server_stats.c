@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What all processes together know of the directory servers, in shared memory, for the report page. Each process writes
- * what it sees of a directory after each question to it, in cells of its own; who reads adds them up.
+ * what it sees of a server after each question to it, in cells of its own; who reads adds them up.
+ *
+ * Each server that the configuration names has a row, whatever .htaccess files name. Theirs share a few others, where
+ * the one that was not asked for longest gives way; never one that is in trouble.
  *
  * Made anew with each reading of the configuration: servers that are no longer configured go, and what children of the
  * generation before still write goes to memory that nobody reads.
@@ -17,49 +20,59 @@
 #include <ap_mpm.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
-#include <apr_thread_mutex.h>
 
 /* More servers than that are asked, and not shown. */
-#define ROWS 64
+#define CONFIGURED_MOST 1000
+#define HTACCESS_ROWS 16
 /* More processes than that work, and are not counted in. */
 #define PROCESSES_MOST 1024
-#define DIRECTORY_SIZE 65 /* as_directory_fingerprint, and its end */
-#define SERVER_SIZE 264   /* a name of DNS, a port */
+#define SERVER_SIZE 264 /* a name of DNS, a port */
 
 enum { ROW_FREE, ROW_BEING_WRITTEN, ROW_TAKEN };
 
-/* A server of a directory. Two processes that meet it at the same moment may take a row each: they are added up. */
+/* A server. Two processes that meet it at the same moment may take a row each: they are added up. */
 typedef struct as_row {
     atomic_int state;
-    char directory[DIRECTORY_SIZE], server[SERVER_SIZE];
+    _Atomic uint32_t generation; /* of what is in it: cells of another one are not about it */
+    char server[SERVER_SIZE];
+    _Atomic as_mono used;
     _Atomic uint64_t questions; /* of all processes there ever were */
 } as_row;
 
 /* The same server as one process sees it. */
 typedef struct as_cell {
+    _Atomic uint32_t generation;
+    atomic_int sessions, outages;
     _Atomic uint64_t questions;
-    atomic_int sessions;
     _Atomic int64_t latency, open_until;
 } as_cell;
 
 typedef struct as_process {
-    atomic_int pid; /* 0: the place is free */
-    as_cell cells[ROWS];
+    atomic_int pid;  /* 0: the place is free */
+    as_cell cells[]; /* as many as there are rows */
 } as_process;
 
 typedef struct as_server_table {
     atomic_bool full; /* a server found no row */
-    as_row rows[ROWS];
-    as_process processes[];
+    as_row rows[];    /* of the configuration, then of .htaccess; behind them as_process, `places` times */
 } as_server_table;
 
 static as_server_table *board; /* NULL: there is none, nothing is shown */
-static int places;
+static int places, configured, rows;
 /* Of this process. */
 static as_process *own;
-static apr_thread_mutex_t *mutex;
 
-apr_status_t as_server_stats_post_config(apr_pool_t *pconf)
+static apr_size_t size_of_process(void)
+{
+    return sizeof(as_process) + (apr_size_t)rows * sizeof(as_cell);
+}
+
+static as_process *process_at(int place)
+{
+    return (as_process *)(void *)((char *)&board->rows[rows] + (apr_size_t)place * size_of_process());
+}
+
+apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
 {
     apr_shm_t *segment;
     apr_status_t status;
@@ -71,7 +84,9 @@ apr_status_t as_server_stats_post_config(apr_pool_t *pconf)
         most = 1;
     }
     places = most < PROCESSES_MOST ? most : PROCESSES_MOST;
-    size = sizeof(as_server_table) + (apr_size_t)places * sizeof(as_process);
+    configured = servers < CONFIGURED_MOST ? servers : CONFIGURED_MOST;
+    rows = configured + HTACCESS_ROWS;
+    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)places * size_of_process();
     status = apr_shm_create(&segment, size, NULL, pconf);
     if (status == APR_SUCCESS) {
         board = apr_shm_baseaddr_get(segment);
@@ -87,17 +102,22 @@ static bool is_gone(int pid)
     return kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-static void empty(as_process *process)
+static void empty(as_cell *cell, uint32_t generation)
+{
+    atomic_store(&cell->generation, generation);
+    atomic_store(&cell->sessions, 0);
+    atomic_store(&cell->outages, 0);
+    atomic_store(&cell->questions, 0);
+    atomic_store(&cell->latency, 0);
+    atomic_store(&cell->open_until, 0);
+}
+
+static void empty_all(as_process *process)
 {
     int i;
 
-    for (i = 0; i < ROWS; i++) {
-        as_cell *cell = &process->cells[i];
-
-        atomic_store(&cell->questions, 0);
-        atomic_store(&cell->sessions, 0);
-        atomic_store(&cell->latency, 0);
-        atomic_store(&cell->open_until, 0);
+    for (i = 0; i < rows; i++) {
+        empty(&process->cells[i], 0);
     }
 }
 
@@ -106,7 +126,7 @@ static apr_status_t leave(void *data)
     as_process *process = data;
 
     own = NULL;
-    empty(process);
+    empty_all(process);
     atomic_store(&process->pid, 0);
     return APR_SUCCESS;
 }
@@ -116,78 +136,129 @@ void as_server_stats_child_init(apr_pool_t *pool)
     int i;
 
     own = NULL;
-    if (!board || apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
-        return;
-    }
-    for (i = 0; i < places && !own; i++) {
-        as_process *process = &board->processes[i];
+    for (i = 0; board && i < places && !own; i++) {
+        as_process *process = process_at(i);
         int pid = atomic_load(&process->pid);
 
         /* One that was killed could not clean up. */
         if ((pid == 0 || is_gone(pid)) && atomic_compare_exchange_strong(&process->pid, &pid, (int)getpid())) {
-            empty(process);
+            empty_all(process);
             own = process;
             apr_pool_cleanup_register(pool, process, leave, apr_pool_cleanup_null);
         }
     }
 }
 
-/* The row of a server, or -1. */
-static int row_of(const as_ldap_server_state *state)
+/* What a process that still is there sees in a row, or NULL. */
+static const as_cell *cell_of(int place, int row)
+{
+    const as_process *process = process_at(place);
+    const as_cell *cell = &process->cells[row];
+    const int pid = atomic_load(&process->pid);
+
+    return pid && atomic_load(&cell->generation) == atomic_load(&board->rows[row].generation) && !is_gone(pid) ? cell
+                                                                                                               : NULL;
+}
+
+static bool is_in_trouble(int row, as_mono now)
 {
     int i;
 
-    if (strlen(state->directory) >= DIRECTORY_SIZE || strlen(state->server) >= SERVER_SIZE) {
+    for (i = 0; i < places; i++) {
+        const as_cell *cell = cell_of(i, row);
+
+        if (cell && (atomic_load(&cell->outages) > 0 || atomic_load(&cell->open_until) > now)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool claim(as_row *row, int was, const char *server)
+{
+    if (!atomic_compare_exchange_strong(&row->state, &was, ROW_BEING_WRITTEN)) {
+        return false;
+    }
+    atomic_fetch_add(&row->generation, 1);
+    apr_cpystrn(row->server, server, SERVER_SIZE);
+    atomic_store(&row->questions, 0);
+    atomic_store(&row->used, as_mono_now());
+    atomic_store(&row->state, ROW_TAKEN);
+    return true;
+}
+
+/* The row that was not used for longest, of those that may give way; -1: none may. */
+static int oldest_calm_row(int from, int end)
+{
+    const as_mono now = as_mono_now();
+    int found = -1, i;
+
+    for (i = from; i < end; i++) {
+        if (atomic_load(&board->rows[i].state) == ROW_TAKEN &&
+            (found < 0 || atomic_load(&board->rows[i].used) < atomic_load(&board->rows[found].used)) &&
+            !is_in_trouble(i, now)) {
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* The row of a server, or -1. */
+static int row_of(const as_ldap_server_state *state)
+{
+    const int from = state->of_htaccess ? configured : 0, end = state->of_htaccess ? rows : configured;
+    int i;
+
+    if (strlen(state->server) >= SERVER_SIZE) {
         return -1;
     }
-    for (i = 0; i < ROWS; i++) {
-        as_row *row = &board->rows[i];
-        int was = ROW_FREE;
-
-        if (atomic_compare_exchange_strong(&row->state, &was, ROW_BEING_WRITTEN)) {
-            apr_cpystrn(row->directory, state->directory, DIRECTORY_SIZE);
-            apr_cpystrn(row->server, state->server, SERVER_SIZE);
-            atomic_store(&row->state, ROW_TAKEN);
-            return i;
-        }
-        if (was == ROW_TAKEN && !strcmp(row->server, state->server) && !strcmp(row->directory, state->directory)) {
+    for (i = from; i < end; i++) {
+        if (atomic_load(&board->rows[i].state) == ROW_TAKEN && !strcmp(board->rows[i].server, state->server)) {
             return i;
         }
     }
-    atomic_store(&board->full, true);
-    return -1;
+    for (i = from; i < end; i++) {
+        if (claim(&board->rows[i], ROW_FREE, state->server)) {
+            return i;
+        }
+    }
+    i = state->of_htaccess ? oldest_calm_row(from, end) : -1;
+    if (i < 0 || !claim(&board->rows[i], ROW_TAKEN, state->server)) {
+        atomic_store(&board->full, true);
+        return -1;
+    }
+    return i;
 }
 
 static void write_state(void *data, const as_ldap_server_state *state)
 {
     const int at = row_of(state);
-    as_cell *cell;
-    uint64_t before;
+    as_row *row = &board->rows[at < 0 ? 0 : at];
+    as_cell *cell = &own->cells[at < 0 ? 0 : at];
 
     (void)data;
     if (at < 0) {
         return;
     }
-    cell = &own->cells[at];
-    /* Fewer than before: the process had forgotten the directory, and counts anew. */
-    before = atomic_load(&cell->questions);
-    atomic_fetch_add(&board->rows[at].questions,
-                     state->questions < before ? state->questions : state->questions - before);
-    atomic_store(&cell->questions, state->questions);
+    if (atomic_load(&cell->generation) != atomic_load(&row->generation)) {
+        empty(cell, atomic_load(&row->generation));
+    }
+    atomic_store(&row->used, as_mono_now());
+    atomic_fetch_add(&row->questions, state->questions);
+    atomic_fetch_add(&cell->questions, state->questions);
     atomic_store(&cell->sessions, state->sessions);
+    atomic_store(&cell->outages, state->outages);
     atomic_store(&cell->latency, state->latency);
-    if (state->open_until && atomic_load(&cell->open_until) <= apr_time_now()) {
+    if (state->open_until && atomic_load(&cell->open_until) <= as_mono_now()) {
         as_counters_add(as_process_counters(), AS_COUNTER_breaker_opened, 1);
     }
     atomic_store(&cell->open_until, state->open_until);
 }
 
-void as_server_stats_write(as_directories *directories, const char *directory)
+void as_server_stats_write(as_directories *directories, const as_directory_settings *settings)
 {
     if (own) {
-        apr_thread_mutex_lock(mutex);
-        as_directories_visit(directories, directory, write_state, NULL);
-        apr_thread_mutex_unlock(mutex);
+        as_directories_visit(directories, settings, write_state, NULL);
     }
 }
 
@@ -210,16 +281,18 @@ static as_ldap_server_figures *figures_of(apr_array_header_t *servers, const cha
     return figures;
 }
 
-static void add_process(as_ldap_server_figures *figures, const as_cell *cell, apr_time_t now)
+static void add_process(as_ldap_server_figures *figures, const as_cell *cell, as_mono now)
 {
-    apr_time_t until = atomic_load(&cell->open_until);
+    const as_mono until = atomic_load(&cell->open_until);
     apr_interval_time_t latency = atomic_load(&cell->latency);
 
     figures->sessions += atomic_load(&cell->sessions);
     figures->asking += atomic_load(&cell->questions) > 0;
     if (until > now) {
+        const apr_time_t again = apr_time_now() + (until - now);
+
         figures->left_alone++;
-        figures->until = until > figures->until ? until : figures->until;
+        figures->until = again > figures->until ? again : figures->until;
     }
     if (latency) {
         /* The mean of processes, one after the other. */
@@ -231,23 +304,30 @@ static void add_process(as_ldap_server_figures *figures, const as_cell *cell, ap
 const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
 {
     apr_array_header_t *servers = apr_array_make(pool, 4, sizeof(as_ldap_server_figures));
-    const apr_time_t now = apr_time_now();
+    const as_mono now = as_mono_now();
     int i, j;
 
     *more = board && atomic_load(&board->full);
-    for (i = 0; board && i < ROWS; i++) {
+    for (i = 0; board && i < rows; i++) {
         as_row *row = &board->rows[i];
+        const uint32_t generation = atomic_load(&row->generation);
+        const char *server;
         as_ldap_server_figures *figures;
 
         if (atomic_load(&row->state) != ROW_TAKEN) {
             continue;
         }
-        figures = figures_of(servers, row->server);
+        server = apr_pstrmemdup(pool, row->server, strnlen(row->server, SERVER_SIZE - 1));
+        if (atomic_load(&row->generation) != generation) {
+            continue; /* another server's since a moment ago */
+        }
+        figures = figures_of(servers, server);
         figures->questions += atomic_load(&row->questions);
         for (j = 0; j < places; j++) {
-            int pid = atomic_load(&board->processes[j].pid);
-            if (pid && !is_gone(pid)) {
-                add_process(figures, &board->processes[j].cells[i], now);
+            const as_cell *cell = cell_of(j, i);
+
+            if (cell) {
+                add_process(figures, cell, now);
             }
         }
     }

@@ -229,8 +229,7 @@ static void obey(char *const *words)
 
 int main(void)
 {
-    const as_directory_limits limits = {
-        .sessions = 4, .in_flight = 16, .breaker_failures = 50, .breaker_time = 1000000};
+    const as_directory_limits limits = {.in_flight = 16, .breaker_failures = 50, .breaker_time = 1000000};
     static char line[65536];
 
     apr_initialize();

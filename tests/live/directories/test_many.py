@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More directories than a process keeps: the one that was not wanted for longest makes room, and none is mixed up."""
+"""More directories than a process keeps: the one that was not wanted for longest makes room, and none is mixed up. Each has
+the service account in a spelling of its own."""
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,7 @@ SECTION = """<Location "/in/{0}/">
     AuthName "the lab"
     AuthBasicProvider authstatus
     AuthLDAPURL "ldap://127.0.0.1:{1}/o=refer?uid?sub?(!(cn={0}))"
-    AuthLDAPBindDN "cn=service,o=refer"
+    AuthLDAPBindDN "cn=service,{2}o=refer"
     AuthLDAPBindPassword "Pw!service"
     AuthStatusUniformTiming Off
     AuthStatus On
@@ -25,8 +26,7 @@ SECTION = """<Location "/in/{0}/">
 def test_more_than_are_kept(start, start_slapd):
     slapd = start_slapd(Database("o=refer", HERE / "referrals-here.ldif"))
     count = KEPT + 60
-    # Their sessions would be more than a process has descriptors for.
-    httpd = start("LDAPConnectionPoolTTL 0\n" + "".join(SECTION.format(number, slapd.port) for number in range(count)))
+    httpd = start("".join(SECTION.format(number, slapd.port, " " * number) for number in range(count)))
     httpd.log.allow("AH0161[78]")
 
     def ask(number):

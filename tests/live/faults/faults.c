@@ -29,7 +29,8 @@ struct faults {
     _Atomic int64_t resolver;  /* 1: does not find anything, for now; else: takes so many milliseconds */
     _Atomic int64_t threads;   /* 1: none can be made */
     _Atomic int64_t forks;     /* 1: none can be made */
-    _Atomic int64_t sockets;   /* 1: no descriptor is left for one */
+    _Atomic int64_t sockets;   /* no descriptor from that number on is left for one; 1: none at all */
+    _Atomic int64_t passed;    /* seconds that have passed by the clock that nobody sets */
 };
 
 static struct faults none;
@@ -132,6 +133,8 @@ int clock_gettime(clockid_t which, struct timespec *now)
     result = next(which, now);
     if (which == CLOCK_REALTIME) {
         now->tv_sec += (time_t)atomic_load(&faults->clock);
+    } else if (which == CLOCK_MONOTONIC) {
+        now->tv_sec += (time_t)atomic_load(&faults->passed);
     }
     return result;
 }
@@ -171,9 +174,15 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 
 int socket(int domain, int type, int protocol)
 {
-    if (atomic_load(&faults->sockets)) {
-        errno = EMFILE;
-        return -1;
+    const int64_t most = atomic_load(&faults->sockets);
+    int fd = most == 1 ? -1 : NEXT(socket)(domain, type, protocol);
+
+    if (most && fd >= most) {
+        close(fd);
+        fd = -1;
     }
-    return NEXT(socket)(domain, type, protocol);
+    if (most && fd < 0) {
+        errno = EMFILE;
+    }
+    return fd;
 }

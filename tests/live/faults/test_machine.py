@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fault x MPM: a machine that has no more of something. Nobody is granted who must not be, nobody is blamed for it, and
 when it is over the server is whole."""
-import mmap
 import os
 import re
 import signal
-import struct
-import subprocess
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -24,44 +21,6 @@ from lab.stores import Redis
 HERE = Path(__file__).parent
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 LOGIN = ("ann", RIGHT)
-
-
-class Faults:
-    """What the preloaded library reads; see faults.c."""
-
-    FIELDS = ("fail_from", "fail_many", "allocated", "clock", "resolver", "threads", "forks", "sockets")
-
-    def __init__(self, room):
-        self.path = room / "faults"
-        self.path.write_bytes(bytes(8 * len(self.FIELDS)))
-        self.path.chmod(0o666)
-        with open(self.path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 0)
-
-    def set(self, **values):
-        for name, value in values.items():
-            struct.pack_into("q", self._map, 8 * self.FIELDS.index(name), value)
-
-    def get(self, name):
-        return struct.unpack_from("q", self._map, 8 * self.FIELDS.index(name))[0]
-
-    def clear(self):
-        self._map[:] = bytes(8 * len(self.FIELDS))
-
-
-@pytest.fixture(scope="module")
-def library(rooms):
-    path = rooms.new("library") / "faults.so"
-    subprocess.run([os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path,
-                    *(() if SANITIZE else ("-DWITH_MALLOC",)), HERE / "faults.c", "-ldl"], check=True)
-    return path
-
-
-@pytest.fixture
-def faults(rooms):
-    made = Faults(rooms.new("faults"))
-    yield made
-    made.clear()
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,8 @@ def test_relay_that_forgets(start, start_slapd, authority, good_certificate, tls
                   Use Login /in "ldap://localhost:{relay.port}" o=relay
                   <Location /in>
                       AuthLDAPURL "ldap://localhost:{relay.port}/o=relay?uid" {"STARTTLS" if tls else "NONE"}
+                      AuthLDAPBindDN "cn=service,o=relay"
+                      AuthLDAPBindPassword "Pw!service"
                   </Location>''')
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     for password, outcome, status in ((RIGHT, "granted", 200), (WRONG, "wrong-password", 401)) * 2:

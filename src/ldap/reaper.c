@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A thread that closes sessions which were idle for too long where nobody asks any more: those of directories that only
+ * .htaccess names. It begins with the first of them, and ends with the process.
+ */
+#include "ldap_private.h"
+
+#include <signal.h>
+#include <time.h>
+
+#define ROUND (5 * AS_MONO_SECOND)
+
+static void *reap(void *data)
+{
+    as_directories *all = data;
+    as_reaper *reaper = &all->reaper;
+    struct timespec at;
+
+    pthread_mutex_lock(&reaper->mutex);
+    while (!reaper->ends) {
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        at.tv_sec += ROUND / AS_MONO_SECOND;
+        pthread_cond_timedwait(&reaper->changed, &reaper->mutex, &at);
+        pthread_mutex_unlock(&reaper->mutex);
+        as_pool_sweep(all);
+        pthread_mutex_lock(&reaper->mutex);
+    }
+    pthread_mutex_unlock(&reaper->mutex);
+    return NULL;
+}
+
+bool as_reaper_create(as_reaper *reaper)
+{
+    pthread_condattr_t monotonic;
+    bool made;
+
+    reaper->runs = reaper->ends = false;
+    if (pthread_condattr_init(&monotonic) != 0) {
+        return false;
+    }
+    made = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
+           pthread_cond_init(&reaper->changed, &monotonic) == 0 && pthread_mutex_init(&reaper->mutex, NULL) == 0;
+    pthread_condattr_destroy(&monotonic);
+    return made;
+}
+
+/* Signals are for the threads of the server. */
+static bool start(as_directories *all)
+{
+    sigset_t every, before;
+    bool started;
+
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    started = pthread_create(&all->reaper.thread, NULL, reap, all) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+void as_reaper_start(as_directories *all)
+{
+    pthread_mutex_lock(&all->reaper.mutex);
+    if (!all->reaper.runs && !all->reaper.ends) {
+        all->reaper.runs = start(all);
+    }
+    pthread_mutex_unlock(&all->reaper.mutex);
+}
+
+void as_reaper_end(as_reaper *reaper)
+{
+    bool runs;
+
+    pthread_mutex_lock(&reaper->mutex);
+    reaper->ends = true;
+    runs = reaper->runs;
+    pthread_cond_signal(&reaper->changed);
+    pthread_mutex_unlock(&reaper->mutex);
+    if (runs) {
+        pthread_join(reaper->thread, NULL);
+    }
+    pthread_cond_destroy(&reaper->changed);
+    pthread_mutex_destroy(&reaper->mutex);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The beginning and the end of a session: connection, TLS, and the handle that libldap has of it.
+ */
+#include "ldap_private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openldap.h>
+
+#include <apr_strings.h>
+
+/* Where libldap would go to by itself. */
+#define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
+
+static bool set_options(LDAP *ld)
+{
+    const int version = LDAP_VERSION3, no_limit = LDAP_NO_LIMIT;
+    const struct timeval never = {.tv_sec = -1};
+    ber_len_t largest = AS_MAX_PDU;
+    Sockbuf *buffer = NULL;
+
+    return ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_SIZELIMIT, &no_limit) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_TIMELIMIT, &no_limit) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &never) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_TIMEOUT, &never) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_URI, NOWHERE) == LDAP_OPT_SUCCESS &&
+           ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &largest) == 1;
+}
+
+/* Gives the wire to libldap, which closes it from now on. The URL is where the certificate's name is taken from. */
+static bool attach(as_session *session)
+{
+    const as_ldap_server *address = session->peer->address;
+    bool is_v6 = strchr(address->host, ':') != NULL;
+    char url[512];
+    Sockbuf *buffer = NULL;
+    LDAP *ld = NULL;
+
+    if (apr_snprintf(url, sizeof(url), "ldap://%s%s%s:%d", is_v6 ? "[" : "", address->host, is_v6 ? "]" : "",
+                     address->port) >= (int)sizeof(url) - 1 ||
+        ldap_init_fd(session->wire.fd, LDAP_PROTO_EXT, url, &ld) != LDAP_SUCCESS) {
+        return false;
+    }
+    if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
+        ber_sockbuf_add_io(buffer, &as_wire_io, LBER_SBIOD_LEVEL_PROVIDER, &session->wire) != 0) {
+        return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
+    }
+    session->ld = ld;
+    return ber_sockbuf_add_io(buffer, &as_wire_guard, LBER_SBIOD_LEVEL_APPLICATION, &session->wire) == 0 &&
+           set_options(ld);
+}
+
+/* RFC 4511 4.14. An answer that is no success is the administrator's business, whatever its code. */
+static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    int id = 0;
+    int code = ldap_start_tls(session->ld, NULL, NULL, &id);
+
+    if (code != LDAP_SUCCESS) {
+        return as_session_unsent(session, code, AS_STEP_TLS, pool, reply);
+    }
+    if (!as_session_finish(session, id, LDAP_RES_EXTENDED, AS_STEP_TLS, pool, reply)) {
+        return false;
+    }
+    if (reply->code == LDAP_SUCCESS) {
+        return true;
+    }
+    if (as_reply_is_outage(reply)) {
+        return false; /* busy, or going down: that passes */
+    }
+    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS,
+                  apr_psprintf(pool, "the server refused StartTLS: %d (%s) %s", reply->code,
+                               ldap_err2string(reply->code), reply->diagnostic));
+    return false;
+}
+
+static void tell_tls_failure(as_session *session, const char *reason, apr_pool_t *pool, as_reply *reply)
+{
+    const char *trouble = as_wire_trouble(&session->wire, pool);
+
+    if (trouble) {
+        as_reply_fail(reply, AS_STEP_TLS, session->wire.timed_out ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN,
+                      apr_pstrcat(pool, trouble, " (TLS handshake)", NULL));
+        return;
+    }
+    if (!reason && session->peer->directory->settings->verify_certificate) {
+        reason = as_certificate_fault(session, pool);
+    }
+    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : "the server's certificate was not accepted");
+}
+
+static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+    const char *reason;
+
+    if (settings->security == AS_SECURITY_STARTTLS && !ask_for_tls(session, pool, reply)) {
+        return false;
+    }
+    if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &reason)) {
+        session->answers = 0;
+        as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
+        return true;
+    }
+    tell_tls_failure(session, reason, pool, reply);
+    return false;
+}
+
+static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
+{
+    as_mono started = as_mono_now();
+    bool secured;
+
+    if (session->peer->directory->settings->security == AS_SECURITY_NONE) {
+        return true;
+    }
+    secured = start_tls(session, pool, reply);
+    as_trace(session, AS_STEP_TLS, NULL, started, secured ? NULL : reply, pool);
+    return secured;
+}
+
+static bool is_out_of_descriptors(const as_wire *wire)
+{
+    return wire->error == EMFILE || wire->error == ENFILE;
+}
+
+/* Connects, and once more where a descriptor is to be had from an idle session. That there is none says nothing of the
+ * server. */
+static bool connect_wire(as_session *session, apr_pool_t *pool, as_failure *failure, const char **reason)
+{
+    as_wire *wire = &session->wire;
+    bool connected = as_wire_connect(wire, session->peer->address, pool, failure, reason);
+
+    if (!connected && is_out_of_descriptors(wire) && as_pool_close_all_idle(session->peer->directory->all)) {
+        connected = as_wire_connect(wire, session->peer->address, pool, failure, reason);
+    }
+    if (!connected && is_out_of_descriptors(wire)) {
+        *failure = AS_FAILURE_OVERLOAD;
+    }
+    return connected;
+}
+
+bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+    as_failure failure = AS_FAILURE_LOCAL;
+    const char *reason = NULL;
+
+    session->bound = session->dead = session->on_trial = false;
+    session->answers = 0;
+    session->opened = as_mono_now();
+    as_session_set_deadline(session, deadline, settings->connect_timeout);
+    if (!connect_wire(session, pool, &failure, &reason)) {
+        as_reply_fail(reply, AS_STEP_CONNECT, failure, reason);
+        as_trace(session, AS_STEP_CONNECT, NULL, session->opened, reply, pool);
+        return false;
+    }
+    as_trace(session, AS_STEP_CONNECT, NULL, session->opened, NULL, pool);
+    atomic_fetch_add_explicit(&session->peer->open, 1, memory_order_relaxed);
+    atomic_fetch_add(&as_pool_of(session->peer->directory)->open, 1);
+    as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
+    if (!attach(session)) {
+        as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "libldap could not take the connection");
+    } else if (secure(session, pool, reply)) {
+        return true;
+    }
+    as_session_close(session);
+    return false;
+}
+
+/* Unbind and TLS's goodbye are sent if they can be sent at once: the deadline is over. */
+void as_session_close(as_session *session)
+{
+    bool was_open = session->wire.fd >= 0;
+
+    session->wire.deadline = 0;
+    if (session->ld) {
+        was_open = true;
+        ldap_unbind_ext(session->ld, NULL, NULL);
+        session->ld = NULL;
+    } else if (was_open) {
+        close(session->wire.fd);
+    }
+    session->wire.fd = -1;
+    if (was_open) {
+        atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
+        atomic_fetch_sub(&as_pool_of(session->peer->directory)->open, 1);
+    }
+}
+
+bool as_session_is_usable(const as_session *session)
+{
+    return session->ld && !session->dead && session->opened > atomic_load(&session->peer->distrusted) &&
+           as_wire_is_quiet(&session->wire);
+}
