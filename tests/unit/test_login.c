@@ -565,6 +565,16 @@ static void the_set_answers_for_other_lines(void **state)
     operations = ldap.operations;
     assert_int_equal(ask_group(4)->answer, AS_NO);
     assert_true(ldap.operations > operations);
+    groups.is_hidden[3] = true;
+    begin();
+    ask_group(5);
+    assert_int_equal(ask_group(3)->answer, AS_UNKNOWN);
+    ldap.comparable[5] = false; /* nor does one that was never compared */
+    begin();
+    ask_group(2);
+    operations = ldap.operations;
+    assert_int_equal(ask_group(5)->answer, AS_NO);
+    assert_true(ldap.comparable[5] && ldap.operations > operations);
 }
 
 static void hidden_members_are_no_no(void **state)
@@ -743,7 +753,11 @@ int main(void)
         ROW(answers_are_those_of_all_the_groups),
     };
 
+    int failed;
+
     apr_initialize();
     apr_pool_create(&process, NULL);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    apr_terminate();
+    return failed;
 }
