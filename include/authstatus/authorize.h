@@ -32,7 +32,11 @@ typedef struct as_group_settings {
     bool compare_as_user;                   /* AuthLDAPCompareAsUser */
     bool search_as_user;                    /* AuthLDAPSearchAsUser */
     as_groups_mode mode;
+    const char *name; /* of as_group_settings_name; NULL: made anew for each answer */
 } as_group_settings;
+
+/* A text that equal settings share, and no others: to be made once, when all else is set. */
+const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool);
 
 /* What holds without any directive. */
 as_group_settings as_group_settings_default(void);
@@ -61,7 +65,11 @@ typedef struct as_requirement {
     const char *text;         /* NULL where there are words */
     const char *const *words; /* NULL-terminated; NULL where there is a text */
     bool by_expression;       /* an expression made it, of this request: it may be anything */
+    const char *name;         /* of as_requirement_name; NULL: made anew for each answer */
 } as_requirement;
+
+/* A text that equal requirements share, and no others. */
+const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool);
 
 /* Returns NULL, or a sentence that says why this can never be answered: a DN or a filter that does not parse, no words,
  * a word without "=". Allocated from `pool`. For a constant line at start-up; as_authorize finds the same out for what

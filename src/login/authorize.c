@@ -297,18 +297,15 @@ as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
     return memo->deadline;
 }
 
-/* Everything that the answer depends on is in its key. */
+/* Everything that the answer depends on is in its key: ldap-user, and groups of names, look at the name as well. */
 static void set_key(as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
-    const char *what = apr_pstrcat(of->pool, as_requirement_name(of->asked->requirement, of->pool), " ",
-                                   as_group_settings_name(of->asked->groups, of->pool), NULL);
+    const as_requirement *requirement = of->asked->requirement;
+    const char *what = requirement->name ? requirement->name : as_requirement_name(requirement, of->pool);
 
-    of->key = as_authorize_key(of, what, entry ? entry->dn : "");
-    if (entry) {
-        /* ldap-user, and groups of names, look at the name. */
-        of->key.user = apr_pstrcat(of->pool, entry->dn, "\n", entry->user, NULL);
-    }
+    of->key = as_authorize_key(of, apr_pstrcat(of->pool, what, " ", as_name_of_groups(of), NULL),
+                               entry ? apr_pstrcat(of->pool, entry->dn, "\n", entry->user, NULL) : "");
 }
 
 const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *asked,

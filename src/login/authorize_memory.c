@@ -24,7 +24,7 @@ struct as_authorized *as_authorized_of(as_login_memo *memo)
 
 static const char *name_of_text(const char *text, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%lu:%s,", (unsigned long)strlen(text), text);
+    return apr_pstrcat(pool, apr_ltoa(pool, (long)strlen(text)), ":", text, ",", NULL);
 }
 
 static const char *name_of_list(const char *const *texts, apr_pool_t *pool)
@@ -47,9 +47,17 @@ const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *
 
 const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%d%s%s", (int)requirement->kind,
-                        name_of_text(requirement->text ? requirement->text : "", pool),
-                        name_of_list(requirement->words, pool));
+    const char kind[] = {(char)('A' + (int)requirement->kind), '\0'};
+
+    return apr_pstrcat(pool, kind, name_of_text(requirement->text ? requirement->text : "", pool),
+                       name_of_list(requirement->words, pool), NULL);
+}
+
+const char *as_name_of_groups(const as_authorizing *of)
+{
+    const as_group_settings *groups = of->asked->groups;
+
+    return groups->name ? groups->name : as_group_settings_name(groups, of->pool);
 }
 
 as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user)

@@ -108,9 +108,8 @@ struct as_authorized *as_authorized_of(as_login_memo *memo);
 
 /* Where an answer with these keys is kept; every part goes into its hashes. `what`: what kind of record it is. */
 as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user);
-/* The same text for equal settings. */
-const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool);
-const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool);
+/* The name that was made before, or a new one. */
+const char *as_name_of_groups(const as_authorizing *of);
 
 as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool);
 void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool);

@@ -105,7 +105,7 @@ as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line)
 {
     struct as_authorized *kept = as_authorized_of(of->memo);
     const char *what = apr_pstrcat(of->pool, "groups below ", line->base, " for ", as_member_value(of), " by ",
-                                   as_group_settings_name(of->asked->groups, of->pool), NULL);
+                                   as_name_of_groups(of), NULL);
     as_cache_key key = as_authorize_key(of, what, of->asked->entry->dn);
     as_group_set *set;
 
