@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A masked request walks three times, and so does one for what is missing; each walk begins with nothing that another left."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.httpd import _apxs
+from lab.process import poll
+
+HERE = Path(__file__).parent
+DEEP = "/".join(f"d{number}.x" for number in range(16))
+SITE = r"""
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName masked
+    DocumentRoot "${DOCS}"
+    AuthStatus On
+    AuthStatusMask All
+    <Directory "${DOCS}/secret">
+        Require all denied
+    </Directory>
+    <Directory "${DOCS}/open/secret">
+        Require all denied
+    </Directory>
+    <FilesMatch "\.key$">
+        Require all denied
+    </FilesMatch>
+    <Directory "${DOCS}/compat">
+        Order allow,deny
+        Deny from all
+    </Directory>
+    <Location /asks>
+        AuthType Basic
+        AuthName "the lab"
+        AuthUserFile "${ROOM}/users"
+        Require valid-user
+    </Location>
+    <Location /asks/more/secret>
+        Require user admin
+    </Location>
+    RewriteEngine on
+    RewriteRule ^/open/more/rules - [F]
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName closed
+    DocumentRoot "${DOCS}"
+    AuthStatus On
+    AuthStatusMask All
+    <Location />
+        Require all denied
+    </Location>
+</VirtualHost>
+"""
+PATHS = ("/secret/page.html", "/secret/", "/secret/" + DEEP, "/open/secret/page.html", "/open/" + DEEP + "/page.key", "/compat/x",
+         "/asks/a/b/c", "/asks/more/secret/x", "/open/more/rules/x", "/open/locked/page.html", "/absent/page.html", "/" + DEEP,
+         "/absent/" + "x" * 256, "/secret/" + "x" * 3900)
+
+
+@pytest.fixture(scope="module")
+def site(start, rooms):
+    path = rooms.new("walker") / "mod_walker.so"
+    flags = " ".join(_apxs(name) for name in ("CFLAGS", "EXTRA_CFLAGS", "EXTRA_CPPFLAGS")).split()
+    includes = [f"-I{_apxs(name)}" for name in ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
+    subprocess.run([os.environ.get("CC", "cc").split()[-1], "-shared", "-fPIC", *flags, *includes, "-o", path,
+                    HERE / "walker.c"], check=True)
+    httpd = start.make(f'LoadModule walker_module "{path}"\nLogLevel notice\n' + SITE, modules=("rewrite", "access_compat"),
+                       files={f"{place}/page.html": "page\n" for place in ("secret", "open", "open/secret", "compat", "open/locked")})
+    (httpd.room / "users").write_text("bob:x\n")
+    (httpd.room / "docs/open/locked").chmod(0)
+    httpd.start()
+    return httpd
+
+
+@pytest.fixture(autouse=True)
+def httpds_own_lines(site):
+    site.log.allow(r"AH\d{5}: ", "AS00")
+
+
+def walks(site, position, path):
+    def told():
+        return re.findall(r"walks=(\d+) of (\S+)", site.log.path.read_text()[position:])
+    return [int(count) for count, of in poll(told, 10, "the number of walks") if of == path]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=[path[:40] for path in PATHS])
+@pytest.mark.parametrize("method", ("GET", "PUT", "OPTIONS"))
+@pytest.mark.parametrize("host", ("masked", "closed"))
+def test_three_walks_that_begin_with_nothing(site, path, method, host):
+    position = len(site.log.path.read_text())
+    answer = site.get(path, method=method, host=host)
+    assert answer.status in (404, 405, 200)
+    assert walks(site, position, path) == [3]
+    for state in answer.all("X-Walker"):
+        assert not re.search(r"=[^0]", state), state
+
+
+def test_who_is_allowed_walks_once(site):
+    position = len(site.log.path.read_text())
+    assert site.get("/open/page.html", host="masked").status == 200
+    assert walks(site, position, "/open/page.html") == [1]
