@@ -39,7 +39,7 @@ def module_of_the_tests(name):
 
 sites = module_of_the_tests("sites")
 NOISE = sites.Way("two missing ones", "/nobody/page.html", "nobody", "absent")
-HOSTS = {"plain": "Forbidden", "all": "All"}
+HOSTS = ("plain", "all", "heavy")
 
 
 def asks_nobody(way):

@@ -33,7 +33,8 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     as_mask *mask = context ? context->mask : NULL;
     const int status = status_of(r, brigade);
 
-    if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed && as_mask_hides(r, context, status)) {
+    if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed && status != HTTP_OK &&
+        as_mask_hides(r, context, status)) {
         mask->swallowed = status;
     }
     if (mask && mask->swallowed) {
@@ -43,7 +44,11 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     if (status == HTTP_NOT_FOUND && as_server_masks(as_server_of(r->server))) {
         ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
-    ap_remove_output_filter(filter);
+    if (r->output_filters == filter) {
+        r->output_filters = filter->next;
+    } else {
+        ap_remove_output_filter(filter);
+    }
     return ap_pass_brigade(filter->next, brigade);
 }
 
@@ -90,8 +95,16 @@ void as_mask_register_filters(void)
 
 void as_mask_insert_filters(request_rec *r)
 {
-    if (!r->main && as_server_watches(as_server_of(r->server))) {
-        ap_add_output_filter_handle(swallow, NULL, r, r->connection);
+    const as_context *context = r->main ? NULL : as_context_peek(r);
+
+    if (context && context->mask) {
+        /* In front of all others, which ap_add_output_filter would find out at some length. */
+        ap_filter_t *first = &context->mask->swallow;
+        first->frec = swallow;
+        first->r = r;
+        first->c = r->connection;
+        first->next = r->output_filters;
+        r->output_filters = first;
     }
 }
 

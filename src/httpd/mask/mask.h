@@ -8,6 +8,8 @@
 #include "../config/config.h"
 #include "../request/request.h"
 
+#include <util_filter.h>
+
 /* ---- what the hooks and the front door call ---- */
 
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
@@ -49,8 +51,9 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 typedef struct as_snapshot as_snapshot;
 
 void as_snapshot_post_config(void);
-/* Keeps a request before its first hook. Valid as long as the request. */
-as_snapshot *as_snapshot_take(request_rec *r);
+/* Keeps a request before its first hook, in as many octets. Valid as long as the request. */
+apr_size_t as_snapshot_size(const request_rec *r);
+void as_snapshot_take(const request_rec *r, as_snapshot *kept);
 /* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
  * read of the body. The structs and tables of earlier passes stay as they are: a copy of *r brings one back, but for
  * its filters. `answers`: the pass may read the body and send an answer; else it has filters of its own, and no body.

@@ -67,13 +67,16 @@ typedef struct walks {
     const as_transaction *truth;
     const as_decoys *decoys;
     int left;
+    apr_interval_time_t took; /* the last walk that was not refused */
 } walks;
 
 /* Walks as the decoy with that index. `answers`: the answer may come of it, so that the body may be read. Returns what
  * ap_process_request_internal does. */
 static int walk(request_rec *r, as_context *context, walks *all, int index, bool answers)
 {
+    const apr_time_t begun = apr_time_now();
     as_mask *mask = context->mask;
+    int status;
 
     all->left--;
     if (as_snapshot_begin(r, all->arrived, answers) != APR_SUCCESS) {
@@ -87,7 +90,11 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, bool
     mask->log = r->log;
     r->log = &quiet;
     r->uri = r->parsed_uri.path = apr_pstrdup(r->pool, mask->as->path);
-    return ap_process_request_internal(r);
+    status = ap_process_request_internal(r);
+    if (status == OK) {
+        all->took = apr_time_now() - begun;
+    }
+    return status;
 }
 
 /* Walks that are left are made for nothing. */
@@ -131,15 +138,20 @@ static bool ends_as_missing(const request_rec *r)
     return !r->proxyreq && (is_missing_script(r) || (!r->handler && nothing(r, r->finfo.filetype, r->path_info)));
 }
 
-/* A clock must not tell a masked answer from that of a missing resource: somebody may have written a line about the
- * one. So both are held back until a full number of these has passed since the request came. */
+/* A clock must not tell a masked answer from that of a missing resource: the one has perhaps been refused half way, and
+ * somebody may have written a line about it. So both are held back until a full number of these has passed since the
+ * request came, and as long as more than three whole walks take. */
 #define BEAT apr_time_from_msec(1)
+#define LONGEST_WAIT apr_time_from_msec(100)
 
-static void wait_for_the_beat(const request_rec *r)
+static void wait_for_the_beat(const request_rec *r, const walks *all)
 {
     const apr_interval_time_t passed = apr_time_now() - r->request_time;
+    apr_interval_time_t until = (WALKS + 1) * all->took;
 
-    apr_sleep(passed < 0 ? BEAT : BEAT - passed % BEAT);
+    until = until < LONGEST_WAIT ? until : LONGEST_WAIT;
+    until = passed > until ? passed : until;
+    apr_sleep(passed < 0 ? BEAT : until + BEAT - until % BEAT - passed);
 }
 
 /* Nothing near may be seen by this client, so that a missing resource is refused as well: there is no answer to be like
@@ -183,7 +195,7 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
 static int answer_as_walked(request_rec *r, as_context *context, walks *all, int status)
 {
     walk_for_nothing(r, context, all);
-    wait_for_the_beat(r);
+    wait_for_the_beat(r, all);
     if (status == OK) {
         status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
     }
@@ -218,29 +230,70 @@ static const as_transaction *truth_of(const as_transaction *transaction)
     return transaction->truth ? transaction->truth : apr_pmemdup(transaction->pool, transaction, sizeof(*transaction));
 }
 
-static int go_own_way(request_rec *r, as_context *context)
+static walks walks_of(request_rec *r, const as_context *context, const as_snapshot *arrived,
+                      const as_transaction *before)
 {
-    walks all = {.arrived = as_snapshot_take(r), .before = *context->transaction, .left = WALKS - 1};
-    int status;
+    walks all = {.arrived = arrived, .left = WALKS - 1};
 
-    context->mask = apr_pcalloc(r->pool, sizeof(*context->mask));
-    status = ap_process_request_internal(r);
-    if (status == OK) {
-        if (as_server_masks(as_server_of(r->server)) && ends_as_missing(r)) {
-            all.decoys = as_decoys_of(r, as_snapshot_path(r));
-            all.truth = truth_of(context->transaction);
-            walk_for_nothing(r, context, &all);
-            wait_for_the_beat(r);
-        }
-        status = ap_invoke_handler(r);
-    }
-    status = as_mask_judge(r, context, status);
-    if (!context->masked) {
-        context->mask->way = AS_PASS_DONE;
-        return status;
+    if (before) {
+        all.before = *before;
     }
     all.decoys = as_decoys_of(r, as_snapshot_path(r));
     all.truth = truth_of(context->transaction);
+    return all;
+}
+
+/* The request is what it seems: for what is missing. */
+static void walk_as_others_do(request_rec *r, as_context *context, const as_snapshot *arrived,
+                              const as_transaction *before)
+{
+    walks all = walks_of(r, context, arrived, before);
+
+    walk_for_nothing(r, context, &all);
+    wait_for_the_beat(r, &all);
+}
+
+/* What each request of a virtual host that masks costs: one allocation. */
+typedef struct as_own {
+    as_context context;
+    as_transaction transaction;
+    as_mask mask;
+} as_own;
+
+static int go_own_way(request_rec *r)
+{
+    as_own *own = apr_palloc(r->pool, sizeof(*own) + as_snapshot_size(r));
+    as_snapshot *arrived = (as_snapshot *)(own + 1);
+    const as_transaction *before = NULL;
+    as_mask *mask = &own->mask;
+    as_context *context;
+    int status;
+    walks all;
+
+    memset(own, 0, sizeof(*own));
+    context = as_context_make(r, &own->context, &own->transaction);
+    context->mask = mask;
+    if (r->prev) {
+        /* Nothing is decided when a client's own request arrives. */
+        before = apr_pmemdup(r->pool, context->transaction, sizeof(*context->transaction));
+    }
+    as_snapshot_take(r, arrived);
+    status = ap_process_request_internal(r);
+
+    if (status == OK) {
+        if (ends_as_missing(r) && as_server_masks(as_server_of(r->server))) {
+            walk_as_others_do(r, context, arrived, before);
+        }
+        status = ap_invoke_handler(r);
+    }
+    if (status != OK || mask->swallowed || context->masked) {
+        status = as_mask_judge(r, context, status);
+    }
+    if (!context->masked) {
+        mask->way = AS_PASS_DONE;
+        return status;
+    }
+    all = walks_of(r, context, arrived, before);
     return answer_as_missing(r, context, &all);
 }
 
@@ -251,7 +304,7 @@ int as_mask_quick_handler(request_rec *r, int lookup)
     if (lookup || r->main || !as_server_watches(as_server_of(r->server))) {
         return DECLINED;
     }
-    return go_own_way(r, as_context_of(r));
+    return go_own_way(r);
 }
 
 static as_mask *mask_of(const request_rec *r)

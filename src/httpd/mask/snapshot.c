@@ -36,12 +36,11 @@
 /* More filters than any request begins with. */
 #define FILTERS_MAX 16
 
-/* Filters of a request: those in front of its connection's. The structs are the request's own and live as long. */
+/* The filters of a request: those in front of its connection's. The structs are the request's own and live as long. */
 typedef struct chain {
     ap_filter_t *filters[FILTERS_MAX];
     ap_filter_t *connection; /* the first that is not the request's */
     int count;
-    int protocol; /* which is the first of proto_*_filters */
 } chain;
 
 struct as_snapshot {
@@ -58,6 +57,7 @@ struct as_snapshot {
 
 /* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
 static int modules_end;
+static apr_size_t size_of_request;
 static int (*create_core)(request_rec *r);
 
 void as_snapshot_post_config(void)
@@ -66,6 +66,8 @@ void as_snapshot_post_config(void)
     const module *each;
     int i;
 
+    /* No constant: what a compiler makes of a struct's assignment is slower than memcpy. */
+    size_of_request = sizeof(request_rec);
     modules_end = 1;
     for (each = ap_top_module; each; each = each->next) {
         modules_end = each->module_index >= modules_end ? each->module_index + 1 : modules_end;
@@ -77,46 +79,52 @@ void as_snapshot_post_config(void)
     }
 }
 
-static void keep_chain(chain *kept, ap_filter_t *first, const ap_filter_t *protocol, ap_filter_t *connection)
+static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *connection)
 {
-    ap_filter_t *filter = first;
+    int i;
 
-    kept->protocol = -1;
-    for (kept->count = 0; filter && filter != connection && kept->count < FILTERS_MAX; filter = filter->next) {
-        if (filter == protocol) {
-            kept->protocol = kept->count;
-        }
-        kept->filters[kept->count++] = filter;
+    for (i = 0; filter && filter != connection && i < FILTERS_MAX; filter = filter->next) {
+        kept->filters[i++] = filter;
     }
-    kept->protocol = kept->protocol < 0 ? kept->count : kept->protocol;
+    kept->count = i;
     kept->connection = filter;
 }
 
-as_snapshot *as_snapshot_take(request_rec *r)
+/* A table begins with its array (apr_tables.h, apr_is_empty_table). */
+static const apr_array_header_t *entries_of(const apr_table_t *table)
+{
+    return (const apr_array_header_t *)table;
+}
+
+apr_size_t as_snapshot_size(const request_rec *r)
+{
+    apr_size_t size = sizeof(as_snapshot) + (apr_size_t)modules_end * sizeof(void *);
+
+#define AS_TABLE(table) size += (apr_size_t)entries_of(r->table)->nelts * sizeof(apr_table_entry_t);
+    AS_TABLES(AS_TABLE)
+#undef AS_TABLE
+    return size;
+}
+
+void as_snapshot_take(const request_rec *r, as_snapshot *kept)
 {
     const conn_rec *c = r->connection;
-    apr_size_t size = sizeof(as_snapshot) + (apr_size_t)modules_end * sizeof(void *);
-    as_snapshot *kept;
-    char *room;
+    char *room = (char *)(kept->modules + modules_end);
 
-#define AS_TABLE(table) size += (apr_size_t)apr_table_elts(r->table)->nelts * sizeof(apr_table_entry_t);
-    AS_TABLES(AS_TABLE)
-#undef AS_TABLE
-    kept = apr_palloc(r->pool, size);
-    kept->r = *r;
+    memcpy(&kept->r, r, size_of_request);
     kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
     memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
-    keep_chain(&kept->output, r->output_filters, r->proto_output_filters, c->output_filters);
-    keep_chain(&kept->input, r->input_filters, r->proto_input_filters, c->input_filters);
-    room = (char *)(kept->modules + modules_end);
+    keep_chain(&kept->output, r->output_filters, c->output_filters);
+    keep_chain(&kept->input, r->input_filters, c->input_filters);
 #define AS_TABLE(table)                                                                                                \
     kept->table = (const apr_table_entry_t *)room;                                                                     \
-    kept->count_of_##table = apr_table_elts(r->table)->nelts;                                                          \
-    memcpy(room, apr_table_elts(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));      \
-    room += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);
+    kept->count_of_##table = entries_of(r->table)->nelts;                                                              \
+    if (kept->count_of_##table) {                                                                                      \
+        memcpy(room, entries_of(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));      \
+        room += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                        \
+    }
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
-    return kept;
 }
 
 static apr_table_t *table_of(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
@@ -132,7 +140,8 @@ static apr_table_t *table_of(apr_pool_t *pool, const apr_table_entry_t *entries,
 
 /* Links the filters as they were. They are handed over, for an input filter knows how far the body was read, and a
  * request that was redirected shares its filters with the one before it; or copied. */
-static void link_chain(request_rec *r, const chain *kept, bool copies, ap_filter_t **first, ap_filter_t **protocol)
+static ap_filter_t *link_chain(request_rec *r, const chain *kept, bool copies, const ap_filter_t *old_protocol,
+                               ap_filter_t **protocol)
 {
     ap_filter_t *next = kept->connection;
     int i;
@@ -143,11 +152,11 @@ static void link_chain(request_rec *r, const chain *kept, bool copies, ap_filter
         filter->next = next;
         filter->r = r;
         next = filter;
-        if (i == kept->protocol) {
+        if (kept->filters[i] == old_protocol) {
             *protocol = filter;
         }
     }
-    *first = next;
+    return next;
 }
 
 static void create_request_config(request_rec *r, const as_snapshot *kept)
@@ -181,9 +190,9 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
-    link_chain(r, &kept->output, !answers, &r->output_filters, &r->proto_output_filters);
+    r->output_filters = link_chain(r, &kept->output, !answers, kept->r.proto_output_filters, &r->proto_output_filters);
     if (answers) {
-        link_chain(r, &kept->input, false, &r->input_filters, &r->proto_input_filters);
+        r->input_filters = link_chain(r, &kept->input, false, kept->r.proto_input_filters, &r->proto_input_filters);
     } else {
         as_mask_withhold_body(r);
     }

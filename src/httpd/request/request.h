@@ -41,7 +41,9 @@ void as_context_reuse_login(as_context *context, const as_context *login);
 
 /* The context of a request; made when first asked for. Never NULL. */
 as_context *as_context_of(request_rec *r);
-/* The same, but NULL where nothing was made. */
+/* The same, in memory of the caller's, of zeros, that lives as long as `r`; unused where there is a context. */
+as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction);
+/* The same as as_context_of, but NULL where nothing was made. */
 as_context *as_context_peek(const request_rec *r);
 /* The transaction of a request, whichever of its requests made it; NULL where none did. */
 as_transaction *as_transaction_peek(const request_rec *r);

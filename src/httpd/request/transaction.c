@@ -52,6 +52,17 @@ as_context *as_context_of(request_rec *r)
     return first == r ? context : make(r, context->transaction);
 }
 
+as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction)
+{
+    if (r->main || r->prev || as_context_peek(r)) {
+        return as_context_of(r);
+    }
+    transaction->pool = transaction->memo.pool = r->pool;
+    context->transaction = transaction;
+    ap_set_module_config(r->request_config, &authstatus_module, context);
+    return context;
+}
+
 as_transaction *as_transaction_peek(const request_rec *r)
 {
     const as_context *context = as_context_peek(client_request(r));

@@ -12,6 +12,9 @@ WRONG = ("bob", "wrong")
 Way = namedtuple("Way", "name path part twin methods login reads not_on", defaults=(None, None, False, None))
 CONTENT = ("GET", "HEAD", "POST")
 LONG = "n" * 256
+# As long as a path may be, and as deep as decoys go.
+LONGEST = "/".join(["m" * 194] * 20)
+DEEP = "/".join(f"d{number}.x{number}" for number in range(15))
 
 WAYS = [
     Way("directory, a file", "/dirall/page.html", "dirall", "absent"),
@@ -26,6 +29,11 @@ WAYS = [
     Way("directory, %2f", "/dirall%2fpage.html", "dirall", "absent"),
     Way("directory, path info", "/dirall/page.html/more/x.css", "dirall", "absent"),
     Way("directory, a long name", "/dirall/" + LONG, "dirall", "absent"),
+    Way("directory, a name of 3,900", "/dirall/" + "n" * 3900, "dirall", "absent"),
+    Way("directory, a path of 3,900", "/dirall/" + LONGEST, "dirall", "absent"),
+    Way("directory, sixteen segments", f"/dirall/{DEEP}/page.html", "dirall", "absent"),
+    Way("files, sixteen segments", f"/open/{DEEP}/server.key", "server", "absent"),
+    Way("location, sixteen segments", f"/open/{DEEP}/locend", "locend", "absent"),
     Way("directory in a directory", "/open/inside/page.html", "inside", "absent"),
     Way("location", "/locall/page.html", "locall", "absent"),
     Way("location without a file", "/locall/none/deep.css", "locall", "absent"),
@@ -78,6 +86,9 @@ SECTIONS = """
 <Location /locall>
     Require all denied
 </Location>
+<LocationMatch "^/open/.*/locend">
+    Require all denied
+</LocationMatch>
 <Files "hidden.html">
     Require all denied
 </Files>
@@ -162,6 +173,11 @@ PROGRAMS = ("cgi", "all-cgi")
 
 MASKS = {"Forbidden": "AuthStatus On\nAuthStatusMask Forbidden\n", "All": "AuthStatus On\nAuthStatusMask All\n", None: ""}
 
+# As an old site has them.
+RULES = "\n".join([f'RewriteRule "^/(old|older)/page-{number}/(.*)$" "/new/$2" [NC]' for number in range(300)]
+                  + [f'<LocationMatch "^/(api|app)/v{number}/[a-z]+/(x|y)">\nRequire all granted\n</LocationMatch>'
+                     for number in range(60)])
+
 # name: (mask, what decorates its answers)
 HOSTS = {
     "plain": ("Forbidden", ""),
@@ -189,6 +205,11 @@ HOSTS = {
 </Location>
 ErrorDocument 404 /errors/env.shtml"""),
     "closed": ("Forbidden", '<Directory "${DOCS}">\nRequire all denied\n</Directory>\nErrorDocument 404 "closed"'),
+    # What mod_rewrite leaves: in the request's pool, in its arguments, in many copies.
+    "rewritten": ("Forbidden", "RewriteRule ^ - [CO=visited:yes:localhost]\nRewriteRule ^/(.*)$ - [E=TWICE:$1|$1|$1|$1,E=AGAIN:$1]\n"
+                  'Header always set X-Twice "%{TWICE}e"\nRewriteRule ^/(.*)$ /$1?path=$1 [PT,QSA]\n'
+                  "ErrorDocument 404 /errors/env.shtml"),
+    "heavy": ("Forbidden", RULES),
     "denied-document": ("Forbidden", "ErrorDocument 404 /dirall/page.html"),
     "fallback": ("Forbidden", '<Directory "${DOCS}">\nAcceptPathInfo On\n</Directory>'),
 }

@@ -91,12 +91,12 @@ class Differences:
         return "\n".join(lines)
 
 
-def over_http1(port, host, shapes=probes.SHAPES):
+def over_http1(port, host, shapes=probes.SHAPES, ways=None):
     """Several at a time: each exchange has a connection of its own, and a masked answer is waited for."""
     differences = Differences(host)
     questions = [(way, shape, method, probes.http1(shape, method, host, way.path, way.login),
                   probes.http1(shape, method, host, twin_of(way), way.login))
-                 for way in ways_of(host) for shape in shapes_of(host, way, shapes)
+                 for way in ways or ways_of(host) for shape in shapes_of(host, way, shapes)
                  for method in methods_of(way, shape.methods)]
     requests = [forbidden for _, _, _, forbidden, _ in questions]
     missing = list(dict.fromkeys(request for _, _, _, _, request in questions))
