@@ -67,7 +67,7 @@ char *as_snapshot_path(const request_rec *r);
 /* ---- decoy.c: paths that nothing has ---- */
 
 /* Segments of a path that are tried. Below that a path stands for what is above it: no request makes more work. */
-#define AS_SEGMENTS_MAX 16
+#define AS_SEGMENTS_MAX 64
 
 /* What of a path a decoy's name may stand for. */
 typedef struct as_decoy_spot {

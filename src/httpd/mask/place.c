@@ -340,8 +340,12 @@ int as_place_find(request_rec *r, const as_decoys *all, bool walked)
         return below < 0 ? 0 : index_of(all, below);
     }
     here = number_of(r, &of_refusal, r->uri, r->filename);
+    if (number_of_decoy(r, all, 0, file) != here) {
+        /* It is the name itself that is refused, wherever it is. */
+        return 0;
+    }
     /* The nearest whose place is another: those before it are refused as this one is. */
-    while (low < high) {
+    for (low = 1; low < high;) {
         const int middle = (low + high) / 2;
         if (number_of_decoy(r, all, middle, file) == here) {
             low = middle + 1;
