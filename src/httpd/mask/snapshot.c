@@ -90,7 +90,7 @@ static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *conn
     kept->connection = filter;
 }
 
-/* A table begins with its array (apr_tables.h, apr_is_empty_table). */
+/* A table begins with its array, as APR promises (apr_is_empty_table). */
 static const apr_array_header_t *entries_of(const apr_table_t *table)
 {
     return (const apr_array_header_t *)table;
