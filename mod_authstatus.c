@@ -32,6 +32,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     as_settings_serve(false);
     as_named_begin(pconf);
+    as_notices_pre_config(pconf);
     as_require_wrap_ldap(pconf);
     /* In the first generation no module has changed libldap's options yet: mod_ldap does so in post_config. */
     as_directories_keep_defaults(ap_pglobal);
@@ -51,6 +52,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         AS_LOG_SERVER(0098, APR_ENOMEM, s);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    as_notices_post_config(ptemp, s);
     if (as_log_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -66,4 +66,9 @@ const char *as_set_cache_key(cmd_parms *cmd, void *section, const char *file);
 const char *as_set_throttle(cmd_parms *cmd, void *section, const char *failures, const char *within,
                             const char *counted);
 
+/* ---- notices.c ---- */
+
+/* Takes any argument, and notes that it has no effect; cmd->info: why. */
+const char *as_set_without_effect(cmd_parms *cmd, void *section, const char *text);
+
 #endif

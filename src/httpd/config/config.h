@@ -236,6 +236,13 @@ extern const command_rec as_directives[];
 /* Stops the start where a directive of ours stands in a section in which it has no effect. */
 int as_effect_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 
+/* ---- notices.c: what is said at start-up ---- */
+
+/* Before the configuration is read. */
+void as_notices_pre_config(apr_pool_t *pconf);
+/* When it has been read, and the tree of its directives is still there. */
+void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server);
+
 /* ---- dump.c: httpd -t -D DUMP_AUTHSTATUS ---- */
 
 void as_dump_test_config(apr_pool_t *pconf, server_rec *s);

@@ -22,7 +22,10 @@ def test_rows_are_all_there_is():
     assert len(DIRECTIVES) > 25 and {one.name for one in DIRECTIVES if one.name.startswith("AuthStatus")} <= set(LINES)
     assert {name for name in LINES if not name.startswith("AuthStatus")} == {
         "LDAPConnectionPoolTTL", "LDAPConnectionTimeout", "LDAPTimeout", "LDAPTrustedGlobalCert", "LDAPTrustedMode",
-        "LDAPVerifyServerCert"}
+        "LDAPVerifyServerCert",
+        # without effect
+        "AuthLDAPCharsetConfig", "LDAPCacheEntries", "LDAPCacheTTL", "LDAPLibraryDebug", "LDAPOpCacheEntries", "LDAPOpCacheTTL",
+        "LDAPRetries", "LDAPRetryDelay", "LDAPSharedCacheFile", "LDAPSharedCacheSize"}
 
 
 def directory(slapd):
