@@ -127,6 +127,33 @@ def test_deadline(step, before):
         assert time.monotonic() - started < 5.5
 
 
+@pytest.mark.parametrize("bad", [answer(51), answer(52), hang, reset])
+def test_second_server(bad):
+    """61, 62: each server is asked once, and one that answers is believed."""
+    first, second = Fake({}, entries=PLAIN), Fake({}, entries=PLAIN)
+    try:
+        with asking() as ask:
+            ask.directory(f'"ldap://127.0.0.1:{first.port} 127.0.0.1:{second.port}/{BASE}?uid"'.strip('"'), SERVICE,
+                          SERVICE_PASSWORD)
+            ask.groups(attributes="member")
+            ask.login("ann", PASSWORD)
+            for step in ("compare", "level"):
+                first.act_out({step: bad})
+                ask.forget()
+                ask.again()
+                first.forget()
+                second.forget()
+                started = time.monotonic()
+                said = ask.ask("group", STAFF)
+                assert said.answer == "yes" and time.monotonic() - started < 5, said
+                assert second.count(step) > 0
+                if bad not in (hang, reset):
+                    assert first.count("compare") == 1
+    finally:
+        first.stop()
+        second.stop()
+
+
 def test_down_between_login_and_line():
     with directory() as (fake, ask):
         fake.stop()
