@@ -56,7 +56,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (as_log_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = as_socache_post_config(pconf, ptemp, s);
+    status = as_process_post_config(s);
+    if (status == OK) {
+        status = as_socache_post_config(pconf, ptemp, s);
+    }
     return status == OK ? as_report_post_config(pconf, ptemp, s) : status;
 }
 

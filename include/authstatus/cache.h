@@ -9,9 +9,9 @@
  * A question's way through:
  *     as_cache_get     it is answered: that is the answer, a throttle is not asked
  *     as_single_flight_begin      another asks: as_single_flight_wait, and what it brought is the answer
- *     as_throttle_admit    not now: throttled, for all that wait
- *     (the directory is asked)
- *     as_throttle_settle, as_cache_put, as_single_flight_end
+ *     (the directory is asked; before each bind as_throttle_admit: not now: throttled, for all that wait)
+ *     as_cache_put, as_single_flight_end
+ *     and when the login has ended as_throttle_failed, as_throttle_withdraw or as_throttle_succeeded
  */
 #ifndef AUTHSTATUS_MEMORY_H
 #define AUTHSTATUS_MEMORY_H
@@ -103,6 +103,9 @@ bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_
 void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
                   apr_pool_t *pool);
 
+/* Forgets the acceptance of this user: his password is no longer the one that was accepted. */
+void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool);
+
 /* Where this user's entry was found (password is not looked at). Process memory only. `lasting`: a bind there proves
  * that it is his; else it is kept no longer than an acceptance, as the name may be given to another entry. */
 bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
@@ -143,28 +146,60 @@ typedef struct as_throttle {
 /* The most failures that a throttle can be set to. More count as that many. */
 #define AS_THROTTLE_MOST 64
 
-/* The count is kept in the store, and in process memory too, which stands in where the store is away: then each process
- * counts by itself, and counts are added up when it is back. Times of failures slide: as soon as the oldest of the
- * allowed ones is older than `within`, one more may be tried. Names of users count as one if they differ in the case of
- * ASCII letters or in the spaces that directories pass over (RFC 4518 2.6.1); members of a subject that are not used
- * may be NULL. No memory counts as throttled. */
+/* A failure belongs to an account: a text of the caller's that is the same for every name, section and virtual host
+ * that leads to it. Counts are kept in memory that all processes of a machine share and that outlasts their restarts,
+ * and, where machines share a store, in the store as well; while it is away each machine counts by itself, and counts
+ * are added up when it is back. Times of failures slide: as soon as the oldest of the allowed ones is older than
+ * `within`, one more may be tried. In a full table a count that forbids nothing gives way; where every account's count
+ * forbids something, none does, and accounts without a count wait. No memory counts as throttled. Any thread. */
+typedef struct as_throttles as_throttles;
 
-/* Seconds until this user or client may try again, rounded up; 0: now. `client`: the address as text, or NULL. Counts
- * nothing. */
-long as_throttle_wait(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                      apr_time_t now, apr_pool_t *pool);
+/* Octets of shared memory, all zero, for as_throttles_begin; AS_THROTTLES_LAYOUT is to be raised with every change of
+ * what is in it. */
+size_t as_throttles_size(void);
+#define AS_THROTTLES_LAYOUT 1
+/* Once, by who made the memory. False: no random key, or no mutex that processes can share. */
+bool as_throttles_begin(void *memory);
+/* In each process, before its threads start. `store`: its store is shared by machines; NULL: there is none. Lives as
+ * long as `pool`. */
+as_throttles *as_throttles_create(apr_pool_t *pool, void *memory, as_cache *store);
 
-/* The same, for who is about to ask the directory. With 0 the question counts as a failure of the user's in advance:
- * else many guesses sent at once would all pass before the first is counted. as_throttle_settle must follow, with the
- * *stamp that was set; if it never does, the failure stays. */
-long as_throttle_admit(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                       apr_time_t now, apr_pool_t *pool, apr_time_t *stamp);
+/* Admits a bind of this account, or tells after how many seconds it may be tried again, rounded up. With 0 the bind
+ * counts as a failure in advance: else many guesses sent at once would all pass before the first is counted. One of the
+ * three functions below must follow, with the *stamp that was set; if none does, the failure stays. Where only binds
+ * under way stand against it, waits for their answers until `patience`, if not too many wait already. `certain`: the
+ * directory accepted this password a moment ago, so it is no guess: it is admitted in any case. *stamp is 0 where the
+ * throttle does not count accounts.
+ */
+long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, bool certain,
+                       as_mono patience, apr_pool_t *pool, apr_time_t *stamp);
+/* The directory refused it, or gave no answer in time. The first tells this machine alone, and takes no network; the
+ * second writes to the store again what another machine may have overwritten. */
+void as_throttle_answered(as_throttles *all, const char *account, apr_time_t stamp);
+void as_throttle_failed(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
+/* It was no failure: it was not sent, or the answer says nothing against the password. */
+void as_throttle_withdraw(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
+/* A success ends the account's count: of all binds that were answered before it was sent. `stamp`: of its admission; or
+ * as_throttle_now before it was sent, where it was not admitted here. */
+void as_throttle_succeeded(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
+apr_time_t as_throttle_now(const as_throttles *all);
+/* Seconds until this account may try again; 0: now, or when the binds under way have their answers. Counts nothing. */
+long as_throttle_wait(as_throttles *all, const as_throttle *throttle, const char *account, apr_pool_t *pool);
+/* Has this machine a failure of this account? Takes a lock only if it may. The first: of no account at all. */
+bool as_throttle_is_quiet(const as_throttles *all);
+bool as_throttle_is_counted(as_throttles *all, const char *account);
 
-/* What the directory told. A grant ends the user's count, and leaves the client's; what a directory says of a password
- * that it has not proven (wrong, unknown, ambiguous, locked ...) is a failure of both; with anything else, or NULL, it
- * was none. An answer that was remembered or waited for is no new failure: it does not come here. */
-void as_throttle_settle(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                        apr_time_t stamp, const as_finding *finding, apr_time_t now, apr_pool_t *pool);
+/* A shortcut, for a minute: this spelling of a name (prepared, RFC 4518) leads to that account in the directory of that
+ * fingerprint. */
+void as_throttle_keep_spelling(as_throttles *all, const char *directory, const char *spelling, const char *account);
+/* As as_throttle_wait, for the account that the spelling leads to; 0 where it is not known. */
+long as_throttle_wait_spelling(as_throttles *all, const as_throttle *throttle, const char *directory,
+                               const char *spelling, apr_pool_t *pool);
+
+/* The same for a client, whose failed logins count when they have ended: behind one address there may be an office,
+ * which logs in at nine. `client`: the address as text, or NULL; of an IPv6 address the /64 counts. */
+long as_throttle_wait_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
+void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
 
 /* Is the store away? *changed: since this was last asked, by any thread; so that it is logged once. */
 bool as_cache_store_is_down(as_cache *memory, bool *changed);

@@ -95,6 +95,11 @@ typedef struct as_query {
     as_membership_wish membership;
     as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the question takes a slot itself */
     as_mono deadline;      /* nothing of this question takes longer */
+    /* Called before each bind with `password` is sent, the same again after a lost session too; false: it is not sent,
+     * and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last bind of this question was
+     * accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
+    bool (*admit)(void *data, const char *name, bool accepted);
+    void *admit_data;
 } as_query;
 
 /* Asks. Always fills in the whole reply; what it points to lives as long as `pool`. Blocks at most until the

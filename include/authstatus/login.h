@@ -19,7 +19,8 @@
 /* What a process has for all its logins. */
 typedef struct as_login {
     as_directories *directories; /* never NULL */
-    as_cache *cache;             /* NULL: nothing is cached, nobody is throttled (AuthStatusCache Off) */
+    as_cache *cache;             /* NULL: nothing is cached (AuthStatusCache Off) */
+    as_throttles *throttles;     /* NULL: nobody is throttled */
 } as_login;
 
 /* The directory of a section. */
@@ -48,6 +49,8 @@ typedef struct as_login_memo {
     apr_pool_t *pool; /* outlives redirects and subrequests */
     as_mono deadline; /* for the directory; 0: it was not queried yet */
     const struct as_queried *queried;
+    struct as_met_account *counted;   /* accounts that the throttle counts, until the transaction ends */
+    bool failed_afresh;               /* a directory refused credentials in the login that has not ended yet */
     struct as_authorized *authorized; /* of authorize.h */
 } as_login_memo;
 
@@ -78,6 +81,21 @@ typedef struct as_login_observer {
  * the memo when its pool is cleared. */
 const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *attempt,
                                  const as_login_observer *observer);
+
+/* How a login ended, when all providers of AuthBasicProvider were asked. */
+typedef enum as_login_end {
+    AS_LOGIN_GRANTED, /* by any provider, whatever the others said */
+    AS_LOGIN_REFUSED, /* the last word was about the credentials */
+    AS_LOGIN_UNKNOWN  /* an outage, a mistake in the configuration, a throttle */
+} as_login_end;
+
+/* Counts a login, once, with its end: a success ends the counts of the accounts that it met; a failure counts for the
+ * client too. To be called behind the last as_authenticate of each login. `throttle`: of the section, or NULL. */
+void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
+                     as_login_end end);
+/* Tells the store what it may have lost meanwhile, when the client has its answer; what was not settled is a failure.
+ */
+void as_login_finish(const as_login *login, as_login_memo *memo);
 
 /* Is the directory out of reach? Fills in *answer; what it points to lives as long as `pool`. */
 bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,

@@ -296,6 +296,17 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
     }
 }
 
+void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool)
+{
+    as_hashes own;
+    question of = {memory, subject, as_hashes_of(subject, &own), as_moment_at(memory, now), pool, 0, 0};
+
+    if (begin(&of)) {
+        begin_sharing(&of);
+        forget(&of, AS_RECORD_ACCEPTANCE);
+    }
+}
+
 /* ---- where entries were found ---- */
 
 /* What an entry is found by; NULL: nothing. */

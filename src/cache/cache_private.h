@@ -14,7 +14,9 @@
  *   instance.c       the cache of a process: creation and end
  *   cache.c          answers, good and bad; where entries were found
  *   single_flight.c  coalesces identical queries
- *   throttle.c       failures per user and client
+ *   throttle.c       failures per account and client: who is admitted
+ *   throttle_count.c   one count of these, from store and memory
+ *   throttle_memory.c  the memory that all processes count in
  *   counters.c       shared counters, and generations
  *   outages.c        which outages go on
  *   proofs.c         who has proven a password, in shared memory
@@ -305,8 +307,6 @@ struct as_cache {
     as_counters *counters;
     as_shared shared;
     as_table acceptances, refusals, entries; /* tables of their own: refusals never crowd out acceptances */
-    as_table user_failures, client_failures;
-    as_lock counting[AS_SHARDS]; /* held while a count in store and table is read, changed and written */
     as_single_flights flights;
 };
 

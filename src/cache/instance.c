@@ -9,9 +9,6 @@
 
 #include <openssl/crypto.h>
 
-/* Failures are counted here where the store is away: enough for an office, whatever the cache is set to. */
-#define FAILURES_LEAST 1024
-
 /* Without Linux's /proc (or in a chroot) it stays unknown, and records are judged by the wall clock alone. */
 static void learn_boot(as_cache *memory)
 {
@@ -35,17 +32,14 @@ static void learn_boot(as_cache *memory)
 static bool create_tables(as_cache *memory, int entries)
 {
     int refusals = entries > 0 ? entries / 4 : 0;
-    int failures = entries > FAILURES_LEAST ? entries : FAILURES_LEAST;
 
     return as_table_create(&memory->acceptances, entries - refusals) && as_table_create(&memory->refusals, refusals) &&
-           as_table_create(&memory->entries, entries) && as_table_create(&memory->user_failures, failures) &&
-           as_table_create(&memory->client_failures, failures);
+           as_table_create(&memory->entries, entries);
 }
 
 static void destroy(as_cache *memory)
 {
-    as_table *tables[] = {&memory->acceptances, &memory->refusals, &memory->entries, &memory->user_failures,
-                          &memory->client_failures};
+    as_table *tables[] = {&memory->acceptances, &memory->refusals, &memory->entries};
 
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         as_table_destroy(tables[i]);
@@ -59,9 +53,6 @@ static apr_status_t cleanup(void *data)
     as_cache *memory = data;
 
     as_single_flights_destroy(&memory->flights);
-    for (int i = 0; i < AS_SHARDS; i++) {
-        pthread_mutex_destroy(&memory->counting[i].mutex);
-    }
     destroy(memory);
     return APR_SUCCESS;
 }
@@ -81,9 +72,6 @@ as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const a
         !create_tables(memory, entries) || !as_single_flights_create(&memory->flights)) {
         destroy(memory);
         return NULL;
-    }
-    for (int i = 0; i < AS_SHARDS; i++) {
-        pthread_mutex_init(&memory->counting[i].mutex, NULL);
     }
     learn_boot(memory);
     apr_pool_cleanup_register(pool, memory, cleanup, apr_pool_cleanup_null);

@@ -1,321 +1,406 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Failures per user and client, in the store and in this process.
+ * Failed logins of accounts and clients: how many are allowed, and how long to wait.
  *
- * A store has no call that reads, changes and writes as one. Threads of a process take turns, under a lock for the ids
- * of a shard. Two processes that count the same user within the same microseconds may overwrite each other: the one
- * that was overwritten still has its failure in its own table, and writes it again with the next one. So a count may be
- * late by what other processes do at that moment, and is never lost. A table holds only what its process saw: what
- * another process withdraws must not come back from here.
+ * The processes of a machine count in memory that they share, exactly. Where several machines share a store, each count
+ * is in the store as well, as the union of what the machines saw. A store has no call that reads, changes and writes as
+ * one: the threads of a process take turns, but two processes that count the same account at the same moment may
+ * overwrite each other. What was overwritten is still in its machine's memory, and is written again with the next
+ * answer. Memory holds only what its machine saw: what another withdraws must not come back from here.
  */
-#include "cache_private.h"
+#include "throttle_private.h"
 
 #include <string.h>
+#include <time.h>
 
-#include <apr_strings.h>
-
-#include "core/text.h"
-
-/* Sections may throttle the same user with other times; a record is kept for the longest of them. */
+/* Sections may throttle the same account with other times; a count is kept for the longest of them. */
 #define KEPT_AT_LEAST apr_time_from_sec(3600)
+/* A name may be given to another entry. */
+#define SPELLING_KEPT apr_time_from_sec(60)
+/* Threads of a process that may wait for binds under way: right passwords that are the same wait for one another
+ * elsewhere (single flight), and who guesses shall not keep the slots of AuthStatusInFlight. */
+#define WAITING_MOST 2
+/* Binds under way are looked at so often. */
+#define PAUSE_HERE 2000
+#define PAUSE_WITH_STORE 20000
 
-/* One user's or client's failures, as they were read. */
-typedef struct count {
-    as_record_kind kind;
-    unsigned char id[AS_HASH_SIZE];
-    as_moment now;
-    as_failures own; /* what this process saw */
-    as_failures all; /* with what the store has */
-    bool shared;     /* the store told what it has, and may be told what it should have */
-} count;
-
-/* ---- names ---- */
-
-/* As directories compare names (RFC 4518 2.6.1): spaces around it do not count, several within are one. Letters beyond
- * ASCII stay as they are; the caller who knows the entry may give its DN as the user. */
-static const char *folded(const char *user, apr_pool_t *pool)
-{
-    char *name = apr_pstrdup(pool, user), *to = name;
-
-    for (const char *from = user; *from != '\0'; from++) {
-        if (*from != ' ') {
-            *to++ = as_text_lower(*from);
-        } else if (to > name && to[-1] != ' ') {
-            *to++ = ' ';
-        }
-    }
-    if (to > name && to[-1] == ' ') {
-        to--;
-    }
-    *to = '\0';
-    return name;
-}
-
-static bool counts_user(const as_throttle *throttle, const as_cache_key *subject)
-{
-    return throttle->by_user && subject->user && throttle->failures > 0 && throttle->within > 0;
-}
-
-static bool counts_client(const as_throttle *throttle, const char *client)
-{
-    return throttle->by_client && client && throttle->failures > 0 && throttle->within > 0;
-}
-
-/* A client's failures are of all directories: he guesses where he can. */
-static bool name_count(const as_cache *memory, count *of, as_record_kind kind, const as_cache_key *subject,
-                       const char *client, as_moment now, apr_pool_t *pool)
-{
-    as_cache_key whose = {.scope = subject->scope};
-
-    if (kind == AS_RECORD_USER_FAILURES) {
-        whose.directory = subject->directory;
-        whose.user = folded(subject->user, pool);
-    } else {
-        whose.user = client;
-    }
-    memset(of, 0, sizeof *of);
-    of->kind = kind;
-    of->now = now;
-    return as_record_id(memory, kind, &whose, of->id);
-}
-
-/* ---- reading and writing ---- */
-
-static as_table *table_of(as_cache *memory, const count *of)
-{
-    return of->kind == AS_RECORD_USER_FAILURES ? &memory->user_failures : &memory->client_failures;
-}
-
-static pthread_mutex_t *lock_of(as_cache *memory, const count *of)
-{
-    return &memory->counting[of->id[0] % AS_SHARDS].mutex;
-}
-
-static void read_own(as_cache *memory, count *of, apr_pool_t *pool)
-{
-    size_t length;
-    const as_wanted wanted = {.id = of->id, .now = of->now};
-    unsigned char *payload = as_table_get(table_of(memory, of), &wanted, pool, &length);
-
-    if (payload && !as_failures_parse(payload, length, of->kind, &of->own)) {
-        memset(&of->own, 0, sizeof of->own);
-    }
-    as_failures_drop_future(&of->own, of->now.wall);
-}
-
-static void read_shared(as_cache *memory, count *of, apr_pool_t *pool)
-{
-    unsigned char data[AS_STORED_MAX];
-    size_t length;
-    as_fetched fetched = as_shared_fetch(memory, of->id, data, &length, pool);
-
-    of->shared = fetched != AS_FETCHED_UNKNOWN;
-    if (fetched != AS_FETCHED || !as_failures_parse(data, length, of->kind, &of->all)) {
-        memset(&of->all, 0, sizeof of->all);
-    }
-    as_failures_drop_future(&of->all, of->now.wall);
-}
-
-/* Who had to wait for his turn comes as late as he does: else what others counted meanwhile would be of his future. */
-static void catch_up(const as_cache *memory, as_moment *now)
-{
-    int64_t waited = memory->mono() - now->mono;
-
-    now->wall += waited;
-    now->mono += waited;
-}
-
-static void read_count(as_cache *memory, count *of, apr_pool_t *pool)
-{
-    catch_up(memory, &of->now);
-    read_own(memory, of, pool);
-    read_shared(memory, of, pool);
-    as_failures_clear(&of->own, of->all.cleared);
-    as_failures_merge(&of->all, &of->own);
-}
-
-static void write_own(as_cache *memory, const count *of, apr_interval_time_t good_for)
-{
-    unsigned char payload[AS_FAILURES_MAX];
-    as_slot slot = {.born = of->now, .good_for = good_for, .place = AS_NO_PLACE};
-
-    slot.length = (uint32_t)as_failures_encode(&of->own, of->kind, payload);
-    slot.payload = as_record_copy(payload, slot.length);
-    memcpy(slot.id, of->id, AS_SIPHASH_SIZE);
-    as_table_put(table_of(memory, of), &slot, of->now);
-}
-
-static void write_count(as_cache *memory, const count *of, apr_interval_time_t within, apr_pool_t *pool)
-{
-    apr_interval_time_t good_for = within > KEPT_AT_LEAST ? within : KEPT_AT_LEAST;
-    unsigned char payload[AS_FAILURES_MAX];
-    size_t length;
-
-    write_own(memory, of, good_for);
-    if (of->shared) {
-        length = as_failures_encode(&of->all, of->kind, payload);
-        as_shared_keep(memory, of->id, payload, length, of->now.wall + good_for, pool);
-    }
-}
-
-/* ---- the rules ---- */
-
-static apr_interval_time_t wait_of(const count *of, const as_throttle *throttle)
-{
-    return as_failures_wait(&of->all, throttle->failures, throttle->within, of->now.wall);
-}
-
-static void add(count *of, apr_time_t *stamp)
-{
-    *stamp = as_failures_stamp(&of->all, of->now.wall);
-    as_failures_add(&of->own, *stamp);
-    as_failures_add(&of->all, *stamp);
-}
-
-static void withdraw(count *of, apr_time_t stamp)
-{
-    as_failures_withdraw(&of->own, stamp);
-    as_failures_withdraw(&of->all, stamp);
-}
-
-/* Also of questions that were sent before, and are not answered yet. */
-static void clear(count *of, apr_time_t stamp)
-{
-    apr_time_t when = of->now.wall > stamp ? of->now.wall : stamp;
-
-    as_failures_clear(&of->own, when);
-    as_failures_clear(&of->all, when);
-}
-
-typedef enum meaning { MEANS_NOTHING, MEANS_FAILURE, MEANS_SUCCESS } meaning;
-
-/* A directory that has proven the password was not asked by a guesser, whatever it says of the account. */
-static meaning meaning_of(const as_finding *finding)
-{
-    as_record_kind kind = finding ? as_record_kind_of(finding) : AS_RECORD_NONE;
-
-    if (kind == AS_RECORD_ACCEPTANCE) {
-        return MEANS_SUCCESS;
-    }
-    return kind == AS_RECORD_REFUSAL && !finding->proven ? MEANS_FAILURE : MEANS_NOTHING;
-}
+/* ---- what counts ---- */
 
 static long in_seconds(apr_interval_time_t wait)
 {
     return (long)((wait + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
 }
 
-/* ---- the interface ---- */
-
-static long look(as_cache *memory, const as_throttle *throttle, as_record_kind kind, const as_cache_key *subject,
-                 const char *client, as_moment now, apr_pool_t *pool)
+static apr_interval_time_t wait_of(const as_throttle *throttle, const as_failures *all, apr_time_t now)
 {
-    count of;
-
-    if (!name_count(memory, &of, kind, subject, client, now, pool)) {
-        return 1;
-    }
-    read_count(memory, &of, pool);
-    return in_seconds(wait_of(&of, throttle));
+    return as_failures_wait(all, throttle->failures, throttle->within, now);
 }
 
-long as_throttle_wait(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                      apr_time_t at, apr_pool_t *pool)
+static apr_interval_time_t kept_for(const as_throttle *throttle)
 {
-    as_moment now = as_moment_at(memory, at);
-    long of_user = 0, of_client = 0;
-
-    if (counts_client(throttle, client)) {
-        of_client = look(memory, throttle, AS_RECORD_CLIENT_FAILURES, subject, client, now, pool);
-    }
-    if (counts_user(throttle, subject)) {
-        of_user = look(memory, throttle, AS_RECORD_USER_FAILURES, subject, client, now, pool);
-    }
-    return of_user > of_client ? of_user : of_client;
+    return throttle->within > KEPT_AT_LEAST ? throttle->within : KEPT_AT_LEAST;
 }
 
-static long admit_user(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, as_moment now,
-                       apr_pool_t *pool, apr_time_t *stamp)
+/* Would it be admitted if no bind were under way? */
+static bool is_busy(const as_tally *own, const as_throttle *throttle, const as_failures *all, apr_time_t now)
 {
-    apr_interval_time_t wait;
-    count of;
+    as_failures answered = *all;
 
-    if (!name_count(memory, &of, AS_RECORD_USER_FAILURES, subject, NULL, now, pool)) {
+    if (!own || as_tally_pending(own, now) == 0) {
+        return false;
+    }
+    for (int i = 0; i < own->failures.count; i++) {
+        if (own->answered[i] == 0) {
+            as_failures_withdraw(&answered, own->failures.times[i]);
+        }
+    }
+    return wait_of(throttle, &answered, now) == 0;
+}
+
+/* Adds a failure to a count, which is made if there is none. Returns 0, or how long to wait as there is no room. */
+static apr_interval_time_t add(const as_count *of, as_tally *own, const as_throttle *throttle, as_failures *all,
+                               apr_time_t now, bool is_answered, apr_time_t *stamp)
+{
+    apr_time_t wait = throttle->within, until = now + kept_for(throttle);
+
+    own = own ? own : as_tally_make(of->all->memory, of->table, of->name.id, now, &wait);
+    if (!own) {
+        return wait;
+    }
+    *stamp = as_failures_stamp(all, now);
+    as_tally_add(own, *stamp, is_answered ? *stamp : 0);
+    as_failures_add(all, *stamp);
+    own->until = own->until > until ? own->until : until;
+    wait = wait_of(throttle, all, now);
+    if (wait > 0 && own->forbids_until < now + wait) {
+        own->forbids_until = now + wait;
+    }
+    return 0;
+}
+
+/* ---- the interface: accounts ---- */
+
+static bool is_on(const as_throttle *throttle, bool counted)
+{
+    return throttle && counted && throttle->failures > 0 && throttle->within > 0;
+}
+
+typedef struct admission {
+    apr_interval_time_t wait; /* 0: admitted */
+    bool busy;                /* only as long as binds are under way */
+    apr_time_t stamp;
+    as_failures all;
+} admission;
+
+/* Under the lock. */
+static void judge(const as_count *of, const as_throttle *throttle, bool certain, admission *into)
+{
+    const apr_time_t now = as_throttle_now(of->all);
+    as_tally *own = as_count_own(of, now);
+
+    into->all = as_count_merge(of, own);
+    into->wait = certain ? 0 : wait_of(throttle, &into->all, now);
+    into->busy = into->wait > 0 && is_busy(own, throttle, &into->all, now);
+    if (into->wait == 0) {
+        into->wait = add(of, own, throttle, &into->all, now, false, &into->stamp);
+    } else if (own && !into->busy && own->forbids_until < now + into->wait) {
+        own->forbids_until = now + into->wait;
+    }
+}
+
+static admission try_admit(as_count *of, const as_throttle *throttle, bool certain, apr_pool_t *pool)
+{
+    admission made = {.wait = APR_USEC_PER_SEC};
+
+    as_count_take_turn(of);
+    as_count_fetch(of, pool);
+    if (as_throttle_lock(of->all->memory)) {
+        judge(of, throttle, certain, &made);
+        as_throttle_unlock(of->all->memory);
+    }
+    if (made.wait == 0) {
+        as_count_keep(of, made.all, kept_for(throttle), pool);
+    }
+    as_count_end_turn(of);
+    return made;
+}
+
+static void pause_for(int64_t microseconds)
+{
+    const struct timespec pause = {.tv_nsec = (long)microseconds * 1000};
+
+    nanosleep(&pause, NULL);
+}
+
+long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, bool certain,
+                       as_mono patience, apr_pool_t *pool, apr_time_t *stamp)
+{
+    admission made;
+    as_count of;
+
+    *stamp = 0;
+    if (!is_on(throttle, throttle && throttle->by_user)) {
+        return 0;
+    }
+    if (!as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account)) {
         return 1;
     }
-    pthread_mutex_lock(lock_of(memory, &of));
-    read_count(memory, &of, pool);
-    wait = wait_of(&of, throttle);
-    if (wait == 0) {
-        add(&of, stamp);
-        write_count(memory, &of, throttle->within, pool);
+    made = try_admit(&of, throttle, certain, pool);
+    if (made.busy && atomic_fetch_add(&all->waiting, 1) < WAITING_MOST) {
+        while (made.busy && all->mono() < patience) {
+            pause_for(of.shared ? PAUSE_WITH_STORE : PAUSE_HERE);
+            made = try_admit(&of, throttle, certain, pool);
+        }
+        atomic_fetch_sub(&all->waiting, 1);
+    } else if (made.busy) {
+        atomic_fetch_sub(&all->waiting, 1);
     }
-    pthread_mutex_unlock(lock_of(memory, &of));
+    *stamp = made.wait == 0 ? made.stamp : 0;
+    return in_seconds(made.wait);
+}
+
+/* How long it has to wait; not at all if nothing but a bind that is under way stands against it. */
+static long look(as_count *of, const as_throttle *throttle, apr_pool_t *pool)
+{
+    apr_interval_time_t wait = APR_USEC_PER_SEC;
+    as_failures failures;
+    apr_time_t now;
+    as_tally *own;
+
+    as_count_fetch(of, pool);
+    if (as_throttle_lock(of->all->memory)) {
+        now = as_throttle_now(of->all);
+        own = as_count_own(of, now);
+        failures = as_count_merge(of, own);
+        wait = wait_of(throttle, &failures, now);
+        wait = wait > 0 && is_busy(own, throttle, &failures, now) ? 0 : wait;
+        as_throttle_unlock(of->all->memory);
+    }
     return in_seconds(wait);
 }
 
-/* Only the user's count is taken in advance: behind one address there may be an office, which logs in at nine. */
-long as_throttle_admit(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                       apr_time_t at, apr_pool_t *pool, apr_time_t *stamp)
+long as_throttle_wait(as_throttles *all, const as_throttle *throttle, const char *account, apr_pool_t *pool)
 {
-    as_moment now = as_moment_at(memory, at);
-    long wait = 0;
+    as_count of;
 
-    *stamp = 0;
-    if (counts_client(throttle, client)) {
-        wait = look(memory, throttle, AS_RECORD_CLIENT_FAILURES, subject, client, now, pool);
+    if (!is_on(throttle, throttle && throttle->by_user)) {
+        return 0;
     }
-    if (wait == 0 && counts_user(throttle, subject)) {
-        wait = admit_user(memory, throttle, subject, now, pool, stamp);
-    }
-    return wait;
+    return as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account) ? look(&of, throttle, pool) : 1;
 }
 
-static void settle_user(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, apr_time_t stamp,
-                        meaning means, as_moment now, apr_pool_t *pool)
-{
-    count of;
+/* A change of what is counted already. Under the lock; `own` may be NULL. Returns true if the store is to know. */
+typedef bool change(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_t now);
 
-    if (means == MEANS_FAILURE || !name_count(memory, &of, AS_RECORD_USER_FAILURES, subject, NULL, now, pool)) {
+static bool note_answer(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_t now)
+{
+    const int at = own ? as_tally_find(own, stamp) : -1;
+
+    (void)all;
+    if (at >= 0 && own->answered[at] == 0) {
+        own->answered[at] = now;
+    }
+    /* Another machine may have overwritten it meanwhile. */
+    return at >= 0;
+}
+
+static bool withdraw(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_t now)
+{
+    const int at = own ? as_tally_find(own, stamp) : -1;
+
+    (void)now;
+    if (at >= 0) {
+        as_tally_remove(own, at);
+    }
+    as_failures_withdraw(all, stamp);
+    return true;
+}
+
+static bool succeed(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_t now)
+{
+    apr_time_t cleared = stamp;
+    int at;
+
+    (void)now;
+    if (own) {
+        at = as_tally_find(own, stamp);
+        if (at >= 0) {
+            as_tally_remove(own, at);
+        }
+        as_tally_clear(own, stamp);
+        own->forbids_until = own->failures.count > 0 ? own->forbids_until : 0;
+        if (own->failures.count > 0 && own->failures.times[0] <= cleared) {
+            cleared = own->failures.times[0] - 1;
+        }
+    }
+    as_failures_withdraw(all, stamp);
+    as_failures_clear(all, cleared);
+    return true;
+}
+
+/* The failures that the store has, and should have: are they the same? */
+static bool is_kept(const as_count *of, const as_failures *all)
+{
+    return of->elsewhere.cleared == all->cleared && of->elsewhere.count == all->count &&
+           memcmp(of->elsewhere.times, all->times, (size_t)all->count * sizeof all->times[0]) == 0;
+}
+
+static void settle(as_throttles *all, const char *account, apr_time_t stamp, change *apply, apr_pool_t *pool)
+{
+    as_failures failures;
+    as_tally *own;
+    bool tell = false;
+    as_count of;
+
+    if (!as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account)) {
         return;
     }
-    pthread_mutex_lock(lock_of(memory, &of));
-    read_count(memory, &of, pool);
-    if (means == MEANS_SUCCESS) {
-        clear(&of, stamp);
-    } else {
-        withdraw(&of, stamp);
+    as_count_take_turn(&of);
+    as_count_fetch(&of, pool);
+    if (as_throttle_lock(all->memory)) {
+        const apr_time_t now = as_throttle_now(all);
+
+        own = as_count_own(&of, now);
+        failures = as_count_merge(&of, own);
+        tell = apply(own, &failures, stamp, now);
+        /* A success that another machine should know of is kept as long as the store might lose it. */
+        if (own && own->failures.count == 0 && !(of.shared && own->failures.cleared != 0)) {
+            as_tally_drop(all->memory, of.table, own);
+        }
+        as_throttle_unlock(all->memory);
     }
-    write_count(memory, &of, throttle->within, pool);
-    pthread_mutex_unlock(lock_of(memory, &of));
+    if (tell && !is_kept(&of, &failures)) {
+        as_count_keep(&of, failures, KEPT_AT_LEAST, pool);
+    }
+    as_count_end_turn(&of);
 }
 
-static void count_client(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                         as_moment now, apr_pool_t *pool)
+void as_throttle_failed(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
 {
+    settle(all, account, stamp, note_answer, pool);
+}
+
+void as_throttle_withdraw(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
+{
+    settle(all, account, stamp, withdraw, pool);
+}
+
+void as_throttle_succeeded(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
+{
+    settle(all, account, stamp, succeed, pool);
+}
+
+void as_throttle_answered(as_throttles *all, const char *account, apr_time_t stamp)
+{
+    as_failures none = {.cleared = 0};
+    as_count of;
+
+    if (as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account) && as_throttle_lock(all->memory)) {
+        note_answer(as_tally_get(of.table, of.name.id), &none, stamp, as_throttle_now(all));
+        as_throttle_unlock(all->memory);
+    }
+}
+
+bool as_throttle_is_quiet(const as_throttles *all)
+{
+    return atomic_load_explicit(&all->memory->counted, memory_order_relaxed) == 0;
+}
+
+bool as_throttle_is_counted(as_throttles *all, const char *account)
+{
+    unsigned char id[AS_SIPHASH_SIZE];
+    bool counted = false;
+    as_tally *own;
+
+    if (!as_throttle_hash_account(all, account, id) || !as_tally_is_marked(all->memory, id)) {
+        return false;
+    }
+    if (as_throttle_lock(all->memory)) {
+        own = as_tally_get(&all->memory->users, id);
+        counted = own && own->failures.count > 0 && own->until > as_throttle_now(all);
+        as_throttle_unlock(all->memory);
+    }
+    return counted;
+}
+
+/* ---- the interface: spellings ---- */
+
+void as_throttle_keep_spelling(as_throttles *all, const char *directory, const char *spelling, const char *account)
+{
+    unsigned char id[AS_SIPHASH_SIZE];
+    as_count of;
+
+    if (as_throttle_hash(all, "spelling", directory, spelling, id) &&
+        as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account) && as_throttle_lock(all->memory)) {
+        as_spelling_put(all->memory, id, &of.name, as_throttle_now(all) + SPELLING_KEPT);
+        as_throttle_unlock(all->memory);
+    }
+}
+
+static bool find_spelling(as_throttles *all, const char *directory, const char *spelling, as_counted_name *account)
+{
+    const as_spelling *known = NULL;
+    unsigned char id[AS_SIPHASH_SIZE];
+
+    if (as_throttle_hash(all, "spelling", directory, spelling, id) && as_throttle_lock(all->memory)) {
+        known = as_spelling_get(all->memory, id, as_throttle_now(all));
+        if (known) {
+            *account = known->account;
+        }
+        as_throttle_unlock(all->memory);
+    }
+    return known != NULL;
+}
+
+long as_throttle_wait_spelling(as_throttles *all, const as_throttle *throttle, const char *directory,
+                               const char *spelling, apr_pool_t *pool)
+{
+    as_counted_name account;
+    as_count of;
+
+    if (!is_on(throttle, throttle && throttle->by_user) || !find_spelling(all, directory, spelling, &account)) {
+        return 0;
+    }
+    as_count_begin_known(all, &of, AS_RECORD_USER_FAILURES, &account);
+    return look(&of, throttle, pool);
+}
+
+/* ---- the interface: clients ---- */
+
+long as_throttle_wait_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
+{
+    as_count of;
+
+    if (!client || !is_on(throttle, throttle && throttle->by_client)) {
+        return 0;
+    }
+    return as_count_begin(all, &of, AS_RECORD_CLIENT_FAILURES, as_client_of(client, pool)) ? look(&of, throttle, pool)
+                                                                                           : 1;
+}
+
+void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
+{
+    as_failures failures;
     apr_time_t stamp;
-    count of;
+    bool added = false;
+    as_count of;
 
-    if (!name_count(memory, &of, AS_RECORD_CLIENT_FAILURES, subject, client, now, pool)) {
+    if (!client || !is_on(throttle, throttle && throttle->by_client) ||
+        !as_count_begin(all, &of, AS_RECORD_CLIENT_FAILURES, as_client_of(client, pool))) {
         return;
     }
-    pthread_mutex_lock(lock_of(memory, &of));
-    read_count(memory, &of, pool);
-    add(&of, &stamp);
-    write_count(memory, &of, throttle->within, pool);
-    pthread_mutex_unlock(lock_of(memory, &of));
-}
+    as_count_take_turn(&of);
+    as_count_fetch(&of, pool);
+    if (as_throttle_lock(all->memory)) {
+        const apr_time_t now = as_throttle_now(all);
+        as_tally *own = as_count_own(&of, now);
 
-void as_throttle_settle(as_cache *memory, const as_throttle *throttle, const as_cache_key *subject, const char *client,
-                        apr_time_t stamp, const as_finding *finding, apr_time_t at, apr_pool_t *pool)
-{
-    as_moment now = as_moment_at(memory, at);
-    meaning means = meaning_of(finding);
-
-    if (counts_user(throttle, subject)) {
-        settle_user(memory, throttle, subject, stamp, means, now, pool);
+        failures = as_count_merge(&of, own);
+        added = add(&of, own, throttle, &failures, now, true, &stamp) == 0;
+        as_throttle_unlock(all->memory);
     }
-    if (means == MEANS_FAILURE && counts_client(throttle, client)) {
-        count_client(memory, throttle, subject, client, now, pool);
+    if (added) {
+        as_count_keep(&of, failures, kept_for(throttle), pool);
     }
+    as_count_end_turn(&of);
 }

@@ -148,12 +148,26 @@ static bool found_none_or_many(const as_reply *reply)
 typedef struct as_login {
     const char *dn;
     const char *password;
+    bool is_nobody; /* a name that nobody has, and a password that nobody sent */
+    bool accepted;  /* the password was accepted under another name */
 } as_login;
+
+static bool is_admitted(const as_query *question, const as_login *login)
+{
+    return login->is_nobody || !question->admit || question->admit(question->admit_data, login->dn, login->accepted);
+}
 
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
     const as_login *login = argument;
 
+    if (!is_admitted(task->question, login)) {
+        /* A bind that was sent before, and lost, has failed already. */
+        if (task->reply->failure == AS_FAILURE_NONE) {
+            as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
+        }
+        return false;
+    }
     return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
 }
 
@@ -183,8 +197,9 @@ static void verify_nobody(const as_task *task)
     const as_directory *directory = task->peer->directory;
     const char *decoy = directory->all->decoy, *base = task->settings->base;
     size_t length = strnlen(task->question->password, sizeof(directory->all->decoy) - 1);
-    as_login nobody = {apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
-                       apr_pstrmemdup(task->pool, decoy, length)};
+    as_login nobody = {.dn = apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
+                       .password = apr_pstrmemdup(task->pool, decoy, length),
+                       .is_nobody = true};
     as_reply searched = *task->reply;
     as_mono started = as_mono_now();
 
@@ -198,7 +213,7 @@ static void verify_nobody(const as_task *task)
 
 static void verify_found(as_task *task, as_session *found_on)
 {
-    as_login login = {task->reply->dn, task->question->password};
+    as_login login = {.dn = task->reply->dn, .password = task->question->password};
 
     task->elsewhere = task->elsewhere || found_on;
     verify_known(task, &login, found_on);
@@ -251,7 +266,7 @@ static bool is_search_refused(const as_reply *searched)
 static bool bind_search_bind(const as_task *task, as_session *session, const void *argument)
 {
     const as_query *question = task->question;
-    as_login user = {question->initial_bind, question->password}, entry;
+    as_login user = {.dn = question->initial_bind, .password = question->password}, entry;
     as_reply bound;
 
     forget_entry(task->reply);
@@ -267,8 +282,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
         return false;
     }
     if (found_one(task->reply)) {
-        entry.dn = task->reply->dn;
-        entry.password = question->password;
+        entry = (as_login){.dn = task->reply->dn, .password = question->password, .accepted = true};
         return verify(task, session, &entry);
     }
     /* draft-behera-ldap-password-policy-11 8.1: the bind said why, the search only that it may not. */
@@ -281,7 +295,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
 void as_search_bind_query(as_task *task)
 {
     const as_query *question = task->question;
-    as_login known = {question->known_dn, question->password};
+    as_login known = {.dn = question->known_dn, .password = question->password};
     as_search wanted;
 
     if (known.dn && known.password) {

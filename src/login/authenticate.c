@@ -12,6 +12,11 @@
 
 #include "authstatus/ppolicy.h"
 
+#include "settle.h"
+
+/* How long a remembered password may take to be confirmed. */
+#define CONFIRMED_WITHIN AS_MONO_SECOND
+
 /* One deadline for everything that a transaction queries, from its first query on. */
 static as_mono deadline_of(as_login_memo *memo, apr_interval_time_t within)
 {
@@ -81,8 +86,19 @@ typedef struct as_attempt {
     as_cache_key key;
     as_mono deadline;
     as_directory *entered; /* while it holds a slot */
-    as_answer *answer;     /* from the memo's pool */
+    as_gate *gate;
+    as_answer *answer; /* from the memo's pool */
 } as_attempt;
+
+static void find(const as_attempt *attempt, as_outcome outcome, long wait)
+{
+    as_answer *answer = attempt->answer;
+
+    memset(answer, 0, sizeof(*answer));
+    answer->finding = as_finding_of(outcome);
+    answer->reason = "";
+    answer->wait = wait;
+}
 
 static void fill_from_reply(as_answer *answer, const as_reply *reply)
 {
@@ -113,9 +129,13 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .known_dn = known_dn,
                                .membership = attempt->asked->membership,
                                .deadline = attempt->deadline,
+                               .admit = attempt->login->throttles ? as_gate_admit : NULL,
+                               .admit_data = attempt->gate,
                                .entered = attempt->entered};
 
+    as_gate_open(attempt->gate);
     as_directory_query(attempt->login->directories, &question, attempt->pool, reply);
+    as_gate_close(attempt->gate, reply);
     report_query(attempt->login, attempt->observer, attempt->settings);
 }
 
@@ -204,7 +224,14 @@ static void query_directory(const as_attempt *attempt)
             keep_entry(attempt, &reply);
         }
     }
-    fill_from_reply(attempt->answer, &reply);
+    if (!attempt->gate->refused) {
+        fill_from_reply(attempt->answer, &reply);
+    } else if (as_gate_has_sent(attempt->gate)) {
+        /* It may not be sent once more, to another server or on another session. */
+        find(attempt, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
+    } else {
+        find(attempt, AS_OUTCOME_THROTTLED, attempt->gate->wait);
+    }
 }
 
 /* ---- what is cached ---- */
@@ -248,37 +275,16 @@ static as_cached_answer to_cache(const as_attempt *attempt)
     return cached;
 }
 
-static void find(const as_attempt *attempt, as_outcome outcome, long wait)
-{
-    as_answer *answer = attempt->answer;
-
-    memset(answer, 0, sizeof(*answer));
-    answer->finding = as_finding_of(outcome);
-    answer->reason = "";
-    answer->wait = wait;
-}
-
-/* The directory, unless it must not be asked. */
+/* Queries the directory, unless the client, or the account that this name leads to, is throttled. */
 static void query_unless_throttled(const as_attempt *attempt)
 {
-    const as_throttle *throttle = attempt->asked->throttle;
-    const char *client = attempt->asked->client;
-    apr_time_t stamp = 0;
-    long wait;
+    const long wait = as_gate_wait(attempt->gate);
 
-    if (!throttle || !throttle->failures) {
-        query_directory(attempt);
-        return;
-    }
-    wait = as_throttle_admit(attempt->login->cache, throttle, &attempt->key, client, apr_time_now(), attempt->pool,
-                             &stamp);
     if (wait > 0) {
         find(attempt, AS_OUTCOME_THROTTLED, wait);
-        return;
+    } else {
+        query_directory(attempt);
     }
-    query_directory(attempt);
-    as_throttle_settle(attempt->login->cache, throttle, &attempt->key, client, stamp, &attempt->answer->finding,
-                       apr_time_now(), attempt->pool);
 }
 
 /* As the one who asks for all that ask the same at this moment. */
@@ -287,7 +293,7 @@ static void lead(const as_attempt *attempt, as_single_flight *flight)
     as_cached_answer cached;
 
     /* The one before may have ended between our look at the memory and now. */
-    if (!get_cached(attempt, as_cache_get_again)) {
+    if (attempt->gate->certain || !get_cached(attempt, as_cache_get_again)) {
         query_unless_throttled(attempt);
         cached = to_cache(attempt);
         as_cache_put(attempt->login->cache, &attempt->key, &cached, apr_time_now(), attempt->pool);
@@ -348,7 +354,7 @@ static void query_within_limit(as_attempt *attempt)
     if (attempt->login->cache) {
         query_coalesced(attempt);
     } else {
-        query_directory(attempt);
+        query_unless_throttled(attempt);
     }
     as_directories_leave(attempt->entered);
 }
@@ -373,6 +379,41 @@ static void report_answer(const as_login_observer *observer, const as_answer *an
     }
 }
 
+/* While failures of an account are counted, a password that is remembered as accepted is confirmed by a bind: that ends
+ * the count here and in the directory, which would lock the account else. A directory that is away changes nothing. */
+static void confirm(as_attempt *attempt)
+{
+    const as_answer cached = *attempt->answer;
+    const as_mono soon = as_mono_now() + CONFIRMED_WITHIN;
+    as_class of;
+
+    attempt->gate->certain = true;
+    attempt->deadline = attempt->deadline < soon ? attempt->deadline : soon;
+    attempt->gate->deadline = attempt->deadline;
+    query_within_limit(attempt);
+    of = as_outcome_describe(attempt->answer->finding.outcome)->of;
+    if (of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED || of == AS_CLASS_THROTTLED) {
+        *attempt->answer = cached;
+    } else if (of != AS_CLASS_GRANTED) {
+        as_cache_remove_acceptance(attempt->login->cache, &attempt->key, apr_time_now(), attempt->pool);
+    }
+}
+
+static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
+{
+    const as_answer *answer = attempt->answer;
+
+    if (!attempt->login->cache || !get_cached(attempt, as_cache_get)) {
+        attempt->deadline = attempt->gate->deadline = deadline_of(memo, attempt->asked->deadline);
+        query_within_limit(attempt);
+    } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
+               as_settle_is_counted(attempt->gate, answer->dn)) {
+        attempt->deadline = deadline_of(memo, attempt->asked->deadline);
+        confirm(attempt);
+    }
+    as_settle_note(attempt->gate, answer, answer->server != NULL);
+}
+
 const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *asked,
                                  const as_login_observer *observer)
 {
@@ -381,8 +422,10 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
                           .observer = observer,
                           .pool = memo->pool,
                           .settings = asked->directory->settings};
+    as_gate gate = {.login = login, .memo = memo, .asked = asked};
     const as_answer *before;
 
+    attempt.gate = &gate;
     /* The directory may be one of a subrequest's .htaccess; the answer outlives the subrequest. */
     attempt.fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
     attempt.key.scope = asked->directory->scope;
@@ -395,10 +438,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
     }
     as_cache_key_prepare(&attempt.key, memo->pool);
     attempt.answer = apr_pcalloc(memo->pool, sizeof(*attempt.answer));
-    if (!login->cache || !get_cached(&attempt, as_cache_get)) {
-        attempt.deadline = deadline_of(memo, asked->deadline);
-        query_within_limit(&attempt);
-    }
+    answer_attempt(&attempt, memo);
     if (login->cache) {
         report_store(&attempt);
     }

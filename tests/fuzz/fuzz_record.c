@@ -4,13 +4,17 @@
  * or sealed by our own key, as a machine that has it and runs another version may do. seeds.c writes its corpus.
  */
 #include "fuzz.h"
+#include <sys/mman.h>
+
 #include "../golden/records.h"
+#include "cache/throttle_private.h"
 
 static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true};
 static const apr_time_t now = GOLDEN_NOW;
 
 typedef struct input {
     as_cache *memory;
+    as_throttles *throttles;
     const uint8_t *data;
     size_t size;
     bool sealed;
@@ -79,6 +83,16 @@ static void check_parsed(const as_cache *memory, const input *in, apr_pool_t *po
     free(again);
 }
 
+static int64_t none(void)
+{
+    return 0;
+}
+
+static int64_t stopped(void)
+{
+    return now;
+}
+
 static void check(const input *in, apr_pool_t *pool)
 {
     as_cached_answer answer;
@@ -89,11 +103,14 @@ static void check(const input *in, apr_pool_t *pool)
         must(in->sealed);
         check_answer(&answer);
     }
-    wait = as_throttle_wait(in->memory, &throttle, &golden_subject, "192.0.2.1", now, pool);
+    wait = as_throttle_wait(in->throttles, &throttle, "alice", pool);
     must(wait >= 0 && wait <= 300);
     must(wait == 0 || in->sealed);
-    must(as_throttle_admit(in->memory, &throttle, &golden_subject, "192.0.2.1", now, pool, &stamp) == wait);
-    as_throttle_settle(in->memory, &throttle, &golden_subject, "192.0.2.1", stamp, NULL, now, pool);
+    must(as_throttle_admit(in->throttles, &throttle, "alice", false, 0, pool, &stamp) == wait);
+    as_throttle_succeeded(in->throttles, "alice", stamp, pool);
+    wait = as_throttle_wait_client(in->throttles, &throttle, "192.0.2.1", pool);
+    must(wait >= 0 && wait <= 300);
+    as_throttle_count_client(in->throttles, &throttle, "192.0.2.1", pool);
     check_parsed(in->memory, in, pool);
 }
 
@@ -101,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     input in = {.data = data + 1, .size = size - 1};
     as_store store = {&in, retrieve, keep, drop};
+    as_throttle_memory *memory;
     apr_pool_t *pool;
 
     if (size == 0) {
@@ -111,7 +129,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.memory = golden_cache(pool, &store);
     must(in.memory != NULL);
     in.sealed = data[0] == 's';
+    memory = mmap(NULL, as_throttles_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(memory != MAP_FAILED && as_throttles_begin(memory));
+    memory->offset = now;
+    in.throttles = as_throttles_create(pool, memory, in.memory);
+    in.throttles->mono = none;
+    in.throttles->wall = stopped;
     check(&in, pool);
     apr_pool_destroy(pool);
+    munmap(memory, as_throttles_size());
     return 0;
 }

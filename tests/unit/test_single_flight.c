@@ -4,6 +4,8 @@
  */
 #include "fake_store.h"
 
+#include <sys/mman.h>
+
 #include <pthread.h>
 #include <unistd.h>
 
@@ -250,23 +252,35 @@ static void all_that_sleep_are_woken(void **state)
     assert_int_equal(released, THREADS);
 }
 
+static as_throttles *throttles;
+
+static void make_throttles(void)
+{
+    static void *shared;
+
+    if (shared) {
+        munmap(shared, as_throttles_size());
+    }
+    shared = mmap(NULL, as_throttles_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    assert_true(as_throttles_begin(shared));
+    throttles = as_throttles_create(pool, shared, memory);
+}
+
 static atomic_int admitted;
 
 static void *guess(void *data)
 {
     static const as_throttle throttle = {20, 300 * SECOND, true, false};
-    as_finding wrong = told(AS_OUTCOME_WRONG_PASSWORD).finding;
     apr_pool_t *request;
     apr_time_t stamp;
 
     (void)data;
     apr_pool_create(&request, NULL);
     for (int i = 0; i < 100; i++) {
-        apr_time_t now = apr_time_now();
-
-        if (as_throttle_admit(memory, &throttle, &alice, NULL, now, request, &stamp) == 0) {
+        if (as_throttle_admit(throttles, &throttle, "alice", false, 0, request, &stamp) == 0) {
             atomic_fetch_add(&admitted, 1);
-            as_throttle_settle(memory, &throttle, &alice, NULL, stamp, &wrong, now, request);
+            as_throttle_failed(throttles, "alice", stamp, request);
         }
         apr_pool_clear(request);
     }
@@ -330,6 +344,7 @@ static void many_guessers_have_no_more_guesses_than_one(void **state)
         a_real_process();
         as_shared_init(&memory->shared, i % 2 ? &locked : NULL);
         memset(&shelf, 0, sizeof shelf);
+        make_throttles();
         atomic_store(&admitted, 0);
         run(guess);
         assert_int_equal(admitted, 20);
@@ -340,6 +355,8 @@ static void *everything(void *data)
 {
     static const as_throttle throttle = {3, 60 * SECOND, true, true};
     static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_DIRECTORY_DOWN};
+    static void (*const settle[])(as_throttles *, const char *, apr_time_t,
+                                  apr_pool_t *) = {as_throttle_succeeded, as_throttle_failed, as_throttle_withdraw};
     apr_pool_t *request;
     char user[16];
     as_cache_key subject = {"www", "d1", user, "secret", NULL};
@@ -353,8 +370,11 @@ static void *everything(void *data)
 
         snprintf(user, sizeof user, "u%d", i % 10);
         if (!as_cache_get(memory, &subject, now, request, &again) &&
-            as_throttle_admit(memory, &throttle, &subject, "c", now, request, &stamp) == 0) {
-            as_throttle_settle(memory, &throttle, &subject, "c", stamp, &answer.finding, now, request);
+            as_throttle_wait_client(throttles, &throttle, "c", request) == 0 &&
+            as_throttle_admit(throttles, &throttle, user, i % 7 == 0, as_clock_mono() + 1000, request, &stamp) == 0) {
+            as_throttle_keep_spelling(throttles, "d1", user, user);
+            settle[i % 3](throttles, user, stamp, request);
+            as_throttle_count_client(throttles, &throttle, "c", request);
             as_cache_put(memory, &subject, &answer, now, request);
         }
         as_cache_put_entry(memory, &subject, &answer, true, now);
@@ -375,6 +395,7 @@ static void many_threads_do_everything(void **state)
     (void)state;
     a_real_process();
     as_shared_init(&memory->shared, &locked);
+    make_throttles();
     run(everything);
     assert_int_equal(as_counters_of_outcome(counters, AS_OUTCOME_GRANTED), THREADS * 334);
     assert_true(as_counters_of(counters, AS_COUNTER_store_errors) > 0);

@@ -6,6 +6,7 @@
 #include "request.h"
 
 #include "../mask/mask.h"
+#include "../runtime/runtime.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -189,6 +190,7 @@ static int authenticate(request_rec *r, as_context *context)
     if (!as_mask_login_was_made(r, context, &status)) {
         as_mask_login_begins(r, context);
         status = as_chain_run(r, context, AS_PHASE_AUTHN);
+        as_provider_settle(r, context, status == OK);
         as_mask_login_ends(r, context, status);
     }
     return status;
@@ -233,6 +235,7 @@ static int handle_login_form(request_rec *r)
         return DECLINED;
     }
     status = as_chain_run(r, context, AS_PHASE_HANDLER);
+    as_provider_settle(r, context, false);
     return context->found ? judge_authn(r, context, status) : status;
 }
 
@@ -292,6 +295,9 @@ int as_hook_log(request_rec *r)
     const as_transaction *transaction = as_transaction_peek(r);
     const request_rec *last = r;
 
+    if (transaction && as_process_login()) {
+        as_login_finish(as_process_login(), &as_transaction_peek(r)->memo);
+    }
     if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_of(r)) &&
         !(transaction && transaction->decided && transaction->verdict.status)) {
         const as_finding finding = as_finding_of(AS_OUTCOME_ACCESS_DENIED);

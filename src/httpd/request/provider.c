@@ -247,13 +247,37 @@ static authn_status tell_when_off(request_rec *r, as_context *context, const as_
     return AUTH_GENERAL_ERROR;
 }
 
+void as_provider_settle(request_rec *r, as_context *context, bool granted)
+{
+    const as_login *login = as_process_login();
+    const as_class of = as_outcome_describe(context->finding.outcome)->of;
+    as_login_end end = AS_LOGIN_UNKNOWN;
+
+    if (!login) {
+        return;
+    }
+    if (granted || (context->found && of == AS_CLASS_GRANTED)) {
+        end = AS_LOGIN_GRANTED;
+    } else if (context->found && (of == AS_CLASS_UNAUTHENTICATED || of == AS_CLASS_REFUSED)) {
+        end = AS_LOGIN_REFUSED;
+    }
+    as_login_settle(login, &context->transaction->memo, as_section_of(r)->throttle, r->useragent_ip, end);
+}
+
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     const as_section *section = as_section_of(r);
     as_context *context = as_context_of(r);
 
+    authn_status status;
+
     find(r, context, section, user ? user : "", password ? password : "");
-    return as_section_is_on(section) ? tell_when_on(context, section) : tell_when_off(r, context, section);
+    status = as_section_is_on(section) ? tell_when_on(context, section) : tell_when_off(r, context, section);
+    if (!(context->running & (AS_PHASE_AUTHN | AS_PHASE_HANDLER))) {
+        /* No hook of ours sees the end of the chain. */
+        as_provider_settle(r, context, status == AUTH_GRANTED);
+    }
+    return status;
 }
 
 /* No get_realm_hash: a directory does not give its passwords away, so there is no Digest. */

@@ -56,6 +56,8 @@ const char *as_authorization_of(const request_rec *r);
 /* ---- provider.c ---- */
 
 extern const authn_provider as_provider;
+/* Counts a login whose last provider was asked. `granted`: by any of them. */
+void as_provider_settle(request_rec *r, as_context *context, bool granted);
 /* Is the directory of this request's section out of reach? Its answer is the context's then. */
 bool as_provider_directory_is_away(request_rec *r, as_context *context);
 

@@ -45,6 +45,39 @@ apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layo
     return status;
 }
 
+/* ---- the throttle ---- */
+
+/* NULL: no section has a throttle. */
+static void *throttle_memory;
+
+static bool is_throttled(const server_rec *s)
+{
+    while (s && as_server_of(s)->throttles != 1) {
+        s = s->next;
+    }
+    return s != NULL;
+}
+
+int as_process_post_config(server_rec *s)
+{
+    bool is_new = false;
+    apr_status_t status;
+
+    throttle_memory = NULL;
+    if (!is_throttled(s)) {
+        return OK;
+    }
+    status = as_persistent_memory(s, "mod_authstatus-throttle", AS_THROTTLES_LAYOUT, as_throttles_size(),
+                                  &throttle_memory, &is_new);
+    if (status != APR_SUCCESS || (is_new && !as_throttles_begin(throttle_memory))) {
+        AS_LOG_SERVER(0120, status, s);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* ---- a child ---- */
+
 /* Made before the threads of a child start, read-only from then on. */
 static as_login login;
 
@@ -63,6 +96,9 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
         return false;
     }
     login.cache = as_process_cache();
+    login.throttles = throttle_memory ? as_throttles_create(as_pool_for_life(pool), throttle_memory,
+                                                            as_socache_is_for_machines() ? login.cache : NULL)
+                                      : NULL;
     return true;
 }
 

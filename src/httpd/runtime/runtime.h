@@ -18,6 +18,8 @@ apr_pool_t *as_pool_for_life(apr_pool_t *pool);
  * another number for each meaning of what is in it, of the order of an enum too. Zeros when it is new. */
 apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
                                   bool *is_new);
+/* Makes, or finds again, the memory of AuthStatusThrottle, if a section has one. */
+int as_process_post_config(server_rec *s);
 /* False: no memory; every login would be an error for as long as the child lives. */
 bool as_process_child_init(apr_pool_t *pool, server_rec *s);
 /* What this process has for its logins; NULL before child_init, and without memory. */
@@ -29,7 +31,9 @@ const as_login *as_process_login(void);
 const char *as_socache_parse(apr_pool_t *pool, apr_pool_t *ptemp, const char *text, as_cache_setting *setting);
 int as_socache_pre_config(apr_pool_t *pconf);
 int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
-/* False: no memory; nothing would be remembered, and nobody throttled, for as long as the child lives. */
+/* Is the store one that several machines share? Then counts of failures are in it too. */
+bool as_socache_is_for_machines(void);
+/* False: no memory; nothing would be remembered for as long as the child lives. */
 bool as_socache_child_init(apr_pool_t *pool, server_rec *s);
 /* NULL: nothing is remembered (AuthStatusCache Off). */
 as_cache *as_process_cache(void);

@@ -50,6 +50,12 @@ as_counters *as_process_counters(void)
     return counters;
 }
 
+/* A store on another machine, and a key that other machines can have. */
+bool as_socache_is_for_machines(void)
+{
+    return shared.provider && !shared.mutex && shared.configured_key;
+}
+
 /* ---- the store's calls ---- */
 
 /* A call with all that it needs, so that it can go on when nobody waits for it any more. */
@@ -262,15 +268,6 @@ static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s
     return status;
 }
 
-/* The first virtual host with a throttle, or NULL. */
-static const server_rec *throttled_server(server_rec *s)
-{
-    while (s && as_server_of(s)->throttles != 1) {
-        s = s->next;
-    }
-    return s;
-}
-
 int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 {
     const as_server *server = as_server_of(s);
@@ -285,10 +282,6 @@ int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     status = open_counters(s);
     if (status != APR_SUCCESS || RAND_bytes(shared.key, sizeof(shared.key)) != 1) {
         AS_LOG_SERVER(0080, status, s);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    if (server->cache && server->cache->off && throttled_server(s)) {
-        AS_LOG_SERVER(0081, 0, s);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     error = choose_provider(server->cache, pconf, ptemp, &setting);

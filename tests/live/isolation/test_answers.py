@@ -177,8 +177,10 @@ def test_a_new_key_forgets_everything(start, rooms, slapd):
     path.chmod(0o600)
     key_file(store.room, octets=48)
     httpd.reload()
-    assert ask() == 2, "what was remembered under the key before"
-    assert httpd.get("/in/", login=("bob", "Pw!bob")).status == 200, "failures are forgotten with it"
+    mark = slapd.mark()
+    assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
+    assert slapd.operations(mark)["user_binds"] == 1, "what was remembered under the key before"
+    assert httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "failures are no answers: this machine counts on"
     assert before <= set(store.keys()), "they are all there still: the key makes the difference"
     httpd.stop()
     store.stop()

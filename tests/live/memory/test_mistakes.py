@@ -103,14 +103,6 @@ def test_key_that_is_no_file(start, path):
     must_not_pass(start.make(f"AuthStatusCacheKey {path}", cache=None), "AuthStatusCacheKey", (path,))
 
 
-@pytest.mark.parametrize("where", ["{}", "<Location /x>\n{}\n</Location>", "<VirtualHost *>\n{}\n</VirtualHost>",
-                                   "<VirtualHost *>\n<Location /x>\n{}\n</Location>\n</VirtualHost>",
-                                   '<Directory "/tmp">\n<Files x>\n{}\n</Files>\n</Directory>'])
-def test_throttle_needs_a_cache(start, where):
-    must_not_start(start.make(where.format("AuthStatusThrottle 4 5min"), cache="Off"), "AuthStatusThrottle",
-                   ("AuthStatusCache", "Off"))
-
-
 @pytest.mark.parametrize("line", ["AuthStatusCache Off", "AuthStatusCacheTime 1s", "AuthStatusInFlight 1",
                                   "AuthStatusBreaker 1 1s", "AuthStatusCacheKey /etc/passwd"])
 @pytest.mark.parametrize("where", ["<VirtualHost *>\n{}\n</VirtualHost>", "<Location /x>\n{}\n</Location>"],
@@ -141,6 +133,7 @@ WELL = [
     "AuthStatusThrottle 1 1s Client\n<Location /x>\nAuthStatusThrottle 64 24h both\n</Location>",
     "<VirtualHost *>\nAuthStatusThrottle 4 5min user\n</VirtualHost>",
     "AuthStatusCache Off\nAuthStatusThrottle Off",
+    "AuthStatusCache Off\nAuthStatusThrottle 4 5min",
     "AuthStatusInFlight 1\nAuthStatusBreaker 1 10ms",
 ]
 

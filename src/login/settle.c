@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The end of a login: its failures are counted once, when all providers were asked. Until then each bind that was sent
+ * stands as a failure in advance; what the directory answered decides what becomes of it.
+ */
+#include "settle.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "authstatus/dn.h"
+#include "authstatus/stringprep.h"
+
+/* An account that this login met. */
+struct as_met_account {
+    struct as_met_account *next;
+    const char *account;
+    apr_time_t stamp; /* of the bind's admission; 0: no bind of it counts */
+    apr_time_t met;   /* on the throttle's clock, before a bind was sent */
+    bool accepted;    /* the directory accepted the password */
+    bool answered;    /* the failure was told to the throttle */
+    bool settled;     /* the login that met it has ended */
+};
+
+/* ---- names ---- */
+
+static const char *prepare(const char *name, apr_pool_t *pool)
+{
+    const size_t length = strlen(name);
+    const char *prepared = as_stringprep(name, length, apr_palloc(pool, AS_STRINGPREP_WORK(length) * sizeof(int32_t)));
+
+    return prepared ? prepared : name;
+}
+
+/* The ports of a directory: one server, whether it is asked in clear, by StartTLS, by TLS or as a global catalog. */
+static bool is_usual_port(int port)
+{
+    return port == 389 || port == 636 || port == 3268 || port == 3269;
+}
+
+static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
+{
+    const char *host = prepare(server->host, pool);
+
+    return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
+}
+
+/* The servers in one order, each once: sections may name them in others. */
+static const char *name_servers(const as_directory_settings *settings, apr_pool_t *pool)
+{
+    const char **names = apr_palloc(pool, (size_t)settings->server_count * sizeof(*names)), *all = "";
+    int count = 0, i, at;
+
+    for (i = 0; i < settings->server_count; i++) {
+        const char *name = name_server(&settings->servers[i], pool);
+
+        for (at = count; at > 0 && strcmp(names[at - 1], name) > 0; at--) {
+        }
+        if (at > 0 && !strcmp(names[at - 1], name)) {
+            continue;
+        }
+        memmove(names + at + 1, names + at, (size_t)(count - at) * sizeof(*names));
+        names[at] = name;
+        count++;
+    }
+    for (i = 0; i < count; i++) {
+        all = apr_pstrcat(pool, all, names[i], " ", NULL);
+    }
+    return all;
+}
+
+/* Prepares the types and values of a DN in normal form, each for itself: insignificant spaces are at their ends. */
+static const char *prepare_dn(const char *normal, apr_pool_t *pool)
+{
+    const char *prepared = "", *piece = normal, *at;
+
+    for (at = normal;; at++) {
+        if (at[0] == '\\' && at[1]) {
+            at++;
+        } else if (!*at || strchr(",+=", *at)) {
+            prepared = apr_pstrcat(pool, prepared, prepare(apr_pstrmemdup(pool, piece, (apr_size_t)(at - piece)), pool),
+                                   apr_pstrmemdup(pool, at, *at != '\0'), NULL);
+            piece = at + 1;
+        }
+        if (!*at) {
+            return prepared;
+        }
+    }
+}
+
+/* A DN is normalised (RFC 4514), any other bind name prepared (RFC 4518 2). */
+static const char *name_account(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
+{
+    char *normal = apr_palloc(pool, AS_DN_MAX);
+    const bool is_dn = as_dn_normalize(name, strlen(name), normal, NULL);
+
+    return apr_pstrcat(pool, name_servers(settings, pool), is_dn ? "dn " : "name ",
+                       is_dn ? prepare_dn(normal, pool) : prepare(name, pool), NULL);
+}
+
+static const char *account_of(const as_gate *gate, const char *name)
+{
+    return name_account(gate->asked->directory->settings, name, gate->memo->pool);
+}
+
+/* ---- the memo ---- */
+
+static bool is_met(const as_login_memo *memo, const char *account)
+{
+    const struct as_met_account *counted = memo->counted;
+
+    while (counted && !counted->settled && strcmp(counted->account, account)) {
+        counted = counted->next;
+    }
+    return counted && !counted->settled;
+}
+
+static struct as_met_account *note_account(const as_gate *gate, const char *account)
+{
+    struct as_met_account *counted = apr_pcalloc(gate->memo->pool, sizeof(*counted));
+
+    counted->account = account;
+    counted->met = as_throttle_now(gate->login->throttles);
+    counted->next = gate->memo->counted;
+    gate->memo->counted = counted;
+    return counted;
+}
+
+/* Who has sent a bind for this account, and now sends another, does not wait for himself. */
+static void note_no_answer(const as_gate *gate, const char *account)
+{
+    struct as_met_account *counted;
+
+    for (counted = gate->memo->counted; counted; counted = counted->next) {
+        if (counted->stamp && !counted->answered && !strcmp(counted->account, account)) {
+            as_throttle_answered(gate->login->throttles, account, counted->stamp);
+            counted->answered = true;
+        }
+    }
+}
+
+static void withdraw(const as_gate *gate, struct as_met_account *counted)
+{
+    if (counted->stamp) {
+        as_throttle_withdraw(gate->login->throttles, counted->account, counted->stamp, gate->memo->pool);
+        counted->stamp = 0;
+    }
+}
+
+/* ---- around a query ---- */
+
+/* Half of what is left of the deadline; the rest is the bind's. */
+static as_mono patience_of(const as_gate *gate)
+{
+    const as_mono now = as_mono_now();
+
+    return now + (gate->deadline - now) / 2;
+}
+
+static const char *spelling_of(const as_gate *gate)
+{
+    const as_login_attempt *asked = gate->asked;
+
+    return prepare(asked->initial_bind ? asked->initial_bind : asked->user, gate->memo->pool);
+}
+
+long as_gate_wait(const as_gate *gate)
+{
+    const as_login_attempt *asked = gate->asked;
+    as_throttles *throttles = gate->login->throttles;
+    long of_user, of_client;
+
+    if (!throttles || !asked->throttle || !asked->throttle->failures || gate->certain) {
+        return 0;
+    }
+    of_client = as_throttle_wait_client(throttles, asked->throttle, asked->client, gate->memo->pool);
+    of_user = as_throttle_wait_spelling(throttles, asked->throttle, asked->directory->fingerprint, spelling_of(gate),
+                                        gate->memo->pool);
+    return of_user > of_client ? of_user : of_client;
+}
+
+void as_gate_open(as_gate *gate)
+{
+    gate->before = gate->memo->counted;
+    gate->refused = false;
+    gate->wait = 0;
+}
+
+bool as_gate_admit(void *data, const char *name, bool accepted)
+{
+    as_gate *gate = data;
+    const as_login_attempt *asked = gate->asked;
+    as_throttles *throttles = gate->login->throttles;
+    const char *account = account_of(gate, name);
+    apr_time_t stamp, met = as_throttle_now(throttles);
+
+    if (accepted && as_gate_has_sent(gate) && !strcmp(gate->memo->counted->account, account)) {
+        /* The directory has accepted this password for this account. */
+        return true;
+    }
+    note_no_answer(gate, account);
+    gate->wait = as_throttle_admit(throttles, asked->throttle, account, gate->certain, patience_of(gate),
+                                   gate->memo->pool, &stamp);
+    if (asked->throttle && asked->throttle->failures) {
+        as_throttle_keep_spelling(throttles, asked->directory->fingerprint, spelling_of(gate), account);
+    }
+    if (gate->wait > 0) {
+        gate->refused = true;
+        return false;
+    }
+    note_account(gate, account)->stamp = stamp;
+    gate->memo->counted->met = stamp ? stamp : met;
+    return true;
+}
+
+bool as_gate_has_sent(const as_gate *gate)
+{
+    return gate->memo->counted != gate->before;
+}
+
+/* Does the directory say with it that the password is wrong, or nothing of it? A directory that has proven the password
+ * was not asked by a guesser, whatever it says of the account. */
+static bool is_failure(const as_finding *finding)
+{
+    return !finding->proven &&
+           (as_outcome_describe(finding->outcome)->of == AS_CLASS_REFUSED ||
+            finding->outcome == AS_OUTCOME_UNKNOWN_USER || finding->outcome == AS_OUTCOME_AMBIGUOUS_USER ||
+            finding->outcome == AS_OUTCOME_WRONG_PASSWORD);
+}
+
+static bool is_success(const as_finding *finding)
+{
+    return finding->proven && as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED;
+}
+
+void as_gate_close(const as_gate *gate, const as_reply *reply)
+{
+    const as_finding finding = as_outcome_find(reply);
+    const bool answered = reply->failure == AS_FAILURE_NONE;
+    struct as_met_account *counted;
+
+    for (counted = gate->memo->counted; counted != gate->before; counted = counted->next) {
+        if (answered && is_success(&finding)) {
+            /* The one that was sent last has the answer. Those before it were the same password. */
+            counted->accepted = true;
+            if (counted != gate->memo->counted && !strcmp(counted->account, gate->memo->counted->account)) {
+                withdraw(gate, counted);
+            }
+        } else if (answered ? !is_failure(&finding) : gate->certain) {
+            withdraw(gate, counted);
+        }
+    }
+}
+
+/* ---- answers ---- */
+
+bool as_settle_is_counted(const as_gate *gate, const char *dn)
+{
+    as_throttles *throttles = gate->login->throttles;
+    const char *initial_bind = gate->asked->initial_bind;
+
+    return throttles && !as_throttle_is_quiet(throttles) &&
+           ((dn && *dn && as_throttle_is_counted(throttles, account_of(gate, dn))) ||
+            (initial_bind && as_throttle_is_counted(throttles, account_of(gate, initial_bind))));
+}
+
+void as_settle_note(const as_gate *gate, const as_answer *answer, bool afresh)
+{
+    const char *names[] = {answer->dn, gate->asked->initial_bind};
+    size_t i;
+
+    gate->memo->failed_afresh = gate->memo->failed_afresh || (afresh && is_failure(&answer->finding));
+    if (afresh || !gate->login->throttles || as_throttle_is_quiet(gate->login->throttles)) {
+        return;
+    }
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *account = names[i] && *names[i] ? account_of(gate, names[i]) : NULL;
+
+        if (account && !is_met(gate->memo, account)) {
+            note_account(gate, account);
+        }
+    }
+}
+
+static void settle_account(const as_login *login, struct as_met_account *counted, bool granted, apr_pool_t *pool)
+{
+    if (granted || counted->accepted) {
+        if (counted->stamp || as_throttle_is_counted(login->throttles, counted->account)) {
+            as_throttle_succeeded(login->throttles, counted->account, counted->met, pool);
+        }
+        counted->stamp = 0;
+    } else if (counted->stamp && !counted->answered) {
+        as_throttle_answered(login->throttles, counted->account, counted->stamp);
+        counted->answered = true;
+    }
+}
+
+void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
+                     as_login_end end)
+{
+    struct as_met_account *counted;
+
+    if (login->throttles) {
+        for (counted = memo->counted; counted && !counted->settled; counted = counted->next) {
+            settle_account(login, counted, end == AS_LOGIN_GRANTED, memo->pool);
+            counted->settled = true;
+        }
+        if (end == AS_LOGIN_REFUSED && memo->failed_afresh) {
+            as_throttle_count_client(login->throttles, throttle, client, memo->pool);
+        }
+    }
+    memo->failed_afresh = false;
+}
+
+void as_login_finish(const as_login *login, as_login_memo *memo)
+{
+    struct as_met_account *counted;
+
+    for (counted = memo->counted; counted && login->throttles; counted = counted->next) {
+        if (counted->stamp) {
+            as_throttle_failed(login->throttles, counted->account, counted->stamp, memo->pool);
+        }
+    }
+    memo->counted = NULL;
+}
