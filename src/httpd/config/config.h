@@ -131,6 +131,7 @@ typedef struct as_cache_setting {
     bool off;
     const ap_socache_provider_t *provider; /* NULL where off */
     ap_socache_instance_t *instance;
+    const char *arguments; /* it was made of; NULL: none */
 } as_cache_setting;
 
 /* AuthStatusCacheKey */

@@ -16,8 +16,10 @@
 
 /* Longer than the memory room takes for an outage: it is to see how long a slow call took. */
 #define PATIENCE_NS 600000000L
-/* Of one process; so many can hang at most. */
+/* Of one process, at work or idle. */
 #define MOST_THREADS 16
+/* Beside them, those whose call nobody waits for any more. */
+#define MOST_STUCK 64
 
 typedef enum as_job_state { AS_QUEUED, AS_TAKEN, AS_DONE } as_job_state;
 
@@ -28,6 +30,7 @@ struct as_call {
     as_offload_job *job;
     as_job_state place;
     bool left;
+    bool written_off;    /* left, and another helper may take the place of its own */
     pthread_cond_t done; /* by CLOCK_MONOTONIC, as nobody but who asks waits for it */
     as_call *next;
 };
@@ -46,7 +49,7 @@ static pthread_condattr_t monotonic;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static as_helper *idle;            /* the last one that worked in front: its memory is still warm */
 static as_call *first, **last_end; /* calls that wait for a helper, in their order */
-static int threads;
+static int threads, stuck_threads;
 
 static void initialize(void)
 {
@@ -111,13 +114,35 @@ static as_call *next_call(as_helper *helper)
     return call;
 }
 
+/* The call that nobody waited for any more has come back. False: another helper has taken this one's place. */
+static bool comes_back(const as_call *call)
+{
+    if (!call->written_off) {
+        return true;
+    }
+    stuck_threads--;
+    if (threads >= MOST_THREADS) {
+        return false;
+    }
+    threads++;
+    return true;
+}
+
+static void end_helper(as_helper *helper)
+{
+    apr_pool_destroy(helper->pool);
+    pthread_cond_destroy(&helper->arrived);
+    free(helper);
+}
+
 static void *serve(void *data)
 {
     as_helper *helper = data;
+    bool stays = true;
     as_call *call;
 
     pthread_mutex_lock(&mutex);
-    for (;;) {
+    while (stays) {
         call = next_call(helper);
         pthread_mutex_unlock(&mutex);
 
@@ -127,12 +152,15 @@ static void *serve(void *data)
         pthread_mutex_lock(&mutex);
         call->place = AS_DONE;
         if (call->left) {
+            stays = comes_back(call);
             free(call->job);
             end_call(call);
         } else {
             pthread_cond_signal(&call->done);
         }
     }
+    pthread_mutex_unlock(&mutex);
+    end_helper(helper);
     return NULL;
 }
 
@@ -169,9 +197,7 @@ static void start_thread(void)
     if (pthread_create(&thread, &attributes, serve, helper) == 0) {
         threads++;
     } else {
-        apr_pool_destroy(helper->pool);
-        pthread_cond_destroy(&helper->arrived);
-        free(helper);
+        end_helper(helper);
     }
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -206,7 +232,19 @@ static struct timespec end_of_patience(void)
     return until;
 }
 
-as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job)
+/* Leaves a call to its helper. One that hangs in a read without a limit may do so for ever: another may be started in
+ * its place. */
+static void leave(as_call *call)
+{
+    call->left = true;
+    if (stuck_threads < MOST_STUCK) {
+        call->written_off = true;
+        stuck_threads++;
+        threads--;
+    }
+}
+
+as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job, bool *stuck)
 {
     as_call *call = calloc(1, sizeof(*call));
     struct timespec until = end_of_patience();
@@ -224,8 +262,9 @@ as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job)
     hand_over(call);
     while (call->place != AS_DONE && pthread_cond_timedwait(&call->done, &mutex, &until) != ETIMEDOUT) {
     }
+    *stuck = call->place == AS_TAKEN;
     if (call->place == AS_TAKEN) {
-        call->left = true;
+        leave(call);
         job = NULL;
         call = NULL;
     } else if (call->place == AS_QUEUED) {

@@ -40,6 +40,21 @@ as_cache *as_process_cache(void);
 /* NULL before the configuration is read. */
 as_counters *as_process_counters(void);
 
+/* ---- instance.c ---- */
+
+/* The instance of the store's provider in force, with the connections that it keeps. */
+typedef struct as_instance as_instance;
+/* From post_config on, for as long as the configuration. */
+void as_instance_begin(const as_cache_setting *setting, const struct ap_socache_hints *hints, server_rec *s);
+void as_instance_end(void);
+/* Around each call. Any thread. */
+as_instance *as_instance_take(ap_socache_instance_t **instance);
+void as_instance_return(as_instance *instance);
+/* To be compared alone. */
+const as_instance *as_instance_current(void);
+/* Goes on with another instance, unless another thread did: a call in `failed` does not come back. */
+void as_instance_replace(const as_instance *failed);
+
 /* ---- offload.c ---- */
 
 /* What a call to a store on another machine works on; of malloc, defined by who makes it. */
@@ -47,8 +62,9 @@ typedef struct as_offload_job as_offload_job;
 typedef void as_offload_work(as_offload_job *job, apr_pool_t *pool);
 
 /* Runs `work` on a thread of its own, with a pool that is emptied behind it, and waits for it for about half a second.
- * The job; or NULL: it did not end, or there was no thread for it, and the job is freed when it can be. Any thread. */
-as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job);
+ * The job; or NULL: it did not end, and *stuck, or there was no thread for it; the job is freed when it can be. Any
+ * thread. */
+as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job, bool *stuck);
 
 /* ---- server_stats.c: what all processes know of the directory servers ---- */
 

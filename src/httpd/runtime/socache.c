@@ -29,7 +29,7 @@
 /* The store as this server knows it. From post_config on read-only, but for what child_init adds in each child. */
 typedef struct as_shared {
     const ap_socache_provider_t *provider; /* NULL: there is none */
-    ap_socache_instance_t *instance;
+    ap_socache_instance_t *instance;       /* of the parent; calls go to the one of as_instance_take */
     server_rec *server;
     apr_global_mutex_t *mutex; /* NULL: the provider serialises by itself */
     unsigned char key[AS_KEY_SIZE];
@@ -74,19 +74,24 @@ struct as_offload_job {
 static void work(as_offload_job *job, apr_pool_t *pool)
 {
     const ap_socache_provider_t *provider = shared.provider;
+    ap_socache_instance_t *instance = shared.instance;
+    as_instance *taken = shared.mutex ? NULL : as_instance_take(&instance);
 
     switch (job->operation) {
     case AS_RETRIEVE:
         job->status =
-            provider->retrieve(shared.instance, shared.server, job->id, job->id_length, job->data, &job->length, pool);
+            provider->retrieve(instance, shared.server, job->id, job->id_length, job->data, &job->length, pool);
         break;
     case AS_STORE:
-        job->status = provider->store(shared.instance, shared.server, job->id, job->id_length, job->expiry, job->data,
+        job->status = provider->store(instance, shared.server, job->id, job->id_length, job->expiry, job->data,
                                       job->length, pool);
         break;
     case AS_REMOVE:
-        job->status = provider->remove(shared.instance, shared.server, job->id, job->id_length, pool);
+        job->status = provider->remove(instance, shared.server, job->id, job->id_length, pool);
         break;
+    }
+    if (taken) {
+        as_instance_return(taken);
     }
 }
 
@@ -95,7 +100,14 @@ static void work(as_offload_job *job, apr_pool_t *pool)
 static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
 {
     if (!shared.mutex) {
-        return as_offload_run(work, job);
+        const as_instance *instance = as_instance_current();
+        bool stuck = false;
+
+        job = as_offload_run(work, job, &stuck);
+        if (stuck) {
+            as_instance_replace(instance);
+        }
+        return job;
     }
     job->status = apr_global_mutex_lock(shared.mutex);
     if (job->status == APR_SUCCESS) {
@@ -197,7 +209,8 @@ const char *as_socache_parse(apr_pool_t *pool, apr_pool_t *ptemp, const char *te
         return apr_psprintf(ptemp, "there is no socache provider \"%s\"; use %s (is its mod_socache_ module loaded?)",
                             name, known);
     }
-    error = setting->provider->create(&setting->instance, arguments ? arguments + 1 : NULL, ptemp, pool);
+    setting->arguments = arguments ? apr_pstrdup(pool, arguments + 1) : NULL;
+    error = setting->provider->create(&setting->instance, setting->arguments, ptemp, pool);
     return error ? apr_psprintf(ptemp, "%s: %s", name, error) : NULL;
 }
 
@@ -214,6 +227,7 @@ static apr_status_t end_store(void *data)
     if (ended->provider) {
         ended->provider->destroy(ended->instance, ended->server);
     }
+    as_instance_end();
     memset(ended, 0, sizeof(*ended));
     return APR_SUCCESS;
 }
@@ -251,7 +265,7 @@ static const char *choose_provider(const as_cache_setting *configured, apr_pool_
 
 static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s, apr_pool_t *pconf)
 {
-    struct ap_socache_hints hints = {AS_KEY_SIZE, 512, apr_time_from_sec(60)};
+    static const struct ap_socache_hints hints = {AS_KEY_SIZE, 512, apr_time_from_sec(60)};
     apr_status_t status;
 
     if (setting->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
@@ -264,6 +278,7 @@ static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s
     if (status == APR_SUCCESS) {
         shared.provider = setting->provider;
         shared.instance = setting->instance;
+        as_instance_begin(setting, &hints, s);
     }
     return status;
 }

@@ -5,13 +5,16 @@ import contextlib
 import select
 import socket
 import threading
+import time
 
 from .process import poll
 
 
 class _Pair:
-    def __init__(self, client, server):
+    def __init__(self, number, client, server):
+        self.number = number
         self.client, self.server = client, server
+        self.answered = False
         self.forgotten = False
 
     def close(self):
@@ -24,6 +27,7 @@ class Relay:
     def __init__(self, port):
         self.target = port
         self.accepted = 0
+        self.held = threading.Event()  # while it is set nothing is relayed
         self.swallowed = 0  # octets that were acknowledged and went nowhere
         self._pairs = set()
         self._lock = threading.Lock()
@@ -37,7 +41,7 @@ class Relay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            pair = _Pair(client, socket.create_connection(("127.0.0.1", self.target)))
+            pair = _Pair(self.accepted + 1, client, socket.create_connection(("127.0.0.1", self.target)))
             with self._lock:
                 self.accepted += 1
                 self._pairs.add(pair)
@@ -55,6 +59,8 @@ class Relay:
 
     def _pass_on(self, pair):
         """False: the connection is over."""
+        while self.held.is_set():
+            time.sleep(0.005)
         ready, _, _ = select.select([pair.client, pair.server], [], [], 0.2)
         for end in ready:
             data = end.recv(65536)
@@ -62,9 +68,15 @@ class Relay:
                 return False
             if not pair.forgotten:
                 (pair.server if end is pair.client else pair.client).sendall(data)
+                pair.answered = pair.answered or end is pair.server
             elif end is pair.client:
                 self.swallowed += len(data)
         return True
+
+    def forwarded(self, after):
+        """Octets came back from the server on a connection later than so many."""
+        with self._lock:
+            return any(pair.number > after and pair.answered for pair in self._pairs)
 
     def open_connections(self):
         with self._lock:

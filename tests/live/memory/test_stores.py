@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AuthStatusCache: what processes and machines share, and what becomes of it when the store is away, full, or lies."""
 import contextlib
+import itertools
 import os
 import socket
 import threading
@@ -9,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.process import poll
+from lab.process import Timeout, poll
+from lab.relay import Relay
 from lab.stores import Memcached, Redis, key_file
 from lab.verify import verify
 from memory.shared import ASKED, LOGIN, NOTHING, RIGHT, SHMCB, WRONG, Person, cost
@@ -219,6 +221,38 @@ def test_store_is_frozen(start, start_store, slapd, kind):
     finally:
         store.thaw()
     httpd.stop()
+
+
+@KINDS
+def test_connections_go_silent(start, start_store, slapd, kind):
+    """All that the process has, and the provider may have, to the store: it is used again by new ones."""
+    store = start_store(kind)
+    relay = Relay(store.port)
+    httpd = start("ServerLimit 1\n" + LOGIN, defines={"LDAP": slapd.port}, threads=16, modules=store.modules,
+                  cache=f"{store.cache.split(':')[0]}:127.0.0.1:{relay.port}")
+    httpd.log.allow(AWAY, BACK, PROVIDERS, "AH0161[78]")
+
+    def ask(number):
+        return httpd.get("/in/", login=(f"nobody{number}", RIGHT)).status
+    with ThreadPoolExecutor(16) as threads:
+        for turn in range(5):
+            relay.held.set()
+            asked = [threads.submit(ask, f"{turn}-{number}") for number in range(16)]
+            with contextlib.suppress(Timeout):
+                poll(lambda: relay.open_connections() >= 16, 0.4, "16 connections")
+            relay.held.clear()
+            assert {one.result() for one in asked} == {401}
+            if relay.open_connections() >= 16:
+                break
+    assert relay.forget() == 16
+    before = relay.accepted
+    with ThreadPoolExecutor(16) as threads:
+        assert set(threads.map(ask, range(16))) == {401}
+    numbers = itertools.count()
+    poll(lambda: httpd.get("/in/", login=(f"other{next(numbers)}", RIGHT)).seconds < 0.3 and relay.accepted > before
+         and relay.forwarded(before), 30, "the store answers again")
+    httpd.stop()
+    relay.stop()
 
 
 class Dripping:
