@@ -235,7 +235,7 @@ bool as_proofs_has(const as_proofs *proofs, as_proof proof);
     X(cache_misses, "questions the cache had no answer to")                                                            \
     X(cache_joined, "questions that waited for an identical one")                                                      \
     X(store_errors, "calls to the store that failed")                                                                  \
-    X(breaker_opened, "times that a directory server was left alone")
+    X(breaker_opened, "times that the circuit breaker of an LDAP server opened")
 
 typedef struct as_counters as_counters;
 typedef enum as_counter {

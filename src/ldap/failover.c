@@ -43,7 +43,7 @@ static void add_attempt(as_attempts *attempts, const as_reply *reply, apr_pool_t
     attempts->reasons = apr_pstrcat(pool, attempts->reasons, "; ", reason, NULL);
 }
 
-static as_mono left_alone_for(as_peer *peer)
+static as_mono circuit_open_for(as_peer *peer)
 {
     as_mono wait;
 
@@ -85,7 +85,7 @@ static as_mono share(const as_directory *directory, int index, as_mono deadline)
     int left = 1, i;
 
     for (i = index + 1; i < directory->settings->server_count; i++) {
-        left += left_alone_for(&directory->peers[i]) == 0;
+        left += circuit_open_for(&directory->peers[i]) == 0;
     }
     return deadline <= now ? deadline : now + (deadline - now) / left;
 }
@@ -115,19 +115,19 @@ static long seconds(as_mono wait)
 
 static as_mono shortest_wait(const as_directory *directory)
 {
-    as_mono shortest = left_alone_for(&directory->peers[0]);
+    as_mono shortest = circuit_open_for(&directory->peers[0]);
     int i;
 
     for (i = 1; i < directory->settings->server_count; i++) {
-        shortest = as_mono_min(shortest, left_alone_for(&directory->peers[i]));
+        shortest = as_mono_min(shortest, circuit_open_for(&directory->peers[i]));
     }
     return shortest;
 }
 
-static void tell_left_alone(as_reply *reply, as_mono wait)
+static void reply_circuit_open(as_reply *reply, as_mono wait)
 {
     as_reply_clear(reply);
-    as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_CIRCUIT_OPEN, "every server is left alone after its outages");
+    as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_CIRCUIT_OPEN, "the circuit breaker of every server is open");
     reply->retry_after = wait > 0 ? seconds(wait) : 1;
 }
 
@@ -152,7 +152,7 @@ static void over_servers(as_directory *directory, as_task task, as_work *work, a
         add_attempt(&attempts, reply, task.pool);
     }
     if (attempts.count == 0) {
-        tell_left_alone(reply, shortest_wait(directory));
+        reply_circuit_open(reply, shortest_wait(directory));
         return;
     }
     *reply = attempts.reply;
@@ -165,7 +165,7 @@ static bool enter_gate(as_directory *directory, as_mono deadline, as_reply *repl
     as_mono wait = shortest_wait(directory);
 
     if (wait > 0) {
-        tell_left_alone(reply, wait);
+        reply_circuit_open(reply, wait);
     } else if (deadline <= as_mono_now()) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_TIMEOUT, "the deadline was over before a server was asked");
     } else if (!as_limiter_enter(&directory->all->gate, directory->share, deadline)) {

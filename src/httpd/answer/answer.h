@@ -63,7 +63,7 @@ typedef struct as_figures {
 as_figures as_figures_read(apr_pool_t *pool, server_rec *s);
 /* Of `lately`, per minute. */
 double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately);
-/* In words: "all are asked", or what is the matter. */
+/* Describes the state of an LDAP server: "up", or what is wrong. */
 const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
 /* "2024-05-01 12:00:00 UTC" */
 const char *as_report_time(apr_pool_t *pool, apr_time_t when);

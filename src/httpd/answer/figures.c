@@ -81,9 +81,9 @@ const char *as_report_time(apr_pool_t *pool, apr_time_t when)
 
 const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now)
 {
-    if (!server->left_alone) {
-        return "asked";
+    if (!server->circuit_open) {
+        return "up";
     }
-    return apr_psprintf(pool, "left alone by %d of %d processes, for %" APR_TIME_T_FMT " s more", server->left_alone,
-                        server->asking, apr_time_sec(server->until - now + APR_USEC_PER_SEC - 1));
+    return apr_psprintf(pool, "circuit breaker open in %d of %d processes; next probe in %" APR_TIME_T_FMT " s",
+                        server->circuit_open, server->asking, apr_time_sec(server->until - now + APR_USEC_PER_SEC - 1));
 }

@@ -86,7 +86,7 @@ static void say_what_is_the_matter(as_output *html, const as_figures *figures)
 
     for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
-        if (server->left_alone) {
+        if (server->circuit_open) {
             well = false;
             as_output_add(html, "<p class=\"say bad\"><strong>%s</strong> does not answer: %s.</p>\n",
                           ap_escape_html(html->pool, server->server),
@@ -149,7 +149,7 @@ static void add_servers(as_output *html, const as_figures *figures)
 
     as_output_add(html, "<h2 id=\"servers\">Directory servers</h2>\n");
     if (!figures->servers->nelts) {
-        as_output_add(html, "<p>None was asked since the configuration was last read.</p>\n");
+        as_output_add(html, "<p>None was queried since the configuration was last read.</p>\n");
         return;
     }
     as_output_add(html,
@@ -170,7 +170,7 @@ static void add_servers(as_output *html, const as_figures *figures)
     }
     as_output_add(html,
                   "</tbody>\n</table>\n%s<p class=\"dim\">Questions count since the configuration was last read; "
-                  "sessions are of all processes, as each saw it when it last asked; latency is of one operation, "
+                  "sessions are of all processes, as each saw it at its last query; latency is of one operation, "
                   "a moving average.</p>\n",
                   figures->more_servers ? "<p>There are more servers than can be shown.</p>\n" : "");
 }

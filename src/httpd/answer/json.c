@@ -66,9 +66,9 @@ static void add_servers(as_output *json, const as_figures *figures)
         } else {
             as_output_add(json, "null");
         }
-        as_output_add(json,
-                      ", \"processes\": %d, \"processes_leaving_it_alone\": %d, \"left_alone_for_seconds\": %.1f}",
-                      server->asking, server->left_alone, server->until ? seconds(server->until - figures->now) : 0.0);
+        as_output_add(json, ", \"processes\": %d, \"processes_circuit_open\": %d, \"circuit_open_for_seconds\": %.1f}",
+                      server->asking, server->circuit_open,
+                      server->until ? seconds(server->until - figures->now) : 0.0);
     }
 }
 

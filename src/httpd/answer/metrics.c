@@ -32,7 +32,7 @@ static void begin_metric(as_output *metrics, const char *name, const char *type,
     as_output_add(metrics, "# HELP authstatus_%s %s\n# TYPE authstatus_%s %s\n", name, help, name, type);
 }
 
-typedef enum as_ldap_server_metric { QUESTIONS, SESSIONS, LATENCY, LEFT_ALONE } as_ldap_server_metric;
+typedef enum as_ldap_server_metric { QUESTIONS, SESSIONS, LATENCY, CIRCUIT_OPEN } as_ldap_server_metric;
 
 static void add_server_metric(as_output *metrics, const as_figures *figures, as_ldap_server_metric which,
                               const char *name, const char *type, const char *help)
@@ -57,8 +57,8 @@ static void add_server_metric(as_output *metrics, const as_figures *figures, as_
         case LATENCY:
             as_output_add(metrics, "%.6f\n", seconds(server->latency));
             break;
-        case LEFT_ALONE:
-            as_output_add(metrics, "%d\n", server->left_alone);
+        case CIRCUIT_OPEN:
+            as_output_add(metrics, "%d\n", server->circuit_open);
             break;
         }
     }
@@ -85,12 +85,12 @@ const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures)
         as_output_add(&metrics, "authstatus_%s %" APR_UINT64_T_FMT "\n", name, figures->counts[i]);
     }
     add_server_metric(&metrics, figures, QUESTIONS, "directory_questions_total", "counter",
-                      "Questions that a directory server was asked, since the configuration was last read.");
+                      "Queries to a directory server since the configuration was last read.");
     add_server_metric(&metrics, figures, SESSIONS, "directory_sessions", "gauge",
                       "Connections to a directory server that are open.");
     add_server_metric(&metrics, figures, LATENCY, "directory_latency_seconds", "gauge",
                       "What one operation of a directory server takes, a moving average.");
-    add_server_metric(&metrics, figures, LEFT_ALONE, "directory_left_alone_processes", "gauge",
+    add_server_metric(&metrics, figures, CIRCUIT_OPEN, "directory_circuit_open_processes", "gauge",
                       "Processes of httpd whose breaker leaves a directory server alone.");
     return as_output_end(&metrics);
 }

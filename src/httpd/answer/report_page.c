@@ -111,7 +111,7 @@ static void add_short(request_rec *r, const as_figures *figures)
                    "\nAuthstatusServer[%d]Sessions: %d\nAuthstatusServer[%d]LatencyUs: %" APR_TIME_T_FMT
                    "\nAuthstatusServer[%d]LeftAloneBy: %d\n",
                    i, server->server, i, server->questions, i, server->sessions, i, server->latency, i,
-                   server->left_alone);
+                   server->circuit_open);
     }
 }
 

@@ -80,7 +80,7 @@ typedef struct as_ldap_server_figures {
     apr_uint64_t questions;
     int sessions;
     int asking;                  /* processes that have asked it */
-    int left_alone;              /* processes that leave it alone now */
+    int circuit_open;            /* processes whose circuit breaker for it is open */
     apr_time_t until;            /* the last of these tries it again then; 0: none does */
     apr_interval_time_t latency; /* of one operation, of the last few; 0: not known */
     int measured;                /* processes that know it */

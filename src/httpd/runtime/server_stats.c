@@ -291,7 +291,7 @@ static void add_process(as_ldap_server_figures *figures, const as_cell *cell, as
     if (until > now) {
         const apr_time_t again = apr_time_now() + (until - now);
 
-        figures->left_alone++;
+        figures->circuit_open++;
         figures->until = again > figures->until ? again : figures->until;
     }
     if (latency) {

@@ -241,8 +241,8 @@ def test_rows_of_the_report(start, slapd, rooms):
     for _ in range(3):
         assert httpd.get("/in/dead/", login=LOGIN).status == 503
     metrics = httpd.get("/report?metrics").body.decode()
-    assert f'directory_left_alone_processes{{server="127.0.0.1:{fake.port}"}} 1' in metrics, metrics
-    shown = metrics.count("directory_left_alone_processes{")
+    assert f'directory_circuit_open_processes{{server="127.0.0.1:{fake.port}"}} 1' in metrics, metrics
+    shown = metrics.count("directory_circuit_open_processes{")
     assert 10 < shown <= 17
     assert "more" in httpd.get("/report").body.decode()
     httpd.stop()

@@ -220,7 +220,7 @@ def test_servers(site, slapd):
     # A bind at the entry that is known already, and a search where that fails.
     assert 1 <= server["questions"] - before["questions"] <= 2
     assert server["sessions"] >= 1 and 0 < server["latency_seconds"] < 5 and server["processes"] == 1
-    assert server["processes_leaving_it_alone"] == 0 and server["left_alone_for_seconds"] == 0
+    assert server["processes_circuit_open"] == 0 and server["circuit_open_for_seconds"] == 0
 
 
 BREAKER = """
@@ -248,12 +248,12 @@ def test_breaker(start):
     for _ in range(4):
         assert site.get("/in/a", login=("ann", RIGHT)).status == 503
     server = server_of(site, fake.port)
-    assert server["processes_leaving_it_alone"] == 1 and 50 < server["left_alone_for_seconds"] <= 60
+    assert server["processes_circuit_open"] == 1 and 50 < server["circuit_open_for_seconds"] <= 60
     assert figures(site)["counters"]["breaker_opened"] == 1
     html = site.get("/report").body.decode()
-    assert f"<strong>127.0.0.1:{fake.port}</strong> does not answer: left alone by 1 of 1 processes" in html
+    assert f"<strong>127.0.0.1:{fake.port}</strong> does not answer: circuit breaker open in 1 of 1 processes" in html
     assert "Logins that could not be checked" in html
-    assert f'authstatus_directory_left_alone_processes{{server="127.0.0.1:{fake.port}"}} 1' in site.get("/report?metrics").body.decode()
+    assert f'authstatus_directory_circuit_open_processes{{server="127.0.0.1:{fake.port}"}} 1' in site.get("/report?metrics").body.decode()
     site.reload()
     after = figures(site)
     assert after["servers"] == [] and after["outcomes"]["directory-down"]["count"] == 4
