@@ -38,6 +38,7 @@ INTERFACES = {
     "authstatus/reply.h": "core",
     "authstatus/stringprep.h": "core",
     "authstatus/sid.h": "core",
+    "authstatus/three_values.h": "core",
     "authstatus/verdict.h": "core",
     "authstatus/groups.h": "ldap",
     "authstatus/ldap.h": "ldap",

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Three values: which combinations of values are tried for the lines in doubt, and what their results mean.
+ *
+ * httpd leaves out lines that cannot change the result any more, so a run depends on the lines that it met alone. The
+ * combinations are tried along paths: the last line of a path that was yes becomes no, the lines before it keep their
+ * values, the lines behind it are met anew. That runs each combination once that a run can tell from another.
+ */
+#include "authstatus/three_values.h"
+
+#include <stddef.h>
+
+static bool is_mixed(const as_trials *trials)
+{
+    return (trials->seen & (trials->seen - 1)) != 0;
+}
+
+static bool varies(const as_trials *trials, as_doubt doubt)
+{
+    return doubt == AS_DOUBT_UNKNOWN || trials->stage == AS_TRIAL_NEGATIONS;
+}
+
+static bool has_line_of(const as_trials *trials, as_doubt doubt)
+{
+    int i;
+
+    for (i = 0; i < trials->line_count; i++) {
+        if (trials->lines[i].doubt == doubt) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the next run ---- */
+
+static bool begin(as_trials *trials, as_trial_stage stage, bool fallback)
+{
+    int i;
+
+    for (i = 0; i < trials->line_count; i++) {
+        trials->lines[i].met = trials->lines[i].given = false;
+    }
+    trials->stage = stage;
+    trials->fallback = fallback;
+    trials->path.length = 0;
+    trials->runs++;
+    return true;
+}
+
+/* Prescribes the first `length` steps of the path; what is met behind them is yes. */
+static bool begin_along(as_trials *trials, int length)
+{
+    const as_trial_step *step = trials->path.steps, *end = step + length;
+
+    begin(trials, trials->stage, true);
+    for (; step < end; step++) {
+        trials->lines[step->line].given = true;
+        trials->lines[step->line].yes = step->yes;
+    }
+    return true;
+}
+
+/* Prepares the combination that follows the path. False: there is none left. */
+static bool begin_next_combination(as_trials *trials)
+{
+    as_trial_step *steps = trials->path.steps;
+    int length = trials->path.length, yes = 0, i;
+
+    while (length > 0 && !steps[length - 1].yes) {
+        length--;
+    }
+    if (length == 0) {
+        return false;
+    }
+    steps[length - 1].yes = false;
+    for (i = 0; i < length; i++) {
+        yes += steps[i].yes;
+    }
+    /* All were no in the second run already. */
+    return (yes > 0 || length != trials->all_no_length) && begin_along(trials, length);
+}
+
+/* Every run has granted with the lines of AS_DOUBT_NEGATION as no: now they vary, too. */
+static bool begin_negations(as_trials *trials)
+{
+    if (trials->seen != 1U << AS_TRIAL_GRANTED || !has_line_of(trials, AS_DOUBT_NEGATION)) {
+        return false;
+    }
+    trials->all_no_length = -1;
+    return begin(trials, AS_TRIAL_NEGATIONS, true);
+}
+
+bool as_trials_next(as_trials *trials)
+{
+    if (is_mixed(trials) || trials->exhausted) {
+        return false;
+    }
+    if (trials->runs == AS_TRIALS_MOST) {
+        trials->exhausted = true;
+        return false;
+    }
+    switch (trials->stage) {
+    case AS_TRIAL_BEGIN:
+        return begin(trials, AS_TRIAL_ALL_YES, true);
+    case AS_TRIAL_ALL_YES:
+        if (!has_line_of(trials, AS_DOUBT_UNKNOWN)) {
+            return begin_negations(trials);
+        }
+        trials->all_yes = trials->path;
+        return begin(trials, AS_TRIAL_ALL_NO, false);
+    case AS_TRIAL_ALL_NO:
+        trials->all_no_length = trials->path.length;
+        trials->path = trials->all_yes;
+        trials->stage = AS_TRIAL_COMBINATIONS;
+        return begin_next_combination(trials) || begin_negations(trials);
+    case AS_TRIAL_COMBINATIONS:
+        return begin_next_combination(trials) || begin_negations(trials);
+    case AS_TRIAL_NEGATIONS:
+        return begin_next_combination(trials);
+    }
+    return false;
+}
+
+/* ---- within a run ---- */
+
+static as_trial_line *line_of(as_trials *trials, const void *question)
+{
+    as_trial_line *line;
+
+    for (line = trials->lines; line < trials->lines + trials->line_count; line++) {
+        if (line->question == question) {
+            return line;
+        }
+    }
+    if (trials->line_count == AS_TRIAL_LINES_MOST) {
+        return NULL;
+    }
+    trials->line_count++;
+    line->question = question;
+    line->met = line->given = false;
+    return line;
+}
+
+bool as_trials_value(as_trials *trials, const void *question, as_doubt doubt, int severity)
+{
+    as_trial_line *line = line_of(trials, question);
+    as_trial_step *step;
+
+    if (!line) {
+        trials->exhausted = true;
+        return false;
+    }
+    if (line->met) {
+        return line->yes;
+    }
+    line->met = true;
+    line->doubt = doubt;
+    line->severity = severity;
+    if (!varies(trials, doubt)) {
+        line->yes = false;
+        return false;
+    }
+    if (!line->given) {
+        line->yes = trials->fallback;
+    }
+    step = &trials->path.steps[trials->path.length++];
+    step->line = (unsigned char)(line - trials->lines);
+    step->yes = line->yes;
+    return line->yes;
+}
+
+void as_trials_told(as_trials *trials, as_trial_result result)
+{
+    trials->seen |= 1U << (result < AS_TRIAL_RESULTS ? result : AS_TRIAL_OTHER);
+}
+
+/* ---- the decision ---- */
+
+/* The line that gives the status. Where the unknown lines changed nothing, it is one of AS_DOUBT_NEGATION. */
+static const void *worst(const as_trials *trials)
+{
+    const as_doubt of = trials->stage == AS_TRIAL_NEGATIONS ? AS_DOUBT_NEGATION : AS_DOUBT_UNKNOWN;
+    const as_trial_line *line, *found = NULL;
+
+    for (line = trials->lines; line < trials->lines + trials->line_count; line++) {
+        if (line->doubt == of && (!found || line->severity > found->severity)) {
+            found = line;
+        }
+    }
+    return found ? found->question : NULL;
+}
+
+bool as_trials_decided(const as_trials *trials, as_trial_result *result, const void **question)
+{
+    unsigned bit;
+
+    *question = NULL;
+    *result = AS_TRIAL_OTHER;
+    if (trials->exhausted || is_mixed(trials) || !trials->seen) {
+        *question = worst(trials);
+        return false;
+    }
+    for (bit = 0; trials->seen >> bit != 1; bit++) {
+    }
+    *result = (as_trial_result)bit;
+    return true;
+}
