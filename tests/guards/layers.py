@@ -46,6 +46,7 @@ INTERFACES = {
     "authstatus/cache.h": "cache",
     "authstatus/authorize.h": "login",
     "authstatus/login.h": "login",
+    "authstatus/require_line.h": "login",
     "authstatus/outages.h": "cache",
     "authstatus/tag.def": "httpd",
     "mod_authstatus.h": "httpd",

@@ -58,6 +58,14 @@ const char *as_set_verify(cmd_parms *cmd, void *section, int on);
 const char *as_set_server_seconds(cmd_parms *cmd, void *section, const char *text);
 const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text);
 
+/* ---- directives_groups.c ---- */
+
+extern const as_word_slot as_groups_slot;
+
+/* cmd->info: offset of an as_names of the section. Adds a name. */
+const char *as_set_names(cmd_parms *cmd, void *section, const char *name);
+const char *as_set_subgroup_depth(cmd_parms *cmd, void *section, const char *text);
+
 /* ---- directives_cache.c ---- */
 
 const char *as_set_cache(cmd_parms *cmd, void *section, const char *text);

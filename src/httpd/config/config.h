@@ -13,6 +13,7 @@
 #include <ap_expr.h>
 #include <ap_socache.h>
 
+#include "authstatus/authorize.h"
 #include "authstatus/cache.h"
 #include "authstatus/ldap.h"
 #include "authstatus/login.h"
@@ -92,6 +93,16 @@ typedef struct as_home {
     as_written written;
 } as_home;
 
+/* Which lines of `Require ldap-*` stand in a section, or in one that it is merged of. */
+enum { AS_REQUIRES_LINES = 1, AS_REQUIRES_GROUPS = 2, AS_REQUIRES_SEARCHES = 4 };
+
+/* Names of attributes or classes: a list that a directive adds to. NULL-terminated. */
+#define AS_NAMES_MOST 10
+typedef struct as_names {
+    int count;
+    const char *names[AS_NAMES_MOST + 1];
+} as_names;
+
 /* A section: directory, location, files, If, or a server's default. */
 typedef struct as_section {
 #define AS_MEMBER(type, name, unset, identity) type name;
@@ -103,6 +114,7 @@ typedef struct as_section {
     as_written referrals_written;
     bool merged; /* made of others: its credentials have the homes below */
     as_home homes[AS_CREDENTIAL_COUNT];
+    unsigned requires; /* AS_REQUIRES_* */
 } as_section;
 
 /* as_flag_on(section) and its like: the flag of a section, its default filled in; as_flag_value_on(value): of its
@@ -205,6 +217,11 @@ const char *as_section_help(const as_section *section, as_outcome outcome); /* U
 
 /* The settings of the directory that a section names, or NULL if it has no AuthLDAPURL. Live as long as `pool`. */
 const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool);
+
+/* How groups are decided in a section, defaults filled in. Lists are those of the section. */
+as_group_settings as_section_groups(const as_section *section);
+/* What the search of a login is to bring of the user's groups. */
+as_membership_wish as_section_membership(const as_section *section);
 
 /* ---- named.c: what the configuration names, .htaccess files left out ---- */
 

@@ -75,6 +75,7 @@ static as_section *merge(apr_pool_t *pool, const as_section *outer, const as_sec
     } else {
         merged->help = inner->helps == 1 ? inner->help : outer->help;
     }
+    merged->requires = outer->requires | inner->requires;
     return merged;
 }
 

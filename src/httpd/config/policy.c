@@ -116,6 +116,35 @@ const as_directory_settings *as_section_directory(const as_directory_source *sou
     return settings;
 }
 
+static const char *const *names_or(const as_names *names, const char *const *otherwise)
+{
+    return names ? names->names : otherwise;
+}
+
+as_group_settings as_section_groups(const as_section *section)
+{
+    as_group_settings groups = as_group_settings_default();
+
+    groups.attributes = names_or(section->group_attributes, groups.attributes);
+    groups.subgroup_attributes = names_or(section->subgroup_attributes, groups.subgroup_attributes);
+    groups.subgroup_classes = names_or(section->subgroup_classes, groups.subgroup_classes);
+    groups.attribute_is_dn = as_flag_group_attribute_is_dn(section);
+    groups.max_depth = or_default(section->subgroup_depth, groups.max_depth);
+    groups.compare_dn_on_server = as_flag_compare_dn_on_server(section);
+    groups.compare_as_user = as_flag_compare_as_user(section);
+    groups.search_as_user = as_flag_search_as_user(section);
+    groups.mode = (as_groups_mode)or_default(section->groups, AS_GROUPS_AUTO);
+    return groups;
+}
+
+as_membership_wish as_section_membership(const as_section *section)
+{
+    if (!(section->requires & AS_REQUIRES_GROUPS) || section->groups == AS_GROUPS_MEMBER) {
+        return AS_MEMBERSHIP_NONE;
+    }
+    return section->groups == AS_GROUPS_MEMBER_OF ? AS_MEMBERSHIP_ALWAYS : AS_MEMBERSHIP_ON_AD;
+}
+
 as_directory_limits as_server_limits(const as_server *server, int threads)
 {
     as_directory_limits limits;
