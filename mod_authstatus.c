@@ -33,7 +33,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     as_settings_serve(false);
     as_named_begin(pconf);
     as_notices_pre_config(pconf);
-    as_require_wrap_ldap(pconf);
+    as_require_register(pconf);
     /* In the first generation no module has changed libldap's options yet: mod_ldap does so in post_config. */
     as_directories_keep_defaults(ap_pglobal);
     return as_socache_pre_config(pconf);

@@ -20,10 +20,13 @@
 #define AUTHSTATUS_ENV_GRACE_LOGINS "AUTHSTATUS_GRACE_LOGINS"
 #define AUTHSTATUS_ENV_HELP "AUTHSTATUS_HELP" /* a URL */
 
+#define AUTHSTATUS_ENV_GROUP "AUTHSTATUS_GROUP" /* the DN of the line ldap-group that let the user in */
+
 /* Notes for the access log: always the truth. */
 #define AUTHSTATUS_NOTE_OUTCOME "authstatus-outcome"
 #define AUTHSTATUS_NOTE_STATUS "authstatus-status" /* the status meant, before masking; absent after a success */
 #define AUTHSTATUS_NOTE_LDAP "authstatus-ldap"     /* code or code/subcode */
+#define AUTHSTATUS_NOTE_GROUP "authstatus-group"   /* as AUTHSTATUS_GROUP */
 
 /* The name of the request's outcome so far, the truth that the notes tell too; static. NULL: there is none.
  * From the authentication phase on, in the thread that serves the request. */

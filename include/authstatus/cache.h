@@ -235,7 +235,15 @@ bool as_proofs_has(const as_proofs *proofs, as_proof proof);
     X(cache_misses, "questions the cache had no answer to")                                                            \
     X(cache_joined, "questions that waited for an identical one")                                                      \
     X(store_errors, "calls to the store that failed")                                                                  \
-    X(breaker_opened, "times that the circuit breaker of an LDAP server opened")
+    X(breaker_opened, "times that the circuit breaker of an LDAP server opened")                                       \
+    X(require_yes, "lines of Require ldap-* answered yes")                                                             \
+    X(require_no, "lines of Require ldap-* answered no")                                                               \
+    X(require_unknown, "lines of Require ldap-* that could not be answered")                                           \
+    X(require_cached, "lines of Require ldap-* answered without an LDAP operation")                                    \
+    X(require_searches, "LDAP searches for lines of Require ldap-*")                                                   \
+    X(require_compares, "LDAP compares for lines of Require ldap-*")                                                   \
+    X(require_binds, "LDAP binds for lines of Require ldap-*")                                                         \
+    X(require_bounded, "lines of Require ldap-* cut by a bound")
 
 typedef struct as_counters as_counters;
 typedef enum as_counter {

@@ -21,9 +21,9 @@
 #define AS_REQUIREMENT_COUNT (AS_REQUIRE_SEARCH + 1)
 
 /* "ldap-group" and the like; static. */
-const char *as_requirement_name(as_requirement_kind kind);
+const char *as_require_name(as_requirement_kind kind);
 /* Finds a kind by its name, in any case. False where there is none. */
-bool as_requirement_by_name(const char *name, as_requirement_kind *kind);
+bool as_require_by_name(const char *name, as_requirement_kind *kind);
 
 /* Reads the arguments of a line as httpd hands them over, expressions evaluated. Whatever they are: call
  * as_requirement_problem for what is wrong with them. Allocated from `pool`. */

@@ -17,12 +17,12 @@ static const char *const names[] = {
 #undef AS_NAME
 };
 
-const char *as_requirement_name(as_requirement_kind kind)
+const char *as_require_name(as_requirement_kind kind)
 {
     return (unsigned)kind < AS_REQUIREMENT_COUNT ? names[kind] : "";
 }
 
-bool as_requirement_by_name(const char *name, as_requirement_kind *kind)
+bool as_require_by_name(const char *name, as_requirement_kind *kind)
 {
     int i;
 
@@ -134,6 +134,7 @@ void as_requirement_parse(apr_pool_t *pool, as_requirement_kind kind, const char
     requirement->kind = kind;
     requirement->text = NULL;
     requirement->words = NULL;
+    requirement->by_expression = false;
     switch (kind) {
     case AS_REQUIRE_USER:
         words = apr_array_make(pool, 4, sizeof(const char *));

@@ -41,6 +41,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     }
     as_decide_record(transaction, finding, &verdict);
     transaction->help = as_section_help(section, verdict.shown);
+    transaction->group = NULL;
     if (!verdict.status) {
         return OK;
     }

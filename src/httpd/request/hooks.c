@@ -33,6 +33,30 @@ static int decide_found(request_rec *r, as_context *context)
     return as_decide(r, context, &context->finding, context->answer ? context->answer->wait : 0);
 }
 
+static const as_answer *answer_of_doubt(const as_context *context, const as_authorization *doubt)
+{
+    as_answer *answer = apr_pcalloc(context->transaction->pool, sizeof(*answer));
+
+    answer->finding = doubt->finding;
+    /* A "no" that must not be negated, and was. */
+    if (doubt->answer != AS_UNKNOWN) {
+        answer->finding = as_finding_of(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+    }
+    answer->server = doubt->server;
+    answer->reason = doubt->reason;
+    answer->wait = doubt->wait;
+    answer->fingerprint = doubt->fingerprint;
+    return answer;
+}
+
+/* Lines of Require in doubt decide: their directory's answer is the request's. */
+static int decide_doubt(request_rec *r, as_context *context, const as_authorization *doubt)
+{
+    context->answer = answer_of_doubt(context, doubt);
+    context->reason = NULL;
+    return as_decide(r, context, &context->answer->finding, context->answer->wait);
+}
+
 /* ---- access: refused without asking who ---- */
 
 /* httpd's own access phase comes behind this hook; a subrequest has no such hook. */
@@ -75,6 +99,7 @@ static bool is_access_phase(request_rec *r, const as_context *context)
 
 int as_hook_access(request_rec *r)
 {
+    const as_authorization *doubt;
     as_context *context;
     int status;
 
@@ -86,7 +111,10 @@ int as_hook_access(request_rec *r)
         return DECLINED;
     }
     context->needs_login = false;
-    status = as_chain_run(r, context, AS_PHASE_ACCESS);
+    status = as_require_run(r, context, AS_PHASE_ACCESS, &doubt);
+    if (doubt) {
+        return decide_doubt(r, context, doubt);
+    }
     if (status == DECLINED && is_access_phase(r, context)) {
         /* To decline here would make httpd ask all of them again. With OK it asks whether a login is needed all the
          * same (as_hook_force_authn). */
@@ -248,25 +276,46 @@ int as_hook_handler(request_rec *r)
 
 /* ---- authorization: the user is known ---- */
 
+/* Where AuthStatus is Off: our Require lines with httpd's statuses. */
+static int authorize_when_off(request_rec *r, as_context *context)
+{
+    const as_authorization *doubt;
+    int status = as_require_run(r, context, AS_PHASE_AUTHZ, &doubt);
+
+    if (doubt) {
+        const as_answer *answer = context->answer = answer_of_doubt(context, doubt);
+        const as_verdict verdict = {.status = HTTP_INTERNAL_SERVER_ERROR, .shown = answer->finding.outcome};
+
+        context->reason = NULL;
+        as_log_outcome(r, context, &answer->finding, &verdict);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return status;
+}
+
 int as_hook_authz(request_rec *r)
 {
+    const as_section *section = as_section_of(r);
+    const as_authorization *doubt;
     as_context *context;
     int status;
 
-    if (!as_section_is_on(as_section_of(r))) {
+    if (!as_section_is_on(section) && !as_require_is_ours(section)) {
         return DECLINED;
     }
     context = as_context_of(r);
     if (passes(context, AS_PHASE_AUTHZ)) {
         return DECLINED;
     }
-    status = as_chain_run(r, context, AS_PHASE_AUTHZ);
+    if (!as_section_is_on(section)) {
+        return authorize_when_off(r, context);
+    }
+    status = as_require_run(r, context, AS_PHASE_AUTHZ, &doubt);
+    if (doubt) {
+        return decide_doubt(r, context, doubt);
+    }
     if (status == OK) {
         return OK;
-    }
-    if (context->ldap_denied && (ap_is_HTTP_ERROR(status) || status == DECLINED) &&
-        as_provider_directory_is_away(r, context)) {
-        return as_decide(r, context, &context->answer->finding, context->answer->wait);
     }
     if (status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN) {
         return decide(r, context, AS_OUTCOME_NOT_AUTHORIZED);

@@ -16,9 +16,7 @@
 /* Of all processes; NULL: there is no memory for them, and each request that meets one is logged. */
 static as_outages *outages;
 
-/* A text from outside, for a line of the log: bounded, and without what could end the line or its quotes. httpd escapes
- * the rest. */
-static const char *for_log(apr_pool_t *pool, const char *text, apr_size_t most)
+const char *as_for_log(apr_pool_t *pool, const char *text, apr_size_t most)
 {
     apr_size_t length = strlen(text);
     char *clean, *octet;
@@ -56,6 +54,31 @@ static bool is_his(const as_finding *finding)
     return of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED;
 }
 
+/* What the lines of Require ldap-* have found and cost. */
+static const char *evidence_of_authorization(request_rec *r, const as_context *context)
+{
+    const as_authorize_sums sums = as_authorize_sum(&context->transaction->memo);
+    const as_operations *operations = &sums.operations;
+    const char *text = "", *costs = "";
+
+    if (context->entry_problem) {
+        text = apr_pstrcat(r->pool, text, ", ", context->entry_problem, NULL);
+    }
+    if (sums.groups) {
+        text = apr_psprintf(r->pool, "%s, in none of %d group%s", text, sums.groups, sums.groups == 1 ? "" : "s");
+    }
+    if (operations->compares) {
+        costs = apr_psprintf(r->pool, "%d compare%s", operations->compares, operations->compares == 1 ? "" : "s");
+    }
+    if (operations->searches) {
+        costs = apr_psprintf(r->pool, "%s%s%d search%s", costs, *costs ? " and " : "", operations->searches,
+                             operations->searches == 1 ? "" : "es");
+    }
+    return *costs ? apr_psprintf(r->pool, "%s, %s in %" APR_TIME_T_FMT " ms", text, costs,
+                                 apr_time_as_msec(operations->took))
+                  : text;
+}
+
 /* The evidence, as parts of a sentence: user, code, server, reason. */
 static const char *evidence(request_rec *r, const as_context *context, const as_finding *finding)
 {
@@ -65,7 +88,7 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
     const as_answer *answer = asked ? context->answer : NULL;
 
     if (user) {
-        text = apr_pstrcat(r->pool, text, ", user \"", for_log(r->pool, user, LOGGED_USER_MAX), "\"", NULL);
+        text = apr_pstrcat(r->pool, text, ", user \"", as_for_log(r->pool, user, LOGGED_USER_MAX), "\"", NULL);
     }
     if (*code) {
         text = apr_pstrcat(r->pool, text, ", LDAP ", code, NULL);
@@ -73,12 +96,15 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
     if (answer && answer->server) {
         text = apr_pstrcat(r->pool, text, *code ? " from " : ", server ", answer->server, NULL);
     }
+    if (finding->outcome == AS_OUTCOME_NOT_AUTHORIZED) {
+        return apr_pstrcat(r->pool, text, evidence_of_authorization(r, context), NULL);
+    }
     if (context->reason) {
         text = apr_pstrcat(r->pool, text, ", ", context->reason, NULL);
     } else if (answer && answer->cached) {
         text = apr_pstrcat(r->pool, text, ", cached", NULL);
     } else if (answer && answer->reason[0] && is_his(finding)) {
-        text = apr_pstrcat(r->pool, text, ", \"", for_log(r->pool, answer->reason, LOGGED_REASON_MAX), "\"", NULL);
+        text = apr_pstrcat(r->pool, text, ", \"", as_for_log(r->pool, answer->reason, LOGGED_REASON_MAX), "\"", NULL);
     }
     return text;
 }

@@ -61,28 +61,12 @@ static void log_answer(void *data, const as_answer *answer)
     as_log_answered(data, answer);
 }
 
-static as_login_observer observer_of(request_rec *r)
+as_login_observer as_observer_of(request_rec *r)
 {
     const as_login_observer observer = {
         .data = r, .queried = publish_stats, .store_changed = log_store, .answered = log_answer};
 
     return observer;
-}
-
-bool as_provider_directory_is_away(request_rec *r, as_context *context)
-{
-    const as_login_directory *directory = as_intern_directory(r, as_section_of(r));
-    const as_login *login = as_process_login();
-    const as_login_observer observer = observer_of(r);
-    as_answer *answer = apr_pcalloc(r->pool, sizeof(*answer));
-
-    if (!directory || !login ||
-        !as_probe_directory(login, &context->transaction->memo, directory, as_section_deadline(as_section_of(r)),
-                            &observer, r->pool, answer)) {
-        return false;
-    }
-    context->answer = answer;
-    return true;
 }
 
 /* ---- after a grant ---- */
@@ -144,9 +128,10 @@ static void find(request_rec *r, as_context *context, const as_section *section,
 {
     const as_login_directory *directory = as_intern_directory(r, section);
     const as_login *login = as_process_login();
-    const as_login_observer observer = observer_of(r);
+    const as_login_observer observer = as_observer_of(r);
     as_login_attempt attempt = {.user = user,
                                 .password = password,
+                                .membership = as_section_membership(section),
                                 .client = r->useragent_ip,
                                 .throttle = section->throttle,
                                 .deadline = as_section_deadline(section)};
@@ -156,6 +141,8 @@ static void find(request_rec *r, as_context *context, const as_section *section,
     context->found = true;
     context->final = false;
     as_mask_credentials(r, context, user, password);
+    memset(&context->entry, 0, sizeof(context->entry));
+    context->entry.directory = directory;
     if (outcome != AS_OUTCOME_GRANTED) {
         find_without_directory(context, outcome, NULL);
         return;
@@ -177,7 +164,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
     if (as_outcome_describe(context->finding.outcome)->of != AS_CLASS_GRANTED) {
         return;
     }
-    as_publish_attributes(r, "AUTHENTICATE_", directory->settings, answer->values);
+    as_publish_attributes(r, AUTHN_PREFIX, directory->settings, answer->values);
     if (!replace_user(r, context, section, directory->settings, answer)) {
         find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
                                "the entry does not have what AuthLDAPRemoteUserAttribute names");
@@ -264,15 +251,30 @@ void as_provider_settle(request_rec *r, as_context *context, bool granted)
     as_login_settle(login, &context->transaction->memo, as_section_of(r)->throttle, r->useragent_ip, end);
 }
 
+/* The entry that Require ldap-* ask about: of the login that was made, and of no other with the same name. */
+static void keep_entry(request_rec *r, as_context *context, const char *user, const char *password)
+{
+    const as_answer *answer = context->answer;
+    as_entry *entry = &context->entry;
+
+    entry->dn = answer->dn;
+    entry->values = answer->values;
+    entry->membership = answer->membership;
+    entry->user = apr_pstrdup(r->pool, user);
+    entry->password = password;
+}
+
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     const as_section *section = as_section_of(r);
     as_context *context = as_context_of(r);
-
     authn_status status;
 
     find(r, context, section, user ? user : "", password ? password : "");
     status = as_section_is_on(section) ? tell_when_on(context, section) : tell_when_off(r, context, section);
+    if (status == AUTH_GRANTED && context->answer && context->answer->dn && context->answer->dn[0]) {
+        keep_entry(r, context, user, password);
+    }
     if (!(context->running & (AS_PHASE_AUTHN | AS_PHASE_HANDLER))) {
         /* No hook of ours sees the end of the chain. */
         as_provider_settle(r, context, status == AUTH_GRANTED);

@@ -69,6 +69,9 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     if (transaction->help) {
         set(env, AUTHSTATUS_ENV_HELP, transaction->help);
     }
+    if (transaction->group) {
+        apr_table_setn(env, AUTHSTATUS_ENV_GROUP, transaction->group);
+    }
     if (verdict->told) {
         if (finding->has_code) {
             set(env, AUTHSTATUS_ENV_LDAP_CODE, number(r->pool, finding->code));
@@ -98,6 +101,9 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
     if (status) {
         set(r->notes, AUTHSTATUS_NOTE_STATUS, apr_itoa(r->pool, status));
     }
+    if (transaction->group) {
+        apr_table_setn(r->notes, AUTHSTATUS_NOTE_GROUP, transaction->group);
+    }
     if (transaction->finding.has_code) {
         set(r->notes, AUTHSTATUS_NOTE_LDAP, as_ldap_code(r->pool, &transaction->finding));
     }
@@ -124,7 +130,7 @@ void as_publish_attributes(request_rec *r, const char *prefix, const as_director
     for (i = 0; values && i < settings->attribute_count; i++) {
         char *name = apr_pstrcat(r->pool, prefix, settings->attributes[i], NULL), *letter;
 
-        for (letter = name; *letter; letter++) {
+        for (letter = name + strlen(prefix); *letter; letter++) {
             *letter = (char)apr_toupper(*letter);
         }
         apr_table_setn(r->subprocess_env, name, join(r->pool, values[i]));

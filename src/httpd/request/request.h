@@ -23,6 +23,8 @@ struct as_transaction {
 
 /* How a request is being masked. */
 typedef struct as_mask as_mask;
+/* How its Require lines are being evaluated. */
+typedef struct as_evaluation as_evaluation;
 
 /* One request of a transaction. */
 typedef struct as_context {
@@ -58,12 +60,22 @@ const char *as_authorization_of(const request_rec *r);
 extern const authn_provider as_provider;
 /* Counts a login whose last provider was asked. `granted`: by any of them. */
 void as_provider_settle(request_rec *r, as_context *context, bool granted);
-/* Is the directory of this request's section out of reach? Its answer is the context's then. */
-bool as_provider_directory_is_away(request_rec *r, as_context *context);
+/* What a login or an authorization of this request tells of its directory. */
+as_login_observer as_observer_of(request_rec *r);
 
-/* ---- require.c: Require ldap-* ---- */
+/* ---- require.c, evaluation.c, missing.c: Require ldap-* ---- */
 
-void as_require_wrap_ldap(apr_pool_t *pconf);
+/* Registers the providers of Require ldap-*. Before the configuration is read and when all modules are loaded:
+ * `Require` looks its provider up while reading. */
+void as_require_register(apr_pool_t *pconf);
+/* Does this module answer the lines of a section? False where there are none, too. */
+bool as_require_is_ours(const as_section *section);
+/* Runs the hooks behind ours of the access or the authorization phase, lines in doubt included. Returns their status;
+ * or HTTP_SERVICE_UNAVAILABLE, and *doubt is the answer that the request's own status is to be made of. Else *doubt is
+ * NULL. */
+int as_require_run(request_rec *r, as_context *context, as_phase phase, const as_authorization **doubt);
+/* Is it news that an entry of a directory (as_directory_fingerprint) does not exist? Once an hour in each process. */
+bool as_require_is_news(const char *fingerprint, const char *dn);
 
 /* ---- hooks.c ---- */
 
@@ -108,6 +120,9 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
 void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict);
 /* The same for an answer that another module made and that stays as it is: logs and records, and changes nothing. */
 void as_decide_as_is(request_rec *r, const as_context *context, const as_finding *finding, int status);
+/* A text from outside, for a line of the log: of at most `most` octets, and without what could end the line or its
+ * quotes. httpd escapes the rest. */
+const char *as_for_log(apr_pool_t *pool, const char *text, apr_size_t most);
 /* Only logs, for a provider whose section is not On. */
 void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict);
 /* "49/52e", "49" or "" */

@@ -1,63 +1,260 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `Require ldap-*` are mod_authnz_ldap's. They work behind our provider, with two things that are not theirs to know:
- * the user name that was sent, where REMOTE_USER became another, and that a denial may have been an outage.
+ * `Require ldap-user`, `ldap-group`, `ldap-dn`, `ldap-attribute`, `ldap-filter` and `ldap-search`: providers of our
+ * own. Where AuthStatus is Off and mod_authnz_ldap is loaded, its providers answer.
  */
-#include "request.h"
+#include "require.h"
+
+#include "../runtime/runtime.h"
 
 #include <ap_provider.h>
-#include <apr_strings.h>
+#include <http_request.h>
 
-/* A provider has no place for a pointer of its own, so each name has its own function. X(identifier, name) */
-#define AS_LDAP_REQUIREMENTS(X)                                                                                        \
-    X(user, "ldap-user")                                                                                               \
-    X(dn, "ldap-dn")                                                                                                   \
-    X(group, "ldap-group")                                                                                             \
-    X(attribute, "ldap-attribute")                                                                                     \
-    X(filter, "ldap-filter")                                                                                           \
-    X(search, "ldap-search")
+#define LOGGED_DN_MAX 512
 
-/* Asks mod_authnz_ldap by the name that was sent: that is the one its AuthLDAPURL finds the user's entry by. */
-static authz_status check(const authz_provider *original, request_rec *r, const char *line, const void *parsed)
+/* ---- what is asked, and of which directory ---- */
+
+/* An answer that no directory was asked for. */
+static as_authorization *settle(request_rec *r, as_ternary value, as_outcome outcome, const char *reason)
 {
-    as_context *context = as_section_is_on(as_section_of(r)) || as_context_peek(r) ? as_context_of(r) : NULL;
-    char *user = r->user;
-    authz_status status;
+    as_authorization *authorization = apr_pcalloc(r->pool, sizeof(*authorization));
 
-    if (context && context->login && user) {
-        r->user = apr_pstrdup(r->pool, context->login);
-    }
-    status = original->check_authorization(r, line, parsed);
-    if (context && context->login) {
-        r->user = user;
-    }
-    if (context && status != AUTHZ_GRANTED && status != AUTHZ_DENIED_NO_USER) {
-        context->ldap_denied = true;
-    }
-    return status;
+    authorization->answer = value;
+    authorization->finding = as_finding_of(outcome);
+    authorization->reason = reason;
+    authorization->evidence = authorization->fingerprint = "";
+    return authorization;
 }
 
-#define AS_WRAP(id, name)                                                                                              \
-    static const authz_provider *original_##id;                                                                        \
-    static authz_status check_##id(request_rec *r, const char *line, const void *parsed)                               \
-    {                                                                                                                  \
-        return check(original_##id, r, line, parsed);                                                                  \
-    }                                                                                                                  \
-    static authz_provider wrapped_##id;
-AS_LDAP_REQUIREMENTS(AS_WRAP)
-#undef AS_WRAP
-
-/* Called before the configuration is read, when all modules are loaded: `Require` looks its provider up while reading.
- */
-void as_require_wrap_ldap(apr_pool_t *pconf)
+static as_authorization *settle_unsafe_no(request_rec *r, const char *reason)
 {
-#define AS_WRAP(id, name)                                                                                              \
-    original_##id = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION);                            \
-    if (original_##id) {                                                                                               \
-        wrapped_##id.check_authorization = check_##id;                                                                 \
-        wrapped_##id.parse_require_line = original_##id->parse_require_line;                                           \
-        ap_register_provider(pconf, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, &wrapped_##id);                \
+    as_authorization *authorization = settle(r, AS_NO, AS_OUTCOME_DIRECTORY_MISCONFIGURED, reason);
+
+    authorization->unsafe_to_negate = true;
+    return authorization;
+}
+
+/* The answer where a search for the user's entry did not lead to one. Of several entries with this name one may be
+ * banned. */
+static const as_authorization *settle_lookup(request_rec *r, as_context *context, const as_entry_lookup *lookup)
+{
+    as_authorization *authorization;
+
+    if (lookup->found == AS_NO) {
+        const bool several = lookup->finding.outcome == AS_OUTCOME_AMBIGUOUS_USER;
+
+        context->entry_problem = several ? "several entries have this name" : "no entry has this name";
+        authorization = settle_unsafe_no(r, context->entry_problem);
+        authorization->unsafe_to_negate = several;
+    } else {
+        authorization = settle(r, AS_UNKNOWN, lookup->finding.outcome, lookup->reason);
+        authorization->finding = lookup->finding;
     }
-    AS_LDAP_REQUIREMENTS(AS_WRAP)
-#undef AS_WRAP
+    authorization->server = lookup->server;
+    authorization->wait = lookup->wait;
+    authorization->fingerprint = lookup->fingerprint;
+    return authorization;
+}
+
+/* The entry that a line asks about: of this very login, or that of r->user. NULL: *instead is the line's answer. */
+static const as_entry *entry_of(request_rec *r, as_context *context, const as_login_directory *directory,
+                                const as_group_settings *groups, const as_authorization **instead)
+{
+    const as_login_observer observer = as_observer_of(r);
+    const as_entry_lookup *lookup;
+
+    if (context->entry.dn) {
+        return &context->entry;
+    }
+    lookup = as_find_entry(as_process_login(), &context->transaction->memo, directory, r->user, groups,
+                           as_section_deadline(as_section_of(r)), &observer);
+    if (lookup->found == AS_YES) {
+        return &lookup->entry;
+    }
+    *instead = settle_lookup(r, context, lookup);
+    return NULL;
+}
+
+/* What a line asks for in this request. False: its expression has no value. */
+static bool requirement_of(request_rec *r, const as_require_line *line, apr_pool_t *pool, as_requirement *requirement)
+{
+    const char *error = NULL, *text;
+
+    if (!line->expression) {
+        *requirement = line->requirement;
+        return true;
+    }
+    text = ap_expr_str_exec(r, line->expression, &error);
+    if (error || !text) {
+        return false;
+    }
+    as_requirement_parse(pool, line->kind, text, requirement);
+    requirement->by_expression = true;
+    return true;
+}
+
+/* ---- the answer ---- */
+
+/* Warns of a group or DN that does not exist, once an hour for each process. */
+static void warn_if_missing(request_rec *r, const as_authorization *authorization, const as_requirement *requirement)
+{
+    if (authorization->missing && as_require_is_news(authorization->fingerprint, requirement->text)) {
+        AS_LOG_REQUEST(0032, 0, r, as_require_name(requirement->kind),
+                       as_for_log(r->pool, requirement->text, LOGGED_DN_MAX), authorization->server ? " on " : "",
+                       authorization->server ? authorization->server : "");
+    }
+}
+
+static const as_authorization *ask(request_rec *r, as_context *context, const as_require_line *line,
+                                   as_requirement *requirement, const as_entry **entry)
+{
+    apr_pool_t *pool = context->transaction->pool;
+    const as_section *section = as_section_of(r);
+    const as_login_observer observer = as_observer_of(r);
+    as_group_settings *groups = apr_palloc(pool, sizeof(*groups));
+    as_authorize_attempt attempt = {.groups = groups, .requirement = requirement};
+    const as_authorization *instead = NULL;
+
+    *groups = as_section_groups(section);
+    attempt.deadline = as_section_deadline(section);
+    attempt.directory = as_intern_directory(r, section);
+    if (!attempt.directory && line->kind != AS_REQUIRE_SEARCH) {
+        attempt.directory = context->entry.dn ? context->entry.directory : NULL;
+    }
+    if (!as_process_login()) {
+        return settle(r, AS_UNKNOWN, AS_OUTCOME_UNKNOWN_RESULT, "no memory was left when the process started");
+    }
+    if (!attempt.directory) {
+        return settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "there is no AuthLDAPURL here");
+    }
+    if (line->kind != AS_REQUIRE_SEARCH) {
+        attempt.entry = *entry = entry_of(r, context, attempt.directory, groups, &instead);
+        if (!attempt.entry) {
+            return instead;
+        }
+    }
+    return as_authorize(as_process_login(), &context->transaction->memo, &attempt, &observer);
+}
+
+/* Counts an answer for the report page. */
+static void count(const as_authorization *authorization)
+{
+    static const as_counter answers[] = {
+        [AS_NO] = AS_COUNTER_require_no, [AS_YES] = AS_COUNTER_require_yes, [AS_UNKNOWN] = AS_COUNTER_require_unknown};
+    as_counters *counters = as_process_counters();
+    const as_operations *operations = &authorization->operations;
+
+    as_counters_add(counters, answers[authorization->answer], 1);
+    if (authorization->cached) {
+        as_counters_add(counters, AS_COUNTER_require_cached, 1);
+    }
+    as_counters_add(counters, AS_COUNTER_require_searches, (unsigned long)operations->searches);
+    as_counters_add(counters, AS_COUNTER_require_compares, (unsigned long)operations->compares);
+    as_counters_add(counters, AS_COUNTER_require_binds, (unsigned long)operations->binds);
+    if (authorization->bounded) {
+        as_counters_add(counters, AS_COUNTER_require_bounded, 1);
+    }
+}
+
+static void answer(request_rec *r, as_context *context, const as_require_line *line, as_answered *answered)
+{
+    answered->line = line;
+    answered->section = as_section_of(r);
+    answered->requirement.kind = line->kind;
+    if (line->problem) {
+        answered->authorization = settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, line->problem);
+    } else if (!requirement_of(r, line, context->transaction->pool, &answered->requirement)) {
+        answered->authorization = settle_unsafe_no(r, "the expression of a Require line has no value");
+    } else {
+        answered->authorization = ask(r, context, line, &answered->requirement, &answered->entry);
+        warn_if_missing(r, answered->authorization, &answered->requirement);
+    }
+    count(answered->authorization);
+}
+
+/* Each line is answered once in an evaluation, whatever the number of its runs. The log is open for what the answer has
+ * to say, also within a trial. */
+static const as_answered *answer_once(request_rec *r, as_context *context, const as_require_line *line)
+{
+    as_evaluation *evaluation = context->evaluation;
+    const as_answered *before = evaluation ? evaluation->answered : NULL;
+    const struct ap_logconf *log = r->log;
+    as_answered *answered;
+
+    while (before && before->line != line) {
+        before = before->next;
+    }
+    if (before) {
+        return before;
+    }
+    answered = apr_pcalloc(r->pool, sizeof(*answered));
+    if (evaluation) {
+        r->log = evaluation->log;
+        answered->next = evaluation->answered;
+        evaluation->answered = answered;
+    }
+    answer(r, context, line, answered);
+    r->log = log;
+    return answered;
+}
+
+/* ---- the providers ---- */
+
+/* mod_authnz_ldap's own; NULL where it is not loaded. Set before the configuration is read. */
+static const authz_provider *theirs[AS_REQUIREMENT_COUNT];
+
+bool as_require_is_ours(const as_section *section)
+{
+    return section->requires && (as_section_is_on(section) || !theirs[AS_REQUIRE_GROUP]);
+}
+
+static authz_status check(as_requirement_kind kind, request_rec *r, const char *text, const void *parsed)
+{
+    const as_require_line *line = parsed;
+
+    if (theirs[kind] && !as_section_is_on(as_section_of(r))) {
+        return theirs[kind]->check_authorization(r, text, line->theirs);
+    }
+    if (!r->user && kind != AS_REQUIRE_SEARCH) {
+        return AUTHZ_DENIED_NO_USER;
+    }
+    return as_evaluation_tell(r, as_context_of(r), answer_once(r, as_context_of(r), line));
+}
+
+/* A provider has no place for a pointer of its own, so each name has its own functions. */
+#define AS_REQUIREMENT(id, name)                                                                                       \
+    static authz_status check_##id(request_rec *r, const char *text, const void *parsed)                               \
+    {                                                                                                                  \
+        return check(AS_REQUIRE_##id, r, text, parsed);                                                                \
+    }                                                                                                                  \
+    static const char *parse_##id(cmd_parms *cmd, const char *text, const void **parsed)                               \
+    {                                                                                                                  \
+        return as_require_parse(cmd, AS_REQUIRE_##id, theirs[AS_REQUIRE_##id], text, parsed);                          \
+    }                                                                                                                  \
+    static const authz_provider provider_##id = {check_##id, parse_##id};
+AS_REQUIREMENT_LIST(AS_REQUIREMENT)
+#undef AS_REQUIREMENT
+
+static const authz_provider *const providers[] = {
+#define AS_REQUIREMENT(id, name) [AS_REQUIRE_##id] = &provider_##id,
+    AS_REQUIREMENT_LIST(AS_REQUIREMENT)
+#undef AS_REQUIREMENT
+};
+
+void as_require_register(apr_pool_t *pconf)
+{
+    int i;
+
+    for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
+        const char *name = as_require_name((as_requirement_kind)i);
+
+        theirs[i] = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION);
+        if (theirs[i]) {
+            /* httpd has counted this name among the providers that depend on the configuration alone. */
+            ap_register_provider(pconf, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, providers[i]);
+        } else {
+            ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, providers[i],
+                                      AP_AUTH_INTERNAL_PER_CONF);
+        }
+    }
 }

@@ -78,18 +78,19 @@ def test_nobody_sent_anything(site, provider):
 @pytest.mark.parametrize("require", LDAP)
 @pytest.mark.parametrize("user", ["ann", "bob"])
 def test_the_directory_is_gone(site, require, user):
-    site.log.expect("AS0050", "AH01631")
+    site.log.allow("AS0050")
     answer = site.get(f"/in/gone/{require}", login=(user, RIGHT))
     verify(site, answer, "directory-down", 503, user=user)
+    assert not any("AH01631" in line.text for line in site.log.of(answer.row)), "nobody was refused"
 
 
 @pytest.mark.parametrize("require", ["ldap-group"])
 def test_the_directory_hangs(site, require):
-    """mod_ldap waits for four times LDAPTimeout by itself; what is added to that is bounded by the deadline."""
-    site.log.expect("AS0051", "AH01631")
+    """The deadline is that of the section, 1 s."""
+    site.log.expect("AS0051")
     answer = site.get(f"/in/hanging/{require}", login=("bob", RIGHT))
     verify(site, answer, "directory-timeout", 503)
-    assert answer.seconds < 4 * 2 + 1 + SLACK
+    assert answer.seconds < 1 + SLACK
 
 
 @pytest.mark.parametrize("require", PLAIN)

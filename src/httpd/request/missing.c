@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Entries that Require lines name and that do not exist: which of them this process has warned of within the last hour.
+ */
+#include "request.h"
+
+#include <pthread.h>
+
+#include <apr_sha1.h>
+
+#define HOUR apr_time_from_sec(3600)
+/* More missing entries than that are warned of more often. */
+#define MISSING_MOST 256
+
+typedef struct as_missing {
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    apr_time_t warned; /* 0: the place is free */
+} as_missing;
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static as_missing known[MISSING_MOST];
+
+/* The place of an entry: its own, a free one, or the one that was warned of first. */
+static as_missing *place_of(const unsigned char *digest)
+{
+    as_missing *place = known, *each;
+
+    for (each = known; each < known + MISSING_MOST; each++) {
+        if (!memcmp(each->digest, digest, APR_SHA1_DIGESTSIZE)) {
+            return each;
+        }
+        if (each->warned < place->warned) {
+            place = each;
+        }
+    }
+    memcpy(place->digest, digest, APR_SHA1_DIGESTSIZE);
+    place->warned = 0;
+    return place;
+}
+
+bool as_require_is_news(const char *fingerprint, const char *dn)
+{
+    const apr_time_t now = apr_time_now();
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    apr_sha1_ctx_t sha1;
+    as_missing *place;
+    bool news;
+
+    apr_sha1_init(&sha1);
+    apr_sha1_update(&sha1, fingerprint, (unsigned)strlen(fingerprint) + 1);
+    apr_sha1_update(&sha1, dn, (unsigned)strlen(dn));
+    apr_sha1_final(digest, &sha1);
+    pthread_mutex_lock(&mutex);
+    place = place_of(digest);
+    news = !place->warned || now - place->warned >= HOUR || now < place->warned;
+    if (news) {
+        place->warned = now;
+    }
+    pthread_mutex_unlock(&mutex);
+    return news;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `Require ldap-*` as it is read: a line that is wrong whatever the request stops the start-up.
+ */
+#include "require.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_core.h>
+
+/* Does a text contain no expression? Then its value is the same for every request. */
+static bool is_constant(const char *text)
+{
+    for (; *text; text++) {
+        if ((text[0] == '%' && text[1] == '{') || (text[0] == '$' && text[1] >= '0' && text[1] <= '9')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The value of a constant. httpd's own reader takes backslashes off; it looks at no request for that. */
+static const char *value_of_constant(cmd_parms *cmd, const ap_expr_info_t *expression)
+{
+    request_rec *r = apr_pcalloc(cmd->temp_pool, sizeof(*r));
+    const char *error = NULL, *value;
+
+    r->pool = cmd->pool;
+    r->server = cmd->server;
+    value = ap_expr_str_exec(r, expression, &error);
+    return error || !value ? "" : value;
+}
+
+/* Does a yes of this line refuse? By the containers that it stands in; of a line in AuthzProviderAlias that is not
+ * known. */
+static bool is_negated(const ap_directive_t *directive)
+{
+    bool negated = directive && !ap_cstr_casecmpn(directive->args, "not", 3) && apr_isspace(directive->args[3]);
+
+    for (; directive; directive = directive->parent) {
+        negated ^= !ap_cstr_casecmp(directive->directive, "<RequireNone");
+    }
+    return negated;
+}
+
+/* The section that the line stands in knows that it has one. */
+static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
+{
+    as_section *section = cmd->context ? ap_get_module_config(cmd->context, &authstatus_module) : NULL;
+
+    if (!section && cmd->context) {
+        section = as_section_create(cmd->pool, NULL);
+        ap_set_module_config(cmd->context, &authstatus_module, section);
+    }
+    if (section) {
+        section->requires |= AS_REQUIRES_LINES | (kind == AS_REQUIRE_GROUP ? AS_REQUIRES_GROUPS : 0) |
+                             (kind == AS_REQUIRE_SEARCH ? AS_REQUIRES_SEARCHES : 0);
+    }
+}
+
+/* A sentence about a constant, with the advice for the most likely reason. */
+static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const char *text)
+{
+    const char *problem = as_requirement_problem(&line->requirement, cmd->temp_pool);
+
+    if (!problem) {
+        return NULL;
+    }
+    return apr_psprintf(cmd->pool, "Require %s: %s%s", as_require_name(line->kind), problem,
+                        strchr(text, '\\') ? "; httpd's expressions take one backslash away, so double the backslash"
+                                           : "");
+}
+
+/* Is AuthStatus On in the section itself? What it inherits is known after the start-up alone. */
+static bool is_on_here(const cmd_parms *cmd)
+{
+    const as_section *section = cmd->context ? ap_get_module_config(cmd->context, &authstatus_module) : NULL;
+
+    return section && as_section_is_on(section);
+}
+
+const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const authz_provider *theirs, const char *text,
+                             const void **parsed)
+{
+    as_require_line *line = apr_pcalloc(cmd->pool, sizeof(*line));
+    const char *error = NULL;
+
+    *parsed = line;
+    line->kind = kind;
+    line->negated = is_negated(cmd->directive);
+    mark_section(cmd, kind);
+    if (theirs && theirs->parse_require_line) {
+        error = theirs->parse_require_line(cmd, text, &line->theirs);
+        if (error) {
+            return error;
+        }
+    }
+    line->expression = ap_expr_parse_cmd(cmd, text, AP_EXPR_FLAG_STRING_RESULT | AP_EXPR_FLAG_DONT_VARY, &error, NULL);
+    if (error) {
+        return apr_psprintf(cmd->temp_pool, "Require %s: the expression \"%s\" does not parse: %s",
+                            as_require_name(kind), text, error);
+    }
+    if (!is_constant(text)) {
+        return NULL;
+    }
+    as_requirement_parse(cmd->pool, kind, value_of_constant(cmd, line->expression), &line->requirement);
+    line->expression = NULL;
+    line->problem = problem_of(cmd, line, text);
+    /* Where mod_authnz_ldap is loaded the line may be its own. */
+    return theirs && !is_on_here(cmd) ? NULL : line->problem;
+}

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rule of three values in httpd: random trees of Require lines, some of which a directory cannot answer, against a
+brute-force evaluation of every assignment of values to those."""
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+from lab.process import reserve_port
+from lab.slapd import Database
+
+HERE = Path(__file__).parent
+RIGHT = "Pw!right"
+BASE = "o=authz"
+TREES = 150
+
+# A line, and what it is for ann. Each alias has a directory of its own.
+YES = [f"ldap-group cn=staff,{BASE}", "user ann", "ldap-user ann", f"ldap-dn uid=ann,{BASE}"]
+NO = [f"ldap-group cn=others,{BASE}", "user bob", "ldap-user bob", "method OPTIONS"]
+DOWN = [f"down{number}" for number in range(3)]
+ILL = [f"ill{number}" for number in range(2)]
+MISSING = [f"ldap-group cn=missing{number},{BASE}" for number in range(2)]
+
+SITE = """
+LogLevel warn authstatus:debug
+<AuthnProviderAlias authstatus login>
+    Use Directory "ldap://127.0.0.1:${LDAP}" o=authz
+</AuthnProviderAlias>
+"""
+ALIAS = """
+<AuthzProviderAlias ldap-group %s cn=%s,o=authz>
+    AuthLDAPURL "ldap://127.0.0.1:%s/o=authz?uid"
+    AuthLDAPBindDN "cn=service,o=authz"
+    AuthLDAPBindPassword "%s"
+</AuthzProviderAlias>
+"""
+
+
+class Tree:
+    """A container or a line. httpd takes a negation in RequireAll alone, beside something that is none."""
+
+    def __init__(self, kind, children=(), line=None, negated=False):
+        self.kind, self.children, self.line, self.negated = kind, children, line, negated
+
+    def lines(self):
+        return [self.line] if self.line else [line for child in self.children for line in child.lines()]
+
+    def written(self, indent=8):
+        space = " " * indent
+        if self.line:
+            return f"{space}Require {'not ' if self.negated else ''}{self.line}\n"
+        return (f"{space}<Require{self.kind}>\n" + "".join(child.written(indent + 4) for child in self.children)
+                + f"{space}</Require{self.kind}>\n")
+
+    def value(self, values):
+        """True: granted; False: denied; None: says nothing."""
+        if self.line:
+            value = values[self.line]
+        else:
+            told = [child.value(values) for child in self.children]
+            told = [value for value in told if value is not None]
+            value = None if not told else all(told) if self.kind == "All" else any(told)
+        if self.negated or self.kind == "None":
+            return False if value else None
+        return value
+
+
+def grow(rng, depth, in_all, line_of):
+    if depth and rng.random() < 0.45:
+        kind = rng.choice(["All", "Any"])
+        children = [grow(rng, depth - 1, kind == "All", line_of) for _ in range(rng.randint(1, 4))]
+        if kind == "All" and all(is_negation(child) for child in children):
+            children.append(Tree("line", line=line_of()))
+        return Tree(kind, children)
+    if in_all and depth and rng.random() < 0.15:
+        return Tree("None", [grow(rng, depth - 1, False, line_of) for _ in range(rng.randint(1, 3))])
+    return Tree("line", line=line_of(), negated=in_all and rng.random() < 0.3)
+
+
+def is_negation(tree):
+    return tree.negated or tree.kind == "None"
+
+
+def random_tree(seed):
+    rng = random.Random(seed)
+    lines = rng.choice([YES + NO + DOWN, YES + NO + ILL, YES + NO + MISSING, YES + NO + DOWN + ILL + MISSING])
+    kind = rng.choice(["All", "Any"])
+    children = [grow(rng, 3, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, 4))]
+    if all(is_negation(child) for child in children):
+        children.append(Tree("line", line="user ann"))
+    return Tree(kind, children)
+
+
+def results(tree, varied, fixed):
+    return {tree.value(fixed | dict(zip(varied, values))) is True
+            for values in itertools.product((False, True), repeat=len(varied))}
+
+
+def expected(tree):
+    """The statuses that may be answered."""
+    used = set(tree.lines())
+    fixed = {line: True for line in YES} | {line: False for line in NO + MISSING}
+    unknown = [line for line in DOWN + ILL if line in used]
+    told = results(tree, unknown, fixed)
+    if told == {False}:
+        return {403}
+    if told == {True}:
+        varied = unknown + [line for line in MISSING if line in used]
+        return {200} if results(tree, varied, fixed) == {True} else {500}
+    down, ill = used & set(DOWN), used & set(ILL)
+    # Which of both was met depends on what httpd leaves out.
+    return {503, 500} if down and ill else {503} if down else {500}
+
+
+@pytest.fixture(scope="module")
+def slapd(start_slapd):
+    return start_slapd(Database(BASE, HERE / "people.ldif"))
+
+
+@pytest.fixture(scope="module")
+def trees():
+    return {f"/in/tree{seed}": random_tree(seed) for seed in range(TREES)}
+
+
+@pytest.fixture(scope="module")
+def site(start, slapd, trees):
+    dead = reserve_port()
+    conf = SITE + "".join(ALIAS % (name, name, dead, "Pw!service") for name in DOWN)
+    conf += "".join(ALIAS % (name, name, "${LDAP}", "Pw!wrong") for name in ILL)
+    for path, tree in trees.items():
+        conf += (f'<Location "{path}">\n        AuthType Basic\n        AuthName "the lab"\n'
+                 "        AuthBasicProvider login\n        AuthStatus On\n"
+                 f"{tree.written()}</Location>\n")
+    return start(conf, defines={"LDAP": slapd.port})
+
+
+def test_the_trees_are_of_every_kind(trees):
+    """A generator that makes one kind of tree alone would prove nothing."""
+    statuses = [frozenset(expected(tree)) for tree in trees.values()]
+    assert {frozenset({status}) for status in (200, 403, 500, 503)} <= set(statuses)
+    assert all(statuses.count(frozenset({status})) >= 5 for status in (200, 403, 500, 503))
+
+
+@pytest.mark.parametrize("number", range(TREES))
+def test_tree(site, slapd, trees, number):
+    path = f"/in/tree{number}"
+    tree = trees[path]
+    site.log.allow("AS0032", "AS0050", "AS0060", "AS0062", "AH0163[01]", "AS0094")
+    mark = slapd.mark()
+    answer = site.get(path, login=("ann", RIGHT))
+    record = site.access(answer)
+    told = [line.text for line in site.log.of(answer.row)]
+    evidence = f"{tree.written()}\n{answer}\n" + "\n".join(told)
+    assert answer.status in expected(tree), evidence
+    assert not answer.all("WWW-Authenticate"), evidence
+    # httpd's own line of a refusal is there once for a refusal, and never for want of an answer.
+    # What is refused whoever asks is refused before a login.
+    assert sum("AH01631" in line or "AH01630" in line for line in told) == (answer.status == 403), evidence
+    assert bool(answer.all("Retry-After")) == (answer.status == 503), evidence
+    assert answer.status != 200 or record.outcome == "granted", evidence
+    assert answer.status != 403 or record.outcome in ("not-authorized", "access-denied"), evidence
+    # However many runs there were, no line was asked twice: a compare for each of two attributes.
+    compares = sum(" CMP " in line for line in slapd.lines(mark))
+    assert compares <= 2 * len({line for line in tree.lines() if line.startswith("ldap-group")}) + 2, evidence
