@@ -128,12 +128,6 @@ void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_me
     of->answer->reason = of->answer->evidence = "";
 }
 
-bool as_key_is_same(const as_cache_key *a, const as_cache_key *b)
-{
-    return !strcmp(a->scope, b->scope) && !strcmp(a->directory, b->directory) && !strcmp(a->user, b->user) &&
-           !strcmp(a->password, b->password);
-}
-
 static const as_authorization *asked_before(const as_authorizing *of)
 {
     const as_authorized_line *line;

@@ -20,6 +20,12 @@ struct as_authorized *as_authorized_of(as_login_memo *memo)
     return memo->authorized;
 }
 
+bool as_key_is_same(const as_cache_key *a, const as_cache_key *b)
+{
+    return !strcmp(a->scope, b->scope) && !strcmp(a->directory, b->directory) && !strcmp(a->user, b->user) &&
+           !strcmp(a->password, b->password);
+}
+
 /* ---- names: no two different things have the same one ---- */
 
 static const char *name_of_text(const char *text, apr_pool_t *pool)

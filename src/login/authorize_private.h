@@ -7,7 +7,8 @@
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers
  *   authorize_memory.c  answers, sets of groups, memberships: what is kept in the cache and in a transaction
- *   group.c             ldap-group: which way, and Member's first steps
+ *   group.c             ldap-group: which way, and the way by members
+ *   group_entry.c       one group: what is known of it, and its direct members
  *   group_set.c         upwards from the user, level by level
  *   group_ad.c          memberOf, and Active Directory's own ways
  *   line.c              ldap-user, ldap-dn, ldap-attribute, ldap-filter, ldap-search
@@ -107,6 +108,7 @@ typedef struct as_entry_lookup_kept {
 } as_entry_lookup_kept;
 
 struct as_authorized *as_authorized_of(as_login_memo *memo);
+bool as_key_is_same(const as_cache_key *a, const as_cache_key *b);
 
 /* Where an answer with these keys is kept; every part goes into its hashes. `what`: what kind of record it is. */
 as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user);
@@ -147,9 +149,8 @@ bool as_user_membership_get(as_authorizing *of, as_user_groups *user);
 bool as_user_tokens_get(as_authorizing *of, as_user_groups *user);
 bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user);
 
-/* ---- group.c ---- */
+/* ---- group_entry.c ---- */
 
-void as_decide_group(as_authorizing *of);
 /* What a group has of a member: the entry's DN, or the user's name. */
 const char *as_member_value(const as_authorizing *of);
 /* Is it in the list, as text? */
@@ -160,7 +161,6 @@ bool as_group_may_nest(const as_authorizing *of, const as_group_line *line);
 /* The compares of the group's attributes. True: the answer is given, or the user is in no group directly. */
 typedef enum as_direct { AS_DIRECT_ANSWERED, AS_DIRECT_FALSE, AS_DIRECT_NO_ATTRIBUTE } as_direct;
 as_direct as_compare_direct(as_authorizing *of, as_group_line *line);
-void as_decide_by_member(as_authorizing *of, as_group_line *line);
 
 /* ---- group_set.c ---- */
 
@@ -178,6 +178,10 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line);
 /* False: Active Directory's ways do not work here, ask as elsewhere. */
 bool as_decide_by_ad(as_authorizing *of, as_group_line *line);
 
+/* ---- group.c ---- */
+
+void as_decide_group(as_authorizing *of);
+
 /* ---- line.c ---- */
 
 /* True: the answer needs no question. */
@@ -190,6 +194,5 @@ void as_decide_line(as_authorizing *of);
 void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
                           const as_authorize_attempt *asked, const as_login_observer *observer);
 as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within);
-bool as_key_is_same(const as_cache_key *a, const as_cache_key *b);
 
 #endif

@@ -69,37 +69,48 @@ static void take_reply(as_entry_lookup *lookup, const as_reply *reply, apr_pool_
     }
 }
 
-static bool take_cached(as_authorizing *of, as_entry_lookup *lookup)
+static void from_cache(const as_authorizing *of, const as_cached_answer *cached, as_entry_lookup *lookup)
 {
     const int attributes = of->asked->directory->settings->attribute_count;
-    as_cached_answer cached;
+    const bool is_entry = cached->finding.outcome == AS_OUTCOME_GRANTED && cached->dn && *cached->dn;
 
-    if (!of->login->cache || !as_cache_get(of->login->cache, &of->key, apr_time_now(), of->pool, &cached)) {
-        return false;
+    find(lookup, AS_UNKNOWN, AS_OUTCOME_UNKNOWN_RESULT);
+    if (is_entry) {
+        find(lookup, AS_YES, AS_OUTCOME_GRANTED);
+        lookup->entry.dn = cached->dn;
+        lookup->entry.values = cached->value_count == attributes ? cached->values : NULL;
+    } else if (as_outcome_describe(cached->finding.outcome)->of == AS_CLASS_UNAUTHENTICATED) {
+        find(lookup, AS_NO, cached->finding.outcome);
+    } else if (cached->finding.outcome != AS_OUTCOME_GRANTED) {
+        lookup->finding = cached->finding;
     }
-    lookup->cached = true;
-    if (cached.finding.outcome != AS_OUTCOME_GRANTED) {
-        find(lookup, AS_NO, cached.finding.outcome);
-        return true;
-    }
-    find(lookup, AS_YES, AS_OUTCOME_GRANTED);
-    lookup->entry.dn = cached.dn;
-    lookup->entry.values = cached.value_count == attributes ? cached.values : NULL;
-    return cached.dn && *cached.dn;
+    lookup->wait = cached->retry_after;
 }
 
-static void keep(as_authorizing *of, const as_entry_lookup *lookup)
+static as_cached_answer to_cache(const as_authorizing *of, const as_entry_lookup *lookup)
 {
     const int attributes = of->asked->directory->settings->attribute_count;
     as_cached_answer cached = {.finding = lookup->finding,
                                .dn = lookup->entry.dn ? lookup->entry.dn : "",
                                .values = lookup->entry.values,
-                               .value_count = lookup->entry.values ? attributes : 0};
+                               .value_count = lookup->entry.values ? attributes : 0,
+                               .retry_after = lookup->wait};
 
     cached.finding.proven = lookup->found == AS_YES;
-    if (of->login->cache && lookup->found != AS_UNKNOWN) {
-        as_cache_put(of->login->cache, &of->key, &cached, of->born, of->pool);
+    return cached;
+}
+
+static bool get_cached(const as_authorizing *of, bool again, as_entry_lookup *lookup)
+{
+    as_cached_answer cached;
+
+    if (!of->login->cache ||
+        !(again ? as_cache_get_again : as_cache_get)(of->login->cache, &of->key, apr_time_now(), of->pool, &cached)) {
+        return false;
     }
+    from_cache(of, &cached, lookup);
+    lookup->cached = lookup->found != AS_UNKNOWN;
+    return lookup->cached;
 }
 
 static as_membership_wish wish_of(const as_group_settings *groups)
@@ -109,29 +120,94 @@ static as_membership_wish wish_of(const as_group_settings *groups)
                                                        : AS_MEMBERSHIP_ON_AD;
 }
 
-static void query(as_authorizing *of, as_entry_lookup *lookup, const as_group_settings *groups)
+static void query(as_authorizing *of, as_directory *entered, const as_group_settings *groups, as_entry_lookup *lookup)
 {
     const as_mono started = as_mono_now();
     const as_query question = {.settings = of->asked->directory->settings,
                                .user = lookup->entry.user,
                                .membership = wish_of(groups),
+                               .entered = entered,
                                .deadline = of->deadline};
-    as_answer seen = {.fingerprint = of->fingerprint};
 
     as_directory_query(of->login->directories, &question, of->pool, &of->reply);
     take_reply(lookup, &of->reply, of->pool);
     lookup->operations.searches = 1;
     lookup->operations.took = as_mono_now() - started;
-    keep(of, lookup);
+}
+
+/* On behalf of all that ask the same at this moment. */
+static void lead(as_authorizing *of, as_directory *entered, const as_group_settings *groups, as_single_flight *flight,
+                 as_entry_lookup *lookup)
+{
+    as_cached_answer cached;
+
+    if (!get_cached(of, true, lookup)) {
+        query(of, entered, groups, lookup);
+        cached = to_cache(of, lookup);
+        as_cache_put(of->login->cache, &of->key, &cached, of->born, of->pool);
+    }
+    cached = to_cache(of, lookup);
+    as_single_flight_end(flight, &cached);
+}
+
+static void query_coalesced(as_authorizing *of, as_directory *entered, const as_group_settings *groups,
+                            as_entry_lookup *lookup)
+{
+    as_cached_answer cached;
+    as_single_flight *flight;
+    bool leads;
+
+    for (;;) {
+        flight = as_single_flight_begin(of->login->cache, &of->key, of->deadline, of->pool, &leads);
+        if (leads) {
+            lead(of, entered, groups, flight, lookup);
+            return;
+        }
+        switch (as_single_flight_wait(flight, of->pool, &cached)) {
+        case AS_WAITED_ANSWER:
+            from_cache(of, &cached, lookup);
+            return;
+        case AS_WAITED_DEADLINE:
+            find(lookup, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_TIMEOUT);
+            return;
+        case AS_WAITED_NOTHING:
+            if (get_cached(of, true, lookup)) {
+                return;
+            }
+            break;
+        }
+    }
+}
+
+static void report(const as_authorizing *of, const as_entry_lookup *lookup)
+{
+    const as_answer seen = {
+        .finding = lookup->finding, .server = lookup->server, .reason = lookup->reason, .fingerprint = of->fingerprint};
+
     if (of->observer && of->observer->queried) {
         of->observer->queried(of->observer->data, of->login, of->asked->directory->settings);
     }
-    if (of->observer && of->observer->answered) {
-        seen.finding = lookup->finding;
-        seen.server = lookup->server;
-        seen.reason = lookup->reason;
+    if (of->observer && of->observer->answered && lookup->server) {
         of->observer->answered(of->observer->data, &seen);
     }
+}
+
+static void query_within_limit(as_authorizing *of, const as_group_settings *groups, as_entry_lookup *lookup)
+{
+    as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline,
+                                                 of->pool, &of->reply);
+
+    if (!entered) {
+        take_reply(lookup, &of->reply, of->pool);
+        return;
+    }
+    if (of->login->cache) {
+        query_coalesced(of, entered, groups, lookup);
+    } else {
+        query(of, entered, groups, lookup);
+    }
+    as_directories_leave(entered);
+    report(of, lookup);
 }
 
 const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
@@ -155,10 +231,9 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
     lookup->entry.directory = directory;
     lookup->entry.user = apr_pstrdup(memo->pool, user);
     /* The empty name is nobody's. */
-    if (*user && !take_cached(&of, lookup)) {
-        lookup->cached = false;
+    if (*user && !get_cached(&of, false, lookup)) {
         of.deadline = as_deadline_of(memo, deadline);
-        query(&of, lookup, groups);
+        query_within_limit(&of, groups, lookup);
     }
     note_asked(memo, &of.key, lookup);
     return lookup;

@@ -18,19 +18,6 @@ static const char *normalize(const char *dn, apr_pool_t *pool)
     return as_dn_normalize(dn, strlen(dn), normal, NULL) ? apr_pstrdup(pool, normal) : NULL;
 }
 
-bool as_is_in(const char *const *dns, int count, const char *normal)
-{
-    char other[AS_DN_MAX];
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (as_dn_normalize(dns[i], strlen(dns[i]), other, NULL) && !strcmp(other, normal)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_ascii(const char *text)
 {
     for (; *text; text++) {
@@ -78,159 +65,6 @@ static bool find_base(as_authorizing *of, as_group_line *line)
     return !line->server.contexts[0] || is_global_catalog(settings) || !is_ascii(line->normal);
 }
 
-/* ---- facts ---- */
-
-bool as_group_facts_get(as_authorizing *of, as_group_line *line)
-{
-    const as_group_settings *groups = of->asked->groups;
-
-    if (!line->facts.described) {
-        as_group_facts facts;
-
-        if (!as_group_describe(&of->searches, line->dn, groups->attributes, &facts, &of->reply)) {
-            as_say_reply(of);
-            return false;
-        }
-        facts.comparable = line->facts.comparable;
-        line->facts = facts;
-    }
-    if (!line->facts.exists) {
-        as_say_missing(of, line->dn);
-        return false;
-    }
-    return true;
-}
-
-bool as_group_may_nest(const as_authorizing *of, const as_group_line *line)
-{
-    const as_group_settings *groups = of->asked->groups;
-    const char *const *class, *const *wanted;
-
-    for (class = line->facts.classes; groups->max_depth > 0 && class && *class; class ++) {
-        for (wanted = groups->subgroup_classes; wanted && *wanted; wanted++) {
-            if (apr_cstr_casecmp(*class, *wanted) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static int count_of(const char *const *texts)
-{
-    int count = 0;
-
-    while (texts && texts[count]) {
-        count++;
-    }
-    return count;
-}
-
-/* The user's name as the directory writes it, where it is the one that was sent. */
-static const char *name_of(const as_entry *entry)
-{
-    as_values value;
-
-    for (value = entry->values ? entry->values[0] : NULL; value && *value; value++) {
-        if (apr_cstr_casecmp(*value, entry->user) == 0) {
-            return *value;
-        }
-    }
-    return entry->user;
-}
-
-const char *as_member_value(const as_authorizing *of)
-{
-    return of->asked->groups->attribute_is_dn ? of->asked->entry->dn : name_of(of->asked->entry);
-}
-
-/* ---- direct members ---- */
-
-/* What a compare says that is neither yes nor an error. */
-static bool is_no(int code)
-{
-    return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE || code == AS_LDAP_UNDEFINED_TYPE ||
-           code == AS_LDAP_INAPPROPRIATE_MATCHING || code == AS_LDAP_INVALID_SYNTAX;
-}
-
-static bool has_code(const int *codes, int count, int code)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (codes[i] == code) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Was every attribute compared, as far as it is there? */
-static bool are_answers(const int *codes, int count)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (!is_no(codes[i]) && codes[i] != AS_LDAP_COMPARE_TRUE) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes, int count)
-{
-    const bool are = are_answers(codes, count);
-
-    if (has_code(codes, count, AS_LDAP_COMPARE_TRUE)) {
-        if (are) {
-            as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
-        }
-        as_say_yes(of, "direct");
-        return AS_DIRECT_ANSWERED;
-    }
-    if (has_code(codes, count, AS_LDAP_NO_SUCH_OBJECT)) {
-        as_say_missing(of, line->dn);
-        return AS_DIRECT_ANSWERED;
-    }
-    if (has_code(codes, count, AS_LDAP_INVALID_DN) && of->asked->requirement->by_expression) {
-        as_say_no_unsafe(of, apr_pstrcat(of->pool, "the directory says that this is not a DN: ", line->dn, NULL));
-        return AS_DIRECT_ANSWERED;
-    }
-    if (!are) {
-        as_say_reply(of);
-        return AS_DIRECT_ANSWERED;
-    }
-    if (!has_code(codes, count, AS_LDAP_COMPARE_FALSE)) {
-        return AS_DIRECT_NO_ATTRIBUTE;
-    }
-    line->facts.comparable = true;
-    as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
-    return AS_DIRECT_FALSE;
-}
-
-as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
-{
-    const as_group_settings *groups = of->asked->groups;
-    const char *values[AS_GROUP_ATTRIBUTES_MAX];
-    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_of(groups->attributes), i;
-
-    if (count == 0 || count > AS_GROUP_ATTRIBUTES_MAX) {
-        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
-                       apr_psprintf(of->pool, "AuthLDAPGroupAttribute names %d attributes, not 1 to %d", count,
-                                    AS_GROUP_ATTRIBUTES_MAX));
-        return AS_DIRECT_ANSWERED;
-    }
-    for (i = 0; i < count; i++) {
-        values[i] = as_member_value(of);
-    }
-    if (!as_group_compare(&of->compares, line->dn, groups->attributes, values, count, codes, &of->reply)) {
-        as_say_reply(of);
-        return AS_DIRECT_ANSWERED;
-    }
-    return judge(of, line, codes, count);
-}
-
 /* ---- by members ---- */
 
 /* May a complete set that lacks the group say no? Only of a group that the searches behind the set had to find. */
@@ -265,7 +99,7 @@ static void say_not_searchable(as_authorizing *of, const as_group_line *line)
                                " may be compared but not searched for, so groups within it are not found", NULL));
 }
 
-void as_decide_by_member(as_authorizing *of, as_group_line *line)
+static void decide_by_member(as_authorizing *of, as_group_line *line)
 {
     as_group_set *set = line->base ? as_group_set_of(of, line) : NULL;
     as_direct direct;
@@ -351,6 +185,6 @@ void as_decide_group(as_authorizing *of)
     if (groups->mode == AS_GROUPS_MEMBER_OF) {
         as_decide_by_member_of(of, &line);
     } else if (!goes_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
-        as_decide_by_member(of, &line);
+        decide_by_member(of, &line);
     }
 }

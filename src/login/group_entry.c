@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One group: what is known of it, and whether the user is in it directly. What the ways of group.c and group_ad.c have
+ * in common.
+ */
+#include "authorize_private.h"
+
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+bool as_is_in(const char *const *dns, int count, const char *normal)
+{
+    char other[AS_DN_MAX];
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (as_dn_normalize(dns[i], strlen(dns[i]), other, NULL) && !strcmp(other, normal)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- facts ---- */
+
+bool as_group_facts_get(as_authorizing *of, as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+
+    if (!line->facts.described) {
+        as_group_facts facts;
+
+        if (!as_group_describe(&of->searches, line->dn, groups->attributes, &facts, &of->reply)) {
+            as_say_reply(of);
+            return false;
+        }
+        facts.comparable = line->facts.comparable;
+        line->facts = facts;
+    }
+    if (!line->facts.exists) {
+        as_say_missing(of, line->dn);
+        return false;
+    }
+    return true;
+}
+
+bool as_group_may_nest(const as_authorizing *of, const as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+    const char *const *class, *const *wanted;
+
+    for (class = line->facts.classes; groups->max_depth > 0 && class && *class; class ++) {
+        for (wanted = groups->subgroup_classes; wanted && *wanted; wanted++) {
+            if (apr_cstr_casecmp(*class, *wanted) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static int count_of(const char *const *texts)
+{
+    int count = 0;
+
+    while (texts && texts[count]) {
+        count++;
+    }
+    return count;
+}
+
+/* The user's name as the directory writes it, where it is the one that was sent. */
+static const char *name_of(const as_entry *entry)
+{
+    as_values value;
+
+    for (value = entry->values ? entry->values[0] : NULL; value && *value; value++) {
+        if (apr_cstr_casecmp(*value, entry->user) == 0) {
+            return *value;
+        }
+    }
+    return entry->user;
+}
+
+const char *as_member_value(const as_authorizing *of)
+{
+    return of->asked->groups->attribute_is_dn ? of->asked->entry->dn : name_of(of->asked->entry);
+}
+
+/* ---- direct members ---- */
+
+/* What a compare says that is neither yes nor an error. */
+static bool is_no(int code)
+{
+    return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE || code == AS_LDAP_UNDEFINED_TYPE ||
+           code == AS_LDAP_INAPPROPRIATE_MATCHING || code == AS_LDAP_INVALID_SYNTAX;
+}
+
+static bool has_code(const int *codes, int count, int code)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (codes[i] == code) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Was every attribute compared, as far as it is there? */
+static bool are_answers(const int *codes, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (!is_no(codes[i]) && codes[i] != AS_LDAP_COMPARE_TRUE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes, int count)
+{
+    const bool are = are_answers(codes, count);
+
+    if (has_code(codes, count, AS_LDAP_COMPARE_TRUE)) {
+        if (are) {
+            as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
+        }
+        as_say_yes(of, "direct");
+        return AS_DIRECT_ANSWERED;
+    }
+    if (has_code(codes, count, AS_LDAP_NO_SUCH_OBJECT)) {
+        as_say_missing(of, line->dn);
+        return AS_DIRECT_ANSWERED;
+    }
+    if (has_code(codes, count, AS_LDAP_INVALID_DN) && of->asked->requirement->by_expression) {
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, "the directory says that this is not a DN: ", line->dn, NULL));
+        return AS_DIRECT_ANSWERED;
+    }
+    if (!are) {
+        as_say_reply(of);
+        return AS_DIRECT_ANSWERED;
+    }
+    if (!has_code(codes, count, AS_LDAP_COMPARE_FALSE)) {
+        return AS_DIRECT_NO_ATTRIBUTE;
+    }
+    line->facts.comparable = true;
+    as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
+    return AS_DIRECT_FALSE;
+}
+
+as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+    const char *values[AS_GROUP_ATTRIBUTES_MAX];
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_of(groups->attributes), i;
+
+    if (count == 0 || count > AS_GROUP_ATTRIBUTES_MAX) {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                       apr_psprintf(of->pool, "AuthLDAPGroupAttribute names %d attributes, not 1 to %d", count,
+                                    AS_GROUP_ATTRIBUTES_MAX));
+        return AS_DIRECT_ANSWERED;
+    }
+    for (i = 0; i < count; i++) {
+        values[i] = as_member_value(of);
+    }
+    if (!as_group_compare(&of->compares, line->dn, groups->attributes, values, count, codes, &of->reply)) {
+        as_say_reply(of);
+        return AS_DIRECT_ANSWERED;
+    }
+    return judge(of, line, codes, count);
+}
