@@ -84,3 +84,23 @@ bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_poo
     reply->entries = search->found->nelts > 1 ? 2 : 1;
     return true;
 }
+
+const char *const *as_found_texts(const as_found_values *values, apr_pool_t *pool, int *count)
+{
+    const char **texts = apr_pcalloc(pool, ((size_t)values->count + 1) * sizeof(*texts));
+    int i;
+
+    *count = 0;
+    for (i = 0; i < values->count; i++) {
+        if (strlen(values->values[i].octets) == values->values[i].length) {
+            texts[(*count)++] = values->values[i].octets;
+        }
+    }
+    return texts;
+}
+
+const char *as_found_first_text(const as_found_values *values)
+{
+    return values->count > 0 && strlen(values->values[0].octets) == values->values[0].length ? values->values[0].octets
+                                                                                             : NULL;
+}

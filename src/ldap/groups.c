@@ -66,27 +66,6 @@ static bool look_at(as_group_query *query, const as_search *search, const as_fou
     return true;
 }
 
-/* The texts among the values: those with a NUL within are left out. NULL-terminated. */
-static const char *const *texts_of(const as_found_values *values, apr_pool_t *pool, int *count)
-{
-    const char **texts = apr_pcalloc(pool, ((size_t)values->count + 1) * sizeof(*texts));
-    int i;
-
-    *count = 0;
-    for (i = 0; i < values->count; i++) {
-        if (strlen(values->values[i].octets) == values->values[i].length) {
-            texts[(*count)++] = values->values[i].octets;
-        }
-    }
-    return texts;
-}
-
-static const char *first_text(const as_found_values *values)
-{
-    return values->count > 0 && strlen(values->values[0].octets) == values->values[0].length ? values->values[0].octets
-                                                                                             : NULL;
-}
-
 const char *as_group_escape(const char *value, apr_pool_t *pool)
 {
     struct berval plain = {strlen(value), (char *)(intptr_t)value}, escaped = {0, NULL};
@@ -195,12 +174,12 @@ static const char *presence_filter(const char *const *attributes, apr_pool_t *po
 static void describe(const as_found *found, apr_pool_t *pool, as_group_facts *facts)
 {
     const as_found_values *sid = &found->attributes[1];
-    const char *type = first_text(&found->attributes[2]);
+    const char *type = as_found_first_text(&found->attributes[2]);
     int count;
 
     facts->exists = true;
     facts->dn = found->dn;
-    facts->classes = texts_of(&found->attributes[0], pool, &count);
+    facts->classes = as_found_texts(&found->attributes[0], pool, &count);
     facts->has_type = type != NULL;
     facts->is_security_group = type && ((uint32_t)apr_atoi64(type) & GROUP_TYPE_SECURITY);
     if (sid->count == 1) {
@@ -323,40 +302,6 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 
 /* ---- Active Directory, and memberOf ---- */
 
-const char *const as_membership_attributes[] = {"memberOf", "objectSid", "primaryGroupID", NULL};
-
-static void read_membership(const as_found_values *values, apr_pool_t *pool, as_membership *membership)
-{
-    memset(membership, 0, sizeof(*membership));
-    membership->groups = texts_of(&values[0], pool, &membership->group_count);
-    membership->whole = !values[0].is_part && membership->group_count == values[0].count;
-    if (values[1].count == 1 &&
-        as_sid_read((const unsigned char *)values[1].values[0].octets, values[1].values[0].length, &membership->sid)) {
-        as_sid_of_primary_group(&membership->sid, first_text(&values[2]), &membership->primary_group);
-    }
-}
-
-bool as_membership_take(LDAP *ld, LDAPMessage *entry, apr_pool_t *pool, as_reply *reply)
-{
-    const as_search search = {.attributes = as_membership_attributes,
-                              .attribute_count = AS_MEMBERSHIP_ATTRIBUTES,
-                              .found = apr_array_make(pool, 1, sizeof(as_found))};
-    as_membership *membership;
-    as_reply unused;
-
-    reply->membership = NULL;
-    if (reply->entries != 1) {
-        return true;
-    }
-    if (!as_found_add(ld, entry, &search, pool, &unused)) {
-        return false;
-    }
-    membership = apr_palloc(pool, sizeof(*membership));
-    read_membership(APR_ARRAY_IDX(search.found, 0, as_found).attributes, pool, membership);
-    reply->membership = membership;
-    return true;
-}
-
 bool as_group_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
 {
     const as_search search = base_search(query, user_dn, ANY, as_membership_attributes);
@@ -369,7 +314,7 @@ bool as_group_membership(as_group_query *query, const char *user_dn, as_membersh
         return false;
     }
     if (found) {
-        read_membership(found->attributes, query->pool, membership);
+        as_membership_read(found->attributes, query->pool, membership);
     }
     return true;
 }

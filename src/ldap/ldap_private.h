@@ -25,6 +25,7 @@
  *   operation.c       one search or compare of an authorization
  *   found.c           entries of a search with all values
  *   compare.c         a compare of several attributes of one entry
+ *   membership.c      what the entry of a user says of groups
  *   groups.c          queries about groups
  *   facts.c           what is known of a server and of groups
  *   failover.c        one deadline, over all servers
@@ -321,6 +322,10 @@ typedef struct as_found {
 
 /* Adds an entry to search->found. False: it cannot be read. */
 bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
+/* Returns the texts among the values, NULL-terminated, and *count: those with a NUL within are left out. */
+const char *const *as_found_texts(const as_found_values *values, apr_pool_t *pool, int *count);
+/* Returns the first of the values as a text; NULL: there is none. */
+const char *as_found_first_text(const as_found_values *values);
 
 /* response.c */
 void as_reply_clear(as_reply *reply);
@@ -435,11 +440,13 @@ typedef struct as_operation {
 
 void as_operation_run(as_group_query *query, const as_operation *operation, as_reply *reply);
 
-/* groups.c: memberOf, objectSid, primaryGroupID */
+/* membership.c: memberOf, objectSid, primaryGroupID */
 #define AS_MEMBERSHIP_ATTRIBUTES 3
 extern const char *const as_membership_attributes[];
 /* Of the one entry of a search, into the reply. False: it cannot be read. */
 bool as_membership_take(LDAP *ld, LDAPMessage *entry, apr_pool_t *pool, as_reply *reply);
+/* Of values in the order of as_membership_attributes. */
+void as_membership_read(const as_found_values *values, apr_pool_t *pool, as_membership *membership);
 
 /* facts.c */
 as_facts *as_facts_create(apr_pool_t *pool);

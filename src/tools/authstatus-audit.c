@@ -259,6 +259,13 @@ static int audit_pairs(char **urls, const as_audit_options *options)
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 
+/* `urls`: how many are named. */
+static bool is_usable(int urls, const as_audit_options *options)
+{
+    return urls >= 2 && urls % 2 == 0 && options->timeout_ms >= 1000 && options->timing >= 0 &&
+           options->timing <= 100000;
+}
+
 int main(int argc, char **argv)
 {
     as_audit_options options = {.timeout_ms = 5000};
@@ -301,9 +308,7 @@ int main(int argc, char **argv)
             return option == 'h' ? EXIT_SAME : EXIT_USAGE;
         }
     }
-    argc -= optind;
-    if (argc < 2 || argc % 2 || options.timeout_ms < 1000 || options.timing < 0 || options.timing > 100000 ||
-        (file && !user)) {
+    if (!is_usable(argc - optind, &options) || (file && !user)) {
         usage(stderr);
         return EXIT_USAGE;
     }

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""No file of the module is longer than 500 lines, no function longer than 100: what is longer is two things."""
+"""No file of the module is longer than 500 lines, no function longer than 60: what is longer is two things."""
 
 import re
 
 from guard import Guard, without_comments
 
 FILE_LINES = 500
-FUNCTION_LINES = 100
+FUNCTION_LINES = 60
 
 
 def functions(text):

@@ -232,6 +232,18 @@ def _(source, build):
     (source / "include/authstatus/outcome.def").unlink()
 
 
+@breaks("cycles", r"src/core/dn\.c -> src/core/sid\.c -> src/core/dn\.c")
+def _(source, build):
+    append(source / "src/core/dn.c", "\nint as_dn_circle(void)\n{\n    return as_sid_circle();\n}\n")
+    append(source / "src/core/sid.c", "\nint as_sid_circle(void)\n{\n    return as_dn_circle();\n}\n")
+
+
+@breaks("cycles", r"functions that other files call")
+def _(source, build):
+    shutil.rmtree(source / "src/httpd")
+    shutil.rmtree(source / "src/ldap")
+
+
 @breaks("versions", r"mod_authstatus\.h: \['0\.2\.0'\], not")
 def _(source, build):
     substitute(source / "include/mod_authstatus.h", r'^#define AUTHSTATUS_VERSION ".*"', '#define AUTHSTATUS_VERSION "0.2.0"')
@@ -336,9 +348,9 @@ def _(source, build):
     append(source / "src/core/outcome.c", "\n" * 501)
 
 
-@breaks("sizes", r"endless has 101")
+@breaks("sizes", r"endless has 61")
 def _(source, build):
-    (source / "src/core/long.c").write_text("int endless(void)\n{\n" + "    f();\n" * 99 + "}\n")
+    (source / "src/core/long.c").write_text("int endless(void)\n{\n" + "    f();\n" * 59 + "}\n")
 
 
 @breaks("sizes", r"at least \d+ files")

@@ -36,9 +36,6 @@ void as_mask_credentials(const request_rec *r, as_context *context, const char *
 void as_mask_proven(const as_section *section, const as_context *context);
 /* Adds to the policy whether this client may be told an outage. */
 void as_mask_weigh(const as_context *context, const as_finding *finding, as_policy *policy);
-/* Returns what a hook of a login returns for a status that another module made there: under All nothing tells that a
- * login was asked for. Records what was meant. */
-int as_mask_login_status(request_rec *r, as_context *context, int status);
 
 /* Around an authentication, whose result is remembered for the case that the request goes its way again; and that
  * result, if it was made. */
@@ -128,7 +125,14 @@ struct as_mask {
 #include "../request/state.def"
 };
 
-/* ---- hides.c ---- */
+/* ---- setup.c, hides.c ---- */
+
+/* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
+typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
+
+/* Returns what a hook of a login returns for a status that another module made there: under All nothing tells that a
+ * login was asked for. Records what was meant. */
+int as_mask_login_status(request_rec *r, as_context *context, int status);
 
 /* Is an answer with this status, which no hook of ours made, to be masked, or mapped by AuthStatusMap? */
 bool as_mask_hides(request_rec *r, const as_context *context, int status);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AuthStatusMask All: which answers of a login it hides, and who is told an outage all the same.
+ * Verdicts that are masked; under AuthStatusMask All, who is told an outage all the same.
  */
 #include "mask.h"
 
@@ -61,28 +61,25 @@ void as_mask_weigh(const as_context *context, const as_finding *finding, as_poli
     }
 }
 
-/* Statuses by which only a protected place answers: a challenge, a refusal, a throttle, a login page, an outage of what
- * would know. A malformed request (400) and a method that is not allowed (405) are none. */
-static bool is_of_login(int status)
+int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdict)
 {
-    return status == HTTP_UNAUTHORIZED || status == HTTP_PROXY_AUTHENTICATION_REQUIRED || status == HTTP_FORBIDDEN ||
-           status == HTTP_TOO_MANY_REQUESTS || ap_is_HTTP_REDIRECT(status) || ap_is_HTTP_SERVER_ERROR(status);
-}
+    const as_context *main = r->main ? as_context_peek(r->main) : NULL;
 
-int as_mask_login_status(request_rec *r, as_context *context, int status)
-{
-    const as_policy policy = as_section_policy(as_section_of(r), r);
-    const as_verdict verdict = {.status = status, .masked = true};
-    as_finding finding;
-
-    if (policy.mask != AS_MASK_ALL || policy.plain || !is_of_login(status)) {
-        return status;
+    if (!verdict->masked) {
+        return verdict->status ? verdict->status : OK;
     }
-    if (!context->transaction->decided) {
-        finding = context->found ? context->finding
-                                 : as_finding_of(ap_is_HTTP_SERVER_ERROR(status) ? AS_OUTCOME_UNKNOWN_RESULT
-                                                                                 : AS_OUTCOME_NO_CREDENTIALS);
-        as_decide_as_is(r, context, &finding, status);
+    if (!r->main) {
+        context->masked = true;
+        return verdict->status;
     }
-    return as_mask_decided(r, context, &verdict);
+    if (main && main->mask) {
+        main->mask->hidden_subrequest = true;
+        if (main->mask->handling) {
+            /* A page that names others: what is hidden is missing there, in a listing that shows the forbidden as well.
+             */
+            return HTTP_NOT_FOUND;
+        }
+    }
+    /* A directory whose index is refused is refused, not listed. */
+    return HTTP_FORBIDDEN;
 }

@@ -42,12 +42,12 @@ AS_CHAIN(check_user_id)
 AS_CHAIN(auth_checker)
 AS_CHAIN(handler)
 
-void as_chain_child_init(void)
+void as_chain_child_init(as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz, as_chain_hook *handler)
 {
-    access_from = behind_access_checker_ex(as_hook_access);
-    authn_from = behind_check_user_id(as_hook_authn);
-    authz_from = behind_auth_checker(as_hook_authz);
-    handler_from = behind_handler(as_hook_handler);
+    access_from = behind_access_checker_ex(access);
+    authn_from = behind_check_user_id(authn);
+    authz_from = behind_auth_checker(authz);
+    handler_from = behind_handler(handler);
 }
 
 int as_chain_run(request_rec *r, as_context *context, as_phase phase)

@@ -93,7 +93,9 @@ int as_hook_log(request_rec *r);
 
 /* ---- chain.c: the hooks of other modules ---- */
 
-void as_chain_child_init(void);
+typedef int as_chain_hook(request_rec *r);
+/* Finds what stands behind our own hooks. */
+void as_chain_child_init(as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz, as_chain_hook *handler);
 /* Runs the hooks of a phase that stand behind ours. Returns what the first that does not decline returns, or DECLINED.
  */
 int as_chain_run(request_rec *r, as_context *context, as_phase phase);

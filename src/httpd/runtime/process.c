@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a child has as long as it lives, and what outlasts all of them.
+ * Memory that lives as long as a child, and shared memory that outlasts all of them.
  */
 #include "runtime.h"
 
@@ -43,66 +43,4 @@ apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layo
     }
     *into = kept;
     return status;
-}
-
-/* ---- the throttle ---- */
-
-/* NULL: no section has a throttle. */
-static void *throttle_memory;
-
-static bool is_throttled(const server_rec *s)
-{
-    while (s && as_server_of(s)->throttles != 1) {
-        s = s->next;
-    }
-    return s != NULL;
-}
-
-int as_process_post_config(server_rec *s)
-{
-    bool is_new = false;
-    apr_status_t status;
-
-    throttle_memory = NULL;
-    if (!is_throttled(s)) {
-        return OK;
-    }
-    status = as_persistent_memory(s, "mod_authstatus-throttle", AS_THROTTLES_LAYOUT, as_throttles_size(),
-                                  &throttle_memory, &is_new);
-    if (status != APR_SUCCESS || (is_new && !as_throttles_begin(throttle_memory))) {
-        AS_LOG_SERVER(0120, status, s);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
-}
-
-/* ---- a child ---- */
-
-/* Made before the threads of a child start, read-only from then on. */
-static as_login login;
-
-bool as_process_child_init(apr_pool_t *pool, server_rec *s)
-{
-    as_directory_limits limits;
-    int threads = 1;
-
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 1) {
-        threads = 1;
-    }
-    limits = as_server_limits(as_server_of(s), threads);
-    login.directories = as_directories_create(as_pool_for_life(pool), &limits);
-    login.cache = NULL;
-    if (!login.directories || !as_socache_child_init(pool, s)) {
-        return false;
-    }
-    login.cache = as_process_cache();
-    login.throttles = throttle_memory ? as_throttles_create(as_pool_for_life(pool), throttle_memory,
-                                                            as_socache_is_for_machines() ? login.cache : NULL)
-                                      : NULL;
-    return true;
-}
-
-const as_login *as_process_login(void)
-{
-    return login.directories ? &login : NULL;
 }

@@ -18,6 +18,9 @@ apr_pool_t *as_pool_for_life(apr_pool_t *pool);
  * another number for each meaning of what is in it, of the order of an enum too. Zeros when it is new. */
 apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
                                   bool *is_new);
+
+/* ---- child.c ---- */
+
 /* Makes, or finds again, the memory of AuthStatusThrottle, if a section has one. */
 int as_process_post_config(server_rec *s);
 /* False: no memory; every login would be an error for as long as the child lives. */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the mask computes when the configuration is read: which servers mask anything.
+ */
+#include "mask.h"
+
+#include <http_config.h>
+#include <http_core.h>
+
+static as_reach reach_of(ap_conf_vector_t *vector);
+
+static as_reach widest(as_reach one, as_reach other)
+{
+    return one == AS_REACH_MASKED || other == AS_REACH_NONE ? one : other;
+}
+
+static as_reach reach_of_all(const apr_array_header_t *vectors)
+{
+    as_reach reach = AS_REACH_NONE;
+    int i;
+
+    for (i = 0; vectors && i < vectors->nelts; i++) {
+        reach = widest(reach, reach_of(APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *)));
+    }
+    return reach;
+}
+
+static as_reach reach_of_section(const as_section *section)
+{
+    as_reach reach = AS_REACH_NONE;
+    int i;
+
+    if (section->mask && section->mask->word != AS_MASK_OFF) {
+        return AS_REACH_MASKED;
+    }
+    if (section->map.outcome[AS_OUTCOME_ACCESS_DENIED] || section->map.of_class[AS_CLASS_FORBIDDEN]) {
+        reach = AS_REACH_MAPPED;
+    }
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        reach = section->map.outcome[i] == HTTP_NOT_FOUND ? AS_REACH_MASKED : reach;
+    }
+    for (i = 0; i < AS_CLASS_COUNT; i++) {
+        reach = section->map.of_class[i] == HTTP_NOT_FOUND ? AS_REACH_MASKED : reach;
+    }
+    return reach;
+}
+
+/* Of the section itself, or of what is in it: Files and If. */
+static as_reach reach_of(ap_conf_vector_t *vector)
+{
+    const as_section *section = ap_get_module_config(vector, &authstatus_module);
+    const core_dir_config *core = ap_get_core_module_config(vector);
+    as_reach reach = section ? reach_of_section(section) : AS_REACH_NONE;
+
+    return core ? widest(reach, widest(reach_of_all(core->sec_file), reach_of_all(core->sec_if))) : reach;
+}
+
+/* A server whose settings are another's (it has no directive of ours) has no section that masks, but that one's. */
+int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_status_t status = as_decoys_post_config();
+    server_rec *main_server = s;
+    bool any = false;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    if (status != APR_SUCCESS) {
+        AS_LOG_SERVER(0096, status, NULL);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    as_snapshot_post_config();
+    as_places_post_config();
+    for (; s; s = s->next) {
+        const core_server_config *core = ap_get_core_module_config(s->module_config);
+        as_server *server = ap_get_module_config(s->module_config, &authstatus_module);
+        server->masks =
+            widest(reach_of(s->lookup_defaults), widest(reach_of_all(core->sec_dir), reach_of_all(core->sec_url)));
+        any = any || server->masks == AS_REACH_MASKED;
+    }
+    return any ? as_proven_post_config(main_server) : OK;
+}
