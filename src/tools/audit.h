@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+
+#include <openssl/ssl.h>
 
 /* A URL, taken apart; all strings of malloc. */
 typedef struct as_audit_url {
@@ -22,6 +25,8 @@ typedef struct as_audit_options {
     int timeout_ms;         /* for each exchange */
     bool unsafe;            /* methods that may change something, too (RFC 9110 9.2.1) */
     const char *credential; /* value of an Authorization field, or NULL */
+    bool login;             /* failed logins of one user after the other, until a throttle would forbid more */
+    bool outage;            /* the directory is away now */
     int timing;             /* pairs of requests that a clock compares; 0: none */
     bool verbose;
 } as_audit_options;
@@ -57,6 +62,34 @@ char *as_audit_request(const as_audit_url *url, const as_audit_probe *probe, con
 bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options, const char *request, bool is_head,
                        as_audit_answer *answer);
 void as_audit_free_answer(as_audit_answer *answer);
+
+/* Of the kind that the probe names, or NULL. */
+const char *as_audit_credentials(const as_audit_probe *probe, const as_audit_options *options);
+
+/* A connection. */
+typedef struct as_audit_wire {
+    int fd;
+    bool http2;
+    SSL_CTX *context;
+    SSL *tls;
+} as_audit_wire;
+
+/* `http2`: offers it by ALPN. False: see `error`. */
+bool as_audit_open(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, bool http2,
+                   char *error, size_t size);
+/* As read(2): 0 at the end, -1 with EAGAIN after `timeout_ms`. */
+ssize_t as_audit_take(as_audit_wire *wire, char *buffer, size_t size, int timeout_ms);
+bool as_audit_send(as_audit_wire *wire, const char *text, size_t left);
+void as_audit_close(as_audit_wire *wire);
+void as_audit_append(as_audit_answer *answer, const char *octets, size_t length);
+
+/* audit_http2.c */
+/* Can this probe be made over HTTP/2? Never, where the program was built without libnghttp2. */
+bool as_audit_http2_can(const as_audit_probe *probe);
+/* The same as as_audit_exchange; the answer is written as one of HTTP/1.1 would be. False, and no error: the server
+ * does not speak it. */
+bool as_audit_http2_exchange(const as_audit_url *url, const as_audit_options *options, const as_audit_probe *probe,
+                             as_audit_answer *answer);
 
 /* audit_compare.c */
 /* Makes of an answer what two may be compared by: without Date, and with the request's own path replaced. Of malloc. */

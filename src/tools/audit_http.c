@@ -89,7 +89,7 @@ void as_audit_free_url(as_audit_url *url)
     free(url->path);
 }
 
-static const char *credentials(const as_audit_probe *probe, const as_audit_options *options)
+const char *as_audit_credentials(const as_audit_probe *probe, const as_audit_options *options)
 {
     switch (probe->credentials) {
     case 1:
@@ -105,7 +105,7 @@ static const char *credentials(const as_audit_probe *probe, const as_audit_optio
 
 char *as_audit_request(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options)
 {
-    const char *value = credentials(probe, options);
+    const char *value = as_audit_credentials(probe, options);
     char length[48] = "", *text = NULL;
     int written;
 
@@ -128,13 +128,7 @@ char *as_audit_request(const as_audit_url *url, const as_audit_probe *probe, con
 
 /* ---- the connection ---- */
 
-typedef struct as_audit_wire {
-    int fd;
-    SSL_CTX *context;
-    SSL *tls;
-} as_audit_wire;
-
-static void close_wire(as_audit_wire *wire)
+void as_audit_close(as_audit_wire *wire)
 {
     SSL_free(wire->tls);
     SSL_CTX_free(wire->context);
@@ -146,6 +140,8 @@ static void close_wire(as_audit_wire *wire)
 static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, char *error,
                       size_t size)
 {
+    static const unsigned char http2[] = "\2h2";
+
     wire->context = SSL_CTX_new(TLS_client_method());
     if (!wire->context || (options->ca_file ? SSL_CTX_load_verify_locations(wire->context, options->ca_file, NULL)
                                             : SSL_CTX_set_default_verify_paths(wire->context)) != 1) {
@@ -159,6 +155,9 @@ static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_aud
         return false;
     }
     SSL_set_tlsext_host_name(wire->tls, url->host);
+    if (wire->http2) {
+        SSL_set_alpn_protos(wire->tls, http2, sizeof(http2) - 1);
+    }
     if (SSL_connect(wire->tls) != 1) {
         snprintf(error, size, "TLS: %s", X509_verify_cert_error_string(SSL_get_verify_result(wire->tls)));
         return false;
@@ -166,8 +165,8 @@ static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_aud
     return true;
 }
 
-static bool open_wire(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, char *error,
-                      size_t size)
+bool as_audit_open(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, bool http2,
+                   char *error, size_t size)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL, *address;
     struct timeval timeout = {options->timeout_ms / 1000, options->timeout_ms % 1000 * 1000};
@@ -176,7 +175,7 @@ static bool open_wire(as_audit_wire *wire, const as_audit_url *url, const as_aud
     int failed = getaddrinfo(host, url->port, &hints, &addresses);
 
     free(host);
-    *wire = (as_audit_wire){.fd = -1};
+    *wire = (as_audit_wire){.fd = -1, .http2 = http2};
     if (failed) {
         snprintf(error, size, "%s: %s", url->host, gai_strerror(failed));
         return false;
@@ -197,8 +196,7 @@ static bool open_wire(as_audit_wire *wire, const as_audit_url *url, const as_aud
     return wire->fd >= 0 && (!url->tls || start_tls(wire, url, options, error, size));
 }
 
-/* As read(2): 0 at the end, -1 with EAGAIN after `timeout_ms`. */
-static ssize_t take(as_audit_wire *wire, char *buffer, size_t size, int timeout_ms)
+ssize_t as_audit_take(as_audit_wire *wire, char *buffer, size_t size, int timeout_ms)
 {
     struct pollfd poller = {.fd = wire->fd, .events = POLLIN};
 
@@ -213,10 +211,8 @@ static ssize_t take(as_audit_wire *wire, char *buffer, size_t size, int timeout_
     return recv(wire->fd, buffer, size, 0);
 }
 
-static bool send_all(as_audit_wire *wire, const char *text)
+bool as_audit_send(as_audit_wire *wire, const char *text, size_t left)
 {
-    size_t left = strlen(text);
-
     while (left) {
         ssize_t sent = wire->tls ? SSL_write(wire->tls, text, (int)left) : send(wire->fd, text, left, MSG_NOSIGNAL);
         if (sent <= 0) {
@@ -275,7 +271,7 @@ static bool is_whole(const char *text, size_t length, bool is_head)
     return value && length - (size_t)(end - text) >= (size_t)strtoul(value, NULL, 10);
 }
 
-static void append(as_audit_answer *answer, const char *octets, size_t length)
+void as_audit_append(as_audit_answer *answer, const char *octets, size_t length)
 {
     answer->octets = realloc(answer->octets, answer->length + length + 1);
     if (!answer->octets) {
@@ -295,17 +291,17 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
     double begun;
 
     memset(answer, 0, sizeof(*answer));
-    append(answer, "", 0);
-    if (!open_wire(&wire, url, options, answer->error, sizeof(answer->error))) {
-        close_wire(&wire);
+    as_audit_append(answer, "", 0);
+    if (!as_audit_open(&wire, url, options, false, answer->error, sizeof(answer->error))) {
+        as_audit_close(&wire);
         return false;
     }
     begun = now_ms();
-    if (!send_all(&wire, request)) {
+    if (!as_audit_send(&wire, request, strlen(request))) {
         snprintf(answer->error, sizeof(answer->error), "the request could not be sent");
     }
     while (answer->length < LARGEST_ANSWER && !answer->closed) {
-        ssize_t got = take(&wire, buffer, sizeof(buffer), whole ? CLOSE_WAIT_MS : options->timeout_ms);
+        ssize_t got = as_audit_take(&wire, buffer, sizeof(buffer), whole ? CLOSE_WAIT_MS : options->timeout_ms);
         if (got < 0 && errno == EAGAIN) {
             answer->late = !whole;
             break;
@@ -314,11 +310,11 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
             answer->closed = true;
         } else {
             answer->took = answer->length ? answer->took : now_ms() - begun;
-            append(answer, buffer, (size_t)got);
+            as_audit_append(answer, buffer, (size_t)got);
             whole = is_whole(answer->octets, answer->length, is_head);
         }
     }
-    close_wire(&wire);
+    as_audit_close(&wire);
     return answer->error[0] == '\0';
 }
 

@@ -82,6 +82,8 @@ static void usage(FILE *out)
           "  -t NUMBER   compare that many pairs of answers by the clock as well\n"
           "  -C FILE     CA certificates in PEM; -k takes any certificate\n"
           "  -w SECONDS  wait that long for an answer (5)\n"
+          "  --login     log in wrongly again and again as well, as a name that nobody has: what throttles tell\n"
+          "  --outage    the directory is away now: who has proven his password (-u) may be told of it, nobody else\n"
           "  -v          say what is asked\n"
           "  --help, --version\n"
           "\n"
@@ -136,35 +138,63 @@ static char *basic(const char *user, const char *file)
     return value;
 }
 
+/* Asks in one way, over one protocol. False: see answer->error; none: the protocol is not spoken. */
+static bool ask(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options, bool http2,
+                as_audit_answer *answer)
+{
+    char *request;
+    bool good;
+
+    if (http2) {
+        return as_audit_http2_exchange(url, options, probe, answer);
+    }
+    request = as_audit_request(url, probe, options);
+    good = as_audit_exchange(url, options, request, !strcmp(probe->method, "HEAD"), answer);
+    OPENSSL_cleanse(request, strlen(request));
+    free(request);
+    return good;
+}
+
+static bool has_status(const as_audit_answer *answer, const char *status)
+{
+    return !strncmp(answer->octets, "HTTP/1.1 ", 9)
+               ? !strncmp(answer->octets + 9, status, 3)
+               : !strncmp(answer->octets, ":status: ", 9) && !strncmp(answer->octets + 9, status, 3);
+}
+
+/* Who has proven his password is told of an outage: that is no leak to him. */
+static bool is_promised(const as_audit_probe *probe, const as_audit_options *options, const as_audit_answer *forbidden)
+{
+    return options->outage && probe->credentials == 1 && (has_status(forbidden, "503") || has_status(forbidden, "500"));
+}
+
 /* True: they differ. *reached is false where a server did not answer. */
 static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_probe *probe,
-                      const as_audit_options *options, bool *reached)
+                      const as_audit_options *options, bool http2, bool *reached)
 {
-    char *to_forbidden = as_audit_request(forbidden, probe, options);
-    char *to_missing = as_audit_request(missing, probe, options);
     /* What is printed has no password in it. */
     const as_audit_options printable = {.credential = "Basic ..."};
-    char *to_print = as_audit_request(forbidden, probe, &printable);
-    const bool is_head = !strcmp(probe->method, "HEAD");
+    char *to_print = as_audit_request(forbidden, probe, &printable), title[96];
     as_audit_answer one, other;
     bool differ = false;
 
+    snprintf(title, sizeof(title), "%s%s", probe->name, http2 ? ", over HTTP/2" : "");
     if (options->verbose) {
-        printf("  %s\n", probe->name);
+        printf("  %s\n", title);
     }
-    *reached = as_audit_exchange(forbidden, options, to_forbidden, is_head, &one);
-    *reached = as_audit_exchange(missing, options, to_missing, is_head, &other) && *reached;
+    *reached = ask(forbidden, probe, options, http2, &one);
+    *reached = ask(missing, probe, options, http2, &other) && *reached;
     if (!*reached) {
-        fprintf(stderr, "authstatus-audit: %s\n", one.error[0] ? one.error : other.error);
+        if (!http2) {
+            fprintf(stderr, "authstatus-audit: %s\n", one.error[0] ? one.error : other.error);
+        }
+    } else if (is_promised(probe, options, &one)) {
+        printf("  %s: told of the outage, as who has proven a password is\n", title);
     } else {
-        differ = as_audit_compare(&one, &other, forbidden->path, missing->path, probe->name, to_print);
+        differ = as_audit_compare(&one, &other, forbidden->path, missing->path, title, to_print);
     }
     as_audit_free_answer(&one);
     as_audit_free_answer(&other);
-    OPENSSL_cleanse(to_forbidden, strlen(to_forbidden));
-    OPENSSL_cleanse(to_missing, strlen(to_missing));
-    free(to_forbidden);
-    free(to_missing);
     free(to_print);
     return differ;
 }
@@ -196,33 +226,76 @@ static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing
     return area > 0.5 + AREA_NOISE || area < 0.5 - AREA_NOISE;
 }
 
+/* What was found out. */
+typedef struct as_tally {
+    int found, asked;
+} as_tally;
+
+/* False: no answer. */
+static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
+                    bool http2, as_tally *tally)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+        bool reached;
+
+        if ((probes[i].is_unsafe && !options->unsafe) || (probes[i].credentials == 1 && !options->credential) ||
+            (http2 && !as_audit_http2_can(&probes[i]))) {
+            continue;
+        }
+        tally->found += run_probe(forbidden, missing, &probes[i], options, http2, &reached);
+        if (!reached) {
+            return false;
+        }
+        tally->asked++;
+    }
+    return true;
+}
+
+/* More failed logins of a name that nobody has than any throttle is likely to allow. Each is compared. */
+#define LOGINS 24
+
+static bool run_logins(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
+                       as_tally *tally)
+{
+    static const as_audit_probe login = {"a failed login, again and again", "GET", "", "1.1", "", NULL, false, 2};
+    bool reached = true;
+    int i;
+
+    for (i = 0; i < LOGINS && reached; i++) {
+        if (run_probe(forbidden, missing, &login, options, false, &reached)) {
+            tally->found++;
+            printf("      it was failure number %d\n", i + 1);
+            break;
+        }
+    }
+    tally->asked++;
+    return reached;
+}
+
 /* Returns the number of ways to tell the two apart, or -1: no answer. */
 static int audit(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
 {
-    int found = 0, asked = 0;
-    size_t i;
+    as_tally tally = {0, 0};
 
     printf("%s and %s\n", forbidden->path, missing->path);
     if (strlen(forbidden->path) != strlen(missing->path)) {
         printf("  The paths have different lengths: where a page shows its path, its Content-Length will differ.\n");
     }
-    for (i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
-        bool reached;
-
-        if ((probes[i].is_unsafe && !options->unsafe) || (probes[i].credentials == 1 && !options->credential)) {
-            continue;
-        }
-        found += run_probe(forbidden, missing, &probes[i], options, &reached);
-        if (!reached) {
-            return -1;
-        }
-        asked++;
+    if (!run_all(forbidden, missing, options, false, &tally) ||
+        (options->login && !run_logins(forbidden, missing, options, &tally))) {
+        return -1;
+    }
+    if (!run_all(forbidden, missing, options, true, &tally) && options->verbose) {
+        printf("  HTTP/2 is not spoken here\n");
     }
     if (options->timing) {
-        found += run_clock(forbidden, missing, options);
+        tally.found += run_clock(forbidden, missing, options);
+        tally.asked++;
     }
-    printf("  %d of %d probes tell them apart\n", found, asked + (options->timing > 0));
-    return found;
+    printf("  %d of %d probes tell them apart\n", tally.found, tally.asked);
+    return tally.found;
 }
 
 /* One pair of URLs, as they were typed. */
@@ -256,8 +329,11 @@ static int audit_pairs(char **urls, const as_audit_options *options)
     return result;
 }
 
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, 'V'},
+                                             {"login", no_argument, NULL, 'l'},
+                                             {"outage", no_argument, NULL, 'o'},
+                                             {NULL, 0, NULL, 0}};
 
 /* `urls`: how many are named. */
 static bool is_usable(int urls, const as_audit_options *options)
@@ -296,6 +372,12 @@ int main(int argc, char **argv)
             break;
         case 'w':
             options.timeout_ms = atoi(optarg) * 1000;
+            break;
+        case 'l':
+            options.login = true;
+            break;
+        case 'o':
+            options.outage = true;
             break;
         case 'v':
             options.verbose = true;

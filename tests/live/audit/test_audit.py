@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """authstatus-audit finds what a stock httpd gives away, and nothing where a virtual host masks."""
 import subprocess
+from pathlib import Path
 
 import pytest
 from lab.httpd import BUILD
+from lab.slapd import Database
 
+HERE = Path(__file__).parent
 PROGRAM = BUILD / "authstatus-audit"
 
 SITE = """
@@ -18,6 +21,26 @@ SITE = """
     AuthUserFile "${USERS}"
     Require user boss
 </Location>
+"""
+TELLS_H2 = """
+<Macro Tells>
+    AuthStatus On
+    AuthStatusMask All
+    Protocols h2 h2c http/1.1
+    <Location /hidden>
+        Require all denied
+    </Location>
+    Header always set X-Tells yes "expr=%{SERVER_PROTOCOL} == 'HTTP/2.0' && %{REQUEST_URI} =~ m#^/hidden#"
+</Macro>
+<VirtualHost 127.0.0.1:${HTTP}>
+    Use Tells
+</VirtualHost>
+<VirtualHost 127.0.0.1:${TLS}>
+    Use Tells
+    SSLEngine on
+    SSLCertificateFile "${CERTIFICATE}"
+    SSLCertificateKeyFile "${KEY}"
+</VirtualHost>
 """
 PAGES = {"hidden/page.html": "hidden\n", "inside/page.html": "inside\n"}
 # user "clerk" with the password Pw!clerk
@@ -63,6 +86,61 @@ def test_pair(site, tmp_path, forbidden, missing, more):
         assert code == 1, told
         assert "GET: the status line differs" in told
         assert "to see it  GET /" in told
+
+
+THROTTLED = """
+AuthStatusThrottle 4 15min
+<Location /inside>
+    AuthType Basic
+    AuthName "inside"
+    AuthBasicProvider authstatus
+    AuthLDAPURL "ldap://127.0.0.1:${{LDAP}}/o=audit?uid"
+    AuthLDAPBindDN "cn=service,o=audit"
+    AuthLDAPBindPassword "Pw!service"
+    Require valid-user
+    AuthStatus On
+    AuthStatusMask {mask}
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def slapd(start_slapd):
+    return start_slapd(Database("o=audit", HERE.parent / "masking/people.ldif"))
+
+
+@pytest.mark.parametrize("mask, code", (("All", 0), ("Forbidden", 1)))
+def test_logins_and_an_outage(start, slapd, tmp_path, mask, code):
+    """--login finds a throttle's 429, --outage a 503; under All there is neither, but for who has proven his password."""
+    httpd = start(THROTTLED.format(mask=mask), files=PAGES, cache="shmcb", modules=("socache_shmcb", "http2"),
+                  defines={"LDAP": slapd.port})
+    httpd.log.allow("AH\\d", "AS00")
+    password = tmp_path / "password"
+    password.write_text("Pw!right\n")
+    pages = url(httpd, "/inside/page.html"), url(httpd, "/absent/page.html")
+    assert httpd.get("/inside/page.html", login=("ann", "Pw!right")).status == 200
+    ended, told, wrong = audit("-w", "1", "--login", *pages)
+    assert (ended, wrong) == (code, ""), told
+    assert ("again and again: the status line differs" in told) == bool(code)
+    slapd.stop()
+    try:
+        ended, told, wrong = audit("-w", "5", "--outage", "-u", "ann", "-y", password, *pages)
+    finally:
+        slapd.start()
+    assert "Pw!right" not in told and not wrong
+
+
+def test_over_http2(start, authority):
+    """A server that tells over HTTP/2 alone, with prior knowledge and over TLS; the URL's own port."""
+    certificate = authority.issue("audit", "DNS:localhost")
+    httpd = start(TELLS_H2, listen=("HTTP", "TLS"), files=PAGES, modules=("http2", "ssl"),
+                  defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
+    httpd.log.allow("AH\\d", "AS00")
+    for scheme, port in (("http", httpd.ports["HTTP"]), ("https", httpd.ports["TLS"])):
+        code, told, wrong = audit("-w", "1", "-k", *(f"{scheme}://localhost:{port}/{name}/page.html" for name in ("hidden", "absent")))
+        assert (code, wrong) == (1, ""), told
+        lines = [line for line in told.splitlines() if "differs" in line]
+        assert lines and all(", over HTTP/2" in line or "an upgrade" in line for line in lines), told
 
 
 @pytest.mark.parametrize("arguments", [
