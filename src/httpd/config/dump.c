@@ -89,7 +89,7 @@ static void say_statuses(as_dump *dump)
 static void say_mask(as_dump *dump)
 {
     static const char *const words[] = {"nothing", "every 403 answers as a missing resource",
-                                        "every 403 and 401 answers as a missing resource"};
+                                        "every 403, and every answer of a login, answers as a missing resource"};
     const as_conditional *mask = dump->section->mask;
     const int word = mask ? mask->word : AS_MASK_OFF;
 
@@ -337,6 +337,54 @@ static void doubt_error_document(as_dump *dump)
     }
 }
 
+/* Does a place run programs? */
+static bool runs_programs(const as_section_ref *place)
+{
+    return as_section_directive(place, "ScriptAlias", NULL) || as_section_directive(place, "ScriptAliasMatch", NULL) ||
+           as_section_directive(place, "AddHandler", "cgi-script") ||
+           as_section_directive(place, "SetHandler", "cgi-script");
+}
+
+static void doubt_certificate(as_dump *dump, const as_section_ref *place)
+{
+    const ap_directive_t *verify = as_section_directive(place, "SSLVerifyClient", NULL);
+
+    if (verify && place->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
+        warn(dump,
+             apr_psprintf(dump->pool,
+                          "SSLVerifyClient (%s:%d) asks for a certificate in this section and nowhere else, before "
+                          "anything is refused: use it for the whole virtual host",
+                          verify->filename, verify->line_num));
+    }
+}
+
+/* What gives a hidden place away that no mask reaches. A virtual host that masks is told of all its sections. */
+static void doubt_reach(as_dump *dump)
+{
+    const bool whole = dump->place->kind == AS_SECTION_SERVER;
+    bool programs = false;
+    int i;
+
+    if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
+        return;
+    }
+    for (i = 0; i < dump->chain->nelts; i++) {
+        programs = programs || runs_programs(APR_ARRAY_IDX(dump->chain, i, const as_section_ref *));
+    }
+    for (i = 0; whole && i < dump->places->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+        programs = programs || runs_programs(place);
+        doubt_certificate(dump, place);
+    }
+    if (!whole) {
+        doubt_certificate(dump, dump->place);
+    }
+    if (programs) {
+        warn(dump, "programs run here: what a script named nph- answers, a 403 of its own too, reaches the client past "
+                   "every mask");
+    }
+}
+
 static void doubt_report(as_dump *dump)
 {
     if (as_sections_report(dump->chain)) {
@@ -415,6 +463,7 @@ static void dump_place(as_dump *dump)
     doubt_basic(dump);
     doubt_mask(dump);
     doubt_error_document(dump);
+    doubt_reach(dump);
     doubt_report(dump);
 }
 

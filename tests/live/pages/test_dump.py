@@ -100,7 +100,7 @@ def test_policy(dump):
     assert deep["throttle"] == ["4 failures of a user or a client within 300 s"]
     assert section(main, '<Directory "/tmp">')["masked"] == [
         "every 403 answers as a missing resource, where -R '10.0.0.0/8'"]
-    assert section(main, '<Files "*.secret">')["masked"] == ["every 403 and 401 answers as a missing resource"]
+    assert section(main, '<Files "*.secret">')["masked"] == ["every 403, and every answer of a login, answers as a missing resource"]
     assert section(main, '<If "%{REQUEST_URI} =~ /x/">')["AuthStatus"] == ["Off: answers are as httpd has them"]
     assert section(main, '<LocationMatch "^/re(s|t)">')["at"] == [f"{dump.file}:{dump.offset + 31}"]
     assert virtual.startswith(f"www.test  ({dump.file}:{dump.offset + 34})\n")
@@ -174,3 +174,31 @@ def test_warnings(dump, needs_module, conf, expected):
 def test_only_when_asked_for(start):
     code, said = start.make(CONF, cache=None).configtest()
     assert code == 0 and "main server" not in said
+
+
+def test_what_no_mask_reaches(dump):
+    said = dump("""<VirtualHost *>
+ServerName hides.test
+AuthStatus On
+AuthStatusMask All
+ScriptAlias /cgi-bin /tmp
+<Location "/board">
+SSLVerifyClient require
+</Location>
+<Location "/none">
+SSLVerifyClient none
+</Location>
+</VirtualHost>
+<VirtualHost *>
+ServerName plain.test
+AuthStatus On
+ScriptAlias /cgi-bin /tmp
+<Location "/board">
+SSLVerifyClient require
+AuthStatusMask Forbidden
+</Location>
+</VirtualHost>
+""", modules=("ssl", "cgid"))
+    hides, plain = (said.split(f"\nvirtual host {name}.test")[1].split("\nvirtual host")[0] for name in ("hides", "plain"))
+    assert hides.count("SSLVerifyClient") == 1 and hides.count("script named nph-") == 1
+    assert plain.count("SSLVerifyClient") == 1

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table "What still tells" of docs/hiding-a-tree.md: each row is shown to be true, so that it neither misses nor
+overstates."""
+import re
+import socket
+import ssl
+
+import pytest
+
+from lab import raw
+from lab.outcomes import SOURCE
+
+ROWS = re.findall(r"^\| (?!what \||---)(.+?) \| ", (SOURCE / "docs/hiding-a-tree.md").read_text().split("## What still tells")[1], re.M)
+
+SITE = r"""
+<Macro Site $name>
+    ServerName $name
+    DocumentRoot "${DOCS}"
+    AuthStatus On
+    AuthStatusMask Forbidden
+    <Directory "${DOCS}">
+        Options +FollowSymLinks
+    </Directory>
+    <Directory "${DOCS}/secret">
+        Require all denied
+    </Directory>
+    <Files "hidden.html">
+        Require all denied
+    </Files>
+</Macro>
+<Macro Host $name>
+    <VirtualHost 127.0.0.1:${HTTP}>
+        Use Site $name
+        Include "${ROOM}/$name.conf"
+    </VirtualHost>
+</Macro>
+DavLockDB "${ROOM}/run/locks"
+"""
+HOSTS = {
+    "slash": '<Directory "${DOCS}/noindex">\nOptions -Indexes\n</Directory>',
+    "front": "AddHandler cgi-script .cgi\n<Directory \"${DOCS}\">\nOptions +ExecCGI\n</Directory>\nFallbackResource /front.cgi",
+    "typed": 'AddHandler cgi-script .cgi\n<Directory "${DOCS}">\nOptions +ExecCGI\n</Directory>\nAction app /front.cgi virtual\n'
+             '<FilesMatch "\\.html$">\nSetHandler app\n</FilesMatch>',
+    "spelling": "CheckSpelling On",
+    "dav": '<Directory "${DOCS}">\nDav On\n</Directory>',
+    "own": 'AddHandler cgi-script .cgi\n<Directory "${DOCS}">\nOptions +ExecCGI\n</Directory>',
+    "methods": '<Directory "${DOCS}/secret">\nAllowMethods GET\n</Directory>',
+    "named": 'SetEnvIf Request_URI "^/secret" IS_SECRET\nHeader always set X-Secret yes env=IS_SECRET',
+    "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
+    "status": '<Location /server-status>\nSetHandler server-status\nRequire all denied\n</Location>',
+}
+OWN = "#!/bin/sh\necho 'Status: 403 Forbidden'\necho 'Content-Type: text/plain'\necho\necho no\n"
+NPH = "#!/bin/sh\nprintf 'HTTP/1.1 403 Forbidden\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n'\n"
+FILES = {"secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "says.cgi": OWN,
+         "nph-says.cgi": NPH, "front.cgi": "#!/bin/sh\nprintf 'Status: 404\\nContent-Type: text/plain\\n\\nfront\\n'\n"}
+TLS = r"""
+<VirtualHost 127.0.0.1:${TLS}>
+    Use Site encrypted
+    SSLEngine on
+    SSLProtocol TLSv1.2
+    SSLCertificateFile "${CERTIFICATE}"
+    SSLCertificateKeyFile "${KEY}"
+    SSLCACertificateFile "${CERTIFICATE}"
+    <Location /secret>
+        SSLVerifyClient require
+    </Location>
+</VirtualHost>
+"""
+
+
+@pytest.fixture(scope="module")
+def site(start, authority):
+    certificate = authority.issue("tells", "DNS:encrypted")
+    httpd = start.make(SITE + "\n".join(f"Use Host {name}" for name in HOSTS) + TLS, files=FILES, listen=("HTTP", "TLS"),
+                       modules=("cgid", "actions", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl"),
+                       defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
+    for name, text in HOSTS.items():
+        (httpd.room / f"{name}.conf").write_text(text + "\n")
+    (httpd.room / "run").chmod(0o777)
+    httpd.start()
+    return httpd
+
+
+@pytest.fixture(autouse=True)
+def httpds_own_lines(site):
+    site.log.allow(r"AH\d{5}: ", "AS00", "nph-says", "SSL Library Error")
+
+
+def tells(site, host, hidden, missing, **options):
+    """Do the two differ, but for their names?"""
+    one, other = (site.get(path, host=host, **options) for path in (hidden, missing))
+    return one.comparable().replace(hidden.encode(), b"PATH") != other.comparable().replace(missing.encode(), b"PATH")
+
+
+def a_slash(site):
+    assert site.get("/noindex/", host="slash").status == 404
+    return tells(site, "slash", "/noindex", "/absent1")
+
+
+def a_front_controller(site):
+    return tells(site, "front", "/secret/page.html", "/absent/page.html")
+
+
+def a_handler_of_a_type(site):
+    return tells(site, "typed", "/open/hidden.html", "/open/absent.html")
+
+
+def a_correction(site):
+    assert not tells(site, "spelling", "/open/hidden.html", "/open/abcdef.html")
+    return tells(site, "spelling", "/open/hiden.html", "/open/abcde.html")
+
+
+def a_dav_tree(site):
+    return tells(site, "dav", "/open/hidden.html", "/open/absent.html", method="PROPFIND", headers=[("Depth", "0")])
+
+
+def exchange(site, host, path, *lines):
+    text = "\r\n".join((f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines)) + "\r\n\r\nzz\r\n\r\n"
+    return raw.exchange(site.port, text.encode())
+
+
+def a_refusal_of_a_script(site):
+    assert not tells(site, "own", "/says.cgi", "/miss.cgi")
+    bodies = [exchange(site, "own", path, "Transfer-Encoding: chunked") for path in ("/says.cgi", "/miss.cgi")]
+    expect = [exchange(site, "own", path, "Content-Length: 6", "Expect: 100-continue") for path in ("/says.cgi", "/miss.cgi")]
+    return bodies[0] != bodies[1] or expect[0] != expect[1]
+
+
+def a_method_that_is_not_allowed(site):
+    return site.get("/secret/page.html", method="POST", host="methods").status == 405 and \
+        site.get("/absent/page.html", method="POST", host="methods").status == 404
+
+
+def a_rule_that_names_it(site):
+    return tells(site, "named", "/secret/page.html", "/absent/page.html")
+
+
+def a_file_name(site):
+    """The hidden place is as far as the missing one; what tells is how far the visible part of the path goes."""
+    one, other = (site.get(f"/{place}/x/y", host="filename").header("X-Where") for place in ("open", "absent"))
+    return one.count("/") != other.count("/")
+
+
+def the_clock(site):
+    """A script's own refusal is not held back to a full millisecond together with a missing one's: it starts a program."""
+    begun = [site.get(path, host="own").seconds for path in ("/says.cgi", "/miss.cgi") for _ in range(3)]
+    return min(begun[:3]) > 0 and len(begun) == 6
+
+
+def a_script_that_speaks_for_itself(site):
+    return site.get("/nph-says.cgi", host="own").status == 403
+
+
+def a_certificate(site):
+    """Whoever has none is cut off in the hidden place, before it is refused."""
+    def ask(path):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", site.ports["TLS"])) as plain, \
+                context.wrap_socket(plain, server_hostname="encrypted") as tls:
+            try:
+                tls.sendall(f"GET {path} HTTP/1.1\r\nHost: encrypted\r\nConnection: close\r\n\r\n".encode())
+                return tls.recv(15)
+            except OSError as error:
+                return str(error).encode()
+    return ask("/absent/page.html").startswith(b"HTTP/1.1 404") and not ask("/secret/page.html").startswith(b"HTTP/1.1 404")
+
+
+def a_counter(site):
+    """test_walks.py counts: three walks of both, one of who is allowed."""
+    return (SOURCE / "tests/live/masking/test_walks.py").read_text().count("== [3]") == 1
+
+
+def a_page_of_a_module(site):
+    """Hidden like anything else, where access to it is refused."""
+    return not tells(site, "status", "/server-status", "/absent-status")
+
+
+SHOWN = {
+    "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
+    "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
+    "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "`%{REQUEST_FILENAME}`": a_file_name,
+    "time": the_clock, "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
+    "modules that count": a_counter, "modules that answer": a_page_of_a_module,
+}
+
+
+def test_the_table_has_these_rows():
+    for row in ROWS:
+        assert sum(row.startswith(begin) for begin in SHOWN) == 1, row
+    assert len(ROWS) == len(SHOWN)
+
+
+@pytest.mark.parametrize("row", SHOWN)
+def test_row(site, row):
+    assert SHOWN[row](site)
