@@ -82,6 +82,27 @@ def matched(path, *ignore):
     return lines
 
 
+JAIL = dict(re.findall(r"^(\w+) *= (.*)$", (SOURCE / "docs/fail2ban/authstatus.conf").read_text(), re.MULTILINE))
+
+
+def test_who_guesses_at_one_account_is_banned(site, rooms):
+    """Jail and throttle fit each other: before the throttle silences him there are lines enough."""
+    site.log.allow(".")
+    begin = site.log.size()
+    statuses = [site.get("/in/throttled", login=("good", f"{WRONG}{number}")).status for number in range(20)]
+    assert statuses == [401] * 4 + [429] * 16
+    part = rooms.new("log") / "error.log"
+    part.write_bytes(site.log.path.read_bytes()[begin:])
+    assert len(matched(part)) >= int(JAIL["maxretry"])
+
+
+def test_jail_and_manual_fit_each_other():
+    """Each throttle that the manual shows lets through as many failures as the jail waits for."""
+    texts = [path.read_text() for path in (SOURCE / "README", *(SOURCE / "docs").glob("*.md"))]
+    shown = [int(number) for text in texts for number in re.findall(r"^ *(?:Example: *)?AuthStatusThrottle (\d+) ", text, re.MULTILINE)]
+    assert len(shown) >= 4 and min(shown) >= int(JAIL["maxretry"])
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.place}-{row.user[:12]}-{row.status}".replace("/", "-"))
 def test_row(site, rooms, row):
     site.log.allow(".")
@@ -133,5 +154,5 @@ def test_the_example_jail(rooms):
     done = subprocess.run(["fail2ban-client", "-c", str(room / "etc"), "-d"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "['add', 'apache-auth'" in done.stdout
-    assert "['set', 'apache-auth', 'maxretry', 6]" in done.stdout
+    assert f"['set', 'apache-auth', 'maxretry', {JAIL['maxretry']}]" in done.stdout
     assert "authorization failure for" in done.stdout
