@@ -189,6 +189,10 @@ long as_throttle_wait(as_throttles *all, const as_throttle *throttle, const char
 bool as_throttle_is_quiet(const as_throttles *all);
 bool as_throttle_is_counted(as_throttles *all, const char *account);
 
+/* The same in two steps, the second of which is one load of memory: of all accounts that share a mark. */
+uint32_t as_throttle_mark(const as_throttles *all, const char *account);
+bool as_throttle_is_marked(const as_throttles *all, uint32_t mark);
+
 /* A shortcut, for a minute: this spelling of a name (prepared, RFC 4518) leads to that account in the directory of that
  * fingerprint. */
 void as_throttle_keep_spelling(as_throttles *all, const char *directory, const char *spelling, const char *account);

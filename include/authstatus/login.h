@@ -97,6 +97,11 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
  */
 void as_login_finish(const as_login *login, as_login_memo *memo);
 
+/* A short cut for who has answers of his own, for the account of this entry: while as_login_is_marked, its failures may
+ * be counted, and a login must go through as_authenticate. No lock, no allocation, any thread. */
+uint32_t as_login_mark(const as_login *login, const as_directory_settings *settings, const char *dn, apr_pool_t *pool);
+bool as_login_is_marked(const as_login *login, uint32_t mark);
+
 /* Is the directory out of reach? Fills in *answer; what it points to lives as long as `pool`. */
 bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
                         apr_interval_time_t deadline, const as_login_observer *observer, apr_pool_t *pool,

@@ -301,6 +301,18 @@ void as_throttle_answered(as_throttles *all, const char *account, apr_time_t sta
     }
 }
 
+uint32_t as_throttle_mark(const as_throttles *all, const char *account)
+{
+    unsigned char id[AS_SIPHASH_SIZE];
+
+    return as_throttle_hash_account(all, account, id) ? as_tally_mark(id) : 0;
+}
+
+bool as_throttle_is_marked(const as_throttles *all, uint32_t mark)
+{
+    return atomic_load_explicit(&all->memory->marks[mark % AS_TALLY_MARKS], memory_order_relaxed) != 0;
+}
+
 bool as_throttle_is_quiet(const as_throttles *all)
 {
     return atomic_load_explicit(&all->memory->counted, memory_order_relaxed) == 0;
@@ -312,7 +324,7 @@ bool as_throttle_is_counted(as_throttles *all, const char *account)
     bool counted = false;
     as_tally *own;
 
-    if (!as_throttle_hash_account(all, account, id) || !as_tally_is_marked(all->memory, id)) {
+    if (!as_throttle_hash_account(all, account, id) || !as_throttle_is_marked(all, as_tally_mark(id))) {
         return false;
     }
     if (as_throttle_lock(all->memory)) {

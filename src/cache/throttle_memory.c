@@ -83,9 +83,14 @@ static uint32_t *chain_of(as_tallies *table, const unsigned char *id)
     return &table->heads[as_get_number(id, 8) % AS_TALLY_CHAINS];
 }
 
+uint32_t as_tally_mark(const unsigned char *id)
+{
+    return (uint32_t)(as_get_number(id + 8, 8) % AS_TALLY_MARKS);
+}
+
 static _Atomic uint16_t *mark_of(as_throttle_memory *memory, const unsigned char *id)
 {
-    return &memory->marks[as_get_number(id + 8, 8) % AS_TALLY_MARKS];
+    return &memory->marks[as_tally_mark(id)];
 }
 
 as_tally *as_tally_get(as_tallies *table, const unsigned char *id)
@@ -189,11 +194,6 @@ as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const uns
         link_tally(memory, table, tally);
     }
     return tally;
-}
-
-bool as_tally_is_marked(as_throttle_memory *memory, const unsigned char *id)
-{
-    return atomic_load_explicit(mark_of(memory, id), memory_order_relaxed) != 0;
 }
 
 /* ---- spellings ---- */

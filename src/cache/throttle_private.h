@@ -74,14 +74,14 @@ struct as_throttles {
 bool as_throttle_lock(as_throttle_memory *memory);
 void as_throttle_unlock(as_throttle_memory *memory);
 
-/* Under the lock, all but as_tally_is_marked. */
+/* Under the lock, all but as_tally_mark. */
 as_tally *as_tally_get(as_tallies *table, const unsigned char *id);
 /* NULL: the table is full of counts of users that forbid something; *wait: until the first of them ends. */
 as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const unsigned char *id, apr_time_t now,
                         apr_time_t *wait);
 void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tally);
-/* May this user have a count? Without a lock, any thread. */
-bool as_tally_is_marked(as_throttle_memory *memory, const unsigned char *id);
+/* Which of the memory's marks tells that this user may have a count. */
+uint32_t as_tally_mark(const unsigned char *id);
 
 /* The time of the last failure, or of the success after it. */
 apr_time_t as_tally_last(const as_tally *tally);

@@ -313,6 +313,16 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
     memo->failed_afresh = false;
 }
 
+uint32_t as_login_mark(const as_login *login, const as_directory_settings *settings, const char *dn, apr_pool_t *pool)
+{
+    return login->throttles && dn && *dn ? as_throttle_mark(login->throttles, name_account(settings, dn, pool)) : 0;
+}
+
+bool as_login_is_marked(const as_login *login, uint32_t mark)
+{
+    return login->throttles && as_throttle_is_marked(login->throttles, mark);
+}
+
 void as_login_finish(const as_login *login, as_login_memo *memo)
 {
     struct as_met_account *counted;

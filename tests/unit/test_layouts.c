@@ -15,6 +15,7 @@
 /* For structs that they keep to themselves. */
 #include "../../src/cache/counters.c"
 #include "../../src/cache/outages.c"
+#include "../../src/cache/throttle_private.h"
 
 static char text[8192];
 
@@ -74,6 +75,40 @@ static void describe_outages(void)
     END(as_outage);
 }
 
+static void describe_throttle(void)
+{
+    add("as_throttle_memory");
+    MEMBER(as_throttle_memory, key, key);
+    MEMBER(as_throttle_memory, offset, offset);
+    MEMBER(as_throttle_memory, marks, marks[0]);
+    MEMBER(as_throttle_memory, counted, counted);
+    MEMBER(as_throttle_memory, users, users.begun);
+    MEMBER(as_throttle_memory, clients, clients.begun);
+    MEMBER(as_throttle_memory, spellings, spellings[0].id);
+    END(as_throttle_memory);
+    add("; as_tallies");
+    MEMBER(as_tallies, begun, begun);
+    MEMBER(as_tallies, vacant, vacant);
+    MEMBER(as_tallies, hand, hand);
+    MEMBER(as_tallies, heads, heads[0]);
+    MEMBER(as_tallies, tallies, tallies[0].id);
+    END(as_tallies);
+    add("; as_tally");
+    MEMBER(as_tally, id, id);
+    MEMBER(as_tally, next, next);
+    MEMBER(as_tally, used, used);
+    MEMBER(as_tally, until, until);
+    MEMBER(as_tally, forbids_until, forbids_until);
+    MEMBER(as_tally, failures, failures.times[0]);
+    MEMBER(as_tally, answered, answered[0]);
+    END(as_tally);
+    add("; as_spelling");
+    MEMBER(as_spelling, id, id);
+    MEMBER(as_spelling, account, account);
+    MEMBER(as_spelling, until, until);
+    END(as_spelling);
+}
+
 static const struct layout {
     const char *name, *number_is;
     int number;
@@ -81,6 +116,7 @@ static const struct layout {
 } layouts[] = {
     {"counters", "AS_COUNTERS_LAYOUT", AS_COUNTERS_LAYOUT, describe_counters},
     {"outages", "AS_OUTAGES_LAYOUT", AS_OUTAGES_LAYOUT, describe_outages},
+    {"throttle", "AS_THROTTLES_LAYOUT", AS_THROTTLES_LAYOUT, describe_throttle},
 };
 
 static FILE *golden(void)

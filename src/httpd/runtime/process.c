@@ -35,8 +35,8 @@ apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layo
     if (!kept) {
         status = apr_shm_create(&segment, size, NULL, process);
         if (status == APR_SUCCESS) {
+            /* Zeros, as APR has it from mmap(2) or shmget(2): pages that nobody writes to cost nothing. */
             kept = apr_shm_baseaddr_get(segment);
-            memset(kept, 0, size);
             /* Not setn: the key's pool is emptied by a restart. */
             apr_pool_userdata_set(kept, key, NULL, process);
         }
