@@ -116,13 +116,15 @@ class Httpd:
     files: what is in the document root, path to text; index.html is always there.
     cache: AuthStatusCache; Off so that rows do not answer for each other. None: as it is without the directive.
     preload: a library for LD_PRELOAD, behind the sanitizers'; environment: more of it.
+    module: the mod_authstatus.so that is loaded, if it is not the one that was built.
     """
 
     def __init__(self, room, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
-                 authstatus=True, threads=16, cache="Off", preload=None, environment=None):
+                 authstatus=True, threads=16, cache="Off", preload=None, environment=None, module=MODULE):
         self.room = room
         self.mpm = mpm
         self.preload = preload
+        self.module = module
         self.environment = environment or {}
         self.ports = {name: reserve_port() for name in listen}
         self.port = self.ports[listen[0]]
@@ -150,7 +152,7 @@ class Httpd:
             if has_module(name):
                 yield f'LoadModule {name}_module "{MODULES}/mod_{name}.so"'
         if authstatus:
-            yield f'LoadModule authstatus_module "{MODULE}"'
+            yield f'LoadModule authstatus_module "{self.module}"'
             if cache:
                 yield f"AuthStatusCache {cache}"
         settings = {**self.ports, "ROOM": room, "DOCS": room / "docs", **defines}
