@@ -342,45 +342,49 @@ static bool is_usable(int urls, const as_audit_options *options)
            options->timing <= 100000;
 }
 
-int main(int argc, char **argv)
-{
-    as_audit_options options = {.timeout_ms = 5000};
-    const char *user = NULL, *file = NULL;
-    char *credential = NULL;
-    int option, result;
+/* What the command line says beside the URLs. */
+typedef struct command_line {
+    as_audit_options options;
+    const char *user, *file;
+} command_line;
 
-    signal(SIGPIPE, SIG_IGN);
+/* Returns -1, or the exit code of a program that has nothing more to do. */
+static int read_options(int argc, char **argv, command_line *into)
+{
+    as_audit_options *options = &into->options;
+    int option;
+
     while ((option = getopt_long(argc, argv, "u:y:at:C:kw:vh", long_options, NULL)) != -1) {
         switch (option) {
         case 'u':
-            user = optarg;
+            into->user = optarg;
             break;
         case 'y':
-            file = optarg;
+            into->file = optarg;
             break;
         case 'a':
-            options.unsafe = true;
+            options->unsafe = true;
             break;
         case 't':
-            options.timing = atoi(optarg);
+            options->timing = atoi(optarg);
             break;
         case 'C':
-            options.ca_file = optarg;
+            options->ca_file = optarg;
             break;
         case 'k':
-            options.insecure = true;
+            options->insecure = true;
             break;
         case 'w':
-            options.timeout_ms = atoi(optarg) * 1000;
+            options->timeout_ms = atoi(optarg) * 1000;
             break;
         case 'l':
-            options.login = true;
+            options->login = true;
             break;
         case 'o':
-            options.outage = true;
+            options->outage = true;
             break;
         case 'v':
-            options.verbose = true;
+            options->verbose = true;
             break;
         case 'V':
             puts("authstatus-audit " AUTHSTATUS_VERSION);
@@ -390,18 +394,32 @@ int main(int argc, char **argv)
             return option == 'h' ? EXIT_SAME : EXIT_USAGE;
         }
     }
-    if (!is_usable(argc - optind, &options) || (file && !user)) {
+    if (!is_usable(argc - optind, options) || (into->file && !into->user)) {
         usage(stderr);
         return EXIT_USAGE;
     }
-    if (user) {
-        credential = basic(user, file);
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    command_line line = {.options = {.timeout_ms = 5000}};
+    char *credential = NULL;
+    int result;
+
+    signal(SIGPIPE, SIG_IGN);
+    result = read_options(argc, argv, &line);
+    if (result >= 0) {
+        return result;
+    }
+    if (line.user) {
+        credential = basic(line.user, line.file);
         if (!credential) {
             return EXIT_USAGE;
         }
-        options.credential = credential;
+        line.options.credential = credential;
     }
-    result = audit_pairs(argv + optind, &options);
+    result = audit_pairs(argv + optind, &line.options);
     if (credential) {
         OPENSSL_cleanse(credential, strlen(credential));
         free(credential);
