@@ -53,7 +53,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     as_notices_post_config(ptemp, s);
-    if (as_log_post_config(s) != APR_SUCCESS) {
+    if (as_require_post_config(ptemp, s) != OK || as_log_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     status = as_process_post_config(s);

@@ -3,41 +3,26 @@
  * httpd -t -D DUMP_AUTHSTATUS: the policy in force in each section that has a directive of ours, in words, and what is
  * doubtful about it.
  */
-#include "sections.h"
+#include "dump.h"
 
 #include <ldap.h>
 
-#include <apr_file_io.h>
-#include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_main.h>
 
-/* What is said about one place. */
-typedef struct as_dump {
-    apr_pool_t *pool;
-    apr_file_t *out;
-    const apr_array_header_t *places;
-    const apr_array_header_t *chain;
-    const as_section_ref *place;
-    const as_section *section; /* in force */
-    int warnings;
-    as_directories *directories; /* made when first needed */
-    apr_hash_t *lockouts;        /* as_lockout by as_directory_fingerprint: no directory is asked twice */
-} as_dump;
-
-static void say(as_dump *dump, const char *label, const char *text)
+void as_dump_say(as_dump *dump, const char *label, const char *text)
 {
     apr_file_printf(dump->out, "    %-10s %s\n", label, text);
 }
 
-static void warn(as_dump *dump, const char *text)
+void as_dump_warn(as_dump *dump, const char *text)
 {
     dump->warnings++;
-    say(dump, "warning:", text);
+    as_dump_say(dump, "warning:", text);
 }
 
-static const char *argument(as_dump *dump, const char *directive)
+const char *as_dump_argument(as_dump *dump, const char *directive)
 {
     const ap_directive_t *found = as_sections_directive(dump->chain, directive);
 
@@ -55,7 +40,7 @@ static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
 /* The condition of a directive as it was written: the parsed one has no text. */
 static const char *condition(as_dump *dump, const char *directive, const as_conditional *conditional)
 {
-    const char *arguments = conditional && conditional->when ? argument(dump, directive) : NULL;
+    const char *arguments = conditional && conditional->when ? as_dump_argument(dump, directive) : NULL;
 
     if (!conditional || !conditional->when) {
         return "";
@@ -83,7 +68,7 @@ static void say_statuses(as_dump *dump)
             }
         }
     }
-    say(dump, "statuses", text);
+    as_dump_say(dump, "statuses", text);
 }
 
 static void say_mask(as_dump *dump)
@@ -93,7 +78,8 @@ static void say_mask(as_dump *dump)
     const as_conditional *mask = dump->section->mask;
     const int word = mask ? mask->word : AS_MASK_OFF;
 
-    say(dump, "masked",
+    as_dump_say(
+        dump, "masked",
         apr_pstrcat(dump->pool, words[word], word == AS_MASK_OFF ? "" : condition(dump, "AuthStatusMask", mask), NULL));
 }
 
@@ -104,11 +90,11 @@ static void say_disclosure(as_dump *dump)
                                         "of accounts nothing: each failure is a plain 401"};
     const as_section *section = dump->section;
 
-    say(dump, "told", words[section->disclose == AS_UNSET ? AS_DISCLOSE_PROVEN : section->disclose]);
+    as_dump_say(dump, "told", words[section->disclose == AS_UNSET ? AS_DISCLOSE_PROVEN : section->disclose]);
     if (section->dialog && section->dialog->word == AS_CHALLENGE_QUIET) {
-        say(dump, "challenge",
-            apr_pstrcat(dump->pool, "without a dialog in browsers",
-                        condition(dump, "AuthStatusChallenge", section->dialog), NULL));
+        as_dump_say(dump, "challenge",
+                    apr_pstrcat(dump->pool, "without a dialog in browsers",
+                                condition(dump, "AuthStatusChallenge", section->dialog), NULL));
     }
 }
 
@@ -154,21 +140,22 @@ static void say_lockout(as_dump *dump, const as_throttle *throttle)
         return;
     }
     if (lockout->failures <= 0) {
-        say(dump, "lockout",
-            apr_pstrcat(dump->pool,
-                        lockout->failures == 0 ? "the directory locks nobody: "
-                                               : "the directory's own limit is not known: ",
-                        lockout->where, NULL));
+        as_dump_say(dump, "lockout",
+                    apr_pstrcat(dump->pool,
+                                lockout->failures == 0 ? "the directory locks nobody: "
+                                                       : "the directory's own limit is not known: ",
+                                lockout->where, NULL));
         return;
     }
-    say(dump, "lockout",
-        apr_psprintf(dump->pool, "the directory locks an account after %d failure%s (%s)", lockout->failures,
-                     lockout->failures == 1 ? "" : "s", lockout->where));
+    as_dump_say(dump, "lockout",
+                apr_psprintf(dump->pool, "the directory locks an account after %d failure%s (%s)", lockout->failures,
+                             lockout->failures == 1 ? "" : "s", lockout->where));
     if (throttle->failures >= lockout->failures) {
-        warn(dump, apr_psprintf(dump->pool,
-                                "AuthStatusThrottle lets %d failures of a user reach the directory, which locks an "
-                                "account after %d: accounts can be locked through the web",
-                                throttle->failures, lockout->failures));
+        as_dump_warn(dump,
+                     apr_psprintf(dump->pool,
+                                  "AuthStatusThrottle lets %d failures of a user reach the directory, which locks an "
+                                  "account after %d: accounts can be locked through the web",
+                                  throttle->failures, lockout->failures));
     }
 }
 
@@ -177,15 +164,15 @@ static void say_throttle(as_dump *dump)
     const as_throttle *throttle = dump->section->throttle;
 
     if (!throttle || !throttle->failures) {
-        say(dump, "throttle", "none");
+        as_dump_say(dump, "throttle", "none");
         return;
     }
-    say(dump, "throttle",
-        apr_psprintf(dump->pool, "%d failures of a %s within %s", throttle->failures,
-                     !throttle->by_client ? "user"
-                     : throttle->by_user  ? "user or a client"
-                                          : "client",
-                     in_seconds(dump->pool, throttle->within)));
+    as_dump_say(dump, "throttle",
+                apr_psprintf(dump->pool, "%d failures of a %s within %s", throttle->failures,
+                             !throttle->by_client ? "user"
+                             : throttle->by_user  ? "user or a client"
+                                                  : "client",
+                             in_seconds(dump->pool, throttle->within)));
     say_lockout(dump, throttle);
 }
 
@@ -196,7 +183,7 @@ static void say_left_out(as_dump *dump)
     const char *names = as_credentials_left_out(dump->pool, dump->section, &credentials);
 
     if (*names) {
-        say(dump, "not used", apr_pstrcat(dump->pool, names, ": for the servers of another AuthLDAPURL", NULL));
+        as_dump_say(dump, "not used", apr_pstrcat(dump->pool, names, ": for the servers of another AuthLDAPURL", NULL));
     }
 }
 
@@ -218,7 +205,7 @@ static void say_directory(as_dump *dump)
     text = apr_psprintf(dump->pool, "%s (%s), as %s, within %s", text, security[settings->security],
                         settings->bind_dn ? settings->bind_dn : "nobody",
                         in_seconds(dump->pool, as_section_deadline(dump->section)));
-    say(dump, "directory", text);
+    as_dump_say(dump, "directory", text);
     say_left_out(dump);
 }
 
@@ -226,7 +213,7 @@ static void say_directory(as_dump *dump)
     _Static_assert(sizeof(label) <= sizeof("warning:  "), "the label is longer than its column");                      \
     static void say_##member(as_dump *dump)                                                                            \
     {                                                                                                                  \
-        say(dump, label, as_flag_##member(dump->section) ? when_on : when_off);                                        \
+        as_dump_say(dump, label, as_flag_##member(dump->section) ? when_on : when_off);                                \
     }
 #include "authstatus/directive.def"
 
@@ -242,10 +229,11 @@ static void say_flags(as_dump *dump)
 
 static void say_sign_in(as_dump *dump)
 {
-    const char *type = argument(dump, "AuthType"), *provider = argument(dump, "AuthBasicProvider");
+    const char *type = as_dump_argument(dump, "AuthType"), *provider = as_dump_argument(dump, "AuthBasicProvider");
 
     if (type) {
-        say(dump, "sign-in", apr_pstrcat(dump->pool, type, provider ? " by " : "", provider ? provider : "", NULL));
+        as_dump_say(dump, "sign-in",
+                    apr_pstrcat(dump->pool, type, provider ? " by " : "", provider ? provider : "", NULL));
     }
 }
 
@@ -258,11 +246,12 @@ static bool is_word(const char *arguments, const char *word)
 
 static void doubt_basic(as_dump *dump)
 {
-    if (is_word(argument(dump, "AuthType"), "Basic") && as_section_is_on(dump->section) &&
-        !(argument(dump, "SSLEngine") && !is_word(argument(dump, "SSLEngine"), "off")) &&
-        !is_word(argument(dump, "GnuTLSEnable"), "on")) {
-        warn(dump, "Basic without TLS: no SSLEngine On is in force, so passwords can be read on their way, unless what "
-                   "stands before this server speaks TLS");
+    if (is_word(as_dump_argument(dump, "AuthType"), "Basic") && as_section_is_on(dump->section) &&
+        !(as_dump_argument(dump, "SSLEngine") && !is_word(as_dump_argument(dump, "SSLEngine"), "off")) &&
+        !is_word(as_dump_argument(dump, "GnuTLSEnable"), "on")) {
+        as_dump_warn(
+            dump, "Basic without TLS: no SSLEngine On is in force, so passwords can be read on their way, unless what "
+                  "stands before this server speaks TLS");
     }
 }
 
@@ -292,25 +281,26 @@ static bool has_doorway(as_dump *dump, const char *realm)
 static void doubt_mask(as_dump *dump)
 {
     const ap_directive_t *document = as_section_directive(dump->place, "ErrorDocument", "404");
-    const char *realm = argument(dump, "AuthName");
+    const char *realm = as_dump_argument(dump, "AuthName");
 
     if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
         return;
     }
     if (!as_section_is_on(dump->section)) {
-        warn(dump, "AuthStatusMask does nothing where AuthStatus is not On");
+        as_dump_warn(dump, "AuthStatusMask does nothing where AuthStatus is not On");
     }
     if (hides_sign_in(dump->section) && !dump->section->mask->when && realm && !has_doorway(dump, realm)) {
-        warn(dump, apr_pstrcat(dump->pool,
-                               "a mask without a doorway: nobody is asked to sign in here, and no other place of "
-                               "this server asks for ",
-                               realm, NULL));
+        as_dump_warn(dump,
+                     apr_pstrcat(dump->pool,
+                                 "a mask without a doorway: nobody is asked to sign in here, and no other place of "
+                                 "this server asks for ",
+                                 realm, NULL));
     }
     if (document && dump->place->kind != AS_SECTION_SERVER) {
-        warn(dump, apr_psprintf(dump->pool,
-                                "ErrorDocument %s (%s:%d) holds in this section alone: what is missing in it "
-                                "answers otherwise than what is masked",
-                                document->args, document->filename, document->line_num));
+        as_dump_warn(dump, apr_psprintf(dump->pool,
+                                        "ErrorDocument %s (%s:%d) holds in this section alone: what is missing in it "
+                                        "answers otherwise than what is masked",
+                                        document->args, document->filename, document->line_num));
     }
 }
 
@@ -333,7 +323,7 @@ static void doubt_error_document(as_dump *dump)
     ap_getword_conf(dump->pool, &arguments);
     path = ap_getword_conf(dump->pool, &arguments);
     if (*path == '/' && strcmp(core->d, "/") && !strncmp(path, core->d, strlen(core->d))) {
-        warn(dump, apr_pstrcat(dump->pool, "the page for 404, ", path, ", is itself in what is masked", NULL));
+        as_dump_warn(dump, apr_pstrcat(dump->pool, "the page for 404, ", path, ", is itself in what is masked", NULL));
     }
 }
 
@@ -350,11 +340,12 @@ static void doubt_certificate(as_dump *dump, const as_section_ref *place)
     const ap_directive_t *verify = as_section_directive(place, "SSLVerifyClient", NULL);
 
     if (verify && place->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
-        warn(dump,
-             apr_psprintf(dump->pool,
-                          "SSLVerifyClient (%s:%d) asks for a certificate in this section and nowhere else, before "
-                          "anything is refused: use it for the whole virtual host",
-                          verify->filename, verify->line_num));
+        as_dump_warn(
+            dump,
+            apr_psprintf(dump->pool,
+                         "SSLVerifyClient (%s:%d) asks for a certificate in this section and nowhere else, before "
+                         "anything is refused: use it for the whole virtual host",
+                         verify->filename, verify->line_num));
     }
 }
 
@@ -380,17 +371,18 @@ static void doubt_reach(as_dump *dump)
         doubt_certificate(dump, dump->place);
     }
     if (programs) {
-        warn(dump, "programs run here: what a script named nph- answers, a 403 of its own too, reaches the client past "
-                   "every mask");
+        as_dump_warn(
+            dump, "programs run here: what a script named nph- answers, a 403 of its own too, reaches the client past "
+                  "every mask");
     }
 }
 
 static void doubt_report(as_dump *dump)
 {
     if (as_sections_report(dump->chain)) {
-        say(dump, "page", "the report (SetHandler authstatus-report)");
+        as_dump_say(dump, "page", "the report (SetHandler authstatus-report)");
         if (!as_sections_require(dump->chain)) {
-            warn(dump, "nothing protects the report page, so it will not be shown; use Require");
+            as_dump_warn(dump, "nothing protects the report page, so it will not be shown; use Require");
         }
     }
 }
@@ -441,7 +433,7 @@ static void say_where(as_dump *dump)
     for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
         const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
         if (piece->section && as_sections_same(piece, dump->place)) {
-            say(dump, "at", as_section_source(dump->pool, piece));
+            as_dump_say(dump, "at", as_section_source(dump->pool, piece));
         }
     }
 }
@@ -460,6 +452,7 @@ static void dump_place(as_dump *dump)
         say_mask(dump);
         say_throttle(dump);
     }
+    as_dump_requirements(dump);
     doubt_basic(dump);
     doubt_mask(dump);
     doubt_error_document(dump);

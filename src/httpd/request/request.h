@@ -68,6 +68,8 @@ as_login_observer as_observer_of(request_rec *r);
 /* Registers the providers of Require ldap-*. Before the configuration is read and when all modules are loaded:
  * `Require` looks its provider up while reading. */
 void as_require_register(apr_pool_t *pconf);
+/* Looks for constant lines that can never be answered where this module answers them. OK, or the start-up stops. */
+int as_require_post_config(apr_pool_t *ptemp, server_rec *s);
 /* Does this module answer the lines of a section? False where there are none, too. */
 bool as_require_is_ours(const as_section *section);
 /* Runs the hooks behind ours of the access or the authorization phase, lines in doubt included. Returns their status;

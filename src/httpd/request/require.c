@@ -245,6 +245,7 @@ void as_require_register(apr_pool_t *pconf)
 {
     int i;
 
+    as_require_lines_begin(pconf);
     for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
         const char *name = as_require_name((as_requirement_kind)i);
 

@@ -27,6 +27,9 @@ typedef struct as_require_line {
 const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const authz_provider *theirs, const char *text,
                              const void **parsed);
 
+/* Begins a reading of the configuration. */
+void as_require_lines_begin(apr_pool_t *pconf);
+
 /* ---- evaluation.c: one phase of one request, lines in doubt included ---- */
 
 /* A line that was answered in this phase, and what of. */

@@ -4,6 +4,8 @@
  */
 #include "require.h"
 
+#include "../config/sections.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
@@ -71,6 +73,67 @@ static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const
                                            : "");
 }
 
+/* A line that is wrong where this module answers it. It was read where mod_authnz_ldap is loaded, so that only the
+ * whole configuration tells who answers. */
+typedef struct as_wrong_line {
+    ap_conf_vector_t *section;
+    const char *problem;
+} as_wrong_line;
+
+static apr_array_header_t *wrong_lines; /* of this reading of the configuration */
+
+void as_require_lines_begin(apr_pool_t *pconf)
+{
+    wrong_lines = apr_array_make(pconf, 4, sizeof(as_wrong_line));
+}
+
+static void note_wrong_line(const cmd_parms *cmd, const char *problem)
+{
+    as_wrong_line *wrong;
+
+    /* A request's own .htaccess: its line is unknown where it is asked. */
+    if (wrong_lines && cmd->pool == wrong_lines->pool) {
+        wrong = apr_array_push(wrong_lines);
+        wrong->section = cmd->context;
+        wrong->problem = problem;
+    }
+}
+
+static const char *problem_in(const ap_conf_vector_t *section)
+{
+    int i;
+
+    for (i = 0; wrong_lines && i < wrong_lines->nelts; i++) {
+        const as_wrong_line *wrong = &APR_ARRAY_IDX(wrong_lines, i, as_wrong_line);
+
+        if (wrong->section == section) {
+            return wrong->problem;
+        }
+    }
+    return NULL;
+}
+
+int as_require_post_config(apr_pool_t *ptemp, server_rec *s)
+{
+    server_rec *each;
+    int i;
+
+    for (each = s; each && wrong_lines && wrong_lines->nelts; each = each->next) {
+        const apr_array_header_t *places = as_sections_of(ptemp, s, each);
+
+        for (i = 0; i < places->nelts; i++) {
+            const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
+            const char *problem = place->vector ? problem_in(place->vector) : NULL;
+
+            if (problem && as_section_is_on(as_sections_section(ptemp, as_sections_chain(ptemp, places, place)))) {
+                AS_LOG_SERVER(0110, 0, each, problem);
+                return HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+    }
+    return OK;
+}
+
 /* Is AuthStatus On in the section itself? What it inherits is known after the start-up alone. */
 static bool is_on_here(const cmd_parms *cmd)
 {
@@ -106,6 +169,9 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const aut
     as_requirement_parse(cmd->pool, kind, value_of_constant(cmd, line->expression), &line->requirement);
     line->expression = NULL;
     line->problem = problem_of(cmd, line, text);
-    /* Where mod_authnz_ldap is loaded the line may be its own. */
-    return theirs && !is_on_here(cmd) ? NULL : line->problem;
+    if (line->problem && theirs && !is_on_here(cmd)) {
+        note_wrong_line(cmd, line->problem);
+        return NULL;
+    }
+    return line->problem;
 }

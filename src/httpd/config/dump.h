@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of DUMP_AUTHSTATUS share. For -t alone.
+ */
+#ifndef AUTHSTATUS_HTTPD_DUMP_H
+#define AUTHSTATUS_HTTPD_DUMP_H
+
+#include "sections.h"
+
+#include <apr_file_io.h>
+#include <apr_hash.h>
+
+/* What is said about one place. */
+typedef struct as_dump {
+    apr_pool_t *pool;
+    apr_file_t *out;
+    const apr_array_header_t *places;
+    const apr_array_header_t *chain;
+    const as_section_ref *place;
+    const as_section *section; /* in force */
+    int warnings;
+    as_directories *directories; /* made when first needed */
+    apr_hash_t *lockouts;        /* as_lockout by as_directory_fingerprint: no directory is asked twice */
+} as_dump;
+
+/* Prints a line, of at most ten characters before `text`. */
+void as_dump_say(as_dump *dump, const char *label, const char *text);
+/* Prints and counts a warning. */
+void as_dump_warn(as_dump *dump, const char *text);
+/* The arguments of a directive in force, as they are written; NULL: there is none. */
+const char *as_dump_argument(as_dump *dump, const char *directive);
+
+/* dump_require.c: prints the lines of `Require ldap-*` of a place, and what is doubtful about them. */
+void as_dump_requirements(as_dump *dump);
+
+#endif

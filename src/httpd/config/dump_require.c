@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DUMP_AUTHSTATUS about lines of `Require ldap-*`: who answers each, and what is doubtful about it.
+ */
+#include "dump.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "authstatus/require_line.h"
+
+/* One line as it is written. */
+typedef struct as_written_line {
+    as_requirement_kind kind;
+    const char *arguments;
+    bool negated;
+} as_written_line;
+
+static bool is(const char *word, const char *name)
+{
+    return !ap_cstr_casecmp(word, name);
+}
+
+/* Reads the arguments of Require. False: another module's line. */
+static bool read_line(apr_pool_t *pool, const ap_directive_t *directive, as_written_line *line)
+{
+    const char *rest = directive->args, *name = ap_getword_conf(pool, &rest);
+
+    line->negated = is(name, "not");
+    if (line->negated) {
+        name = ap_getword_conf(pool, &rest);
+    }
+    line->arguments = rest;
+    return as_require_by_name(name, &line->kind);
+}
+
+/* ---- doubts ---- */
+
+/* httpd's expressions take a backslash that stands alone away. */
+static bool has_single_backslash(const char *text)
+{
+    for (; *text; text++) {
+        if (text[0] == '\\' && text[1] != '\\') {
+            return true;
+        }
+        text += text[0] == '\\';
+    }
+    return false;
+}
+
+/* Does a second DN begin behind a space that no comma precedes? */
+static bool has_two_names(const char *text)
+{
+    const char *space = text, *word;
+
+    while ((space = strchr(space, ' ')) != NULL) {
+        for (word = space; *word == ' '; word++) {
+        }
+        if (space > text && !strchr(",+=\\", space[-1]) && apr_isalpha(*word)) {
+            const size_t length = strcspn(word, "=, ");
+            if (word[length] == '=' && strchr(word, ',')) {
+                return true;
+            }
+        }
+        space = word;
+    }
+    return false;
+}
+
+static const char *doubt_about(const as_written_line *line)
+{
+    const bool is_name = line->kind == AS_REQUIRE_GROUP || line->kind == AS_REQUIRE_DN;
+
+    if (line->kind == AS_REQUIRE_GROUP && line->arguments[0] == '"') {
+        return "the DN is in quotes: mod_authnz_ldap lets nobody in by it, this module takes the quotes off";
+    }
+    if (line->kind == AS_REQUIRE_FILTER && line->arguments[0] == '(') {
+        return "the filter is in parentheses: mod_authnz_ldap lets nobody in by it, this module does";
+    }
+    if (line->kind == AS_REQUIRE_SEARCH && strstr(line->arguments, "REMOTE_USER")) {
+        return "ldap-search is asked before any login: REMOTE_USER is empty then";
+    }
+    if (is_name && has_two_names(line->arguments)) {
+        return "the rest of the line is one DN; write a second one on a line of its own";
+    }
+    if (line->kind != AS_REQUIRE_USER && line->kind != AS_REQUIRE_ATTRIBUTE && has_single_backslash(line->arguments)) {
+        return "httpd's expressions take a single backslash away: double it";
+    }
+    return NULL;
+}
+
+/* ---- the section ---- */
+
+/* Can a login here come from an AuthnProviderAlias, which has a directory of its own? */
+static bool may_have_alias(as_dump *dump)
+{
+    static const char *const known[] = {"authstatus", "file", "dbm", "dbd", "anon", "ldap", "socache", NULL};
+    const char *providers = as_dump_argument(dump, "AuthBasicProvider"), *word;
+    const char *const *name;
+
+    while (providers && *providers) {
+        word = ap_getword_conf(dump->pool, &providers);
+        for (name = known; *name && !is(word, *name); name++) {
+        }
+        if (!*name) {
+            return true;
+        }
+    }
+    return as_dump_argument(dump, "AuthFormProvider") != NULL;
+}
+
+/* As far as the URL tells: these attributes are Active Directory's. */
+static bool seems_active_directory(const as_section *section)
+{
+    const char *attribute = section->url ? section->url->parsed.attributes[0] : "";
+
+    return is(attribute, "sAMAccountName") || is(attribute, "userPrincipalName");
+}
+
+static bool takes_class_group(const as_section *section)
+{
+    int i;
+
+    for (i = 0; section->subgroup_classes && i < section->subgroup_classes->count; i++) {
+        if (is(section->subgroup_classes->names[i], "group")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void doubt_section(as_dump *dump, bool groups)
+{
+    const as_section *section = dump->section;
+
+    if (!section->url && !may_have_alias(dump)) {
+        as_dump_warn(dump,
+                     "Require ldap-* without AuthLDAPURL, and no AuthnProviderAlias that a login could come from");
+    }
+    if (groups && section->groups == AS_GROUPS_MEMBER_OF) {
+        as_dump_warn(dump, "AuthStatusGroups MemberOf: whoever may write memberOf of an entry may let that user in; "
+                           "where the directory does not maintain memberOf, nobody is in any group");
+    }
+    if (groups && seems_active_directory(section) && !takes_class_group(section)) {
+        as_dump_warn(dump, "on Active Directory groups within groups do not count here: AuthLDAPSubGroupClass has no "
+                           "`group`");
+    }
+}
+
+/* ---- all lines ---- */
+
+static void say_line(as_dump *dump, const as_written_line *line)
+{
+    const bool theirs = !as_section_is_on(dump->section) && ap_find_linked_module("mod_authnz_ldap.c");
+    const char *doubt = theirs ? NULL : doubt_about(line);
+
+    as_dump_say(dump, "require",
+                apr_psprintf(dump->pool, "%s%s %s: answered by %s", line->negated ? "not " : "",
+                             as_require_name(line->kind), line->arguments,
+                             theirs ? "mod_authnz_ldap" : "mod_authstatus"));
+    if (doubt) {
+        as_dump_warn(dump, doubt);
+    }
+}
+
+/* Lines in containers stand in the section itself. */
+static unsigned say_lines(as_dump *dump, const ap_directive_t *directive)
+{
+    unsigned found = 0;
+    as_written_line line;
+
+    for (; directive; directive = directive->next) {
+        if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
+            !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
+            found |= say_lines(dump, directive->first_child);
+        } else if (is(directive->directive, "Require") && read_line(dump->pool, directive, &line)) {
+            say_line(dump, &line);
+            found |= AS_REQUIRES_LINES | (line.kind == AS_REQUIRE_GROUP ? AS_REQUIRES_GROUPS : 0);
+        }
+    }
+    return found;
+}
+
+void as_dump_requirements(as_dump *dump)
+{
+    const unsigned found = say_lines(dump, dump->place->first);
+
+    if (found && (as_section_is_on(dump->section) || !ap_find_linked_module("mod_authnz_ldap.c"))) {
+        doubt_section(dump, (found & AS_REQUIRES_GROUPS) != 0);
+    }
+}

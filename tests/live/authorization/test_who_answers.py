@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who answers Require ldap-*: whatever else is loaded; where AuthStatus is Off; what stops the start-up; DUMP_AUTHSTATUS."""
+import re
+import subprocess
+
+import pytest
+
+from lab.httpd import MODULES
+from lab.process import reserve_port
+from test_rows import BASE, RIGHT, STAFF, all_of, any_of, ldap_group, make, section, slapd  # noqa: F401
+
+LOAD = f'LoadModule ldap_module "{MODULES}/mod_ldap.so"\nLoadModule authnz_ldap_module "{MODULES}/mod_authnz_ldap.so"\n'
+THREE = (section("flat", any_of(STAFF)) + section("nested", any_of(ldap_group("top")))
+         + section("not", all_of("valid-user", "not " + STAFF)))
+
+
+@pytest.mark.parametrize("loaded", ["neither", "before", "after"])
+def test_the_same_whatever_is_loaded(start, slapd, loaded):  # noqa: F811
+    httpd = make(start, slapd, conf=(LOAD if loaded == "after" else "") + THREE, ldap=loaded == "before")
+    httpd.log.allow("AH01631")
+    got = {(name, user): httpd.get(f"/in/{name}", login=(user, RIGHT)).status
+           for name in ("flat", "nested", "not") for user in ("ann", "bob", "deep")}
+    assert got == {("flat", "ann"): 200, ("flat", "bob"): 403, ("flat", "deep"): 403,
+                   ("nested", "ann"): 403, ("nested", "bob"): 403, ("nested", "deep"): 200,
+                   ("not", "ann"): 403, ("not", "bob"): 200, ("not", "deep"): 200}
+
+
+def off(name, lines):
+    return section(name, lines).replace("AuthStatus On", "AuthStatus Off")
+
+
+def test_off_has_the_statuses_of_httpd(start, slapd):  # noqa: F811
+    """Without mod_authnz_ldap the lines are ours, here too."""
+    down = f"""<AuthzProviderAlias ldap-group down cn=down,{BASE}>
+        Use Directory "ldap://127.0.0.1:${{NOBODY}}" {BASE}
+        </AuthzProviderAlias>"""
+    httpd = make(start, slapd, conf=down + off("off", any_of(STAFF)) + off("down", any_of("down"))
+                 + off("forbidden", "AuthzSendForbiddenOnFailure On\n    " + any_of(STAFF))
+                 + off("not-down", all_of("valid-user", "not down")) + off("either", any_of("down", "user ann")))
+    httpd.log.allow("AH01631", "AS0050")
+    for name, user, status in (("off", "ann", 200), ("off", "bob", 401), ("forbidden", "bob", 403), ("down", "ann", 500),
+                               ("not-down", "ann", 500), ("either", "ann", 200), ("either", "bob", 500)):
+        answer = httpd.get(f"/in/{name}", login=(user, RIGHT))
+        assert answer.status == status, (name, user, answer)
+        assert bool(answer.all("WWW-Authenticate")) == (status == 401), (name, user, answer)
+        assert not answer.all("Retry-After")
+
+
+def test_off_is_mod_authnz_ldaps_where_that_is_loaded(start, slapd):  # noqa: F811
+    """It takes a DN in quotes, and a DN that is none, for a DN that nobody is in."""
+    lines = any_of(f'ldap-group "cn=staff,{BASE}"', "ldap-group none", "ldap-filter (employeeType=")
+    httpd = make(start, slapd, conf=off("off", lines), ldap=True)
+    httpd.log.allow("AH01631|AH01629", "AH017")
+    assert httpd.get("/in/off", login=("ann", RIGHT)).status == 401
+
+
+WRONG = {
+    "backslash": (any_of(f"ldap-group cn=a\\, b,{BASE}"), "Require ldap-group: .*double the backslash"),
+    "dn": (any_of("ldap-group staff"), "Require ldap-group: "),
+    "user-dn": (any_of("ldap-dn =x"), "Require ldap-dn: "),
+    "filter": (any_of("ldap-filter (employeeType="), "Require ldap-filter: "),
+    "filter-two": (any_of("ldap-filter (a=b)(c=d)"), "Require ldap-filter: "),
+    "search": (any_of("ldap-search uid=ann)"), "Require ldap-search: "),
+    "attribute": (any_of("ldap-attribute employeeType"), "Require ldap-attribute: "),
+    "negated": (all_of("valid-user", "not ldap-group cn=a\\, b,o=x"), "double the backslash"),
+    "expression": (any_of("ldap-group cn=%{env:,o=x"), "does not parse|Cannot parse"),
+    "depth": ("AuthLDAPMaxSubGroupDepth 33\n    " + any_of(STAFF), "AuthLDAPMaxSubGroupDepth: \"33\" is not a whole number from 0 to 32"),
+    "mode": ("AuthStatusGroups Both\n    " + any_of(STAFF), "AuthStatusGroups: .*Auto, Member or MemberOf"),
+    "name": ("AuthLDAPGroupAttribute member)(x=*\n    " + any_of(STAFF), "AuthLDAPGroupAttribute: "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("loaded", ["neither", "both"])
+def test_what_can_never_be_answered_stops_the_start(start, name, loaded):
+    """With mod_authnz_ldap loaded AuthStatus may be inherited: the whole configuration tells who answers."""
+    lines, sentence = WRONG[name]
+    conf = "AuthStatus On\n" + section("wrong", lines).replace("    AuthStatus On\n", "")
+    httpd = start.make(conf, ldap=loaded == "both", defines={"LDAP": reserve_port()})
+    said = httpd.must_not_start()
+    httpd.log.allow("AS0110", "AH00020")
+    assert re.search(sentence, said), said
+
+
+def test_dump_says_who_answers_and_what_is_doubtful(start):
+    conf = section("here", any_of(f'ldap-group "cn=staff,{BASE}"', "ldap-filter (employeeType=staff)",
+                                  "ldap-search (uid=%{REMOTE_USER})", f"ldap-group cn=a,{BASE} cn=b,{BASE}",
+                                  f"ldap-group cn=a\\,o=b,{BASE}"))
+    conf += section("nowhere", any_of(STAFF), directory="")
+    conf += section("ad", any_of(STAFF), directory='AuthLDAPURL "ldap://127.0.0.1/dc=x?sAMAccountName"')
+    conf += section("memberof", "AuthStatusGroups MemberOf\n    " + any_of(STAFF))
+    conf += off("off", any_of(STAFF))
+    httpd = start.make(conf, ldap=True, defines={"LDAP": reserve_port()})
+    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True,
+                          env=httpd._environment(), timeout=60)
+    said = done.stdout
+    assert done.returncode == 0, done
+    for words in ('require    ldap-group "cn=staff,o=rows": answered by mod_authstatus', "the DN is in quotes",
+                  "the filter is in parentheses", "REMOTE_USER is empty", "the rest of the line is one DN",
+                  "double it", "without AuthLDAPURL, and no AuthnProviderAlias", "AuthLDAPSubGroupClass has no",
+                  "whoever may write memberOf", f"require    ldap-group cn=staff,{BASE}: answered by mod_authnz_ldap"):
+        assert words in said, (words, said)
