@@ -43,12 +43,27 @@ static const char *name_of_list(const char *const *texts, apr_pool_t *pool)
     return apr_pstrcat(pool, "(", apr_array_pstrcat(pool, parts, '\0'), ")", NULL);
 }
 
+/* The usual lists have the names that they are made anew with. */
+static const char *name_of_usual(const char *const *texts, const char *const *usual, const char *name, apr_pool_t *pool)
+{
+    return texts == usual ? name : name_of_list(texts, pool);
+}
+
 const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%s%s%s%d.%d.%d.%d.%d.%d", name_of_list(groups->attributes, pool),
-                        name_of_list(groups->subgroup_attributes, pool), name_of_list(groups->subgroup_classes, pool),
-                        groups->attribute_is_dn, groups->max_depth, groups->compare_dn_on_server,
-                        groups->compare_as_user, groups->search_as_user, (int)groups->mode);
+    static const char members[] = "(6:member,12:uniqueMember,)", classes[] = "(12:groupOfNames,18:groupOfUniqueNames,)";
+    const as_group_settings usual = as_group_settings_default();
+    const char numbers[] = {(char)('0' + groups->attribute_is_dn),
+                            (char)('0' + groups->compare_dn_on_server),
+                            (char)('0' + groups->compare_as_user),
+                            (char)('0' + groups->search_as_user),
+                            (char)('0' + (int)groups->mode),
+                            (char)('A' + groups->max_depth),
+                            '\0'};
+
+    return apr_pstrcat(pool, name_of_usual(groups->attributes, usual.attributes, members, pool),
+                       name_of_usual(groups->subgroup_attributes, usual.subgroup_attributes, members, pool),
+                       name_of_usual(groups->subgroup_classes, usual.subgroup_classes, classes, pool), numbers, NULL);
 }
 
 const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool)

@@ -649,6 +649,23 @@ static void what_can_never_be_answered(void **state)
     }
 }
 
+static void usual_settings_have_the_name_of_equal_ones(void **state)
+{
+    static const char *const members[] = {"member", "uniqueMember", NULL};
+    static const char *const classes[] = {"groupOfNames", "groupOfUniqueNames", NULL};
+    as_group_settings others = as_group_settings_default();
+    const char *name = as_group_settings_name(&others, request);
+
+    (void)state;
+    others.attributes = others.subgroup_attributes = members;
+    others.subgroup_classes = classes;
+    assert_string_equal(as_group_settings_name(&others, request), name);
+    for (int depth = 0; depth <= AS_SUBGROUP_DEPTH_MAX; depth++) {
+        others.max_depth = depth;
+        assert_int_equal(strcmp(as_group_settings_name(&others, request), name) == 0, depth == 10);
+    }
+}
+
 /* ---- property: any group may be in any other; the answer is that of a search through all of them, whatever was asked
  * before, and whichever operation fails in whichever way it is unknown or the same ---- */
 
@@ -750,6 +767,7 @@ int main(void)
         ROW(the_open_circuit_is_told),
         ROW(the_entry_is_found_once),
         ROW(what_can_never_be_answered),
+        ROW(usual_settings_have_the_name_of_equal_ones),
         ROW(answers_are_those_of_all_the_groups),
     };
 

@@ -167,6 +167,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const aut
         return NULL;
     }
     as_requirement_parse(cmd->pool, kind, value_of_constant(cmd, line->expression), &line->requirement);
+    line->requirement.name = as_requirement_name(&line->requirement, cmd->pool);
     line->expression = NULL;
     line->problem = problem_of(cmd, line, text);
     if (line->problem && theirs && !is_on_here(cmd)) {

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ldap-group on Active Directory, as Samba plays it, asked of the floor of logins."""
+"""ldap-group on Active Directory, as Samba plays it: asked of the floor of logins, and through httpd."""
+import base64
+import hashlib
+
 import ldap
 import pytest
 from ldap import modlist
 
 from asking import asking, cost
 from lab.samba import BASE, REALM, SERVICE, SERVICE_PASSWORD, Account, Samba
+from lab.verify import verify
 
 RIGHT = "Pw!right"
 SECURITY, DISTRIBUTION = "-2147483646", "2"
@@ -73,7 +77,7 @@ def fill(samba):
 
 @pytest.fixture(scope="module")
 def samba(rooms):
-    samba = Samba(rooms.new("samba-floor"), [Account(name, "people", RIGHT) for name in ("ann", "bob", "eve", "other")])
+    samba = Samba(rooms.new("samba-floor"), [Account(name, "people", RIGHT, {"userPrincipalName": f"{name}@{REALM}"}) for name in ("ann", "bob", "eve", "other")])
     try:
         samba.start()
         fill(samba)
@@ -192,3 +196,66 @@ def test_without_service_account(samba):
         ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName")
         said = ask.ask("group", g("direct"))
         assert said.answer == "unknown" and said.outcome == "directory-misconfigured", said
+
+
+# -- through httpd
+
+SECTION = """
+<Location "/in/{name}">
+    AuthType Basic
+    AuthName "the lab"
+    AuthBasicProvider {provider}
+    AuthUserFile "${{ROOM}}/users"
+    AuthLDAPURL "ldap://{address}/{base}?{attribute}"
+    AuthLDAPBindDN "{service}"
+    AuthLDAPBindPassword "{password}"
+    {classes}
+    AuthStatus On
+    Require ldap-group {group}
+</Location>
+"""
+NESTS = "AuthLDAPSubGroupClass group"
+SITES = {
+    "direct": (g("direct"), "", {"ann": 200, "eve": 403}),
+    "nested": (g("nest10-0"), NESTS, {"ann": 200, "eve": 403}),
+    "default-classes": (g("nest3-0"), "", {"ann": 403}),
+    "users": (USERS, "", {"ann": 200, "bob": 200}),
+    "above-team": (g("above-team"), NESTS, {"bob": 200, "ann": 403}),
+    "lists": (g("lists"), NESTS, {"ann": 200, "bob": 403}),
+    "larger": (g("larger"), NESTS, {"other": 200, "ann": 403}),
+    "missing": (g("gone"), "", {"ann": 403}),
+}
+
+
+@pytest.fixture(scope="module")
+def site(start, samba):
+    text = 'LogLevel warn authstatus:trace8\nAliasMatch "^/in/" "${DOCS}/index.html"\n'
+    for name, (group, classes, _) in SITES.items():
+        text += SECTION.format(name=name, provider="authstatus", address=samba.address, base=BASE, classes=classes,
+                               attribute="sAMAccountName", service=SERVICE, password=SERVICE_PASSWORD, group=group)
+    # 49: a module that sets r->user to a Kerberos principal; here a password file does.
+    text += SECTION.format(name="principal", provider="file", address=samba.address, base=BASE, classes=NESTS,
+                           attribute="userPrincipalName", service=SERVICE, password=SERVICE_PASSWORD, group=g("nest3-0"))
+    httpd = start.make(text)
+    digest = base64.b64encode(hashlib.sha1(RIGHT.encode()).digest()).decode()
+    (httpd.room / "users").write_text("".join(f"{name}@{REALM}:{{SHA}}{digest}\n" for name in ("ann", "eve", "gone")))
+    return httpd.start()
+
+
+@pytest.mark.parametrize("name, who", [(name, who) for name, (_, _, users) in SITES.items() for who in users])
+def test_site(site, name, who):
+    status = SITES[name][2][who]
+    if status == 403:
+        site.log.expect("AH01631|AH01629")
+    if name == "missing":
+        site.log.expect("AS0032")
+    for _ in range(2):
+        verify(site, site.get(f"/in/{name}", login=(who, RIGHT)), "granted" if status == 200 else "not-authorized", status,
+               user=who)
+
+
+def test_principal(site):
+    site.log.expect("AH01631|AH01629")
+    for name, outcome, status in (("ann", "granted", 200), ("eve", "not-authorized", 403), ("gone", "not-authorized", 403)):
+        login = f"{name}@{REALM}"
+        verify(site, site.get("/in/principal", login=(login, RIGHT)), outcome, status, user=login)

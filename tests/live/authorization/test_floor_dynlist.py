@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dynamic groups and memberOf of OpenLDAP's overlay dynlist, asked of the floor of logins."""
+import os
+
+import pytest
+
+from asking import asking, cost
+from authorization.test_floor_openldap import RIGHT, group, person
+from lab.slapd import TOP, Database, Slapd
+
+SUFFIX = "o=floor"
+SCHEMA = "/etc/ldap/schema/dyngroup.schema"
+MODULE = "/usr/lib/ldap/dynlist.so"
+pytestmark = pytest.mark.skipif(not (os.path.exists(SCHEMA) and os.path.exists(MODULE)), reason="no overlay dynlist")
+
+
+class Dynamic(Slapd):
+    def _write_configuration(self):
+        super()._write_configuration()
+        text = self.configuration.read_text().replace("modulepath", f"include {SCHEMA}\nmodulepath", 1)
+        self.configuration.write_text(text.replace("moduleload back_mdb", "moduleload dynlist\nmoduleload back_mdb", 1))
+
+
+@pytest.fixture(scope="module")
+def slapd(rooms):
+    room = rooms.new("slapd-dynlist")
+    path = room / "floor.ldif"
+    path.write_text(TOP + person("ann") + person("bob").replace("staff", "guest") + group("dev", "uid=ann")
+                    + group("staff", "cn=dev") + group("other", "uid=zoe")
+                    + "dn: cn=dynamic,@SUFFIX@\nobjectClass: groupOfURLs\n"
+                      "memberURL: ldap:///@SUFFIX@??sub?(employeeType=staff)\n\n")
+    slapd = Dynamic(room, [Database(SUFFIX, path, ("overlay dynlist",
+                                                   "dynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames*"))])
+    slapd.start()
+    yield slapd
+    slapd.stop()
+
+
+@pytest.fixture
+def ask(slapd):
+    with asking() as ask:
+        ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
+        yield ask
+
+
+def g(name):
+    return f"cn={name},{SUFFIX}"
+
+
+def test_dynamic(ask):
+    """17: a compare sees who is in it by the filter."""
+    ask.groups(attributes="member")
+    for user, answer in (("ann", "yes"), ("bob", "no")):
+        ask.login(user, RIGHT)
+        ask.ask("group", g("dynamic"))
+        ask.forget()
+        ask.again()
+        said = ask.ask("group", g("dynamic"))
+        assert (said.answer, cost(said)) == (answer, "1C"), said
+
+
+def test_member_of(ask):
+    """18: static, nested and dynamic groups, with the login's own search."""
+    ask.groups(mode="MemberOf")
+    for user, expected in (("ann", "yes"), ("bob", "no")):
+        ask.login(user, RIGHT)
+        for name in ("dev", "staff", "dynamic"):
+            ask.ask("group", g(name))
+        ask.forget()
+        ask.login(user, RIGHT)
+        for name in ("dev", "staff", "dynamic"):
+            said = ask.ask("group", g(name))
+            assert (said.answer, cost(said)) == (expected, ""), (name, said)
