@@ -10,20 +10,7 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-/* ---- settings and requirements ---- */
-
-as_group_settings as_group_settings_default(void)
-{
-    static const char *const attributes[] = {"member", "uniqueMember", NULL};
-    static const char *const classes[] = {"groupOfNames", "groupOfUniqueNames", NULL};
-
-    return (as_group_settings){.attributes = attributes,
-                               .subgroup_attributes = attributes,
-                               .subgroup_classes = classes,
-                               .attribute_is_dn = true,
-                               .max_depth = 10,
-                               .compare_dn_on_server = true};
-}
+/* ---- requirements ---- */
 
 static const char *problem_of_dn(const char *text, apr_pool_t *pool)
 {

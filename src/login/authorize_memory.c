@@ -28,6 +28,19 @@ bool as_key_is_same(const as_cache_key *a, const as_cache_key *b)
 
 /* ---- names: no two different things have the same one ---- */
 
+as_group_settings as_group_settings_default(void)
+{
+    static const char *const attributes[] = {"member", "uniqueMember", NULL};
+    static const char *const classes[] = {"groupOfNames", "groupOfUniqueNames", NULL};
+
+    return (as_group_settings){.attributes = attributes,
+                               .subgroup_attributes = attributes,
+                               .subgroup_classes = classes,
+                               .attribute_is_dn = true,
+                               .max_depth = 10,
+                               .compare_dn_on_server = true};
+}
+
 static const char *name_of_text(const char *text, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, apr_ltoa(pool, (long)strlen(text)), ":", text, ",", NULL);

@@ -13,8 +13,6 @@ KNOWN = [
     ("src/ldap/pool.c", "src/ldap/reaper.c"),
     ("src/ldap/session_open.c", "src/ldap/certificate.c"),
     ("src/ldap/session_open.c", "src/ldap/pool.c"),
-    ("src/login/group.c", "src/login/group_ad.c"),
-    ("src/login/group.c", "src/login/group_set.c"),
 ]
 # What a file lends to others: functions with the brace in the first column, and variables with a value.
 FUNCTION = re.compile(r"^(?!static\b|typedef\b|extern\b|struct\b|#)[A-Za-z_][\w \*]*?\b(\w+)\((?:[^;{}])*?\)\n\{", re.MULTILINE)
