@@ -10,6 +10,8 @@
 #include <ap_provider.h>
 #include <http_request.h>
 
+#include "authstatus/credentials.h"
+
 #define LOGGED_DN_MAX 512
 
 /* ---- what is asked, and of which directory ---- */
@@ -56,6 +58,25 @@ static const as_authorization *settle_lookup(request_rec *r, as_context *context
     return authorization;
 }
 
+/* AuthLDAPCompareAsUser and AuthLDAPSearchAsUser bind as the user. A login that was found without mod_auth_basic and
+ * our provider has left no password: it is in the header. */
+static void complete_password(request_rec *r, as_context *context, const as_group_settings *groups)
+{
+    const char *header = as_authorization_of(r), *user, *password;
+    apr_size_t size;
+    char *buffer;
+
+    if (!(groups->compare_as_user || groups->search_as_user) || context->entry.password || !header) {
+        return;
+    }
+    size = strlen(header) + 1;
+    buffer = apr_palloc(r->pool, size);
+    if (as_credentials_read(header, buffer, size, &user, &password) == AS_OUTCOME_GRANTED &&
+        !strcmp(user, context->entry.user)) {
+        context->entry.password = password;
+    }
+}
+
 /* The entry that a line asks about: of this very login, or that of r->user. NULL: *instead is the line's answer. */
 static const as_entry *entry_of(request_rec *r, as_context *context, const as_login_directory *directory,
                                 const as_group_settings *groups, const as_authorization **instead)
@@ -64,6 +85,7 @@ static const as_entry *entry_of(request_rec *r, as_context *context, const as_lo
     const as_entry_lookup *lookup;
 
     if (context->entry.dn) {
+        complete_password(r, context, groups);
         return &context->entry;
     }
     lookup = as_find_entry(as_process_login(), &context->transaction->memo, directory, r->user, groups,
