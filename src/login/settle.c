@@ -41,8 +41,12 @@ static bool is_usual_port(int port)
 
 static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
 {
-    const char *host = prepare(server->host, pool);
+    char *host = apr_pstrdup(pool, prepare(server->host, pool));
+    const apr_size_t length = strlen(host);
 
+    if (length > 1 && host[length - 1] == '.') {
+        host[length - 1] = '\0'; /* a name in full (RFC 1034 3.1) */
+    }
     return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
