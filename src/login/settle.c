@@ -12,6 +12,9 @@
 #include "authstatus/dn.h"
 #include "authstatus/stringprep.h"
 
+/* Of an account with several servers: all marks. */
+#define MARK_OF_ANY UINT32_MAX
+
 /* An account that this login met. */
 struct as_met_account {
     struct as_met_account *next;
@@ -50,30 +53,6 @@ static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
     return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
-/* The servers in one order, each once: sections may name them in others. */
-static const char *name_servers(const as_directory_settings *settings, apr_pool_t *pool)
-{
-    const char **names = apr_palloc(pool, (size_t)settings->server_count * sizeof(*names)), *all = "";
-    int count = 0, i, at;
-
-    for (i = 0; i < settings->server_count; i++) {
-        const char *name = name_server(&settings->servers[i], pool);
-
-        for (at = count; at > 0 && strcmp(names[at - 1], name) > 0; at--) {
-        }
-        if (at > 0 && !strcmp(names[at - 1], name)) {
-            continue;
-        }
-        memmove(names + at + 1, names + at, (size_t)(count - at) * sizeof(*names));
-        names[at] = name;
-        count++;
-    }
-    for (i = 0; i < count; i++) {
-        all = apr_pstrcat(pool, all, names[i], " ", NULL);
-    }
-    return all;
-}
-
 /* Prepares the types and values of a DN in normal form, each for itself: insignificant spaces are at their ends. */
 static const char *prepare_dn(const char *normal, apr_pool_t *pool)
 {
@@ -94,18 +73,36 @@ static const char *prepare_dn(const char *normal, apr_pool_t *pool)
 }
 
 /* A DN is normalised (RFC 4514), any other bind name prepared (RFC 4518 2). */
-static const char *name_account(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
+static const char *name_subject(const char *name, apr_pool_t *pool)
 {
     char *normal = apr_palloc(pool, AS_DN_MAX);
     const bool is_dn = as_dn_normalize(name, strlen(name), normal, NULL);
 
-    return apr_pstrcat(pool, name_servers(settings, pool), is_dn ? "dn " : "name ",
-                       is_dn ? prepare_dn(normal, pool) : prepare(name, pool), NULL);
+    return apr_pstrcat(pool, is_dn ? "dn " : "name ", is_dn ? prepare_dn(normal, pool) : prepare(name, pool), NULL);
 }
 
-static const char *account_of(const as_gate *gate, const char *name)
+/* The accounts of a name: one for each server of the directory, each once, as sections may name them in other lists.
+ * They are copies of one account; a failure counts for all of them. NULL-terminated. */
+static const char *const *name_accounts(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
 {
-    return name_account(gate->asked->directory->settings, name, gate->memo->pool);
+    const char **accounts = apr_pcalloc(pool, (size_t)(settings->server_count + 1) * sizeof(*accounts));
+    const char *subject = name_subject(name, pool);
+    int count = 0, i, at;
+
+    for (i = 0; i < settings->server_count; i++) {
+        const char *account = apr_pstrcat(pool, name_server(&settings->servers[i], pool), " ", subject, NULL);
+
+        for (at = 0; at < count && strcmp(accounts[at], account) != 0; at++) {
+        }
+        accounts[at] = account;
+        count += at == count;
+    }
+    return accounts;
+}
+
+static const char *const *accounts_of(const as_gate *gate, const char *name)
+{
+    return name_accounts(gate->asked->directory->settings, name, gate->memo->pool);
 }
 
 /* ---- the memo ---- */
@@ -191,31 +188,67 @@ void as_gate_open(as_gate *gate)
     gate->wait = 0;
 }
 
+/* Was a bind of this query sent for this account? */
+static bool was_sent_for(const as_gate *gate, const char *account)
+{
+    const struct as_met_account *bind = gate->memo->counted;
+
+    while (bind != gate->before && strcmp(bind->account, account) != 0) {
+        bind = bind->next;
+    }
+    return bind != gate->before;
+}
+
+/* Takes back what was admitted since the memo was as `before`: the bind is not sent. */
+static void take_back(const as_gate *gate, struct as_met_account *before)
+{
+    while (gate->memo->counted != before) {
+        withdraw(gate, gate->memo->counted);
+        gate->memo->counted = gate->memo->counted->next;
+    }
+}
+
+static bool admit_account(as_gate *gate, const char *account)
+{
+    as_throttles *throttles = gate->login->throttles;
+    const apr_time_t met = as_throttle_now(throttles);
+    struct as_met_account *counted;
+    apr_time_t stamp;
+
+    note_no_answer(gate, account);
+    gate->wait = as_throttle_admit(throttles, gate->asked->throttle, account, gate->certain, patience_of(gate),
+                                   gate->memo->pool, &stamp);
+    if (gate->wait > 0) {
+        return false;
+    }
+    counted = note_account(gate, account);
+    counted->stamp = stamp;
+    counted->met = stamp ? stamp : met;
+    return true;
+}
+
 bool as_gate_admit(void *data, const char *name, bool accepted)
 {
     as_gate *gate = data;
     const as_login_attempt *asked = gate->asked;
-    as_throttles *throttles = gate->login->throttles;
-    const char *account = account_of(gate, name);
-    apr_time_t stamp, met = as_throttle_now(throttles);
+    struct as_met_account *before = gate->memo->counted;
+    const char *const *account = accounts_of(gate, name);
 
-    if (accepted && as_gate_has_sent(gate) && !strcmp(gate->memo->counted->account, account)) {
+    if (accepted && *account && was_sent_for(gate, *account)) {
         /* The directory has accepted this password for this account. */
         return true;
     }
-    note_no_answer(gate, account);
-    gate->wait = as_throttle_admit(throttles, asked->throttle, account, gate->certain, patience_of(gate),
-                                   gate->memo->pool, &stamp);
-    if (asked->throttle && asked->throttle->failures) {
-        as_throttle_keep_spelling(throttles, asked->directory->fingerprint, spelling_of(gate), account);
+    while (account[0] && account[1] && admit_account(gate, *account)) {
+        account++;
     }
-    if (gate->wait > 0) {
-        gate->refused = true;
-        return false;
+    gate->refused = !*account || gate->wait > 0 || !admit_account(gate, *account);
+    if (*account && asked->throttle && asked->throttle->failures) {
+        as_throttle_keep_spelling(gate->login->throttles, asked->directory->fingerprint, spelling_of(gate), *account);
     }
-    note_account(gate, account)->stamp = stamp;
-    gate->memo->counted->met = stamp ? stamp : met;
-    return true;
+    if (gate->refused) {
+        take_back(gate, before);
+    }
+    return !gate->refused;
 }
 
 bool as_gate_has_sent(const as_gate *gate)
@@ -238,6 +271,17 @@ static bool is_success(const as_finding *finding)
     return finding->proven && as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED;
 }
 
+/* Was it sent again, later in the same query? */
+static bool was_repeated(const as_gate *gate, const struct as_met_account *bind)
+{
+    const struct as_met_account *later = gate->memo->counted;
+
+    while (later != bind && strcmp(later->account, bind->account) != 0) {
+        later = later->next;
+    }
+    return later != bind;
+}
+
 void as_gate_close(const as_gate *gate, const as_reply *reply)
 {
     const as_finding finding = as_outcome_find(reply);
@@ -246,9 +290,9 @@ void as_gate_close(const as_gate *gate, const as_reply *reply)
 
     for (counted = gate->memo->counted; counted != gate->before; counted = counted->next) {
         if (answered && is_success(&finding)) {
-            /* The one that was sent last has the answer. Those before it were the same password. */
             counted->accepted = true;
-            if (counted != gate->memo->counted && !strcmp(counted->account, gate->memo->counted->account)) {
+            if (was_repeated(gate, counted)) {
+                /* It had no answer, and was the same password. */
                 withdraw(gate, counted);
             }
         } else if (answered ? !is_failure(&finding) : gate->certain) {
@@ -259,31 +303,39 @@ void as_gate_close(const as_gate *gate, const as_reply *reply)
 
 /* ---- answers ---- */
 
+static bool is_counted(const as_gate *gate, const char *name)
+{
+    const char *const *account = name && *name ? accounts_of(gate, name) : NULL;
+
+    while (account && *account && !as_throttle_is_counted(gate->login->throttles, *account)) {
+        account++;
+    }
+    return account && *account;
+}
+
 bool as_settle_is_counted(const as_gate *gate, const char *dn)
 {
-    as_throttles *throttles = gate->login->throttles;
-    const char *initial_bind = gate->asked->initial_bind;
+    return gate->login->throttles && !as_throttle_is_quiet(gate->login->throttles) &&
+           (is_counted(gate, dn) || is_counted(gate, gate->asked->initial_bind));
+}
 
-    return throttles && !as_throttle_is_quiet(throttles) &&
-           ((dn && *dn && as_throttle_is_counted(throttles, account_of(gate, dn))) ||
-            (initial_bind && as_throttle_is_counted(throttles, account_of(gate, initial_bind))));
+static void note_name(const as_gate *gate, const char *name)
+{
+    const char *const *account = name && *name ? accounts_of(gate, name) : NULL;
+
+    for (; account && *account; account++) {
+        if (!is_met(gate->memo, *account)) {
+            note_account(gate, *account);
+        }
+    }
 }
 
 void as_settle_note(const as_gate *gate, const as_answer *answer, bool afresh)
 {
-    const char *names[] = {answer->dn, gate->asked->initial_bind};
-    size_t i;
-
     gate->memo->failed_afresh = gate->memo->failed_afresh || (afresh && is_failure(&answer->finding));
-    if (afresh || !gate->login->throttles || as_throttle_is_quiet(gate->login->throttles)) {
-        return;
-    }
-    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        const char *account = names[i] && *names[i] ? account_of(gate, names[i]) : NULL;
-
-        if (account && !is_met(gate->memo, account)) {
-            note_account(gate, account);
-        }
+    if (!afresh && gate->login->throttles && !as_throttle_is_quiet(gate->login->throttles)) {
+        note_name(gate, answer->dn);
+        note_name(gate, gate->asked->initial_bind);
     }
 }
 
@@ -319,12 +371,15 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
 
 uint32_t as_login_mark(const as_login *login, const as_directory_settings *settings, const char *dn, apr_pool_t *pool)
 {
-    return login->throttles && dn && *dn ? as_throttle_mark(login->throttles, name_account(settings, dn, pool)) : 0;
+    const char *const *accounts = login->throttles && dn && *dn ? name_accounts(settings, dn, pool) : NULL;
+
+    return accounts && accounts[0] && !accounts[1] ? as_throttle_mark(login->throttles, accounts[0]) : MARK_OF_ANY;
 }
 
 bool as_login_is_marked(const as_login *login, uint32_t mark)
 {
-    return login->throttles && as_throttle_is_marked(login->throttles, mark);
+    return login->throttles && (mark == MARK_OF_ANY ? !as_throttle_is_quiet(login->throttles)
+                                                    : as_throttle_is_marked(login->throttles, mark));
 }
 
 void as_login_finish(const as_login *login, as_login_memo *memo)

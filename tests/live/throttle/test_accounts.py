@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.fake import BASE, Fake, hang
+from lab.process import reserve_port
 from throttle.shared import LIMIT, RIGHT, WRONG, Account, spellings, wrong_binds
 
 HERE = Path(__file__).parent
@@ -20,7 +21,7 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module", params=["event", "prefork"])
 def site(request, start, slapd):
-    httpd = start.make(HERE / "site.conf", mpm=request.param, defines={"LDAP": slapd.port}, cache="shmcb", listen=("HTTP", "OTHER"),
+    httpd = start.make(HERE / "site.conf", mpm=request.param, defines={"LDAP": slapd.port, "NOBODY": reserve_port()}, cache="shmcb", listen=("HTTP", "OTHER"),
                        modules=("socache_shmcb", "remoteip"))
     (httpd.room / "users").write_text(f"filed:{HASH}\n")
     yield httpd.start()
@@ -73,10 +74,19 @@ def test_the_right_password_where_the_user_binds_himself(slapd, account, guess):
 # -- sections, filters, attributes, virtual hosts ---------------------------------------------------------------------
 
 def test_one_account_in_all_sections(slapd, account, guess):
-    places = [("wiki", None), ("cloud", None), ("git", None), ("wiki", "OTHER"), ("self", None), ("off", None)]
+    places = [("wiki", None), ("cloud", None), ("git", None), ("wiki", "OTHER"), ("self", None), ("list", None), ("off", None)]
     statuses = [guess(path, account.uid, port=port) for _ in range(4) for path, port in places]
     assert statuses.count(401) == LIMIT and set(statuses[LIMIT:]) == {429, 500}, "500: where AuthStatus is Off"
     assert wrong_binds(slapd, account.dns[0]) == LIMIT and not account.is_locked()
+
+
+def test_the_right_password_over_several_servers(slapd, account, guess):
+    """The first one does not answer."""
+    for _ in range(3):
+        assert [guess("list", account.uid) for _ in range(LIMIT - 1)] == [401] * (LIMIT - 1)
+        assert guess("list", account.uid, RIGHT) == 200
+    assert [guess("list", account.uid) for _ in range(LIMIT + 1)] == [401] * LIMIT + [429]
+    assert guess("wiki", account.uid) == 429 and not account.is_locked()
 
 
 # -- several providers ------------------------------------------------------------------------------------------------
@@ -193,7 +203,7 @@ def test_a_client_is_its_64(slapd, guess):
 # -- without a cache, and answers that do not come --------------------------------------------------------------------
 
 def test_without_a_cache(start, slapd):
-    httpd = start(HERE / "site.conf", defines={"LDAP": slapd.port}, cache="Off", listen=("HTTP", "OTHER"), modules=("remoteip",))
+    httpd = start(HERE / "site.conf", defines={"LDAP": slapd.port, "NOBODY": reserve_port()}, cache="Off", listen=("HTTP", "OTHER"), modules=("remoteip",))
     httpd.log.allow(*EXPECTED)
     one = Account(slapd, "o=staff")
     statuses = [httpd.get("/in/wiki/", login=(name, WRONG)).status for name in spellings(one.uid)]

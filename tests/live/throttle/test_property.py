@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.process import reserve_port
 from lab.stores import Redis, key_file
 from throttle.shared import LIMIT, RIGHT, WRONG, Account, spellings, wrong_binds
 
@@ -30,7 +31,7 @@ ROWS = [Row("event", "event", "shmcb", 1), Row("prefork", "prefork", "shmcb", 1)
         Row("redis-that-fails", "event", "redis", 1), Row("redis-that-fails-prefork", "prefork", "redis", 1),
         Row("two-machines", "event", "redis", 2)]
 # Where staff log in: path and port. The user binds for himself at the last.
-STAFF = [("wiki", "HTTP"), ("cloud", "HTTP"), ("git", "HTTP"), ("wiki", "OTHER"), ("chain", "HTTP"), ("chain-file", "HTTP"), ("self", "HTTP")]
+STAFF = [("wiki", "HTTP"), ("cloud", "HTTP"), ("git", "HTTP"), ("wiki", "OTHER"), ("chain", "HTTP"), ("chain-file", "HTTP"), ("list", "HTTP"), ("self", "HTTP")]
 
 
 class World:
@@ -148,7 +149,7 @@ def start_machines(start, slapd, store, row):
     text = f'AuthStatusCacheKey "{key_file(store.room)}"\n' if row.store == "redis" else ""
     text += (CHILDREN if row.mpm == "event" else "") + f'Include "{HERE}/site.conf"\n'
     for _ in range(row.machines):
-        httpd = start.make(text, mpm=row.mpm, defines={"LDAP": slapd.port}, listen=("HTTP", "OTHER"),
+        httpd = start.make(text, mpm=row.mpm, defines={"LDAP": slapd.port, "NOBODY": reserve_port()}, listen=("HTTP", "OTHER"),
                            cache=store.cache if row.store == "redis" else row.store,
                            modules=("remoteip", "socache_shmcb", "socache_redis"))
         (httpd.room / "users").write_text("filed:{SHA}" + base64.b64encode(hashlib.sha1(b"Pw!file").digest()).decode() + "\n")
