@@ -11,24 +11,6 @@
 #include <http_core.h>
 #include <http_main.h>
 
-void as_dump_say(as_dump *dump, const char *label, const char *text)
-{
-    apr_file_printf(dump->out, "    %-10s %s\n", label, text);
-}
-
-void as_dump_warn(as_dump *dump, const char *text)
-{
-    dump->warnings++;
-    as_dump_say(dump, "warning:", text);
-}
-
-const char *as_dump_argument(as_dump *dump, const char *directive)
-{
-    const ap_directive_t *found = as_sections_directive(dump->chain, directive);
-
-    return found ? found->args : NULL;
-}
-
 static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
 {
     return interval % APR_USEC_PER_SEC ? apr_psprintf(pool, "%" APR_TIME_T_FMT " ms", apr_time_as_msec(interval))

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parts of the dump print with, and where they find a directive's arguments.
+ */
+#include "dump.h"
+
+void as_dump_say(as_dump *dump, const char *label, const char *text)
+{
+    apr_file_printf(dump->out, "    %-10s %s\n", label, text);
+}
+
+void as_dump_warn(as_dump *dump, const char *text)
+{
+    dump->warnings++;
+    as_dump_say(dump, "warning:", text);
+}
+
+const char *as_dump_argument(as_dump *dump, const char *directive)
+{
+    const ap_directive_t *found = as_sections_directive(dump->chain, directive);
+
+    return found ? found->args : NULL;
+}
