@@ -174,7 +174,7 @@ def test_refused_service_account(start, slapd, library, faults):
     for _ in range(8):
         refused()
     count = slapd.operations(mark)
-    assert count["service_binds"] + count["user_binds"] == 3 and count["connections"] <= 8, count
+    assert count["service_binds"] + count["user_binds"] == 3 and count["connections"] <= 12, count
     passed, pause, binds = 0, 10, 3
     for _ in range(3):
         faults.set(passed=passed + pause - 2)
