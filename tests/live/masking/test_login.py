@@ -40,6 +40,17 @@ SITE = """
     Use Tree /anybody valid-user
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
+    ServerName stock
+    AuthStatus On
+    Use Tree / valid-user
+    Use Tree /user "user admin"
+    Use Tree /group "ldap-group cn=staff,o=masks"
+    Use Tree /dn "ldap-dn cn=service,o=masks"
+    Use Tree /filter "ldap-filter employeeType=boss"
+    Use Tree /name "ldap-user bob"
+    Use Tree /attribute "ldap-attribute employeeType=boss"
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
     ServerName report
     <Location /report>
         SetHandler authstatus-report
@@ -112,3 +123,18 @@ def test_a_masked_request_logs_in_once_and_is_counted_once(site, slapd, host, lo
             connection.request("/user/page.html", login=ANN, host=host)
     expected = (1, 1) if login else (0, 0)
     assert costs(site, slapd, "/user/page.html", login, host) == (expected, counted)
+
+
+@pytest.mark.parametrize("tree", ("user", "group", "dn", "filter", "name", "attribute"))
+@pytest.mark.parametrize("below", ("/page.html", "/" + "/".join(f"d{number}.x" for number in range(16))), ids=("short", "deep"))
+@pytest.mark.parametrize("login", (ANN, WRONG), ids=("ann", "wrong"))
+def test_a_masked_request_costs_the_directory_what_its_refusal_does(site, slapd, tree, below, login):
+    def asked(host):
+        with site.connection() as connection:
+            for _ in range(20):  # each child has its sessions, and mod_ldap its cache
+                connection.request(f"/{tree}{below}", login=login, host=host)
+            mark = slapd.mark()
+            connection.request(f"/{tree}{below}", login=login, host=host)
+        return {name: count for name, count in slapd.operations(mark).items() if name in ("searches", "user_binds", "other")}
+
+    assert asked("forbidden") == asked("stock")
