@@ -129,6 +129,7 @@ static void register_hooks(apr_pool_t *pool)
     as_report_register_status();
     /* Behind httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(as_dump_json_test_config, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* After authentication, before mod_headers and the handlers read the variables. */
     ap_hook_fixups(as_hook_fixups, NULL, NULL, APR_HOOK_FIRST);

@@ -38,6 +38,7 @@ typedef struct as_answer {
     const as_membership *membership; /* as in as_reply; NULL: the search was not made, or not asked for it */
     const char *server;              /* the LDAP server that answered; NULL: cached, or no server was queried */
     const char *reason;              /* for the log: why there is no answer, or the directory's own words; never NULL */
+    const char *subject;             /* of a misconfigured one: which setting it is about; NULL: not known */
     bool cached;
     long wait;               /* as in as_verdict_of */
     const char *fingerprint; /* of the directory */

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Why a server's certificate was not taken, for the log. libldap over GnuTLS says "(unknown error code)" for all of it,
- * so the certificate is fetched once more on a connection that does not verify, and sends nothing, and is looked at.
- * What is found is kept for a minute: the questions that fail meanwhile tell the same.
+ * and over OpenSSL a number of OpenSSL's, so the certificate is fetched once more on a connection that does not verify,
+ * and sends nothing, and is looked at. What is found is kept for a minute: the questions that fail meanwhile tell the
+ * same.
  */
 #include "ldap_private.h"
 
+#include <netdb.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -50,6 +56,115 @@ static const char *date_of(const ASN1_TIME *date, apr_pool_t *pool)
     return text;
 }
 
+/* ---- the names in it ---- */
+
+#define MAX_NAMES 8
+
+static const char *general_name(const GENERAL_NAME *name, apr_pool_t *pool)
+{
+    char address[INET6_ADDRSTRLEN] = "";
+    const ASN1_STRING *octets;
+    char *text;
+    size_t i, length;
+
+    if (name->type == GEN_IPADD) {
+        octets = name->d.iPAddress;
+        inet_ntop(ASN1_STRING_length(octets) == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(octets), address,
+                  sizeof(address));
+        return ASN1_STRING_length(octets) == 4 || ASN1_STRING_length(octets) == 16 ? apr_pstrdup(pool, address) : NULL;
+    }
+    if (name->type != GEN_DNS) {
+        return NULL;
+    }
+    octets = name->d.dNSName;
+    length = ASN1_STRING_length(octets) > 0 ? (size_t)ASN1_STRING_length(octets) : 0;
+    text = apr_pstrmemdup(pool, (const char *)ASN1_STRING_get0_data(octets), length < MAX_NAME ? length : MAX_NAME);
+    for (i = 0; text[i]; i++) {
+        text[i] = text[i] > ' ' && text[i] < 0x7f ? text[i] : '?';
+    }
+    return text;
+}
+
+/* The hosts that it is for: subjectAltName (RFC 6125 6.4.4). */
+static const char *names_in(X509 *certificate, apr_pool_t *pool)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    const char *text = NULL, *name;
+    int i, shown = 0;
+
+    for (i = 0; i < sk_GENERAL_NAME_num(names) && shown < MAX_NAMES; i++) {
+        name = general_name(sk_GENERAL_NAME_value(names, i), pool);
+        if (name) {
+            text = text ? apr_pstrcat(pool, text, ", ", name, NULL) : name;
+            shown++;
+        }
+    }
+    GENERAL_NAMES_free(names);
+    return text ? text : "no host";
+}
+
+static bool is_for(X509 *certificate, const char *host)
+{
+    return X509_check_host(certificate, host, 0, 0, NULL) == 1 || X509_check_ip_asc(certificate, host, 0) == 1;
+}
+
+/* libldap compares the name that this machine calls itself in place of "localhost". */
+static const char *own_name(apr_pool_t *pool)
+{
+    struct addrinfo hints = {.ai_flags = AI_CANONNAME}, *found = NULL;
+    char name[MAX_NAME] = "";
+    const char *own;
+
+    if (gethostname(name, sizeof(name) - 1) != 0) {
+        return "localhost";
+    }
+    own = getaddrinfo(name, NULL, &hints, &found) == 0 && found && found->ai_canonname
+              ? apr_pstrdup(pool, found->ai_canonname)
+              : apr_pstrdup(pool, name);
+    if (found) {
+        freeaddrinfo(found);
+    }
+    return own;
+}
+
+static const char *name_fault(X509 *certificate, const char *host, apr_pool_t *pool)
+{
+    const char *own;
+
+    if (strcasecmp(host, "localhost") != 0) {
+        return is_for(certificate, host)
+                   ? NULL
+                   : apr_psprintf(pool, "does not name %s, but %s", host, names_in(certificate, pool));
+    }
+    own = own_name(pool);
+    return is_for(certificate, own)
+               ? NULL
+               : apr_psprintf(pool, "does not name %s, which libldap compares in place of localhost, but %s", own,
+                              names_in(certificate, pool));
+}
+
+/* ---- who vouches for it ---- */
+
+/* The authorities of these settings, and ldap.conf's list of revoked certificates. NULL without memory. */
+static X509_STORE *make_store(const as_directory_settings *settings)
+{
+    const bool own = settings->ca_file || settings->ca_directory;
+    const char *file = own ? settings->ca_file : as_tls_default_file(LDAP_OPT_X_TLS_CACERTFILE);
+    const char *directory = own ? settings->ca_directory : as_tls_default_file(LDAP_OPT_X_TLS_CACERTDIR);
+    const char *revoked = as_tls_default_file(LDAP_OPT_X_TLS_CRLFILE);
+    X509_STORE *store = X509_STORE_new();
+    X509_LOOKUP *lookup;
+
+    if (store && (file || directory)) {
+        X509_STORE_load_locations(store, file, directory);
+    }
+    lookup = store && revoked ? X509_STORE_add_lookup(store, X509_LOOKUP_file()) : NULL;
+    if (lookup && X509_load_crl_file(lookup, revoked, X509_FILETYPE_PEM) > 0) {
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    }
+    return store;
+}
+
 static const char *authorities(const as_directory_settings *settings)
 {
     if (settings->ca_file) {
@@ -58,21 +173,74 @@ static const char *authorities(const as_directory_settings *settings)
     return settings->ca_directory ? settings->ca_directory : "ldap.conf's TLS_CACERT";
 }
 
-static const char *fault_of(X509 *certificate, const as_session *session, apr_pool_t *pool)
+static const char *sentence_of(int error, const as_directory_settings *settings, apr_pool_t *pool)
 {
-    const char *host = session->peer->address->host;
+    switch (error) {
+    case X509_V_OK:
+    case X509_V_ERR_CERT_HAS_EXPIRED: /* told by its date */
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+    case X509_V_ERR_UNABLE_TO_GET_CRL: /* of another authority */
+        return NULL;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return apr_pstrcat(pool, "is not signed by an authority in ", authorities(settings), NULL);
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return apr_pstrcat(pool, "is self-signed, and not trusted by itself in ", authorities(settings), NULL);
+    case X509_V_ERR_CERT_REVOKED:
+        return "is revoked";
+    default:
+        return apr_pstrcat(pool, "is not taken: ", X509_verify_cert_error_string(error), NULL);
+    }
+}
 
+static const char *trust_fault(X509 *certificate, const as_directory_settings *settings, apr_pool_t *pool)
+{
+    X509_STORE *store = make_store(settings);
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    int error = X509_V_OK;
+
+    if (store && context && X509_STORE_CTX_init(context, store, certificate, NULL) == 1) {
+        X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER);
+        if (X509_verify_cert(context) != 1) {
+            error = X509_STORE_CTX_get_error(context);
+        }
+    }
+    X509_STORE_CTX_free(context);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return sentence_of(error, settings, pool);
+}
+
+/* ---- all of it ---- */
+
+static const char *date_fault(X509 *certificate, apr_pool_t *pool)
+{
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
         return apr_pstrcat(pool, "expired on ", date_of(X509_get0_notAfter(certificate), pool), NULL);
     }
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
         return apr_pstrcat(pool, "is not valid before ", date_of(X509_get0_notBefore(certificate), pool), NULL);
     }
-    if (X509_check_host(certificate, host, 0, 0, NULL) != 1 && X509_check_ip_asc(certificate, host, 0) != 1) {
-        return apr_pstrcat(pool, "does not name ", host, NULL);
+    return NULL;
+}
+
+/* Everything that is wrong with it, as the ends of a sentence. */
+static const char *fault_of(X509 *certificate, const as_session *session, apr_pool_t *pool)
+{
+    const as_directory_settings *settings = session->peer->directory->settings;
+    const char *faults[] = {date_fault(certificate, pool), name_fault(certificate, session->peer->address->host, pool),
+                            trust_fault(certificate, settings, pool)};
+    const char *text = NULL;
+    size_t i;
+
+    for (i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        if (faults[i]) {
+            text = text ? apr_pstrcat(pool, text, "; it ", faults[i], NULL) : faults[i];
+        }
     }
-    return apr_pstrcat(pool, "is not signed by an authority in ", authorities(session->peer->directory->settings),
-                       ", or is revoked", NULL);
+    return text ? text : "is not taken by the TLS library: its chain may lack a certificate, or it may be revoked";
 }
 
 static const char *look_at(const struct berval *der, const as_session *session, apr_pool_t *pool)

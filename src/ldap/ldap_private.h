@@ -123,6 +123,7 @@ bool as_tls_initialize(void);
  * libldap does not take it. ldap_create() leaves most of it out of a handle, and the default context cannot be used
  * instead, because somebody may have changed that one. */
 void as_tls_find_defaults(apr_pool_t *pool);
+const char *as_tls_default_file(int option); /* NULL: ldap.conf does not say */
 bool as_tls_set_default_authorities(LDAP *ld);
 bool as_tls_set_default_files(LDAP *ld);
 bool as_tls_set_default_numbers(LDAP *ld);
@@ -130,8 +131,10 @@ bool as_tls_set_default_numbers(LDAP *ld);
  * spend in a place that others wait for. A failure shows in as_tls_start. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
 /* Takes the wire through the handshake. `tls` may be NULL: the session keeps its context to itself. False: *reason is
- * what is wrong, in words, or NULL if the library has none (see as_certificate_fault). */
-bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, const char **reason);
+ * what is wrong, in words, or NULL if the library has none (see as_certificate_fault); *began: the server was spoken
+ * to. */
+bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, bool *began,
+                  const char **reason);
 
 /* breaker.c: of one server. Not locked: the caller does that. */
 typedef enum as_pass {
@@ -199,6 +202,13 @@ typedef struct as_uniform_timing {
     _Atomic as_mono late;    /* how late sleeps end, on average */
 } as_uniform_timing;
 
+/* Passwords of one class of length: hashes take longer for a long one, and {CRYPT} refuses what is too long at once. */
+#define AS_TIMING_CLASSES 4
+static inline int as_timing_class(size_t password_length)
+{
+    return password_length < 64 ? 0 : password_length < 256 ? 1 : password_length < 512 ? 2 : 3;
+}
+
 /* Any thread. */
 void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took);
 /* Makes the bind of nobody that was just noted as long as one of a user's, at most until `deadline`. */
@@ -219,7 +229,7 @@ struct as_directory {
     as_tls *tls;
     as_peer *peers; /* as many as settings->server_count */
     apr_pool_t *pool;
-    as_uniform_timing *pace;
+    as_uniform_timing *pace; /* AS_TIMING_CLASSES */
     as_facts *facts;
     int users;    /* questions at it; under the lock of `all` */
     bool listed;  /* it is kept for the next question */

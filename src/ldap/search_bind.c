@@ -171,6 +171,12 @@ static bool verify(const as_task *task, as_session *session, const void *argumen
     return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
 }
 
+/* How long binds with passwords like this one took. */
+static as_uniform_timing *timing_of(const as_task *task)
+{
+    return &task->peer->directory->pace[as_timing_class(strlen(task->question->password))];
+}
+
 /* A bind as the entry that was found, whose time is taken. */
 static void verify_known(as_task *task, const as_login *login, as_session *found_on)
 {
@@ -183,8 +189,7 @@ static void verify_known(as_task *task, const as_login *login, as_session *found
     }
     if (task->reply->failure == AS_FAILURE_NONE &&
         (task->reply->code == LDAP_SUCCESS || task->reply->code == LDAP_INVALID_CREDENTIALS)) {
-        as_timing_note(task->peer->directory->pace,
-                       task->reply->code == LDAP_SUCCESS ? AS_TIMED_ACCEPTED : AS_TIMED_REFUSED,
+        as_timing_note(timing_of(task), task->reply->code == LDAP_SUCCESS ? AS_TIMED_ACCEPTED : AS_TIMED_REFUSED,
                        as_mono_now() - started);
     }
 }
@@ -206,8 +211,8 @@ static void verify_nobody(const as_task *task)
     as_on_session(task, AS_KIND_VERIFY, verify, &nobody);
     if (!as_reply_is_outage(task->reply)) {
         *task->reply = searched;
-        as_timing_note(directory->pace, AS_TIMED_NOBODY, as_mono_now() - started);
-        as_timing_hold(directory->pace, task->deadline);
+        as_timing_note(timing_of(task), AS_TIMED_NOBODY, as_mono_now() - started);
+        as_timing_hold(timing_of(task), task->deadline);
     }
 }
 

@@ -82,17 +82,19 @@ static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     return false;
 }
 
-static void tell_tls_failure(as_session *session, const char *reason, apr_pool_t *pool, as_reply *reply)
+/* The TLS library's words alone do not name the certificate, so what is found in it goes before them. */
+static void tell_tls_failure(as_session *session, bool began, const char *reason, apr_pool_t *pool, as_reply *reply)
 {
-    const char *trouble = as_wire_trouble(&session->wire, pool);
+    const char *trouble = as_wire_trouble(&session->wire, pool), *fault;
 
     if (trouble) {
         as_reply_fail(reply, AS_STEP_TLS, session->wire.timed_out ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN,
                       apr_pstrcat(pool, trouble, " (TLS handshake)", NULL));
         return;
     }
-    if (!reason && session->peer->directory->settings->verify_certificate) {
-        reason = as_certificate_fault(session, pool);
+    if (began && session->peer->directory->settings->verify_certificate &&
+        (fault = as_certificate_fault(session, pool)) != NULL) {
+        reason = reason ? apr_pstrcat(pool, fault, " (", reason, ")", NULL) : fault;
     }
     as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : "the server's certificate was not accepted");
 }
@@ -101,16 +103,17 @@ static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
     const as_directory_settings *settings = session->peer->directory->settings;
     const char *reason;
+    bool began;
 
     if (settings->security == AS_SECURITY_STARTTLS && !ask_for_tls(session, pool, reply)) {
         return false;
     }
-    if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &reason)) {
+    if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &began, &reason)) {
         session->answers = 0;
         as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
         return true;
     }
-    tell_tls_failure(session, reason, pool, reply);
+    tell_tls_failure(session, began, reason, pool, reply);
     return false;
 }
 

@@ -176,13 +176,16 @@ static const char *library_says(LDAP *ld, apr_pool_t *pool)
     return reason;
 }
 
-bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, const char **reason)
+bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, bool *began,
+                  const char **reason)
 {
     *reason = NULL;
+    *began = false;
     if (!(tls ? use_context(tls, ld, settings) : make_context(ld, settings))) {
         *reason = tell_files(settings, pool);
         return false;
     }
+    *began = true;
     if (ldap_install_tls(ld) == LDAP_SUCCESS) {
         return true;
     }

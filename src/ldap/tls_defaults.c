@@ -97,6 +97,18 @@ void as_tls_find_defaults(apr_pool_t *pool)
     }
 }
 
+const char *as_tls_default_file(int option)
+{
+    int i;
+
+    for (i = 0; i < TEXTS; i++) {
+        if (texts[i] == option) {
+            return defaults.text[i];
+        }
+    }
+    return NULL;
+}
+
 static bool set_texts(LDAP *ld, int from, int to)
 {
     int i;

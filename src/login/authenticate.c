@@ -361,6 +361,18 @@ static void query_within_limit(as_attempt *attempt)
 
 /* ---- entry points ---- */
 
+/* Names the setting that the administrator looks at first. */
+static const char *subject_of(const as_directory_settings *settings, as_outcome outcome, apr_pool_t *pool)
+{
+    if (outcome == AS_OUTCOME_SERVICE_ACCOUNT_REFUSED) {
+        return settings->bind_dn ? apr_pstrcat(pool, "bind DN ", settings->bind_dn, NULL) : "no bind DN";
+    }
+    if (outcome == AS_OUTCOME_DIRECTORY_MISCONFIGURED) {
+        return *settings->base ? apr_pstrcat(pool, "base ", settings->base, NULL) : "an empty base";
+    }
+    return NULL;
+}
+
 /* With AuthLDAPInitialBindAsUser the bind name is part of the cache key: under another name the directory may answer
  * with another entry, or with none. */
 static const char *key_of_directory(const as_attempt *attempt)
@@ -443,6 +455,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
         report_store(&attempt);
     }
     attempt.answer->fingerprint = attempt.fingerprint;
+    attempt.answer->subject = subject_of(attempt.settings, attempt.answer->finding.outcome, memo->pool);
     report_answer(observer, attempt.answer);
     note_queried(memo, &attempt.key, attempt.answer);
     return attempt.answer;
@@ -458,6 +471,7 @@ bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_log
     report_query(login, observer, directory->settings);
     fill_from_reply(answer, &reply);
     answer->fingerprint = directory->fingerprint;
+    answer->subject = subject_of(directory->settings, answer->finding.outcome, pool);
     report_answer(observer, answer);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }

@@ -5,9 +5,12 @@
  *   authstatus-explain.c  from the command line to an exit code
  *   explain_options.c     the command line
  *   explain_config.c      httpd's configuration: lines, words, sections
+ *   explain_sections.c    which directives are in force in a section
+ *   explain_httpd.c       asks httpd itself for what is in force
  *   explain_directives.c  what the directives in it mean
  *   explain_secret.c      passwords: from files and the terminal, wiped
  *   explain_ask.c         the question, and its steps as they end
+ *   explain_require.c     lines of Require, for who was let in
  *   explain_words.c       octets, dates and codes in words
  *   explain_text.c        the explanation for a person
  *   explain_json.c        the explanation for a program
@@ -23,7 +26,9 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
+#include "authstatus/authorize.h"
 #include "authstatus/ldap.h"
+#include "authstatus/login.h"
 #include "authstatus/outcome.h"
 #include "authstatus/verdict.h"
 
@@ -37,6 +42,19 @@
 #define EXIT_UNAVAILABLE 4
 #define EXIT_MISCONFIGURED 5
 
+typedef enum explain_answer { EXPLAIN_NOT_LOOKED_AT, EXPLAIN_YES, EXPLAIN_NO, EXPLAIN_UNKNOWN } explain_answer;
+
+/* A line of Require, and what came of it. */
+typedef struct explain_require {
+    int argc;
+    const char *const *argv; /* "ldap-group", ...; NULL-terminated */
+    bool combined;           /* in RequireAll or RequireNone: it does not decide alone */
+    const char *line;
+    explain_answer answer;
+    as_finding finding; /* of one that is unknown */
+    const char *why;
+} explain_require;
+
 /* What is to be explained. */
 typedef struct explain_wish {
     as_directory_settings settings;
@@ -49,19 +67,23 @@ typedef struct explain_wish {
     const char *initial_bind_name;
     apr_interval_time_t deadline;
     bool json;
-    bool sees_throttle; /* an AuthStatusThrottle that is in force would have been seen */
-    long throttle;      /* AuthStatusThrottle: failures of a user that reach the directory; 0: none is in force */
+    bool sees_throttle;          /* an AuthStatusThrottle that is in force would have been seen */
+    apr_array_header_t *require; /* explain_require; NULL: none is known */
+    as_group_settings groups;    /* of its lines */
+    long throttle; /* AuthStatusThrottle: failures of a user that reach the directory; 0: none is in force */
 } explain_wish;
 
 /* The command line, before the configuration is read. */
 typedef struct explain_options {
     apr_array_header_t *configurations; /* files, const char * */
     const char *section;
+    const char *httpd; /* NULL: the configuration, or a URL, is given */
     const char *url, *user;
     const char *bind_dn, *bind_password_file, *password_file;
     char *bind_password;
     bool ask_bind_password, no_password, start_tls, json;
     int deref;                   /* -1: not said */
+    apr_array_header_t *require; /* --require, const char * */
     apr_array_header_t *options; /* of -o, "name=value", const char * */
 } explain_options;
 
@@ -77,21 +99,30 @@ typedef struct explain_directive {
     const char *const *sections; /* that it stands in, from the outermost, as "Location /a"; NULL-terminated */
     const char *file;
     int line;
+    bool combined; /* in RequireAll or RequireNone */
+    bool trusted;  /* the file is the administrator's, or of the user who runs this, and nobody else may write it */
 } explain_directive;
 
 /* The directives about LDAP and the deadline in these files, in their order: const explain_directive *. */
 const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *pool, apr_array_header_t **directives);
-/* Those that are in force where the directory's URL stands, an outer one before an inner one. `section` NULL: there
- * must be one URL alone. */
+
+/* explain_sections.c: those that are in force in `section`, the later one wins; of credentials, those that belong to
+ * its AuthLDAPURL. NULL: there must be one section alone that has one. */
+bool explain_same_section(const explain_directive *one, const explain_directive *other);
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen);
 
+/* explain_httpd.c: the wish of one section, as `program` -t tells it. */
+const char *explain_ask_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish);
+
 /* explain_directives.c */
+const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool);
 void explain_defaults(explain_wish *wish);
 /* Does the directive of this name, in any case, change what is explained? */
 bool explain_reads(const char *name);
 const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
 const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
+const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool);
 /* "500ms", "10s", "5min", "1h"; a bare number counts seconds. */
 bool explain_parse_time(const char *text, apr_interval_time_t *time);
 
@@ -119,9 +150,10 @@ typedef struct explain_story {
     const explain_wish *wish;
     apr_pool_t *pool;
     apr_array_header_t *steps; /* explain_step */
-    as_reply reply;
-    bool asked;   /* a directory was; else the credentials alone decided */
-    bool partial; /* all is well as far as it was asked, which was not up to a password */
+    as_answer answer;
+    bool asked;    /* a directory was; else the credentials alone decided */
+    bool required; /* lines of Require were asked */
+    bool partial;  /* all is well as far as it was asked, which was not up to a password */
     as_finding finding;
     as_verdict verdict; /* under the defaults: AuthStatusDisclose Proven */
     as_verdict open;    /* under AuthStatusDisclose Always */
@@ -132,6 +164,17 @@ typedef struct explain_story {
 typedef void explain_teller(const explain_story *story, const explain_step *step);
 explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool);
 int explain_exit_code(const explain_story *story);
+
+/* explain_require.c */
+/* What a login was made with. */
+typedef struct explain_asker {
+    const as_login *login;
+    as_login_memo *memo;
+    const as_login_directory *directory;
+} explain_asker;
+/* Asks the lines, where the user was let in, and changes the story's finding if none lets him go on. */
+void explain_ask_require(explain_story *story, const explain_asker *asker);
+const char *explain_answer_word(explain_answer answer);
 
 /* explain_words.c: texts for people; from the pool */
 

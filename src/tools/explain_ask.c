@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The question, asked with the module's own code, and its steps as they end.
+ * The question, asked by the module's own login (src/login), and its steps as they end.
  */
 #include "explain.h"
 
@@ -89,29 +89,58 @@ static bool decided_by_credentials(explain_story *story)
     return true;
 }
 
-static void ask_directory(explain_story *story, as_directories *all, as_mono deadline)
+/* Without a password the question ends with the search, which is no login. */
+static void find_entry(explain_story *story, const as_login *login, const as_login_attempt *attempt, as_mono deadline)
 {
-    const explain_wish *wish = story->wish;
-    const as_query question = {.settings = &wish->settings,
-                               .user = wish->user,
-                               .password = wish->password,
-                               .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
-                               .deadline = deadline};
+    const as_query question = {.settings = attempt->directory->settings, .user = attempt->user, .deadline = deadline};
+    as_reply reply;
 
-    if (wish->user) {
-        as_directory_query(all, &question, story->pool, &story->reply);
-    } else {
-        as_directory_probe(all, &wish->settings, deadline, story->pool, &story->reply);
-    }
+    as_directory_query(login->directories, &question, story->pool, &reply);
+    story->answer.finding = as_outcome_find(&reply);
+    story->answer.reason = reply.failure == AS_FAILURE_NONE ? reply.diagnostic : reply.reason;
+    story->answer.wait = reply.retry_after;
+    story->partial =
+        reply.failure == AS_FAILURE_NONE && reply.step == AS_STEP_SEARCH && reply.code == 0 && reply.entries == 1;
 }
 
-/* Without a password the search is the last step; and a probe finds nobody, as it looks for nobody. */
-static bool is_partial(const explain_story *story)
+/* As as_section_membership() has it: only lines of groups need it. */
+static as_membership_wish membership_of(const explain_wish *wish)
 {
-    const as_reply *reply = &story->reply;
+    if (!wish->require || wish->groups.mode == AS_GROUPS_MEMBER) {
+        return AS_MEMBERSHIP_NONE;
+    }
+    return wish->groups.mode == AS_GROUPS_MEMBER_OF ? AS_MEMBERSHIP_ALWAYS : AS_MEMBERSHIP_ON_AD;
+}
 
-    return !story->wish->password && reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_SEARCH &&
-           reply->code == 0 && (!story->wish->user || reply->entries == 1);
+/* Asks with the module's own login. A probe looks for nobody, so what it finds is no finding about a user. */
+static void ask_directory(explain_story *story, const as_login *login, as_mono deadline)
+{
+    const explain_wish *wish = story->wish;
+    const as_login_directory directory = {&wish->settings, as_directory_fingerprint(story->pool, &wish->settings), ""};
+    const as_login_attempt attempt = {.directory = &directory,
+                                      .user = wish->user,
+                                      .password = wish->password,
+                                      .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
+                                      .membership = membership_of(wish),
+                                      .client = "",
+                                      .deadline = wish->deadline};
+    as_login_memo memo = {.pool = story->pool, .deadline = deadline};
+
+    if (!wish->user) {
+        as_probe_directory(login, &memo, &directory, wish->deadline, NULL, story->pool, &story->answer);
+        /* Where users search for themselves, a search as nobody may be refused: the directory answers, and that is all
+         * that can be asked. */
+        story->partial = story->answer.finding.has_code && (story->answer.finding.code == 0 || wish->initial_bind);
+    } else if (wish->password) {
+        story->answer = *as_authenticate(login, &memo, &attempt, NULL);
+        story->finding = story->answer.finding;
+        as_directories_trace(login->directories, NULL, NULL); /* its operations are told by number */
+        explain_ask_require(story, &(explain_asker){login, &memo, &directory});
+        return;
+    } else {
+        find_entry(story, login, &attempt, deadline);
+    }
+    story->finding = story->answer.finding;
 }
 
 /* With what is left of the time, from a directory that answered. */
@@ -128,9 +157,9 @@ static void judge(explain_story *story)
 {
     as_policy policy = {.disclose = AS_DISCLOSE_PROVEN, .mask = AS_MASK_OFF, .retry_after = DEFAULT_RETRY_AFTER};
 
-    story->verdict = as_verdict_of(&story->finding, &policy, story->reply.retry_after);
+    story->verdict = as_verdict_of(&story->finding, &policy, story->answer.wait);
     policy.disclose = AS_DISCLOSE_ALWAYS;
-    story->open = as_verdict_of(&story->finding, &policy, story->reply.retry_after);
+    story->open = as_verdict_of(&story->finding, &policy, story->answer.wait);
 }
 
 explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool)
@@ -139,23 +168,21 @@ explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_p
     explain_story *story = apr_pcalloc(pool, sizeof(*story));
     const as_mono deadline = as_mono_now() + wish->deadline;
     watch seen = {story, tell};
-    as_directories *all;
+    as_login login = {.directories = NULL};
 
     story->wish = wish;
     story->pool = pool;
     story->steps = apr_array_make(pool, 16, sizeof(explain_step));
     if (!decided_by_credentials(story)) {
-        all = as_directories_create(pool, &limits);
-        if (!all) {
+        login.directories = as_directories_create(pool, &limits);
+        if (!login.directories) {
             return NULL;
         }
-        as_directories_trace(all, note_step, &seen);
-        ask_directory(story, all, deadline);
-        as_directories_trace(all, NULL, NULL);
+        as_directories_trace(login.directories, note_step, &seen);
+        ask_directory(story, &login, deadline);
+        as_directories_trace(login.directories, NULL, NULL);
         story->asked = true;
-        story->partial = is_partial(story);
-        story->finding = as_outcome_find(&story->reply);
-        ask_lockout(story, all, deadline);
+        ask_lockout(story, login.directories, deadline);
     }
     judge(story);
     return story;
@@ -172,10 +199,10 @@ int explain_exit_code(const explain_story *story)
     case AS_CLASS_UNAUTHENTICATED:
         return EXIT_UNAUTHENTICATED;
     case AS_CLASS_REFUSED:
+    case AS_CLASS_FORBIDDEN:
         return EXIT_REFUSED;
     case AS_CLASS_UNAVAILABLE:
         return EXIT_UNAVAILABLE;
-    case AS_CLASS_FORBIDDEN:
     case AS_CLASS_THROTTLED:
     case AS_CLASS_MISCONFIGURED:
     case AS_CLASS_COUNT:

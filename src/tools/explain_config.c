@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <apr_cstr.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 
@@ -25,6 +25,7 @@ typedef struct reader {
     apr_pool_t *pool;
     const char *file;
     int line;
+    bool trusted;                 /* of the file */
     apr_array_header_t *sections; /* const char *; NULL for one that does not count */
     apr_array_header_t *found;    /* const explain_directive * */
     apr_table_t *defined;
@@ -56,7 +57,18 @@ static char *new_text(apr_pool_t *pool, size_t size)
 
 /* ---- lines ---- */
 
-static char *read_file(const char *path, apr_pool_t *pool, const char **error)
+/* Is it root's, or of the user who runs this, and may nobody else write it? What .htaccess says is never more than the
+ * text of its author. */
+static bool is_trusted(int fd, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) &&
+           !(status.st_mode & (S_IWGRP | S_IWOTH)) && strcmp(slash ? slash + 1 : path, ".htaccess") != 0;
+}
+
+static char *read_file(const char *path, apr_pool_t *pool, bool *trusted, const char **error)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
@@ -69,6 +81,7 @@ static char *read_file(const char *path, apr_pool_t *pool, const char **error)
         text = new_text(pool, (size_t)size + 1);
         got = read(fd, text, (size_t)size);
     }
+    *trusted = fd >= 0 && is_trusted(fd, path);
     *error = got == size && size >= 0
                  ? NULL
                  : apr_psprintf(pool, "the configuration \"%s\" cannot be read: %s", path, strerror(errno));
@@ -173,6 +186,15 @@ static char *next_word(char **at)
 
 /* ---- sections ---- */
 
+/* Lines of Require in RequireAll or RequireNone do not decide alone. Kept in the list of sections in place of a name.
+ */
+static const char combining[] = "";
+
+static bool combines(const char *name)
+{
+    return as_text_equal(name, "RequireAll") || as_text_equal(name, "RequireNone");
+}
+
 static bool counts_as_section(const char *name)
 {
     static const char *const transparent[] = {"IfModule",    "IfDefine",   "IfVersion",  "IfFile",
@@ -205,7 +227,7 @@ static const char *open_section(reader *in, char *line)
         return "a section without a name";
     }
     if (!counts_as_section(label)) {
-        APR_ARRAY_PUSH(in->sections, const char *) = NULL;
+        APR_ARRAY_PUSH(in->sections, const char *) = combines(label) ? combining : NULL;
         return NULL;
     }
     while ((word = next_word(&at)) != NULL) {
@@ -223,11 +245,23 @@ static const char *const *sections_now(const reader *in)
     for (i = 0; i < in->sections->nelts; i++) {
         const char *section = APR_ARRAY_IDX(in->sections, i, const char *);
 
-        if (section) {
+        if (section && section != combining) {
             now[count++] = section;
         }
     }
     return now;
+}
+
+static bool is_combined(const reader *in)
+{
+    int i;
+
+    for (i = 0; i < in->sections->nelts; i++) {
+        if (APR_ARRAY_IDX(in->sections, i, const char *) == combining) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- directives ---- */
@@ -243,10 +277,13 @@ static void add_directive(reader *in, const char *name, char *at)
     }
     directive->name = name;
     directive->argc = words->nelts;
+    APR_ARRAY_PUSH(words, const char *) = NULL;
     directive->argv = (const char *const *)words->elts;
     directive->sections = sections_now(in);
     directive->file = in->file;
     directive->line = in->line;
+    directive->trusted = in->trusted;
+    directive->combined = is_combined(in);
     APR_ARRAY_PUSH(in->found, const explain_directive *) = directive;
 }
 
@@ -289,7 +326,7 @@ static const char *read_line(reader *in, char *line)
 static const char *read_one(reader *in, const char *file)
 {
     const char *error;
-    char *at = read_file(file, in->pool, &error), *line;
+    char *at = read_file(file, in->pool, &in->trusted, &error), *line;
 
     in->file = file;
     in->line = 0;
@@ -315,114 +352,4 @@ const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *poo
     }
     *directives = in.found;
     return error;
-}
-
-/* ---- which of them ---- */
-
-static const char *label_of(const char *const *sections, apr_pool_t *pool)
-{
-    const char *label = "";
-
-    for (; *sections; sections++) {
-        label = apr_pstrcat(pool, label, *label ? ", " : "", *sections, NULL);
-    }
-    return label;
-}
-
-/* By its argument, by the last word of it (an alias's name), or by all that an error message called it. */
-static bool is_within(const explain_directive *directive, const char *section, apr_pool_t *pool)
-{
-    const char *const *at;
-
-    for (at = directive->sections; *at; at++) {
-        const char *argument = strchr(*at, ' '), *last = strrchr(*at, ' ');
-
-        if ((argument && !strcmp(argument + 1, section)) || (last && !strcmp(last + 1, section)) ||
-            !strcmp(*at, section)) {
-            return true;
-        }
-    }
-    return !strcmp(label_of(directive->sections, pool), section);
-}
-
-static const char *several(const apr_array_header_t *urls, apr_pool_t *pool)
-{
-    const char *list = "there are several AuthLDAPURLs; choose one with --section:";
-    int i;
-
-    for (i = 0; i < urls->nelts; i++) {
-        const explain_directive *url = APR_ARRAY_IDX(urls, i, const explain_directive *);
-        const char *label = label_of(url->sections, pool);
-
-        list = apr_psprintf(pool, "%s\n  '%s' (%s:%d)", list, *label ? label : "server", url->file, url->line);
-    }
-    return list;
-}
-
-/* The places where a URL stands, each once. */
-static apr_array_header_t *urls_in(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
-{
-    apr_array_header_t *urls = apr_array_make(pool, 4, sizeof(const explain_directive *));
-    int i, j;
-
-    for (i = 0; i < directives->nelts; i++) {
-        const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
-
-        if (!as_text_equal(directive->name, "AuthLDAPURL") || (section && !is_within(directive, section, pool))) {
-            continue;
-        }
-        for (j = 0; j < urls->nelts; j++) {
-            const explain_directive *other = APR_ARRAY_IDX(urls, j, const explain_directive *);
-
-            if (!strcmp(label_of(other->sections, pool), label_of(directive->sections, pool))) {
-                break;
-            }
-        }
-        if (j == urls->nelts) {
-            APR_ARRAY_PUSH(urls, const explain_directive *) = directive;
-        }
-    }
-    return urls;
-}
-
-/* How deep it stands, if that is around `place` or there; else -1. */
-static int depth_towards(const explain_directive *directive, const char *const *place)
-{
-    int depth = 0;
-
-    while (directive->sections[depth]) {
-        if (!place[depth] || strcmp(directive->sections[depth], place[depth]) != 0) {
-            return -1;
-        }
-        depth++;
-    }
-    return depth;
-}
-
-const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
-                           apr_array_header_t **chosen)
-{
-    const apr_array_header_t *urls = urls_in(directives, section, pool);
-    const explain_directive *url;
-    int depth, i;
-
-    if (urls->nelts == 0) {
-        return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section)
-                       : "there is no AuthLDAPURL (files that are included must be named by --config too)";
-    }
-    if (urls->nelts > 1) {
-        return several(urls, pool);
-    }
-    url = APR_ARRAY_IDX(urls, 0, const explain_directive *);
-    *chosen = apr_array_make(pool, 16, sizeof(const explain_directive *));
-    for (depth = 0; depth <= MAX_DEPTH; depth++) {
-        for (i = 0; i < directives->nelts; i++) {
-            const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
-
-            if (depth_towards(directive, url->sections) == depth) {
-                APR_ARRAY_PUSH(*chosen, const explain_directive *) = directive;
-            }
-        }
-    }
-    return NULL;
 }

@@ -15,6 +15,8 @@
 
 #include "core/text.h"
 
+typedef enum group_list { GROUP_ATTRIBUTES, SUBGROUP_ATTRIBUTES, SUBGROUP_CLASSES, GROUP_LISTS } group_list;
+
 /* What must wait until all directives are read. */
 typedef struct pending {
     apr_pool_t *pool;
@@ -23,6 +25,8 @@ typedef struct pending {
     as_security trusted_mode;
     const char *remote_user_attribute;
     const char *server_root;
+    const explain_directive *require_of; /* the last one */
+    const explain_directive *lists[GROUP_LISTS];
 } pending;
 
 typedef const char *directive_setter(pending *into, const explain_directive *directive);
@@ -121,6 +125,10 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
     char *password = NULL;
     const char *error = NULL;
 
+    if (!directive->trusted && (!strncmp(text, "exec:", 5) || !strncmp(text, "file:", 5))) {
+        return "exec: and file: are taken from a file of root's or of your own that nobody else may write, and never "
+               "from .htaccess";
+    }
     if (!strncmp(text, "exec:", 5)) {
         error = explain_secret_of_program(text + 5, into->pool, &password);
     } else if (!strncmp(text, "file:", 5)) {
@@ -174,19 +182,23 @@ static const char *set_initial_bind(pending *into, const explain_directive *dire
 }
 
 /* httpd's are Perl's regular expressions; what is used here is the same in POSIX's. */
+const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool)
+{
+    regex_t *compiled = apr_pcalloc(pool, sizeof(*compiled));
+
+    if (regcomp(compiled, pattern, REG_EXTENDED) != 0) {
+        return "AuthLDAPInitialBindPattern: this program knows POSIX's extended regular expressions alone, and that is "
+               "none";
+    }
+    wish->initial_bind_pattern = compiled;
+    wish->initial_bind_name = name;
+    return NULL;
+}
+
 static const char *set_initial_bind_pattern(pending *into, const explain_directive *directive)
 {
-    regex_t *pattern = apr_pcalloc(into->pool, sizeof(*pattern));
-
-    if (directive->argc < 2) {
-        return "it takes a regular expression and a name";
-    }
-    if (regcomp(pattern, directive->argv[0], REG_EXTENDED) != 0) {
-        return "this program knows POSIX's extended regular expressions alone, and that is none";
-    }
-    into->wish->initial_bind_pattern = pattern;
-    into->wish->initial_bind_name = directive->argv[1];
-    return NULL;
+    return directive->argc < 2 ? "it takes a regular expression and a name"
+                               : explain_set_pattern(into->wish, directive->argv[0], directive->argv[1], into->pool);
 }
 
 static const char *set_referrals(pending *into, const explain_directive *directive)
@@ -289,6 +301,116 @@ static const char *set_throttle(pending *into, const explain_directive *directiv
     return NULL;
 }
 
+/* ---- groups ---- */
+
+/* A list replaces that of an outer section; further directives of the same section add to it. */
+static const char *set_names(pending *into, const explain_directive *directive, group_list which,
+                             const char *const **names)
+{
+    const explain_directive *before = into->lists[which];
+    int count = 0, i;
+    const char **all;
+
+    if (before && explain_same_section(before, directive)) {
+        while ((*names)[count]) {
+            count++;
+        }
+    }
+    all = apr_pcalloc(into->pool, ((size_t)(count + directive->argc) + 1) * sizeof(*all));
+    for (i = 0; i < count + directive->argc; i++) {
+        all[i] = i < count ? (*names)[i] : directive->argv[i - count];
+    }
+    into->lists[which] = directive;
+    *names = all;
+    return NULL;
+}
+
+static const char *set_group_attributes(pending *into, const explain_directive *directive)
+{
+    return set_names(into, directive, GROUP_ATTRIBUTES, &into->wish->groups.attributes);
+}
+
+static const char *set_subgroup_attributes(pending *into, const explain_directive *directive)
+{
+    return set_names(into, directive, SUBGROUP_ATTRIBUTES, &into->wish->groups.subgroup_attributes);
+}
+
+static const char *set_subgroup_classes(pending *into, const explain_directive *directive)
+{
+    return set_names(into, directive, SUBGROUP_CLASSES, &into->wish->groups.subgroup_classes);
+}
+
+static const char *set_subgroup_depth(pending *into, const explain_directive *directive)
+{
+    char *end;
+    const long depth = strtol(directive->argv[0], &end, 10);
+
+    into->wish->groups.max_depth = (int)depth;
+    return *end || end == directive->argv[0] || depth < 0 || depth > AS_SUBGROUP_DEPTH_MAX ? "it takes 0 to 32" : NULL;
+}
+
+static const char *set_group_attribute_is_dn(pending *into, const explain_directive *directive)
+{
+    return set_flag(directive->argv[0], &into->wish->groups.attribute_is_dn);
+}
+
+static const char *set_compare_dn_on_server(pending *into, const explain_directive *directive)
+{
+    return set_flag(directive->argv[0], &into->wish->groups.compare_dn_on_server);
+}
+
+static const char *set_compare_as_user(pending *into, const explain_directive *directive)
+{
+    return set_flag(directive->argv[0], &into->wish->groups.compare_as_user);
+}
+
+static const char *set_search_as_user(pending *into, const explain_directive *directive)
+{
+    return set_flag(directive->argv[0], &into->wish->groups.search_as_user);
+}
+
+static const char *set_groups_mode(pending *into, const explain_directive *directive)
+{
+    static const char *const words[] = {"Auto", "Member", "MemberOf"};
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (as_text_equal(directive->argv[0], words[i])) {
+            into->wish->groups.mode = (as_groups_mode)i;
+            return NULL;
+        }
+    }
+    return "it takes Auto, Member or MemberOf";
+}
+
+const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool)
+{
+    explain_require *require;
+
+    if (argc < 1) {
+        return "Require has no argument";
+    }
+    if (!wish->require) {
+        wish->require = apr_array_make(pool, 4, sizeof(explain_require));
+    }
+    require = apr_array_push(wish->require);
+    memset(require, 0, sizeof(*require));
+    require->argc = argc;
+    require->argv = argv;
+    require->combined = combined;
+    return NULL;
+}
+
+/* AuthMerging is Off by default: the innermost section with a Require decides. */
+static const char *add_require(pending *into, const explain_directive *directive)
+{
+    if (into->require_of && !explain_same_section(into->require_of, directive)) {
+        into->wish->require = NULL;
+    }
+    into->require_of = directive;
+    return explain_add_require(into->wish, directive->argc, directive->argv, directive->combined, into->pool);
+}
+
 #define UNREAD NULL
 
 static const struct {
@@ -296,6 +418,7 @@ static const struct {
     directive_setter *set; /* NULL: it changes nothing here */
 } setters[] = {
     {"ServerRoot", set_server_root},
+    {"Require", add_require},
 #define AS_DIRECTIVE(name, arguments, where, setter, slot, explain, ...) {#name, explain},
 #include "authstatus/directive.def"
 };

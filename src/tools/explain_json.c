@@ -212,13 +212,32 @@ static void put_outcome(const explain_story *story)
     put_member("ldap", explain_ldap_code(&story->finding, story->pool));
     put_known_number("password_expires_in", story->finding.expires_in);
     put_known_number("grace_logins", story->finding.grace_logins);
-    put_member("reason", story->asked && story->reply.failure != AS_FAILURE_NONE ? story->reply.reason : NULL);
+    put_member("reason", story->asked && !story->finding.has_code ? story->answer.reason : NULL);
     put_number("status", story->verdict.status);
     put_known_number("retry_after", story->verdict.retry_after);
     put_member("shown", as_outcome_describe(story->verdict.shown)->name);
     put_member("sentence", as_outcome_describe(story->verdict.shown)->sentence);
     put_number("status_always", story->open.status);
     put_member("advice", explain_advice(story));
+}
+
+static void put_require(const explain_story *story)
+{
+    int i;
+
+    put_name("require");
+    printf("[");
+    for (i = 0; story->required && i < story->wish->require->nelts; i++) {
+        const explain_require *line = &APR_ARRAY_IDX(story->wish->require, i, explain_require);
+
+        printf(i ? ", {\"line\": " : "{\"line\": ");
+        put_text(line->line);
+        put_member("answer", explain_answer_word(line->answer));
+        put_member("why", line->why);
+        put_flag("combined", line->combined);
+        printf("}");
+    }
+    printf("]");
 }
 
 static void put_lockout(const explain_story *story)
@@ -256,6 +275,7 @@ void explain_json(const explain_story *story)
     printf("]");
     if (!story->partial) {
         put_outcome(story);
+        put_require(story);
     }
     put_lockout(story);
     printf("}\n");

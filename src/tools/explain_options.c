@@ -20,6 +20,8 @@ enum {
     OPTION_PASSWORD_FILE,
     OPTION_NO_PASSWORD,
     OPTION_JSON,
+    OPTION_REQUIRE,
+    OPTION_HTTPD,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -29,6 +31,8 @@ static const struct option long_options[] = {
     {"section", required_argument, NULL, OPTION_SECTION},
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"no-password", no_argument, NULL, OPTION_NO_PASSWORD},
+    {"httpd", optional_argument, NULL, OPTION_HTTPD},
+    {"require", required_argument, NULL, OPTION_REQUIRE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -37,6 +41,7 @@ static const struct option long_options[] = {
 
 static const char usage[] =
     "usage: " PROGRAM " [options] URL [user]\n"
+    "       " PROGRAM " [options] --httpd[=PROGRAM] [--section NAME] [user]\n"
     "       " PROGRAM " [options] --config FILE [--section NAME] [user]\n"
     "\n"
     "Asks a directory as mod_authstatus would, and tells each step, the outcome and the status.\n"
@@ -53,8 +58,13 @@ static const char usage[] =
     "                        timeout, referrals=on|off, deadline: a time as 5s or 500ms\n"
     "  --password-file file  read the user's password from a file; else it is asked for\n"
     "  --no-password         explain as far as the user's entry\n"
+    "  --httpd[=program]     ask httpd itself what is in force in a section: program -t, apachectl unless said "
+    "otherwise\n"
     "  --config file         take the AuthLDAP* and LDAP* directives from httpd's configuration; may be repeated\n"
     "  --section name        of it, the section with this argument: /secure, or the name of an AuthnProviderAlias\n"
+    "  --require line        after a login: is the user what `Require line` asks for? \"ldap-group cn=staff,...\"; may "
+    "be\n"
+    "                        repeated, one is enough; in place of the lines of the section\n"
     "  --json                for programs\n"
     "  --version\n"
     "\n"
@@ -128,6 +138,12 @@ static bool read_option(int letter, apr_pool_t *pool, explain_options *options)
     case OPTION_NO_PASSWORD:
         options->no_password = true;
         break;
+    case OPTION_HTTPD:
+        options->httpd = optarg ? optarg : "apachectl";
+        break;
+    case OPTION_REQUIRE:
+        APR_ARRAY_PUSH(options->require, const char *) = optarg;
+        break;
     case OPTION_JSON:
         options->json = true;
         break;
@@ -141,7 +157,10 @@ static bool read_operands(int argc, char **argv, explain_options *options)
 {
     int left = argc - optind;
 
-    if (options->configurations->nelts == 0) {
+    if (options->httpd && options->configurations->nelts > 0) {
+        return false;
+    }
+    if (options->configurations->nelts == 0 && !options->httpd) {
         if (left < 1 || options->section) {
             return false;
         }
@@ -161,6 +180,7 @@ int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_o
     memset(options, 0, sizeof(*options));
     options->deref = -1;
     options->configurations = apr_array_make(pool, 2, sizeof(const char *));
+    options->require = apr_array_make(pool, 2, sizeof(const char *));
     options->options = apr_array_make(pool, 4, sizeof(const char *));
     while ((letter = getopt_long(argc, argv, "D:w:Wy:Zxa:o:", long_options, NULL)) != -1) {
         if (letter == OPTION_HELP || letter == OPTION_VERSION) {
@@ -279,9 +299,19 @@ static const char *apply_named(const char *option, apr_pool_t *pool, explain_wis
 
 /* ---- everything together ---- */
 
-static const char *apply_url(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
+static const char *apply_configuration(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
     apr_array_header_t *directives, *chosen;
+    const char *error = explain_read_config(options->configurations, pool, &directives);
+
+    if (!error) {
+        error = explain_choose(directives, options->section, pool, &chosen);
+    }
+    return error ? error : explain_apply(chosen, pool, wish);
+}
+
+static const char *apply_url(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
+{
     const char *error;
 
     if (options->url) {
@@ -289,12 +319,10 @@ static const char *apply_url(const explain_options *options, apr_pool_t *pool, e
         error = as_directory_parse_url(pool, options->url, options->start_tls ? "STARTTLS" : NULL, &wish->settings);
         return error ? apr_psprintf(pool, "%s: %s", options->url, error) : NULL;
     }
-    error = explain_read_config(options->configurations, pool, &directives);
-    if (!error) {
-        error = explain_choose(directives, options->section, pool, &chosen);
-    }
-    if (!error) {
-        error = explain_apply(chosen, pool, wish);
+    if (options->httpd) {
+        error = explain_ask_httpd(options->httpd, options->section, pool, wish);
+    } else {
+        error = apply_configuration(options, pool, wish);
     }
     if (!error && options->start_tls) {
         wish->settings.security = AS_SECURITY_STARTTLS;
@@ -356,12 +384,32 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
     return error;
 }
 
+/* --require goes before the lines of the section. */
+static const char *apply_require(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
+{
+    const char *error = NULL;
+    char **argv;
+    int i, argc;
+
+    for (i = 0; i < options->require->nelts && !error; i++) {
+        wish->require = i ? wish->require : NULL;
+        if (apr_tokenize_to_argv(APR_ARRAY_IDX(options->require, i, const char *), &argv, pool) != APR_SUCCESS) {
+            return "--require: it takes the words of a line of Require";
+        }
+        for (argc = 0; argv[argc]; argc++) {
+        }
+        error = explain_add_require(wish, argc, (const char *const *)argv, false, pool);
+    }
+    return error;
+}
+
 const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
     const char *error;
     int i;
 
     explain_defaults(wish);
+    wish->groups = as_group_settings_default();
     wish->json = options->json;
     error = apply_url(options, pool, wish);
     for (i = 0; i < options->options->nelts && !error; i++) {
@@ -373,5 +421,16 @@ const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, 
     if (!error) {
         error = apply_service_account(options, pool, wish);
     }
-    return error ? error : apply_user(options, pool, wish);
+    if (!error) {
+        error = apply_require(options, pool, wish);
+    }
+    if (!error) {
+        error = apply_user(options, pool, wish);
+    }
+    if (!error && wish->user && wish->initial_bind && !wish->password) {
+        error =
+            "AuthLDAPInitialBindAsUser: the search is made as the user himself, so without his password nothing can "
+            "be asked; use --password-file, or a terminal";
+    }
+    return error;
 }

@@ -298,8 +298,31 @@ static bool is_last_reason(const explain_story *story)
     const explain_step *last =
         story->steps->nelts ? &APR_ARRAY_IDX(story->steps, story->steps->nelts - 1, explain_step) : NULL;
 
-    return story->reply.failure == AS_FAILURE_NONE || !*story->reply.reason ||
-           (last && !last->well && !last->answered && !strcmp(last->reply.reason, story->reply.reason));
+    return story->finding.has_code || !*story->answer.reason ||
+           (last && !last->well && !last->answered && !strcmp(last->reply.reason, story->answer.reason));
+}
+
+/* The lines of Require one by one, or that none was looked at. */
+static void tell_require(const explain_story *story)
+{
+    const apr_array_header_t *lines = story->wish->require;
+    int i;
+
+    if (!story->required) {
+        if (as_outcome_describe(story->finding.outcome)->of == AS_CLASS_GRANTED) {
+            printf("not asked    whether the user may go on: Require of the section decides (--require line asks)\n");
+        }
+        return;
+    }
+    for (i = 0; i < lines->nelts; i++) {
+        const explain_require *line = &APR_ARRAY_IDX(lines, i, explain_require);
+
+        printf("require      %s: %s%s%s%s\n", show(line->line, story->pool), explain_answer_word(line->answer),
+               *line->why ? " (" : "", show(line->why, story->pool), *line->why ? ")" : "");
+        if (line->combined) {
+            printf(INDENT "it stands in RequireAll or RequireNone, and does not decide alone\n");
+        }
+    }
 }
 
 void explain_text_end(const explain_story *story)
@@ -321,8 +344,9 @@ void explain_text_end(const explain_story *story)
                                                           : "no: the directory has not accepted the password");
     }
     if (story->asked && !is_last_reason(story)) {
-        printf("reason       %s\n", show(story->reply.reason, story->pool));
+        printf("reason       %s\n", show(story->answer.reason, story->pool));
     }
+    tell_require(story);
     tell_status(story);
     printf("the person   \"%s\"\n", as_outcome_describe(story->verdict.shown)->sentence);
     if (explain_advice(story)) {

@@ -55,6 +55,7 @@ typedef struct as_url {
     as_directory_settings parsed; /* servers, security, base, scope, filter, attributes */
     bool security_is_default;     /* neither ldaps: nor a mode word: LDAPTrustedMode decides */
     as_written written;
+    const char *text;
 } as_url;
 
 /* AuthStatusMap and AuthStatusHelp: for an outcome, or for a class and all its outcomes that are not named. */
@@ -264,5 +265,18 @@ void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server);
 /* ---- dump.c: httpd -t -D DUMP_AUTHSTATUS ---- */
 
 void as_dump_test_config(apr_pool_t *pconf, server_rec *s);
+
+/* ---- dump_json.c: httpd -t -D DUMP_AUTHSTATUS_JSON ---- */
+
+void as_dump_json_test_config(apr_pool_t *pconf, server_rec *s);
+
+/* An <AuthnProviderAlias> or <AuthzProviderAlias> with a URL or a credential. */
+typedef struct as_alias {
+    as_section *section;
+    const struct ap_directive_t *directive;
+} as_alias;
+
+/* directives_ldap.c: those of this configuration; NULL: there are none. */
+const apr_array_header_t *as_aliases(void);
 
 #endif

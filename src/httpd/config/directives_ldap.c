@@ -67,6 +67,36 @@ const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text)
 
 /* ---- the directory ---- */
 
+/* Of the configuration that is read: mod_authn_core and mod_authz_core keep them to themselves. */
+static apr_array_header_t *aliases;
+
+static apr_status_t forget_aliases(void *nothing)
+{
+    (void)nothing;
+    aliases = NULL;
+    return APR_SUCCESS;
+}
+
+static void add_alias(const cmd_parms *cmd, as_section *section, const ap_directive_t *directive)
+{
+    as_alias *alias;
+
+    if (!aliases) {
+        aliases = apr_array_make(cmd->pool, 4, sizeof(as_alias));
+        apr_pool_cleanup_register(cmd->pool, NULL, forget_aliases, apr_pool_cleanup_null);
+    }
+    if (aliases->nelts == 0 || APR_ARRAY_IDX(aliases, aliases->nelts - 1, as_alias).section != section) {
+        alias = apr_array_push(aliases);
+        alias->section = section;
+        alias->directive = directive;
+    }
+}
+
+const apr_array_header_t *as_aliases(void)
+{
+    return aliases;
+}
+
 /* Notes that a section is that of an alias, as soon as a URL or a credential stands in it: an alias inherits no
  * credentials from the section that uses it. */
 static void note_writer(const cmd_parms *cmd, as_section *section)
@@ -77,6 +107,7 @@ static void note_writer(const cmd_parms *cmd, as_section *section)
         if (!ap_cstr_casecmp(outer->directive, "<AuthnProviderAlias") ||
             !ap_cstr_casecmp(outer->directive, "<AuthzProviderAlias")) {
             section->written = AS_WRITTEN_ALIAS;
+            add_alias(cmd, section, outer);
         }
     }
 }
@@ -97,6 +128,7 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
     if (!url->parsed.of_htaccess) {
         as_named_add(cmd->pool, &url->parsed);
     }
+    url->text = text;
     section->url = url;
     return NULL;
 }

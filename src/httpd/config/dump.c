@@ -411,7 +411,9 @@ static void say_where(as_dump *dump)
     int i;
 
     apr_file_printf(dump->out, "  %s\n",
-                    dump->place->kind == AS_SECTION_SERVER ? "everywhere" : as_section_name(dump->pool, dump->place));
+                    dump->place->kind == AS_SECTION_SERVER
+                        ? "everywhere"
+                        : as_printable(dump->pool, as_section_name(dump->pool, dump->place)));
     for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
         const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
         if (piece->section && as_sections_same(piece, dump->place)) {

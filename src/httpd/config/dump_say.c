@@ -6,7 +6,7 @@
 
 void as_dump_say(as_dump *dump, const char *label, const char *text)
 {
-    apr_file_printf(dump->out, "    %-10s %s\n", label, text);
+    apr_file_printf(dump->out, "    %-10s %s\n", label, as_printable(dump->pool, text));
 }
 
 void as_dump_warn(as_dump *dump, const char *text)

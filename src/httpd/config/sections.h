@@ -50,6 +50,8 @@ bool as_sections_require(const apr_array_header_t *chain);
 const char *as_section_name(apr_pool_t *pool, const as_section_ref *place);
 /* "/etc/apache2/apache2.conf:12", or "" where it is not known. */
 const char *as_section_source(apr_pool_t *pool, const as_section_ref *place);
+/* printable.c: the text with \xNN in place of what controls a terminal or the direction of writing. */
+const char *as_printable(apr_pool_t *pool, const char *text);
 /* Is the report page served there? */
 bool as_sections_report(const apr_array_header_t *chain);
 

@@ -96,6 +96,9 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
     if (answer && answer->server) {
         text = apr_pstrcat(r->pool, text, *code ? " from " : ", server ", answer->server, NULL);
     }
+    if (answer && answer->subject) {
+        text = apr_pstrcat(r->pool, text, ", \"", as_for_log(r->pool, answer->subject, LOGGED_REASON_MAX), "\"", NULL);
+    }
     if (finding->outcome == AS_OUTCOME_NOT_AUTHORIZED) {
         return apr_pstrcat(r->pool, text, evidence_of_authorization(r, context), NULL);
     }

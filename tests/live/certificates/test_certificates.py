@@ -16,10 +16,10 @@ HERE = Path(__file__).parent
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 BAD = {
     # what is wrong, and what the log must say of it
-    "host": r"\bhost|\bname",
-    "expired": "expired|not valid today",
-    "untrusted": "issuer|signer|signed by|trust",
-    "self-signed": "issuer|signer|signed|trust",
+    "host": r"certificate for CN=elsewhere, issued by CN=authority, does not name 127\.0\.0\.1, but elsewhere\.test, 192\.0\.2\.1",
+    "expired": "certificate for CN=expired, issued by CN=authority, expired on ",
+    "untrusted": "certificate for CN=untrusted, issued by CN=stranger, is not signed by an authority in .*authority.pem",
+    "self-signed": "certificate for CN=stranger, issued by CN=stranger, is (self-signed|not signed by an authority)",
 }
 KINDS = ["ldaps", "starttls"]
 
@@ -221,5 +221,16 @@ def test_revocation_list_of_ldap_conf(start, rooms, authority, revoked):
         httpd.log.expect("AS0061.*revoked")
     assert httpd.get("/in/crl", login=("ann", RIGHT)).status == (500 if revoked else 200)
     assert not (revoked and fake.binds())
+    httpd.stop()
+    fake.stop()
+
+
+def test_localhost_is_this_machines_own_name(start, rooms, authority):
+    """libldap compares that name, and so does the log."""
+    fake = Fake(certificate=authority.issue("localhost-alone", "DNS:localhost"), ldaps=True)
+    httpd = start(f"LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"
+                  + LOCATION.format(name="localhost", scheme="ldaps", host="localhost", port=fake.port, suffix="dc=fake", mode=""))
+    httpd.log.allow("AS0061: .*does not name .*, which libldap compares in place of localhost, but localhost")
+    assert httpd.get("/in/localhost", login=("ann", RIGHT)).status in (200, 500)
     httpd.stop()
     fake.stop()

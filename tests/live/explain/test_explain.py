@@ -273,10 +273,10 @@ LDAPTrustedGlobalCert CA_BASE64 {ca}
     LDAPTimeout 7
 </IfModule>
 <VirtualHost *:443>
-    AuthLDAPBindDN "cn=service,o=loud"
-    AuthLDAPBindPassword "exec:/bin/cat {secret}"
     <Location "/secure">
         AuthBasicProvider authstatus
+        AuthLDAPBindDN "cn=service,o=loud"
+        AuthLDAPBindPassword "exec:/bin/cat {secret}"
         authldapurl "ldap://${{LDAP}}/ou=people,o=loud\\
 ?uid" STARTTLS
         AuthStatusDeadline 9s
@@ -330,6 +330,34 @@ def test_initial_bind_as_user(configuration, secrets):
 def test_options_go_before_the_configuration(configuration, secrets):
     said = explain("--config", configuration, "--section", "quiet", "-D", "cn=service,o=loud", "-y", secrets / "wrong", "good")
     assert said.code == EXIT["misconfigured"] and "cn=service,o=loud" in said.text
+
+
+def test_bind_as_user_without_a_password(configuration):
+    """It says what cannot be asked, and does not search as nobody and blame the site."""
+    said = explain("--config", configuration, "--section", "/as-user", "--no-password", "good")
+    assert said.code == 1 and "without his password nothing can be asked" in said.errors and said.text == ""
+
+
+@pytest.mark.parametrize("word", ["exec", "file"])
+@pytest.mark.parametrize("what", [".htaccess", "of-somebody-else", "others-may-write"])
+def test_what_is_not_the_administrators(rooms, secrets, word, what):
+    """root looks at a user's file: nothing is run, and nothing of his own is sent to where that file says."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    room, fake = rooms.new("his"), Fake()
+    path = room / what
+    program = room / "program"
+    program.write_text(f"#!/bin/sh\ntouch {room}/was-run\necho x\n")
+    program.chmod(0o755)
+    value = f"exec:{program}" if word == "exec" else f"file:{secrets / 'service'}"
+    path.write_text(f"AuthLDAPURL ldap://127.0.0.1:{fake.port}/{BASE}?uid\nAuthLDAPBindDN {SERVICE}\nAuthLDAPBindPassword {value}\n")
+    path.chmod(0o666 if what == "others-may-write" else 0o644)
+    if what == "of-somebody-else":
+        os.chown(path, 65534, -1)
+    said = explain("--config", path)
+    assert said.code == 1 and f"{path}:3: AuthLDAPBindPassword: exec: and file:" in said.errors
+    assert not (room / "was-run").exists() and not fake.operations
+    fake.stop()
 
 
 # -- what it does not take ---------------------------------------------------------------------------------------------

@@ -150,3 +150,11 @@ def test_no_directory_is_asked_when_a_server_starts(start, slapd):
     code, said = start.make(configuration(url(slapd), "AuthStatusThrottle 20 5min"), cache="shmcb", modules=("socache_shmcb",)).configtest()
     assert code == 0, said
     assert not any(slapd.operations(mark).values())
+
+
+def test_dump_of_a_name_that_controls_terminals(start):
+    """What a directory says is made printable."""
+    evil = f"cn=\x1b]0;evil\x07\u202e,{BASE}"
+    httpd = start.make(f'<Location /x>\nAuthLDAPURL "ldap://127.0.0.1:9/{BASE}?uid"\nAuthLDAPBindDN "{evil}"\nAuthStatus On\n</Location>')
+    said = subprocess.run(httpd._command("-t", "-DDUMP_AUTHSTATUS"), capture_output=True, text=True, env=httpd._environment(), timeout=60).stdout
+    assert "\x1b" not in said and "\u202e" not in said and "\\x1b]0;evil\\x07" in said

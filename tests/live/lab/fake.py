@@ -410,6 +410,7 @@ class Fake:
             except OSError:
                 return
             number += 1
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an entry and its result are two small writes
             connection = _Connection(self, number, sock)
             with self._lock:
                 self._open.add(connection)

@@ -135,7 +135,7 @@ def test_what_the_administrator_did_is_told_likewise(sites):
         assert [login(site, path="/in/other/") for _ in range(5)] == [500] * 5
         assert login(site) == 200
         (line,) = lines(site, "AS0062")
-        assert line.level == "error" and line.text.endswith(", answered 500")
+        assert line.level == "error" and line.text.endswith(", answered 500") and '"base ou=elsewhere,o=log"' in line.text
         assert not lines(site, "AS0094")
 
 

@@ -112,7 +112,7 @@ def test_read_again_by_a_graceful_restart(start, rooms, slapd):
     """A password that was changed, and no trace of the one before in the parent."""
     path = password_file(rooms.new("file"), "Pw!of-yesterday-5b1f7c02", 0o600)
     httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"file:{path}"})
-    httpd.log.expect("AS0060")
+    httpd.log.expect(r'AS0060: .*"bind DN cn=service,o=secrets"')
     assert httpd.get("/in/", login=(USER, RIGHT)).status == 500
     # The shadow of AddressSanitizer is too large to be looked through.
     assert SANITIZE or find([httpd.child.pid], b"Pw!of-yesterday-5b1f7c02"), "the parent has it, to give it to its children"

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * --httpd: asks httpd itself what is in force in its sections (httpd -t -D DUMP_AUTHSTATUS_JSON), so that there is one
+ * reader of a configuration. httpd writes an object a line into a pipe, passwords included.
+ */
+#include "explain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <apr_cstr.h>
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <openssl/crypto.h>
+
+#include "core/text.h"
+
+#define MAX_DUMP (16 * 1024 * 1024)
+#define PIPE_IN_HTTPD 9
+#define PATIENCE 60000 /* milliseconds without a word */
+
+extern char **environ;
+
+/* ---- httpd's answer ---- */
+
+typedef struct dump {
+    char *text;
+    size_t length, size;
+} dump;
+
+static apr_status_t wipe(void *data)
+{
+    dump *read = data;
+
+    OPENSSL_cleanse(read->text, read->size);
+    free(read->text);
+    return APR_SUCCESS;
+}
+
+static char **environment_of(apr_pool_t *pool)
+{
+    size_t count = 0, i;
+    char **more;
+
+    while (environ[count]) {
+        count++;
+    }
+    more = apr_pcalloc(pool, (count + 2) * sizeof(*more));
+    for (i = 0; i < count; i++) {
+        more[i] = environ[i];
+    }
+    more[count] = apr_psprintf(pool, "AUTHSTATUS_DUMP_FD=%d", PIPE_IN_HTTPD);
+    return more;
+}
+
+/* Starts httpd with the end of a pipe. Returns 0 or an errno. */
+static int spawn(const char *program, int end, apr_pool_t *pool, pid_t *pid)
+{
+    char *argv[] = {apr_pstrdup(pool, program), apr_pstrdup(pool, "-t"), apr_pstrdup(pool, "-D"),
+                    apr_pstrdup(pool, "DUMP_AUTHSTATUS_JSON"), NULL};
+    posix_spawn_file_actions_t actions;
+    int error;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, end, PIPE_IN_HTTPD);
+    error = posix_spawnp(pid, program, &actions, NULL, argv, environment_of(pool));
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+/* One read; false at the end, or when nothing came for long. The buffer never moves a password without wiping it. */
+static bool read_more(int fd, dump *into)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    ssize_t got;
+
+    if (into->length + 1 >= into->size || poll(&wanted, 1, PATIENCE) <= 0) {
+        return false;
+    }
+    got = read(fd, into->text + into->length, into->size - into->length - 1);
+    into->length += got > 0 ? (size_t)got : 0;
+    return got > 0 || (got < 0 && errno == EINTR);
+}
+
+static const char *run(const char *program, apr_pool_t *pool, dump **answer)
+{
+    dump *read = apr_pcalloc(pool, sizeof(*read));
+    int ends[2], status = 0, error;
+    pid_t pid;
+
+    read->size = MAX_DUMP;
+    read->text = calloc(1, read->size); /* touched only as far as it is used */
+    if (!read->text || pipe2(ends, O_CLOEXEC) != 0) {
+        free(read->text);
+        return "no memory";
+    }
+    apr_pool_cleanup_register(pool, read, wipe, apr_pool_cleanup_null);
+    error = spawn(program, ends[1], pool, &pid);
+    close(ends[1]);
+    if (error) {
+        close(ends[0]);
+        return apr_psprintf(pool, "--httpd: \"%s\" cannot be run: %s", program, strerror(error));
+    }
+    while (read_more(ends[0], read)) {
+    }
+    close(ends[0]);
+    kill(pid, SIGTERM); /* an httpd that has more to say, or does not end */
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    *answer = read;
+    return read->length > 0 ? NULL
+                            : apr_psprintf(pool,
+                                           "--httpd: \"%s -t -D DUMP_AUTHSTATUS_JSON\" told of no section with an "
+                                           "AuthLDAPURL; what does \"%s -t\" say?",
+                                           program, program);
+}
+
+/* ---- objects ---- */
+
+/* Takes a string apart where it stands; NULL: it is none. */
+static char *take_string(char **at)
+{
+    char *from = *at, *to, *start;
+
+    if (*from != '"') {
+        return NULL;
+    }
+    for (start = to = ++from; *from && *from != '"'; from++) {
+        if (*from == '\\' && from[1] == 'u') {
+            *to++ =
+                (char)strtol(apr_cstr_casecmpn(from, "\\u00", 4) ? "3f" : (char[]){from[4], from[5], '\0'}, NULL, 16);
+            from += 5;
+        } else {
+            from += *from == '\\' && from[1] ? 1 : 0;
+            *to++ = *from;
+        }
+    }
+    if (*from != '"') {
+        return NULL;
+    }
+    *at = from + 1;
+    *to = '\0';
+    return start;
+}
+
+static bool take(char **at, char wanted)
+{
+    *at += strspn(*at, " ,");
+    if (**at != wanted) {
+        return false;
+    }
+    ++*at;
+    return true;
+}
+
+/* A section as httpd told of it: texts and numbers by name, lists as arrays of texts. */
+typedef struct section {
+    apr_table_t *values;
+    apr_hash_t *lists; /* arrays of const char * */
+} section;
+
+static bool take_list(char **at, apr_array_header_t *list)
+{
+    char *text;
+
+    while (!take(at, ']')) {
+        text = take_string(at);
+        if (!text) {
+            return false;
+        }
+        APR_ARRAY_PUSH(list, const char *) = text;
+    }
+    return true;
+}
+
+static bool take_member(char **at, section *into, apr_pool_t *pool)
+{
+    char *name, *text;
+
+    *at += strspn(*at, " ,");
+    name = take_string(at);
+    if (!name || !take(at, ':')) {
+        return false;
+    }
+    if (take(at, '[')) {
+        apr_array_header_t *texts = apr_array_make(pool, 4, sizeof(const char *));
+        apr_hash_set(into->lists, name, APR_HASH_KEY_STRING, texts);
+        return take_list(at, texts);
+    }
+    if (**at == '"') {
+        text = take_string(at);
+    } else {
+        text = *at;
+        *at += strspn(*at, "-0123456789");
+        if (**at && *at > text) {
+            /* The comma or brace behind a number ends it; a brace is the end of the object. */
+            char *end = *at;
+            *at += *end == '}' ? 0 : 1;
+            if (*end != '}') {
+                *end = '\0';
+            }
+        }
+    }
+    apr_table_setn(into->values, name, text ? text : "");
+    return text != NULL;
+}
+
+static section *take_section(char *line, apr_pool_t *pool)
+{
+    section *made = apr_pcalloc(pool, sizeof(*made));
+
+    made->values = apr_table_make(pool, 24);
+    made->lists = apr_hash_make(pool);
+    if (!take(&line, '{')) {
+        return NULL;
+    }
+    while (!take(&line, '}')) {
+        if (!take_member(&line, made, pool)) {
+            return NULL;
+        }
+    }
+    return made;
+}
+
+/* ---- the section that is meant ---- */
+
+static const char *value(const section *from, const char *name)
+{
+    return apr_table_get(from->values, name);
+}
+
+/* Never NULL. */
+static const apr_array_header_t *texts_of(const section *from, const char *name, apr_pool_t *pool)
+{
+    const apr_array_header_t *texts = apr_hash_get(from->lists, name, APR_HASH_KEY_STRING);
+
+    return texts ? texts : apr_array_make(pool, 1, sizeof(const char *));
+}
+
+static apr_int64_t number(const section *from, const char *name)
+{
+    const char *text = value(from, name);
+
+    return text ? apr_strtoi64(text, NULL, 10) : 0;
+}
+
+static const char *several(const apr_array_header_t *sections, apr_pool_t *pool)
+{
+    const char *list = "there are several sections; choose one with --section:";
+    int i;
+
+    for (i = 0; i < sections->nelts; i++) {
+        const section *one = APR_ARRAY_IDX(sections, i, const section *);
+        list = apr_psprintf(pool, "%s\n  '%s' (%s)", list, value(one, "name"), value(one, "host"));
+    }
+    return list;
+}
+
+/* By its argument, or as an error message called it. */
+static bool is_meant(const section *one, const char *wanted)
+{
+    return !wanted || !strcmp(value(one, "argument"), wanted) || !strcmp(value(one, "name"), wanted);
+}
+
+/* A path without a section of its own is in the innermost that contains it. */
+static const section *around(const apr_array_header_t *sections, const char *path)
+{
+    const section *found = NULL;
+    size_t most = 0;
+    int i;
+
+    for (i = 0; i < sections->nelts && path && *path == '/'; i++) {
+        const section *one = APR_ARRAY_IDX(sections, i, const section *);
+        const char *argument = value(one, "argument");
+        const size_t length = strlen(argument);
+
+        if (*argument == '/' && length >= most && !strncmp(argument, path, length) &&
+            (argument[length - 1] == '/' || path[length] == '/')) {
+            found = one;
+            most = length;
+        }
+    }
+    return found;
+}
+
+static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, const section **chosen)
+{
+    apr_array_header_t *all = apr_array_make(pool, 16, sizeof(const section *));
+    apr_array_header_t *meant = apr_array_make(pool, 4, sizeof(const section *));
+    char *next = answer->text, *line;
+    section *one;
+
+    while ((line = next) != NULL && *line) {
+        next = strchr(line, '\n');
+        if (next) {
+            *next++ = '\0';
+        }
+        one = take_section(line, pool);
+        if (!one || !value(one, "argument") || !value(one, "name") || !value(one, "host") || !value(one, "url")) {
+            return "--httpd: its answer cannot be read; is its mod_authstatus of another version?";
+        }
+        APR_ARRAY_PUSH(all, const section *) = one;
+        if (is_meant(one, wanted)) {
+            APR_ARRAY_PUSH(meant, const section *) = one;
+        }
+    }
+    *chosen = meant->nelts == 1 ? APR_ARRAY_IDX(meant, 0, const section *) : meant->nelts ? NULL : around(all, wanted);
+    return *chosen        ? NULL
+           : meant->nelts ? several(meant, pool)
+                          : apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", wanted ? wanted : "");
+}
+
+/* ---- what it means ---- */
+
+static void take_servers(const section *from, as_directory_settings *settings, apr_pool_t *pool)
+{
+    const apr_array_header_t *texts = texts_of(from, "servers", pool);
+    as_ldap_server *servers = apr_pcalloc(pool, ((size_t)texts->nelts + 1) * sizeof(*servers));
+    int i;
+
+    for (i = 0; i < texts->nelts; i++) {
+        char *end;
+        servers[i].port = (int)strtol(APR_ARRAY_IDX(texts, i, const char *), &end, 10);
+        servers[i].host = *end ? end + 1 : end;
+    }
+    settings->servers = servers;
+    settings->server_count = texts->nelts;
+}
+
+static const char *const *names_of(const section *from, const char *name, apr_pool_t *pool)
+{
+    apr_array_header_t *names = apr_array_copy(pool, texts_of(from, name, pool));
+
+    APR_ARRAY_PUSH(names, const char *) = NULL;
+    return (const char *const *)names->elts;
+}
+
+static void take_groups(const section *from, as_group_settings *groups, apr_pool_t *pool)
+{
+    groups->attributes = names_of(from, "group_attributes", pool);
+    groups->subgroup_attributes = names_of(from, "subgroup_attributes", pool);
+    groups->subgroup_classes = names_of(from, "subgroup_classes", pool);
+    groups->attribute_is_dn = number(from, "group_attribute_is_dn") != 0;
+    groups->max_depth = (int)number(from, "subgroup_depth");
+    groups->compare_dn_on_server = number(from, "compare_dn_on_server") != 0;
+    groups->compare_as_user = number(from, "compare_as_user") != 0;
+    groups->search_as_user = number(from, "search_as_user") != 0;
+    groups->mode = (as_groups_mode)number(from, "groups_mode");
+}
+
+static const char *take_require(const section *from, explain_wish *wish, apr_pool_t *pool)
+{
+    const apr_array_header_t *lines = texts_of(from, "require", pool);
+    const char *error = NULL;
+    char **argv;
+    int i, argc;
+
+    for (i = 0; i < lines->nelts && !error; i++) {
+        const char *line = APR_ARRAY_IDX(lines, i, const char *);
+        if (apr_tokenize_to_argv(line + 2, &argv, pool) != APR_SUCCESS) {
+            return "a line of Require cannot be read";
+        }
+        for (argc = 0; argv[argc]; argc++) {
+        }
+        error = explain_add_require(wish, argc, (const char *const *)argv, *line == '1', pool);
+    }
+    return error;
+}
+
+static const char *apply(const section *from, explain_wish *wish, apr_pool_t *pool)
+{
+    as_directory_settings *settings = &wish->settings;
+    const char *error = as_directory_parse_url(pool, value(from, "url"), NULL, settings);
+    const char *password = value(from, "bind_password");
+
+    if (error) {
+        return error;
+    }
+    wish->url = value(from, "url");
+    take_servers(from, settings, pool);
+    settings->security = (as_security)number(from, "security");
+    settings->deref = (int)number(from, "deref");
+    settings->referrals = (as_referrals)number(from, "referrals");
+    settings->bind_dn = value(from, "bind_dn");
+    settings->bind_password = password ? explain_secret_copy(password, pool) : NULL;
+    settings->verify_certificate = number(from, "verify_certificate") != 0;
+    settings->ca_file = value(from, "ca_file");
+    settings->client_certificate = value(from, "client_certificate");
+    settings->client_key = value(from, "client_key");
+    settings->connect_timeout = number(from, "connect_timeout");
+    settings->operation_timeout = number(from, "operation_timeout");
+    wish->deadline = number(from, "deadline");
+    wish->sees_throttle = value(from, "throttle") != NULL;
+    wish->throttle = (long)number(from, "throttle");
+    wish->initial_bind = number(from, "initial_bind") != 0;
+    if (value(from, "initial_bind_pattern")) {
+        error = explain_set_pattern(wish, value(from, "initial_bind_pattern"), value(from, "initial_bind_name"), pool);
+    }
+    if (!error && value(from, "remote_user_attribute")) {
+        error = explain_add_attribute(wish, value(from, "remote_user_attribute"), pool);
+    }
+    take_groups(from, &wish->groups, pool);
+    return error ? error : take_require(from, wish, pool);
+}
+
+const char *explain_ask_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish)
+{
+    const section *chosen = NULL;
+    dump *answer = NULL;
+    const char *error = run(program, pool, &answer);
+
+    if (!error) {
+        error = choose(answer, wanted, pool, &chosen);
+    }
+    return error ? error : apply(chosen, wish, pool);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lines of Require, asked for a user who was let in, by the module's own authorization (as_authorize). What other
+ * modules answer is not looked at, and said so.
+ */
+#include "explain.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "core/text.h"
+
+static const struct {
+    const char *name;
+    as_requirement_kind kind;
+    bool has_words;
+} kinds[] = {
+    {"ldap-user", AS_REQUIRE_USER, true},      {"ldap-group", AS_REQUIRE_GROUP, false},
+    {"ldap-dn", AS_REQUIRE_DN, false},         {"ldap-attribute", AS_REQUIRE_ATTRIBUTE, true},
+    {"ldap-filter", AS_REQUIRE_FILTER, false}, {"ldap-search", AS_REQUIRE_SEARCH, false},
+};
+
+static const char *join(const char *const *words, int count, apr_pool_t *pool)
+{
+    const char *text = "";
+    int i;
+
+    for (i = 0; i < count; i++) {
+        text = apr_pstrcat(pool, text, i ? " " : "", words[i], NULL);
+    }
+    return text;
+}
+
+/* False: it is no line of this module's, or an expression that only a request can answer. */
+static bool make_requirement(const explain_require *require, apr_pool_t *pool, as_requirement *requirement)
+{
+    const char *text = join(require->argv + 1, require->argc - 1, pool);
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (as_text_equal(require->argv[0], kinds[i].name) && !strstr(text, "%{")) {
+            memset(requirement, 0, sizeof(*requirement));
+            requirement->kind = kinds[i].kind;
+            requirement->text = kinds[i].has_words ? NULL : text;
+            requirement->words = kinds[i].has_words ? require->argv + 1 : NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void answer_without_directory(explain_require *require, const char *user)
+{
+    int i;
+
+    if (as_text_equal(require->argv[0], "valid-user")) {
+        require->answer = EXPLAIN_YES;
+    } else if (as_text_equal(require->argv[0], "user")) {
+        require->answer = EXPLAIN_NO;
+        for (i = 1; i < require->argc; i++) {
+            require->answer = strcmp(require->argv[i], user) ? require->answer : EXPLAIN_YES;
+        }
+    }
+}
+
+static void ask(explain_story *story, const explain_asker *asker, explain_require *require,
+                const as_requirement *requirement)
+{
+    const as_entry entry = {.directory = asker->directory,
+                            .dn = story->answer.dn,
+                            .values = story->answer.values,
+                            .user = story->wish->user,
+                            .password = story->wish->password,
+                            .membership = story->answer.membership};
+    const as_authorize_attempt attempt = {.directory = asker->directory,
+                                          .groups = &story->wish->groups,
+                                          .entry = requirement->kind == AS_REQUIRE_SEARCH ? NULL : &entry,
+                                          .requirement = requirement,
+                                          .deadline = story->wish->deadline};
+    const as_authorization *answer;
+    const char *problem = as_requirement_problem(requirement, story->pool);
+
+    if (problem) {
+        require->answer = EXPLAIN_UNKNOWN;
+        require->finding = as_finding_of(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+        require->why = problem;
+        return;
+    }
+    answer = as_authorize(asker->login, asker->memo, &attempt, NULL);
+    require->answer = answer->answer == AS_YES ? EXPLAIN_YES : answer->answer == AS_NO ? EXPLAIN_NO : EXPLAIN_UNKNOWN;
+    require->finding = answer->finding;
+    require->why = *answer->evidence ? answer->evidence
+                   : *answer->reason ? answer->reason
+                   : answer->missing ? "it does not exist"
+                                     : "";
+}
+
+/* One of the lines is enough (RequireAny). A line that was not looked at might be that one. */
+static void conclude(explain_story *story)
+{
+    const explain_require *unknown = NULL;
+    bool open = false;
+    int i;
+
+    for (i = 0; i < story->wish->require->nelts; i++) {
+        const explain_require *require = &APR_ARRAY_IDX(story->wish->require, i, explain_require);
+
+        if (require->answer == EXPLAIN_YES && !require->combined) {
+            return;
+        }
+        open = open || require->answer == EXPLAIN_NOT_LOOKED_AT || require->combined;
+        unknown = require->answer == EXPLAIN_UNKNOWN ? require : unknown;
+    }
+    if (!open) {
+        story->finding = unknown ? unknown->finding : as_finding_of(AS_OUTCOME_NOT_AUTHORIZED);
+    }
+}
+
+void explain_ask_require(explain_story *story, const explain_asker *asker)
+{
+    as_requirement requirement;
+    int i;
+
+    if (!story->wish->require || as_outcome_describe(story->finding.outcome)->of != AS_CLASS_GRANTED) {
+        return;
+    }
+    for (i = 0; i < story->wish->require->nelts; i++) {
+        explain_require *require = &APR_ARRAY_IDX(story->wish->require, i, explain_require);
+
+        require->line = join(require->argv, require->argc, story->pool);
+        require->why = "";
+        if (make_requirement(require, story->pool, &requirement)) {
+            ask(story, asker, require, &requirement);
+        } else {
+            answer_without_directory(require, story->wish->user);
+        }
+    }
+    story->required = true;
+    conclude(story);
+}
+
+const char *explain_answer_word(explain_answer answer)
+{
+    static const char *const words[] = {[EXPLAIN_NOT_LOOKED_AT] = "not looked at",
+                                        [EXPLAIN_YES] = "yes",
+                                        [EXPLAIN_NO] = "no",
+                                        [EXPLAIN_UNKNOWN] = "unknown"};
+
+    return words[answer];
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which directives of a configuration are in force in one section, in httpd's order: the server, its virtual host, the
+ * sections of the same kind that contain it, itself; and which credentials among them belong to its AuthLDAPURL.
+ */
+#include "explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+#include "core/text.h"
+
+/* ---- sections ---- */
+
+static const char *label_of(const char *const *sections, apr_pool_t *pool)
+{
+    const char *label = "";
+
+    for (; *sections; sections++) {
+        label = apr_pstrcat(pool, label, *label ? ", " : "", *sections, NULL);
+    }
+    return label;
+}
+
+static bool is_host(const char *section)
+{
+    return section && !apr_cstr_casecmpn(section, "VirtualHost ", strlen("VirtualHost "));
+}
+
+static size_t count_of(const char *const *sections)
+{
+    size_t count = 0;
+
+    while (sections[count]) {
+        count++;
+    }
+    return count;
+}
+
+/* Is the innermost section of the directive the one that is meant: by its argument, by the last word of it (an alias's
+ * name), or by all that an error message called it? */
+static bool is_within(const explain_directive *directive, const char *section, apr_pool_t *pool)
+{
+    const size_t count = count_of(directive->sections);
+    const char *innermost = count ? directive->sections[count - 1] : "";
+    const char *argument = strchr(innermost, ' '), *last = strrchr(innermost, ' ');
+
+    return (argument && !strcmp(argument + 1, section)) || (last && !strcmp(last + 1, section)) ||
+           !strcmp(innermost, section) || !strcmp(label_of(directive->sections, pool), section);
+}
+
+/* Does a path contain another one, as httpd's walks compare? */
+static bool contains_path(const char *outer, const char *inner)
+{
+    const size_t length = strlen(outer);
+
+    return !strncmp(outer, inner, length) &&
+           (length == 0 || outer[length - 1] == '/' || inner[length] == '/' || inner[length] == '\0');
+}
+
+/* Does <Location> or <Directory> `outer` apply to all that `inner` applies to? */
+static bool contains(const char *outer, const char *inner)
+{
+    const char *outer_path = strchr(outer, ' '), *inner_path = strchr(inner, ' ');
+
+    if (!strcmp(outer, inner)) {
+        return true;
+    }
+    return outer_path && inner_path && outer_path - outer == inner_path - inner &&
+           !apr_cstr_casecmpn(outer, inner, (apr_size_t)(outer_path - outer)) &&
+           (!apr_cstr_casecmpn(outer, "Location ", 9) || !apr_cstr_casecmpn(outer, "Directory ", 10)) &&
+           !strpbrk(outer_path + 1, "~*?[") && contains_path(outer_path + 1, inner_path + 1);
+}
+
+/* Is the directive in force in the section `place`? */
+static bool applies(const explain_directive *directive, const char *const *place)
+{
+    const char *const *own = directive->sections;
+
+    if (is_host(*own)) {
+        if (!is_host(*place) || strcmp(*own, *place) != 0) {
+            return false;
+        }
+        own++;
+    }
+    place += is_host(*place) ? 1 : 0;
+    if (own[0] && !own[1]) {
+        return place[0] && contains(own[0], place[0]);
+    }
+    for (; *own; own++, place++) {
+        if (!*place || strcmp(*own, *place) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the order ---- */
+
+typedef struct ranked {
+    const explain_directive *directive;
+    int at; /* in the configuration */
+} ranked;
+
+/* What stands within others comes behind them. */
+static size_t depth_of(const explain_directive *directive)
+{
+    return count_of(directive->sections) - (is_host(directive->sections[0]) ? 1 : 0);
+}
+
+/* Directories apply from the outermost to the innermost, whatever their order; locations in their order. */
+static size_t path_of_directory(const explain_directive *directive)
+{
+    const char *section = directive->sections[is_host(directive->sections[0]) ? 1 : 0];
+
+    return section && !apr_cstr_casecmpn(section, "Directory ", 10) ? strlen(section) : 0;
+}
+
+static int in_order(const void *one, const void *other)
+{
+    const ranked *a = one, *b = other;
+    const size_t keys[][2] = {{depth_of(a->directive) > 0, depth_of(b->directive) > 0},
+                              {depth_of(a->directive) > 1, depth_of(b->directive) > 1},
+                              {is_host(a->directive->sections[0]), is_host(b->directive->sections[0])},
+                              {path_of_directory(a->directive), path_of_directory(b->directive)},
+                              {(size_t)a->at, (size_t)b->at}};
+    size_t i;
+
+    for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (keys[i][0] != keys[i][1]) {
+            return keys[i][0] < keys[i][1] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static apr_array_header_t *in_force(const apr_array_header_t *directives, const char *const *place, apr_pool_t *pool)
+{
+    apr_array_header_t *found = apr_array_make(pool, 16, sizeof(ranked));
+    apr_array_header_t *chosen = apr_array_make(pool, 16, sizeof(const explain_directive *));
+    int i;
+
+    for (i = 0; i < directives->nelts; i++) {
+        const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
+
+        if (applies(directive, place)) {
+            ranked *one = apr_array_push(found);
+            one->directive = directive;
+            one->at = i;
+        }
+    }
+    qsort(found->elts, (size_t)found->nelts, sizeof(ranked), in_order);
+    for (i = 0; i < found->nelts; i++) {
+        APR_ARRAY_PUSH(chosen, const explain_directive *) = APR_ARRAY_IDX(found, i, ranked).directive;
+    }
+    return chosen;
+}
+
+/* ---- credentials ---- */
+
+static bool is_url(const explain_directive *directive)
+{
+    return as_text_equal(directive->name, "AuthLDAPURL");
+}
+
+static bool is_credential(const explain_directive *directive)
+{
+    static const char *const names[] = {"AuthLDAPBindDN", "AuthLDAPBindPassword", "AuthLDAPInitialBindAsUser",
+                                        "AuthLDAPInitialBindPattern", "LDAPTrustedClientCert"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (as_text_equal(directive->name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool explain_same_section(const explain_directive *one, const explain_directive *other)
+{
+    size_t i;
+
+    for (i = 0; one->sections[i] && other->sections[i] && !strcmp(one->sections[i], other->sections[i]); i++) {
+    }
+    return !one->sections[i] && !other->sections[i] && !strcmp(one->file, other->file);
+}
+
+/* The AuthLDAPURL that the directive stands with: of its section, else the one in force around it; NULL: none. */
+static const explain_directive *home_of(const apr_array_header_t *chosen, int at)
+{
+    const explain_directive *directive = APR_ARRAY_IDX(chosen, at, const explain_directive *), *home = NULL;
+    int i;
+
+    for (i = 0; i < chosen->nelts; i++) {
+        const explain_directive *url = APR_ARRAY_IDX(chosen, i, const explain_directive *);
+        if (is_url(url) && (i < at || explain_same_section(url, directive))) {
+            home = url;
+        }
+    }
+    return home;
+}
+
+static bool has_servers(const as_directory_settings *settings, const as_directory_settings *others)
+{
+    int i, j;
+
+    for (i = 0; i < others->server_count; i++) {
+        for (j = 0; j < settings->server_count && (settings->servers[j].port != others->servers[i].port ||
+                                                   !as_text_equal(settings->servers[j].host, others->servers[i].host));
+             j++) {
+        }
+        if (j == settings->server_count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Compares servers, ports and TLS mode. A URL that does not parse is told of where it is read. */
+static bool same_servers(const explain_directive *one, const explain_directive *other, apr_pool_t *pool)
+{
+    as_directory_settings first, second;
+
+    memset(&first, 0, sizeof(first));
+    memset(&second, 0, sizeof(second));
+    return one == other ||
+           (one->argc > 0 && other->argc > 0 &&
+            !as_directory_parse_url(pool, one->argv[0], one->argc > 1 ? one->argv[1] : NULL, &first) &&
+            !as_directory_parse_url(pool, other->argv[0], other->argc > 1 ? other->argv[1] : NULL, &second) &&
+            first.security == second.security && has_servers(&first, &second) && has_servers(&second, &first));
+}
+
+/* Leaves out the credentials that belong to other servers, as the module does (src/httpd/config/credentials.c). */
+static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr_pool_t *pool)
+{
+    apr_array_header_t *own = apr_array_make(pool, chosen->nelts, sizeof(const explain_directive *));
+    const explain_directive *url = NULL, *home;
+    int i;
+
+    for (i = 0; i < chosen->nelts; i++) {
+        const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);
+        url = is_url(directive) ? directive : url;
+    }
+    for (i = 0; i < chosen->nelts; i++) {
+        const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);
+        home = is_credential(directive) ? home_of(chosen, i) : NULL;
+        if (!is_credential(directive) || (home && url && same_servers(home, url, pool))) {
+            APR_ARRAY_PUSH(own, const explain_directive *) = directive;
+        }
+    }
+    return own;
+}
+
+/* ---- which section ---- */
+
+static const char *several(const apr_array_header_t *places, apr_pool_t *pool)
+{
+    const char *list = "there are several AuthLDAPURLs; choose one with --section:";
+    int i;
+
+    for (i = 0; i < places->nelts; i++) {
+        const explain_directive *place = APR_ARRAY_IDX(places, i, const explain_directive *);
+        const char *label = label_of(place->sections, pool);
+
+        list = apr_psprintf(pool, "%s\n  '%s' (%s:%d)", list, *label ? label : "server", place->file, place->line);
+    }
+    return list;
+}
+
+/* The sections that are meant, each once; without a name those that have a URL. */
+static apr_array_header_t *places_of(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
+{
+    apr_array_header_t *places = apr_array_make(pool, 4, sizeof(const explain_directive *));
+    int i, j;
+
+    for (i = 0; i < directives->nelts; i++) {
+        const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
+
+        if (section ? !is_within(directive, section, pool) : !is_url(directive)) {
+            continue;
+        }
+        for (j = 0; j < places->nelts; j++) {
+            const explain_directive *other = APR_ARRAY_IDX(places, j, const explain_directive *);
+
+            if (!strcmp(label_of(other->sections, pool), label_of(directive->sections, pool))) {
+                break;
+            }
+        }
+        if (j == places->nelts) {
+            APR_ARRAY_PUSH(places, const explain_directive *) = directive;
+        }
+    }
+    return places;
+}
+
+static bool has_url(const apr_array_header_t *chosen)
+{
+    int i;
+
+    for (i = 0; i < chosen->nelts; i++) {
+        if (is_url(APR_ARRAY_IDX(chosen, i, const explain_directive *))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
+                           apr_array_header_t **chosen)
+{
+    const apr_array_header_t *places = places_of(directives, section, pool);
+    /* A path that has no section of its own is in those that contain it. */
+    const char *path[] = {section && *section == '/' ? apr_pstrcat(pool, "Location ", section, NULL) : NULL, NULL};
+
+    if (places->nelts > 1) {
+        return several(places, pool);
+    }
+    if (places->nelts == 0 && !path[0]) {
+        return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section)
+                       : "there is no AuthLDAPURL (files that are included must be named by --config too)";
+    }
+    *chosen = in_force(directives,
+                       places->nelts ? APR_ARRAY_IDX(places, 0, const explain_directive *)->sections
+                                     : (const char *const *)path,
+                       pool);
+    if (!has_url(*chosen)) {
+        return apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section ? section : "");
+    }
+    *chosen = own_credentials(*chosen, pool);
+    return NULL;
+}

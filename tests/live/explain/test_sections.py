@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""authstatus-explain --config: what is in force in a section, as httpd has it; and the lines of Require."""
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.explain import Explain
+from lab.fake import BASE, PASSWORD, SERVICE, SERVICE_PASSWORD, Fake
+from lab.httpd import BUILD
+from lab.slapd import Database
+
+HERE = Path(__file__).parent
+PEOPLE = HERE.parent / "outcomes/people.ldif"
+RIGHT = "Pw!right"
+SITE = """
+AuthStatusThrottle 3 5min
+<Location />
+    AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+    AuthLDAPBindDN "{service}"
+    AuthLDAPBindPassword "{password}"
+    AuthStatusDeadline 7s
+</Location>
+<Location /board/>
+    AuthType Basic
+    Require valid-user
+</Location>
+<Location /boards>
+    AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+</Location>
+<Location /board/x>
+    AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid?one"
+</Location>
+<Directory /srv/a/b>
+    AuthStatusDeadline 4s
+</Directory>
+<Directory /srv/a>
+    AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+    AuthStatusDeadline 3s
+</Directory>
+"""
+
+
+@pytest.fixture(scope="module")
+def fakes():
+    fakes = [Fake() for _ in range(2)]
+    yield fakes
+    for fake in fakes:
+        fake.stop()
+
+
+@pytest.fixture(scope="module")
+def site(rooms, fakes):
+    path = rooms.new("sections") / "site.conf"
+    path.write_text(SITE.format(one=fakes[0].port, two=fakes[1].port, service=SERVICE, password=SERVICE_PASSWORD))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="module")
+def explain(rooms):
+    return Explain(rooms.new("explain"))
+
+
+def text(*arguments):
+    return subprocess.run([BUILD / "authstatus-explain", *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, start_new_session=True, env={"LDAPNOINIT": "1"}).stdout
+
+
+@pytest.mark.parametrize("section, seen, binds, deadline", [
+    ("/", 0, [(SERVICE, SERVICE_PASSWORD)], "7 s"),
+    ("/board/", 0, [(SERVICE, SERVICE_PASSWORD)], "7 s"),  # inherited
+    ("/board/deep/page", 0, [(SERVICE, SERVICE_PASSWORD)], "7 s"),  # has no section of its own
+    ("/board/x", 0, [(SERVICE, SERVICE_PASSWORD)], "7 s"),  # another URL of the same server
+    ("/boards", 1, [], "7 s"),  # another server: no account, and what is no credential is inherited
+    ("/srv/a/b", 1, [], "4 s"),  # directories apply from the outermost, in whatever order
+])
+def test_in_force(site, fakes, section, seen, binds, deadline):
+    for fake in fakes:
+        fake.forget()
+    said = text("--config", site, "--section", section)
+    assert f"port {fakes[seen].port};" in said and f"deadline     {deadline} for" in said
+    assert fakes[seen].binds() == binds and not fakes[1 - seen].operations
+
+
+def test_throttle_of_the_server(site, explain, fakes):
+    """It is in force in a section that does not say it."""
+    assert "no AuthStatusThrottle counts" not in text("--config", site, "--section", "/board/")
+
+
+# -- Require -----------------------------------------------------------------------------------------------------------
+
+GROUP = """
+dn: cn=staff,@SUFFIX@
+objectClass: groupOfNames
+cn: staff
+member: uid=good,ou=people,@SUFFIX@
+
+dn: cn=uids,@SUFFIX@
+objectClass: posixGroup
+cn: uids
+gidNumber: 4242
+memberUid: good
+"""
+
+
+@pytest.fixture(scope="module")
+def slapd(start_slapd, rooms):
+    ldif = rooms.new("ldif") / "people.ldif"
+    ldif.write_text(PEOPLE.read_text() + GROUP)
+    return start_slapd(Database("o=loud", ldif))
+
+
+@pytest.fixture(scope="module")
+def asks(rooms, slapd):
+    explain = Explain(rooms.new("explain"), service=("cn=service,o=loud", SERVICE_PASSWORD))
+    return lambda *lines, user="good": explain.run(f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", user, RIGHT,
+                                                   [word for line in lines for word in ("--require", line)])
+
+
+@pytest.mark.parametrize("lines, answers, outcome, status", [
+    (("ldap-group cn=staff,o=loud",), ["yes"], "granted", 0),
+    (("ldap-group cn=nobody,o=loud",), ["no"], "not-authorized", 403),
+    (("ldap-user good",), ["yes"], "granted", 0),
+    (("ldap-user other", "ldap-dn cn=x,o=loud"), ["no", "no"], "not-authorized", 403),
+    (("ldap-user other", "ldap-filter uid=good"), ["no", "yes"], "granted", 0),
+    (("ldap-attribute uid=other", "valid-user"), ["no", "yes"], "granted", 0),
+    (("ldap-user other", "ip 10.0.0.0/8"), ["no", "not looked at"], "granted", 0),
+    (("ldap-filter (uid=",), ["unknown"], "directory-misconfigured", 500),
+], ids=str)
+def test_require(asks, lines, answers, outcome, status):
+    story = asks(*lines)
+    assert [line["answer"] for line in story["require"]] == answers
+    assert (story["outcome"], story["status"]) == (outcome, status)
+    assert [line["line"] for line in story["require"]] == list(lines)
+
+
+def test_require_is_not_asked_for_who_is_not_let_in(asks):
+    assert asks("ldap-user nobody", user="nobody")["require"] == []
+
+
+def test_what_was_not_looked_at_is_said(rooms, slapd):
+    room = rooms.new("secrets")
+    for name, secret in (("right", RIGHT), ("service", SERVICE_PASSWORD)):
+        (room / name).write_text(secret)
+        (room / name).chmod(0o600)
+    said = text("-D", "cn=service,o=loud", "-y", room / "service", "--password-file", room / "right",
+                f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
+    assert "not asked    whether the user may go on: Require of the section decides" in said
+
+
+def test_require_of_the_section(rooms, slapd):
+    """AuthMerging is Off: the innermost section that has lines decides. RequireAll is not taken apart."""
+    room = rooms.new("require")
+    (room / "right").write_text(RIGHT)
+    (room / "right").chmod(0o600)
+    (room / "site.conf").write_text(f'''<Location />
+AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
+AuthLDAPBindDN "cn=service,o=loud"
+AuthLDAPBindPassword "{SERVICE_PASSWORD}"
+Require valid-user
+</Location>
+<Location /staff>
+Require ldap-group cn=nobody,o=loud
+</Location>
+<Location /all>
+<RequireAll>
+Require ldap-user good
+Require ldap-user other
+</RequireAll>
+</Location>
+''')
+    for section, answers, outcome in (("/", ["yes"], "granted"), ("/staff", ["no"], "not-authorized"), ("/all", ["yes", "no"], "granted")):
+        done = subprocess.run([BUILD / "authstatus-explain", "--json", "--config", room / "site.conf", "--section", section,
+                               "--password-file", room / "right", "good"], capture_output=True, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, start_new_session=True, env={"LDAPNOINIT": "1"})
+        story = json.loads(done.stdout)
+        assert [line["answer"] for line in story["require"]] == answers and story["outcome"] == outcome
+        assert done.returncode == {"granted": 0, "not-authorized": 3}[outcome]
+        assert all(line["combined"] == (section == "/all") for line in story["require"])
+
+
+# -- httpd itself ------------------------------------------------------------------------------------------------------
+
+MORE = """
+<Macro Corp $port>
+    AuthLDAPURL "ldap://127.0.0.1:$port/dc=fake?uid"
+    AuthLDAPBindDN "{service}"
+    AuthLDAPBindPassword "exec:/bin/echo {password}"
+</Macro>
+<AuthnProviderAlias authstatus corp>
+    Use Corp {two}
+    AuthLDAPRemoteUserAttribute cn
+</AuthnProviderAlias>
+<LocationMatch "^/match">
+    Use Corp {two}
+    Require ldap-user "ann b" ann
+    <RequireAll>
+        Require ldap-group cn=x,dc=fake
+    </RequireAll>
+</LocationMatch>
+<Location /as-user>
+    AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+    AuthLDAPInitialBindAsUser On
+    AuthLDAPInitialBindPattern "^(.+)$" "uid=$1,dc=fake"
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def program(start, fakes):
+    """A program that is httpd with a configuration of its own."""
+    names = {"one": fakes[0].port, "two": fakes[1].port, "service": SERVICE, "password": SERVICE_PASSWORD}
+    httpd = start.make((SITE + MORE).format(**names), modules=("authn_core", "macro"), ldap=True)
+    script = httpd.room / "httpd"
+    script.write_text("#!/bin/sh\nexec " + " ".join(map(str, httpd._command())) + ' "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+def ask(program, section, *arguments):
+    done = subprocess.run([BUILD / "authstatus-explain", "--json", f"--httpd={program}", "--section", section, *map(str, arguments)],
+                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
+                          env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
+    assert SERVICE_PASSWORD not in done.stdout + done.stderr
+    return json.loads(done.stdout) if done.stdout else done
+
+
+SERVICE_BIND = [(SERVICE, SERVICE_PASSWORD)]
+
+
+@pytest.mark.parametrize("section, seen, binds", [
+    ("/", 0, SERVICE_BIND), ("/board/", 0, SERVICE_BIND), ("/board/deep/page", 0, SERVICE_BIND), ("/board/x", 0, SERVICE_BIND),
+    ("/boards", 1, []), ("/srv/a/b", 1, []), ("corp", 1, SERVICE_BIND), ("^/match", 1, SERVICE_BIND), ("/as-user", 0, SERVICE_BIND),  # of the same server, in Location /
+])
+def test_httpd_tells(program, fakes, section, seen, binds):
+    for fake in fakes:
+        fake.forget()
+    story = ask(program, section)
+    assert story["partial"] and story["url"].startswith(f"ldap://127.0.0.1:{fakes[seen].port}/dc=fake?uid"), story
+    assert fakes[seen].binds() == binds and not fakes[1 - seen].operations
+
+
+def test_httpd_tells_the_lines_of_require(program, rooms):
+    path = rooms.new("password") / "right"
+    path.write_text(PASSWORD)
+    path.chmod(0o600)
+    story = ask(program, "^/match", "--password-file", path, "ann")
+    assert [(line["line"], line["combined"]) for line in story["require"]] == [("ldap-user ann b ann", False), ("ldap-group cn=x,dc=fake", True)]
+    assert story["outcome"] == "granted" and story["require"][0]["answer"] == "yes"
+
+
+def test_httpd_tells_how_a_user_searches_for_himself(program, fakes, rooms):
+    path = rooms.new("password") / "right"
+    path.write_text(PASSWORD)
+    path.chmod(0o600)
+    fakes[0].forget()
+    ask(program, "/as-user", "--password-file", path, "ann")
+    assert fakes[0].binds()[0] == (f"uid=ann,{BASE}", PASSWORD)
+
+
+def test_httpd_tells_no_password_to_a_terminal(program):
+    """What it writes to standard output has none, whoever asks."""
+    done = subprocess.run([program, "-t", "-DDUMP_AUTHSTATUS_JSON"], capture_output=True, text=True, timeout=60)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert len(lines) > 6 and all(line["url"].startswith("ldap://") for line in lines)
+    assert SERVICE in done.stdout and SERVICE_PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("httpd, says", [("/nonexistent/httpd", "cannot be run"), ("/bin/true", "told of no section")])
+def test_httpd_that_tells_nothing(httpd, says):
+    done = ask(httpd, "/")
+    assert done.returncode == 1 and says in done.stderr
+
+
+@pytest.mark.parametrize("reader", ["config", "httpd"])
+def test_groups_as_the_section_has_them(start, rooms, slapd, reader):
+    room = rooms.new("groups")
+    (room / "right").write_text(RIGHT)
+    (room / "right").chmod(0o600)
+    conf = f"""<Location />
+AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
+AuthLDAPBindDN "cn=service,o=loud"
+AuthLDAPBindPassword "{SERVICE_PASSWORD}"
+AuthStatusGroups Member
+AuthLDAPGroupAttribute member
+</Location>
+<Location /uids>
+AuthLDAPGroupAttribute roleOccupant
+AuthLDAPGroupAttribute memberUid
+AuthLDAPGroupAttributeIsDN Off
+Require ldap-group cn=uids,o=loud
+</Location>
+<Location /dns>
+Require ldap-group cn=uids,o=loud
+</Location>
+"""
+    (room / "site.conf").write_text(conf)
+    how = ["--config", room / "site.conf"]
+    if reader == "httpd":
+        httpd = start.make(conf, modules=("authn_core",), ldap=True)
+        script = room / "httpd"
+        script.write_text("#!/bin/sh\nexec " + " ".join(map(str, httpd._command())) + ' "$@"\n')
+        script.chmod(0o755)
+        how = [f"--httpd={script}"]
+    for section, answer in (("/uids", "yes"), ("/dns", "no")):
+        done = subprocess.run([BUILD / "authstatus-explain", "--json", *how, "--section", section, "--password-file", room / "right", "good"],
+                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
+                              env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
+        assert [line["answer"] for line in json.loads(done.stdout)["require"]] == [answer], (section, done)
