@@ -166,8 +166,8 @@ pid_t fork(void)
     return NEXT(fork)();
 }
 
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
-                char *const argv[], char *const environment[])
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
     return atomic_load(&faults->forks) ? EAGAIN : NEXT(posix_spawn)(pid, path, actions, attributes, argv, environment);
 }

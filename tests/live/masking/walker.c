@@ -42,13 +42,12 @@ static const char *found(request_rec *r)
     void *data = NULL;
 
     apr_pool_userdata_get(&data, NAME, r->pool);
-    return apr_psprintf(r->pool, "pool=%d notes=%d config=%d env=%d in=%d out=%d err=%d output=%d input=%d args=%d",
-                        data != NULL, apr_table_get(r->notes, NAME) != NULL,
-                        ap_get_module_config(r->request_config, &walker_module) != NULL,
-                        apr_table_get(r->subprocess_env, NAME) != NULL, apr_table_get(r->headers_in, NAME) != NULL,
-                        apr_table_get(r->headers_out, NAME) != NULL, apr_table_get(r->err_headers_out, NAME) != NULL,
-                        has_filter(r->output_filters), has_filter(r->input_filters),
-                        r->args && strstr(r->args, NAME) ? 1 : 0);
+    return apr_psprintf(
+        r->pool, "pool=%d notes=%d config=%d env=%d in=%d out=%d err=%d output=%d input=%d args=%d", data != NULL,
+        apr_table_get(r->notes, NAME) != NULL, ap_get_module_config(r->request_config, &walker_module) != NULL,
+        apr_table_get(r->subprocess_env, NAME) != NULL, apr_table_get(r->headers_in, NAME) != NULL,
+        apr_table_get(r->headers_out, NAME) != NULL, apr_table_get(r->err_headers_out, NAME) != NULL,
+        has_filter(r->output_filters), has_filter(r->input_filters), r->args && strstr(r->args, NAME) ? 1 : 0);
 }
 
 static void leave(request_rec *r)
@@ -97,4 +96,5 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_log_transaction(end, NULL, NULL, APR_HOOK_LAST);
 }
 
-AP_DECLARE_MODULE(walker) = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, AP_MODULE_FLAG_NONE};
+AP_DECLARE_MODULE(walker) = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks,
+                             AP_MODULE_FLAG_NONE};
