@@ -392,7 +392,7 @@ long as_throttle_wait_client(as_throttles *all, const as_throttle *throttle, con
 
 void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
 {
-    as_failures failures;
+    as_failures failures = {.count = 0};
     apr_time_t stamp;
     bool added = false;
     as_count of;

@@ -160,7 +160,7 @@ static void query(as_authorizing *of)
 
 static bool get_cached(as_authorizing *of, bool again)
 {
-    as_cached_answer cached;
+    as_cached_answer cached = {.value_count = 0};
     const apr_time_t now = apr_time_now();
 
     if (!(again ? as_cache_get_again : as_cache_get)(of->login->cache, &of->key, now, of->pool, &cached)) {

@@ -102,7 +102,7 @@ static as_cached_answer to_cache(const as_authorizing *of, const as_entry_lookup
 
 static bool get_cached(const as_authorizing *of, bool again, as_entry_lookup *lookup)
 {
-    as_cached_answer cached;
+    as_cached_answer cached = {.value_count = 0};
 
     if (!of->login->cache ||
         !(again ? as_cache_get_again : as_cache_get)(of->login->cache, &of->key, apr_time_now(), of->pool, &cached)) {

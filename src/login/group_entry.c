@@ -157,7 +157,7 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
 as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->asked->groups;
-    const char *values[AS_GROUP_ATTRIBUTES_MAX];
+    const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_of(groups->attributes), i;
 
     if (count == 0 || count > AS_GROUP_ATTRIBUTES_MAX) {
