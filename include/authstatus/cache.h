@@ -16,6 +16,7 @@
 #ifndef AUTHSTATUS_MEMORY_H
 #define AUTHSTATUS_MEMORY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <apr_pools.h>
@@ -55,8 +56,9 @@ typedef struct as_cache_times {
 typedef struct as_cache as_cache;
 
 /* Made once in each process, before its threads start. `key`: AS_KEY_SIZE or more octets; nothing points to it
- * afterwards, and what was made of it is wiped when `pool` goes. `entries`: how many answers a process remembers in
- * front of the store at most, a quarter of them refusals. NULL without memory, or with a key that is too short. */
+ * afterwards, and what was made of it is wiped when `pool` goes. `entries`: how many acceptances a process remembers in
+ * front of the store at most; and a quarter of that many refusals. NULL without memory, or with a key that is too
+ * short. */
 as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const as_store *store,
                           const unsigned char *key, size_t key_length, int entries);
 
@@ -72,6 +74,22 @@ typedef struct as_cache_key {
     struct as_hashes *hashes; /* of as_cache_key_prepare, or NULL: made anew in each call */
 } as_cache_key;
 
+/* One moment by two clocks: the one that everybody shares and somebody may set, and CLOCK_MONOTONIC of this machine, in
+ * microseconds both. */
+typedef struct as_moment {
+    apr_time_t wall;
+    int64_t mono;
+} as_moment;
+
+/* Which acceptance of this process an answer is. It is the same one for as long as the stamp of its cell is that, and
+ * good for as long as it was when it was put there. */
+typedef struct as_acceptance {
+    uint32_t cell, stamp; /* stamp 0: it is none */
+    uint32_t place, generation;
+    as_moment born;
+    apr_interval_time_t good_for;
+} as_acceptance;
+
 /* An answer as it is remembered. */
 typedef struct as_cached_answer {
     as_finding finding;      /* expires_in counts from now */
@@ -79,6 +97,7 @@ typedef struct as_cached_answer {
     const as_values *values; /* as in as_reply, `value_count` of them */
     int value_count;
     long retry_after; /* seconds; of an outage or a throttle, for those that waited: never kept */
+    as_acceptance acceptance;
 } as_cached_answer;
 
 /* What is hashed of it from now on is hashed once. The subject must not change then. */
@@ -105,6 +124,43 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
 
 /* Forgets the acceptance of this user: his password is no longer the one that was accepted. */
 void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool);
+
+/* ---- the lookaside ---- */
+
+/* Finds an acceptance by the octets that the client sent, in a tenth of the time: by a keyed hash of them, under a key
+ * that no other process has. It points to an acceptance of this process and is none: whatever ends the acceptance (a
+ * new password, its time, another process's news, eviction) ends it, and nothing is extended. Of the octets nothing is
+ * kept but the hash. */
+typedef struct as_lookaside_key {
+    uint64_t left, right;
+} as_lookaside_key;
+
+/* The key of what is found for the same `about` alone: whatever else must be the same. */
+void as_lookaside_about(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own);
+void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t length, as_lookaside_key *key);
+
+#define AS_LOOKASIDE_DATA 256 /* octets */
+
+typedef struct as_lookaside_answer {
+    as_acceptance acceptance;
+    uint32_t length;
+    union {
+        unsigned char data[AS_LOOKASIDE_DATA]; /* as it was put there */
+        uint64_t words[AS_LOOKASIDE_DATA / 8];
+    };
+} as_lookaside_answer;
+
+/* True exactly where as_cache_get would find the acceptance that it was put there for, in this process, now. Counts
+ * nothing. Any thread; takes no lock. */
+bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment now, as_lookaside_answer *answer);
+/* `data`: whatever the caller wants to know again, AS_LOOKASIDE_DATA octets at most; no password, nor what one could be
+ * made from. Where another thread writes there at the moment, it is passed over. */
+void as_lookaside_put(as_cache *cache, const as_lookaside_key *key, const as_acceptance *acceptance, const void *data,
+                      size_t length, as_moment now);
+/* `now` by this cache's clocks. */
+as_moment as_cache_moment(const as_cache *cache, apr_time_t now);
+/* What as_cache_get counts where it finds something. */
+void as_cache_count_hit(as_cache *cache);
 
 /* Where this user's entry was found (password is not looked at). Process memory only. `lasting`: a bind there proves
  * that it is his; else it is kept no longer than an acceptance, as the name may be given to another entry. */
@@ -261,11 +317,13 @@ typedef enum as_counter {
  * is their beginning; aligned as malloc aligns. */
 size_t as_counters_size(void);
 /* To be raised when the members of what lies there change; tests/unit/test_layouts says so. */
-#define AS_COUNTERS_LAYOUT 1
+#define AS_COUNTERS_LAYOUT 2
 /* Another number for each AS_COUNTERS_LAYOUT, and for each order of outcomes and counters. */
 uint32_t as_counters_layout(void);
 /* Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count nothing. */
 void as_counters_outcome(as_counters *counters, as_outcome outcome);
+/* The same for who knows what CLOCK_MONOTONIC says, in microseconds. */
+void as_counters_outcome_at(as_counters *counters, as_outcome outcome, int64_t now);
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by);
 apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome);
 /* How often it came lately: in the last five minutes at most, which *within tells exactly. Processes that begin a new

@@ -106,7 +106,8 @@ static bool begin_sharing(question *of)
 
 static bool recall_here(const question *of, as_record_kind kind, as_cached_answer *answer)
 {
-    as_wanted wanted = {.id = near_id(of, kind), .now = of->now, .counters = of->memory->counters};
+    as_acceptance found = {.stamp = 0};
+    as_wanted wanted = {.id = near_id(of, kind), .now = of->now, .counters = of->memory->counters, .found = &found};
     unsigned char *payload;
     as_record record;
     size_t length;
@@ -123,6 +124,9 @@ static bool recall_here(const question *of, as_record_kind kind, as_cached_answe
         return false;
     }
     *answer = record.answer;
+    if (kind == AS_RECORD_ACCEPTANCE) {
+        answer->acceptance = found;
+    }
     return true;
 }
 
@@ -202,6 +206,11 @@ bool as_cache_get(as_cache *memory, const as_cache_key *subject, apr_time_t now,
 
     as_counters_add(memory->counters, found ? AS_COUNTER_cache_hits : AS_COUNTER_cache_misses, 1);
     return found;
+}
+
+void as_cache_count_hit(as_cache *cache)
+{
+    as_counters_add(cache->counters, AS_COUNTER_cache_hits, 1);
 }
 
 bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,

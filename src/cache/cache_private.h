@@ -10,6 +10,7 @@
  *   record.c         an answer as octets, sealed for a store
  *   failures.c       times of failures as octets, and their arithmetic
  *   table.c          what a process has cached, in bounded memory
+ *   lookaside.c      acceptances by what the client sent
  *   shared_store.c   the store that processes share, and whether it is away
  *   instance.c       the cache of a process: creation and end
  *   cache.c          answers, good and bad; where entries were found
@@ -36,13 +37,6 @@
 
 /* ---- clock.c ---- */
 
-/* One moment by two clocks: the one that everybody shares and somebody may set, and CLOCK_MONOTONIC of this machine, in
- * microseconds both. */
-typedef struct as_moment {
-    apr_time_t wall;
-    int64_t mono;
-} as_moment;
-
 int64_t as_clock_mono(void);
 as_moment as_moment_at(const as_cache *memory, apr_time_t now);
 
@@ -51,6 +45,8 @@ as_moment as_moment_at(const as_cache *memory, apr_time_t now);
 
 /* How long before `now` it was, by the clock that says more. False: after it, a clock was set back. */
 bool as_moment_age(as_moment then, as_moment now, apr_interval_time_t *age);
+/* Within that time. */
+bool as_moment_is_within(as_moment then, apr_interval_time_t good_for, as_moment now);
 
 /* ---- hmac.c ---- */
 
@@ -204,7 +200,6 @@ apr_interval_time_t as_failures_wait(const as_failures *failures, int allowed, a
 /* ---- table.c ---- */
 
 #define AS_SHARDS 16
-#define AS_WAYS 8
 
 /* A mutex on a cache line of its own. */
 typedef union as_lock {
@@ -212,6 +207,7 @@ typedef union as_lock {
     char line[64];
 } as_lock;
 
+/* What is kept. */
 typedef struct as_slot {
     unsigned char id[AS_SIPHASH_SIZE];
     unsigned char proof[AS_SIPHASH_SIZE]; /* AS_HASH_SECRET; nobody looks at it but for an acceptance */
@@ -219,15 +215,24 @@ typedef struct as_slot {
     apr_interval_time_t good_for;
     uint32_t place, generation; /* it is as old as that; place AS_NO_PLACE: nobody else tells of a newer one */
     uint32_t length;
-    unsigned char *payload; /* from malloc; NULL: the slot is free */
+    unsigned char *payload; /* from malloc */
 } as_slot;
 
-/* Payloads by their ids, in sets of at most AS_WAYS slots. Ids are keyed hashes: nobody without the key can aim at a
- * set. Where a set is full, what is past its time goes first, then the oldest. */
+/* A fixed number of cells, found by the ids of what is in them. Where all are taken, what is past its time goes first,
+ * then what was not read since the hand of the clock came by (CLOCK, Corbato 1968). Cells are touched as they are used.
+ *
+ * A cell's mutex is that of its bucket's number modulo AS_SHARDS. `cells_lock` is taken before one of these, never
+ * while one is held. */
+typedef struct as_cell as_cell;
+
 typedef struct as_table {
-    size_t sets, ways;
-    as_slot *slots;
-    as_lock locks[AS_SHARDS]; /* a set's is that of its number modulo AS_SHARDS */
+    uint32_t capacity, buckets;
+    uint32_t used; /* cells that were ever used; under cells_lock, as the next two */
+    uint32_t free; /* the first of the free ones, from 1 on; 0: none */
+    uint32_t hand;
+    as_cell *cells;
+    uint32_t *heads; /* the first cell of a bucket, from 1 on; 0: none */
+    as_lock cells_lock, locks[AS_SHARDS];
 } as_table;
 
 bool as_table_create(as_table *table, int entries);
@@ -238,14 +243,32 @@ typedef struct as_wanted {
     const unsigned char *proof; /* NULL: whatever it has */
     as_moment now;
     const as_counters *counters; /* of generations */
+    as_acceptance *found;        /* filled in with which one it is; NULL: nobody wants to know */
 } as_wanted;
 
 /* A copy, from `pool`, of what is there with that proof, of the present generation, and within its time; NULL: nothing.
  * What is past its time is dropped. */
 unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t *pool, size_t *length);
+/* Is what was found still there, the very same? Takes no lock. */
+bool as_table_has(const as_table *table, const as_acceptance *found);
+/* It was read, if it is there. */
+void as_table_note_read(as_table *table, const as_acceptance *found);
 /* Takes `what->payload`, whatever becomes of it. False: what is there is younger, and stays. */
 bool as_table_put(as_table *table, const as_slot *what, as_moment now);
 void as_table_remove(as_table *table, const unsigned char *id);
+
+/* ---- lookaside.c ---- */
+
+typedef struct as_lookaside_cell as_lookaside_cell;
+
+typedef struct as_lookaside {
+    as_siphash_key key;
+    uint32_t sets; /* a power of two; 0: there is none */
+    as_lookaside_cell *cells;
+} as_lookaside;
+
+bool as_lookaside_create(as_lookaside *lookaside, int acceptances);
+void as_lookaside_destroy(as_lookaside *lookaside);
 
 /* ---- shared_store.c ---- */
 
@@ -307,6 +330,7 @@ struct as_cache {
     as_counters *counters;
     as_shared shared;
     as_table acceptances, refusals, entries; /* tables of their own: refusals never crowd out acceptances */
+    as_lookaside lookaside;                  /* of acceptances */
     as_single_flights flights;
 };
 

@@ -30,3 +30,15 @@ bool as_moment_age(as_moment then, as_moment now, apr_interval_time_t *age)
     }
     return wall >= -AS_CLOCK_TOLERANCE && mono >= -AS_CLOCK_TOLERANCE;
 }
+
+bool as_moment_is_within(as_moment then, apr_interval_time_t good_for, as_moment now)
+{
+    apr_interval_time_t age;
+
+    return as_moment_age(then, now, &age) && age < good_for;
+}
+
+as_moment as_cache_moment(const as_cache *cache, apr_time_t now)
+{
+    return as_moment_at(cache, now);
+}

@@ -5,6 +5,8 @@
  */
 #include "cache_private.h"
 
+#include <unistd.h>
+
 #include "core/text.h"
 
 #define GENERATIONS 4096
@@ -19,18 +21,44 @@ typedef struct as_span {
     _Atomic uint32_t outcomes[AS_OUTCOME_COUNT];
 } as_span;
 
-struct as_counters {
-    _Atomic int64_t since;
-    as_span spans[SPANS];
+/* Counts are kept in parts, each on cache lines of its own, and a thread has one: processors that count the same thing
+ * do not take a line from each other. Who reads adds the parts up. */
+#define PARTS 64
+
+typedef struct as_part {
+    _Alignas(64) as_span spans[SPANS];
     _Atomic uint64_t outcomes[AS_OUTCOME_COUNT];
     _Atomic uint64_t counts[AS_COUNTER_COUNT];
+} as_part;
+
+struct as_counters {
+    _Alignas(64) _Atomic int64_t since;
+    as_part parts[PARTS];
     char apart[64]; /* generations are read by every hit: not on a line that every outcome writes */
     _Atomic uint32_t generations[GENERATIONS];
 };
 
 size_t as_counters_size(void)
 {
-    return sizeof(as_counters);
+    return sizeof(as_counters) + 64;
+}
+
+/* Shared memory is aligned as malloc aligns. */
+static as_counters *aligned(const as_counters *counters)
+{
+    return (as_counters *)(((uintptr_t)counters + 63) & ~(uintptr_t)63);
+}
+
+/* Threads get their parts in turn; those of a process begin anywhere. */
+static as_part *part_of(as_counters *counters)
+{
+    static _Atomic unsigned threads;
+    static _Thread_local unsigned mine; /* from 1 on; 0: not known yet */
+
+    if (mine == 0) {
+        mine = ((unsigned)getpid() * 7 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed)) % PARTS + 1;
+    }
+    return &aligned(counters)->parts[mine - 1];
 }
 
 uint32_t as_counters_layout(void)
@@ -44,10 +72,10 @@ uint32_t as_counters_layout(void)
 }
 
 /* The first to come in a new half minute empties the place of one that is long over. */
-static void count_lately(as_counters *counters, as_outcome outcome)
+static void count_lately(as_part *part, as_outcome outcome, int64_t now)
 {
-    const int64_t number = as_clock_mono() / SPAN;
-    as_span *span = &counters->spans[number % SPANS];
+    const int64_t number = now / SPAN;
+    as_span *span = &part->spans[number % SPANS];
     int64_t was = atomic_load_explicit(&span->number, memory_order_relaxed);
 
     if (was != number && atomic_compare_exchange_strong_explicit(&span->number, &was, number, memory_order_relaxed,
@@ -59,12 +87,18 @@ static void count_lately(as_counters *counters, as_outcome outcome)
     atomic_fetch_add_explicit(&span->outcomes[outcome], 1, memory_order_relaxed);
 }
 
-void as_counters_outcome(as_counters *counters, as_outcome outcome)
+void as_counters_outcome_at(as_counters *counters, as_outcome outcome, int64_t now)
 {
     if (counters && (unsigned)outcome < AS_OUTCOME_COUNT) {
-        atomic_fetch_add_explicit(&counters->outcomes[outcome], 1, memory_order_relaxed);
-        count_lately(counters, outcome);
+        as_part *part = part_of(counters);
+        atomic_fetch_add_explicit(&part->outcomes[outcome], 1, memory_order_relaxed);
+        count_lately(part, outcome, now);
     }
+}
+
+void as_counters_outcome(as_counters *counters, as_outcome outcome)
+{
+    as_counters_outcome_at(counters, outcome, as_clock_mono());
 }
 
 apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within)
@@ -73,8 +107,8 @@ apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome,
     uint64_t sum = 0;
 
     *within = (LATELY - 1) * SPAN + now % SPAN;
-    for (size_t i = 0; counters && (unsigned)outcome < AS_OUTCOME_COUNT && i < SPANS; i++) {
-        const as_span *span = &counters->spans[i];
+    for (size_t i = 0; counters && (unsigned)outcome < AS_OUTCOME_COUNT && i < (size_t)PARTS * SPANS; i++) {
+        const as_span *span = &aligned(counters)->parts[i / SPANS].spans[i % SPANS];
         int64_t age = number - atomic_load_explicit(&span->number, memory_order_relaxed);
 
         if (age >= 0 && age < LATELY) {
@@ -86,35 +120,39 @@ apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome,
 
 void as_counters_begin(as_counters *counters, apr_time_t now)
 {
-    atomic_store_explicit(&counters->since, now, memory_order_relaxed);
+    atomic_store_explicit(&aligned(counters)->since, now, memory_order_relaxed);
 }
 
 apr_time_t as_counters_since(const as_counters *counters)
 {
-    return counters ? atomic_load_explicit(&counters->since, memory_order_relaxed) : 0;
+    return counters ? atomic_load_explicit(&aligned(counters)->since, memory_order_relaxed) : 0;
 }
 
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by)
 {
     if (counters && (unsigned)counter < AS_COUNTER_COUNT) {
-        atomic_fetch_add_explicit(&counters->counts[counter], by, memory_order_relaxed);
+        atomic_fetch_add_explicit(&part_of(counters)->counts[counter], by, memory_order_relaxed);
     }
 }
 
 apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome)
 {
-    if (!counters || (unsigned)outcome >= AS_OUTCOME_COUNT) {
-        return 0;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; counters && (unsigned)outcome < AS_OUTCOME_COUNT && i < PARTS; i++) {
+        sum += atomic_load_explicit(&aligned(counters)->parts[i].outcomes[outcome], memory_order_relaxed);
     }
-    return atomic_load_explicit(&counters->outcomes[outcome], memory_order_relaxed);
+    return sum;
 }
 
 apr_uint64_t as_counters_of(const as_counters *counters, as_counter counter)
 {
-    if (!counters || (unsigned)counter >= AS_COUNTER_COUNT) {
-        return 0;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; counters && (unsigned)counter < AS_COUNTER_COUNT && i < PARTS; i++) {
+        sum += atomic_load_explicit(&aligned(counters)->parts[i].counts[counter], memory_order_relaxed);
     }
-    return atomic_load_explicit(&counters->counts[counter], memory_order_relaxed);
+    return sum;
 }
 
 const char *as_counter_name(as_counter counter)
@@ -146,7 +184,7 @@ uint32_t as_generation_place(const unsigned char *acceptance_id)
 
 uint32_t as_generation(const as_counters *counters, uint32_t place)
 {
-    return counters ? atomic_load_explicit(&counters->generations[place], memory_order_acquire) : 0;
+    return counters ? atomic_load_explicit(&aligned(counters)->generations[place], memory_order_acquire) : 0;
 }
 
 uint32_t as_generation_next(as_counters *counters, uint32_t place)
@@ -154,5 +192,5 @@ uint32_t as_generation_next(as_counters *counters, uint32_t place)
     if (!counters) {
         return 0;
     }
-    return 1 + atomic_fetch_add_explicit(&counters->generations[place], 1, memory_order_acq_rel);
+    return 1 + atomic_fetch_add_explicit(&aligned(counters)->generations[place], 1, memory_order_acq_rel);
 }

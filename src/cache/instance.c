@@ -33,8 +33,8 @@ static bool create_tables(as_cache *memory, int entries)
 {
     int refusals = entries > 0 ? entries / 4 : 0;
 
-    return as_table_create(&memory->acceptances, entries - refusals) && as_table_create(&memory->refusals, refusals) &&
-           as_table_create(&memory->entries, entries);
+    return as_table_create(&memory->acceptances, entries) && as_lookaside_create(&memory->lookaside, entries) &&
+           as_table_create(&memory->refusals, refusals) && as_table_create(&memory->entries, entries);
 }
 
 static void destroy(as_cache *memory)
@@ -44,6 +44,7 @@ static void destroy(as_cache *memory)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         as_table_destroy(tables[i]);
     }
+    as_lookaside_destroy(&memory->lookaside);
     as_hmac_destroy(&memory->keyed);
     OPENSSL_cleanse(&memory->near, sizeof memory->near);
 }

@@ -47,12 +47,15 @@ static void describe_counters(void)
 {
     add("as_counters");
     MEMBER(as_counters, since, since);
-    MEMBER(as_counters, spans, spans[0].number);
-    MEMBER(as_counters, outcomes, outcomes[0]);
-    MEMBER(as_counters, counts, counts[0]);
+    MEMBER(as_counters, parts, parts[0].counts[0]);
     MEMBER(as_counters, apart, apart[0]);
     MEMBER(as_counters, generations, generations[0]);
     END(as_counters);
+    add("; as_part");
+    MEMBER(as_part, spans, spans[0].number);
+    MEMBER(as_part, outcomes, outcomes[0]);
+    MEMBER(as_part, counts, counts[0]);
+    END(as_part);
     add("; as_span");
     MEMBER(as_span, number, number);
     MEMBER(as_span, outcomes, outcomes[0]);

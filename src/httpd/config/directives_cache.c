@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Setters for AuthStatusCache, AuthStatusCacheTime, AuthStatusCacheKey and AuthStatusThrottle.
+ * Setters for AuthStatusCache, AuthStatusCacheTime, AuthStatusCacheKey, AuthStatusCacheEntries and AuthStatusThrottle.
  */
 #include "arguments.h"
 
@@ -40,6 +40,15 @@ const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *accepta
         error = as_argument_time(cmd, refusal, 0, &server->refusal_time);
     }
     return error;
+}
+
+const char *as_set_cache_entries(cmd_parms *cmd, void *section, const char *text)
+{
+    as_server *server;
+    const char *error = as_argument_main_server(cmd, &server);
+
+    (void)section;
+    return error ? error : as_argument_number(cmd, text, 1, 10000000, &server->cache_entries);
 }
 
 #define LONGEST_KEY 4096

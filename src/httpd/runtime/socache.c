@@ -24,7 +24,7 @@
 /* Where an entry was found; a bind there that fails is followed by a search, so that an old one does no harm. */
 #define ENTRY_TIME apr_time_from_sec(600)
 /* Answers that a process remembers in front of the store. */
-#define ENTRIES 8192
+#define DEFAULT_ENTRIES 8192
 
 /* The store as this server knows it. From post_config on read-only, but for what child_init adds in each child. */
 typedef struct as_shared {
@@ -331,7 +331,8 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
         times.refusal = server->refusal_time;
     }
     memory = as_cache_create(as_pool_for_life(pool), &times, shared.provider ? &calls : &none,
-                             key ? key->octets : shared.key, key ? key->length : sizeof(shared.key), ENTRIES);
+                             key ? key->octets : shared.key, key ? key->length : sizeof(shared.key),
+                             server->cache_entries == AS_UNSET ? DEFAULT_ENTRIES : server->cache_entries);
     if (memory) {
         as_cache_set_counters(memory, counters);
     }
