@@ -28,6 +28,10 @@ as_outcome as_credentials_read(const char *header, char *buffer, size_t size, co
  *   AS_OUTCOME_MALFORMED_CREDENTIALS not token68 base64, no colon, or larger than the buffer */
 as_outcome as_credentials_find(const char *header, char *buffer, size_t size);
 
+/* Whether a header is written as clients do: "Basic", one space, and base64 with its padding (RFC 4648 4, the bits that
+ * pad are zero); no two of them stand for the same octets. */
+bool as_credentials_is_canonical(const char *header);
+
 /* As as_credentials_read, for a user and a password that came another way (a form). RFC 7617 2: neither may have
  * control characters; both are UTF-8 (RFC 3629: no surrogates, nothing over-long, at most U+10FFFF). */
 as_outcome as_credentials_check(const char *user, const char *password);

@@ -28,6 +28,7 @@ typedef struct as_login_directory {
     const as_directory_settings *settings;
     const char *fingerprint; /* as_directory_fingerprint of the settings */
     const char *scope;       /* of cached answers: the virtual host that queries it */
+    bool stays;              /* it is the only one of its kind, and lives as long as the process */
 } as_login_directory;
 
 /* An answer to a login, whatever its source. Lives as long as the memo's pool. */
@@ -40,8 +41,9 @@ typedef struct as_answer {
     const char *reason;              /* for the log: why there is no answer, or the directory's own words; never NULL */
     const char *subject;             /* of a misconfigured one: which setting it is about; NULL: not known */
     bool cached;
-    long wait;               /* as in as_verdict_of */
-    const char *fingerprint; /* of the directory */
+    as_acceptance acceptance; /* of this process, that it came from; stamp 0: of none */
+    long wait;                /* as in as_verdict_of */
+    const char *fingerprint;  /* of the directory */
 } as_answer;
 
 /* What the logins of one transaction share: no directory is queried twice for the same, and all queries end at one
@@ -53,6 +55,7 @@ typedef struct as_login_memo {
     struct as_met_account *counted;   /* accounts that the throttle counts, until the transaction ends */
     bool failed_afresh;               /* a directory refused credentials in the login that has not ended yet */
     struct as_authorized *authorized; /* of authorize.h */
+    const as_login_directory *hit;    /* an answer of it was found in the cache, and counted as a hit; or NULL */
 } as_login_memo;
 
 /* One login. */

@@ -190,3 +190,24 @@ as_outcome as_credentials_find(const char *header, char *buffer, size_t size)
     }
     return found ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
 }
+
+bool as_credentials_is_canonical(const char *header)
+{
+    static const char scheme[] = "Basic ";
+    if (strncmp(header, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    const char *at = header + sizeof scheme - 1;
+    size_t digits = 0;
+    while (base64_value(at[digits]) >= 0) {
+        digits++;
+    }
+    /* What the last digit of an incomplete group has beyond whole octets. */
+    static const struct {
+        const char *padding;
+        int beyond;
+    } ends[] = {{"", 0}, {NULL, 0}, {"==", 15}, {"=", 3}};
+    const char *padding = ends[digits % 4].padding;
+    return digits > 0 && padding && strcmp(at + digits, padding) == 0 &&
+           (base64_value(at[digits - 1]) & ends[digits % 4].beyond) == 0;
+}

@@ -246,6 +246,7 @@ static void fill_from_cache(const as_attempt *attempt, const as_cached_answer *c
     answer->server = NULL;
     answer->reason = coalesced ? "coalesced with an identical request" : "";
     answer->cached = !coalesced;
+    answer->acceptance = cached->acceptance;
     answer->wait = cached->retry_after;
 }
 
@@ -261,6 +262,13 @@ static bool get_cached(const as_attempt *attempt, as_cache_getter *from_memory)
     }
     fill_from_cache(attempt, &cached, false);
     return true;
+}
+
+/* What one transaction finds again counts once. */
+static bool is_cached(const as_attempt *attempt, const as_login_memo *memo)
+{
+    return (memo->hit == attempt->asked->directory && get_cached(attempt, as_cache_get_again)) ||
+           get_cached(attempt, as_cache_get);
 }
 
 static as_cached_answer to_cache(const as_attempt *attempt)
@@ -415,7 +423,7 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
 {
     const as_answer *answer = attempt->answer;
 
-    if (!attempt->login->cache || !get_cached(attempt, as_cache_get)) {
+    if (!attempt->login->cache || !is_cached(attempt, memo)) {
         attempt->deadline = attempt->gate->deadline = deadline_of(memo, attempt->asked->deadline);
         query_within_limit(attempt);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&

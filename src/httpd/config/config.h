@@ -110,6 +110,7 @@ typedef struct as_section {
 #include "section.def"
     as_map map;
     as_help help;
+    struct as_plan *_Atomic plans; /* of lookaside.c, one a virtual host; never where it is fleeting */
     bool fleeting;      /* it goes with a request; else it stays where it is for as long as the process serves */
     as_written written; /* of a section that was read */
     as_written referrals_written;

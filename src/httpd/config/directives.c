@@ -137,6 +137,19 @@ static const char *set_mask(cmd_parms *cmd, void *section, const char *word, con
     return as_argument_conditional(cmd, mask_words, word, condition, &((as_section *)section)->mask);
 }
 
+/* mod_auth_basic's: whether there is one provider, and no other to be asked. */
+static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *name)
+{
+    as_section *section = into;
+
+    (void)name;
+    if (!ap_find_linked_module("mod_auth_basic.c")) {
+        return apr_psprintf(cmd->temp_pool, "%s: mod_auth_basic is not loaded", cmd->cmd->name);
+    }
+    section->basic_providers = section->basic_providers == AS_UNSET ? 1 : section->basic_providers + 1;
+    return NULL;
+}
+
 /* Where a directive may stand, as directive.def names it. SERVER: the setter refuses a virtual host. */
 #define WHERE_SECTIONS (RSRC_CONF | ACCESS_CONF)
 #define WHERE_SERVER RSRC_CONF

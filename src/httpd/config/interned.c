@@ -152,6 +152,7 @@ static const as_login_directory *meet(const as_directory_source *source, size_t 
         one = apr_pcalloc(met.pool, sizeof(*one));
         one->source = *source;
         if (make(source, met.pool, &one->named)) {
+            one->named.stays = true;
             met.count++;
             one->next = atomic_load_explicit(&met.lists[place], memory_order_relaxed);
             atomic_store_explicit(&met.lists[place], one, memory_order_release);
@@ -181,6 +182,6 @@ const as_login_directory *as_intern_directory(request_rec *r, const as_section *
     if (known) {
         return known;
     }
-    own = apr_palloc(r->pool, sizeof(*own));
+    own = apr_pcalloc(r->pool, sizeof(*own));
     return make(&source, r->pool, own) ? own : NULL;
 }

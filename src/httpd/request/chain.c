@@ -12,6 +12,8 @@
 
 /* Where the hooks behind ours begin in each chain. Set before a process's threads start. */
 static int access_from, authn_from, authz_from, handler_from;
+/* Where mod_auth_basic's is, behind ours; -1: it is not. */
+static int basic_at = -1;
 
 /* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST. And
  * finds the hook that begins behind `own`. */
@@ -42,12 +44,28 @@ AS_CHAIN(check_user_id)
 AS_CHAIN(auth_checker)
 AS_CHAIN(handler)
 
+static void find_basic(void)
+{
+    const apr_array_header_t *hooks = ap_hook_get_check_user_id();
+    int i;
+
+    basic_at = -1;
+    for (i = authn_from; i < hooks->nelts && basic_at < 0; i++) {
+        const char *module_name = APR_ARRAY_IDX(hooks, i, ap_LINK_check_user_id_t).szName;
+
+        if (module_name && !strcmp(module_name, "mod_auth_basic.c")) {
+            basic_at = i;
+        }
+    }
+}
+
 void as_chain_child_init(as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz, as_chain_hook *handler)
 {
     access_from = behind_access_checker_ex(access);
     authn_from = behind_check_user_id(authn);
     authz_from = behind_auth_checker(authz);
     handler_from = behind_handler(handler);
+    find_basic();
 }
 
 int as_chain_run(request_rec *r, as_context *context, as_phase phase)
@@ -70,5 +88,30 @@ int as_chain_run(request_rec *r, as_context *context, as_phase phase)
         break;
     }
     context->running &= ~(unsigned)phase;
+    return status;
+}
+
+bool as_chain_has_basic(void)
+{
+    return basic_at >= 0;
+}
+
+int as_chain_run_to_basic(request_rec *r, as_context *context)
+{
+    int status;
+
+    context->running |= AS_PHASE_AUTHN;
+    status = run_check_user_id(r, authn_from, basic_at);
+    context->running &= ~(unsigned)AS_PHASE_AUTHN;
+    return status;
+}
+
+int as_chain_run_from_basic(request_rec *r, as_context *context)
+{
+    int status;
+
+    context->running |= AS_PHASE_AUTHN;
+    status = run_check_user_id(r, basic_at, INT_MAX);
+    context->running &= ~(unsigned)AS_PHASE_AUTHN;
     return status;
 }

@@ -57,6 +57,17 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     return as_mask_decided(r, context, &verdict);
 }
 
+void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now)
+{
+    as_transaction *transaction = context->transaction;
+
+    transaction->decided = true;
+    transaction->finding = *finding;
+    transaction->verdict = as_verdict_of_grant(finding->outcome);
+    transaction->help = as_section_help(as_section_of(r), finding->outcome);
+    as_counters_outcome_at(as_process_counters(), finding->outcome, now);
+}
+
 void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict)
 {
     transaction->decided = true;

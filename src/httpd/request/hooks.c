@@ -224,8 +224,20 @@ static int authenticate(request_rec *r, as_context *context)
     return status;
 }
 
+/* The chain came to its end with `status`. */
+static int end_authn(request_rec *r, as_context *context, int status)
+{
+    if (status == DECLINED && !context->found) {
+        /* To decline here would make httpd run the chain again, to the same end. */
+        AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
+        return as_mask_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
+    }
+    return judge_authn(r, context, status);
+}
+
 int as_hook_authn(request_rec *r)
 {
+    const char *header;
     as_context *context;
     as_outcome outcome;
     int status;
@@ -237,16 +249,24 @@ int as_hook_authn(request_rec *r)
     if (passes(context, AS_PHASE_AUTHN)) {
         return DECLINED;
     }
+    switch (as_lookaside_login(r, context, &status)) {
+    case AS_LOOKED_AND_FOUND:
+        return OK;
+    case AS_LOOKED_OTHERWISE:
+        as_provider_settle(r, context, status == OK);
+        return end_authn(r, context, status);
+    case AS_LOOKED_IN_VAIN:
+        break;
+    }
     if (unreadable(r, &outcome)) {
         return decide(r, context, outcome);
     }
+    header = as_authorization_of(r);
     status = authenticate(r, context);
-    if (status == DECLINED && !context->found) {
-        /* To decline here would make httpd run the chain again, to the same end. */
-        AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
-        return as_mask_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
+    if (status == OK && header) {
+        as_lookaside_learn(r, context, header);
     }
-    return judge_authn(r, context, status);
+    return end_authn(r, context, status);
 }
 
 /* mod_auth_form's login handler authenticates in the handler phase. */

@@ -156,6 +156,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
         return;
     }
     attempt.directory = directory;
+    context->directory = directory->stays ? directory : NULL;
     attempt.initial_bind = initial_bind_name(r, section, user);
     answer = as_authenticate(login, &context->transaction->memo, &attempt, &observer);
     context->answer = answer;
@@ -262,6 +263,38 @@ static void keep_entry(request_rec *r, as_context *context, const char *user, co
     entry->membership = answer->membership;
     entry->user = apr_pstrdup(r->pool, user);
     entry->password = password;
+}
+
+void as_provider_complete(request_rec *r, as_context *context)
+{
+    const char *header = as_authorization_of(r), *user, *password;
+    const as_login_observer observer = as_observer_of(r);
+    as_login_attempt attempt = {.membership = as_section_membership(as_section_of(r)),
+                                .client = r->useragent_ip,
+                                .throttle = as_section_of(r)->throttle,
+                                .deadline = as_section_deadline(as_section_of(r))};
+    bool granted = false;
+    apr_size_t size;
+    char *buffer;
+
+    if (!context->by_header || !header) {
+        return;
+    }
+    context->by_header = false;
+    size = strlen(header) + 1;
+    buffer = apr_palloc(r->pool, size);
+    if (as_credentials_read(header, buffer, size, &user, &password) == AS_OUTCOME_GRANTED) {
+        attempt.directory = context->entry.directory = context->directory;
+        attempt.user = user;
+        attempt.password = password;
+        context->answer = as_authenticate(as_process_login(), &context->transaction->memo, &attempt, &observer);
+        granted = as_outcome_describe(context->answer->finding.outcome)->of == AS_CLASS_GRANTED;
+        if (granted && context->answer->dn && context->answer->dn[0]) {
+            keep_entry(r, context, user, NULL);
+        }
+        as_provider_settle(r, context, granted);
+    }
+    memset(buffer, 0, size);
 }
 
 static authn_status check_password(request_rec *r, const char *user, const char *password)

@@ -122,17 +122,23 @@ static const char *join(apr_pool_t *pool, as_values values)
     return apr_array_pstrcat(pool, texts, '\0');
 }
 
+char *as_attribute_variable(apr_pool_t *pool, const char *prefix, const char *attribute)
+{
+    char *name = apr_pstrcat(pool, prefix, attribute, NULL), *letter;
+
+    for (letter = name + strlen(prefix); *letter; letter++) {
+        *letter = (char)apr_toupper(*letter);
+    }
+    return name;
+}
+
 void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
                            const as_values *values)
 {
     int i;
 
     for (i = 0; values && i < settings->attribute_count; i++) {
-        char *name = apr_pstrcat(r->pool, prefix, settings->attributes[i], NULL), *letter;
-
-        for (letter = name + strlen(prefix); *letter; letter++) {
-            *letter = (char)apr_toupper(*letter);
-        }
-        apr_table_setn(r->subprocess_env, name, join(r->pool, values[i]));
+        apr_table_setn(r->subprocess_env, as_attribute_variable(r->pool, prefix, settings->attributes[i]),
+                       join(r->pool, values[i]));
     }
 }

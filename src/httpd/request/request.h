@@ -58,6 +58,8 @@ const char *as_authorization_of(const request_rec *r);
 /* ---- provider.c ---- */
 
 extern const authn_provider as_provider;
+/* Finds the answer and the entry of a login that was found by its header, where Require asks about them. */
+void as_provider_complete(request_rec *r, as_context *context);
 /* Counts a login whose last provider was asked. `granted`: by any of them. */
 void as_provider_settle(request_rec *r, as_context *context, bool granted);
 /* What a login or an authorization of this request tells of its directory. */
@@ -102,6 +104,26 @@ void as_chain_child_init(as_chain_hook *access, as_chain_hook *authn, as_chain_h
  */
 int as_chain_run(request_rec *r, as_context *context, as_phase phase);
 
+/* Does mod_auth_basic's hook of authentication stand behind ours? */
+bool as_chain_has_basic(void);
+/* Runs the hooks of authentication behind ours and in front of mod_auth_basic's; then the others, from its own on. */
+int as_chain_run_to_basic(request_rec *r, as_context *context);
+int as_chain_run_from_basic(request_rec *r, as_context *context);
+
+/* ---- lookaside.c: a login that this process has cached, by the octets of its header ---- */
+
+typedef enum as_looked {
+    AS_LOOKED_IN_VAIN,   /* nobody was asked: the login goes the long way */
+    AS_LOOKED_AND_FOUND, /* it is granted, and published */
+    AS_LOOKED_OTHERWISE  /* *status is what the other modules said, all of them asked: to be judged */
+} as_looked;
+
+void as_lookaside_child_init(apr_pool_t *pool);
+/* Looks for the login of this request, in place of mod_auth_basic. */
+as_looked as_lookaside_login(request_rec *r, as_context *context, int *status);
+/* A login was granted the long way; `header` is what was sent, as the request's headers had it before. */
+void as_lookaside_learn(request_rec *r, const as_context *context, const char *header);
+
 /* ---- challenge.c ---- */
 
 /* Makes the answer of `r` carry challenges (RFC 9110 11.6.1) or none, in the form that `dialog` asks for: each field
@@ -120,6 +142,8 @@ void as_log_answered(const request_rec *r, const as_answer *answer);
 /* Decides the request by a finding: logs it, publishes it, sets the headers of the answer. Returns the status that the
  * hook is to return; OK for a grant. `wait` as in as_verdict_of. */
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait);
+/* The same for a grant that nothing is logged of, in the client's own request. `now`: of CLOCK_MONOTONIC. */
+void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now);
 /* What is known of the transaction from now on. */
 void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict);
 /* The same for an answer that another module made and that stays as it is: logs and records, and changes nothing. */
@@ -133,6 +157,8 @@ void as_log_outcome(request_rec *r, const as_context *context, const as_finding 
 const char *as_ldap_code(apr_pool_t *pool, const as_finding *finding);
 /* Sets a variable for each attribute of the settings, its name in upper case behind the prefix, to all values of it,
  * joined by "; " as mod_ldap does; "" where there is none. NULL values: there was no entry. */
+/* The name of an attribute's variable, from `pool`. */
+char *as_attribute_variable(apr_pool_t *pool, const char *prefix, const char *attribute);
 void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
                            const as_values *values);
 void as_publish_variables(request_rec *r, const as_transaction *transaction);

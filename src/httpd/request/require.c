@@ -137,6 +137,7 @@ static const as_authorization *ask(request_rec *r, as_context *context, const as
     as_authorize_attempt attempt = {.groups = groups, .requirement = requirement};
     const as_authorization *instead = NULL;
 
+    as_provider_complete(r, context);
     *groups = as_section_groups(section);
     attempt.deadline = as_section_deadline(section);
     attempt.directory = as_intern_directory(r, section);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A login that this process has cached, by the octets of its Authorization header: without mod_auth_basic, which is the
+ * only module whose hook is not run, and without the way through the provider. What is seen afterwards is the same.
+ *
+ * Where it may be: a section of the server's configuration whose one AuthBasicProvider is ours, or an alias of ours;
+ * the client's own request; a host that masks nothing; a header as clients write it; a plain grant, of which nothing is
+ * logged. Everything else goes the long way, and so does a request that another module has changed.
+ */
+#include "request.h"
+
+#include "../mask/mask.h"
+#include "../runtime/runtime.h"
+
+#include <stdatomic.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include <http_core.h>
+#include <http_request.h>
+
+#include "authstatus/credentials.h"
+
+#define HEADER_MOST 512
+
+/* What does not change from one login in a section to the next. */
+typedef struct as_plan {
+    struct as_plan *next;
+    const server_rec *server;
+    const as_login_directory *directory;
+    as_lookaside_key own;
+    const char **variables; /* AUTHENTICATE_<attribute> of each attribute */
+} as_plan;
+
+/* What is kept of a login, in front of texts: r->user; the name that was sent, if that is another; the values of the
+ * variables. */
+typedef struct as_known {
+    as_finding finding;
+    unsigned char renamed, variables;
+} as_known;
+
+static struct {
+    apr_pool_t *pool; /* under the mutex; NULL: no plan can be made */
+    apr_thread_mutex_t *mutex;
+} plans;
+
+void as_lookaside_child_init(apr_pool_t *pool)
+{
+    if (apr_pool_create(&plans.pool, pool) != APR_SUCCESS ||
+        apr_thread_mutex_create(&plans.mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        plans.pool = NULL;
+    }
+}
+
+/* ---- plans ---- */
+
+static as_plan *find_plan(const as_section *section, const server_rec *server)
+{
+    as_plan *plan = atomic_load_explicit(&section->plans, memory_order_acquire);
+
+    while (plan && plan->server != server) {
+        plan = plan->next;
+    }
+    return plan;
+}
+
+/* May logins in this section be found by their headers? */
+static bool suits(const request_rec *r, const as_section *section)
+{
+    return plans.pool && !section->fleeting && section->of_request != 1 && section->basic_providers == 1 &&
+           !as_flag_initial_bind_as_user(section) && !as_server_masks(as_server_of(r->server)) && as_chain_has_basic();
+}
+
+static as_plan *make_plan(const request_rec *r, const as_section *section, const as_login_directory *directory)
+{
+    const as_directory_settings *settings = directory->settings;
+    as_plan *plan = apr_pcalloc(plans.pool, sizeof(*plan));
+    /* No hole in it: it is hashed. */
+    const struct {
+        const as_login_directory *directory;
+        uintptr_t is_dn;
+    } about = {directory, as_flag_remote_user_is_dn(section)};
+    int i;
+
+    plan->server = r->server;
+    plan->directory = directory;
+    as_lookaside_about(as_process_cache(), &about, sizeof(about), &plan->own);
+    plan->variables = apr_pcalloc(plans.pool, (size_t)(settings->attribute_count + 1) * sizeof(*plan->variables));
+    for (i = 0; i < settings->attribute_count; i++) {
+        plan->variables[i] = as_attribute_variable(plans.pool, "AUTHENTICATE_", settings->attributes[i]);
+    }
+    return plan;
+}
+
+/* Of a section that stays, which is const to everybody else. */
+static const as_plan *plan_of(const request_rec *r, const as_section *section, const as_login_directory *directory)
+{
+    as_section *owner = (as_section *)section;
+    as_plan *plan;
+
+    apr_thread_mutex_lock(plans.mutex);
+    plan = find_plan(section, r->server);
+    if (!plan) {
+        plan = make_plan(r, section, directory);
+        plan->next = atomic_load_explicit(&owner->plans, memory_order_relaxed);
+        atomic_store_explicit(&owner->plans, plan, memory_order_release);
+    }
+    apr_thread_mutex_unlock(plans.mutex);
+    return plan->directory == directory ? plan : NULL;
+}
+
+/* ---- requests ---- */
+
+/* The header of a request that may be looked up, or NULL. */
+static const char *header_of(request_rec *r, const as_context *context)
+{
+    if (r->main || r->prev || r->user || r->proxyreq == PROXYREQ_PROXY || context->mask || context->found ||
+        context->transaction->decided || context->transaction->truth || APLOG_R_IS_LEVEL(r, APLOG_DEBUG)) {
+        return NULL;
+    }
+    return apr_table_get(r->headers_in, "Authorization");
+}
+
+/* A grant ends the count of failures of an account: where there is one, the long way finds out whose. */
+static bool nobody_has_failed(void)
+{
+    const as_login *login = as_process_login();
+
+    return !login->throttles || as_throttle_is_quiet(login->throttles);
+}
+
+/* What mod_auth_basic asks before it reads a header. */
+static bool is_basic(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return type && !ap_cstr_casecmp(type, "Basic") && ap_auth_name(r);
+}
+
+static bool look(const as_plan *plan, const char *header, as_moment now, as_lookaside_answer *answer)
+{
+    const size_t length = strlen(header);
+    as_lookaside_key key;
+
+    if (length > HEADER_MOST) {
+        return false;
+    }
+    as_lookaside_hash(&plan->own, header, length, &key);
+    return as_lookaside_get(as_process_cache(), &key, now, answer);
+}
+
+static const char *next_text(const char **at)
+{
+    const char *text = *at;
+
+    *at += strlen(text) + 1;
+    return text;
+}
+
+/* As mod_auth_basic and our provider leave a request. */
+static void publish(request_rec *r, as_context *context, const as_plan *plan, const as_lookaside_answer *answer)
+{
+    const char *texts = apr_pmemdup(r->pool, answer->data, answer->length), *at = texts + sizeof(as_known);
+    const as_known *known = (const as_known *)texts;
+    int i;
+
+    r->ap_auth_type = (char *)ap_auth_type(r);
+    r->user = (char *)next_text(&at);
+    context->login = known->renamed ? next_text(&at) : NULL;
+    for (i = 0; i < known->variables; i++) {
+        apr_table_setn(r->subprocess_env, plan->variables[i], next_text(&at));
+    }
+    context->found = context->by_header = true;
+    context->finding = known->finding;
+    context->directory = plan->directory;
+    context->transaction->memo.hit = plan->directory;
+}
+
+as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
+{
+    const as_section *section = as_section_of(r);
+    const as_plan *plan = find_plan(section, r->server);
+    const char *header = plan ? header_of(r, context) : NULL;
+    as_lookaside_answer answer;
+    as_moment now;
+
+    if (!header || !is_basic(r) || !nobody_has_failed()) {
+        return AS_LOOKED_IN_VAIN;
+    }
+    now = as_cache_moment(as_process_cache(), apr_time_now());
+    if (!look(plan, header, now, &answer)) {
+        return AS_LOOKED_IN_VAIN;
+    }
+    *status = as_chain_run_to_basic(r, context);
+    if (*status == DECLINED && (r->user || context->found || apr_table_get(r->headers_in, "Authorization") != header)) {
+        /* Another module has made it another request. */
+        *status = as_chain_run_from_basic(r, context);
+        return AS_LOOKED_OTHERWISE;
+    }
+    if (*status != DECLINED) {
+        return AS_LOOKED_OTHERWISE;
+    }
+    as_cache_count_hit(as_process_cache());
+    publish(r, context, plan, &answer);
+    as_decide_quiet_grant(r, context, &context->finding, now.mono);
+    return AS_LOOKED_AND_FOUND;
+}
+
+/* ---- learning ---- */
+
+/* Is it a plain grant of ours from the cache, as mod_auth_basic brought it, and of which nothing is logged? */
+static bool is_plain(const request_rec *r, const as_context *context)
+{
+    const as_finding *finding = &context->finding;
+
+    return context->found && !context->final && !context->reason && context->directory && context->answer &&
+           context->answer->cached && context->answer->acceptance.stamp && finding->outcome == AS_OUTCOME_GRANTED &&
+           finding->expires_in < 0 && finding->grace_logins < 0 && r->user && r->ap_auth_type &&
+           !ap_cstr_casecmp(r->ap_auth_type, "Basic");
+}
+
+typedef struct as_room {
+    unsigned char data[AS_LOOKASIDE_DATA];
+    size_t length;
+    bool full;
+} as_room;
+
+static void append(as_room *room, const char *text)
+{
+    const size_t size = text ? strlen(text) + 1 : AS_LOOKASIDE_DATA + 1;
+
+    if (room->full || size > AS_LOOKASIDE_DATA - room->length) {
+        room->full = true;
+        return;
+    }
+    memcpy(room->data + room->length, text, size);
+    room->length += size;
+}
+
+/* False: there is no room for all of it. */
+static bool write_down(const request_rec *r, const as_context *context, const as_plan *plan, as_room *room)
+{
+    as_known known;
+    int i;
+
+    memset(&known, 0, sizeof(known));
+    known.finding = context->finding;
+    known.renamed = context->login != NULL;
+    room->length = sizeof(known);
+    room->full = false;
+    append(room, r->user);
+    if (context->login) {
+        append(room, context->login);
+    }
+    for (i = 0; context->answer->values && plan->variables[i] && !room->full; i++) {
+        append(room, apr_table_get(r->subprocess_env, plan->variables[i]));
+        known.variables++;
+    }
+    memcpy(room->data, &known, sizeof(known));
+    return !room->full;
+}
+
+void as_lookaside_learn(request_rec *r, const as_context *context, const char *header)
+{
+    const as_section *section = as_section_of(r);
+    const size_t length = strlen(header);
+    const as_plan *plan;
+    as_lookaside_key key;
+    as_room room;
+
+    if (r->main || r->prev || context->mask || r->proxyreq == PROXYREQ_PROXY || !is_plain(r, context) ||
+        !suits(r, section) || apr_table_get(r->headers_in, "Authorization") != header || length > HEADER_MOST ||
+        !as_credentials_is_canonical(header)) {
+        return;
+    }
+    plan = plan_of(r, section, context->directory);
+    if (plan && write_down(r, context, plan, &room)) {
+        as_lookaside_hash(&plan->own, header, length, &key);
+        as_lookaside_put(as_process_cache(), &key, &context->answer->acceptance, room.data, room.length,
+                         as_cache_moment(as_process_cache(), apr_time_now()));
+    }
+}
