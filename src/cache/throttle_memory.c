@@ -13,6 +13,7 @@
 
 /* Counts that forbid nothing, among which the oldest gives way. */
 #define CANDIDATES 32
+#define WAYS 8 /* of spellings, in a set */
 
 /* ---- one count ---- */
 
@@ -200,14 +201,14 @@ as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const uns
 
 static as_spelling *spellings_of(as_throttle_memory *memory, const unsigned char *id)
 {
-    return memory->spellings + as_get_number(id, 8) % (AS_SPELLINGS / AS_WAYS) * AS_WAYS;
+    return memory->spellings + as_get_number(id, 8) % (AS_SPELLINGS / WAYS) * WAYS;
 }
 
 const as_spelling *as_spelling_get(as_throttle_memory *memory, const unsigned char *id, apr_time_t now)
 {
     const as_spelling *set = spellings_of(memory, id);
 
-    for (int i = 0; i < AS_WAYS; i++) {
+    for (int i = 0; i < WAYS; i++) {
         if (set[i].until > now && memcmp(set[i].id, id, AS_SIPHASH_SIZE) == 0) {
             return &set[i];
         }
@@ -220,7 +221,7 @@ void as_spelling_put(as_throttle_memory *memory, const unsigned char *id, const 
 {
     as_spelling *set = spellings_of(memory, id), *place = set;
 
-    for (int i = 0; i < AS_WAYS; i++) {
+    for (int i = 0; i < WAYS; i++) {
         if (memcmp(set[i].id, id, AS_SIPHASH_SIZE) == 0) {
             place = &set[i];
             break;
