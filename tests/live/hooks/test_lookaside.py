@@ -55,9 +55,14 @@ Use Place nested uid
     AuthLDAPRemoteUserAttribute cn
     AuthName "deeper"
 </Location>
+Use Place require uid,sn
+<Location /look/require>
+    AuthMerging Off
+    Require ldap-attribute sn=Ann
+</Location>
 Use Place expression uid
 <Location /look/expression>
-    AuthType "expr=%{HTTP:X-Type}"
+    AuthType "%{HTTP:X-Type}"
 </Location>
 Use Place other-provider uid
 <Location /look/other-provider>
@@ -80,6 +85,13 @@ Use Place two uid
     AuthBasicProvider corp
     AuthStatus On
     Require valid-user
+</Location>
+<Location /look/alias-require>
+    AuthType Basic
+    AuthName "the lab"
+    AuthBasicProvider corp
+    AuthStatus On
+    Require ldap-attribute sn=Ann
 </Location>
 <Location /report>
     SetHandler authstatus-report
@@ -157,6 +169,19 @@ def test_all_requests_are_equal(site, place, port):
             assert re.search(rf"(?m)^REMOTE_USER=uid={user},.*o=look$", body), body
         if place == "many" and user == "ann":
             assert "AUTHENTICATE_CN=Ann; Ann the second\n" in body and "AUTHENTICATE_MOBILE=\n" in body
+
+
+@pytest.mark.parametrize("place", ["require", "alias-require"])
+def test_lines_of_require_know_the_entry(site, slapd, place):
+    """The entry of the login is asked about, which the cache has: nobody searches for it by its name."""
+    site.log.allow("AH01631", "AS00")
+    for user, status in (("ann", 200), ("bob", 403), ("ünal", 403)):
+        with site.connection() as connection:
+            first = [seen(site, connection.request(f"/look/{place}", login=(user, USERS[user]))) for _ in range(2)]
+            mark = slapd.mark()
+            more = [seen(site, connection.request(f"/look/{place}", login=(user, USERS[user]))) for _ in range(3)]
+        assert first[0][0] == status and all(one == first[0] for one in first[1:] + more), (user, first, more)
+        assert slapd.operations(mark)["searches"] == 0
 
 
 def test_each_is_counted_once(site):
