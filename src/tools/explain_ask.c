@@ -116,7 +116,11 @@ static as_membership_wish membership_of(const explain_wish *wish)
 static void ask_directory(explain_story *story, const as_login *login, as_mono deadline)
 {
     const explain_wish *wish = story->wish;
-    const as_login_directory directory = {&wish->settings, as_directory_fingerprint(story->pool, &wish->settings), ""};
+    const as_login_directory directory = {
+        .settings = &wish->settings,
+        .fingerprint = as_directory_fingerprint(story->pool, &wish->settings),
+        .scope = "",
+    };
     const as_login_attempt attempt = {.directory = &directory,
                                       .user = wish->user,
                                       .password = wish->password,
