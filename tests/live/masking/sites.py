@@ -32,7 +32,7 @@ WAYS = [
     Way("directory, a name of 3,900", "/dirall/" + "n" * 3900, "dirall", "absent"),
     Way("directory, a path of 3,900", "/dirall/" + LONGEST, "dirall", "absent"),
     Way("directory, sixteen segments", f"/dirall/{DEEP}/page.html", "dirall", "absent"),
-    Way("files, sixteen segments", f"/open/{DEEP}/server.key", "server", "absent"),
+    Way("files, sixteen segments", f"/open/{DEEP}/hidden.html", "hidden", "absent"),
     Way("location, sixteen segments", f"/open/{DEEP}/locend", "locend", "absent"),
     Way("directory in a directory", "/open/inside/page.html", "inside", "absent"),
     Way("location", "/locall/page.html", "locall", "absent"),
@@ -269,7 +269,7 @@ PLACES = ("dirall", "dirall/sub", "open", "open/inside", "locall", "ifdeny", "ad
 # Without a zone in its times: what APR names it, when several threads ask, is a race now and then.
 SHOWS = '<!--#config timefmt="%Y-%m-%d %H:%M:%S" --><!--#printenv -->\n'
 FILES = {f"{place}/page.html": f"{place}\n" for place in PLACES if place != "noindx"} | {
-    "open/hidden.html": "hidden\n", "open/server.key": "key\n", "open/noread.html": "unreadable\n",
+    "open/hidden.html": "hidden\n", f"open/{DEEP}/hidden.html": "hidden\n", "open/server.key": "key\n", "open/noread.html": "unreadable\n",
     "open/says03.cgi": SAYS, "cgiden/page.cgi": SAYS, "idxden/index.html": "index\n", "noindx/some.txt": "text\n",
     "htread/.htaccess": "Require all denied\n", "errors/page.html": "the error page\n", "errors/other.html": "other\n",
     "errors/env.cgi": ENV, "errors/env.shtml": SHOWS,
