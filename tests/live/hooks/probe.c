@@ -78,8 +78,8 @@ static int probe(request_rec *r, const char *place, int (*run)(request_rec *))
         return DECLINED;
     }
     if (!strcmp(action, "grant")) {
-        r->user = "probe";
-        r->ap_auth_type = "Probe";
+        r->user = apr_pstrdup(r->pool, "probe");
+        r->ap_auth_type = apr_pstrdup(r->pool, "Probe");
         return OK;
     }
     if (!strcmp(action, "deny")) {
@@ -89,7 +89,7 @@ static int probe(request_rec *r, const char *place, int (*run)(request_rec *))
         return HTTP_FORBIDDEN;
     }
     if (!strcmp(action, "user")) {
-        r->user = "probe";
+        r->user = apr_pstrdup(r->pool, "probe");
     } else if (!strcmp(action, "header")) {
         apr_table_set(r->headers_in, "Authorization", config->header);
     } else if (!strcmp(action, "chain") && !apr_table_get(r->notes, "probe-chain")) {
