@@ -41,8 +41,9 @@ void as_account_destroy(as_account *account)
     }
 }
 
-/* Is this the server's answer to the account, and not to the moment (RFC 4511 A.2: operationsError, timeLimitExceeded,
- * adminLimitExceeded, busy, unavailable, other)? */
+/* Is this the server's answer to the account? Not to the moment (RFC 4511 A.2: operationsError, timeLimitExceeded,
+ * adminLimitExceeded, busy, unavailable, other), nor to the connection or to the way of binding, which no directory
+ * counts against an account (protocolError, authMethodNotSupported, strongerAuthRequired, confidentialityRequired). */
 static bool is_refusal(const as_reply *reply)
 {
     if (reply->failure != AS_FAILURE_NONE) {
@@ -51,6 +52,10 @@ static bool is_refusal(const as_reply *reply)
     switch (reply->code) {
     case LDAP_SUCCESS:
     case LDAP_OPERATIONS_ERROR:
+    case LDAP_PROTOCOL_ERROR:
+    case LDAP_AUTH_METHOD_NOT_SUPPORTED:
+    case LDAP_STRONG_AUTH_REQUIRED:
+    case LDAP_CONFIDENTIALITY_REQUIRED:
     case LDAP_TIMELIMIT_EXCEEDED:
     case LDAP_ADMINLIMIT_EXCEEDED:
     case LDAP_BUSY:

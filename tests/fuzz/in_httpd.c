@@ -47,7 +47,8 @@ static void check_section(apr_pool_t *pool, ap_conf_vector_t *vector, server_rec
 {
     as_section *taken = ap_get_module_config(vector, &authstatus_module);
     as_section *merged = as_section_merge(pool, as_section_create(pool, NULL), taken);
-    const as_directory_settings *directory = as_section_directory(merged, as_server_of(fresh), pool);
+    const as_directory_source source = as_directory_source_of(merged, fresh, NULL);
+    const as_directory_settings *directory = as_section_directory(&source, pool);
     as_directory_limits limits = as_server_limits(as_server_of(fresh), 16);
 
     must(directory == NULL || as_directory_fingerprint(pool, directory) != NULL);
@@ -112,20 +113,20 @@ static void run_accept(apr_pool_t *pool, const char *value)
 static void run_path(apr_pool_t *pool, const char *path)
 {
     request_rec *r = apr_pcalloc(pool, sizeof(*r));
-    const apr_array_header_t *all;
+    const as_decoys *all;
 
     r->pool = pool;
     r->server = server;
     r->per_dir_config = server->lookup_defaults;
     must(as_decoys_post_config() == APR_SUCCESS);
-    all = as_decoys(r, path);
-    must(all->nelts >= 1);
-    for (int i = 0; i < all->nelts; i++) {
-        const as_decoy *stand_in = &APR_ARRAY_IDX(all, i, as_decoy);
-        const char *found = strstr(stand_in->path, stand_in->name);
-        must(stand_in->path[0] == '/' && found && found[-1] == '/');
-        must(!strchr(stand_in->segment, '/') || strchr(path, '%'));
-        must(!strstr(as_decoy_undo(pool, stand_in, stand_in->path), stand_in->name));
+    all = as_decoys_of(r, path);
+    must(all->count >= 1);
+    for (int i = 0; i < all->count; i++) {
+        const as_decoy *decoy = as_decoy_make(r, all, i);
+        const char *found = strstr(decoy->path, decoy->name);
+        must(decoy->path[0] == '/' && found && found[-1] == '/');
+        must(!strchr(decoy->segment, '/') || strchr(path, '%'));
+        must(!strstr(as_decoy_undo(pool, decoy, decoy->path), decoy->name));
     }
 }
 

@@ -21,7 +21,7 @@ def module(rooms):
     apr = subprocess.run(["apr-1-config", "--cppflags", "--includes"], capture_output=True, text=True, check=True).stdout.split()
     command = [*os.environ.get("CC", "gcc").split(), "-std=gnu11", "-g", "-O0", "-shared", "-fPIC", "-w", *_apxs("EXTRA_CPPFLAGS").split(),
                f"-I{_apxs('INCLUDEDIR')}", *apr, *[f"-I{SOURCE / path}" for path in ("", "include", "src", "tests/fuzz")],
-               *map(str, sources), "-o", str(built), "-lldap", "-llber", "-lcrypto"]
+               *map(str, sources), "-o", str(built), "-lldap", "-llber", "-lcrypto", "-lutf8proc"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     names = ("mpm_event", "authn_core", "authz_core", "socache_shmcb")

@@ -200,7 +200,7 @@ def test_challenge(site, path, headers, dialog, login):
     verify(site, answer, "wrong-password" if login else "no-credentials", 401, scheme=None)
     scheme = answer.header("WWW-Authenticate").split(" ")[0].lower()
     assert (scheme in DIALOGS) == dialog
-    assert answer.all("Vary") == ["Accept"]  # of the body; an expression adds none
+    assert answer.all("Vary") == ["Accept,Accept-Language"]  # of the body; an expression adds none
 
 
 # -- error documents --------------------------------------------------------------------------------------------------
