@@ -182,9 +182,13 @@ static void release(as_table *table, as_cell *cell)
  * being claimed. */
 static as_cell *evict(as_table *table, as_moment now, bool must, unsigned char **gone)
 {
-    as_cell *cell = &table->cells[table->hand], *evicted = NULL;
+    as_cell *cell, *evicted = NULL;
     pthread_mutex_t *lock;
 
+    if (!table->cells) {
+        return NULL;
+    }
+    cell = &table->cells[table->hand];
     table->hand = (table->hand + 1) % table->capacity;
     if (!atomic_load_explicit(&cell->linked, memory_order_acquire)) {
         return NULL;

@@ -269,6 +269,8 @@ static const char *fetch(const as_session *failed, apr_pool_t *pool)
 
     as_reply_clear(&reply);
     settings->verify_certificate = false;
+    /* Nothing is shown to a server that was not accepted. */
+    settings->client_certificate = settings->client_key = NULL;
     session = as_session_aside(peer->directory, settings, peer->address, pool);
     session->unobserved = true;
     session->peer->directory->tls = NULL; /* A context that does not verify is for nobody else. */

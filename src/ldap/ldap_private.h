@@ -240,6 +240,7 @@ struct as_directory {
 struct as_session {
     APR_RING_ENTRY(as_session) of_peer, of_age; /* while it is idle */
     as_session *next_condemned;
+    bool condemned; /* counted as closed: its peer may be gone */
     as_mono idle_since;
     as_peer *peer;
     as_kind kind;

@@ -193,7 +193,7 @@ void as_session_close(as_session *session)
         close(session->wire.fd);
     }
     session->wire.fd = -1;
-    if (was_open) {
+    if (was_open && !session->condemned) {
         atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
         atomic_fetch_sub(&as_pool_of(session->peer->directory)->open, 1);
     }

@@ -186,5 +186,10 @@ void as_decide_group(as_authorizing *of)
         as_decide_by_member_of(of, &line);
     } else if (!goes_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
         decide_by_member(of, &line);
+        if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate && line.server.is_ad &&
+            groups->mode == AS_GROUPS_AUTO) {
+            /* Members of an Active Directory's primary group stand nowhere in the group. */
+            as_say_no_unsafe(of, "not among the members, but the primary group could not be read");
+        }
     }
 }

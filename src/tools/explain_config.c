@@ -25,10 +25,10 @@ typedef struct reader {
     apr_pool_t *pool;
     const char *file;
     int line;
-    bool trusted;                 /* of the file */
-    apr_array_header_t *sections; /* const char *; NULL for one that does not count */
-    apr_array_header_t *found;    /* const explain_directive * */
-    apr_table_t *defined;
+    bool trusted;                             /* of the file */
+    apr_array_header_t *sections;             /* const char *; NULL for one that does not count */
+    apr_array_header_t *found;                /* const explain_directive * */
+    apr_table_t *defined, *defined_by_others; /* by files that are trusted; by those that are not */
 } reader;
 
 /* Configurations have passwords in them: every copy of their text is wiped with the pool. */
@@ -115,11 +115,13 @@ static char *next_line(char **at, int *line)
 
 /* ---- words ---- */
 
-/* ${NAME}: of a Define, else of the environment; what is neither stays as it is. */
+/* ${NAME}: of a Define, else of the environment; what is neither stays as it is. What a file that others may write
+ * defines is for such files alone. */
 static const char *value_of(const reader *in, const char *name)
 {
-    const char *value = apr_table_get(in->defined, name);
+    const char *value = in->trusted ? NULL : apr_table_get(in->defined_by_others, name);
 
+    value = value ? value : apr_table_get(in->defined, name);
     return value ? value : getenv(name);
 }
 
@@ -292,7 +294,7 @@ static void define(reader *in, char *at)
     const char *name = next_word(&at), *value = name ? next_word(&at) : NULL;
 
     if (name) {
-        apr_table_set(in->defined, name, value ? value : "");
+        apr_table_set(in->trusted ? in->defined : in->defined_by_others, name, value ? value : "");
     }
 }
 
@@ -343,7 +345,8 @@ const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *poo
     reader in = {.pool = pool,
                  .sections = apr_array_make(pool, MAX_DEPTH, sizeof(const char *)),
                  .found = apr_array_make(pool, 32, sizeof(const explain_directive *)),
-                 .defined = apr_table_make(pool, 8)};
+                 .defined = apr_table_make(pool, 8),
+                 .defined_by_others = apr_table_make(pool, 8)};
     const char *error = NULL;
     int i;
 

@@ -114,9 +114,39 @@ static const char *set_bind_dn(pending *into, const explain_directive *directive
     return NULL;
 }
 
+/* A path as httpd takes it: from ServerRoot on, never from where this program was started. NULL: there is no
+ * ServerRoot. */
 static const char *path_of(const pending *into, const char *path)
 {
-    return *path != '/' && into->server_root ? apr_pstrcat(into->pool, into->server_root, "/", path, NULL) : path;
+    if (*path == '/') {
+        return path;
+    }
+    return into->server_root ? apr_pstrcat(into->pool, into->server_root, "/", path, NULL) : NULL;
+}
+
+#define RELATIVE "a path that is not from / on is from ServerRoot on, which stands in none of these files"
+
+/* The program's name may be in quotes. */
+static const char *run(const pending *into, const char *command, char **password)
+{
+    const bool quoted = *command == '"' || *command == '\'';
+
+    if (quoted && command[1] != '/') {
+        return "exec: with a relative path in quotes is not run here; write it from / on";
+    }
+    command = quoted ? command : path_of(into, command);
+    return command ? explain_secret_of_program(command, into->pool, password) : "exec: " RELATIVE;
+}
+
+static const char *read_file(const pending *into, const char *path, char **password)
+{
+    const char *whole = path_of(into, path);
+    const char *error = whole ? explain_secret_of_file(whole, into->pool, password) : "file: " RELATIVE;
+
+    if (!error) {
+        (*password)[strcspn(*password, "\r\n")] = '\0';
+    }
+    return error;
 }
 
 static const char *set_bind_password(pending *into, const explain_directive *directive)
@@ -130,12 +160,9 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
                "from .htaccess";
     }
     if (!strncmp(text, "exec:", 5)) {
-        error = explain_secret_of_program(text + 5, into->pool, &password);
+        error = run(into, text + 5, &password);
     } else if (!strncmp(text, "file:", 5)) {
-        error = explain_secret_of_file(path_of(into, text + 5), into->pool, &password);
-        if (!error) {
-            password[strcspn(password, "\r\n")] = '\0';
-        }
+        error = read_file(into, text + 5, &password);
     } else {
         password = explain_secret_copy(text, into->pool);
     }
@@ -233,7 +260,9 @@ static const char *set_trusted_mode(pending *into, const explain_directive *dire
 
 static const char *set_server_root(pending *into, const explain_directive *directive)
 {
-    into->server_root = directive->argv[0];
+    if (directive->trusted) {
+        into->server_root = directive->argv[0];
+    }
     return NULL;
 }
 
@@ -246,6 +275,9 @@ static const char *set_certificate(pending *into, const explain_directive *direc
         return "it takes a type and a file";
     }
     path = path_of(into, directive->argv[1]);
+    if (!path) {
+        return RELATIVE;
+    }
     if (as_text_equal(type, "CA_BASE64")) {
         settings->ca_file = path;
     } else if (as_text_equal(type, "CERT_BASE64")) {

@@ -235,7 +235,7 @@ static section *take_section(char *line, apr_pool_t *pool)
 
 static const char *value(const section *from, const char *name)
 {
-    return apr_table_get(from->values, name);
+    return from ? apr_table_get(from->values, name) : NULL;
 }
 
 /* Never NULL. */
@@ -296,7 +296,7 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
 {
     apr_array_header_t *all = apr_array_make(pool, 16, sizeof(const section *));
     apr_array_header_t *meant = apr_array_make(pool, 4, sizeof(const section *));
-    char *next = answer->text, *line;
+    char *next = answer ? answer->text : NULL, *line;
     section *one;
 
     while ((line = next) != NULL && *line) {

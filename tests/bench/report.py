@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bench's figures as lines for README, and as bars for docs/bench.svg."""
+"""The bench's figures as lines for docs/performance.md, and as bars for docs/bench.svg."""
 import textwrap
 
 from parts import spread
@@ -134,9 +134,9 @@ def write(results):
 
 
 def put_between_markers(text, lines):
-    """README with these lines in the place of those between the markers."""
+    """The page with these lines in the place of those between the markers."""
     before, begin, rest = text.partition(BEGIN + "\n")
     _, end, after = rest.partition("\n" + END)
     if not begin or not end:
-        raise RuntimeError(f"README has no \"{BEGIN}\" and \"{END}\"")
+        raise RuntimeError(f"the page has no \"{BEGIN}\" and \"{END}\"")
     return before + begin + "\n".join(lines) + end + after

@@ -131,15 +131,21 @@ static const char *json(const request_rec *r, const as_language *language, const
 /* What the link of AuthStatusHelp says. One that leads to the page which signs in anew says that. */
 static as_phrase help_phrase(request_rec *r, const char *url)
 {
+    apr_table_t *headers = r->headers_in;
     request_rec *there;
     as_phrase phrase = AS_PHRASE_HELP;
 
     if (*url == '/') {
+        /* Nobody logs in there for it. */
+        r->headers_in = apr_table_copy(r->pool, headers);
+        apr_table_unset(r->headers_in, "Authorization");
+        apr_table_unset(r->headers_in, "Proxy-Authorization");
         there = ap_sub_req_lookup_uri(apr_pstrmemdup(r->pool, url, strcspn(url, "?#")), r, NULL);
         if (there->handler && !strcmp(there->handler, AS_RELOGIN_HANDLER)) {
             phrase = AS_PHRASE_SWITCH;
         }
         ap_destroy_sub_req(there);
+        r->headers_in = headers;
     }
     return phrase;
 }

@@ -142,13 +142,15 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
     return named->fingerprint != NULL;
 }
 
-/* Another thread may have been faster: then there are two that are equal. */
+/* Another thread may have been faster: an address stands for one directory alone. */
 static const as_login_directory *meet(const as_directory_source *source, size_t place)
 {
+    const as_login_directory *known;
     as_interned_node *one = NULL;
 
     apr_thread_mutex_lock(met.mutex);
-    if (met.count < MOST) {
+    known = find(source, place);
+    if (!known && met.count < MOST) {
         one = apr_pcalloc(met.pool, sizeof(*one));
         one->source = *source;
         if (make(source, met.pool, &one->named)) {
@@ -161,7 +163,7 @@ static const as_login_directory *meet(const as_directory_source *source, size_t 
         }
     }
     apr_thread_mutex_unlock(met.mutex);
-    return one ? &one->named : NULL;
+    return one ? &one->named : known;
 }
 
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section)

@@ -37,6 +37,7 @@ typedef struct as_plan {
  * variables. */
 typedef struct as_known {
     as_finding finding;
+    uint32_t mark; /* of the account: while failures of it may be counted, a login ends the count, the long way */
     unsigned char renamed, variables;
 } as_known;
 
@@ -79,8 +80,10 @@ static as_plan *make_plan(const request_rec *r, const as_section *section, const
     /* No hole in it: it is hashed. */
     const struct {
         const as_login_directory *directory;
-        uintptr_t is_dn;
-    } about = {directory, as_flag_remote_user_is_dn(section)};
+        const as_section
+            *section; /* what its provider, an alias too, makes of a login is known of this section alone */
+        const server_rec *server;
+    } about = {directory, section, r->server};
     int i;
 
     plan->server = r->server;
@@ -120,14 +123,6 @@ static const char *header_of(request_rec *r, const as_context *context)
         return NULL;
     }
     return apr_table_get(r->headers_in, "Authorization");
-}
-
-/* A grant ends the count of failures of an account: where there is one, the long way finds out whose. */
-static bool nobody_has_failed(void)
-{
-    const as_login *login = as_process_login();
-
-    return !login->throttles || as_throttle_is_quiet(login->throttles);
 }
 
 /* What mod_auth_basic asks before it reads a header. */
@@ -185,11 +180,12 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
     as_lookaside_answer answer;
     as_moment now;
 
-    if (!header || !is_basic(r) || !nobody_has_failed()) {
+    if (!header || !is_basic(r)) {
         return AS_LOOKED_IN_VAIN;
     }
     now = as_cache_moment(as_process_cache(), apr_time_now());
-    if (!look(plan, header, now, &answer)) {
+    if (!look(plan, header, now, &answer) ||
+        as_login_is_marked(as_process_login(), ((const as_known *)(const void *)answer.data)->mark)) {
         return AS_LOOKED_IN_VAIN;
     }
     *status = as_chain_run_to_basic(r, context);
@@ -228,9 +224,9 @@ typedef struct as_room {
 
 static void append(as_room *room, const char *text)
 {
-    const size_t size = text ? strlen(text) + 1 : AS_LOOKASIDE_DATA + 1;
+    const size_t size = text ? strlen(text) + 1 : 0;
 
-    if (room->full || size > AS_LOOKASIDE_DATA - room->length) {
+    if (!text || room->full || size > AS_LOOKASIDE_DATA - room->length) {
         room->full = true;
         return;
     }
@@ -247,6 +243,7 @@ static bool write_down(const request_rec *r, const as_context *context, const as
     memset(&known, 0, sizeof(known));
     known.finding = context->finding;
     known.renamed = context->login != NULL;
+    known.mark = as_login_mark(as_process_login(), plan->directory->settings, context->answer->dn, r->pool);
     room->length = sizeof(known);
     room->full = false;
     append(room, r->user);

@@ -156,8 +156,9 @@ static void find(request_rec *r, as_context *context, const as_section *section,
         return;
     }
     attempt.directory = directory;
-    context->directory = directory->stays ? directory : NULL;
     attempt.initial_bind = initial_bind_name(r, section, user);
+    /* A login that the user's own bind has searched for is made anew each time: by its header it would be another's. */
+    context->directory = directory->stays && !attempt.initial_bind ? directory : NULL;
     answer = as_authenticate(login, &context->transaction->memo, &attempt, &observer);
     context->answer = answer;
     context->finding = answer->finding;
@@ -265,36 +266,50 @@ static void keep_entry(request_rec *r, as_context *context, const char *user, co
     entry->password = password;
 }
 
-void as_provider_complete(request_rec *r, as_context *context)
+static as_login_end end_of(as_class of)
+{
+    if (of == AS_CLASS_GRANTED) {
+        return AS_LOGIN_GRANTED;
+    }
+    return of == AS_CLASS_UNAUTHENTICATED || of == AS_CLASS_REFUSED ? AS_LOGIN_REFUSED : AS_LOGIN_UNKNOWN;
+}
+
+const as_answer *as_provider_complete(request_rec *r, as_context *context)
 {
     const char *header = as_authorization_of(r), *user, *password;
+    const as_section *section = as_section_of(r);
     const as_login_observer observer = as_observer_of(r);
-    as_login_attempt attempt = {.membership = as_section_membership(as_section_of(r)),
+    as_login_attempt attempt = {.membership = as_section_membership(section),
                                 .client = r->useragent_ip,
-                                .throttle = as_section_of(r)->throttle,
-                                .deadline = as_section_deadline(as_section_of(r))};
-    bool granted = false;
+                                .throttle = section->throttle,
+                                .deadline = as_section_deadline(section)};
+    as_login_memo *memo = &context->transaction->memo;
+    const as_answer *answer = NULL;
     apr_size_t size;
     char *buffer;
+    as_class of;
 
     if (!context->by_header || !header) {
-        return;
+        return NULL;
     }
-    context->by_header = false;
     size = strlen(header) + 1;
     buffer = apr_palloc(r->pool, size);
     if (as_credentials_read(header, buffer, size, &user, &password) == AS_OUTCOME_GRANTED) {
         attempt.directory = context->entry.directory = context->directory;
         attempt.user = user;
         attempt.password = password;
-        context->answer = as_authenticate(as_process_login(), &context->transaction->memo, &attempt, &observer);
-        granted = as_outcome_describe(context->answer->finding.outcome)->of == AS_CLASS_GRANTED;
-        if (granted && context->answer->dn && context->answer->dn[0]) {
+        answer = as_authenticate(as_process_login(), memo, &attempt, &observer);
+        of = as_outcome_describe(answer->finding.outcome)->of;
+        as_login_settle(as_process_login(), memo, section->throttle, r->useragent_ip, end_of(of));
+        if (of == AS_CLASS_GRANTED && answer->dn && answer->dn[0]) {
+            context->by_header = false;
+            context->answer = answer;
             keep_entry(r, context, user, NULL);
+            answer = NULL;
         }
-        as_provider_settle(r, context, granted);
     }
     memset(buffer, 0, size);
+    return answer;
 }
 
 static authn_status check_password(request_rec *r, const char *user, const char *password)

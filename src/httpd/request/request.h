@@ -58,8 +58,9 @@ const char *as_authorization_of(const request_rec *r);
 /* ---- provider.c ---- */
 
 extern const authn_provider as_provider;
-/* Finds the answer and the entry of a login that was found by its header, where Require asks about them. */
-void as_provider_complete(request_rec *r, as_context *context);
+/* Finds the answer and the entry of a login that was found by its header, where Require asks about them. NULL: they are
+ * there, or there was no such login; else the answer that brought no entry, and no other entry is to be asked about. */
+const as_answer *as_provider_complete(request_rec *r, as_context *context);
 /* Counts a login whose last provider was asked. `granted`: by any of them. */
 void as_provider_settle(request_rec *r, as_context *context, bool granted);
 /* What a login or an authorization of this request tells of its directory. */

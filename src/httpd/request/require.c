@@ -58,6 +58,24 @@ static const as_authorization *settle_lookup(request_rec *r, as_context *context
     return authorization;
 }
 
+/* The answer where a login that was known by its header is not granted any more: no entry is asked about, and another
+ * of the same name least of all. */
+static const as_authorization *settle_incomplete(request_rec *r, const as_answer *answer)
+{
+    const as_class of = as_outcome_describe(answer->finding.outcome)->of;
+    as_authorization *authorization =
+        settle(r, AS_UNKNOWN, AS_OUTCOME_UNKNOWN_RESULT, "the login was granted a moment ago, and is not now");
+
+    if (of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED) {
+        authorization->finding = answer->finding;
+        authorization->reason = answer->reason;
+        authorization->server = answer->server;
+        authorization->wait = answer->wait;
+        authorization->fingerprint = answer->fingerprint;
+    }
+    return authorization;
+}
+
 /* AuthLDAPCompareAsUser and AuthLDAPSearchAsUser bind as the user. A login that was found without mod_auth_basic and
  * our provider has left no password: it is in the header. */
 static void complete_password(request_rec *r, as_context *context, const as_group_settings *groups)
@@ -136,8 +154,12 @@ static const as_authorization *ask(request_rec *r, as_context *context, const as
     as_group_settings *groups = apr_palloc(pool, sizeof(*groups));
     as_authorize_attempt attempt = {.groups = groups, .requirement = requirement};
     const as_authorization *instead = NULL;
+    const as_answer *incomplete;
 
-    as_provider_complete(r, context);
+    incomplete = as_provider_complete(r, context);
+    if (incomplete) {
+        return settle_incomplete(r, incomplete);
+    }
     *groups = as_section_groups(section);
     attempt.deadline = as_section_deadline(section);
     attempt.directory = as_intern_directory(r, section);

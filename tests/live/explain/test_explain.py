@@ -496,3 +496,26 @@ def test_prompt_interrupted(slapd, secrets):
     terminal.read("Password of good")
     terminal.type("\x03")
     assert terminal.end() == -2
+
+def test_a_relative_program_is_no_program_of_this_place(rooms, monkeypatch):
+    """root starts it in somebody's folder: what lies there is not run, nor what another's file defines."""
+    room = rooms.new("here")
+    (room / "bin").mkdir()
+    program = room / "bin/program"
+    program.write_text(f"#!/bin/sh\ntouch {room}/was-run\necho x\n")
+    program.chmod(0o755)
+    conf = room / "httpd.conf"
+    lines = f"AuthLDAPURL ldap://127.0.0.1:1/{BASE}?uid\nAuthLDAPBindDN {SERVICE}\nAuthLDAPBindPassword "
+    monkeypatch.chdir(room)
+    for value, said in {"exec:bin/program": "ServerRoot", "file:bin/program": "ServerRoot", "'exec:\"bin/program\"'": "relative"}.items():
+        conf.write_text(f"{lines}{value}\n")
+        done = explain("--config", conf)
+        assert done.code == 1 and said in done.errors, done
+    if os.geteuid() == 0:
+        other = room / "other.conf"
+        other.write_text(f"Define HELPER {program}\nServerRoot {room}\n")
+        os.chown(other, 65534, -1)
+        for value in ("exec:${HELPER}", "exec:bin/program"):
+            conf.write_text(f"{lines}{value}\n")
+            assert explain("--config", other, "--config", conf).code == 1
+    assert not (room / "was-run").exists()
