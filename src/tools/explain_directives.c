@@ -114,8 +114,7 @@ static const char *set_bind_dn(pending *into, const explain_directive *directive
     return NULL;
 }
 
-/* A path as httpd takes it: from ServerRoot on, never from where this program was started. NULL: there is no
- * ServerRoot. */
+/* A path as httpd takes it: from ServerRoot on. NULL: there is none in these files. */
 static const char *path_of(const pending *into, const char *path)
 {
     if (*path == '/') {
@@ -126,7 +125,6 @@ static const char *path_of(const pending *into, const char *path)
 
 #define RELATIVE "a path that is not from / on is from ServerRoot on, which stands in none of these files"
 
-/* The program's name may be in quotes. */
 static const char *run(const pending *into, const char *command, char **password)
 {
     const bool quoted = *command == '"' || *command == '\'';
@@ -260,9 +258,7 @@ static const char *set_trusted_mode(pending *into, const explain_directive *dire
 
 static const char *set_server_root(pending *into, const explain_directive *directive)
 {
-    if (directive->trusted) {
-        into->server_root = directive->argv[0];
-    }
+    into->server_root = directive->trusted ? directive->argv[0] : into->server_root;
     return NULL;
 }
 
