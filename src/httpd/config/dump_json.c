@@ -190,7 +190,7 @@ static void put_section(as_json_line *line, const as_section *section, const ser
     line->more = false;
     put_text(line, "argument", argument);
     put_text(line, "name", name);
-    put_text(line, "host", server && server->server_hostname ? server->server_hostname : "");
+    put_text(line, "host", server->server_hostname ? server->server_hostname : "");
     put_directory(line, &source);
     put_initial_bind(line, section, as_server_of(server), chain);
     put_number(line, "deadline", as_section_deadline(section));
@@ -257,8 +257,10 @@ void as_dump_json_test_config(apr_pool_t *pconf, server_rec *s)
         !open_output(&line)) {
         return;
     }
-    for (each = s; each; each = each->next) {
+    each = s;
+    do { /* There is a main server. */
         put_places(&line, s, each);
-    }
+        each = each->next;
+    } while (each);
     put_aliases(&line, s);
 }
