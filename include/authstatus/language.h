@@ -21,6 +21,9 @@ typedef struct as_language {
     const char *phrase[AS_PHRASE_COUNT];
 } as_language;
 
+/* Returns a qvalue (RFC 9110 12.4.2) in thousandths; what is none counts as the default, 1. */
+int as_qvalue_read(const char *at);
+
 /* Finds the language that a client likes best: the value of Accept-Language (RFC 9110 12.5.4), by the lookup of RFC
  * 4647 3.4, where "pt" finds pt-br as well. NULL, or nothing that we have: English. Never NULL. */
 const as_language *as_language_find(const char *accept_language);

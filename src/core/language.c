@@ -79,8 +79,7 @@ static const char *skip_blanks(const char *at)
     return at;
 }
 
-/* A qvalue, in thousandths; what is none counts as the default, 1. */
-static int read_weight(const char *at)
+int as_qvalue_read(const char *at)
 {
     int weight, scale = 100;
 
@@ -116,7 +115,7 @@ static const char *next_range(const char *at, as_range *range)
     if (*at == ';') {
         at = skip_blanks(at + 1);
         if (as_text_lower(*at) == 'q' && at[1] == '=') {
-            range->weight = read_weight(at + 2);
+            range->weight = as_qvalue_read(at + 2);
         }
     }
     while (*at != '\0' && *at != ',') {

@@ -17,8 +17,7 @@
 /* How long a remembered password may take to be confirmed. */
 #define CONFIRMED_WITHIN AS_MONO_SECOND
 
-/* One deadline for everything that a transaction queries, from its first query on. */
-static as_mono deadline_of(as_login_memo *memo, apr_interval_time_t within)
+as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
 {
     if (!memo->deadline) {
         memo->deadline = as_mono_now() + within;
@@ -424,11 +423,11 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
     const as_answer *answer = attempt->answer;
 
     if (!attempt->login->cache || !is_cached(attempt, memo)) {
-        attempt->deadline = attempt->gate->deadline = deadline_of(memo, attempt->asked->deadline);
+        attempt->deadline = attempt->gate->deadline = as_deadline_of(memo, attempt->asked->deadline);
         query_within_limit(attempt);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
                as_settle_is_counted(attempt->gate, answer->dn)) {
-        attempt->deadline = deadline_of(memo, attempt->asked->deadline);
+        attempt->deadline = as_deadline_of(memo, attempt->asked->deadline);
         confirm(attempt);
     }
     as_settle_note(attempt->gate, answer, answer->server != NULL);
@@ -475,7 +474,7 @@ bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_log
 {
     as_reply reply;
 
-    as_directory_probe(login->directories, directory->settings, deadline_of(memo, deadline), pool, &reply);
+    as_directory_probe(login->directories, directory->settings, as_deadline_of(memo, deadline), pool, &reply);
     report_query(login, observer, directory->settings);
     fill_from_reply(answer, &reply);
     answer->fingerprint = directory->fingerprint;

@@ -269,15 +269,6 @@ static void report(const as_authorizing *of)
     }
 }
 
-/* One deadline for everything that a transaction queries, as in authenticate.c. */
-as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
-{
-    if (!memo->deadline) {
-        memo->deadline = as_mono_now() + within;
-    }
-    return memo->deadline;
-}
-
 /* Everything that the answer depends on is in its key: ldap-user, and groups of names, look at the name as well. */
 static void set_key(as_authorizing *of)
 {

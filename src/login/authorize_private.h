@@ -25,6 +25,8 @@
 #include "authstatus/dn.h"
 #include "authstatus/groups.h"
 
+#include "settle.h"
+
 /* LDAP result codes (RFC 4511 4.1.9): this floor does not include libldap's header. */
 enum {
     AS_LDAP_SUCCESS = 0,
@@ -193,6 +195,5 @@ void as_decide_line(as_authorizing *of);
 /* The service account's sessions, or the user's. */
 void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
                           const as_authorize_attempt *asked, const as_login_observer *observer);
-as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within);
 
 #endif

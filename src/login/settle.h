@@ -36,4 +36,9 @@ bool as_settle_is_counted(const as_gate *gate, const char *dn);
 /* A provider gave this answer: from the directory, unless it was remembered or another's. */
 void as_settle_note(const as_gate *gate, const as_answer *answer, bool afresh);
 
+/* ---- authenticate.c ---- */
+
+/* One deadline for everything that a transaction queries, from its first query on. */
+as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within);
+
 #endif

@@ -6,7 +6,6 @@
  */
 #include "answer.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -28,24 +27,6 @@ typedef struct as_candidate {
     int specific; /* 0: no range matches; 1: any type; 2: any of this kind; 3: this one */
 } as_candidate;
 
-/* A qvalue, in thousandths. What is none counts as no qvalue. */
-static int weight_of(const char *qvalue)
-{
-    int thousandths, scale = 100;
-
-    if (*qvalue != '0' && *qvalue != '1') {
-        return 1000;
-    }
-    thousandths = (*qvalue++ - '0') * 1000;
-    if (*qvalue == '.') {
-        while (apr_isdigit(*++qvalue) && scale) {
-            thousandths += (*qvalue - '0') * scale;
-            scale /= 10;
-        }
-    }
-    return thousandths > 1000 ? 1000 : thousandths;
-}
-
 /* Takes the next media range off the field, with its weight. False at the end. ap_get_token stops at a semicolon as
  * well as at a comma, and does not pass either. */
 static bool next_range(apr_pool_t *pool, const char **field, const char **range, int *weight)
@@ -62,7 +43,7 @@ static bool next_range(apr_pool_t *pool, const char **field, const char **range,
         ++*field;
         parameter = ap_get_token(pool, field, 1);
         if (!strncasecmp(parameter, "q=", 2)) {
-            *weight = weight_of(parameter + 2);
+            *weight = as_qvalue_read(parameter + 2);
         }
     }
     *field += strcspn(*field, ",");
