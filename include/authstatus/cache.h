@@ -13,8 +13,8 @@
  *     as_cache_put, as_single_flight_end
  *     and when the login has ended as_throttle_failed, as_throttle_withdraw or as_throttle_succeeded
  */
-#ifndef AUTHSTATUS_MEMORY_H
-#define AUTHSTATUS_MEMORY_H
+#ifndef AUTHSTATUS_CACHE_H
+#define AUTHSTATUS_CACHE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * Threads: as_directory and everything below it is shared by the threads of a process. Settings are read-only
  * once a directory has been made of them.
  */
-#ifndef AUTHSTATUS_DIRECTORY_H
-#define AUTHSTATUS_DIRECTORY_H
+#ifndef AUTHSTATUS_LDAP_H
+#define AUTHSTATUS_LDAP_H
 
 #include <apr_pools.h>
 #include <apr_time.h>

@@ -24,8 +24,8 @@
  *
  * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
  */
-#ifndef AUTHSTATUS_MEMORY_PRIVATE_H
-#define AUTHSTATUS_MEMORY_PRIVATE_H
+#ifndef AUTHSTATUS_CACHE_PRIVATE_H
+#define AUTHSTATUS_CACHE_PRIVATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -32,8 +32,8 @@
  *   lockout.c         after how many failures the directory locks an account
  *   url.c             AuthLDAPURL
  */
-#ifndef AUTHSTATUS_DIRECTORY_PRIVATE_H
-#define AUTHSTATUS_DIRECTORY_PRIVATE_H
+#ifndef AUTHSTATUS_LDAP_PRIVATE_H
+#define AUTHSTATUS_LDAP_PRIVATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

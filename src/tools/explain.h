@@ -132,7 +132,6 @@ const char *explain_secret_of_program(const char *command, apr_pool_t *pool, cha
 /* Without echo. *secret is NULL where there is no terminal. */
 const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, char **secret);
 char *explain_secret_copy(const char *secret, apr_pool_t *pool);
-bool explain_has_terminal(void);
 
 /* A step as it ended. */
 typedef struct explain_step {

@@ -154,16 +154,6 @@ static void restore_and_end(int number)
     raise(number);
 }
 
-bool explain_has_terminal(void)
-{
-    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-
-    if (fd >= 0) {
-        close(fd);
-    }
-    return fd >= 0;
-}
-
 static bool silence(int fd)
 {
     struct termios quiet;
