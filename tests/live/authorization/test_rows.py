@@ -10,7 +10,7 @@ import pytest
 
 from lab.fake import Fake, hang
 from lab.httpd import MODULES, SLACK
-from lab.process import reserve_port
+from lab.process import poll, reserve_port
 from lab.slapd import TOP, Database, Slapd
 from lab.verify import verify
 
@@ -323,8 +323,8 @@ def test_prefix_and_remembered_variables(start, slapd):
         answer = httpd.get("/in/prefix", login=("ann", RIGHT))
         assert answer.status == 200 and header(answer, "X-Other") == "ann" and header(answer, "X-Uid") is None
         assert header(answer, "X-Group") == f"cn=staff,{BASE}"
-    httpd.access(answer)
-    assert f"{answer.row} cn=staff,{BASE}\n" in (httpd.room / "logs/group").read_text()
+    line = f"{answer.row} cn=staff,{BASE}\n"
+    poll(lambda: line in (httpd.room / "logs/group").read_text(), 10, "the group's line of the access log")
 
 
 def test_remote_user(site):

@@ -208,7 +208,7 @@ def test_slow_directory_beside_a_healthy_one(start, slapd, of_htaccess):
     directory = (f'AuthType Basic\nAuthName x\nAuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{slow.port}/{BASE}?uid"\n'
                  "Require valid-user\n")
     httpd = start(f'ServerLimit 1\nAuthStatusDeadline 5s\n<Directory "${{DOCS}}/his">\nAllowOverride AuthConfig\nAuthStatus On\n'
-                  f'{"" if of_htaccess else directory}</Directory>\n{section("a", slapd)}', threads=32,
+                  f'{"" if of_htaccess else directory}</Directory>\n{section("a", slapd)}', threads=32, in_flight=None,
                   files={"his/x.html": "his\n", **({"his/.htaccess": directory} if of_htaccess else {})})
     httpd.log.allow("AS005[0-3]", "AH0161[78]")
     with ThreadPoolExecutor(13) as threads:

@@ -119,10 +119,12 @@ class Httpd:
     cache: AuthStatusCache; Off so that rows do not answer for each other. None: as it is without the directive.
     preload: a library for LD_PRELOAD, behind the sanitizers'; environment: more of it.
     module: the mod_authstatus.so that is loaded, if it is not the one that was built.
+    in_flight: AuthStatusInFlight, where `conf` does not set it. As many as there are threads: on a busy machine no answer
+        may come for a tenth of a second, which is no overload of the directory. None: the default of the module.
     """
 
     def __init__(self, room, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
-                 authstatus=True, threads=16, cache="Off", preload=None, environment=None, module=MODULE):
+                 authstatus=True, threads=16, cache="Off", preload=None, environment=None, module=MODULE, in_flight="threads"):
         self.room = room
         self.mpm = mpm
         self.preload = preload
@@ -141,8 +143,10 @@ class Httpd:
         else:
             text = conf
         self.configuration = room / "httpd.conf"
-        self.configuration.write_text("\n".join(self._lines(defines or {}, modules, ldap, authstatus, threads, cache))
-                                      + f"\n{text}\n")
+        lines = [*self._lines(defines or {}, modules, ldap, authstatus, threads, cache)]
+        if authstatus and in_flight:
+            lines.append(f"AuthStatusInFlight {max(threads, 16)}")
+        self.configuration.write_text("\n".join(lines) + f"\n{text}\n")
         self.log = ErrorLog(room / "logs/error")
         self.access_path = room / "logs/access"
 

@@ -9,7 +9,7 @@ from collections import namedtuple
 import pytest
 
 from lab.outcomes import SOURCE
-from lab.process import reserve_port
+from lab.process import poll, reserve_port
 from lab.slapd import SERVICE_PASSWORD, Database
 
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
@@ -119,5 +119,9 @@ def test_the_throttle(site):
 def test_the_log_tells_the_truth(site):
     site.log.allow(r"AS00\d\d", "AH01631")
     get(site, "/merger/x", "clerk")
-    assert '"GET /merger/x HTTP/1.1" 404' in (log := next(site.room.parent.glob("*-intranet/intranet.log")).read_text())
-    assert "not-authorized 403" in log
+    log = next(site.room.parent.glob("*-intranet/intranet.log"))
+
+    def line():
+        return [line for line in log.read_text().splitlines() if '"GET /merger/x HTTP/1.1" 404' in line]
+    (truth,) = poll(line, 10, "the line of the access log, which httpd writes after the answer")
+    assert "not-authorized 403" in truth

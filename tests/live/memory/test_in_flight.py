@@ -39,7 +39,7 @@ def make_fake():
     ("prefork", 0, "")])
 def test_burst_on_a_healthy_directory(start, slapd, model, threads, more, cache):
     """Whatever the limit: nobody is refused."""
-    httpd = start(f'{more}\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory', mpm=model, threads=threads or 16,
+    httpd = start(f'{more}\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory', mpm=model, threads=threads or 16, in_flight=None,
                   defines={"LDAP": slapd.port}, **{**SHMCB, "cache": cache})
     httpd.log.expect("AH0161[78]")
     logins = [("ann", RIGHT, 200), ("bob", RIGHT, 200), ("nobody", RIGHT, 401)] * 10
@@ -79,7 +79,7 @@ def test_hung_directory(start, make_fake, more, threads, inside, questions, cach
     are served all the while."""
     held = Held()
     fake = make_fake({"user-bind": held})
-    httpd = start(site(f"{more}\nAuthStatusDeadline 20s"), defines={"LDAP": fake.port}, threads=threads,
+    httpd = start(site(f"{more}\nAuthStatusDeadline 20s"), defines={"LDAP": fake.port}, threads=threads, in_flight=None,
                   **{**SHMCB, "cache": cache, "modules": ("socache_shmcb", "status")})
     httpd.log.expect(OVERLOAD)
     with ThreadPoolExecutor(12) as pool:
@@ -104,7 +104,7 @@ def test_hung_directory(start, make_fake, more, threads, inside, questions, cach
 def test_hung_directory_under_prefork(start, make_fake):
     """A child waits, up to the deadline; others serve."""
     fake = make_fake({"user-bind": hang})
-    httpd = start(site("AuthStatusDeadline 1s"), mpm="prefork", defines={"LDAP": fake.port},
+    httpd = start(site("AuthStatusDeadline 1s"), mpm="prefork", in_flight=None, defines={"LDAP": fake.port},
                   **{**SHMCB, "modules": ("socache_shmcb", "status")})
     with ThreadPoolExecutor(4) as threads:
         logins = [threads.submit(httpd.get, "/in/", login=(f"u{number}", RIGHT)) for number in range(4)]

@@ -109,8 +109,10 @@ def test_an_outage(sites, slapd, rooms):
         assert number and int(number[1]) == outage.met and number[2] < number[3], over.text
         assert len(lines(outage.site, "AS0050")) == 2
         # Each has its note, whatever the error log says.
-        text = outage.site.access_path.read_text()
-        assert text.count("\tdirectory-down\t503\t") == outage.met
+        def noted(site=outage.site):
+            return site.access_path.read_text().count("\tdirectory-down\t503\t")
+        poll(lambda outage=outage: noted() >= outage.met, 10, "the access log, which httpd writes after the answer")
+        assert noted() == outage.met
         assert nobody_is_banned(outage.site, rooms)
 
 
