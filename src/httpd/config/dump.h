@@ -30,6 +30,9 @@ void as_dump_warn(as_dump *dump, const char *text);
 /* The arguments of a directive in force, as they are written; NULL: there is none. */
 const char *as_dump_argument(as_dump *dump, const char *directive);
 
+/* dump_doubts.c: warns of what is doubtful about the policy of a place. */
+void as_dump_doubts(as_dump *dump);
+
 /* dump_require.c: prints the lines of `Require ldap-*` of a place, and what is doubtful about them. */
 void as_dump_requirements(as_dump *dump);
 

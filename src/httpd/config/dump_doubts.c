@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DUMP_AUTHSTATUS: what is doubtful about the policy of a section.
+ */
+#include "dump.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+static bool is_word(const char *arguments, const char *word)
+{
+    return arguments && !ap_cstr_casecmpn(arguments + (*arguments == '"'), word, strlen(word));
+}
+
+static void doubt_basic(as_dump *dump)
+{
+    if (is_word(as_dump_argument(dump, "AuthType"), "Basic") && as_section_is_on(dump->section) &&
+        !(as_dump_argument(dump, "SSLEngine") && !is_word(as_dump_argument(dump, "SSLEngine"), "off")) &&
+        !is_word(as_dump_argument(dump, "GnuTLSEnable"), "on")) {
+        as_dump_warn(
+            dump, "Basic without TLS: no SSLEngine On is in force, so passwords can be read on their way, unless what "
+                  "stands before this server speaks TLS");
+    }
+}
+
+static bool hides_sign_in(const as_section *section)
+{
+    return section->mask && section->mask->word == AS_MASK_ALL;
+}
+
+/* Is there a place in this server where a browser is asked for the same realm? */
+static bool has_doorway(as_dump *dump, const char *realm)
+{
+    int i;
+
+    for (i = 0; i < dump->places->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+        const apr_array_header_t *chain = as_sections_chain(dump->pool, dump->places, place);
+        const ap_directive_t *name = as_sections_directive(chain, "AuthName");
+
+        if (place != dump->place && name && !strcmp(name->args, realm) && as_sections_directive(chain, "AuthType") &&
+            as_sections_require(chain) && !hides_sign_in(as_sections_section(dump->pool, chain))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void doubt_mask(as_dump *dump)
+{
+    const ap_directive_t *document = as_section_directive(dump->place, "ErrorDocument", "404");
+    const char *realm = as_dump_argument(dump, "AuthName");
+
+    if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
+        return;
+    }
+    if (!as_section_is_on(dump->section)) {
+        as_dump_warn(dump, "AuthStatusMask does nothing where AuthStatus is not On");
+    }
+    if (hides_sign_in(dump->section) && !dump->section->mask->when && realm && !has_doorway(dump, realm)) {
+        as_dump_warn(dump,
+                     apr_pstrcat(dump->pool,
+                                 "a mask without a doorway: nobody is asked to sign in here, and no other place of "
+                                 "this server asks for ",
+                                 realm, NULL));
+    }
+    if (document && dump->place->kind != AS_SECTION_SERVER) {
+        as_dump_warn(dump, apr_psprintf(dump->pool,
+                                        "ErrorDocument %s (%s:%d) holds in this section alone: what is missing in it "
+                                        "answers otherwise than what is masked",
+                                        document->args, document->filename, document->line_num));
+    }
+}
+
+/* The page for 404 that a masked answer shows must not itself be masked. */
+static void doubt_error_document(as_dump *dump)
+{
+    const core_dir_config *core = ap_get_core_module_config(dump->place->vector);
+    const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
+    const ap_directive_t *document = NULL;
+    const char *arguments, *path;
+
+    for (; server && !document; server = server->outer) {
+        document = as_section_directive(server, "ErrorDocument", "404");
+    }
+    if (!document || dump->place->kind != AS_SECTION_LOCATION || !core || core->r || !core->d || !dump->section->mask ||
+        dump->section->mask->word == AS_MASK_OFF) {
+        return;
+    }
+    arguments = document->args;
+    ap_getword_conf(dump->pool, &arguments);
+    path = ap_getword_conf(dump->pool, &arguments);
+    if (*path == '/' && strcmp(core->d, "/") && !strncmp(path, core->d, strlen(core->d))) {
+        as_dump_warn(dump, apr_pstrcat(dump->pool, "the page for 404, ", path, ", is itself in what is masked", NULL));
+    }
+}
+
+/* Does a place run programs? */
+static bool runs_programs(const as_section_ref *place)
+{
+    return as_section_directive(place, "ScriptAlias", NULL) || as_section_directive(place, "ScriptAliasMatch", NULL) ||
+           as_section_directive(place, "AddHandler", "cgi-script") ||
+           as_section_directive(place, "SetHandler", "cgi-script");
+}
+
+static void doubt_certificate(as_dump *dump, const as_section_ref *place)
+{
+    const ap_directive_t *verify = as_section_directive(place, "SSLVerifyClient", NULL);
+
+    if (verify && place->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
+        as_dump_warn(
+            dump,
+            apr_psprintf(dump->pool,
+                         "SSLVerifyClient (%s:%d) asks for a certificate in this section and nowhere else, before "
+                         "anything is refused: use it for the whole virtual host",
+                         verify->filename, verify->line_num));
+    }
+}
+
+/* What gives a hidden place away that no mask reaches. A virtual host that masks is told of all its sections. */
+static void doubt_reach(as_dump *dump)
+{
+    const bool whole = dump->place->kind == AS_SECTION_SERVER;
+    bool programs = false;
+    int i;
+
+    if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
+        return;
+    }
+    for (i = 0; i < dump->chain->nelts; i++) {
+        programs = programs || runs_programs(APR_ARRAY_IDX(dump->chain, i, const as_section_ref *));
+    }
+    for (i = 0; whole && i < dump->places->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+        programs = programs || runs_programs(place);
+        doubt_certificate(dump, place);
+    }
+    if (!whole) {
+        doubt_certificate(dump, dump->place);
+    }
+    if (programs) {
+        as_dump_warn(
+            dump, "programs run here: what a script named nph- answers, a 403 of its own too, reaches the client past "
+                  "every mask");
+    }
+}
+
+static void doubt_report(as_dump *dump)
+{
+    if (as_sections_report(dump->chain)) {
+        as_dump_say(dump, "page", "the report (SetHandler authstatus-report)");
+        if (!as_sections_require(dump->chain)) {
+            as_dump_warn(dump, "nothing protects the report page, so it will not be shown; use Require");
+        }
+    }
+}
+
+void as_dump_doubts(as_dump *dump)
+{
+    doubt_basic(dump);
+    doubt_mask(dump);
+    doubt_error_document(dump);
+    doubt_reach(dump);
+    doubt_report(dump);
+}
