@@ -6,6 +6,9 @@ import textwrap
 from pathlib import Path
 
 import table
+import webpage
+
+REFERENCE = "docs/reference.md"
 
 
 def wanted(source):
@@ -13,23 +16,22 @@ def wanted(source):
     source = Path(source)
     directives = table.directives(source)
     found = {}
-    for path in [source / "README", *sorted((source / "docs").glob("*.md"))]:
-        text = path.read_text(encoding="utf-8")
-        found[str(path.relative_to(source))] = (text, reference(text, directives))
+    text = (source / REFERENCE).read_text(encoding="utf-8")
+    made = add_missing(reference(text, directives), directives)
+    found[REFERENCE] = (text, between(made, "outcomes", outcome_rows(source), "<!-- ", " -->"))
+    path = source / "docs/mod_authstatus.html"
+    found["docs/mod_authstatus.html"] = (path.read_text(encoding="utf-8"), webpage.module_page(source, found[REFERENCE][1]))
     path = source / "docs/mod_authstatus.7"
     text = path.read_text(encoding="utf-8")
     made = between(text, "directives", manual_page(directives), '.\\" ')
     found["docs/mod_authstatus.7"] = (text, between(made, "outcomes", class_list(source), '.\\" '))
-    add_missing(found, directives)
-    has, text = found["README"]
-    found["README"] = (has, outcome_rows(text, source))
     path = source / "docs/examples/login-failed.shtml"
     text = path.read_text(encoding="utf-8")
     found["docs/examples/login-failed.shtml"] = (text, example_page(text, source))
     name = "docs/log-tags.md"
-    has, text = found[name]
-    found[name] = (has, between(between(text, "used", tag_rows(table.tags(source)[0]), "<!-- ", " -->"), "retired",
-                                tag_rows(table.tags(source)[1]), "<!-- ", " -->"))
+    text = (source / name).read_text(encoding="utf-8")
+    found[name] = (text, between(between(text, "used", tag_rows(table.tags(source)[0]), "<!-- ", " -->"), "retired",
+                                 tag_rows(table.tags(source)[1]), "<!-- ", " -->"))
     return found
 
 
@@ -43,7 +45,7 @@ def between(text, name, lines, comment, end=""):
     return before + head + "".join(f"{line}\n" for line in lines) + foot + after
 
 
-# ---- the reference: a directive's name in the first column, and the slots of httpd's manual under it ----
+# ---- the reference: a headline for each directive, the slots of httpd's manual, then the prose ----
 
 
 def slots(one):
@@ -51,58 +53,42 @@ def slots(one):
             "Example": f"{one.name} {one.example}"}
 
 
+def slot_lines(one):
+    return "".join(f"    {slot + ':':9} {value}\n" for slot, value in slots(one).items())
+
+
 def reference(text, directives):
     """`text` with the slots of each directive that it describes as the table has them."""
     for one in directives:
-        head = re.search(rf"^{one.name}\n(?=    Syntax:)", text, re.MULTILINE)
-        if not head:
-            continue
-        end = text.find("\n\n", head.end())
-        block = text[head.end() : end if end >= 0 else len(text)]
-        for slot, value in slots(one).items():
-            line = f"    {slot + ':':9} {value}"
-            block, count = re.subn(rf"^    {slot}:.*$", lambda _, line=line: line, block, count=1, flags=re.MULTILINE)
-            if not count and slot == "Example":
-                block += f"\n{line}"
-        text = text[: head.end()] + block + text[end:]
+        text = re.sub(rf"^(### {one.name}\n\n)(?:    \w+:.*\n)+", lambda match, one=one: match[1] + slot_lines(one), text,
+                      flags=re.MULTILINE)
     return text
 
 
-def add_missing(found, directives):
-    """A directive of ours that no document describes gets its slots and its line of help behind the one before it."""
+def add_missing(text, directives):
+    """A directive of ours that is not described gets its slots and its line of help behind the one before it."""
     before = None
     for one in (one for one in directives if one.name.startswith("AuthStatus")):
-        head = re.compile(rf"^{one.name}\n(?=    Syntax:)", re.MULTILINE)
-        if not any(head.search(text) for _, text in found.values()):
-            values = slots(one)
-            lines = [one.name, *(f"    {slot + ':':9} {values[slot]}" for slot in ("Syntax", "Default", "Context")),
-                     f"    {one.help}.", f"    {'Example:':9} {values['Example']}", "", ""]
-            for name, (has, text) in found.items():
-                start = re.search(rf"^{before}\n(?=    Syntax:)", text, re.MULTILINE) if before else None
-                if start:
-                    at = text.index("\n\n", start.end()) + 2
-                    found[name] = (has, text[:at] + "\n".join(lines) + text[at:])
+        if before and f"\n### {one.name}\n" not in text:
+            at = re.search(r"\n(?=##)", text[text.index(f"\n### {before}\n") + 1 :]).start() + text.index(f"\n### {before}\n") + 2
+            text = text[:at] + f"### {one.name}\n\n{slot_lines(one)}\n{sentence(one.help)}\n\n" + text[at:]
         before = one.name
+    return text
 
 
 # ---- outcomes ----
 
 
-def outcome_rows(text, source):
-    """README's table: from its headline to the first two empty lines behind it."""
-    head = "    outcome                  status  when\n"
-    before, found, rest = text.partition(head)
-    if not found:
-        raise LookupError(f"README has no line {head.strip()!r}")
-    lines = []
+def outcome_rows(source):
+    """The table of the reference: a row for each class of several outcomes, then its outcomes."""
+    lines = ["| outcome | status | when |", "|---|---|---|"]
     for group in table.classes(source):
         outcomes = [one for one in table.outcomes(source) if one.of == group.id]
         status = group.status or "-"
-        lines.append("")
         if group.status and [one.name for one in outcomes] != [group.name]:
-            lines.append(f"    {group.name:23}  {status:<6}  {'; '.join(filter(None, ('class', group.note)))}")
-        lines += [f"    {one.name:23}  {status:<6}  {one.when}".rstrip() for one in outcomes]
-    return before + head + "\n".join(lines) + rest[rest.index("\n\n\n") :]
+            lines.append(f"| **`{group.name}`** | {status} | {'; '.join(filter(None, ('**class**', group.note)))} |")
+        lines += [f"| `{one.name}` | {status} | {one.when} |" for one in outcomes]
+    return lines
 
 
 def class_list(source):
@@ -170,7 +156,7 @@ def sentence(text):
 def manual_page(directives):
     lines = []
     for ours, head, first in (
-        (True, "Directives", "The README describes each at length."),
+        (True, "Directives", "The reference (mod_authstatus.html, docs/reference.md) describes each at length."),
         (False, "Directives of mod_authnz_ldap and mod_ldap", "They are read whether or not these modules are loaded."),
     ):
         lines += [f".Ss {head}", first, ".Bl -tag -width Ds"]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directives against the manual, both ways.
 
-directive.def is the one list of them. Ours (AuthStatus...) have httpd's slots in README or docs/, and so a line
+directive.def is the one list of them. Ours (AuthStatus...) have httpd's slots in docs/reference.md, and so a line
 "Syntax: AuthStatusMap ..."; httpd's own that we read (AuthLDAP..., LDAP...) are named there. What the manual calls a
 directive of ours, the table has. What stands in the slots is the business of tables.py.
 """

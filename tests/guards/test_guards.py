@@ -174,7 +174,7 @@ def _(source, build):
 
 @breaks("tables", r"Default:  AuthStatusDisclose Proven")
 def _(source, build):
-    substitute(source / "README", r"^    Default:  AuthStatusDisclose Proven$", "    Default:  AuthStatusDisclose Always")
+    substitute(source / "docs/reference.md", r"^    Default:  AuthStatusDisclose Proven$", "    Default:  AuthStatusDisclose Always")
 
 
 @breaks("tables", r"\+Default: AuthStatusDisclose Never")
@@ -213,18 +213,18 @@ def _(source, build):
 
 @breaks("outcomes", r"logon-hours has none")
 def _(source, build):
-    substitute(source / "README", r"^[\s|`]*logon-hours\b.*$", "")
+    substitute(source / "docs/reference.md", r"^[\s|`]*logon-hours\b.*$", "")
 
 
 @breaks("outcomes", r"sleepy is neither")
 def _(source, build):
-    append(source / "README", "\nsleepy  401  yawns\n")
+    append(source / "docs/reference.md", "\nsleepy  401  yawns\n")
 
 
-@breaks("outcomes", r"throttled: README says 503, outcome\.def 429")
+@breaks("outcomes", r"throttled: docs/reference\.md says 503, outcome\.def 429")
 def _(source, build):
-    text = (source / "README").read_text()
-    (source / "README").write_text(re.sub(r"^([\s|`]*throttled[`\s|]+)429", r"\g<1>503", text, flags=re.MULTILINE))
+    text = (source / "docs/reference.md").read_text()
+    (source / "docs/reference.md").write_text(re.sub(r"^([\s|`]*throttled[`\s|]+)429", r"\g<1>503", text, flags=re.MULTILINE))
 
 
 @breaks("outcomes", r"outcome\.def can be read")
@@ -320,7 +320,7 @@ def _(source, build):
     substitute(source / "include/authstatus/outcome.def", r"(?s)\A.*", "")
 
 
-@breaks("tables", r"\+    sleepy                   403")
+@breaks("tables", r"\+\| `sleepy` \| 403")
 def _(source, build):
     substitute(
         source / "include/authstatus/outcome.def",

@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+from html.parser import HTMLParser
 
 import pytest
 
 from lab.httpd import BUILD, MODULES, PROGRAM, SANITIZE
 from lab.outcomes import SOURCE
+import table
 
 pytestmark = pytest.mark.skipif(SANITIZE, reason="what is installed is the same")
 
@@ -49,6 +51,7 @@ def test_what_is_where(installed):
                 at(installed, variable("mandir"), "man7/mod_authstatus.7"),
                 at(installed, variable("includedir"), "mod_authstatus.h"),
                 at(installed, variable("docdir"), "README"),
+                at(installed, variable("docdir"), "docs/mod_authstatus.html"),
                 at(installed, variable("docdir"), "docs/what-to-do-when.md"),
                 at(installed, variable("docdir"), "docs/examples/login-failed.shtml"),
                 at(installed, variable("docdir"), "docs/fail2ban/authstatus.conf")]
@@ -57,8 +60,13 @@ def test_what_is_where(installed):
 
 
 def test_every_guide_is_installed(installed):
-    guides = {path.name for path in (SOURCE / "docs").glob("*.md")}
-    assert {path.name for path in at(installed, variable("docdir"), "docs").glob("*.md")} == guides, "docs_DATA of Makefile.am"
+    for suffix in ("md", "html", "svg"):
+        guides = {path.name for path in (SOURCE / "docs").glob(f"*.{suffix}")}
+        there = at(installed, variable("docdir"), "docs").glob(f"*.{suffix}")
+        assert guides and {path.name for path in there} == guides, "docs_DATA of Makefile.am"
+    for folder in ("examples", "fail2ban", "pictures"):
+        named = {path.name for path in (SOURCE / "docs" / folder).iterdir()}
+        assert {path.name for path in at(installed, variable("docdir"), "docs", folder).iterdir()} == named, folder
     pages = {path.name for path in (SOURCE / "docs").glob("*.[78]")}
     assert {path.name for path in at(installed, variable("mandir")).rglob("*.[78]")} == pages, "man_MANS of Makefile.am"
 
@@ -73,6 +81,61 @@ def test_documents_name_what_is_installed(installed):
         named = set(re.findall(r"\bdocs/[\w./-]*\w", text)) | {
             f"docs/{name}" for name in re.findall(r"`((?:examples|fail2ban)/[\w./-]+\w|[\w-]+\.md)`", text)}
         assert sorted(name for name in named if not (top / name).exists()) == [], path.name
+
+
+def test_links_lead_to_what_is_installed(installed):
+    """Links of Markdown and HTML, relative to the document, with their anchors in the manual."""
+    top = at(installed, variable("docdir"))
+    manual = (top / "docs/mod_authstatus.html").read_text()
+    anchors = set(re.findall(r'\bid="([^"]+)"', manual))
+    seen = 0
+    for path in [*(top / "docs").glob("*.md"), top / "docs/mod_authstatus.html"]:
+        text = path.read_text()
+        links = re.findall(r"\]\(([^)\s]+)\)", text) if path.suffix == ".md" else re.findall(r'\bhref="([^"]+)"', text)
+        seen += len(links)
+        for link in (link for link in links if "://" not in link):
+            name, _, anchor = link.partition("#")
+            assert not name or (path.parent / name).exists(), f"{path.name}: {link}"
+            assert not anchor or name or path.suffix != ".html" or anchor in anchors, link
+    assert seen > 80
+
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "col"}
+
+
+class Strict(HTMLParser):
+    """Each element is closed where it was opened, no id is there twice, no attribute either."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.complaints = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        identifier = dict(attrs).get("id")
+        self.complaints += [f"{tag}: an attribute twice"] if len(names) != len(set(names)) else []
+        self.complaints += [f"{identifier} twice"] if identifier in self.ids else []
+        self.ids |= {identifier} if identifier else set()
+        if tag in ("p", "ul", "pre", "table", "h2", "h3", "div", "section") and "p" in self.open:
+            self.complaints.append(f"{tag} within p, line {self.getpos()[0]}")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        last = self.open.pop() if self.open else None
+        if last != tag:
+            self.complaints.append(f"</{tag}> closes {last}, line {self.getpos()[0]}")
+
+
+def test_the_manual_is_well_formed():
+    parser = Strict()
+    text = (SOURCE / "docs/mod_authstatus.html").read_text()
+    parser.feed(text)
+    parser.close()
+    assert text.startswith("<!DOCTYPE html>\n") and parser.complaints == [] and parser.open == []
+    for one in table.directives(SOURCE):
+        assert one.name.lower() in parser.ids, one.name
+    assert "script" not in text.split("<main", 1)[0]
 
 
 def test_programs_run(installed):

@@ -15,7 +15,7 @@ from lab.slapd import SERVICE_PASSWORD, Database, Slapd
 HERE = Path(__file__).parent
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 GUIDES = sorted((SOURCE / "docs").glob("*.md"))
-# Where code is indented: of README, what has a section in it; of the list of directives, its examples.
+# Where code is indented: what has a section in it. Examples of directives are tried for themselves.
 INDENTED = {"README": SOURCE / "README", "monitoring": SOURCE / "docs/monitoring.md"}
 # Modules that the configurations may use beside the lab's own.
 MODULES = ("socache_shmcb", "socache_redis", "socache_memcache", "include", "remoteip", "status", "rewrite", "proxy",
@@ -45,7 +45,7 @@ BLOCKS = {f"{block.guide}-{block.number}": block for block in blocks()}
 def test_there_are_guides():
     """A guide that was renamed, or blocks of another name, would leave nothing to test."""
     found = {block.guide for block in BLOCKS.values()}
-    assert {"from-mod_authnz_ldap", "active-directory", "several-machines", "error-page", "what-to-do-when"} <= found
+    assert {"from-mod_authnz_ldap", "active-directory", "several-machines", "error-page", "what-to-do-when", "reference"} <= found
     assert len(BLOCKS) >= 20
     assert {"README-indented", "monitoring-indented"} <= found
 
@@ -118,8 +118,8 @@ def test_is_taken(start, lab, block):
 
 
 def examples():
-    """The directives' examples in README."""
-    return re.findall(r"^    Example:  (.*)$", (SOURCE / "README").read_text(), re.MULTILINE)
+    """The directives' examples in the reference."""
+    return re.findall(r"^    Example:  (.*)$", (SOURCE / "docs/reference.md").read_text(), re.MULTILINE)
 
 
 def test_the_examples_of_directives(start, lab):
