@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A directory's free text (diagnosticMessage, RFC 4511 4.1.9). It decides only where result code and controls do not.
+ * The free text of a directory (diagnosticMessage, RFC 4511 4.1.9). It decides only where result code and controls do
+ * not.
  */
 #ifndef AUTHSTATUS_DIAGNOSTIC_H
 #define AUTHSTATUS_DIAGNOSTIC_H
@@ -9,14 +10,14 @@
 #include <stddef.h>
 
 typedef enum as_dialect {
-    AS_DIALECT_NONE,            /* nothing that we know */
+    AS_DIALECT_NONE,            /* no known phrase */
     AS_DIALECT_AD,              /* "AcceptSecurityContext error, data 52e": `number` is that hexadecimal number */
     AS_DIALECT_NDS,             /* "NDS error: ... (-669)": `number` is negative */
     AS_DIALECT_389_EXPIRED,     /* "password expired!" */
     AS_DIALECT_389_INACTIVATED, /* "Account inactivated..." */
     AS_DIALECT_389_IDLE,        /* "Account inactivity limit exceeded..." */
     AS_DIALECT_389_RETRY_LIMIT, /* "Exceed password retry limit..." */
-    AS_DIALECT_389_TPR,         /* "TPR checking...": a temporary password that is used up */
+    AS_DIALECT_389_TPR,         /* "TPR checking...": a temporary password is used up */
     AS_DIALECT_TRANSPORT        /* TLS, confidentiality or simple binds: about the connection, not the account */
 } as_dialect;
 
@@ -25,8 +26,8 @@ typedef struct as_diagnostic {
     long number;
 } as_diagnostic;
 
-/* Reads at most the first 4 KiB of `text`; octets above 0x7f, NUL and control characters match nothing.
- * Letters compare in ASCII, in any case, whatever the locale. */
+/* Reads at most the first 4 KiB of `text`; octets above 0x7f, NUL and control characters match nothing. Letters
+ * compare as ASCII, in any case, in every locale. */
 as_diagnostic as_diagnostic_read(const char *text, size_t length);
 
 #endif

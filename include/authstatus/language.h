@@ -13,7 +13,7 @@ typedef enum as_phrase {
     AS_PHRASE_COUNT
 } as_phrase;
 
-/* Static. */
+/* Static data. */
 typedef struct as_language {
     const char *tag;       /* as in Content-Language */
     const char *direction; /* "ltr" or "rtl" */
@@ -21,18 +21,18 @@ typedef struct as_language {
     const char *phrase[AS_PHRASE_COUNT];
 } as_language;
 
-/* Returns a qvalue (RFC 9110 12.4.2) in thousandths; what is none counts as the default, 1. */
+/* Reads a qvalue (RFC 9110 12.4.2). Returns thousandths; 1000, the default, for a text that is not a qvalue. */
 int as_qvalue_read(const char *at);
 
-/* Finds the language that a client likes best: the value of Accept-Language (RFC 9110 12.5.4), by the lookup of RFC
- * 4647 3.4, where "pt" finds pt-br as well. NULL, or nothing that we have: English. Never NULL. */
+/* Finds the language that a client prefers by the value of Accept-Language (RFC 9110 12.5.4) and the lookup of RFC
+ * 4647 3.4, where "pt" also finds pt-br. Returns English for NULL or without a match. Never NULL. */
 const as_language *as_language_find(const char *accept_language);
 
-/* The languages by their numbers from 0 on; NULL behind the last. */
-const as_language *as_language_at(int index);
+/* Returns the language with this number, from 0 on; NULL after the last. */
+const as_language *as_language_get(int index);
 
-/* Heading and advice for an outcome of this class; AS_PHRASE_COUNT for a grant, which has no page. */
-as_phrase as_phrase_title(as_class of);
+/* Returns heading or advice for an outcome of this class; AS_PHRASE_COUNT for a grant, which has no page. */
+as_phrase as_phrase_find_title(as_class of);
 as_phrase as_phrase_advice(as_class of);
 
 #endif

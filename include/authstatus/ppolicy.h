@@ -26,21 +26,21 @@ typedef enum as_ppolicy_error {
     AS_PPOLICY_PASSWORD_TOO_LONG = 9
 } as_ppolicy_error;
 
-/* What the controls of one answer say of the password. */
+/* The content of the controls of one reply that concerns the password. */
 typedef struct as_ppolicy {
     bool present;          /* the password policy response control was there */
-    bool contradictory;    /* a control that does not parse, or two of one kind: nothing in it is to be believed */
+    bool contradictory;    /* a control does not parse, or two of one kind: none of them counts */
     bool netscape_expired; /* 2.16.840.1.113730.3.4.4 */
-    long expires_in;       /* seconds, from either control; -1: not told */
-    long grace_logins;     /* -1: not told */
+    long expires_in;       /* seconds, from either control; -1: not reported */
+    long grace_logins;     /* -1: not reported */
     as_ppolicy_error error;
 } as_ppolicy;
 
-/* Reads all controls of an answer. Unknown controls are passed over. */
+/* Reads all controls of a reply. Ignores unknown controls. */
 as_ppolicy as_ppolicy_read(const as_control *controls, size_t count);
 
-/* Reads one PasswordPolicyResponseValue (BER, short or long definite lengths) into `out`, of which it sets
- * expires_in, grace_logins and error. False, and nothing set, if it is not one to the last octet. */
+/* Parses one PasswordPolicyResponseValue (BER, short or long definite lengths) and sets expires_in, grace_logins and
+ * error of `out`. Returns false and sets nothing if any octet is invalid. */
 bool as_ppolicy_parse(const unsigned char *value, size_t length, as_ppolicy *out);
 
 #endif

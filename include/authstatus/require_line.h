@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lines of `Require ldap-*` as text: their names, and what their arguments ask for. The syntax is mod_authnz_ldap's.
+ * Lines of `Require ldap-*` as text: their names and their arguments. The syntax is that of mod_authnz_ldap.
  *
- * Pure but for the pool. Any thread.
+ * Pure functions; memory comes from the pool given. Any thread.
  */
 #ifndef AUTHSTATUS_REQUIRE_LINE_H
 #define AUTHSTATUS_REQUIRE_LINE_H
@@ -20,13 +20,13 @@
 
 #define AS_REQUIREMENT_COUNT (AS_REQUIRE_SEARCH + 1)
 
-/* "ldap-group" and the like; static. */
-const char *as_require_name(as_requirement_kind kind);
-/* Finds a kind by its name, in any case. False where there is none. */
+/* Returns "ldap-group" and the like; static. */
+const char *as_require_get_name(as_requirement_kind kind);
+/* Finds a kind by its name, in any case. Returns false if there is none. */
 bool as_require_by_name(const char *name, as_requirement_kind *kind);
 
-/* Reads the arguments of a line as httpd hands them over, expressions evaluated. Whatever they are: call
- * as_requirement_problem for what is wrong with them. Allocated from `pool`. */
+/* Parses the arguments of a line as httpd passes them, expressions evaluated. Accepts any text:
+ * as_requirement_problem reports errors. Allocated from `pool`. */
 void as_requirement_parse(apr_pool_t *pool, as_requirement_kind kind, const char *text, as_requirement *requirement);
 
 #endif

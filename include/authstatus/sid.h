@@ -18,16 +18,17 @@ typedef struct as_sid {
     unsigned char octets[AS_SID_MAX];
 } as_sid;
 
-/* Reads one. False for octets that are none: another revision than 1, a length that differs from what they say. */
+/* Reads a binary SID. Returns false for invalid octets: a revision other than 1, or a length that does not match. */
 bool as_sid_read(const unsigned char *octets, size_t length, as_sid *sid);
 
-/* The SID of the primary group: the domain of the user's own SID, with the relative identifier of primaryGroupID, a
- * decimal number. False for a SID without a domain (S-1-5-21-x-y-z-rid) or what is no number. */
-bool as_sid_of_primary_group(const as_sid *user, const char *primary_group_id, as_sid *group);
+/* Makes the SID of the primary group: the domain of the user's own SID with the relative identifier of
+ * primaryGroupID, a decimal number. Returns false for a SID without a domain (S-1-5-21-x-y-z-rid) or an invalid
+ * number. */
+bool as_sid_make_primary_group(const as_sid *user, const char *primary_group_id, as_sid *group);
 
 bool as_sid_is_same(const as_sid *a, const as_sid *b);
 
-/* Hexadecimal, in lower case, and back. */
+/* Writes a SID in hexadecimal, in lower case; as_sid_parse reads it back. */
 void as_sid_write(const as_sid *sid, char text[AS_SID_TEXT_MAX]);
 bool as_sid_parse(const char *text, as_sid *sid);
 

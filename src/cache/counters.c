@@ -63,7 +63,7 @@ static as_part *part_of(as_counters *counters)
 
 uint32_t as_counters_layout(void)
 {
-    uint32_t order = as_outcome_order();
+    uint32_t order = as_outcome_hash_order();
 
 #define AS_COUNTER(name, help) order = as_text_hash(order, #name);
     AS_COUNTER_LIST(AS_COUNTER)

@@ -31,7 +31,7 @@ size_t as_outages_size(void)
 
 uint32_t as_outages_layout(void)
 {
-    return as_outcome_order() + AS_OUTAGES_LAYOUT;
+    return as_outcome_hash_order() + AS_OUTAGES_LAYOUT;
 }
 
 int64_t as_outages_clock(void)

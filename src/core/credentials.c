@@ -10,7 +10,7 @@
 
 #include "text.h"
 
-/* Through a volatile pointer, so that no compiler leaves it out as a dead store. */
+/* Overwrites a buffer through a volatile pointer, so that the compiler cannot remove the writes as dead stores. */
 static void wipe(char *buffer, size_t size)
 {
     volatile char *at = buffer;
@@ -19,8 +19,8 @@ static void wipe(char *buffer, size_t size)
     }
 }
 
-/* RFC 4648 4: the value of a base64 digit, -1 for any other octet. */
-static int base64_value(char c)
+/* Returns the value of a base64 digit (RFC 4648 4), -1 for any other octet. */
+static int decode_digit(char c)
 {
     if (c >= 'A' && c <= 'Z') {
         return c - 'A';
@@ -42,8 +42,8 @@ static const char *skip_blanks(const char *at)
     return at;
 }
 
-/* The credentials behind the scheme name; NULL if the scheme is not Basic or nothing follows it. */
-static const char *basic_value(const char *header)
+/* Returns the credentials after the scheme name; NULL if the scheme is not Basic or nothing follows it. */
+static const char *find_basic_value(const char *header)
 {
     static const char scheme[] = "basic";
     const char *at = skip_blanks(header);
@@ -56,7 +56,8 @@ static const char *basic_value(const char *header)
     return (value == at || *value == '\0') ? NULL : value;
 }
 
-/* What may stand behind the digits: no padding or exactly what fills the last group of four, then blanks. */
+/* Returns whether `at` ends a base64 value: no padding or the padding that completes the last group of four, then
+ * blanks. */
 static bool is_padding(const char *at, size_t digits)
 {
     size_t pads = 0;
@@ -67,15 +68,15 @@ static bool is_padding(const char *at, size_t digits)
     return (pads == 0 || pads == (4 - digits % 4) % 4) && *skip_blanks(at) == '\0';
 }
 
-/* Decodes, and sets *length to the octets written. Bits that the last digit has too many must be zero (RFC 4648 3.5).
- */
+/* Decodes base64 and sets *length to the number of octets written. Excess bits of the last digit must be zero (RFC
+ * 4648 3.5). */
 static bool decode_base64(const char *text, char *buffer, size_t size, size_t *length)
 {
     unsigned pending = 0;
     unsigned bits = 0;
     size_t digits = 0;
     *length = 0;
-    for (int value; (value = base64_value(text[digits])) >= 0; digits++) {
+    for (int value; (value = decode_digit(text[digits])) >= 0; digits++) {
         pending = pending << 6 | (unsigned)value;
         bits += 6;
         if (bits >= 8) {
@@ -95,8 +96,8 @@ static bool is_continuation(unsigned char octet)
     return (octet & 0xc0U) == 0x80;
 }
 
-/* RFC 3629 4: the octets of the well-formed character at `at`, which a NUL ends; 0 if there is none. */
-static size_t utf8_length(const unsigned char *at)
+/* Returns the number of octets of the well-formed character at `at` (RFC 3629 4), 0 if there is none. NUL ends `at`. */
+static size_t measure_character(const unsigned char *at)
 {
     if (at[0] < 0x80) {
         return 1;
@@ -123,7 +124,7 @@ static bool is_readable(const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (*at != '\0') {
-        size_t length = utf8_length(at);
+        size_t length = measure_character(at);
         if (length == 0 || *at < 0x20 || *at == 0x7f) {
             return false;
         }
@@ -143,7 +144,8 @@ as_outcome as_credentials_check(const char *user, const char *password)
     return is_readable(password) ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
 }
 
-/* Decodes and divides; one octet of the buffer is kept for the NUL. *length: of what was decoded. */
+/* Decodes the value and finds the colon; one octet of the buffer is reserved for the NUL. *length: of the decoded
+ * octets. */
 static bool divide(const char *value, char *buffer, size_t size, size_t *length, char **colon)
 {
     if (size == 0 || !decode_base64(value, buffer, size - 1, length)) {
@@ -158,7 +160,7 @@ as_outcome as_credentials_read(const char *header, char *buffer, size_t size, co
 {
     *user = NULL;
     *password = NULL;
-    const char *value = header == NULL ? NULL : basic_value(header);
+    const char *value = header == NULL ? NULL : find_basic_value(header);
     if (value == NULL) {
         return AS_OUTCOME_NO_CREDENTIALS;
     }
@@ -180,7 +182,7 @@ as_outcome as_credentials_read(const char *header, char *buffer, size_t size, co
 
 as_outcome as_credentials_find(const char *header, char *buffer, size_t size)
 {
-    const char *value = header == NULL ? NULL : basic_value(header);
+    const char *value = header == NULL ? NULL : find_basic_value(header);
     char *colon = NULL;
     size_t length = 0;
     bool found = value != NULL && divide(value, buffer, size, &length, &colon);
@@ -199,15 +201,15 @@ bool as_credentials_is_canonical(const char *header)
     }
     const char *at = header + sizeof scheme - 1;
     size_t digits = 0;
-    while (base64_value(at[digits]) >= 0) {
+    while (decode_digit(at[digits]) >= 0) {
         digits++;
     }
-    /* What the last digit of an incomplete group has beyond whole octets. */
+    /* For each incomplete group: its padding, and the bits of the last digit that exceed whole octets. */
     static const struct {
         const char *padding;
         int beyond;
     } ends[] = {{"", 0}, {NULL, 0}, {"==", 15}, {"=", 3}};
     const char *padding = ends[digits % 4].padding;
     return digits > 0 && padding && strcmp(at + digits, padding) == 0 &&
-           (base64_value(at[digits - 1]) & ends[digits % 4].beyond) == 0;
+           (decode_digit(at[digits - 1]) & ends[digits % 4].beyond) == 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Phrases are looked for at the beginning of words, anywhere in the text. All of them are ASCII letters, so octets
- * above 0x7f, NUL and control characters match nothing.
+ * Phrases match at the beginning of words, anywhere in the text. All phrases are ASCII, so octets above 0x7f, NUL and
+ * control characters match nothing.
  */
 #include "authstatus/diagnostic.h"
 
@@ -48,7 +48,7 @@ static bool matches(const char *text, size_t length, const char *words)
     return words[i] == '\0';
 }
 
-/* Where the text goes on behind the words, looked for from `from` on; 0 if they are not there. */
+/* Returns the offset after the first match of `words` at or after `from`; 0 if there is no match. */
 static size_t find_behind(const char *text, size_t length, size_t from, const char *words)
 {
     for (size_t at = from; at < length; at++) {
@@ -63,7 +63,7 @@ static size_t find_behind(const char *text, size_t length, size_t from, const ch
     return 0;
 }
 
-/* blank *blank 1*HEXDIG, and then neither a letter, a digit nor a blank: "data 52e, v3839" is AD's number,
+/* Reads blank *blank 1*HEXDIG, followed by neither a letter, a digit nor a blank: "data 52e, v3839" has AD's number,
  * "data abc was lost" is prose. */
 static bool read_ad_number(const char *text, size_t length, size_t at, long *number)
 {
@@ -84,8 +84,8 @@ static bool read_ad_number(const char *text, size_t length, size_t at, long *num
     return first > at && end > first && ends;
 }
 
-/* "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 52e, v1db1". What stands around
- * `data <hex>` differs between versions. "data 0" stands in texts that are about something else. */
+/* Finds `data <hex>` as in "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 52e,
+ * v1db1". The text around it differs between versions. "data 0" occurs in texts about other subjects. */
 static bool find_ad_number(const char *text, size_t length, long *number)
 {
     size_t at = 0;
@@ -97,7 +97,7 @@ static bool find_ad_number(const char *text, size_t length, long *number)
     return false;
 }
 
-/* "(-" 1*DIGIT ")" */
+/* Reads "(-" 1*DIGIT ")". */
 static bool read_nds_number(const char *text, size_t length, long *number)
 {
     size_t at = 2;
@@ -115,7 +115,7 @@ static bool read_nds_number(const char *text, size_t length, long *number)
     return value > 0 && at < length && text[at] == ')';
 }
 
-/* "NDS error: failed authentication (-669)" */
+/* Finds the number in "NDS error: failed authentication (-669)". */
 static bool find_nds_number(const char *text, size_t length, long *number)
 {
     size_t at = find_behind(text, length, 0, "nds error:");
@@ -140,8 +140,8 @@ static as_dialect find_phrase(const char *text, size_t length)
     return AS_DIALECT_NONE;
 }
 
-/* How much of a text is read: no word or number is cut in two. */
-static size_t read_length(const char *text, size_t length)
+/* Returns how many octets of a text are read: the limit cuts no word and no number. */
+static size_t limit_length(const char *text, size_t length)
 {
     if (length <= LONGEST_TEXT) {
         return length;
@@ -156,7 +156,7 @@ static size_t read_length(const char *text, size_t length)
 as_diagnostic as_diagnostic_read(const char *text, size_t length)
 {
     long number = 0;
-    length = read_length(text, length);
+    length = limit_length(text, length);
     if (find_ad_number(text, length, &number)) {
         return (as_diagnostic){AS_DIALECT_AD, number};
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The normal form of a distinguished name (RFC 4514). What older texts allowed besides is read too, as directories
- * do: spaces around separators, semicolons, "OID." before a number (RFC 2253 4). Quoted values are not.
+ * Computes the normal form of a distinguished name (RFC 4514). Forms of older specifications are read too, as
+ * directories do: spaces around separators, semicolons, "OID." before a number (RFC 2253 4). Quoted values are
+ * refused.
  */
 #include "authstatus/dn.h"
 
@@ -9,9 +10,9 @@
 
 #include "text.h"
 
-#define PARTS_MAX 16 /* of one RDN */
+#define PARTS_MAX 16 /* in one RDN */
 
-/* Types that have several names (RFC 4519 2, RFC 4514 3). */
+/* Attribute types with several names (RFC 4519 2, RFC 4514 3). */
 static const struct {
     const char *other, *name;
 } types[] = {
@@ -48,10 +49,10 @@ static const struct {
     {"e", "email"},
 };
 
-/* Octets that are written, as far as there is room. */
+/* Writes octets up to a limit. */
 typedef struct writer {
     char *at;
-    size_t used; /* AS_DN_MAX: it is full */
+    size_t used; /* AS_DN_MAX: full */
 } writer;
 
 static void put(writer *to, char octet)
@@ -75,7 +76,7 @@ typedef struct reader {
     size_t length, at;
 } reader;
 
-/* The octet at hand; -1 at the end. */
+/* Returns the next octet without consuming it; -1 at the end. */
 static int peek(const reader *from)
 {
     return from->at < from->length ? (unsigned char)from->text[from->at] : -1;
@@ -88,8 +89,8 @@ static void skip_spaces(reader *from)
     }
 }
 
-/* Two hexadecimal digits at `at`; -1: there are none. */
-static int hex_pair(const reader *from, size_t at)
+/* Returns the value of two hexadecimal digits at `at`; -1 if there are none. */
+static int read_hex_pair(const reader *from, size_t at)
 {
     int high, low;
 
@@ -176,7 +177,7 @@ static bool take_type(reader *from, writer *to)
 
 /* ---- values ---- */
 
-/* Folds a value octet by octet: leading spaces are left out, others are held back until something follows. */
+/* Folds a value octet by octet: omits leading spaces, and holds other spaces back until another octet follows. */
 typedef struct folding {
     writer *to;
     bool begun, space;
@@ -209,22 +210,22 @@ static void fold(folding *value, unsigned char octet)
     }
 }
 
-/* Does the BER that begins at `at`, in hexadecimal, hold a string of `octets` octets, and nothing behind it? */
+/* Returns whether the hexadecimal BER at `at` is one string of `octets` octets with nothing after it. */
 static bool is_string(const reader *from, size_t at, size_t octets)
 {
-    int tag = hex_pair(from, at), length = hex_pair(from, at + 2);
+    int tag = read_hex_pair(from, at), length = read_hex_pair(from, at + 2);
 
     return octets >= 2 && (tag == 0x0c || tag == 0x13 || tag == 0x16) && length >= 0 && length < 0x80 &&
            (size_t)length == octets - 2;
 }
 
-/* "#" and BER: a string is folded as one that was written as it is, anything else is kept as it is. */
+/* Reads "#" and BER: a string is folded like a literal value, any other type is copied unchanged. */
 static bool take_hex(reader *from, writer *to)
 {
     folding value = {.to = to};
     size_t begin = from->at, octets = 0, i;
 
-    while (hex_pair(from, begin + 2 * octets) >= 0) {
+    while (read_hex_pair(from, begin + 2 * octets) >= 0) {
         octets++;
     }
     from->at = begin + 2 * octets;
@@ -233,7 +234,7 @@ static bool take_hex(reader *from, writer *to)
     }
     if (is_string(from, begin, octets)) {
         for (i = 2; i < octets; i++) {
-            fold(&value, (unsigned char)hex_pair(from, begin + 2 * i));
+            fold(&value, (unsigned char)read_hex_pair(from, begin + 2 * i));
         }
         return true;
     }
@@ -244,10 +245,10 @@ static bool take_hex(reader *from, writer *to)
     return true;
 }
 
-/* A backslash and what it stands for. */
+/* Reads a backslash and the character or the pair of digits that it escapes. */
 static bool take_escape(reader *from, folding *value)
 {
-    int pair = hex_pair(from, from->at + 1);
+    int pair = read_hex_pair(from, from->at + 1);
 
     if (pair >= 0) {
         fold(value, (unsigned char)pair);
@@ -317,7 +318,7 @@ static bool is_before(const part *a, const part *b)
     return difference < 0 || (difference == 0 && a->length < b->length);
 }
 
-/* Writes the parts in order, whichever order they came in. */
+/* Writes the parts in sorted order. */
 static void put_sorted(writer *to, part *parts, int count)
 {
     int i, j;

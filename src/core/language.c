@@ -57,14 +57,14 @@ static const as_language languages[LANGUAGE_COUNT] = {
 };
 /* clang-format on */
 
-const as_language *as_language_at(int index)
+const as_language *as_language_get(int index)
 {
     return index >= 0 && index < LANGUAGE_COUNT ? &languages[index] : NULL;
 }
 
-/* ---- which one ---- */
+/* ---- selection ---- */
 
-/* A language range, and how well it is liked, in thousandths. */
+/* A language range with its weight in thousandths. */
 typedef struct as_range {
     const char *at;
     size_t length;
@@ -96,7 +96,7 @@ int as_qvalue_read(const char *at)
     return weight > 1000 ? 1000 : weight;
 }
 
-/* Takes the next range off the field. Returns what follows it, or NULL at the end. */
+/* Reads the next range of the field. Returns the text after it, or NULL at the end. */
 static const char *next_range(const char *at, as_range *range)
 {
     while (as_text_is_blank(*at) || *at == ',') {
@@ -134,7 +134,8 @@ static bool begins_with(const char *text, const char *with, size_t length)
     return true;
 }
 
-/* Is it this language, a part of it ("pt" for pt-br), or more exact than it ("de-AT" for de)? */
+/* Returns whether a range selects a language: the same tag, a prefix of it ("pt" for pt-br), or a more specific tag
+ * ("de-AT" for de). */
 static bool is_meant(const as_range *range, const char *tag)
 {
     const size_t length = strlen(tag), least = length < range->length ? length : range->length;
@@ -161,7 +162,7 @@ const as_language *as_language_find(const char *accept_language)
     return best;
 }
 
-as_phrase as_phrase_title(as_class of)
+as_phrase as_phrase_find_title(as_class of)
 {
     switch (of) {
     case AS_CLASS_UNAUTHENTICATED:
@@ -185,7 +186,7 @@ as_phrase as_phrase_title(as_class of)
 
 as_phrase as_phrase_advice(as_class of)
 {
-    const as_phrase title = as_phrase_title(of);
+    const as_phrase title = as_phrase_find_title(of);
 
     return title == AS_PHRASE_COUNT
                ? title

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The meaning of a directory's answer. Result codes are RFC 4511 4.1.9 and Appendix A. A result code decides first,
- * then the password policy control, then the text; what none of them settles fails closed.
+ * Interprets the reply of a directory. Result codes: RFC 4511 4.1.9 and Appendix A. The result code decides first,
+ * then the password policy control, then the text; a reply that none of them decides fails closed.
  */
 #include "authstatus/outcome.h"
 
@@ -33,7 +33,7 @@ const as_class_info *as_class_describe(as_class class_id)
     return &classes[(unsigned)class_id < AS_CLASS_COUNT ? class_id : AS_CLASS_MISCONFIGURED];
 }
 
-uint32_t as_outcome_order(void)
+uint32_t as_outcome_hash_order(void)
 {
     uint32_t hash = AS_TEXT_HASH;
 
@@ -71,7 +71,7 @@ bool as_outcome_is_about_account(as_outcome outcome)
     return of == AS_CLASS_UNAUTHENTICATED || of == AS_CLASS_REFUSED;
 }
 
-/* What an answer means, and whether the directory tells it only after it has accepted the password. */
+/* The meaning of a reply. proven: the directory sends this reply only after it has accepted the password. */
 typedef struct meaning {
     as_outcome outcome;
     bool proven;
@@ -92,9 +92,9 @@ typedef struct row {
     meaning means;
 } row;
 
-/* Result codes that tell of the directory or of our asking, whoever is asked about. */
+/* Result codes about the directory or about the request itself, independent of the user. */
 static const row directory_codes[] = {
-    /* a dead backend (389 DS: a dead database link) */
+    /* an unavailable backend (389 DS: a database link that is down) */
     {LDAP_OPERATIONS_ERROR, {AS_OUTCOME_DIRECTORY_DOWN, false}},
     {LDAP_TIMELIMIT_EXCEEDED, {AS_OUTCOME_DIRECTORY_TIMEOUT, false}},
     {LDAP_ADMINLIMIT_EXCEEDED, {AS_OUTCOME_DIRECTORY_BUSY, false}},
@@ -110,13 +110,13 @@ static const row directory_codes[] = {
     {LDAP_CONFIDENTIALITY_REQUIRED, {AS_OUTCOME_DIRECTORY_MISCONFIGURED, false}},
     {LDAP_INVALID_DN_SYNTAX, {AS_OUTCOME_DIRECTORY_MISCONFIGURED, false}},
     {LDAP_INAPPROPRIATE_AUTH, {AS_OUTCOME_DIRECTORY_MISCONFIGURED, false}},
-    /* libldap's own, should they come as codes: a lost connection is an outage */
+    /* codes of libldap itself: a lost connection is an outage */
     {LDAP_SERVER_DOWN, {AS_OUTCOME_DIRECTORY_DOWN, false}},
     {LDAP_CONNECT_ERROR, {AS_OUTCOME_DIRECTORY_DOWN, false}},
     {LDAP_TIMEOUT, {AS_OUTCOME_DIRECTORY_TIMEOUT, false}},
 };
 
-/* A bind as AuthLDAPBindDN: its name, its password, its state or its right to bind so. */
+/* A bind as AuthLDAPBindDN: its name, its password, its state or its right to bind. */
 static const row service_codes[] = {
     {LDAP_INVALID_CREDENTIALS, {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, false}},
     {LDAP_INAPPROPRIATE_AUTH, {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, false}},
@@ -127,9 +127,9 @@ static const row service_codes[] = {
     {LDAP_INVALID_DN_SYNTAX, {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, false}},
 };
 
-/* A search for the user. An account that must change its password may bind, and is then refused everything else:
- * 50 by OpenLDAP, 53 by 389 DS; 48 is 389's answer where anonymous searching is off. All are the service account's
- * state or rights, so its administrator is told to look there. */
+/* A search for the user. An account that must change its password may bind; the directory then refuses every other
+ * operation: 50 by OpenLDAP, 53 by 389 DS; 389 DS sends 48 where anonymous searching is off. All of them concern the
+ * state or the rights of the service account. */
 static const row search_codes[] = {
     {LDAP_INSUFFICIENT_ACCESS, {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, false}},
     {LDAP_UNWILLING_TO_PERFORM, {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, false}},
@@ -137,23 +137,23 @@ static const row search_codes[] = {
     {LDAP_NO_SUCH_OBJECT, {AS_OUTCOME_DIRECTORY_MISCONFIGURED, false}},
 };
 
-/* A bind as the user that was refused, when nothing more is told. 19 is no standard answer to a bind: the Netscape
- * family gives it for the failure that locks and while the lock lasts. 32: the entry has gone since it was found. */
+/* A refused bind as the user, without further detail. 19 is no standard result of a bind: the Netscape family sends
+ * it for the failure that locks the account and while the lock lasts. 32: the entry was removed after the search. */
 static const row refusal_codes[] = {
     {LDAP_INVALID_CREDENTIALS, {AS_OUTCOME_WRONG_PASSWORD, false}},
     {LDAP_CONSTRAINT_VIOLATION, {AS_OUTCOME_ACCOUNT_LOCKED, false}},
     {LDAP_NO_SUCH_OBJECT, {AS_OUTCOME_UNKNOWN_USER, false}},
 };
 
-/* Policy errors with a refusal. Only passwordExpired is told after the password was found right, and with
- * invalidCredentials alone (draft-behera 8.1); the errors that are missing here are about changing a password. */
+/* Policy errors with a refusal. Only passwordExpired proves the password, and only with invalidCredentials
+ * (draft-behera 8.1); the errors that are missing here concern the change of a password. */
 static const row policy_errors[] = {
     {AS_PPOLICY_PASSWORD_EXPIRED, {AS_OUTCOME_PASSWORD_EXPIRED, true}},
     {AS_PPOLICY_ACCOUNT_LOCKED, {AS_OUTCOME_ACCOUNT_LOCKED, false}},
     {AS_PPOLICY_CHANGE_AFTER_RESET, {AS_OUTCOME_PASSWORD_MUST_CHANGE, false}},
 };
 
-/* Microsoft's system error codes. Unproven: told for any password, or not known to need the right one. */
+/* Microsoft's system error codes. Unproven: sent for any password, or not known to require the right one. */
 static const row ad_numbers[] = {
     {0x51f, {AS_OUTCOME_DIRECTORY_DOWN, false}},      /* ERROR_NO_LOGON_SERVERS */
     {0x525, {AS_OUTCOME_UNKNOWN_USER, false}},        /* ERROR_NO_SUCH_USER */
@@ -173,8 +173,8 @@ static const row ad_numbers[] = {
 
 #define NDS_PASSWORD_EXPIRED (-223) /* comes with success: a grace login was used up */
 
-/* eDirectory's error codes. -222 comes for any password once the grace logins are used up (Novell AppNotes, April 2002,
- * "eDirectory, LDAP and Password Policy Controls"); -220 needs the right one. */
+/* eDirectory's error codes. -222 is sent for any password once the grace logins are used up (Novell AppNotes, April
+ * 2002, "eDirectory, LDAP and Password Policy Controls"); -220 requires the right one. */
 static const row nds_numbers[] = {
     {-197, {AS_OUTCOME_ACCOUNT_LOCKED, false}},     /* login lockout */
     {-217, {AS_OUTCOME_ACCOUNT_RESTRICTED, false}}, /* maximum logins exceeded */
@@ -187,8 +187,8 @@ static const row nds_numbers[] = {
     {-669, {AS_OUTCOME_WRONG_PASSWORD, false}}, /* failed authentication */
 };
 
-/* 389 DS. Of these only "password expired!" is told after the password was found right. An account past its inactivity
- * limit has run out; a temporary password that was used too often, too late or too early is worth no more. */
+/* 389 DS. Only "password expired!" proves the password. An account beyond its inactivity limit counts as expired; a
+ * temporary password that was used too often, too late or too early counts as an expired password. */
 static const row dialects_389[] = {
     {AS_DIALECT_389_EXPIRED, {AS_OUTCOME_PASSWORD_EXPIRED, true}},
     {AS_DIALECT_389_INACTIVATED, {AS_OUTCOME_ACCOUNT_DISABLED, false}},
@@ -210,7 +210,7 @@ static bool find_row(const row *rows, size_t count, long key, meaning *means)
 
 #define LOOK_UP(rows, key, means) find_row(rows, sizeof(rows) / sizeof((rows)[0]), key, means)
 
-/* An answer, taken apart. */
+/* The parts of a reply that decide its meaning. */
 typedef struct evidence {
     int code;
     as_ppolicy policy;
@@ -222,15 +222,15 @@ static bool is_about_transport(const evidence *seen)
     return seen->text.dialect == AS_DIALECT_TRANSPORT;
 }
 
-/* What the code alone says of the directory; a code that nobody knows is the administrator's. */
-static meaning of_directory(const evidence *seen)
+/* Returns the meaning of the result code alone. An unknown code is an error of the configuration. */
+static meaning interpret_directory(const evidence *seen)
 {
     meaning means = unproven(AS_OUTCOME_UNKNOWN_RESULT);
     LOOK_UP(directory_codes, seen->code, &means);
     return means;
 }
 
-static bool of_text(const evidence *seen, meaning *means)
+static bool interpret_text(const evidence *seen, meaning *means)
 {
     if (seen->text.dialect == AS_DIALECT_AD) {
         return LOOK_UP(ad_numbers, seen->text.number, means);
@@ -241,9 +241,9 @@ static bool of_text(const evidence *seen, meaning *means)
     return LOOK_UP(dialects_389, seen->text.dialect, means);
 }
 
-static bool of_policy(const evidence *seen, meaning *means)
+static bool interpret_policy(const evidence *seen, meaning *means)
 {
-    /* 389 DS says accountLocked of an inactivated account too: its text tells the two apart. */
+    /* 389 DS sends accountLocked for an inactivated account too; its text distinguishes the two. */
     if (seen->policy.error == AS_PPOLICY_ACCOUNT_LOCKED && seen->text.dialect == AS_DIALECT_389_INACTIVATED) {
         return false;
     }
@@ -254,14 +254,14 @@ static bool of_policy(const evidence *seen, meaning *means)
     return true;
 }
 
-/* 19, 32, 49 or 53 for the user. */
-static meaning of_refusal(const evidence *seen)
+/* Interprets 19, 32, 49 or 53 for the bind as the user. */
+static meaning interpret_refusal(const evidence *seen)
 {
     meaning means;
-    if (of_policy(seen, &means) || of_text(seen, &means)) {
+    if (interpret_policy(seen, &means) || interpret_text(seen, &means)) {
         return means;
     }
-    /* OpenLDAP sends Netscape's "expired" for locked accounts as well, whatever the password. */
+    /* OpenLDAP sends Netscape's "expired" for locked accounts as well, for any password. */
     if (seen->policy.netscape_expired && seen->code == LDAP_INVALID_CREDENTIALS) {
         return unproven(AS_OUTCOME_PASSWORD_EXPIRED);
     }
@@ -271,21 +271,21 @@ static meaning of_refusal(const evidence *seen)
     return LOOK_UP(refusal_codes, seen->code, &means) ? means : unproven(AS_OUTCOME_UNKNOWN_RESULT);
 }
 
-/* eDirectory tells of a grace login in the text that comes with success. */
+/* Returns whether the text that comes with success reports a grace login (eDirectory). */
 static bool is_nds_grace(const evidence *seen)
 {
     return seen->text.dialect == AS_DIALECT_NDS && seen->text.number == NDS_PASSWORD_EXPIRED;
 }
 
-/* Any other text that says why a login is refused contradicts success. */
+/* Returns whether the text gives a reason for a refusal and so contradicts success. */
 static bool text_contradicts_success(const evidence *seen)
 {
     return seen->text.dialect != AS_DIALECT_NONE && !is_about_transport(seen) && !is_nds_grace(seen);
 }
 
-/* 0 for the user: the password is right. draft-behera 8.1: success comes with changeAfterReset or a warning or
- * neither; with any other error it contradicts itself, and is none. */
-static meaning of_success(const evidence *seen)
+/* Interprets 0 for the bind as the user: the password is right. draft-behera 8.1: success comes with
+ * changeAfterReset, a warning or neither; with any other error the reply contradicts itself, and is no grant. */
+static meaning interpret_success(const evidence *seen)
 {
     const as_ppolicy *policy = &seen->policy;
     if (policy->contradictory || text_contradicts_success(seen)) {
@@ -297,8 +297,8 @@ static meaning of_success(const evidence *seen)
     if (policy->error != AS_PPOLICY_NO_ERROR) {
         return unproven(AS_OUTCOME_UNKNOWN_RESULT);
     }
-    /* With success, Netscape's "expired" is said of grace logins and of a password that must be changed. A server that
-     * means the former counts them in the control we asked for. */
+    /* With success, Netscape's "expired" means grace logins or a password that must be changed. A server that means
+     * grace logins counts them in the control that was requested. */
     if (policy->netscape_expired && policy->grace_logins < 0) {
         return proven(AS_OUTCOME_PASSWORD_MUST_CHANGE);
     }
@@ -308,48 +308,49 @@ static meaning of_success(const evidence *seen)
     return proven(policy->expires_in >= 0 ? AS_OUTCOME_PASSWORD_EXPIRING : AS_OUTCOME_GRANTED);
 }
 
-/* A bind without a name succeeds for anybody (RFC 4513 5.1.1, 5.1.2). Where nothing was searched for, the name came
- * with the question, and the directory room has seen that it is one. */
+/* Returns whether the bind had no name: such a bind succeeds for any password (RFC 4513 5.1.1, 5.1.2). Where no
+ * search preceded the bind, the name came with the request, and src/ldap has verified that it is not empty. */
 static bool was_anonymous(const as_reply *reply)
 {
     return reply->dn == NULL ? reply->entries > 0 : reply->dn[0] == '\0';
 }
 
-static meaning of_user_bind(const as_reply *reply, const evidence *seen)
+static meaning interpret_user_bind(const as_reply *reply, const evidence *seen)
 {
     switch (seen->code) {
     case LDAP_SUCCESS:
-        return was_anonymous(reply) ? unproven(AS_OUTCOME_UNKNOWN_RESULT) : of_success(seen);
+        return was_anonymous(reply) ? unproven(AS_OUTCOME_UNKNOWN_RESULT) : interpret_success(seen);
     case LDAP_CONSTRAINT_VIOLATION:
     case LDAP_NO_SUCH_OBJECT:
     case LDAP_INVALID_CREDENTIALS:
     case LDAP_UNWILLING_TO_PERFORM:
-        return of_refusal(seen);
+        return interpret_refusal(seen);
     case LDAP_INVALID_DN_SYNTAX:
-        /* A name that is no DN is as wrong as one that nobody has. */
-        return reply->typed_name ? unproven(AS_OUTCOME_WRONG_PASSWORD) : of_directory(seen);
+        /* A typed name that is not a DN counts as an unknown name. */
+        return reply->typed_name ? unproven(AS_OUTCOME_WRONG_PASSWORD) : interpret_directory(seen);
     default:
-        return of_directory(seen);
+        return interpret_directory(seen);
     }
 }
 
-static meaning of_service_bind(const evidence *seen)
+static meaning interpret_service_bind(const evidence *seen)
 {
     meaning means;
     if (seen->code == LDAP_UNWILLING_TO_PERFORM && is_about_transport(seen)) {
         return unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
     }
-    /* AD says with 49 as well that it cannot ask a domain controller. */
-    if (seen->code == LDAP_INVALID_CREDENTIALS && of_text(seen, &means) &&
+    /* AD also sends 49 when it cannot reach a domain controller. */
+    if (seen->code == LDAP_INVALID_CREDENTIALS && interpret_text(seen, &means) &&
         as_outcome_describe(means.outcome)->of == AS_CLASS_UNAVAILABLE) {
         return means;
     }
-    return LOOK_UP(service_codes, seen->code, &means) ? means : of_directory(seen);
+    return LOOK_UP(service_codes, seen->code, &means) ? means : interpret_directory(seen);
 }
 
-/* A search that found one entry is never the last step: a bind follows. Continuation references (RFC 4511 4.5.3) beside
- * no entry leave the user unknown: AD sends them with every search from a domain's root. */
-static meaning of_search(const as_reply *reply, const evidence *seen)
+/* Interprets a search as the last step. A search that found one entry is never the last step: a bind follows.
+ * Continuation references (RFC 4511 4.5.3) without an entry mean an unknown user: AD sends them with every search
+ * from the root of a domain. */
+static meaning interpret_search(const as_reply *reply, const evidence *seen)
 {
     meaning means;
     switch (seen->code) {
@@ -370,13 +371,13 @@ static meaning of_search(const as_reply *reply, const evidence *seen)
     default:
         break;
     }
-    return LOOK_UP(search_codes, seen->code, &means) ? means : of_directory(seen);
+    return LOOK_UP(search_codes, seen->code, &means) ? means : interpret_directory(seen);
 }
 
-/* StartTLS that was refused (RFC 4511 4.14.2). AD without a certificate: 52, "Error initializing SSL/TLS". */
-static meaning of_tls(const evidence *seen)
+/* Interprets a refused StartTLS (RFC 4511 4.14.2). AD without a certificate: 52, "Error initializing SSL/TLS". */
+static meaning interpret_tls(const evidence *seen)
 {
-    meaning means = of_directory(seen);
+    meaning means = interpret_directory(seen);
     if (seen->code == LDAP_SUCCESS ||
         (as_outcome_describe(means.outcome)->of == AS_CLASS_UNAVAILABLE && !is_about_transport(seen))) {
         return means;
@@ -384,24 +385,24 @@ static meaning of_tls(const evidence *seen)
     return unproven(AS_OUTCOME_TLS_FAILED);
 }
 
-static meaning of_step(const as_reply *reply, const evidence *seen)
+static meaning interpret_step(const as_reply *reply, const evidence *seen)
 {
     switch (reply->step) {
     case AS_STEP_CONNECT:
         break;
     case AS_STEP_TLS:
-        return of_tls(seen);
+        return interpret_tls(seen);
     case AS_STEP_SERVICE_BIND:
-        return of_service_bind(seen);
+        return interpret_service_bind(seen);
     case AS_STEP_SEARCH:
-        return of_search(reply, seen);
+        return interpret_search(reply, seen);
     case AS_STEP_USER_BIND:
-        return of_user_bind(reply, seen);
+        return interpret_user_bind(reply, seen);
     }
-    return of_directory(seen);
+    return interpret_directory(seen);
 }
 
-static as_outcome of_failure(as_failure failure)
+static as_outcome interpret_failure(as_failure failure)
 {
     switch (failure) {
     case AS_FAILURE_DOWN:
@@ -432,8 +433,8 @@ static void write_subcode(char *subcode, const evidence *seen)
     }
 }
 
-/* Of controls that contradict themselves nothing is believed but that they do. */
-static as_ppolicy believed_policy(const as_reply *reply)
+/* Reads the policy controls. Of contradictory controls only the contradiction counts. */
+static as_ppolicy read_policy(const as_reply *reply)
 {
     as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
     if (policy.contradictory) {
@@ -450,14 +451,14 @@ as_finding as_finding_of(as_outcome outcome)
 as_finding as_outcome_find(const as_reply *reply)
 {
     if (reply->failure != AS_FAILURE_NONE) {
-        return as_finding_of(of_failure(reply->failure));
+        return as_finding_of(interpret_failure(reply->failure));
     }
     evidence seen = {
         .code = reply->code,
-        .policy = believed_policy(reply),
+        .policy = read_policy(reply),
         .text = as_diagnostic_read(reply->diagnostic, reply->diagnostic_length),
     };
-    meaning means = of_step(reply, &seen);
+    meaning means = interpret_step(reply, &seen);
 
     as_finding finding = as_finding_of(means.outcome);
     finding.proven = means.proven && !seen.policy.contradictory;

@@ -22,14 +22,14 @@
 
 #define MAX_INT 2147483647L /* RFC 4511 4.1.1 */
 
-/* Octets not read yet. */
+/* Octets that are not consumed yet. */
 typedef struct ber {
     const unsigned char *at;
     size_t left;
 } ber;
 
-/* Length octets (X.690 8.1.3): short, or long with one to four octets, which may be zeros: 389 DS sends 84 00 00 00 03.
- * The indefinite form (80) is none of LDAP's. */
+/* Reads length octets (X.690 8.1.3): short, or long with one to four octets, which may be zeros: 389 DS sends 84 00
+ * 00 00 03. LDAP does not use the indefinite form (80). */
 static bool take_length(ber *from, size_t *length)
 {
     if (from->left == 0) {
@@ -54,7 +54,7 @@ static bool take_length(ber *from, size_t *length)
     return true;
 }
 
-/* Takes the next element, if it has this tag and lies wholly within `from`. */
+/* Reads the next element if it has this tag and lies wholly within `from`. */
 static bool take(ber *from, unsigned char tag, ber *contents)
 {
     ber rest = *from;
@@ -72,7 +72,7 @@ static bool take(ber *from, unsigned char tag, ber *contents)
     return true;
 }
 
-/* INTEGER (0 .. maxInt) or ENUMERATED: one to four octets, not negative. */
+/* Reads an INTEGER (0 .. maxInt) or ENUMERATED of one to four octets that is not negative. */
 static bool take_number(ber *from, unsigned char tag, long max, long *number)
 {
     ber contents;
@@ -125,7 +125,7 @@ bool as_ppolicy_parse(const unsigned char *value, size_t length, as_ppolicy *out
     return true;
 }
 
-/* Netscape's "password expiring" (draft-vchu-ldap-pwd-policy-00 3): the seconds in decimal digits. */
+/* Parses Netscape's "password expiring" (draft-vchu-ldap-pwd-policy-00 3): seconds in decimal digits. */
 static bool parse_seconds(const unsigned char *value, size_t length, long *seconds)
 {
     long number = 0;
@@ -165,7 +165,7 @@ as_ppolicy as_ppolicy_read(const as_control *controls, size_t count)
             expiring = true;
         }
     }
-    /* 389 DS sends the time in both controls; the one that has a specification goes first. */
+    /* 389 DS sends the time in both controls; the specified control has precedence. */
     if (read.expires_in < 0) {
         read.expires_in = seconds;
     }

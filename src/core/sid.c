@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Security identifiers in binary (MS-DTYP 2.4.2.2): revision, number of sub-authorities, six octets of authority, and
- * that many numbers of four octets, the least significant first.
+ * the sub-authorities of four octets each, least significant first.
  */
 #include "authstatus/sid.h"
 
@@ -11,11 +11,11 @@
 
 #define HEAD 8
 #define SUB_AUTHORITIES_MAX 15
-/* S-1-5-21-x-y-z-rid: a domain has four numbers, what is in it has five. */
+/* S-1-5-21-x-y-z-rid: the SID of a domain has four numbers, the SID of an account or group in it has five. */
 #define DOMAIN_MEMBER 5
 #define NOT_UNIQUE 21
 
-static size_t count_of(const as_sid *sid)
+static size_t count_sub_authorities(const as_sid *sid)
 {
     return sid->octets[1];
 }
@@ -32,7 +32,7 @@ bool as_sid_read(const unsigned char *octets, size_t length, as_sid *sid)
     return true;
 }
 
-/* A decimal number of 32 bits, greater than 0. */
+/* Reads a decimal number of 32 bits that is greater than 0. */
 static bool read_number(const char *text, uint32_t *number)
 {
     uint64_t value = 0;
@@ -45,15 +45,15 @@ static bool read_number(const char *text, uint32_t *number)
     return i > 0 && text[i] == '\0' && value > 0 && value <= UINT32_MAX;
 }
 
-bool as_sid_of_primary_group(const as_sid *user, const char *primary_group_id, as_sid *group)
+bool as_sid_make_primary_group(const as_sid *user, const char *primary_group_id, as_sid *group)
 {
     static const unsigned char nt[] = {0, 0, 0, 0, 0, 5, NOT_UNIQUE, 0, 0, 0};
     uint32_t number;
     size_t i;
 
     group->length = 0;
-    if (user->length == 0 || count_of(user) != DOMAIN_MEMBER || memcmp(user->octets + 2, nt, sizeof(nt)) != 0 ||
-        !primary_group_id || !read_number(primary_group_id, &number)) {
+    if (user->length == 0 || count_sub_authorities(user) != DOMAIN_MEMBER ||
+        memcmp(user->octets + 2, nt, sizeof(nt)) != 0 || !primary_group_id || !read_number(primary_group_id, &number)) {
         return false;
     }
     *group = *user;

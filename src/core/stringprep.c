@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RFC 4518 2, by utf8proc. What RFC 4518 prohibits (2.4) is kept: a directory refuses such a name by itself.
+ * RFC 4518 2, by utf8proc. Characters that RFC 4518 prohibits (2.4) are kept: the directory itself refuses such a
+ * name.
  */
 #include "authstatus/stringprep.h"
 
 #include <utf8proc.h>
 
-/* Maps a code point (RFC 4518 2.2). A soft hyphen is ignorable: utf8proc drops it. */
+/* Maps a code point (RFC 4518 2.2). utf8proc drops a soft hyphen as ignorable. */
 static utf8proc_int32_t map(utf8proc_int32_t code, void *data)
 {
     const utf8proc_int32_t space = ' ', nothing = 0xad;
@@ -39,7 +40,7 @@ static void remove_spaces(char *name)
     *to = '\0';
 }
 
-const char *as_stringprep(const char *name, size_t length, int32_t *work)
+const char *as_stringprep_prepare(const char *name, size_t length, int32_t *work)
 {
     const utf8proc_option_t options =
         (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);

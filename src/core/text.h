@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ASCII, whatever the locale: <ctype.h> is not for octets that come from a network.
+ * ASCII in every locale: <ctype.h> is not for octets that come from a network.
  */
 #ifndef AUTHSTATUS_CORE_TEXT_H
 #define AUTHSTATUS_CORE_TEXT_H
@@ -29,7 +29,7 @@ static inline bool as_text_is_alnum(char c)
     return as_text_is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
-/* The value of a hexadecimal digit, -1 for any other octet. */
+/* Returns the value of a hexadecimal digit, -1 for any other octet. */
 static inline int as_text_hex(char c)
 {
     char lower = as_text_lower(c);
@@ -39,9 +39,9 @@ static inline int as_text_hex(char c)
     return (lower >= 'a' && lower <= 'f') ? lower - 'a' + 10 : -1;
 }
 
-#define AS_TEXT_HASH UINT32_C(0x811c9dc5) /* of no text */
+#define AS_TEXT_HASH UINT32_C(0x811c9dc5) /* of the empty list */
 
-/* Adds a text, with its end, to a hash (FNV-1a) that is no secret: of the names in a list, say, and of their order. */
+/* Adds a text with its NUL to a hash that is not secret (FNV-1a), for example of a list of names in their order. */
 static inline uint32_t as_text_hash(uint32_t hash, const char *text)
 {
     do {
@@ -50,7 +50,7 @@ static inline uint32_t as_text_hash(uint32_t hash, const char *text)
     return hash;
 }
 
-/* True for two strings that are equal but for the case of their letters. */
+/* Returns true for two strings that are equal except for the case of their letters. */
 static inline bool as_text_equal(const char *a, const char *b)
 {
     while (*a != '\0' && as_text_lower(*a) == as_text_lower(*b)) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Three values: which combinations of values are tried for the lines in doubt, and what their results mean.
+ * Three values: chooses the combinations of values for the lines in doubt, and interprets the results.
  *
- * httpd leaves out lines that cannot change the result any more, so a run depends on the lines that it met alone. The
- * combinations are tried along paths: the last line of a path that was yes becomes no, the lines before it keep their
- * values, the lines behind it are met anew. That runs each combination once that a run can tell from another.
+ * httpd does not evaluate lines that cannot change the result any more, so a run depends only on the lines that it
+ * evaluated. The combinations are tried along paths: the last line of a path that was yes becomes no, the lines before
+ * it keep their values, the lines after it are evaluated anew. Each combination that a run can distinguish is run once.
  */
 #include "authstatus/three_values.h"
 
@@ -15,7 +15,7 @@ static bool is_mixed(const as_trials *trials)
     return (trials->seen & (trials->seen - 1)) != 0;
 }
 
-static bool varies(const as_trials *trials, as_doubt doubt)
+static bool must_vary(const as_trials *trials, as_doubt doubt)
 {
     return doubt == AS_DOUBT_UNKNOWN || trials->stage == AS_TRIAL_NEGATIONS;
 }
@@ -39,7 +39,7 @@ static bool begin(as_trials *trials, as_trial_stage stage, bool fallback)
     int i;
 
     for (i = 0; i < trials->line_count; i++) {
-        trials->lines[i].met = trials->lines[i].given = false;
+        trials->lines[i].evaluated = trials->lines[i].given = false;
     }
     trials->stage = stage;
     trials->fallback = fallback;
@@ -48,7 +48,7 @@ static bool begin(as_trials *trials, as_trial_stage stage, bool fallback)
     return true;
 }
 
-/* Prescribes the first `length` steps of the path; what is met behind them is yes. */
+/* Prescribes the first `length` steps of the path; lines evaluated after them are yes. */
 static bool begin_along(as_trials *trials, int length)
 {
     const as_trial_step *step = trials->path.steps, *end = step + length;
@@ -61,7 +61,7 @@ static bool begin_along(as_trials *trials, int length)
     return true;
 }
 
-/* Prepares the combination that follows the path. False: there is none left. */
+/* Prepares the combination that follows the path. Returns false if none is left. */
 static bool begin_next_combination(as_trials *trials)
 {
     as_trial_step *steps = trials->path.steps;
@@ -77,11 +77,11 @@ static bool begin_next_combination(as_trials *trials)
     for (i = 0; i < length; i++) {
         yes += steps[i].yes;
     }
-    /* All were no in the second run already. */
+    /* The second run had all lines no already. */
     return (yes > 0 || length != trials->all_no_length) && begin_along(trials, length);
 }
 
-/* Every run has granted with the lines of AS_DOUBT_NEGATION as no: now they vary, too. */
+/* Starts to vary the lines of AS_DOUBT_NEGATION, after every run has granted with them as no. */
 static bool begin_negations(as_trials *trials)
 {
     if (trials->seen != 1U << AS_TRIAL_GRANTED || !has_line_of(trials, AS_DOUBT_NEGATION)) {
@@ -124,7 +124,7 @@ bool as_trials_next(as_trials *trials)
 
 /* ---- within a run ---- */
 
-static as_trial_line *line_of(as_trials *trials, const void *question)
+static as_trial_line *find_line(as_trials *trials, const void *question)
 {
     as_trial_line *line;
 
@@ -138,26 +138,26 @@ static as_trial_line *line_of(as_trials *trials, const void *question)
     }
     trials->line_count++;
     line->question = question;
-    line->met = line->given = false;
+    line->evaluated = line->given = false;
     return line;
 }
 
-bool as_trials_value(as_trials *trials, const void *question, as_doubt doubt, int severity)
+bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt, int severity)
 {
-    as_trial_line *line = line_of(trials, question);
+    as_trial_line *line = find_line(trials, question);
     as_trial_step *step;
 
     if (!line) {
         trials->exhausted = true;
         return false;
     }
-    if (line->met) {
+    if (line->evaluated) {
         return line->yes;
     }
-    line->met = true;
+    line->evaluated = true;
     line->doubt = doubt;
     line->severity = severity;
-    if (!varies(trials, doubt)) {
+    if (!must_vary(trials, doubt)) {
         line->yes = false;
         return false;
     }
@@ -170,15 +170,16 @@ bool as_trials_value(as_trials *trials, const void *question, as_doubt doubt, in
     return line->yes;
 }
 
-void as_trials_told(as_trials *trials, as_trial_result result)
+void as_trials_add_result(as_trials *trials, as_trial_result result)
 {
     trials->seen |= 1U << (result < AS_TRIAL_RESULTS ? result : AS_TRIAL_OTHER);
 }
 
 /* ---- the decision ---- */
 
-/* The line that gives the status. Where the unknown lines changed nothing, it is one of AS_DOUBT_NEGATION. */
-static const void *worst(const as_trials *trials)
+/* Returns the line that gives the status. Where the unknown lines changed nothing, it is a line of
+ * AS_DOUBT_NEGATION. */
+static const void *find_worst(const as_trials *trials)
 {
     const as_doubt of = trials->stage == AS_TRIAL_NEGATIONS ? AS_DOUBT_NEGATION : AS_DOUBT_UNKNOWN;
     const as_trial_line *line, *found = NULL;
@@ -191,14 +192,14 @@ static const void *worst(const as_trials *trials)
     return found ? found->question : NULL;
 }
 
-bool as_trials_decided(const as_trials *trials, as_trial_result *result, const void **question)
+bool as_trials_decide(const as_trials *trials, as_trial_result *result, const void **question)
 {
     unsigned bit;
 
     *question = NULL;
     *result = AS_TRIAL_OTHER;
     if (trials->exhausted || is_mixed(trials) || !trials->seen) {
-        *question = worst(trials);
+        *question = find_worst(trials);
         return false;
     }
     for (bit = 0; trials->seen >> bit != 1; bit++) {

@@ -22,14 +22,14 @@ bool as_verdict_takes_status(int status)
     return false;
 }
 
-/* The outcomes that the request alone decides: telling them tells nothing of any account. */
+/* Returns true for outcomes that the request alone decides: they disclose nothing about any account. */
 static bool is_about_request(as_outcome outcome)
 {
     return outcome == AS_OUTCOME_NO_CREDENTIALS || outcome == AS_OUTCOME_MALFORMED_CREDENTIALS ||
            outcome == AS_OUTCOME_EMPTY_PASSWORD;
 }
 
-/* True if the answer must be the one that a wrong password gets. */
+/* Returns true if the answer must be the one for a wrong password. */
 static bool is_hidden(const as_finding *finding, as_disclose disclose)
 {
     if (!as_outcome_is_about_account(finding->outcome) || disclose == AS_DISCLOSE_ALWAYS) {
@@ -38,8 +38,9 @@ static bool is_hidden(const as_finding *finding, as_disclose disclose)
     return disclose == AS_DISCLOSE_NEVER || !(finding->proven || is_about_request(finding->outcome));
 }
 
-/* AuthStatusMap for the outcome, else for its class, else the default. Grants cannot be mapped. */
-static int mapped_status(as_outcome outcome, const as_policy *policy)
+/* Returns the status of AuthStatusMap for the outcome, else for its class, else the default. Grants cannot be
+ * mapped. */
+static int map_status(as_outcome outcome, const as_policy *policy)
 {
     as_class class_id = as_outcome_describe(outcome)->of;
     if (class_id == AS_CLASS_GRANTED) {
@@ -59,8 +60,9 @@ static bool is_outage(as_class of)
     return of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED;
 }
 
-/* Returns whether an answer with `status` is masked. AuthStatusMap makes no masked answer visible: what Forbidden hides
- * by its class stays hidden under any status, but that of a refused account under 401, which Forbidden shows anyway. */
+/* Returns whether an answer with `status` is masked. AuthStatusMap never makes a masked answer visible: an answer
+ * that Forbidden masks by its class stays masked under any status, except a refused account under 401, which
+ * Forbidden shows anyway. */
 static bool is_masked(as_class of, int status, const as_policy *policy)
 {
     if (status == HTTP_NOT_FOUND) {
@@ -76,9 +78,9 @@ static bool is_masked(as_class of, int status, const as_policy *policy)
            (of == AS_CLASS_REFUSED && status != HTTP_UNAUTHORIZED);
 }
 
-/* Seconds for Retry-After (RFC 9110 10.2.3), whatever outcome was mapped to the status. A 429 never asks to come back
- * at once. */
-static long retry_after(int status, const as_policy *policy, long wait)
+/* Returns the seconds for Retry-After (RFC 9110 10.2.3), for any outcome mapped to the status. For 429 the value is
+ * never 0. */
+static long choose_retry_after(int status, const as_policy *policy, long wait)
 {
     if (status == HTTP_TOO_MANY_REQUESTS) {
         return wait > 0 ? wait : 1;
@@ -93,19 +95,19 @@ as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, lon
 {
     bool hidden = is_hidden(finding, policy->disclose);
     as_verdict verdict = {.shown = hidden ? AS_OUTCOME_WRONG_PASSWORD : finding->outcome};
-    verdict.status = mapped_status(verdict.shown, policy);
+    verdict.status = map_status(verdict.shown, policy);
     if (hidden && policy->disclose == AS_DISCLOSE_NEVER) {
         verdict.status = HTTP_UNAUTHORIZED;
     }
     verdict.challenge = verdict.status == HTTP_UNAUTHORIZED;
     verdict.masked = is_masked(as_outcome_describe(verdict.shown)->of, verdict.status, policy);
-    verdict.told = !hidden && !verdict.masked;
-    verdict.retry_after = retry_after(verdict.status, policy, hidden ? 0 : wait);
+    verdict.disclosed = !hidden && !verdict.masked;
+    verdict.retry_after = choose_retry_after(verdict.status, policy, hidden ? 0 : wait);
     return verdict;
 }
 
 as_verdict as_verdict_of_grant(as_outcome outcome)
 {
-    as_verdict verdict = {.status = HTTP_GOES_ON, .told = true, .shown = outcome, .retry_after = -1};
+    as_verdict verdict = {.status = HTTP_GOES_ON, .disclosed = true, .shown = outcome, .retry_after = -1};
     return verdict;
 }

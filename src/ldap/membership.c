@@ -15,7 +15,7 @@ void as_membership_read(const as_found_values *values, apr_pool_t *pool, as_memb
     membership->whole = !values[0].is_part && membership->group_count == values[0].count;
     if (values[1].count == 1 &&
         as_sid_read((const unsigned char *)values[1].values[0].octets, values[1].values[0].length, &membership->sid)) {
-        as_sid_of_primary_group(&membership->sid, as_found_first_text(&values[2]), &membership->primary_group);
+        as_sid_make_primary_group(&membership->sid, as_found_first_text(&values[2]), &membership->primary_group);
     }
 }
 

@@ -17,7 +17,7 @@ static const char *const names[] = {
 #undef AS_NAME
 };
 
-const char *as_require_name(as_requirement_kind kind)
+const char *as_require_get_name(as_requirement_kind kind)
 {
     return (unsigned)kind < AS_REQUIREMENT_COUNT ? names[kind] : "";
 }

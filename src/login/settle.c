@@ -31,7 +31,8 @@ struct as_met_account {
 static const char *prepare(const char *name, apr_pool_t *pool)
 {
     const size_t length = strlen(name);
-    const char *prepared = as_stringprep(name, length, apr_palloc(pool, AS_STRINGPREP_WORK(length) * sizeof(int32_t)));
+    const char *prepared =
+        as_stringprep_prepare(name, length, apr_palloc(pool, AS_STRINGPREP_WORK(length) * sizeof(int32_t)));
 
     return prepared ? prepared : name;
 }

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size - length < sizeof number) {
         memcpy(number, data + length, size - length);
     }
-    if (as_sid_of_primary_group(&sid, number, &group)) {
+    if (as_sid_make_primary_group(&sid, number, &group)) {
         must(group.length == sid.length && memcmp(group.octets, sid.octets, sid.length - 4) == 0);
     } else {
         must(group.length == 0);

@@ -27,7 +27,7 @@ static void each_language_has_every_text(void **state)
     int count = 0;
 
     (void)state;
-    for (const as_language *language; (language = as_language_at(count)); count++) {
+    for (const as_language *language; (language = as_language_get(count)); count++) {
         for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
             is_a_text(language->tag, as_outcome_describe((as_outcome)i)->name, language->sentence[i]);
         }
@@ -46,19 +46,19 @@ static void english_is_what_the_outcomes_say(void **state)
 {
     (void)state;
     for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
-        assert_string_equal(as_language_at(0)->sentence[i], as_outcome_describe((as_outcome)i)->sentence);
+        assert_string_equal(as_language_get(0)->sentence[i], as_outcome_describe((as_outcome)i)->sentence);
     }
 }
 
 static void translations_are_translations(void **state)
 {
     (void)state;
-    for (int i = 1; as_language_at(i); i++) {
-        assert_string_not_equal(as_language_at(i)->sentence[AS_OUTCOME_WRONG_PASSWORD],
-                                as_language_at(0)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
+    for (int i = 1; as_language_get(i); i++) {
+        assert_string_not_equal(as_language_get(i)->sentence[AS_OUTCOME_WRONG_PASSWORD],
+                                as_language_get(0)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
         /* What may not be told apart is not told apart in any language. */
-        assert_string_equal(as_language_at(i)->sentence[AS_OUTCOME_DENIED],
-                            as_language_at(i)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
+        assert_string_equal(as_language_get(i)->sentence[AS_OUTCOME_DENIED],
+                            as_language_get(i)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
     }
 }
 
@@ -113,12 +113,12 @@ static void the_best_is_found(void **state)
 static void each_class_has_a_page(void **state)
 {
     (void)state;
-    assert_int_equal(as_phrase_title(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
+    assert_int_equal(as_phrase_find_title(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
     assert_int_equal(as_phrase_advice(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
-    assert_int_equal(as_phrase_title(AS_CLASS_UNAVAILABLE), AS_PHRASE_TITLE_UNAVAILABLE);
+    assert_int_equal(as_phrase_find_title(AS_CLASS_UNAVAILABLE), AS_PHRASE_TITLE_UNAVAILABLE);
     assert_int_equal(as_phrase_advice(AS_CLASS_MISCONFIGURED), AS_PHRASE_DO_MISCONFIGURED);
     for (int i = AS_CLASS_GRANTED + 1; i < AS_CLASS_COUNT; i++) {
-        assert_in_range(as_phrase_title((as_class)i), 0, AS_PHRASE_DO_UNAUTHENTICATED - 1);
+        assert_in_range(as_phrase_find_title((as_class)i), 0, AS_PHRASE_DO_UNAUTHENTICATED - 1);
         assert_in_range(as_phrase_advice((as_class)i), AS_PHRASE_DO_UNAUTHENTICATED, AS_PHRASE_DO_MISCONFIGURED);
     }
 }

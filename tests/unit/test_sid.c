@@ -58,18 +58,18 @@ static void primary_groups(void **state)
     as_sid empty = {0};
 
     (void)state;
-    assert_true(as_sid_of_primary_group(&user, "513", &group));
+    assert_true(as_sid_make_primary_group(&user, "513", &group));
     assert_int_equal(group.length, sizeof user_octets);
     assert_memory_equal(group.octets, user_octets, 24);
     assert_memory_equal(group.octets + 24, "\x01\x02\0\0", 4);
-    assert_true(as_sid_of_primary_group(&user, "4294967295", &group));
+    assert_true(as_sid_make_primary_group(&user, "4294967295", &group));
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
-        assert_false(as_sid_of_primary_group(&user, none[i], &group));
+        assert_false(as_sid_make_primary_group(&user, none[i], &group));
         assert_int_equal(group.length, 0);
     }
-    assert_false(as_sid_of_primary_group(&user, NULL, &group));
-    assert_false(as_sid_of_primary_group(&builtin, "513", &group));
-    assert_false(as_sid_of_primary_group(&empty, "513", &group));
+    assert_false(as_sid_make_primary_group(&user, NULL, &group));
+    assert_false(as_sid_make_primary_group(&builtin, "513", &group));
+    assert_false(as_sid_make_primary_group(&empty, "513", &group));
 }
 
 static void equality_and_text(void **state)

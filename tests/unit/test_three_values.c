@@ -160,14 +160,14 @@ static bool value_by_trial(void *data, int question, as_doubt doubt)
     by_trial *trial = data;
 
     trial->asked++;
-    return as_trials_value(&trial->trials, &trial->questions[question], doubt, question);
+    return as_trials_get_value(&trial->trials, &trial->questions[question], doubt, question);
 }
 
 static void try_all(const tree *t, by_trial *trial)
 {
     memset(trial, 0, sizeof(*trial));
     while (as_trials_next(&trial->trials)) {
-        as_trials_told(&trial->trials, result_of(evaluate(t, 0, value_by_trial, trial)));
+        as_trials_add_result(&trial->trials, result_of(evaluate(t, 0, value_by_trial, trial)));
     }
 }
 
@@ -185,7 +185,7 @@ static void check_tree(const tree *t, int questions, int *undecided)
     bool decided;
 
     try_all(t, &trial);
-    decided = as_trials_decided(&trial.trials, &result, &question);
+    decided = as_trials_decide(&trial.trials, &result, &question);
     assert_true(trial.trials.runs <= AS_TRIALS_MOST);
     if (trial.trials.exhausted) {
         assert_false(decided);
@@ -248,7 +248,7 @@ static void expect(const tree *t, bool decided, as_trial_result result, int runs
     const void *question;
 
     try_all(t, &trial);
-    assert_int_equal(as_trials_decided(&trial.trials, &got, &question), decided);
+    assert_int_equal(as_trials_decide(&trial.trials, &got, &question), decided);
     if (decided) {
         assert_int_equal(got, result);
     }
@@ -321,11 +321,11 @@ static void test_too_many_lines_are_never_decided(void **state)
     memset(&trials, 0, sizeof(trials));
     assert_true(as_trials_next(&trials));
     for (i = 0; i <= AS_TRIAL_LINES_MOST; i++) {
-        as_trials_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, i);
+        as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, i);
     }
-    as_trials_told(&trials, AS_TRIAL_GRANTED);
+    as_trials_add_result(&trials, AS_TRIAL_GRANTED);
     assert_false(as_trials_next(&trials));
-    assert_false(as_trials_decided(&trials, &result, &question));
+    assert_false(as_trials_decide(&trials, &result, &question));
     assert_ptr_equal(question, &questions[AS_TRIAL_LINES_MOST - 1]);
 }
 
@@ -342,12 +342,12 @@ static void test_runs_are_bounded(void **state)
     memset(&trials, 0, sizeof(trials));
     while (as_trials_next(&trials)) {
         for (i = 0; i < 10; i++) {
-            as_trials_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, 0);
+            as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, 0);
         }
-        as_trials_told(&trials, AS_TRIAL_GRANTED);
+        as_trials_add_result(&trials, AS_TRIAL_GRANTED);
     }
     assert_int_equal(trials.runs, AS_TRIALS_MOST);
-    assert_false(as_trials_decided(&trials, &result, &question));
+    assert_false(as_trials_decide(&trials, &result, &question));
     assert_ptr_equal(question, &questions[0]);
 }
 
@@ -362,12 +362,12 @@ static void test_an_outage_goes_before_a_misconfiguration(void **state)
     (void)state;
     memset(&trials, 0, sizeof(trials));
     while (as_trials_next(&trials)) {
-        bool yes = as_trials_value(&trials, &questions[0], AS_DOUBT_UNKNOWN, 1);
-        yes = as_trials_value(&trials, &questions[1], AS_DOUBT_UNKNOWN, 2) && yes;
-        yes = as_trials_value(&trials, &questions[2], AS_DOUBT_UNKNOWN, 2) && yes;
-        as_trials_told(&trials, yes ? AS_TRIAL_GRANTED : AS_TRIAL_REFUSED);
+        bool yes = as_trials_get_value(&trials, &questions[0], AS_DOUBT_UNKNOWN, 1);
+        yes = as_trials_get_value(&trials, &questions[1], AS_DOUBT_UNKNOWN, 2) && yes;
+        yes = as_trials_get_value(&trials, &questions[2], AS_DOUBT_UNKNOWN, 2) && yes;
+        as_trials_add_result(&trials, yes ? AS_TRIAL_GRANTED : AS_TRIAL_REFUSED);
     }
-    assert_false(as_trials_decided(&trials, &result, &question));
+    assert_false(as_trials_decide(&trials, &result, &question));
     assert_ptr_equal(question, &questions[1]);
 }
 

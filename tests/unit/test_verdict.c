@@ -13,7 +13,7 @@ typedef struct verdict_row {
     bool proven;
     as_disclose disclose;
     int status;
-    bool told;
+    bool disclosed;
     as_outcome shown;
 } verdict_row;
 
@@ -74,10 +74,10 @@ static void test_disclosures(void **state)
         policy.disclose = row->disclose;
         as_finding finding = finding_of(row->outcome, row->proven);
         as_verdict verdict = as_verdict_of(&finding, &policy, 0);
-        if (verdict.status != row->status || verdict.told != row->told || verdict.shown != row->shown ||
+        if (verdict.status != row->status || verdict.disclosed != row->disclosed || verdict.shown != row->shown ||
             verdict.masked) {
-            fail_msg("row %zu, %s: status %d, told %d, shown %s", i, as_outcome_describe(row->outcome)->name,
-                     verdict.status, verdict.told, as_outcome_describe(verdict.shown)->name);
+            fail_msg("row %zu, %s: status %d, disclosed %d, shown %s", i, as_outcome_describe(row->outcome)->name,
+                     verdict.status, verdict.disclosed, as_outcome_describe(verdict.shown)->name);
         }
     }
 }
@@ -180,8 +180,8 @@ static void test_masks(void **state)
         as_finding finding = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
         as_verdict verdict = as_verdict_of(&finding, &policy, 0);
         assert_int_equal(verdict.status, row->status);
-        if (verdict.masked != row->masked || verdict.told == row->masked) {
-            fail_msg("row %zu: masked %d, told %d", i, verdict.masked, verdict.told);
+        if (verdict.masked != row->masked || verdict.disclosed == row->masked) {
+            fail_msg("row %zu: masked %d, disclosed %d", i, verdict.masked, verdict.disclosed);
         }
     }
 }
@@ -246,8 +246,8 @@ static void test_statuses(void **state)
 
 static bool equal(const as_verdict *a, const as_verdict *b)
 {
-    return a->status == b->status && a->challenge == b->challenge && a->masked == b->masked && a->told == b->told &&
-           a->shown == b->shown && a->retry_after == b->retry_after;
+    return a->status == b->status && a->challenge == b->challenge && a->masked == b->masked &&
+           a->disclosed == b->disclosed && a->shown == b->shown && a->retry_after == b->retry_after;
 }
 
 static void check_verdict(const as_finding *finding, const as_policy *policy, long wait)
@@ -263,16 +263,17 @@ static void check_verdict(const as_finding *finding, const as_policy *policy, lo
     assert_int_equal(verdict.challenge, verdict.status == 401);
     assert_int_equal(verdict.status == 0, grant);
     assert_int_equal(verdict.retry_after >= 0, verdict.status == 429 || verdict.status == 503);
-    assert_true(!(verdict.told && verdict.masked));
-    assert_true(verdict.shown == finding->outcome || (!verdict.told && verdict.shown == AS_OUTCOME_WRONG_PASSWORD));
+    assert_true(!(verdict.disclosed && verdict.masked));
+    assert_true(verdict.shown == finding->outcome ||
+                (!verdict.disclosed && verdict.shown == AS_OUTCOME_WRONG_PASSWORD));
     if (grant) {
-        assert_true(verdict.told);
+        assert_true(verdict.disclosed);
     }
     if (as_outcome_is_about_account(finding->outcome) &&
         (policy->disclose == AS_DISCLOSE_NEVER ||
          (policy->disclose == AS_DISCLOSE_PROVEN && !finding->proven && !about_request))) {
         assert_true(equal(&verdict, &as_wrong));
-        assert_false(verdict.told);
+        assert_false(verdict.disclosed);
     }
 }
 
@@ -305,7 +306,7 @@ static void check_grants(const as_policy *policy)
         assert_int_equal(verdict.status, grant.status);
         assert_int_equal(verdict.challenge, grant.challenge);
         assert_int_equal(verdict.masked, grant.masked);
-        assert_int_equal(verdict.told, grant.told);
+        assert_int_equal(verdict.disclosed, grant.disclosed);
         assert_int_equal(verdict.shown, grant.shown);
         assert_int_equal(verdict.retry_after, grant.retry_after);
     }

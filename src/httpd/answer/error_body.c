@@ -141,7 +141,7 @@ static const char *html(request_rec *r, const as_language *language, const as_tr
         ways = apr_pstrcat(r->pool, "<p class=\"ways\">",
                            as_page_button(r->pool, help, language->phrase[help_phrase(r, help)], true), "</p>\n", NULL);
     }
-    return as_page_frame(r, language, language->phrase[as_phrase_title(of)], r->status,
+    return as_page_frame(r, language, language->phrase[as_phrase_find_title(of)], r->status,
                          apr_pstrcat(r->pool, "<p>", language->sentence[shown], "</p>\n<p class=\"do\">",
                                      language->phrase[as_phrase_advice(of)], "</p>\n", ways, NULL));
 }

@@ -156,7 +156,7 @@ static void say_line(as_dump *dump, const as_written_line *line)
 
     as_dump_say(dump, "require",
                 apr_psprintf(dump->pool, "%s%s %s: answered by %s", line->negated ? "not " : "",
-                             as_require_name(line->kind), line->arguments,
+                             as_require_get_name(line->kind), line->arguments,
                              theirs ? "mod_authnz_ldap" : "mod_authstatus"));
     if (doubt) {
         as_dump_warn(dump, doubt);

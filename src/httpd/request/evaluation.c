@@ -107,9 +107,9 @@ static bool value_in_doubt(const request_rec *r, as_evaluation *evaluation, cons
         as_trials_next(evaluation->trials);
         remember_tables(r, evaluation);
     }
-    return as_trials_value(evaluation->trials, authorization,
-                           authorization->answer == AS_UNKNOWN ? AS_DOUBT_UNKNOWN : AS_DOUBT_NEGATION,
-                           severity_of(authorization));
+    return as_trials_get_value(evaluation->trials, authorization,
+                               authorization->answer == AS_UNKNOWN ? AS_DOUBT_UNKNOWN : AS_DOUBT_NEGATION,
+                               severity_of(authorization));
 }
 
 authz_status as_evaluation_tell(request_rec *r, as_context *context, const as_answered *answered)
@@ -173,16 +173,16 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
     as_trial_result result;
     const void *question;
 
-    as_trials_told(evaluation->trials, result_of(status));
+    as_trials_add_result(evaluation->trials, result_of(status));
     while (as_trials_next(evaluation->trials)) {
         take_back(r, evaluation);
         silence(r);
         status = as_chain_run(r, context, phase);
         declined = declined || status == DECLINED;
-        as_trials_told(evaluation->trials, result_of(status));
+        as_trials_add_result(evaluation->trials, result_of(status));
     }
     take_back(r, evaluation);
-    if (as_trials_decided(evaluation->trials, &result, &question)) {
+    if (as_trials_decide(evaluation->trials, &result, &question)) {
         return run_last(r, context, phase, result);
     }
     if (phase == AS_PHASE_ACCESS && declined) {

@@ -72,7 +72,7 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     if (transaction->group) {
         apr_table_setn(env, AUTHSTATUS_ENV_GROUP, transaction->group);
     }
-    if (verdict->told) {
+    if (verdict->disclosed) {
         if (finding->has_code) {
             set(env, AUTHSTATUS_ENV_LDAP_CODE, number(r->pool, finding->code));
         }

@@ -139,7 +139,7 @@ static bool requirement_of(request_rec *r, const as_require_line *line, apr_pool
 static void warn_if_missing(request_rec *r, const as_authorization *authorization, const as_requirement *requirement)
 {
     if (authorization->missing && as_require_is_news(authorization->fingerprint, requirement->text)) {
-        AS_LOG_REQUEST(0032, 0, r, as_require_name(requirement->kind),
+        AS_LOG_REQUEST(0032, 0, r, as_require_get_name(requirement->kind),
                        as_for_log(r->pool, requirement->text, LOGGED_DN_MAX), authorization->server ? " on " : "",
                        authorization->server ? authorization->server : "");
     }
@@ -292,7 +292,7 @@ void as_require_register(apr_pool_t *pconf)
 
     as_require_lines_begin(pconf);
     for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
-        const char *name = as_require_name((as_requirement_kind)i);
+        const char *name = as_require_get_name((as_requirement_kind)i);
 
         theirs[i] = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION);
         if (theirs[i]) {

@@ -68,7 +68,7 @@ static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const
     if (!problem) {
         return NULL;
     }
-    return apr_psprintf(cmd->pool, "Require %s: %s%s", as_require_name(line->kind), problem,
+    return apr_psprintf(cmd->pool, "Require %s: %s%s", as_require_get_name(line->kind), problem,
                         strchr(text, '\\') ? "; httpd's expressions take one backslash away, so double the backslash"
                                            : "");
 }
@@ -161,7 +161,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const aut
     line->expression = ap_expr_parse_cmd(cmd, text, AP_EXPR_FLAG_STRING_RESULT | AP_EXPR_FLAG_DONT_VARY, &error, NULL);
     if (error) {
         return apr_psprintf(cmd->temp_pool, "Require %s: the expression \"%s\" does not parse: %s",
-                            as_require_name(kind), text, error);
+                            as_require_get_name(kind), text, error);
     }
     if (!is_constant(text)) {
         return NULL;
