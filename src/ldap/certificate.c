@@ -258,7 +258,7 @@ static const char *look_at(const struct berval *der, const as_session *session, 
     return sentence;
 }
 
-static const char *fetch(const as_session *failed, apr_pool_t *pool)
+static const char *fetch(const as_session *failed, as_mono deadline, apr_pool_t *pool)
 {
     const as_peer *peer = failed->peer;
     as_directory_settings *settings = apr_pmemdup(pool, peer->directory->settings, sizeof(*settings));
@@ -274,7 +274,7 @@ static const char *fetch(const as_session *failed, apr_pool_t *pool)
     session = as_session_aside(peer->directory, settings, peer->address, pool);
     session->unobserved = true;
     session->peer->directory->tls = NULL; /* A context that does not verify is for nobody else. */
-    if (as_session_open(session, failed->wire.deadline, pool, &reply) &&
+    if (as_session_open(session, deadline, pool, &reply) &&
         ldap_get_option(session->ld, LDAP_OPT_X_TLS_PEERCERT, &der) == LDAP_OPT_SUCCESS && der.bv_val) {
         sentence = look_at(&der, failed, pool);
         ldap_memfree(der.bv_val);
@@ -283,7 +283,8 @@ static const char *fetch(const as_session *failed, apr_pool_t *pool)
     return sentence;
 }
 
-const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool)
+/* What is wrong with the certificate that a session refused, or NULL; kept for a while. */
+static const char *find_fault(const as_session *failed, as_mono deadline, apr_pool_t *pool)
 {
     as_peer *peer = failed->peer;
     const char *sentence = NULL;
@@ -299,7 +300,7 @@ const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool)
     if (sentence) {
         return sentence;
     }
-    sentence = fetch(failed, pool);
+    sentence = fetch(failed, deadline, pool);
     if (sentence) {
         apr_thread_mutex_lock(peer->mutex);
         apr_cpystrn(peer->fault, sentence, sizeof(peer->fault));
@@ -307,4 +308,20 @@ const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool)
         apr_thread_mutex_unlock(peer->mutex);
     }
     return sentence;
+}
+
+void as_certificate_explain(as_session *failed, as_mono deadline, apr_pool_t *pool, as_reply *reply)
+{
+    const char *fault;
+
+    if (!failed->refused) {
+        return;
+    }
+    fault = find_fault(failed, deadline, pool);
+    if (fault) {
+        reply->reason = strcmp(reply->reason, AS_CERTIFICATE_REFUSED) != 0
+                            ? apr_pstrcat(pool, fault, " (", reply->reason, ")", NULL)
+                            : fault;
+    }
+    as_trace(failed, AS_STEP_TLS, NULL, failed->secured, reply, pool);
 }

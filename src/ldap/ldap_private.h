@@ -7,16 +7,17 @@
  *   tls.c             TLS settings of a directory, shared by its sessions
  *   tls_defaults.c    what ldap.conf says of TLS on this machine
  *   certificate.c     why a certificate was refused
- *   session.c         one LDAP session: bind, search
- *   session_open.c    its beginning and its end
+ *   session.c         one LDAP session: bind, search, close
+ *   session_open.c    opens a session
  *   response.c        libldap's messages into a reply
  *   trace.c           reports each step to an observer
  *   breaker.c         the circuit breaker of one server
  *   limiter.c         how many queries may wait
  *   account.c         the service account, while it is refused
  *   uniform_timing.c  how long a query about an unknown user is to take
- *   pool.c            sessions kept, lent and retired
- *   reaper.c          closes idle ones where nobody asks any more
+ *   idle.c            idle sessions, and the bound on all open ones
+ *   pool.c            lends sessions
+ *   reaper.c          closes idle sessions of directories that nobody queries any more
  *   settings.c        copies of a directory's settings
  *   fingerprint.c     the identity of a directory
  *   registry.c        the directories of this process
@@ -131,7 +132,7 @@ bool as_tls_set_default_numbers(LDAP *ld);
  * spend in a place that others wait for. A failure shows in as_tls_start. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
 /* Takes the wire through the handshake. `tls` may be NULL: the session keeps its context to itself. False: *reason is
- * what is wrong, in words, or NULL if the library has none (see as_certificate_fault); *began: the server was spoken
+ * what is wrong, in words, or NULL if the library has none (see as_certificate_explain); *began: the server was spoken
  * to. */
 bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, bool *began,
                   const char **reason);
@@ -246,13 +247,14 @@ struct as_session {
     as_kind kind;
     LDAP *ld; /* NULL: not open */
     as_wire wire;
-    bool bound;      /* AS_KIND_SEARCH: the service account is bound */
-    bool dead;       /* not to be used again */
-    bool reused;     /* it was open when it was lent */
-    bool on_trial;   /* reused, and nothing was answered since: it may have been forgotten on the way */
-    bool unobserved; /* only to look at something again */
-    as_mono opened;
-    unsigned long answers; /* operations answered since it was opened */
+    bool bound;              /* AS_KIND_SEARCH: the service account is bound */
+    bool dead;               /* not to be used again */
+    bool reused;             /* it was open when it was lent */
+    bool on_trial;           /* reused, and nothing was answered since: it may have been forgotten on the way */
+    bool unobserved;         /* only to look at something again */
+    bool refused;            /* it was not opened: the server's certificate is not accepted */
+    as_mono opened, secured; /* when that began */
+    unsigned long answers;   /* operations answered since it was opened */
 };
 
 typedef struct as_search {
@@ -307,8 +309,11 @@ void as_session_close(as_session *session); /* never waits */
 /* The one answer to an operation that has only one. */
 bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply);
 
-/* certificate.c: what is wrong with the certificate that a session did not take, or NULL. */
-const char *as_certificate_fault(const as_session *failed, apr_pool_t *pool);
+/* certificate.c: where as_session_open refused the server's certificate, puts what is wrong with it before the TLS
+ * library's words, which do not name it: the certificate is fetched once more, until `deadline`. Without effect after
+ * any other failure. */
+#define AS_CERTIFICATE_REFUSED "the server's certificate was not accepted"
+void as_certificate_explain(as_session *failed, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 
 /* trace.c. `reply`: NULL for connect and TLS that went well. */
 void as_trace(as_session *session, as_step step, const char *what, as_mono started, const as_reply *reply,
@@ -355,7 +360,7 @@ void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t 
 /* The settings that sessions belong to: these, without what a search says. */
 as_directory_settings as_session_settings(const as_directory_settings *settings);
 
-/* pool.c: the sessions of a process, those of directories that only .htaccess names apart from all others */
+/* idle.c: the sessions of a process, those of directories that only .htaccess names apart from all others */
 typedef struct as_sessions {
     pthread_mutex_t mutex;
     struct as_idle_sessions idle; /* the last used in front */
@@ -366,15 +371,20 @@ typedef struct as_sessions {
     as_mono swept;
 } as_sessions;
 
-/* Closes what was idle for too long. */
-void as_pool_sweep(as_directories *all);
 bool as_sessions_create(as_sessions *sessions, int most, as_mono longest);
 void as_sessions_destroy(as_sessions *sessions);
+void as_idle_create(as_peer *peer);
+void as_idle_destroy(as_peer *peer);
+/* Closes sessions that were idle for too long. */
+void as_idle_sweep(as_directories *all);
 /* Closes idle sessions. True: there was one. */
-bool as_pool_close_all_idle(as_directories *all);
-void as_pool_create(as_peer *peer);
-void as_pool_destroy(as_peer *peer);
-as_sessions *as_pool_of(const as_directory *directory);
+bool as_idle_close_all(as_directories *all);
+/* Takes the session used last; NULL: there is none, or `fresh`. Then room is made for one that is to be opened. */
+as_session *as_idle_take(as_peer *peer, as_kind kind, bool fresh);
+/* Keeps an open session, from now on not the caller's. */
+void as_idle_keep(as_session *session);
+/* Closes and frees a session that is not idle. */
+void as_session_destroy(as_session *session);
 
 /* reaper.c */
 typedef struct as_reaper {
@@ -388,7 +398,8 @@ bool as_reaper_create(as_reaper *reaper);
 /* Once, from then on without effect. */
 void as_reaper_start(as_directories *all);
 void as_reaper_end(as_reaper *reaper);
-/* An open session, for AS_KIND_SEARCH a bound one; or NULL and a reply. `fresh`: not one that was kept. */
+
+/* pool.c: an open session, for AS_KIND_SEARCH a bound one; or NULL and a reply. `fresh`: not one that was kept. */
 as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 void as_pool_return(as_session *session);
 
@@ -415,6 +426,12 @@ struct as_directories {
     as_tracer *observer;
     void *observer_data;
 };
+
+/* Returns the sessions among which a directory's are counted. */
+static inline as_sessions *as_sessions_of(const as_directory *directory)
+{
+    return &directory->all->sessions[directory->settings->of_htaccess];
+}
 
 /* The directory of these settings, made if there is none. Given back with as_directory_put. NULL without memory. */
 as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings);

@@ -1,186 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sessions kept between questions: for each server those that search, bound as the service account, and apart from
- * them those that verify passwords. So a failed login costs no connection, and a good one no bind to go back.
- *
- * Their number is bounded for the process, as its descriptors are: where a connection is to be opened and there are as
- * many as may be, the one that was idle for longest makes room. Nobody waits for a session: those in use are as many as
- * threads ask.
+ * Lends sessions: for each server those that search, bound as the service account, and apart from them those that
+ * verify passwords. So a failed login costs no connection, and a good one no bind to go back.
  */
 #include "ldap_private.h"
 
 #include <stdlib.h>
-
-bool as_sessions_create(as_sessions *sessions, int most, as_mono longest)
-{
-    APR_RING_INIT(&sessions->idle, as_session, of_age);
-    sessions->idle_count = 0;
-    sessions->most = most;
-    sessions->longest = longest;
-    sessions->swept = 0;
-    atomic_init(&sessions->open, 0);
-    return pthread_mutex_init(&sessions->mutex, NULL) == 0;
-}
-
-void as_sessions_destroy(as_sessions *sessions)
-{
-    pthread_mutex_destroy(&sessions->mutex);
-}
-
-as_sessions *as_pool_of(const as_directory *directory)
-{
-    return &directory->all->sessions[directory->settings->of_htaccess];
-}
-
-void as_pool_create(as_peer *peer)
-{
-    int i;
-
-    for (i = 0; i < AS_KINDS; i++) {
-        APR_RING_INIT(&peer->idle[i], as_session, of_peer);
-    }
-}
-
-/* ---- under the lock ---- */
-
-static void unlink_idle(as_sessions *sessions, as_session *session)
-{
-    APR_RING_REMOVE(session, of_peer);
-    APR_RING_REMOVE(session, of_age);
-    sessions->idle_count--;
-}
-
-static void link_idle(as_sessions *sessions, as_session *session)
-{
-    session->idle_since = as_mono_now();
-    APR_RING_INSERT_HEAD(&session->peer->idle[session->kind], session, as_session, of_peer);
-    APR_RING_INSERT_HEAD(&sessions->idle, session, as_session, of_age);
-    sessions->idle_count++;
-}
-
-/* Moves a session to the list of those that are to be closed when the lock is released. By then its directory may be
- * gone, so it is counted as closed here. */
-static void condemn(as_sessions *sessions, as_session *session, as_session **condemned)
-{
-    unlink_idle(sessions, session);
-    if (session->ld || session->wire.fd >= 0) {
-        atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
-        atomic_fetch_sub(&sessions->open, 1);
-    }
-    session->condemned = true;
-    session->next_condemned = *condemned;
-    *condemned = session;
-}
-
-static bool is_expired(const as_sessions *sessions, const as_session *session, as_mono now)
-{
-    const apr_interval_time_t ttl = session->peer->directory->settings->session_ttl;
-    const as_mono idle = now - session->idle_since;
-
-    return (ttl > 0 && idle > ttl) || (sessions->longest > 0 && idle > sessions->longest);
-}
-
-static void condemn_expired(as_sessions *sessions, as_session **condemned)
-{
-    const as_mono now = as_mono_now();
-    as_session *session, *next;
-
-    if (now - sessions->swept < AS_MONO_SECOND) {
-        return;
-    }
-    sessions->swept = now;
-    for (session = APR_RING_FIRST(&sessions->idle); session != APR_RING_SENTINEL(&sessions->idle, as_session, of_age);
-         session = next) {
-        next = APR_RING_NEXT(session, of_age);
-        if (is_expired(sessions, session, now)) {
-            condemn(sessions, session, condemned);
-        }
-    }
-}
-
-/* So that there are no more open than may be, with `more`. */
-static void condemn_oldest(as_sessions *sessions, int more, as_session **condemned)
-{
-    int excess = atomic_load(&sessions->open) + more - sessions->most;
-
-    for (; excess > 0 && !APR_RING_EMPTY(&sessions->idle, as_session, of_age); excess--) {
-        condemn(sessions, APR_RING_LAST(&sessions->idle), condemned);
-    }
-}
-
-/* ---- without it ---- */
-
-static void end(as_session *session)
-{
-    as_session_close(session);
-#ifndef __clang_analyzer__ /* It does not follow rings, and takes what was unlinked for linked. */
-    free(session);
-#endif
-}
-
-static bool close_condemned(as_session *condemned)
-{
-    const bool any = condemned != NULL;
-
-    while (condemned) {
-        as_session *session = condemned;
-
-        condemned = session->next_condemned;
-        end(session);
-    }
-    return any;
-}
-
-static bool close_all_idle(as_sessions *sessions)
-{
-    as_session *condemned = NULL;
-
-    pthread_mutex_lock(&sessions->mutex);
-    while (!APR_RING_EMPTY(&sessions->idle, as_session, of_age)) {
-        condemn(sessions, APR_RING_LAST(&sessions->idle), &condemned);
-    }
-    pthread_mutex_unlock(&sessions->mutex);
-    return close_condemned(condemned);
-}
-
-bool as_pool_close_all_idle(as_directories *all)
-{
-    bool of_htaccess = close_all_idle(&all->sessions[true]);
-
-    return close_all_idle(&all->sessions[false]) || of_htaccess;
-}
-
-static void sweep(as_sessions *sessions)
-{
-    as_session *condemned = NULL;
-
-    pthread_mutex_lock(&sessions->mutex);
-    condemn_expired(sessions, &condemned);
-    pthread_mutex_unlock(&sessions->mutex);
-    close_condemned(condemned);
-}
-
-void as_pool_sweep(as_directories *all)
-{
-    sweep(&all->sessions[false]);
-    sweep(&all->sessions[true]);
-}
-
-void as_pool_destroy(as_peer *peer)
-{
-    as_sessions *sessions = as_pool_of(peer->directory);
-    as_session *condemned = NULL;
-    int i;
-
-    pthread_mutex_lock(&sessions->mutex);
-    for (i = 0; i < AS_KINDS; i++) {
-        while (!APR_RING_EMPTY(&peer->idle[i], as_session, of_peer)) {
-            condemn(sessions, APR_RING_FIRST(&peer->idle[i]), &condemned);
-        }
-    }
-    pthread_mutex_unlock(&sessions->mutex);
-    close_condemned(condemned);
-}
 
 static as_session *make(as_peer *peer, as_kind kind)
 {
@@ -194,33 +19,14 @@ static as_session *make(as_peer *peer, as_kind kind)
     return session;
 }
 
-/* The last one used, or NULL; then room is made for one that is to be opened. */
-static as_session *take_idle(as_peer *peer, as_kind kind, bool fresh)
-{
-    as_sessions *sessions = as_pool_of(peer->directory);
-    as_session *condemned = NULL, *session = NULL;
-
-    pthread_mutex_lock(&sessions->mutex);
-    condemn_expired(sessions, &condemned);
-    if (!fresh && !APR_RING_EMPTY(&peer->idle[kind], as_session, of_peer)) {
-        session = APR_RING_FIRST(&peer->idle[kind]);
-        unlink_idle(sessions, session);
-    } else {
-        condemn_oldest(sessions, 1, &condemned);
-    }
-    pthread_mutex_unlock(&sessions->mutex);
-    close_condemned(condemned);
-    return session;
-}
-
 /* A session, open or not. */
 static as_session *take(as_peer *peer, as_kind kind, bool fresh)
 {
-    as_session *session = take_idle(peer, kind, fresh);
+    as_session *session = as_idle_take(peer, kind, fresh);
 
     while (session && !as_session_is_usable(session)) {
-        end(session);
-        session = take_idle(peer, kind, fresh);
+        as_session_destroy(session);
+        session = as_idle_take(peer, kind, fresh);
     }
     return session ? session : make(peer, kind);
 }
@@ -228,20 +34,14 @@ static as_session *take(as_peer *peer, as_kind kind, bool fresh)
 void as_pool_return(as_session *session)
 {
     as_directories *all = session->peer->directory->all;
-    as_sessions *sessions = as_pool_of(session->peer->directory);
-    as_session *condemned = NULL;
+    const bool is_swept = as_sessions_of(session->peer->directory)->longest > 0;
 
     if (!session->ld || session->dead || session->peer->directory->settings->session_ttl == 0) {
-        end(session);
+        as_session_destroy(session);
         return;
     }
-    pthread_mutex_lock(&sessions->mutex);
-    link_idle(sessions, session);
-    condemn_oldest(sessions, 0, &condemned);
-    condemn_expired(sessions, &condemned);
-    pthread_mutex_unlock(&sessions->mutex);
-    close_condemned(condemned);
-    if (sessions->longest > 0) {
+    as_idle_keep(session);
+    if (is_swept) {
         as_reaper_start(all);
     }
 }
@@ -257,6 +57,7 @@ static bool make_ready(as_session *session, as_mono deadline, apr_pool_t *pool, 
         return false;
     }
     if (!session->reused && !as_session_open(session, deadline, pool, reply)) {
+        as_certificate_explain(session, deadline, pool, reply);
         return false;
     }
     if (!binds) {
@@ -280,21 +81,4 @@ as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadli
     }
     as_pool_return(session);
     return NULL;
-}
-
-as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
-                             const as_ldap_server *address, apr_pool_t *pool)
-{
-    as_directory *copy = apr_pcalloc(pool, sizeof(*copy));
-    as_session *session = apr_pcalloc(pool, sizeof(*session));
-
-    copy->all = directory->all;
-    copy->tls = directory->tls;
-    copy->share = directory->share;
-    copy->settings = settings;
-    session->peer = apr_pcalloc(pool, sizeof(*session->peer));
-    session->peer->directory = copy;
-    session->peer->address = address;
-    session->wire.fd = -1;
-    return session;
 }

@@ -22,7 +22,7 @@ static void *reap(void *data)
         at.tv_sec += ROUND / AS_MONO_SECOND;
         pthread_cond_timedwait(&reaper->changed, &reaper->mutex, &at);
         pthread_mutex_unlock(&reaper->mutex);
-        as_pool_sweep(all);
+        as_idle_sweep(all);
         pthread_mutex_lock(&reaper->mutex);
     }
     pthread_mutex_unlock(&reaper->mutex);

@@ -43,8 +43,11 @@ static bool search_there(const as_task *task, as_session *session, const LDAPURL
     if (url->lud_scope == LDAP_SCOPE_BASE || url->lud_scope == LDAP_SCOPE_ONELEVEL) {
         there.scope = url->lud_scope;
     }
-    return as_session_open(session, task->deadline, task->pool, reply) &&
-           as_session_bind_service(session, task->deadline, task->pool, reply) && session->bound &&
+    if (!as_session_open(session, task->deadline, task->pool, reply)) {
+        as_certificate_explain(session, task->deadline, task->pool, reply);
+        return false;
+    }
+    return as_session_bind_service(session, task->deadline, task->pool, reply) && session->bound &&
            as_session_search(session, &there, task->deadline, task->pool, reply);
 }
 

@@ -42,7 +42,7 @@ static apr_status_t make_peer(as_peer *peer, as_directory *directory, const as_l
     atomic_init(&peer->distrusted, 0);
     atomic_init(&peer->questions, 0);
     atomic_init(&peer->latency, 0);
-    as_pool_create(peer);
+    as_idle_create(peer);
     return apr_thread_mutex_create(&peer->mutex, APR_THREAD_MUTEX_DEFAULT, directory->pool);
 }
 
@@ -52,7 +52,7 @@ static void destroy(as_directory *directory)
 
     for (i = 0; i < directory->settings->server_count; i++) {
         if (directory->peers[i].mutex) {
-            as_pool_destroy(&directory->peers[i]);
+            as_idle_destroy(&directory->peers[i]);
         }
     }
     as_account_destroy(directory->account);

@@ -9,6 +9,7 @@
 #include "ldap_private.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <openldap.h>
 
@@ -341,4 +342,30 @@ bool as_session_search(as_session *session, const as_search *search, as_mono dea
     answered = run_search(session, search, started, pool, reply);
     as_trace(session, AS_STEP_SEARCH, search->filter, started, reply, pool);
     return answered;
+}
+
+/* Unbind and TLS's goodbye are sent if they can be sent at once: the deadline is over. */
+void as_session_close(as_session *session)
+{
+    bool was_open = session->wire.fd >= 0;
+
+    session->wire.deadline = 0;
+    if (session->ld) {
+        was_open = true;
+        ldap_unbind_ext(session->ld, NULL, NULL);
+        session->ld = NULL;
+    } else if (was_open) {
+        close(session->wire.fd);
+    }
+    session->wire.fd = -1;
+    if (was_open && !session->condemned) {
+        atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
+        atomic_fetch_sub(&as_sessions_of(session->peer->directory)->open, 1);
+    }
+}
+
+bool as_session_is_usable(const as_session *session)
+{
+    return session->ld && !session->dead && session->opened > atomic_load(&session->peer->distrusted) &&
+           as_wire_is_quiet(&session->wire);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The beginning and the end of a session: connection, TLS, and the handle that libldap has of it.
+ * Opens a session: connection, TLS, and the handle that libldap has of it.
  */
 #include "ldap_private.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openldap.h>
 
@@ -82,21 +81,18 @@ static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     return false;
 }
 
-/* The TLS library's words alone do not name the certificate, so what is found in it goes before them. */
-static void tell_tls_failure(as_session *session, bool began, const char *reason, apr_pool_t *pool, as_reply *reply)
+/* Reports a handshake that failed. Why a certificate was refused is a question of its own: as_certificate_explain. */
+static void report_tls_failure(as_session *session, bool began, const char *reason, apr_pool_t *pool, as_reply *reply)
 {
-    const char *trouble = as_wire_trouble(&session->wire, pool), *fault;
+    const char *trouble = as_wire_trouble(&session->wire, pool);
 
     if (trouble) {
         as_reply_fail(reply, AS_STEP_TLS, session->wire.timed_out ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN,
                       apr_pstrcat(pool, trouble, " (TLS handshake)", NULL));
         return;
     }
-    if (began && session->peer->directory->settings->verify_certificate &&
-        (fault = as_certificate_fault(session, pool)) != NULL) {
-        reason = reason ? apr_pstrcat(pool, fault, " (", reason, ")", NULL) : fault;
-    }
-    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : "the server's certificate was not accepted");
+    session->refused = began && session->peer->directory->settings->verify_certificate;
+    as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, reason ? reason : AS_CERTIFICATE_REFUSED);
 }
 
 static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
@@ -113,20 +109,22 @@ static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
         as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
         return true;
     }
-    tell_tls_failure(session, began, reason, pool, reply);
+    report_tls_failure(session, began, reason, pool, reply);
     return false;
 }
 
 static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
-    as_mono started = as_mono_now();
     bool secured;
 
     if (session->peer->directory->settings->security == AS_SECURITY_NONE) {
         return true;
     }
+    session->secured = as_mono_now();
     secured = start_tls(session, pool, reply);
-    as_trace(session, AS_STEP_TLS, NULL, started, secured ? NULL : reply, pool);
+    if (!session->refused) {
+        as_trace(session, AS_STEP_TLS, NULL, session->secured, secured ? NULL : reply, pool);
+    }
     return secured;
 }
 
@@ -142,7 +140,7 @@ static bool connect_wire(as_session *session, apr_pool_t *pool, as_failure *fail
     as_wire *wire = &session->wire;
     bool connected = as_wire_connect(wire, session->peer->address, pool, failure, reason);
 
-    if (!connected && is_out_of_descriptors(wire) && as_pool_close_all_idle(session->peer->directory->all)) {
+    if (!connected && is_out_of_descriptors(wire) && as_idle_close_all(session->peer->directory->all)) {
         connected = as_wire_connect(wire, session->peer->address, pool, failure, reason);
     }
     if (!connected && is_out_of_descriptors(wire)) {
@@ -157,7 +155,7 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     as_failure failure = AS_FAILURE_LOCAL;
     const char *reason = NULL;
 
-    session->bound = session->dead = session->on_trial = false;
+    session->bound = session->dead = session->on_trial = session->refused = false;
     session->answers = 0;
     session->opened = as_mono_now();
     as_session_set_deadline(session, deadline, settings->connect_timeout);
@@ -168,7 +166,7 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     }
     as_trace(session, AS_STEP_CONNECT, NULL, session->opened, NULL, pool);
     atomic_fetch_add_explicit(&session->peer->open, 1, memory_order_relaxed);
-    atomic_fetch_add(&as_pool_of(session->peer->directory)->open, 1);
+    atomic_fetch_add(&as_sessions_of(session->peer->directory)->open, 1);
     as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
     if (!attach(session)) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "libldap could not take the connection");
@@ -179,28 +177,19 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     return false;
 }
 
-/* Unbind and TLS's goodbye are sent if they can be sent at once: the deadline is over. */
-void as_session_close(as_session *session)
+as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
+                             const as_ldap_server *address, apr_pool_t *pool)
 {
-    bool was_open = session->wire.fd >= 0;
+    as_directory *copy = apr_pcalloc(pool, sizeof(*copy));
+    as_session *session = apr_pcalloc(pool, sizeof(*session));
 
-    session->wire.deadline = 0;
-    if (session->ld) {
-        was_open = true;
-        ldap_unbind_ext(session->ld, NULL, NULL);
-        session->ld = NULL;
-    } else if (was_open) {
-        close(session->wire.fd);
-    }
+    copy->all = directory->all;
+    copy->tls = directory->tls;
+    copy->share = directory->share;
+    copy->settings = settings;
+    session->peer = apr_pcalloc(pool, sizeof(*session->peer));
+    session->peer->directory = copy;
+    session->peer->address = address;
     session->wire.fd = -1;
-    if (was_open && !session->condemned) {
-        atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
-        atomic_fetch_sub(&as_pool_of(session->peer->directory)->open, 1);
-    }
-}
-
-bool as_session_is_usable(const as_session *session)
-{
-    return session->ld && !session->dead && session->opened > atomic_load(&session->peer->distrusted) &&
-           as_wire_is_quiet(&session->wire);
+    return session;
 }

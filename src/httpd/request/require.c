@@ -245,20 +245,13 @@ static const as_answered *answer_once(request_rec *r, as_context *context, const
 
 /* ---- the providers ---- */
 
-/* mod_authnz_ldap's own; NULL where it is not loaded. Set before the configuration is read. */
-static const authz_provider *theirs[AS_REQUIREMENT_COUNT];
-
-bool as_require_is_ours(const as_section *section)
-{
-    return section->requires && (as_section_is_on(section) || !theirs[AS_REQUIRE_GROUP]);
-}
-
 static authz_status check(as_requirement_kind kind, request_rec *r, const char *text, const void *parsed)
 {
     const as_require_line *line = parsed;
+    const authz_provider *theirs = as_require_theirs(kind);
 
-    if (theirs[kind] && !as_section_is_on(as_section_of(r))) {
-        return theirs[kind]->check_authorization(r, text, line->theirs);
+    if (theirs && !as_section_is_on(as_section_of(r))) {
+        return theirs->check_authorization(r, text, line->theirs);
     }
     if (!r->user && kind != AS_REQUIRE_SEARCH) {
         return AUTHZ_DENIED_NO_USER;
@@ -274,7 +267,7 @@ static authz_status check(as_requirement_kind kind, request_rec *r, const char *
     }                                                                                                                  \
     static const char *parse_##id(cmd_parms *cmd, const char *text, const void **parsed)                               \
     {                                                                                                                  \
-        return as_require_parse(cmd, AS_REQUIRE_##id, theirs[AS_REQUIRE_##id], text, parsed);                          \
+        return as_require_parse(cmd, AS_REQUIRE_##id, text, parsed);                                                   \
     }                                                                                                                  \
     static const authz_provider provider_##id = {check_##id, parse_##id};
 AS_REQUIREMENT_LIST(AS_REQUIREMENT)
@@ -294,8 +287,7 @@ void as_require_register(apr_pool_t *pconf)
     for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
         const char *name = as_require_get_name((as_requirement_kind)i);
 
-        theirs[i] = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION);
-        if (theirs[i]) {
+        if (as_require_theirs((as_requirement_kind)i)) {
             /* httpd has counted this name among the providers that depend on the configuration alone. */
             ap_register_provider(pconf, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, providers[i]);
         } else {

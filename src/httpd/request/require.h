@@ -22,13 +22,14 @@ typedef struct as_require_line {
 
 /* ---- require_line.c ---- */
 
-/* Reads a line at start-up or in .htaccess. NULL and *parsed, or a sentence. `theirs`: mod_authnz_ldap's provider of
- * that name, or NULL. */
-const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const authz_provider *theirs, const char *text,
-                             const void **parsed);
+/* Reads a line at start-up or in .htaccess. NULL and *parsed, or a sentence. */
+const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const char *text, const void **parsed);
 
-/* Begins a reading of the configuration. */
+/* Begins a reading of the configuration: before our own providers are registered. */
 void as_require_lines_begin(apr_pool_t *pconf);
+
+/* Returns mod_authnz_ldap's provider of that name; NULL: it is not loaded. */
+const authz_provider *as_require_theirs(as_requirement_kind kind);
 
 /* ---- evaluation.c: one phase of one request, lines in doubt included ---- */
 

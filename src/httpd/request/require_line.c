@@ -6,6 +6,7 @@
 
 #include "../config/sections.h"
 
+#include <ap_provider.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
@@ -82,9 +83,28 @@ typedef struct as_wrong_line {
 
 static apr_array_header_t *wrong_lines; /* of this reading of the configuration */
 
+/* mod_authnz_ldap's providers; NULL where it is not loaded. Set before the configuration is read. */
+static const authz_provider *theirs[AS_REQUIREMENT_COUNT];
+
 void as_require_lines_begin(apr_pool_t *pconf)
 {
+    int i;
+
     wrong_lines = apr_array_make(pconf, 4, sizeof(as_wrong_line));
+    for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
+        theirs[i] = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, as_require_get_name((as_requirement_kind)i),
+                                       AUTHZ_PROVIDER_VERSION);
+    }
+}
+
+const authz_provider *as_require_theirs(as_requirement_kind kind)
+{
+    return theirs[kind];
+}
+
+bool as_require_is_ours(const as_section *section)
+{
+    return section->requires && (as_section_is_on(section) || !theirs[AS_REQUIRE_GROUP]);
 }
 
 static void note_wrong_line(const cmd_parms *cmd, const char *problem)
@@ -142,8 +162,7 @@ static bool is_on_here(const cmd_parms *cmd)
     return section && as_section_is_on(section);
 }
 
-const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const authz_provider *theirs, const char *text,
-                             const void **parsed)
+const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const char *text, const void **parsed)
 {
     as_require_line *line = apr_pcalloc(cmd->pool, sizeof(*line));
     const char *error = NULL;
@@ -152,8 +171,8 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const aut
     line->kind = kind;
     line->negated = is_negated(cmd->directive);
     mark_section(cmd, kind);
-    if (theirs && theirs->parse_require_line) {
-        error = theirs->parse_require_line(cmd, text, &line->theirs);
+    if (theirs[kind] && theirs[kind]->parse_require_line) {
+        error = theirs[kind]->parse_require_line(cmd, text, &line->theirs);
         if (error) {
             return error;
         }
@@ -170,7 +189,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const aut
     line->requirement.name = as_requirement_name(&line->requirement, cmd->pool);
     line->expression = NULL;
     line->problem = problem_of(cmd, line, text);
-    if (line->problem && theirs && !is_on_here(cmd)) {
+    if (line->problem && theirs[kind] && !is_on_here(cmd)) {
         note_wrong_line(cmd, line->problem);
         return NULL;
     }
