@@ -15,6 +15,7 @@
 /* For structs that they keep to themselves. */
 #include "../../src/cache/counters.c"
 #include "../../src/cache/outages.c"
+#include "../../src/cache/proofs.c"
 #include "../../src/cache/throttle_private.h"
 
 static char text[8192];
@@ -112,6 +113,20 @@ static void describe_throttle(void)
     END(as_spelling);
 }
 
+static void describe_proofs(void)
+{
+    add("as_proofs");
+    MEMBER(as_proofs, key, key);
+    MEMBER(as_proofs, has_key, has_key);
+    MEMBER(as_proofs, slots, slots[0][0]);
+    END(as_proofs);
+    add("; slot");
+    MEMBER(slot, high, high);
+    MEMBER(slot, low, low);
+    MEMBER(slot, stamp, stamp);
+    END(slot);
+}
+
 static const struct layout {
     const char *name, *number_is;
     int number;
@@ -120,6 +135,7 @@ static const struct layout {
     {"counters", "AS_COUNTERS_LAYOUT", AS_COUNTERS_LAYOUT, describe_counters},
     {"outages", "AS_OUTAGES_LAYOUT", AS_OUTAGES_LAYOUT, describe_outages},
     {"throttle", "AS_THROTTLES_LAYOUT", AS_THROTTLES_LAYOUT, describe_throttle},
+    {"proofs", "AS_PROOFS_LAYOUT", AS_PROOFS_LAYOUT, describe_proofs},
 };
 
 static FILE *golden(void)
