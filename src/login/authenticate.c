@@ -12,6 +12,7 @@
 
 #include "authstatus/ppolicy.h"
 
+#include "coalesce.h"
 #include "settle.h"
 
 /* How long a remembered password may take to be confirmed. */
@@ -270,8 +271,9 @@ static bool is_cached(const as_attempt *attempt, const as_login_memo *memo)
            get_cached(attempt, as_cache_get);
 }
 
-static as_cached_answer to_cache(const as_attempt *attempt)
+static as_cached_answer to_cache(void *data)
 {
+    const as_attempt *attempt = data;
     const as_answer *answer = attempt->answer;
     as_cached_answer cached = {.finding = answer->finding,
                                .dn = answer->dn ? answer->dn : "",
@@ -294,47 +296,42 @@ static void query_unless_throttled(const as_attempt *attempt)
     }
 }
 
-/* As the one who asks for all that ask the same at this moment. */
-static void lead(const as_attempt *attempt, as_single_flight *flight)
+static bool get_again(void *data)
 {
-    as_cached_answer cached;
+    const as_attempt *attempt = data;
 
-    /* The one before may have ended between our look at the memory and now. */
-    if (attempt->gate->certain || !get_cached(attempt, as_cache_get_again)) {
-        query_unless_throttled(attempt);
-        cached = to_cache(attempt);
-        as_cache_put(attempt->login->cache, &attempt->key, &cached, apr_time_now(), attempt->pool);
-    }
-    cached = to_cache(attempt);
-    as_single_flight_end(flight, &cached);
+    return !attempt->gate->certain && get_cached(attempt, as_cache_get_again);
 }
 
-static void query_coalesced(const as_attempt *attempt)
+static void query_now(void *data)
 {
-    as_cached_answer cached;
-    as_single_flight *flight;
-    bool leads;
+    query_unless_throttled(data);
+}
 
-    for (;;) {
-        flight = as_single_flight_begin(attempt->login->cache, &attempt->key, attempt->deadline, attempt->pool, &leads);
-        if (leads) {
-            lead(attempt, flight);
-            return;
-        }
-        switch (as_single_flight_wait(flight, attempt->pool, &cached)) {
-        case AS_WAITED_ANSWER:
-            fill_from_cache(attempt, &cached, true);
-            return;
-        case AS_WAITED_DEADLINE:
-            find(attempt, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
-            return;
-        case AS_WAITED_NOTHING:
-            if (get_cached(attempt, as_cache_get_again)) {
-                return;
-            }
-            break;
-        }
-    }
+static void take_coalesced(void *data, const as_cached_answer *cached)
+{
+    fill_from_cache(data, cached, true);
+}
+
+static void give_up(void *data)
+{
+    find(data, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
+}
+
+static void query_coalesced(as_attempt *attempt)
+{
+    const as_coalesced coalesced = {.cache = attempt->login->cache,
+                                    .key = &attempt->key,
+                                    .deadline = attempt->deadline,
+                                    .pool = attempt->pool,
+                                    .data = attempt,
+                                    .get_again = get_again,
+                                    .query = query_now,
+                                    .to_cache = to_cache,
+                                    .from_cache = take_coalesced,
+                                    .give_up = give_up};
+
+    as_coalesce(&coalesced);
 }
 
 /* Reports each change once. */

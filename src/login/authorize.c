@@ -4,6 +4,7 @@
  * is cached, what another request asks at this moment, and then the directory. In this order, as in authenticate.c.
  */
 #include "authorize_private.h"
+#include "coalesce.h"
 
 #include <string.h>
 
@@ -170,47 +171,50 @@ static bool get_cached(as_authorizing *of, bool again)
     return true;
 }
 
-/* On behalf of all that ask the same at this moment. */
-static void lead(as_authorizing *of, as_single_flight *flight)
+static bool get_again(void *data)
 {
-    as_cached_answer cached;
+    return get_cached(data, true);
+}
 
-    if (!get_cached(of, true)) {
-        query(of);
-        cached = as_authorization_to_cache(of->answer, of->pool);
-        as_cache_put(of->login->cache, &of->key, &cached, of->born, of->pool);
-    }
-    cached = as_authorization_to_cache(of->answer, of->pool);
-    as_single_flight_end(flight, &cached);
+static void query_now(void *data)
+{
+    query(data);
+}
+
+static as_cached_answer to_cache(void *data)
+{
+    const as_authorizing *of = data;
+
+    return as_authorization_to_cache(of->answer, of->pool);
+}
+
+static void take_coalesced(void *data, const as_cached_answer *cached)
+{
+    const as_authorizing *of = data;
+
+    as_authorization_from_cache(of->answer, cached, of->pool);
+}
+
+static void give_up(void *data)
+{
+    as_say_unknown(data, AS_OUTCOME_DIRECTORY_TIMEOUT, "the deadline passed while an identical query was under way");
 }
 
 static void query_coalesced(as_authorizing *of)
 {
-    as_cached_answer cached;
-    as_single_flight *flight;
-    bool leads;
+    const as_coalesced coalesced = {.cache = of->login->cache,
+                                    .key = &of->key,
+                                    .deadline = of->deadline,
+                                    .pool = of->pool,
+                                    .born = of->born,
+                                    .data = of,
+                                    .get_again = get_again,
+                                    .query = query_now,
+                                    .to_cache = to_cache,
+                                    .from_cache = take_coalesced,
+                                    .give_up = give_up};
 
-    for (;;) {
-        flight = as_single_flight_begin(of->login->cache, &of->key, of->deadline, of->pool, &leads);
-        if (leads) {
-            lead(of, flight);
-            return;
-        }
-        switch (as_single_flight_wait(flight, of->pool, &cached)) {
-        case AS_WAITED_ANSWER:
-            as_authorization_from_cache(of->answer, &cached, of->pool);
-            return;
-        case AS_WAITED_DEADLINE:
-            as_say_unknown(of, AS_OUTCOME_DIRECTORY_TIMEOUT,
-                           "the deadline passed while an identical request was asking");
-            return;
-        case AS_WAITED_NOTHING:
-            if (get_cached(of, true)) {
-                return;
-            }
-            break;
-        }
-    }
+    as_coalesce(&coalesced);
 }
 
 static void count_operations(as_authorizing *of, as_mono started)

@@ -3,6 +3,7 @@
  * The entry of a login that another module made: one search by the user's name, remembered as entries are.
  */
 #include "authorize_private.h"
+#include "coalesce.h"
 
 #include <string.h>
 
@@ -120,63 +121,75 @@ static as_membership_wish wish_of(const as_group_settings *groups)
                                                        : AS_MEMBERSHIP_ON_AD;
 }
 
-static void query(as_authorizing *of, as_directory *entered, const as_group_settings *groups, as_entry_lookup *lookup)
+/* One search that is under way. */
+typedef struct as_entry_search {
+    as_authorizing *of;
+    as_directory *entered; /* it holds a slot there */
+    const as_group_settings *groups;
+    as_entry_lookup *lookup;
+} as_entry_search;
+
+static void query(void *data)
 {
+    const as_entry_search *search = data;
+    as_authorizing *of = search->of;
     const as_mono started = as_mono_now();
     const as_query question = {.settings = of->asked->directory->settings,
-                               .user = lookup->entry.user,
-                               .membership = wish_of(groups),
-                               .entered = entered,
+                               .user = search->lookup->entry.user,
+                               .membership = wish_of(search->groups),
+                               .entered = search->entered,
                                .deadline = of->deadline};
 
     as_directory_query(of->login->directories, &question, of->pool, &of->reply);
-    take_reply(lookup, &of->reply, of->pool);
-    lookup->operations.searches = 1;
-    lookup->operations.took = as_mono_now() - started;
+    take_reply(search->lookup, &of->reply, of->pool);
+    search->lookup->operations.searches = 1;
+    search->lookup->operations.took = as_mono_now() - started;
 }
 
-/* On behalf of all that ask the same at this moment. */
-static void lead(as_authorizing *of, as_directory *entered, const as_group_settings *groups, as_single_flight *flight,
-                 as_entry_lookup *lookup)
+static bool get_again(void *data)
 {
-    as_cached_answer cached;
+    const as_entry_search *search = data;
 
-    if (!get_cached(of, true, lookup)) {
-        query(of, entered, groups, lookup);
-        cached = to_cache(of, lookup);
-        as_cache_put(of->login->cache, &of->key, &cached, of->born, of->pool);
-    }
-    cached = to_cache(of, lookup);
-    as_single_flight_end(flight, &cached);
+    return get_cached(search->of, true, search->lookup);
 }
 
-static void query_coalesced(as_authorizing *of, as_directory *entered, const as_group_settings *groups,
-                            as_entry_lookup *lookup)
+static as_cached_answer search_to_cache(void *data)
 {
-    as_cached_answer cached;
-    as_single_flight *flight;
-    bool leads;
+    const as_entry_search *search = data;
 
-    for (;;) {
-        flight = as_single_flight_begin(of->login->cache, &of->key, of->deadline, of->pool, &leads);
-        if (leads) {
-            lead(of, entered, groups, flight, lookup);
-            return;
-        }
-        switch (as_single_flight_wait(flight, of->pool, &cached)) {
-        case AS_WAITED_ANSWER:
-            from_cache(of, &cached, lookup);
-            return;
-        case AS_WAITED_DEADLINE:
-            find(lookup, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_TIMEOUT);
-            return;
-        case AS_WAITED_NOTHING:
-            if (get_cached(of, true, lookup)) {
-                return;
-            }
-            break;
-        }
-    }
+    return to_cache(search->of, search->lookup);
+}
+
+static void take_coalesced(void *data, const as_cached_answer *cached)
+{
+    const as_entry_search *search = data;
+
+    from_cache(search->of, cached, search->lookup);
+}
+
+static void give_up(void *data)
+{
+    const as_entry_search *search = data;
+
+    find(search->lookup, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_TIMEOUT);
+}
+
+static void query_coalesced(as_entry_search *search)
+{
+    const as_authorizing *of = search->of;
+    const as_coalesced coalesced = {.cache = of->login->cache,
+                                    .key = &of->key,
+                                    .deadline = of->deadline,
+                                    .pool = of->pool,
+                                    .born = of->born,
+                                    .data = search,
+                                    .get_again = get_again,
+                                    .query = query,
+                                    .to_cache = search_to_cache,
+                                    .from_cache = take_coalesced,
+                                    .give_up = give_up};
+
+    as_coalesce(&coalesced);
 }
 
 static void report(const as_authorizing *of, const as_entry_lookup *lookup)
@@ -196,15 +209,16 @@ static void query_within_limit(as_authorizing *of, const as_group_settings *grou
 {
     as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline,
                                                  of->pool, &of->reply);
+    as_entry_search search = {.of = of, .entered = entered, .groups = groups, .lookup = lookup};
 
     if (!entered) {
         take_reply(lookup, &of->reply, of->pool);
         return;
     }
     if (of->login->cache) {
-        query_coalesced(of, entered, groups, lookup);
+        query_coalesced(&search);
     } else {
-        query(of, entered, groups, lookup);
+        query(&search);
     }
     as_directories_leave(entered);
     report(of, lookup);

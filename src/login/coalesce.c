@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Single flight: the first of identical queries leads, the others wait for its answer.
+ */
+#include "coalesce.h"
+
+/* Queries on behalf of all identical requests. The leader before may have ended since this request looked at the
+ * cache. */
+static void lead(const as_coalesced *of, as_single_flight *flight)
+{
+    as_cached_answer cached;
+
+    if (!of->get_again(of->data)) {
+        of->query(of->data);
+        cached = of->to_cache(of->data);
+        as_cache_put(of->cache, of->key, &cached, of->born ? of->born : apr_time_now(), of->pool);
+    }
+    cached = of->to_cache(of->data);
+    as_single_flight_end(flight, &cached);
+}
+
+/* Waits for the leader. False: it ended without an answer that is this request's as well. */
+static bool follow(const as_coalesced *of, as_single_flight *flight)
+{
+    as_cached_answer cached;
+
+    switch (as_single_flight_wait(flight, of->pool, &cached)) {
+    case AS_WAITED_ANSWER:
+        of->from_cache(of->data, &cached);
+        return true;
+    case AS_WAITED_DEADLINE:
+        of->give_up(of->data);
+        return true;
+    case AS_WAITED_NOTHING:
+        break;
+    }
+    return of->get_again(of->data);
+}
+
+void as_coalesce(const as_coalesced *of)
+{
+    as_single_flight *flight;
+    bool leads;
+
+    do {
+        flight = as_single_flight_begin(of->cache, of->key, of->deadline, of->pool, &leads);
+        if (leads) {
+            lead(of, flight);
+        }
+    } while (!leads && !follow(of, flight));
+}
