@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is remembered between requests: answers of directories, where entries were found, failures, counters.
- * Records are found and sealed by keyed hashes (HMAC-SHA-256, RFC 2104); no password and no hash of one that could be
- * tried without the key is ever kept, here or in a store.
+ * State between requests: answers of directories, locations of entries, failures, counters.
+ * Records are found and sealed by keyed hashes (HMAC-SHA-256, RFC 2104); no password, and no hash of one that could be
+ * tested without the key, is ever kept, here or in a store.
  *
  * Threads: as_cache is shared by the threads of a process. A store is shared by processes, or by machines.
  *
- * A question's way through:
- *     as_cache_get     it is answered: that is the answer, a throttle is not asked
- *     as_single_flight_begin      another asks: as_single_flight_wait, and what it brought is the answer
- *     (the directory is asked; before each bind as_throttle_admit: not now: throttled, for all that wait)
+ * The way of a query:
+ *     as_cache_get     a cached answer ends the query without the throttle
+ *     as_single_flight_begin      another thread leads: as_single_flight_wait returns its answer
+ *     (query of the directory; before each bind as_throttle_admit: a refusal means throttled, for all that wait)
  *     as_cache_put, as_single_flight_end
- *     and when the login has ended as_throttle_failed, as_throttle_withdraw or as_throttle_succeeded
+ *     and when the login has ended as_throttle_record_failure, as_throttle_withdraw or as_throttle_record_success
  */
 #ifndef AUTHSTATUS_CACHE_H
 #define AUTHSTATUS_CACHE_H
@@ -28,15 +28,15 @@
 #define AS_KEY_SIZE 32
 
 /* A store that several processes share: any socache provider, behind these calls. NULL functions: there is none.
- * What they return, in the words of socache providers:
- *     APR_SUCCESS    done. What was retrieved is believed only where our key has sealed it
+ * Return values, in the terms of socache providers:
+ *     APR_SUCCESS    done. Retrieved data is trusted only where this module's key has sealed it
  *     APR_NOTFOUND   no such record; from `store`: there is no server to store it
  *     APR_EINVAL, APR_ENOMEM, APR_ENOSPC
- *                    this record does not go in or out; others may
- *     anything else  the store is away
- * Any thread calls them. What must be serialised (AP_SOCACHE_FLAG_NOTMPSAFE) is serialised behind them; throttles call
- * them with a lock of this room held, so they must not call this room. A store that is away, or takes longer than half
- * a second for a call, is left alone for a second, then one thread tries it again. */
+ *                    this record cannot be stored or retrieved; others may
+ *     any other      the store is unavailable
+ * Any thread calls them. Serialisation (AP_SOCACHE_FLAG_NOTMPSAFE) is done behind them; throttles call them with a lock
+ * of src/cache held, so they must not call src/cache. A store that is unavailable, or takes longer than half a second
+ * for a call, is not called for a second; then one thread tries it again. */
 typedef struct as_store {
     void *context;
     apr_status_t (*retrieve)(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
@@ -46,83 +46,83 @@ typedef struct as_store {
     apr_status_t (*remove)(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool);
 } as_store;
 
-/* How long things are remembered. Zero: not at all. */
+/* How long records are cached. Zero: not at all. */
 typedef struct as_cache_times {
     apr_interval_time_t acceptance; /* AuthStatusCacheTime, first */
     apr_interval_time_t refusal;    /* second */
-    apr_interval_time_t entry;      /* where an entry was found */
+    apr_interval_time_t entry;      /* location of an entry */
 } as_cache_times;
 
 typedef struct as_cache as_cache;
 
-/* Made once in each process, before its threads start. `key`: AS_KEY_SIZE or more octets; nothing points to it
- * afterwards, and what was made of it is wiped when `pool` goes. `entries`: how many acceptances a process remembers in
- * front of the store at most; and a quarter of that many refusals. NULL without memory, or with a key that is too
- * short. */
+/* Creates the cache of a process, before its threads start. `key`: AS_KEY_SIZE or more octets, copied; data derived
+ * from it is wiped when `pool` is destroyed. `entries`: the most acceptances that a process caches in front of the
+ * store; and a quarter of that many refusals. Returns NULL without memory, or if the key is too short. */
 as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const as_store *store,
                           const unsigned char *key, size_t key_length, int entries);
 
-/* The times that it was made with. */
-const as_cache_times *as_cache_times_of(const as_cache *memory);
+/* Returns the times given to as_cache_create. */
+const as_cache_times *as_cache_get_times(const as_cache *memory);
 
-/* Whose answer it is. Two that differ in any member have nothing in common. */
+/* The subject of an answer. Subjects that differ in any member share nothing. */
 typedef struct as_cache_key {
     const char *scope;     /* the virtual host */
     const char *directory; /* as_directory_fingerprint */
     const char *user;
     const char *password;
-    struct as_hashes *hashes; /* of as_cache_key_prepare, or NULL: made anew in each call */
+    struct as_hashes *hashes; /* of as_cache_key_prepare, or NULL: computed in each call */
 } as_cache_key;
 
-/* One moment by two clocks: the one that everybody shares and somebody may set, and CLOCK_MONOTONIC of this machine, in
- * microseconds both. */
+/* One time by two clocks: the wall clock, which may be set, and CLOCK_MONOTONIC of this machine, both in
+ * microseconds. */
 typedef struct as_moment {
     apr_time_t wall;
     int64_t mono;
 } as_moment;
 
-/* Which acceptance of this process an answer is. It is the same one for as long as the stamp of its cell is that, and
- * good for as long as it was when it was put there. */
+/* Identifies the acceptance of this process behind an answer. The acceptance is unchanged as long as the stamp of
+ * its cell is equal, and valid for as long as it was when it was put. */
 typedef struct as_acceptance {
-    uint32_t cell, stamp; /* stamp 0: it is none */
+    uint32_t cell, stamp; /* stamp 0: none */
     uint32_t place, generation;
     as_moment born;
     apr_interval_time_t good_for;
 } as_acceptance;
 
-/* An answer as it is remembered. */
+/* A cached answer. */
 typedef struct as_cached_answer {
     as_finding finding;      /* expires_in counts from now */
     const char *dn;          /* "" where no entry was found */
     const as_values *values; /* as in as_reply, `value_count` of them */
     int value_count;
-    long retry_after; /* seconds; of an outage or a throttle, for those that waited: never kept */
+    long retry_after; /* seconds; of an outage or a throttle, for coalesced requests: never cached */
     as_acceptance acceptance;
 } as_cached_answer;
 
-/* What is hashed of it from now on is hashed once. The subject must not change then. */
+/* Computes each hash of the subject at most once from now on. The subject must not change afterwards. */
 void as_cache_key_prepare(as_cache_key *subject, apr_pool_t *pool);
 
-/* What is known of this subject at `now`. False: nothing, ask the directory. Fills in `answer` from `pool`. Only
- * grants, outcomes about an account that the directory itself told, and never an outage are remembered. A record that
- * is not sealed by our key for exactly this subject, is older than its time by any clock, or from the future, is none.
+/* Returns the cached answer about this subject at `now`. False: none, query the directory. Fills in `answer` from
+ * `pool`. Only grants and outcomes about an account that the directory itself reported are cached, never an outage. A
+ * record that is not sealed by our key for exactly this subject, is older than its time by any clock, or from the
+ * future, is ignored.
  *
- * A new password drops the old one at once in all processes that have the store and as_cache_set_counters in common;
- * on other machines, and while the store is away, when the acceptance time of the old one ends, never later. */
+ * A new password ends the old one at once in all processes that share the store and as_cache_set_counters; on other
+ * machines, and while the store is unavailable, when the acceptance time of the old one ends, never later. */
 bool as_cache_get(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
                   as_cached_answer *answer);
-/* The same for who asked a moment ago already: it does not count as another hit or miss, and the store is not asked
- * again, only what another thread of this process may have learnt meanwhile. */
+/* Returns the same for a request that queried the cache a moment ago: it does not count as another hit or miss, and
+ * reads this process alone, not the store. */
 bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
                         as_cached_answer *answer);
 
-/* Remembers an answer that a directory gave at `now`. An acceptance replaces the one of the user's former password, and
- * forgets the refusal of this one; a refusal leaves every acceptance as it is. What is not to be remembered is passed
- * over. */
+/* Caches an answer that a directory gave at `now`. An acceptance replaces the one of the user's former password, and
+ * removes the refusal of this one; a refusal leaves every acceptance unchanged. Ignores answers that must not be
+ * cached. */
 void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
                   apr_pool_t *pool);
 
-/* Forgets the acceptance of this user: his password is no longer the one that was accepted. */
+/* Removes the acceptance of this user: the password is no longer the accepted one. */
 void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool);
 
 /* ---- the lookaside ---- */
@@ -157,38 +157,39 @@ bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment no
  * made from. Where another thread writes there at the moment, it is passed over. */
 void as_lookaside_put(as_cache *cache, const as_lookaside_key *key, const as_acceptance *acceptance, const void *data,
                       size_t length, as_moment now);
-/* `now` by this cache's clocks. */
-as_moment as_cache_moment(const as_cache *cache, apr_time_t now);
-/* What as_cache_get counts where it finds something. */
+/* Returns `now` by this cache's clocks. */
+as_moment as_cache_read_clock(const as_cache *cache, apr_time_t now);
+/* Counts a hit, as as_cache_get does. */
 void as_cache_count_hit(as_cache *cache);
 
-/* Where this user's entry was found (password is not looked at). Process memory only. `lasting`: a bind there proves
- * that it is his; else it is kept no longer than an acceptance, as the name may be given to another entry. */
+/* Returns where this user's entry was found (ignores the password). Process memory only. `lasting`: a bind there
+ * proves that the entry is the user's; else it is kept no longer than an acceptance, as the name may be given to
+ * another entry. */
 bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
                         as_cached_answer *entry);
 void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_cached_answer *entry, bool lasting,
                         apr_time_t now);
 void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject);
 
-/* The same question, asked at the same moment by several threads of a process, goes to the directory once. Its answer
- * goes to all of them, remembered or not: without it they would ask a hung directory one after the other. */
+/* Single flight: identical queries by several threads of a process at one time go to the directory once. All of them
+ * get its answer, cacheable or not: otherwise they would query a hung directory one after the other. */
 typedef struct as_single_flight as_single_flight;
 
 typedef enum as_waited {
-    AS_WAITED_ANSWER,  /* `answer` is the other's */
-    AS_WAITED_NOTHING, /* it ended without one that is yours: recall, and begin again */
-    AS_WAITED_DEADLINE /* yours has passed */
+    AS_WAITED_ANSWER,  /* `answer` is the leader's */
+    AS_WAITED_NOTHING, /* the leader ended without a usable answer: read the cache, and begin again */
+    AS_WAITED_DEADLINE /* the deadline has passed */
 } as_waited;
 
-/* Never waits, never returns NULL. *leads: you ask, and then call as_single_flight_end, whatever happens; what is
- * forgotten ends with `pool`. Else another one asks, and you call as_single_flight_wait. */
+/* Joins or starts a flight. Never waits, never returns NULL. *leads: query, and then call as_single_flight_end in
+ * any case; a flight that is not ended ends with `pool`. Else another thread leads: call as_single_flight_wait. */
 as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, as_mono deadline,
                                          apr_pool_t *pool, bool *leads);
-/* Waits at most until the deadline given to as_single_flight_begin; the flight is over then. A clock that is set
- * meanwhile does not matter. An outage is handed on only where the other's deadline was not earlier than yours by more
- * than a tenth of a second: who has time left may have more luck. */
+/* Waits at most until the deadline given to as_single_flight_begin; the flight is over then. Independent of changes
+ * of the wall clock. An outage is shared only where the leader's deadline was not earlier by more than a tenth of a
+ * second: a request with time left may succeed. */
 as_waited as_single_flight_wait(as_single_flight *flight, apr_pool_t *pool, as_cached_answer *answer);
-/* `answer`: any outcome; NULL: there is none to hand on. */
+/* Ends a flight. `answer`: any outcome; NULL: there is none to share. */
 void as_single_flight_end(as_single_flight *flight, const as_cached_answer *answer);
 
 /* ---- failures ---- */
@@ -199,93 +200,93 @@ typedef struct as_throttle {
     bool by_user, by_client;
 } as_throttle;
 
-/* The most failures that a throttle can be set to. More count as that many. */
+/* The highest setting of a throttle. Higher ones count as this. */
 #define AS_THROTTLE_MOST 64
 
 /* A failure belongs to an account: a text of the caller's that is the same for every name, section and virtual host
- * that leads to it. Counts are kept in memory that all processes of a machine share and that outlasts their restarts,
- * and, where machines share a store, in the store as well; while it is away each machine counts by itself, and counts
- * are added up when it is back. Times of failures slide: as soon as the oldest of the allowed ones is older than
- * `within`, one more may be tried. In a full table a count that forbids nothing gives way; where every account's count
- * forbids something, none does, and accounts without a count wait. No memory counts as throttled. Any thread. */
+ * that leads to the account. Counts are kept in persistent shared memory of all processes of a machine and, where
+ * machines share a store, in the store as well; while the store is unavailable each machine counts by itself, and
+ * counts are merged afterwards. Times of failures slide: as soon as the oldest of the allowed ones is older than
+ * `within`, one more attempt is allowed. A full table evicts a count that forbids nothing; where every account's
+ * count forbids something, none is evicted, and accounts without a count wait. Without memory every bind is
+ * throttled. Any thread. */
 typedef struct as_throttles as_throttles;
 
-/* Octets of shared memory, all zero, for as_throttles_begin; AS_THROTTLES_LAYOUT is to be raised with every change of
- * what is in it. */
-size_t as_throttles_size(void);
+/* Octets of zeroed shared memory for as_throttles_begin; raise AS_THROTTLES_LAYOUT with every change of its content. */
+size_t as_throttles_get_size(void);
 #define AS_THROTTLES_LAYOUT 1
-/* Once, by who made the memory. False: no random key, or no mutex that processes can share. */
+/* Initialises the memory, once, by its creator. Returns false without a random key, or without a mutex that
+ * processes can share. */
 bool as_throttles_begin(void *memory);
-/* In each process, before its threads start. `store`: its store is shared by machines; NULL: there is none. Lives as
- * long as `pool`. */
+/* Creates a process's view, before its threads start. `store`: its store is shared by machines; NULL: there is none.
+ * Lives as long as `pool`. */
 as_throttles *as_throttles_create(apr_pool_t *pool, void *memory, as_cache *store);
 
-/* Admits a bind of this account, or tells after how many seconds it may be tried again, rounded up. With 0 the bind
- * counts as a failure in advance: else many guesses sent at once would all pass before the first is counted. One of the
- * three functions below must follow, with the *stamp that was set; if none does, the failure stays. Where only binds
- * under way stand against it, waits for their answers until `patience`, if not too many wait already. `certain`: the
- * directory accepted this password a moment ago, so it is no guess: it is admitted in any case. *stamp is 0 where the
- * throttle does not count accounts.
- */
+/* Admits a bind of this account, or returns the seconds until it may be tried again, rounded up. On 0 the bind
+ * counts as a failure in advance: otherwise many guesses sent at once would all pass before the first is counted.
+ * One of the three functions below must follow, with the *stamp that was set; if none does, the failure stays. Where
+ * only binds in progress forbid it, waits for their answers until `patience`, unless too many threads wait already.
+ * `certain`: the directory accepted this password a moment ago, so it is no guess: it is always admitted. *stamp is
+ * 0 where the throttle does not count accounts. */
 long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, bool certain,
                        as_mono patience, apr_pool_t *pool, apr_time_t *stamp);
-/* The directory refused it, or gave no answer in time. The first tells this machine alone, and takes no network; the
- * second writes to the store again what another machine may have overwritten. */
-void as_throttle_answered(as_throttles *all, const char *account, apr_time_t stamp);
-void as_throttle_failed(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
-/* It was no failure: it was not sent, or the answer says nothing against the password. */
+/* Record a refusal, or a missing answer. The first records it on this machine alone, without network; the second
+ * also writes failures to the store that another machine may have overwritten. */
+void as_throttle_record_answer(as_throttles *all, const char *account, apr_time_t stamp);
+void as_throttle_record_failure(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
+/* Withdraws a failure: the bind was not sent, or its answer does not concern the password. */
 void as_throttle_withdraw(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
-/* A success ends the account's count: of all binds that were answered before it was sent. `stamp`: of its admission; or
- * as_throttle_now before it was sent, where it was not admitted here. */
-void as_throttle_succeeded(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
-apr_time_t as_throttle_now(const as_throttles *all);
-/* Seconds until this account may try again; 0: now, or when the binds under way have their answers. Counts nothing. */
-long as_throttle_wait(as_throttles *all, const as_throttle *throttle, const char *account, apr_pool_t *pool);
-/* Has this machine a failure of this account? Takes a lock only if it may. The first: of no account at all. */
+/* Records a success, which ends the account's failures: of all binds answered before it was sent. `stamp`: of its
+ * admission; or as_throttle_read_clock before it was sent, if it was not admitted here. */
+void as_throttle_record_success(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool);
+apr_time_t as_throttle_read_clock(const as_throttles *all);
+/* Return whether this machine has a failure of this account; take a lock only if it may have. The first: of any
+ * account. */
 bool as_throttle_is_quiet(const as_throttles *all);
 bool as_throttle_is_counted(as_throttles *all, const char *account);
 
-/* The same in two steps, the second of which is one load of memory: of all accounts that share a mark. */
-uint32_t as_throttle_mark(const as_throttles *all, const char *account);
+/* The same in two steps; the second is one load of memory and covers all accounts that share a mark. */
+uint32_t as_throttle_get_mark(const as_throttles *all, const char *account);
 bool as_throttle_is_marked(const as_throttles *all, uint32_t mark);
 
-/* A shortcut, for a minute: this spelling of a name (prepared, RFC 4518) leads to that account in the directory of that
- * fingerprint. */
+/* Caches, for a minute, that this spelling of a name (prepared, RFC 4518) leads to that account in the directory
+ * with that fingerprint. */
 void as_throttle_keep_spelling(as_throttles *all, const char *directory, const char *spelling, const char *account);
-/* As as_throttle_wait, for the account that the spelling leads to; 0 where it is not known. */
-long as_throttle_wait_spelling(as_throttles *all, const as_throttle *throttle, const char *directory,
-                               const char *spelling, apr_pool_t *pool);
+/* Returns the seconds until the account that the spelling leads to may try again; 0: now, when the binds in progress
+ * have their answers, or the account is unknown. Counts nothing. */
+long as_throttle_check_spelling(as_throttles *all, const as_throttle *throttle, const char *directory,
+                                const char *spelling, apr_pool_t *pool);
 
-/* The same for a client, whose failed logins count when they have ended: behind one address there may be an office,
- * which logs in at nine. `client`: the address as text, or NULL; of an IPv6 address the /64 counts. */
-long as_throttle_wait_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
+/* The same for a client, whose failed logins count when they have ended: one address may be an office whose users
+ * all log in at nine. `client`: the address as text, or NULL; for an IPv6 address its /64 counts. */
+long as_throttle_check_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
 void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
 
-/* Is the store away? *changed: since this was last asked, by any thread; so that it is logged once. */
+/* Returns whether the store is unavailable. *changed: since the last call by any thread; so that it is logged once. */
 bool as_cache_store_is_down(as_cache *memory, bool *changed);
 
-/* ---- who has proven a password, in shared memory ---- */
+/* ---- users who have proven a password, in shared memory ---- */
 
-/* A bounded table of keyed hashes of user and password. Any thread of any process that maps the memory; NULL holds
- * nobody. */
+/* A bounded table of keyed hashes of user and password. Any thread of any process that maps the memory; NULL is
+ * empty. */
 typedef struct as_proofs as_proofs;
 
-/* A keyed hash; zeros are nobody's. */
+/* A keyed hash; zeros match no user. */
 typedef struct as_proof {
     uint64_t high, low;
 } as_proof;
 
-/* Octets of shared memory; all zero is their beginning, aligned as malloc aligns. */
-size_t as_proofs_size(void);
-/* To be raised when what lies there changes. */
+/* Returns the octets of shared memory that a table needs; zeroed, and aligned as malloc aligns. */
+size_t as_proofs_get_size(void);
+/* To be raised when its content changes. */
 #define AS_PROOFS_LAYOUT 1
-/* Draws the key, once, by who made the memory. False: no random octets. */
+/* Draws the key, once, by the creator of the memory. Returns false without random octets. */
 bool as_proofs_begin(as_proofs *proofs);
-/* `scope`: the virtual host. Nobody's without a key. */
-as_proof as_proof_of(const as_proofs *proofs, const char *scope, const char *user, const char *password);
-/* The password was accepted now. */
+/* Makes the proof of a user's password. `scope`: the virtual host. Without a key it matches no user. */
+as_proof as_proof_make(const as_proofs *proofs, const char *scope, const char *user, const char *password);
+/* Records that the password was accepted now. */
 void as_proofs_add(as_proofs *proofs, as_proof proof);
-/* Was it accepted within the last hour? */
+/* Returns whether the password was accepted within the last hour. */
 bool as_proofs_has(const as_proofs *proofs, as_proof proof);
 
 /* ---- counters, in shared memory ---- */
@@ -313,30 +314,30 @@ typedef enum as_counter {
         AS_COUNTER_COUNT
 } as_counter;
 
-/* Octets of shared memory that the counters need, and with them what tells other processes of a new password. All zero
- * is their beginning; aligned as malloc aligns. */
-size_t as_counters_size(void);
-/* To be raised when the members of what lies there change; tests/unit/test_layouts says so. */
+/* Returns the octets of shared memory for counters and generations; zeroed, and aligned as malloc aligns. */
+size_t as_counters_get_size(void);
+/* To be raised when the members change; tests/unit/test_layouts checks it. */
 #define AS_COUNTERS_LAYOUT 2
-/* Another number for each AS_COUNTERS_LAYOUT, and for each order of outcomes and counters. */
-uint32_t as_counters_layout(void);
-/* Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count nothing. */
-void as_counters_outcome(as_counters *counters, as_outcome outcome);
-/* The same for who knows what CLOCK_MONOTONIC says, in microseconds. */
-void as_counters_outcome_at(as_counters *counters, as_outcome outcome, int64_t now);
+/* Returns a number that differs for each AS_COUNTERS_LAYOUT, and for each order of outcomes and counters. */
+uint32_t as_counters_hash_layout(void);
+/* Counts an outcome. Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count
+ * nothing. */
+void as_counters_count_outcome(as_counters *counters, as_outcome outcome);
+/* The same with a time of CLOCK_MONOTONIC, in microseconds. */
+void as_counters_count_outcome_at(as_counters *counters, as_outcome outcome, int64_t now);
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by);
-apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome);
-/* How often it came lately: in the last five minutes at most, which *within tells exactly. Processes that begin a new
- * half minute at the same moment may lose a few. */
-apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within);
-/* Since when they count; to be set once, by who made the memory. */
+apr_uint64_t as_counters_get_outcome(const as_counters *counters, as_outcome outcome);
+/* Returns the number of recent outcomes of this kind: *within, at most five minutes, is the exact period. Processes
+ * that begin a new half minute at the same time may lose a few. */
+apr_uint64_t as_counters_get_recent(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within);
+/* Sets the start of counting, once, by the creator of the memory. */
 void as_counters_begin(as_counters *counters, apr_time_t now);
-apr_time_t as_counters_since(const as_counters *counters);
-apr_uint64_t as_counters_of(const as_counters *counters, as_counter counter);
-/* Its name as in AS_COUNTER_LIST, and what it counts. */
-const char *as_counter_name(as_counter counter);
-const char *as_counter_help(as_counter counter);
-/* as_cache counts there from now on. Before the process's threads start. */
+apr_time_t as_counters_get_start(const as_counters *counters);
+apr_uint64_t as_counters_get(const as_counters *counters, as_counter counter);
+/* Return its name as in AS_COUNTER_LIST, and its meaning. */
+const char *as_counter_get_name(as_counter counter);
+const char *as_counter_get_help(as_counter counter);
+/* Makes as_cache count there. Before the process's threads start. */
 void as_cache_set_counters(as_cache *memory, as_counters *counters);
 
 #endif

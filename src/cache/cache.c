@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers, good and bad. First what this process remembers, without any global lock, then the store. Both keep the same
- * payload, with the time at which the directory answered: a copy never lives longer than its record.
+ * Caches is_answer, grants and refusals: first in the memory of this process, without any global lock, then in the
+ * store. Both keep the same payload with the time at which the directory answered: a copy never outlives its record.
  */
 #include "cache_private.h"
 
@@ -17,51 +17,51 @@ typedef struct question {
     as_hashes *hashes;
     as_moment now;
     apr_pool_t *pool;
-    /* Read before the store is asked, so that what is filled in late counts as old. */
+    /* read before the store is queried, so that an entry filled in late counts as old */
     uint32_t place, generation;
 } question;
 
 /* ---- rules ---- */
 
-static apr_interval_time_t time_of(const as_cache *memory, as_record_kind kind)
+static apr_interval_time_t get_lifetime(const as_cache *memory, as_record_kind kind)
 {
     return kind == AS_RECORD_ACCEPTANCE ? memory->times.acceptance
            : kind == AS_RECORD_REFUSAL  ? memory->times.refusal
                                         : memory->times.entry;
 }
 
-static as_table *table_of(as_cache *memory, as_record_kind kind)
+static as_table *get_table(as_cache *memory, as_record_kind kind)
 {
     return kind == AS_RECORD_ACCEPTANCE ? &memory->acceptances
            : kind == AS_RECORD_REFUSAL  ? &memory->refusals
                                         : &memory->entries;
 }
 
-static const unsigned char *hash(const question *of, as_hash_kind kind)
+static const unsigned char *compute_hash(const question *of, as_hash_kind kind)
 {
-    return as_hash_of(of->memory, of->subject, of->hashes, kind);
+    return as_hash_get(of->memory, of->subject, of->hashes, kind);
 }
 
-/* What it is found by in this process; NULL without memory. */
-static const unsigned char *near_id(const question *of, as_record_kind kind)
+/* Returns the key of the subject in this process; NULL without memory. */
+static const unsigned char *get_local_id(const question *of, as_record_kind kind)
 {
-    return hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_SECRET : AS_HASH_USER);
+    return compute_hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_SECRET : AS_HASH_USER);
 }
 
-/* The same in the store. */
-static const unsigned char *shared_id(const question *of, as_record_kind kind)
+/* Returns the key of the subject in the store; NULL without memory. */
+static const unsigned char *get_shared_id(const question *of, as_record_kind kind)
 {
-    return hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_REFUSAL : AS_HASH_ACCEPTANCE);
+    return compute_hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_REFUSAL : AS_HASH_ACCEPTANCE);
 }
 
-/* Within the reader's time, by either clock. */
+/* Returns whether a record is within the reader's time by both clocks. */
 static bool is_fresh(const as_cache *memory, const as_record *record, as_moment now, apr_interval_time_t *age)
 {
-    return as_moment_age(record->born, now, age) && *age < time_of(memory, record->kind);
+    return as_moment_compute_age(record->born, now, age) && *age < get_lifetime(memory, record->kind);
 }
 
-/* What was told in seconds from then, in seconds from now. False: a password that was accepted has expired meanwhile,
- * so the directory would no longer say the same. */
+/* Converts seconds from the time of the answer to seconds from now. Returns false if an accepted password has
+ * expired meanwhile: the directory would answer differently now. */
 static bool bring_up_to_date(as_record *record, apr_interval_time_t age)
 {
     as_finding *finding = &record->answer.finding;
@@ -74,12 +74,12 @@ static bool bring_up_to_date(as_record *record, apr_interval_time_t age)
     return left >= 0 || record->kind == AS_RECORD_REFUSAL;
 }
 
-/* Does this record answer the question, if it is about this password? */
-static bool answers(const question *of, as_record *record, as_record_kind kind)
+/* Returns whether this record, if it is about this password, is_answer the question. */
+static bool is_answer(const question *of, as_record *record, as_record_kind kind)
 {
     apr_interval_time_t age;
 
-    return record->kind == kind && as_record_kind_kept(&record->answer.finding) == kind &&
+    return record->kind == kind && as_record_choose_kind(&record->answer.finding) == kind &&
            is_fresh(of->memory, record, of->now, &age) && bring_up_to_date(record, age);
 }
 
@@ -90,37 +90,38 @@ static bool begin(question *of)
     return of->subject->user && of->subject->password;
 }
 
-/* From here on processes have something in common. */
+/* Continues with the state that processes share. */
 static bool begin_sharing(question *of)
 {
-    const unsigned char *id = as_shared_exists(of->memory) ? hash(of, AS_HASH_ACCEPTANCE) : NULL;
+    const unsigned char *id = as_shared_exists(of->memory) ? compute_hash(of, AS_HASH_ACCEPTANCE) : NULL;
 
     if (id) {
-        of->place = as_generation_place(id);
-        of->generation = as_generation(of->memory->counters, of->place);
+        of->place = as_generation_choose_place(id);
+        of->generation = as_generation_get(of->memory->counters, of->place);
     }
     return id != NULL;
 }
 
-/* ---- recalling ---- */
+/* ---- reading ---- */
 
 static bool recall_here(const question *of, as_record_kind kind, as_cached_answer *answer)
 {
     as_acceptance found = {.stamp = 0};
-    as_wanted wanted = {.id = near_id(of, kind), .now = of->now, .counters = of->memory->counters, .found = &found};
+    as_wanted wanted = {
+        .id = get_local_id(of, kind), .now = of->now, .counters = of->memory->counters, .found = &found};
     unsigned char *payload;
     as_record record;
     size_t length;
 
     if (kind == AS_RECORD_ACCEPTANCE) {
-        wanted.proof = hash(of, AS_HASH_SECRET);
+        wanted.proof = compute_hash(of, AS_HASH_SECRET);
     }
     if (!wanted.id || (kind == AS_RECORD_ACCEPTANCE && !wanted.proof)) {
         return false;
     }
-    payload = as_table_get(table_of(of->memory, kind), &wanted, of->pool, &length);
+    payload = as_table_get(get_table(of->memory, kind), &wanted, of->pool, &length);
     if (!payload || !as_record_parse(of->memory, payload, length, of->now, of->pool, &record) ||
-        !answers(of, &record, kind)) {
+        !is_answer(of, &record, kind)) {
         return false;
     }
     *answer = record.answer;
@@ -130,13 +131,13 @@ static bool recall_here(const question *of, as_record_kind kind, as_cached_answe
     return true;
 }
 
-/* Takes the payload. False: this process knows a younger one. */
-static bool remember_here(const question *of, const as_record *record, unsigned char *payload, size_t length)
+/* Caches a payload in this process, and takes ownership of it. Returns false if this process has a younger one. */
+static bool cache_here(const question *of, const as_record *record, unsigned char *payload, size_t length)
 {
-    const unsigned char *id = near_id(of, record->kind), *proof = hash(of, AS_HASH_SECRET);
+    const unsigned char *id = get_local_id(of, record->kind), *proof = compute_hash(of, AS_HASH_SECRET);
     as_slot slot = {
         .born = record->born,
-        .good_for = time_of(of->memory, record->kind),
+        .good_for = get_lifetime(of->memory, record->kind),
         .place = of->place,
         .generation = of->generation,
         .length = (uint32_t)length,
@@ -149,19 +150,19 @@ static bool remember_here(const question *of, const as_record *record, unsigned 
     }
     memcpy(slot.id, id, AS_SIPHASH_SIZE);
     memcpy(slot.proof, proof, AS_SIPHASH_SIZE);
-    return as_table_put(table_of(of->memory, record->kind), &slot, of->now);
+    return as_table_put(get_table(of->memory, record->kind), &slot, of->now);
 }
 
 static bool is_proof(const question *of, const as_record *record)
 {
-    const unsigned char *proof = hash(of, AS_HASH_PROOF);
+    const unsigned char *proof = compute_hash(of, AS_HASH_PROOF);
 
     return proof && CRYPTO_memcmp(record->proof, proof, AS_HASH_SIZE) == 0;
 }
 
 static bool recall_shared(const question *of, as_record_kind kind, as_cached_answer *answer)
 {
-    const unsigned char *id = shared_id(of, kind);
+    const unsigned char *id = get_shared_id(of, kind);
     unsigned char data[AS_STORED_MAX], *payload;
     as_record record;
     size_t length;
@@ -171,16 +172,16 @@ static bool recall_shared(const question *of, as_record_kind kind, as_cached_ans
     }
     payload = apr_palloc(of->pool, length);
     memcpy(payload, data, length);
-    if (!as_record_parse(of->memory, payload, length, of->now, of->pool, &record) || !answers(of, &record, kind) ||
+    if (!as_record_parse(of->memory, payload, length, of->now, of->pool, &record) || !is_answer(of, &record, kind) ||
         (kind == AS_RECORD_ACCEPTANCE && !is_proof(of, &record)) ||
-        !remember_here(of, &record, as_record_copy(payload, length), length)) {
+        !cache_here(of, &record, as_record_copy(payload, length), length)) {
         return false;
     }
     *answer = record.answer;
     return true;
 }
 
-/* What this process remembers goes first: it takes no lock that processes share, and no network. */
+/* Reads this process first: it takes no lock that processes share, and no network. */
 static bool recall(question *of, bool from_store, as_cached_answer *answer)
 {
     bool accepts = of->memory->times.acceptance > 0, refuses = of->memory->times.refusal > 0;
@@ -201,7 +202,7 @@ bool as_cache_get(as_cache *memory, const as_cache_key *subject, apr_time_t now,
                   as_cached_answer *answer)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_of(subject, &own), as_moment_at(memory, now), pool, 0, 0};
+    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
     bool found = recall(&of, true, answer);
 
     as_counters_add(memory->counters, found ? AS_COUNTER_cache_hits : AS_COUNTER_cache_misses, 1);
@@ -217,39 +218,39 @@ bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_
                         as_cached_answer *answer)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_of(subject, &own), as_moment_at(memory, now), pool, 0, 0};
+    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
 
     return recall(&of, false, answer);
 }
 
-/* ---- keeping ---- */
+/* ---- writing ---- */
 
 static void forget(const question *of, as_record_kind kind)
 {
-    const unsigned char *near = near_id(of, kind), *id;
+    const unsigned char *near = get_local_id(of, kind), *id;
 
     if (near) {
-        as_table_remove(table_of(of->memory, kind), near);
+        as_table_remove(get_table(of->memory, kind), near);
     }
-    id = of->place != AS_NO_PLACE ? shared_id(of, kind) : NULL;
+    id = of->place != AS_NO_PLACE ? get_shared_id(of, kind) : NULL;
     if (id && as_shared_remove(of->memory, id, of->pool) && kind == AS_RECORD_ACCEPTANCE) {
-        as_generation_next(of->memory->counters, of->place);
+        as_generation_advance(of->memory->counters, of->place);
     }
 }
 
 static bool keep_shared(const question *of, const as_record *record, const unsigned char *payload, size_t length)
 {
-    const unsigned char *id = payload && of->place != AS_NO_PLACE ? shared_id(of, record->kind) : NULL;
+    const unsigned char *id = payload && of->place != AS_NO_PLACE ? get_shared_id(of, record->kind) : NULL;
 
-    return id &&
-           as_shared_keep(of->memory, id, payload, length, of->now.wall + time_of(of->memory, record->kind), of->pool);
+    return id && as_shared_keep(of->memory, id, payload, length, of->now.wall + get_lifetime(of->memory, record->kind),
+                                of->pool);
 }
 
-/* The former password's acceptance goes, even where this one is too large to be kept. The store comes first, then the
- * generation: who sees the new generation finds the new record. */
+/* Stores an acceptance. The acceptance of the former password ends, even if this one is too large to be kept. The
+ * store is written before the generation changes: a process that reads the new generation finds the new record. */
 static void keep_acceptance(question *of, as_record *record)
 {
-    const unsigned char *proof = of->place != AS_NO_PLACE ? hash(of, AS_HASH_PROOF) : NULL;
+    const unsigned char *proof = of->place != AS_NO_PLACE ? compute_hash(of, AS_HASH_PROOF) : NULL;
     unsigned char *payload;
     size_t length;
 
@@ -258,14 +259,14 @@ static void keep_acceptance(question *of, as_record *record)
     }
     payload = as_record_encode(of->memory, record, &length);
     if (keep_shared(of, record, payload, length)) {
-        of->generation = as_generation_next(of->memory->counters, of->place);
+        of->generation = as_generation_advance(of->memory->counters, of->place);
     } else {
         forget(of, AS_RECORD_ACCEPTANCE);
         if (of->place != AS_NO_PLACE) {
-            of->generation = as_generation(of->memory->counters, of->place);
+            of->generation = as_generation_get(of->memory->counters, of->place);
         }
     }
-    remember_here(of, record, payload, length);
+    cache_here(of, record, payload, length);
 }
 
 static void keep_refusal(const question *of, const as_record *record)
@@ -275,7 +276,7 @@ static void keep_refusal(const question *of, const as_record *record)
 
     if (payload) {
         keep_shared(of, record, payload, length);
-        remember_here(of, record, payload, length);
+        cache_here(of, record, payload, length);
     }
 }
 
@@ -283,15 +284,15 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
                   apr_pool_t *pool)
 {
     as_record record = {
-        .kind = as_record_kind_kept(&answer->finding),
-        .born = as_moment_at(memory, now),
+        .kind = as_record_choose_kind(&answer->finding),
+        .born = as_moment_make(memory, now),
         .answer = *answer,
     };
     as_hashes own;
-    question of = {memory, subject, as_hashes_of(subject, &own), record.born, pool, 0, 0};
+    question of = {memory, subject, as_hashes_choose(subject, &own), record.born, pool, 0, 0};
 
     record.answer.retry_after = 0;
-    if (record.kind == AS_RECORD_NONE || time_of(memory, record.kind) <= 0 || !begin(&of)) {
+    if (record.kind == AS_RECORD_NONE || get_lifetime(memory, record.kind) <= 0 || !begin(&of)) {
         return;
     }
     begin_sharing(&of);
@@ -308,7 +309,7 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
 void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_of(subject, &own), as_moment_at(memory, now), pool, 0, 0};
+    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
 
     if (begin(&of)) {
         begin_sharing(&of);
@@ -316,20 +317,20 @@ void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, a
     }
 }
 
-/* ---- where entries were found ---- */
+/* ---- locations of entries ---- */
 
-/* What an entry is found by; NULL: nothing. */
-static const unsigned char *entry_id(const as_cache *memory, const as_cache_key *subject, as_hashes *own)
+/* Returns the key of an entry's location; NULL without memory. */
+static const unsigned char *get_entry_id(const as_cache *memory, const as_cache_key *subject, as_hashes *own)
 {
-    return subject->user ? as_hash_of(memory, subject, as_hashes_of(subject, own), AS_HASH_USER) : NULL;
+    return subject->user ? as_hash_get(memory, subject, as_hashes_choose(subject, own), AS_HASH_USER) : NULL;
 }
 
 bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_t at, apr_pool_t *pool,
                         as_cached_answer *entry)
 {
     as_hashes own;
-    const unsigned char *id = entry_id(memory, subject, &own);
-    as_wanted wanted = {.id = id, .now = as_moment_at(memory, at)};
+    const unsigned char *id = get_entry_id(memory, subject, &own);
+    as_wanted wanted = {.id = id, .now = as_moment_make(memory, at)};
     unsigned char *payload;
     as_record record;
     size_t length;
@@ -350,12 +351,12 @@ void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_
                         apr_time_t now)
 {
     as_hashes own;
-    const unsigned char *id = entry_id(memory, subject, &own);
-    as_record record = {.kind = AS_RECORD_ENTRY, .born = as_moment_at(memory, now), .answer = *entry};
+    const unsigned char *id = get_entry_id(memory, subject, &own);
+    as_record record = {.kind = AS_RECORD_ENTRY, .born = as_moment_make(memory, now), .answer = *entry};
     as_slot slot = {.born = record.born, .good_for = memory->times.entry, .place = AS_NO_PLACE};
     size_t length;
 
-    /* Where somebody is found says nothing of his password: nobody may take this for a grant. */
+    /* The location of an entry says nothing about the password, so this outcome is never a grant. */
     record.answer.finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
     record.answer.retry_after = 0;
     if (!lasting && slot.good_for > memory->times.acceptance) {
@@ -373,7 +374,7 @@ void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_
 void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject)
 {
     as_hashes own;
-    const unsigned char *id = entry_id(memory, subject, &own);
+    const unsigned char *id = get_entry_id(memory, subject, &own);
 
     if (id) {
         as_table_remove(&memory->entries, id);

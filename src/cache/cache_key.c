@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hashes of a subject. Each takes its time, and a question needs most of them more than once.
+ * Computes the hashes of a subject. Each hash is expensive, and a request needs most of them more than once.
  */
 #include "cache_private.h"
 
@@ -10,7 +10,7 @@ void as_cache_key_prepare(as_cache_key *subject, apr_pool_t *pool)
     subject->hashes->made = 0;
 }
 
-as_hashes *as_hashes_of(const as_cache_key *subject, as_hashes *otherwise)
+as_hashes *as_hashes_choose(const as_cache_key *subject, as_hashes *otherwise)
 {
     otherwise->made = 0;
     return subject->hashes ? subject->hashes : otherwise;
@@ -18,18 +18,18 @@ as_hashes *as_hashes_of(const as_cache_key *subject, as_hashes *otherwise)
 
 static bool hash_user(const as_cache *memory, const as_cache_key *subject, unsigned char hash[AS_SIPHASH_SIZE])
 {
-    const as_octets parts[] = {as_octets_of(subject->scope), as_octets_of(subject->directory),
-                               as_octets_of(subject->user)};
+    const as_octets parts[] = {as_octets_make(subject->scope), as_octets_make(subject->directory),
+                               as_octets_make(subject->user)};
 
     return as_siphash_hash(&memory->near, parts, 3, hash);
 }
 
-/* The user stands for all that comes before the password: there is no need to go through it again. */
+/* The user's hash covers all parts before the password, which are not hashed again. */
 static bool hash_secret(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
                         unsigned char hash[AS_SIPHASH_SIZE])
 {
-    const unsigned char *user = as_hash_of(memory, subject, hashes, AS_HASH_USER);
-    const as_octets parts[] = {{user, AS_SIPHASH_SIZE}, as_octets_of(subject->password)};
+    const unsigned char *user = as_hash_get(memory, subject, hashes, AS_HASH_USER);
+    const as_octets parts[] = {{user, AS_SIPHASH_SIZE}, as_octets_make(subject->password)};
 
     return user && as_siphash_hash(&memory->near, parts, 2, hash);
 }
@@ -52,17 +52,17 @@ static bool make(const as_cache *memory, const as_cache_key *subject, as_hashes 
     case AS_HASH_SECRET:
         return hash_secret(memory, subject, hashes, hash);
     case AS_HASH_ACCEPTANCE:
-        return as_record_id(memory, AS_RECORD_ACCEPTANCE, subject, hash);
+        return as_record_make_id(memory, AS_RECORD_ACCEPTANCE, subject, hash);
     case AS_HASH_REFUSAL:
-        return as_record_id(memory, AS_RECORD_REFUSAL, subject, hash);
+        return as_record_make_id(memory, AS_RECORD_REFUSAL, subject, hash);
     case AS_HASH_PROOF:
         break;
     }
-    return as_record_proof(memory, subject, hash);
+    return as_record_make_proof(memory, subject, hash);
 }
 
-const unsigned char *as_hash_of(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
-                                as_hash_kind kind)
+const unsigned char *as_hash_get(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
+                                 as_hash_kind kind)
 {
     unsigned char *hash = place_of(hashes, kind);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moments by two clocks.
+ * Reads times of two clocks.
  */
 #include "cache_private.h"
 
 #include <time.h>
 
-int64_t as_clock_mono(void)
+int64_t as_clock_read_mono(void)
 {
     struct timespec now;
 
@@ -14,12 +14,12 @@ int64_t as_clock_mono(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-as_moment as_moment_at(const as_cache *memory, apr_time_t now)
+as_moment as_moment_make(const as_cache *memory, apr_time_t now)
 {
     return (as_moment){now, memory->mono()};
 }
 
-bool as_moment_age(as_moment then, as_moment now, apr_interval_time_t *age)
+bool as_moment_compute_age(as_moment then, as_moment now, apr_interval_time_t *age)
 {
     apr_interval_time_t wall = now.wall - then.wall;
     int64_t mono = now.mono - then.mono;
@@ -35,10 +35,10 @@ bool as_moment_is_within(as_moment then, apr_interval_time_t good_for, as_moment
 {
     apr_interval_time_t age;
 
-    return as_moment_age(then, now, &age) && age < good_for;
+    return as_moment_compute_age(then, now, &age) && age < good_for;
 }
 
-as_moment as_cache_moment(const as_cache *cache, apr_time_t now)
+as_moment as_cache_read_clock(const as_cache *cache, apr_time_t now)
 {
-    return as_moment_at(cache, now);
+    return as_moment_make(cache, now);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counters and generations in shared memory. Where an atomic of 64 bits needs a lock (some 32-bit machines) processes
- * do not share that lock, and a count may be lost; generations are of 32 bits, and exact everywhere.
+ * Counters and generations in shared memory. Where a 64-bit atomic needs a lock (some 32-bit machines) processes do
+ * not share that lock, and a count may be lost; generations have 32 bits, and are exact everywhere.
  */
 #include "cache_private.h"
 
@@ -11,7 +11,7 @@
 
 #define GENERATIONS 4096
 
-/* Half minutes that are counted apart: ten make five minutes, the others are room for a process that is behind. */
+/* Counts are kept per half minute: ten of them make five minutes, the others are reserve for a process that lags. */
 #define SPAN INT64_C(30000000) /* microseconds */
 #define LATELY 10
 #define SPANS 12
@@ -21,8 +21,8 @@ typedef struct as_span {
     _Atomic uint32_t outcomes[AS_OUTCOME_COUNT];
 } as_span;
 
-/* Counts are kept in parts, each on cache lines of its own, and a thread has one: processors that count the same thing
- * do not take a line from each other. Who reads adds the parts up. */
+/* Counts are split into parts on separate cache lines; each thread uses one part, so that processors do not contend
+ * for a line. A reader sums up the parts. */
 #define PARTS 64
 
 typedef struct as_part {
@@ -34,34 +34,34 @@ typedef struct as_part {
 struct as_counters {
     _Alignas(64) _Atomic int64_t since;
     as_part parts[PARTS];
-    char apart[64]; /* generations are read by every hit: not on a line that every outcome writes */
+    char apart[64]; /* every hit reads the generations: keep them off the lines that every outcome writes */
     _Atomic uint32_t generations[GENERATIONS];
 };
 
-size_t as_counters_size(void)
+size_t as_counters_get_size(void)
 {
     return sizeof(as_counters) + 64;
 }
 
-/* Shared memory is aligned as malloc aligns. */
-static as_counters *aligned(const as_counters *counters)
+/* Aligns the counters: shared memory is align only as malloc aligns. */
+static as_counters *align(const as_counters *counters)
 {
     return (as_counters *)(((uintptr_t)counters + 63) & ~(uintptr_t)63);
 }
 
-/* Threads get their parts in turn; those of a process begin anywhere. */
-static as_part *part_of(as_counters *counters)
+/* Returns the part of this thread. Threads take parts in turn; each process starts at a part of its own. */
+static as_part *get_part(as_counters *counters)
 {
     static _Atomic unsigned threads;
-    static _Thread_local unsigned mine; /* from 1 on; 0: not known yet */
+    static _Thread_local unsigned mine; /* from 1 on; 0: not chosen yet */
 
     if (mine == 0) {
         mine = ((unsigned)getpid() * 7 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed)) % PARTS + 1;
     }
-    return &aligned(counters)->parts[mine - 1];
+    return &align(counters)->parts[mine - 1];
 }
 
-uint32_t as_counters_layout(void)
+uint32_t as_counters_hash_layout(void)
 {
     uint32_t order = as_outcome_hash_order();
 
@@ -71,7 +71,8 @@ uint32_t as_counters_layout(void)
     return order + AS_COUNTERS_LAYOUT;
 }
 
-/* The first to come in a new half minute empties the place of one that is long over. */
+/* Counts an outcome in the current half minute. The first thread in a new half minute clears the slot of an expired
+ * one. */
 static void count_lately(as_part *part, as_outcome outcome, int64_t now)
 {
     const int64_t number = now / SPAN;
@@ -87,28 +88,28 @@ static void count_lately(as_part *part, as_outcome outcome, int64_t now)
     atomic_fetch_add_explicit(&span->outcomes[outcome], 1, memory_order_relaxed);
 }
 
-void as_counters_outcome_at(as_counters *counters, as_outcome outcome, int64_t now)
+void as_counters_count_outcome_at(as_counters *counters, as_outcome outcome, int64_t now)
 {
     if (counters && (unsigned)outcome < AS_OUTCOME_COUNT) {
-        as_part *part = part_of(counters);
+        as_part *part = get_part(counters);
         atomic_fetch_add_explicit(&part->outcomes[outcome], 1, memory_order_relaxed);
         count_lately(part, outcome, now);
     }
 }
 
-void as_counters_outcome(as_counters *counters, as_outcome outcome)
+void as_counters_count_outcome(as_counters *counters, as_outcome outcome)
 {
-    as_counters_outcome_at(counters, outcome, as_clock_mono());
+    as_counters_count_outcome_at(counters, outcome, as_clock_read_mono());
 }
 
-apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within)
+apr_uint64_t as_counters_get_recent(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within)
 {
-    const int64_t now = as_clock_mono(), number = now / SPAN;
+    const int64_t now = as_clock_read_mono(), number = now / SPAN;
     uint64_t sum = 0;
 
     *within = (LATELY - 1) * SPAN + now % SPAN;
     for (size_t i = 0; counters && (unsigned)outcome < AS_OUTCOME_COUNT && i < (size_t)PARTS * SPANS; i++) {
-        const as_span *span = &aligned(counters)->parts[i / SPANS].spans[i % SPANS];
+        const as_span *span = &align(counters)->parts[i / SPANS].spans[i % SPANS];
         int64_t age = number - atomic_load_explicit(&span->number, memory_order_relaxed);
 
         if (age >= 0 && age < LATELY) {
@@ -120,42 +121,42 @@ apr_uint64_t as_counters_lately(const as_counters *counters, as_outcome outcome,
 
 void as_counters_begin(as_counters *counters, apr_time_t now)
 {
-    atomic_store_explicit(&aligned(counters)->since, now, memory_order_relaxed);
+    atomic_store_explicit(&align(counters)->since, now, memory_order_relaxed);
 }
 
-apr_time_t as_counters_since(const as_counters *counters)
+apr_time_t as_counters_get_start(const as_counters *counters)
 {
-    return counters ? atomic_load_explicit(&aligned(counters)->since, memory_order_relaxed) : 0;
+    return counters ? atomic_load_explicit(&align(counters)->since, memory_order_relaxed) : 0;
 }
 
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by)
 {
     if (counters && (unsigned)counter < AS_COUNTER_COUNT) {
-        atomic_fetch_add_explicit(&part_of(counters)->counts[counter], by, memory_order_relaxed);
+        atomic_fetch_add_explicit(&get_part(counters)->counts[counter], by, memory_order_relaxed);
     }
 }
 
-apr_uint64_t as_counters_of_outcome(const as_counters *counters, as_outcome outcome)
+apr_uint64_t as_counters_get_outcome(const as_counters *counters, as_outcome outcome)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; counters && (unsigned)outcome < AS_OUTCOME_COUNT && i < PARTS; i++) {
-        sum += atomic_load_explicit(&aligned(counters)->parts[i].outcomes[outcome], memory_order_relaxed);
+        sum += atomic_load_explicit(&align(counters)->parts[i].outcomes[outcome], memory_order_relaxed);
     }
     return sum;
 }
 
-apr_uint64_t as_counters_of(const as_counters *counters, as_counter counter)
+apr_uint64_t as_counters_get(const as_counters *counters, as_counter counter)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; counters && (unsigned)counter < AS_COUNTER_COUNT && i < PARTS; i++) {
-        sum += atomic_load_explicit(&aligned(counters)->parts[i].counts[counter], memory_order_relaxed);
+        sum += atomic_load_explicit(&align(counters)->parts[i].counts[counter], memory_order_relaxed);
     }
     return sum;
 }
 
-const char *as_counter_name(as_counter counter)
+const char *as_counter_get_name(as_counter counter)
 {
     static const char *const names[] = {
 #define AS_COUNTER(name, help) #name,
@@ -166,7 +167,7 @@ const char *as_counter_name(as_counter counter)
     return (unsigned)counter < AS_COUNTER_COUNT ? names[counter] : "";
 }
 
-const char *as_counter_help(as_counter counter)
+const char *as_counter_get_help(as_counter counter)
 {
     static const char *const help[] = {
 #define AS_COUNTER(name, help) help,
@@ -177,20 +178,20 @@ const char *as_counter_help(as_counter counter)
     return (unsigned)counter < AS_COUNTER_COUNT ? help[counter] : "";
 }
 
-uint32_t as_generation_place(const unsigned char *acceptance_id)
+uint32_t as_generation_choose_place(const unsigned char *acceptance_id)
 {
     return (uint32_t)as_get_number(acceptance_id, 4) % GENERATIONS;
 }
 
-uint32_t as_generation(const as_counters *counters, uint32_t place)
+uint32_t as_generation_get(const as_counters *counters, uint32_t place)
 {
-    return counters ? atomic_load_explicit(&aligned(counters)->generations[place], memory_order_acquire) : 0;
+    return counters ? atomic_load_explicit(&align(counters)->generations[place], memory_order_acquire) : 0;
 }
 
-uint32_t as_generation_next(as_counters *counters, uint32_t place)
+uint32_t as_generation_advance(as_counters *counters, uint32_t place)
 {
     if (!counters) {
         return 0;
     }
-    return 1 + atomic_fetch_add_explicit(&aligned(counters)->generations[place], 1, memory_order_acq_rel);
+    return 1 + atomic_fetch_add_explicit(&align(counters)->generations[place], 1, memory_order_acq_rel);
 }

@@ -122,15 +122,15 @@ void as_failures_drop_future(as_failures *failures, apr_time_t now)
     }
 }
 
-apr_time_t as_failures_stamp(const as_failures *failures, apr_time_t now)
+apr_time_t as_failures_make_stamp(const as_failures *failures, apr_time_t now)
 {
     apr_time_t last = failures->count > 0 ? failures->times[failures->count - 1] : failures->cleared;
 
     return now > last ? now : last + 1;
 }
 
-apr_interval_time_t as_failures_wait(const as_failures *failures, int allowed, apr_interval_time_t within,
-                                     apr_time_t now)
+apr_interval_time_t as_failures_compute_wait(const as_failures *failures, int allowed, apr_interval_time_t within,
+                                             apr_time_t now)
 {
     apr_interval_time_t wait;
 
@@ -140,7 +140,7 @@ apr_interval_time_t as_failures_wait(const as_failures *failures, int allowed, a
     if (allowed <= 0 || failures->count < allowed) {
         return 0;
     }
-    /* Those behind the one that is `allowed` from the end are too few. */
+    /* The failures after the one that is `allowed` from the end are too few. */
     wait = failures->times[failures->count - allowed] + within - now;
     return wait > within ? within : wait > 0 ? wait : 0;
 }

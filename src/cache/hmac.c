@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * HMAC-SHA-256 by its definition (RFC 2104 2), on OpenSSL's digests: the two key blocks are hashed once and their
- * states copied, which costs half of what a fresh HMAC does, and is the same in OpenSSL 1.1.1 and 3.
+ * states copied, which costs half as much as a new HMAC, and is the same in OpenSSL 1.1.1 and 3.
  */
 #include "cache_private.h"
 
@@ -51,7 +51,7 @@ bool as_hmac_create(as_hmac *keyed, const unsigned char *key, size_t length)
     return keyed->inner && keyed->outer;
 }
 
-/* OpenSSL wipes the state of a digest that it frees. */
+/* OpenSSL wipes the state of a digest when it frees it. */
 void as_hmac_destroy(as_hmac *keyed)
 {
     EVP_MD_CTX_free(keyed->inner);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory of a process: its beginning and its end, and its clocks.
+ * Creates and destroys the cache of a process, and sets its clocks.
  */
 #include "cache_private.h"
 
@@ -9,7 +9,8 @@
 
 #include <openssl/crypto.h>
 
-/* Without Linux's /proc (or in a chroot) it stays unknown, and records are judged by the wall clock alone. */
+/* Reads the boot id. Without Linux's /proc (or in a chroot) it stays unknown, and the wall clock alone decides the
+ * age of records. */
 static void learn_boot(as_cache *memory)
 {
     unsigned char hash[AS_HASH_SIZE];
@@ -67,7 +68,7 @@ as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const a
         return NULL;
     }
     memory->times = *times;
-    memory->mono = as_clock_mono;
+    memory->mono = as_clock_read_mono;
     as_shared_init(&memory->shared, store);
     if (!as_hmac_create(&memory->keyed, key, key_length) || !as_siphash_create(&memory->near) ||
         !create_tables(memory, entries) || !as_single_flights_create(&memory->flights)) {
@@ -84,7 +85,7 @@ void as_cache_set_counters(as_cache *memory, as_counters *counters)
     memory->counters = counters;
 }
 
-const as_cache_times *as_cache_times_of(const as_cache *memory)
+const as_cache_times *as_cache_get_times(const as_cache *memory)
 {
     return &memory->times;
 }

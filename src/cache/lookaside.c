@@ -65,7 +65,7 @@ static void hash_into(const as_siphash_key *with, const void *octets, size_t len
 {
     unsigned char hash[AS_SIPHASH_SIZE];
 
-    as_siphash_octets(with, octets, length, hash);
+    as_siphash_hash_octets(with, octets, length, hash);
     memcpy(key, hash, sizeof hash);
 }
 
@@ -153,7 +153,7 @@ static bool holds(const as_cache *cache, const as_acceptance *acceptance, as_mom
 {
     return as_moment_is_within(acceptance->born, acceptance->good_for, now) &&
            (acceptance->place == AS_NO_PLACE ||
-            as_generation(cache->counters, acceptance->place) == acceptance->generation) &&
+            as_generation_get(cache->counters, acceptance->place) == acceptance->generation) &&
            as_table_has(&cache->acceptances, acceptance);
 }
 

@@ -24,7 +24,7 @@ uint64_t as_get_number(const unsigned char *at, size_t octets)
     return number;
 }
 
-as_octets as_octets_of(const char *text)
+as_octets as_octets_make(const char *text)
 {
     return (as_octets){text, text ? strlen(text) : 0};
 }

@@ -1,46 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which outages go on. A place for each directory and outcome; all of its members are atomic, and each failure is
- * counted in exactly one line and in exactly one end, whichever process writes that.
+ * Outages in progress. A slot for each directory and outcome; all members are atomic, and each failure is counted in
+ * exactly one line and in exactly one end, whichever process writes them.
  */
 #include "cache_private.h"
 
 #include "authstatus/outages.h"
 
-/* More at a time push out the one whose last failure is longest ago. */
-#define PLACES 64
+/* With more outages, the one with the oldest last failure is evicted. */
+#define SLOTS 64
 
 typedef struct as_outage {
-    _Atomic uint64_t id;       /* of directory and outcome; 0: free */
-    _Atomic int64_t began;     /* 0: it does not go on */
-    _Atomic int64_t last;      /* failure */
-    _Atomic int64_t told;      /* 0: never */
-    _Atomic int64_t ended;     /* when an end was told; 0: never */
-    _Atomic uint64_t untold;   /* failures since the last line */
-    _Atomic uint64_t failures; /* since it began */
+    _Atomic uint64_t id;         /* hash of directory and outcome; 0: free */
+    _Atomic int64_t began;       /* 0: not in progress */
+    _Atomic int64_t last;        /* time of the last failure */
+    _Atomic int64_t reported;    /* time of the last line; 0: never */
+    _Atomic int64_t ended;       /* time at which an end was reported; 0: never */
+    _Atomic uint64_t unreported; /* failures since the last line */
+    _Atomic uint64_t failures;   /* since the outage began */
 } as_outage;
 
 struct as_outages {
-    as_outage places[PLACES];
+    as_outage slots[SLOTS];
 };
 
-size_t as_outages_size(void)
+size_t as_outages_get_size(void)
 {
     return sizeof(as_outages);
 }
 
-uint32_t as_outages_layout(void)
+uint32_t as_outages_hash_layout(void)
 {
     return as_outcome_hash_order() + AS_OUTAGES_LAYOUT;
 }
 
-int64_t as_outages_clock(void)
+int64_t as_outages_read_clock(void)
 {
-    return as_clock_mono();
+    return as_clock_read_mono();
 }
 
-/* FNV-1a of the directory, with the outcome in the lowest octet: never 0. */
-static uint64_t id_of(const char *directory, as_outcome outcome)
+/* Hashes the directory (FNV-1a), with the outcome in the lowest octet: never 0. */
+static uint64_t hash_id(const char *directory, as_outcome outcome)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
@@ -50,23 +50,24 @@ static uint64_t id_of(const char *directory, as_outcome outcome)
     return (hash & ~UINT64_C(0xff)) | ((unsigned)outcome + 1);
 }
 
-static void empty(as_outage *outage)
+static void clear_slot(as_outage *outage)
 {
     atomic_store(&outage->began, 0);
-    atomic_store(&outage->told, 0);
+    atomic_store(&outage->reported, 0);
     atomic_store(&outage->ended, 0);
-    atomic_store(&outage->untold, 0);
+    atomic_store(&outage->unreported, 0);
     atomic_store(&outage->failures, 0);
 }
 
-/* The place of an outage, if need be that of another. NULL: two wanted it at once. */
-static as_outage *place_of(as_outages *outages, uint64_t id)
+/* Returns the slot of an outage, claiming that of another one if necessary. NULL: another process claimed it at
+ * once. */
+static as_outage *claim_slot(as_outages *outages, uint64_t id)
 {
-    as_outage *oldest = &outages->places[0];
+    as_outage *oldest = &outages->slots[0];
     uint64_t was;
 
-    for (size_t i = 0; i < PLACES; i++) {
-        as_outage *outage = &outages->places[i];
+    for (size_t i = 0; i < SLOTS; i++) {
+        as_outage *outage = &outages->slots[i];
 
         was = 0;
         if (atomic_load(&outage->id) == id || atomic_compare_exchange_strong(&outage->id, &was, id) || was == id) {
@@ -80,23 +81,23 @@ static as_outage *place_of(as_outages *outages, uint64_t id)
     if (!atomic_compare_exchange_strong(&oldest->id, &was, id)) {
         return NULL;
     }
-    empty(oldest);
+    clear_slot(oldest);
     return oldest;
 }
 
-/* How long after the line `told` of an outage the next one is due. */
-static int64_t pause_after(int64_t told, int64_t began)
+/* Returns the time from the last line of an outage to the next one. */
+static int64_t choose_pause(int64_t reported, int64_t began)
 {
-    const int64_t lasted = told - began;
+    const int64_t lasted = reported - began;
 
     return lasted < AS_OUTAGE_LEAST ? AS_OUTAGE_LEAST : lasted > AS_OUTAGE_MOST ? AS_OUTAGE_MOST : lasted;
 }
 
-as_outage_news as_outages_failed(as_outages *outages, const char *directory, as_outcome outcome, int64_t now)
+as_outage_news as_outages_record_failure(as_outages *outages, const char *directory, as_outcome outcome, int64_t now)
 {
-    as_outage *outage = outages ? place_of(outages, id_of(directory, outcome)) : NULL;
-    as_outage_news news = {.tell = true};
-    int64_t told, began = 0;
+    as_outage *outage = outages ? claim_slot(outages, hash_id(directory, outcome)) : NULL;
+    as_outage_news news = {.due = true};
+    int64_t reported, began = 0;
 
     if (!outage) {
         return news;
@@ -106,14 +107,15 @@ as_outage_news as_outages_failed(as_outages *outages, const char *directory, as_
     if (atomic_compare_exchange_strong(&outage->began, &began, now)) {
         began = now;
     }
-    told = atomic_load(&outage->told);
-    if ((told && now - told < pause_after(told, began)) || !atomic_compare_exchange_strong(&outage->told, &told, now)) {
-        atomic_fetch_add(&outage->untold, 1);
-        news.tell = false;
+    reported = atomic_load(&outage->reported);
+    if ((reported && now - reported < choose_pause(reported, began)) ||
+        !atomic_compare_exchange_strong(&outage->reported, &reported, now)) {
+        atomic_fetch_add(&outage->unreported, 1);
+        news.due = false;
         return news;
     }
-    news.more = atomic_exchange(&outage->untold, 0);
-    news.before = told ? now - told : 0;
+    news.more = atomic_exchange(&outage->unreported, 0);
+    news.before = reported ? now - reported : 0;
     return news;
 }
 
@@ -130,22 +132,22 @@ static bool is_over(as_outage *outage, int64_t now, as_outage_end *end)
     end->first = now > began ? now - began : 0;
     end->last = now - atomic_load(&outage->last);
     end->last = end->last < 0 ? 0 : end->last > end->first ? end->first : end->last;
-    /* They are told by this end. */
-    atomic_store(&outage->untold, 0);
+    /* This end reports them. */
+    atomic_store(&outage->unreported, 0);
     return end->failures > 0;
 }
 
-bool as_outages_answered(as_outages *outages, const char *directory, int64_t now, as_outage_end *end)
+bool as_outages_record_answer(as_outages *outages, const char *directory, int64_t now, as_outage_end *end)
 {
-    const uint64_t id = id_of(directory, AS_OUTCOME_GRANTED), apart = ~UINT64_C(0xff);
+    const uint64_t id = hash_id(directory, AS_OUTCOME_GRANTED), apart = ~UINT64_C(0xff);
 
-    for (size_t i = 0; outages && i < PLACES; i++) {
-        const uint64_t own = atomic_load(&outages->places[i].id);
+    for (size_t i = 0; outages && i < SLOTS; i++) {
+        const uint64_t own = atomic_load(&outages->slots[i].id);
 
         if (!own) {
-            break; /* places are taken in their order, and never given back */
+            break; /* slots are taken in order, and never freed */
         }
-        if ((own & apart) == (id & apart) && is_over(&outages->places[i], now, end)) {
+        if ((own & apart) == (id & apart) && is_over(&outages->slots[i], now, end)) {
             end->outcome = (as_outcome)((own & ~apart) - 1);
             return true;
         }

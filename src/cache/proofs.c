@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who has proven a password within the last hour: keyed hashes in shared memory of fixed size. The key lies with them,
- * so all processes share it; nobody who does not read that memory can try passwords against it.
+ * Users who have proven a password within the last hour: keyed hashes in shared memory of fixed size. The key lies in
+ * the same memory, so all processes share it; without read access to that memory nobody can test passwords against it.
  *
  * Without locks: a slot is written as stamp 0, hash, stamp. Two writers of one slot may leave the halves of two hashes,
- * which is nobody's.
+ * which match no user.
  */
 #include "cache_private.h"
 
@@ -15,12 +15,12 @@
 #define SETS 1024
 #define WAYS 8
 #define GOOD_FOR apr_time_from_sec(3600)
-/* A proof that is younger is not written again. */
+/* A younger proof is not written again. */
 #define FRESH apr_time_from_sec(60)
 
 typedef struct slot {
     _Atomic uint64_t high, low;
-    _Atomic int64_t stamp; /* as_clock_mono, 0: empty */
+    _Atomic int64_t stamp; /* as_clock_read_mono, 0: empty */
 } slot;
 
 struct as_proofs {
@@ -29,7 +29,7 @@ struct as_proofs {
     slot slots[SETS][WAYS];
 };
 
-size_t as_proofs_size(void)
+size_t as_proofs_get_size(void)
 {
     return sizeof(as_proofs);
 }
@@ -43,7 +43,7 @@ bool as_proofs_begin(as_proofs *proofs)
     return true;
 }
 
-as_proof as_proof_of(const as_proofs *proofs, const char *scope, const char *user, const char *password)
+as_proof as_proof_make(const as_proofs *proofs, const char *scope, const char *user, const char *password)
 {
     const as_octets parts[] = {{scope, strlen(scope)}, {user, strlen(user)}, {password, strlen(password)}};
     unsigned char hash[AS_SIPHASH_SIZE];
@@ -86,7 +86,7 @@ void as_proofs_add_at(as_proofs *proofs, as_proof proof, int64_t now)
             into = at;
             break;
         }
-        /* The oldest goes. A stamp from the future is of no use to anybody. */
+        /* Replaces the oldest. A stamp in the future is invalid. */
         if (at->stamp < into->stamp || at->stamp > now) {
             into = at;
         }
@@ -115,10 +115,10 @@ bool as_proofs_has_at(const as_proofs *proofs, as_proof proof, int64_t now)
 
 void as_proofs_add(as_proofs *proofs, as_proof proof)
 {
-    as_proofs_add_at(proofs, proof, as_clock_mono());
+    as_proofs_add_at(proofs, proof, as_clock_read_mono());
 }
 
 bool as_proofs_has(const as_proofs *proofs, as_proof proof)
 {
-    return as_proofs_has_at(proofs, proof, as_clock_mono());
+    return as_proofs_has_at(proofs, proof, as_clock_read_mono());
 }

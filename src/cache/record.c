@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An answer as octets. What is in front of a seal comes from us alone; it is parsed as if it did not, since a key may
- * be shared with machines that run another version.
+ * An answer as octets. Data before a seal was written by this module; it is parsed as untrusted input all the same,
+ * since a key may be shared with machines that run another version.
  *
  *   payload = version(1) kind(1) wall(8) mono(8) boot(8) proof(32) proven(1) has-code(1)
  *             code(4) expires-in(4) grace-logins(4) retry-after(4) outcome sub-code dn count(2) values...
@@ -9,7 +9,7 @@
  *   text    = length(4) octets NUL, or ff ff ff ff for no text at all
  *   sealed  = payload HMAC("seal", id, payload)
  *
- * Numbers are big-endian, in two's complement; an outcome is its name, as versions may number them otherwise.
+ * Numbers are big-endian, in two's complement; an outcome is its name, as versions may number outcomes differently.
  */
 #include "cache_private.h"
 
@@ -27,7 +27,7 @@
 
 /* ---- kinds, ids, proofs and seals ---- */
 
-as_record_kind as_record_kind_of(const as_finding *finding)
+static as_record_kind choose_kind(const as_finding *finding)
 {
     as_class of = as_outcome_describe(finding->outcome)->of;
 
@@ -41,12 +41,12 @@ as_record_kind as_record_kind_of(const as_finding *finding)
     return AS_RECORD_NONE;
 }
 
-as_record_kind as_record_kind_kept(const as_finding *finding)
+as_record_kind as_record_choose_kind(const as_finding *finding)
 {
-    return finding->outcome == AS_OUTCOME_NOT_AUTHORIZED ? AS_RECORD_REFUSAL : as_record_kind_of(finding);
+    return finding->outcome == AS_OUTCOME_NOT_AUTHORIZED ? AS_RECORD_REFUSAL : choose_kind(finding);
 }
 
-static const char *label_of(as_record_kind kind)
+static const char *get_label(as_record_kind kind)
 {
     static const char *const labels[] = {"none",   "acceptance",    "refusal",        "entry",
                                          "flight", "throttle-user", "throttle-client"};
@@ -54,27 +54,28 @@ static const char *label_of(as_record_kind kind)
     return labels[kind];
 }
 
-bool as_record_id(const as_cache *memory, as_record_kind kind, const as_cache_key *subject,
-                  unsigned char id[AS_HASH_SIZE])
+bool as_record_make_id(const as_cache *memory, as_record_kind kind, const as_cache_key *subject,
+                       unsigned char id[AS_HASH_SIZE])
 {
-    as_octets parts[] = {as_octets_of(label_of(kind)), as_octets_of(subject->scope), as_octets_of(subject->directory),
-                         as_octets_of(subject->user), as_octets_of(subject->password)};
+    as_octets parts[] = {as_octets_make(get_label(kind)), as_octets_make(subject->scope),
+                         as_octets_make(subject->directory), as_octets_make(subject->user),
+                         as_octets_make(subject->password)};
 
     return as_hmac_hash(&memory->keyed, parts, kind == AS_RECORD_REFUSAL ? 5 : 4, id);
 }
 
-bool as_record_proof(const as_cache *memory, const as_cache_key *subject, unsigned char proof[AS_HASH_SIZE])
+bool as_record_make_proof(const as_cache *memory, const as_cache_key *subject, unsigned char proof[AS_HASH_SIZE])
 {
-    as_octets parts[] = {as_octets_of("password"), as_octets_of(subject->scope), as_octets_of(subject->directory),
-                         as_octets_of(subject->user), as_octets_of(subject->password)};
+    as_octets parts[] = {as_octets_make("password"), as_octets_make(subject->scope), as_octets_make(subject->directory),
+                         as_octets_make(subject->user), as_octets_make(subject->password)};
 
     return as_hmac_hash(&memory->keyed, parts, 5, proof);
 }
 
-static bool seal_of(const as_cache *memory, const unsigned char *id, const unsigned char *payload, size_t length,
-                    unsigned char seal[AS_HASH_SIZE])
+static bool compute_seal(const as_cache *memory, const unsigned char *id, const unsigned char *payload, size_t length,
+                         unsigned char seal[AS_HASH_SIZE])
 {
-    as_octets parts[] = {as_octets_of("seal"), {id, AS_HASH_SIZE}, {payload, length}};
+    as_octets parts[] = {as_octets_make("seal"), {id, AS_HASH_SIZE}, {payload, length}};
 
     return as_hmac_hash(&memory->keyed, parts, 3, seal);
 }
@@ -86,7 +87,7 @@ size_t as_record_seal(const as_cache *memory, const unsigned char *id, const uns
         return 0;
     }
     memcpy(sealed, payload, length);
-    return seal_of(memory, id, payload, length, sealed + length) ? length + AS_HASH_SIZE : 0;
+    return compute_seal(memory, id, payload, length, sealed + length) ? length + AS_HASH_SIZE : 0;
 }
 
 size_t as_record_unseal(const as_cache *memory, const unsigned char *id, const unsigned char *sealed, size_t length)
@@ -97,18 +98,18 @@ size_t as_record_unseal(const as_cache *memory, const unsigned char *id, const u
         return 0;
     }
     length -= AS_HASH_SIZE;
-    if (!seal_of(memory, id, sealed, length, seal) || CRYPTO_memcmp(seal, sealed + length, AS_HASH_SIZE) != 0) {
+    if (!compute_seal(memory, id, sealed, length, seal) || CRYPTO_memcmp(seal, sealed + length, AS_HASH_SIZE) != 0) {
         return 0;
     }
     return length;
 }
 
-/* ---- writing: counts what it needs, and writes what there is room for ---- */
+/* ---- writing: counts the octets needed, and writes those that fit ---- */
 
 typedef struct writer {
     unsigned char *at;
     size_t room, used;
-    bool broken; /* a value that no answer has */
+    bool broken; /* a value that no valid answer has */
 } writer;
 
 static void put_octets(writer *to, const void *octets, size_t length)
@@ -225,7 +226,7 @@ unsigned char *as_record_copy(const unsigned char *payload, size_t length)
     return copy;
 }
 
-/* ---- reading: what is not there is broken, and stays so ---- */
+/* ---- reading: missing octets set `broken`, which is never cleared ---- */
 
 typedef struct reader {
     const unsigned char *at;
@@ -278,7 +279,7 @@ static void take_octets(reader *from, void *into, size_t length)
     }
 }
 
-/* A string in place, or NULL. One that has a NUL within, or none behind it, is broken. */
+/* Reads a string in place, or NULL. A string with a NUL inside, or without one at its end, is broken. */
 static const char *take_text(reader *from)
 {
     uint64_t length = take_number(from, 4);
@@ -306,7 +307,7 @@ static void take_head(reader *from, const as_cache *memory, as_moment now, as_re
     record->born.mono = (int64_t)take_number(from, 8);
     take_octets(from, boot, sizeof boot);
     take_octets(from, record->proof, AS_HASH_SIZE);
-    /* Beyond 2^61 microseconds nothing is a time, and differences stay numbers. */
+    /* Times beyond 2^61 microseconds are invalid, so that differences do not overflow. */
     from->broken |=
         record->born.wall < 0 || record->born.wall >> 61 || record->born.mono < 0 || record->born.mono >> 61;
     if (!from->broken && (memcmp(boot, memory->boot, sizeof boot) != 0 || memcmp(boot, unknown, sizeof boot) == 0)) {
@@ -333,7 +334,7 @@ static void take_finding(reader *from, as_finding *finding, long *retry_after)
     strcpy(finding->subcode, subcode);
 }
 
-/* The values of one attribute, or NULL. */
+/* Reads the values of one attribute, or NULL. */
 static as_values take_values(reader *from, apr_pool_t *pool)
 {
     size_t count = take_number(from, 2);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The store that processes share. It may be away, slow, full, or return whatever it likes: then there is no record, and
- * everything goes on.
+ * The store that processes share. It may be unavailable, slow, full, or return anything: then there is no record, and
+ * requests continue without it.
  */
 #include "cache_private.h"
 
 #include <apr_errno.h>
 
 #define SECOND INT64_C(1000000)
-#define PATIENCE (SECOND / 2) /* a call that takes longer is as bad as one that fails */
-#define PAUSE SECOND          /* how long a store that is away is left alone */
+#define PATIENCE (SECOND / 2) /* a slower call counts as a failed one */
+#define PAUSE SECOND          /* time for which an unavailable store is not called */
 
 void as_shared_init(as_shared *shared, const as_store *store)
 {
@@ -22,7 +22,7 @@ void as_shared_init(as_shared *shared, const as_store *store)
     atomic_init(&shared->try_at, 0);
 }
 
-/* May it be called? While it is away, by one thread after each pause. */
+/* Returns whether the store may be called. While it is unavailable, one thread may call it after each pause. */
 static bool may_call(as_cache *memory, int64_t *begun)
 {
     as_shared *shared = &memory->shared;
@@ -43,14 +43,14 @@ static void is_away(as_cache *memory)
     atomic_store(&memory->shared.away, true);
 }
 
-/* Another record may be taken. */
+/* Returns whether the status concerns this record alone. */
 static bool is_about_record(apr_status_t status)
 {
     return status == APR_EINVAL || status == APR_ENOMEM || status == APR_ENOSPC;
 }
 
-/* What a call that began at `begun` tells of the store. APR_NOTFOUND to a question tells nothing: memcache and redis
- * providers answer it where all their servers are dead. The next call may then tell. */
+/* Updates the state of the store after a call that began at `begun`. APR_NOTFOUND from a read proves nothing:
+ * memcache and redis providers return it when all their servers are down. The next call may decide. */
 static void judge(as_cache *memory, apr_status_t status, int64_t begun)
 {
     as_shared *shared = &memory->shared;
@@ -101,7 +101,7 @@ bool as_shared_keep(as_cache *memory, const unsigned char *id, const unsigned ch
     if (sealed_length == 0 || !may_call(memory, &begun)) {
         return false;
     }
-    /* Providers take whole seconds, and nothing below one. What counts is the time within the record. */
+    /* Providers take whole seconds, at least one. The time within the record is decisive. */
     status = store->store(store->context, id, AS_HASH_SIZE, expiry + apr_time_from_sec(2), sealed,
                           (unsigned int)sealed_length, pool);
     judge(memory, status == APR_NOTFOUND ? APR_EGENERAL : status, begun);

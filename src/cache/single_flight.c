@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The same question at the same moment. Who comes first asks; the others wait for that answer, whatever it is. What is
- * held is one journey for each thread that asks, no more.
+ * Single flight: coalesces identical queries. The first thread leads and queries; the others wait for its answer,
+ * whatever it is. Memory is bounded by one entry for each querying thread.
  */
 #include "cache_private.h"
 
@@ -9,26 +9,26 @@
 #include <string.h>
 #include <time.h>
 
-/* Who has no more than that left beyond the leader's deadline takes the leader's outage for his own. */
+/* A follower with no more than this left after the leader's deadline takes the leader's outage as its own. */
 #define SAME_DEADLINE INT64_C(100000)
 
-/* A question under way. Under its shard's lock, but for what does not change. */
+/* A query in progress. Mutable members are under the lock of its shard. */
 struct as_flight_entry {
     unsigned char id[AS_SIPHASH_SIZE];
     as_flight_entry *next;
     int holders; /* the last one frees it */
     bool ended;
-    unsigned char *answer; /* a payload, or NULL; does not change once it has ended */
+    unsigned char *answer; /* a payload, or NULL; immutable once `ended` is set */
     size_t length;
-    int64_t deadline; /* the leader's */
+    int64_t deadline; /* of the leader */
     pthread_cond_t end;
 };
 
-/* One thread's part in it. */
+/* One thread's part in a flight. */
 struct as_single_flight {
     as_cache *memory;
     apr_pool_t *pool;
-    as_flight_entry *journey; /* NULL: it asks for itself alone, or its part is over */
+    as_flight_entry *entry; /* NULL: the thread queries for itself alone, or its part is over */
     int64_t deadline;
     bool leads;
 };
@@ -56,98 +56,98 @@ void as_single_flights_destroy(as_single_flights *flights)
     pthread_condattr_destroy(&flights->by_monotonic_clock);
 }
 
-static int shard_of(const unsigned char *id)
+static int choose_shard(const unsigned char *id)
 {
     return id[0] % AS_SHARDS;
 }
 
-static pthread_mutex_t *lock_of(const as_single_flight *flight)
+static pthread_mutex_t *get_lock(const as_single_flight *flight)
 {
-    return &flight->memory->flights.locks[shard_of(flight->journey->id)].mutex;
+    return &flight->memory->flights.locks[choose_shard(flight->entry->id)].mutex;
 }
 
-static as_flight_entry *journey_create(as_cache *memory, const unsigned char *id, int64_t deadline)
+static as_flight_entry *create_entry(as_cache *memory, const unsigned char *id, int64_t deadline)
 {
-    as_flight_entry *journey = calloc(1, sizeof *journey);
+    as_flight_entry *entry = calloc(1, sizeof *entry);
 
-    if (journey && pthread_cond_init(&journey->end, &memory->flights.by_monotonic_clock) != 0) {
-        free(journey);
-        journey = NULL;
+    if (entry && pthread_cond_init(&entry->end, &memory->flights.by_monotonic_clock) != 0) {
+        free(entry);
+        entry = NULL;
     }
-    if (journey) {
-        memcpy(journey->id, id, AS_SIPHASH_SIZE);
-        journey->deadline = deadline;
+    if (entry) {
+        memcpy(entry->id, id, AS_SIPHASH_SIZE);
+        entry->deadline = deadline;
     }
-    return journey;
+    return entry;
 }
 
-static void journey_free(as_flight_entry *journey)
+static void free_entry(as_flight_entry *entry)
 {
-    pthread_cond_destroy(&journey->end);
-    free(journey->answer);
-    free(journey);
+    pthread_cond_destroy(&entry->end);
+    free(entry->answer);
+    free(entry);
 }
 
-/* The journey of that id; `own` becomes it if there is none. */
+/* Returns the entry with the id of `own`, inserting `own` if there is none. */
 static as_flight_entry *join(as_single_flights *flights, as_flight_entry *own)
 {
-    int shard = shard_of(own->id);
-    as_flight_entry *journey;
+    int shard = choose_shard(own->id);
+    as_flight_entry *entry;
 
     pthread_mutex_lock(&flights->locks[shard].mutex);
-    journey = flights->under_way[shard];
-    while (journey && memcmp(journey->id, own->id, AS_SIPHASH_SIZE) != 0) {
-        journey = journey->next;
+    entry = flights->under_way[shard];
+    while (entry && memcmp(entry->id, own->id, AS_SIPHASH_SIZE) != 0) {
+        entry = entry->next;
     }
-    if (!journey) {
+    if (!entry) {
         own->next = flights->under_way[shard];
-        flights->under_way[shard] = journey = own;
+        flights->under_way[shard] = entry = own;
     }
-    journey->holders++;
+    entry->holders++;
     pthread_mutex_unlock(&flights->locks[shard].mutex);
-    return journey;
+    return entry;
 }
 
-/* No longer to be found, so that who comes now asks anew; all that wait are released. Under the lock. */
-static void end_journey(as_single_flight *flight, unsigned char *answer, size_t length)
+/* Removes the entry, so that later threads query anew, and wakes all that wait. Under the lock. */
+static void complete_entry(as_single_flight *flight, unsigned char *answer, size_t length)
 {
-    as_flight_entry *journey = flight->journey;
-    as_flight_entry **link = &flight->memory->flights.under_way[shard_of(journey->id)];
+    as_flight_entry *entry = flight->entry;
+    as_flight_entry **link = &flight->memory->flights.under_way[choose_shard(entry->id)];
 
-    while (*link != journey) {
+    while (*link != entry) {
         link = &(*link)->next;
     }
-    *link = journey->next;
-    journey->answer = answer;
-    journey->length = length;
-    journey->ended = true;
-    pthread_cond_broadcast(&journey->end);
+    *link = entry->next;
+    entry->answer = answer;
+    entry->length = length;
+    entry->ended = true;
+    pthread_cond_broadcast(&entry->end);
 }
 
-/* This thread's part is over. */
+/* Ends this thread's part. */
 static void leave(as_single_flight *flight, unsigned char *answer, size_t length)
 {
-    as_flight_entry *journey = flight->journey;
-    pthread_mutex_t *lock = lock_of(flight);
+    as_flight_entry *entry = flight->entry;
+    pthread_mutex_t *lock = get_lock(flight);
     bool last;
 
     pthread_mutex_lock(lock);
     if (flight->leads) {
-        end_journey(flight, answer, length);
+        complete_entry(flight, answer, length);
     }
-    last = --journey->holders == 0;
+    last = --entry->holders == 0;
     pthread_mutex_unlock(lock);
     if (last) {
-        journey_free(journey);
+        free_entry(entry);
     }
-    flight->journey = NULL;
+    flight->entry = NULL;
 }
 
-static apr_status_t forgotten(void *data)
+static apr_status_t end_forgotten(void *data)
 {
     as_single_flight *flight = data;
 
-    if (flight->journey) {
+    if (flight->entry) {
         leave(flight, NULL, 0);
     }
     return APR_SUCCESS;
@@ -158,63 +158,63 @@ as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *s
 {
     as_single_flight *flight = apr_pcalloc(pool, sizeof *flight);
     as_hashes hashes;
-    const unsigned char *id = as_hash_of(memory, subject, as_hashes_of(subject, &hashes), AS_HASH_SECRET);
+    const unsigned char *id = as_hash_get(memory, subject, as_hashes_choose(subject, &hashes), AS_HASH_SECRET);
     as_flight_entry *own;
 
     *flight = (as_single_flight){.memory = memory, .pool = pool, .leads = true};
     flight->deadline = deadline;
     *leads = true;
-    own = id ? journey_create(memory, id, flight->deadline) : NULL;
+    own = id ? create_entry(memory, id, flight->deadline) : NULL;
     if (!own) {
         return flight;
     }
-    flight->journey = join(&memory->flights, own);
-    *leads = flight->leads = flight->journey == own;
+    flight->entry = join(&memory->flights, own);
+    *leads = flight->leads = flight->entry == own;
     if (!flight->leads) {
-        journey_free(own);
+        free_entry(own);
     }
-    apr_pool_cleanup_register(pool, flight, forgotten, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pool, flight, end_forgotten, apr_pool_cleanup_null);
     return flight;
 }
 
-/* True if the journey ended in time. */
+/* Waits for the end of the flight. Returns true if it ended in time. */
 static bool wait_for_end(as_single_flight *flight)
 {
-    as_flight_entry *journey = flight->journey;
+    as_flight_entry *entry = flight->entry;
     struct timespec at = {.tv_sec = (time_t)(flight->deadline / 1000000),
                           .tv_nsec = (long)(flight->deadline % 1000000) * 1000};
     bool ended;
 
-    pthread_mutex_lock(lock_of(flight));
-    while (!journey->ended && flight->memory->mono() < flight->deadline) {
-        pthread_cond_timedwait(&journey->end, lock_of(flight), &at);
+    pthread_mutex_lock(get_lock(flight));
+    while (!entry->ended && flight->memory->mono() < flight->deadline) {
+        pthread_cond_timedwait(&entry->end, get_lock(flight), &at);
     }
-    ended = journey->ended;
-    pthread_mutex_unlock(lock_of(flight));
+    ended = entry->ended;
+    pthread_mutex_unlock(get_lock(flight));
     return ended;
 }
 
-/* Is what the leader was told true for this one as well? */
-static bool is_for(const as_single_flight *flight, const as_cached_answer *answer)
+/* Returns whether the leader's answer is valid for this thread as well. */
+static bool is_valid_for(const as_single_flight *flight, const as_cached_answer *answer)
 {
     return as_outcome_describe(answer->finding.outcome)->of != AS_CLASS_UNAVAILABLE ||
-           flight->deadline <= flight->journey->deadline + SAME_DEADLINE;
+           flight->deadline <= flight->entry->deadline + SAME_DEADLINE;
 }
 
 static bool take_answer(const as_single_flight *flight, apr_pool_t *pool, as_cached_answer *answer)
 {
-    const as_flight_entry *journey = flight->journey;
-    as_moment now = as_moment_at(flight->memory, apr_time_now());
+    const as_flight_entry *entry = flight->entry;
+    as_moment now = as_moment_make(flight->memory, apr_time_now());
     unsigned char *payload;
     as_record record;
 
-    if (!journey->answer) {
+    if (!entry->answer) {
         return false;
     }
-    payload = apr_palloc(pool, journey->length);
-    memcpy(payload, journey->answer, journey->length);
-    if (!as_record_parse(flight->memory, payload, journey->length, now, pool, &record) ||
-        !is_for(flight, &record.answer)) {
+    payload = apr_palloc(pool, entry->length);
+    memcpy(payload, entry->answer, entry->length);
+    if (!as_record_parse(flight->memory, payload, entry->length, now, pool, &record) ||
+        !is_valid_for(flight, &record.answer)) {
         return false;
     }
     *answer = record.answer;
@@ -225,7 +225,7 @@ as_waited as_single_flight_wait(as_single_flight *flight, apr_pool_t *pool, as_c
 {
     as_waited waited = AS_WAITED_NOTHING;
 
-    if (!flight->journey || flight->leads) {
+    if (!flight->entry || flight->leads) {
         return waited;
     }
     if (!wait_for_end(flight)) {
@@ -234,7 +234,7 @@ as_waited as_single_flight_wait(as_single_flight *flight, apr_pool_t *pool, as_c
         waited = AS_WAITED_ANSWER;
         as_counters_add(flight->memory->counters, AS_COUNTER_cache_joined, 1);
     }
-    apr_pool_cleanup_run(flight->pool, flight, forgotten);
+    apr_pool_cleanup_run(flight->pool, flight, end_forgotten);
     return waited;
 }
 
@@ -244,14 +244,14 @@ void as_single_flight_end(as_single_flight *flight, const as_cached_answer *answ
     unsigned char *payload = NULL;
     size_t length = 0;
 
-    if (!flight->journey || !flight->leads) {
+    if (!flight->entry || !flight->leads) {
         return;
     }
     if (answer) {
-        record.born = as_moment_at(flight->memory, apr_time_now());
+        record.born = as_moment_make(flight->memory, apr_time_now());
         record.answer = *answer;
         payload = as_record_encode(flight->memory, &record, &length);
     }
-    apr_pool_cleanup_kill(flight->pool, flight, forgotten);
+    apr_pool_cleanup_kill(flight->pool, flight, end_forgotten);
     leave(flight, payload, length);
 }

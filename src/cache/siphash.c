@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SipHash-2-4 with 128 bits of output (Aumasson and Bernstein, "SipHash: a fast short-input PRF"), for what never
- * leaves the process. OpenSSL's takes longer to set up than to compute.
+ * SipHash-2-4 with 128 bits of output (Aumasson and Bernstein, "SipHash: a fast short-input PRF"), for hashes that
+ * never leave the process. OpenSSL's implementation takes longer to set up than to compute.
  */
 #include "cache_private.h"
 
@@ -20,7 +20,7 @@ static uint64_t rotate(uint64_t word, int by)
     return word << by | word >> (64 - by);
 }
 
-static inline void turn(sip *v, int rounds)
+static inline void mix(sip *v, int rounds)
 {
     for (int i = 0; i < rounds; i++) {
         v->a += v->b;
@@ -39,18 +39,18 @@ static inline void turn(sip *v, int rounds)
 static void add_word(sip *v, uint64_t word)
 {
     v->d ^= word;
-    turn(v, 2);
+    mix(v, 2);
     v->a ^= word;
 }
 
-/* In a form that compilers know for one load. */
-static uint64_t word_at(const unsigned char *at)
+/* Loads a word in a form that compilers mix into one load. */
+static uint64_t load_word(const unsigned char *at)
 {
     return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 |
            (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
 }
 
-static uint64_t rest_at(const unsigned char *at, size_t octets)
+static uint64_t load_rest(const unsigned char *at, size_t octets)
 {
     uint64_t word = 0;
 
@@ -67,24 +67,24 @@ static void put_word(unsigned char *to, uint64_t word)
     }
 }
 
-void as_siphash_octets(const as_siphash_key *key, const unsigned char *octets, size_t length,
-                       unsigned char hash[AS_SIPHASH_SIZE])
+void as_siphash_hash_octets(const as_siphash_key *key, const unsigned char *octets, size_t length,
+                            unsigned char hash[AS_SIPHASH_SIZE])
 {
-    const uint64_t left = word_at(key->octets), right = word_at(key->octets + 8);
-    /* "somepseudorandomlygeneratedbytes", and the mark of the longer output. */
+    const uint64_t left = load_word(key->octets), right = load_word(key->octets + 8);
+    /* "somepseudorandomlygeneratedbytes", and the constant of the longer output. */
     sip v = {left ^ 0x736f6d6570736575, right ^ 0x646f72616e646f6d ^ 0xee, left ^ 0x6c7967656e657261,
              right ^ 0x7465646279746573};
     size_t at = 0;
 
     for (; at + 8 <= length; at += 8) {
-        add_word(&v, word_at(octets + at));
+        add_word(&v, load_word(octets + at));
     }
-    add_word(&v, rest_at(octets + at, length - at) | (uint64_t)length << 56);
+    add_word(&v, load_rest(octets + at, length - at) | (uint64_t)length << 56);
     v.c ^= 0xee;
-    turn(&v, 4);
+    mix(&v, 4);
     put_word(hash, v.a ^ v.b ^ v.c ^ v.d);
     v.b ^= 0xdd;
-    turn(&v, 4);
+    mix(&v, 4);
     put_word(hash + 8, v.a ^ v.b ^ v.c ^ v.d);
 }
 
@@ -93,7 +93,7 @@ bool as_siphash_create(as_siphash_key *key)
     return RAND_bytes(key->octets, sizeof key->octets) == 1;
 }
 
-static size_t length_of(const as_octets *parts, int count)
+static size_t add_lengths(const as_octets *parts, int count)
 {
     size_t length = 1;
 
@@ -121,15 +121,15 @@ static void write_parts(unsigned char *to, const as_octets *parts, int count)
 bool as_siphash_hash(const as_siphash_key *key, const as_octets *parts, int count, unsigned char hash[AS_SIPHASH_SIZE])
 {
     unsigned char on_stack[512];
-    size_t length = length_of(parts, count);
+    size_t length = add_lengths(parts, count);
     unsigned char *octets = length <= sizeof on_stack ? on_stack : malloc(length);
 
     if (!octets) {
         return false;
     }
     write_parts(octets, parts, count);
-    as_siphash_octets(key, octets, length, hash);
-    /* A password may be among them. */
+    as_siphash_hash_octets(key, octets, length, hash);
+    /* The octets may include a password. */
     OPENSSL_cleanse(octets, length);
     if (octets != on_stack) {
         free(octets);

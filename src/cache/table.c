@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a process remembers: a fixed number of cells, each with a payload of bounded size. Under a lock at most one
- * payload is copied; none is made or freed.
+ * The cache of a process: a fixed number of cells, each with a payload of bounded size. Under a lock at most one
+ * payload is copied; none is allocated or freed.
  */
 #include "cache_private.h"
 
@@ -10,19 +10,19 @@
 
 #include <openssl/crypto.h>
 
-/* A cell is claimed, filled, and linked into its bucket; unlinked, emptied, and free. Only a linked one is seen. */
+/* A cell is claimed, filled, and linked into its bucket; unlinked, emptied, and free. Readers see only linked cells. */
 struct as_cell {
     as_slot slot;
-    uint32_t bucket;             /* does not change while it is linked */
-    uint32_t next;               /* of its bucket, under the bucket's lock; or of the free ones, under cells_lock */
-    _Atomic uint32_t stamp;      /* another one whenever what is in it changes or goes; never 0 then */
-    atomic_bool linked, is_read; /* is_read: since the hand came by */
+    uint32_t bucket;             /* constant while the cell is linked */
+    uint32_t next;               /* next in the bucket, under the bucket's lock; or next free cell, under cells_lock */
+    _Atomic uint32_t stamp;      /* changes whenever the content changes or goes; never 0 then */
+    atomic_bool linked, is_read; /* is_read: since the clock hand passed */
 };
 
-/* As far as the hand goes for one cell to find one that was not read; then it takes what comes. */
+/* The most cells that the hand passes to find an unread one; then it takes the next. */
 #define HAND_MOST 256
 
-static uint32_t power_of_two(uint32_t least)
+static uint32_t round_up_to_power_of_two(uint32_t least)
 {
     uint32_t power = AS_SHARDS;
 
@@ -38,9 +38,9 @@ bool as_table_create(as_table *table, int entries)
     if (entries <= 0) {
         return true;
     }
-    /* Pages of cells that are not used yet cost nothing. */
+    /* Pages of unused cells cost no memory. */
     table->cells = calloc((size_t)entries, sizeof *table->cells);
-    table->heads = calloc(power_of_two((uint32_t)entries), sizeof *table->heads);
+    table->heads = calloc(round_up_to_power_of_two((uint32_t)entries), sizeof *table->heads);
     if (!table->cells || !table->heads) {
         free(table->cells);
         free(table->heads);
@@ -48,7 +48,7 @@ bool as_table_create(as_table *table, int entries)
         return false;
     }
     table->capacity = (uint32_t)entries;
-    table->buckets = power_of_two((uint32_t)entries);
+    table->buckets = round_up_to_power_of_two((uint32_t)entries);
     pthread_mutex_init(&table->cells_lock.mutex, NULL);
     for (int i = 0; i < AS_SHARDS; i++) {
         pthread_mutex_init(&table->locks[i].mutex, NULL);
@@ -74,7 +74,7 @@ void as_table_destroy(as_table *table)
     table->capacity = 0;
 }
 
-static uint32_t bucket_of(const as_table *table, const unsigned char *id)
+static uint32_t choose_bucket(const as_table *table, const unsigned char *id)
 {
     return (uint32_t)as_get_number(id, 8) & (table->buckets - 1);
 }
@@ -97,12 +97,12 @@ static as_cell *find(as_table *table, uint32_t bucket, const unsigned char *id)
     return NULL;
 }
 
-static uint32_t number_of(const as_table *table, const as_cell *cell)
+static uint32_t get_number(const as_table *table, const as_cell *cell)
 {
     return (uint32_t)(cell - table->cells) + 1;
 }
 
-/* What was found there before is no longer there. */
+/* Changes the stamp: what was found there before is invalid. */
 static void stamp(as_cell *cell)
 {
     uint32_t next = atomic_load_explicit(&cell->stamp, memory_order_relaxed) + 1;
@@ -113,15 +113,15 @@ static void stamp(as_cell *cell)
 static void link_cell(as_table *table, as_cell *cell)
 {
     cell->next = table->heads[cell->bucket];
-    table->heads[cell->bucket] = number_of(table, cell);
+    table->heads[cell->bucket] = get_number(table, cell);
     stamp(cell);
     atomic_store_explicit(&cell->linked, true, memory_order_release);
 }
 
-/* Returns what was in it, to be freed without the lock. */
+/* Unlinks a cell. Returns its payload, for the caller to free without the lock. */
 static unsigned char *unlink_cell(as_table *table, as_cell *cell)
 {
-    uint32_t *at = &table->heads[cell->bucket], number = number_of(table, cell);
+    uint32_t *at = &table->heads[cell->bucket], number = get_number(table, cell);
     unsigned char *payload = cell->slot.payload;
 
     while (*at != number) {
@@ -142,22 +142,22 @@ static bool is_good(const as_slot *slot, as_moment now)
 static bool is_wanted(const as_slot *slot, const as_wanted *wanted)
 {
     return (!wanted->proof || CRYPTO_memcmp(slot->proof, wanted->proof, AS_SIPHASH_SIZE) == 0) &&
-           (slot->place == AS_NO_PLACE || slot->generation == as_generation(wanted->counters, slot->place));
+           (slot->place == AS_NO_PLACE || slot->generation == as_generation_get(wanted->counters, slot->place));
 }
 
 static void note_read(as_cell *cell)
 {
-    /* What is set already is not written: processors would take the line from each other. */
+    /* Avoids a needless write, so that processors do not contend for the line. */
     if (!atomic_load_explicit(&cell->is_read, memory_order_relaxed)) {
         atomic_store_explicit(&cell->is_read, true, memory_order_relaxed);
     }
 }
 
-static as_acceptance acceptance_of(const as_table *table, as_cell *cell)
+static as_acceptance identify_acceptance(const as_table *table, as_cell *cell)
 {
     const as_slot *slot = &cell->slot;
     as_acceptance found = {
-        .cell = number_of(table, cell) - 1,
+        .cell = get_number(table, cell) - 1,
         .stamp = atomic_load_explicit(&cell->stamp, memory_order_relaxed),
         .place = slot->place,
         .generation = slot->generation,
@@ -174,12 +174,12 @@ static void release(as_table *table, as_cell *cell)
 {
     pthread_mutex_lock(&table->cells_lock.mutex);
     cell->next = table->free;
-    table->free = number_of(table, cell);
+    table->free = get_number(table, cell);
     pthread_mutex_unlock(&table->cells_lock.mutex);
 }
 
-/* The cell under the hand, if it may go, or if it must; under cells_lock, which keeps those that are not linked from
- * being claimed. */
+/* Evicts the cell under the hand, if it may go or must; under cells_lock, which keeps unlinked cells from being
+ * claimed. */
 static as_cell *evict(as_table *table, as_moment now, bool must, unsigned char **gone)
 {
     as_cell *cell, *evicted = NULL;
@@ -207,7 +207,7 @@ static as_cell *evict(as_table *table, as_moment now, bool must, unsigned char *
     return evicted;
 }
 
-/* A cell that nobody else sees; NULL: all of them are being filled by others. */
+/* Claims a cell that no other thread sees; NULL: other threads are filling all of them. */
 static as_cell *claim(as_table *table, as_moment now, unsigned char **gone)
 {
     as_cell *cell = NULL;
@@ -226,7 +226,7 @@ static as_cell *claim(as_table *table, as_moment now, unsigned char **gone)
     return cell;
 }
 
-/* ---- all of it ---- */
+/* ---- the table ---- */
 
 unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t *pool, size_t *length)
 {
@@ -237,7 +237,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
     if (table->capacity == 0) {
         return NULL;
     }
-    bucket = bucket_of(table, wanted->id);
+    bucket = choose_bucket(table, wanted->id);
     pthread_mutex_lock(lock_of(table, bucket));
     cell = find(table, bucket, wanted->id);
     if (cell && !is_good(&cell->slot, wanted->now)) {
@@ -249,7 +249,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
         memcpy(copy, cell->slot.payload, cell->slot.length);
         note_read(cell);
         if (wanted->found) {
-            *wanted->found = acceptance_of(table, cell);
+            *wanted->found = identify_acceptance(table, cell);
         }
     }
     pthread_mutex_unlock(lock_of(table, bucket));
@@ -276,7 +276,7 @@ void as_table_note_read(as_table *table, const as_acceptance *found)
     note_read(&table->cells[found->cell]);
 }
 
-/* Replaces what is in a linked cell, or finds that it is to stay. Returns what is to be freed. */
+/* Replaces the content of a linked cell, or finds that it must stay. Returns the payload to free. */
 static unsigned char *replace(as_cell *cell, const as_slot *what, as_moment now, bool *put)
 {
     unsigned char *gone = what->payload;
@@ -291,11 +291,11 @@ static unsigned char *replace(as_cell *cell, const as_slot *what, as_moment now,
     return gone;
 }
 
-/* Puts it where it was, or into `cell`. Returns what is to be freed. */
+/* Puts a payload into its present cell, or into `cell`. Returns the payload to free. */
 static unsigned char *put_into(as_table *table, as_cell *cell, const as_slot *what, as_moment now, bool *put,
                                bool *taken)
 {
-    const uint32_t bucket = bucket_of(table, what->id);
+    const uint32_t bucket = choose_bucket(table, what->id);
     unsigned char *gone = what->payload;
     as_cell *there;
 
@@ -318,7 +318,7 @@ static unsigned char *put_into(as_table *table, as_cell *cell, const as_slot *wh
 
 static bool is_there(as_table *table, const unsigned char *id)
 {
-    const uint32_t bucket = bucket_of(table, id);
+    const uint32_t bucket = choose_bucket(table, id);
     bool there;
 
     pthread_mutex_lock(lock_of(table, bucket));
@@ -358,7 +358,7 @@ void as_table_remove(as_table *table, const unsigned char *id)
     if (table->capacity == 0) {
         return;
     }
-    bucket = bucket_of(table, id);
+    bucket = choose_bucket(table, id);
     pthread_mutex_lock(lock_of(table, bucket));
     cell = find(table, bucket, id);
     if (cell) {

@@ -3,50 +3,51 @@
  * Failed logins of accounts and clients: how many are allowed, and how long to wait.
  *
  * The processes of a machine count in memory that they share, exactly. Where several machines share a store, each count
- * is in the store as well, as the union of what the machines saw. A store has no call that reads, changes and writes as
- * one: the threads of a process take turns, but two processes that count the same account at the same moment may
- * overwrite each other. What was overwritten is still in its machine's memory, and is written again with the next
- * answer. Memory holds only what its machine saw: what another withdraws must not come back from here.
+ * is in the store as well, as the union of the failures that the machines saw. A store has no atomic read-modify-write:
+ * the threads of a process take turns, but two processes that count the same account at the same time may overwrite
+ * each other. The memory of each machine still has its overwritten failures, and writes them again with the next
+ * answer. Memory holds only the failures that its own machine saw: a failure that another machine withdraws must not
+ * come back.
  */
 #include "throttle_private.h"
 
 #include <string.h>
 #include <time.h>
 
-/* Sections may throttle the same account with other times; a count is kept for the longest of them. */
+/* Sections may throttle the same account with different times; a count is kept for the longest of them. */
 #define KEPT_AT_LEAST apr_time_from_sec(3600)
-/* A name may be given to another entry. */
+/* A name may be given to another entry later. */
 #define SPELLING_KEPT apr_time_from_sec(60)
-/* Threads of a process that may wait for binds under way: right passwords that are the same wait for one another
- * elsewhere (single flight), and who guesses shall not keep the slots of AuthStatusInFlight. */
+/* Threads of a process that may wait for binds in progress: identical right passwords already wait for one another
+ * elsewhere (single flight), and guesses must not occupy the slots of AuthStatusInFlight. */
 #define WAITING_MOST 2
-/* Binds under way are looked at so often. */
+/* Interval of polling binds in progress, in microseconds. */
 #define PAUSE_HERE 2000
 #define PAUSE_WITH_STORE 20000
 
-/* ---- what counts ---- */
+/* ---- counting ---- */
 
-static long in_seconds(apr_interval_time_t wait)
+static long round_up_to_seconds(apr_interval_time_t wait)
 {
     return (long)((wait + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
 }
 
-static apr_interval_time_t wait_of(const as_throttle *throttle, const as_failures *all, apr_time_t now)
+static apr_interval_time_t compute_wait(const as_throttle *throttle, const as_failures *all, apr_time_t now)
 {
-    return as_failures_wait(all, throttle->failures, throttle->within, now);
+    return as_failures_compute_wait(all, throttle->failures, throttle->within, now);
 }
 
-static apr_interval_time_t kept_for(const as_throttle *throttle)
+static apr_interval_time_t choose_lifetime(const as_throttle *throttle)
 {
     return throttle->within > KEPT_AT_LEAST ? throttle->within : KEPT_AT_LEAST;
 }
 
-/* Would it be admitted if no bind were under way? */
+/* Returns whether the bind would be admitted if no bind were in progress. */
 static bool is_busy(const as_tally *own, const as_throttle *throttle, const as_failures *all, apr_time_t now)
 {
     as_failures answered = *all;
 
-    if (!own || as_tally_pending(own, now) == 0) {
+    if (!own || as_tally_count_pending(own, now) == 0) {
         return false;
     }
     for (int i = 0; i < own->failures.count; i++) {
@@ -54,24 +55,24 @@ static bool is_busy(const as_tally *own, const as_throttle *throttle, const as_f
             as_failures_withdraw(&answered, own->failures.times[i]);
         }
     }
-    return wait_of(throttle, &answered, now) == 0;
+    return compute_wait(throttle, &answered, now) == 0;
 }
 
-/* Adds a failure to a count, which is made if there is none. Returns 0, or how long to wait as there is no room. */
+/* Adds a failure to a count, creating the count if necessary. Returns 0, or the time to wait if there is no room. */
 static apr_interval_time_t add(const as_count *of, as_tally *own, const as_throttle *throttle, as_failures *all,
                                apr_time_t now, bool is_answered, apr_time_t *stamp)
 {
-    apr_time_t wait = throttle->within, until = now + kept_for(throttle);
+    apr_time_t wait = throttle->within, until = now + choose_lifetime(throttle);
 
     own = own ? own : as_tally_make(of->all->memory, of->table, of->name.id, now, &wait);
     if (!own) {
         return wait;
     }
-    *stamp = as_failures_stamp(all, now);
+    *stamp = as_failures_make_stamp(all, now);
     as_tally_add(own, *stamp, is_answered ? *stamp : 0);
     as_failures_add(all, *stamp);
     own->until = own->until > until ? own->until : until;
-    wait = wait_of(throttle, all, now);
+    wait = compute_wait(throttle, all, now);
     if (wait > 0 && own->forbids_until < now + wait) {
         own->forbids_until = now + wait;
     }
@@ -87,19 +88,19 @@ static bool is_on(const as_throttle *throttle, bool counted)
 
 typedef struct admission {
     apr_interval_time_t wait; /* 0: admitted */
-    bool busy;                /* only as long as binds are under way */
+    bool busy;                /* `wait` is due to binds in progress alone */
     apr_time_t stamp;
     as_failures all;
 } admission;
 
-/* Under the lock. */
+/* Decides an admission. Under the lock. */
 static void judge(const as_count *of, const as_throttle *throttle, bool certain, admission *into)
 {
-    const apr_time_t now = as_throttle_now(of->all);
-    as_tally *own = as_count_own(of, now);
+    const apr_time_t now = as_throttle_read_clock(of->all);
+    as_tally *own = as_count_get_own(of, now);
 
     into->all = as_count_merge(of, own);
-    into->wait = certain ? 0 : wait_of(throttle, &into->all, now);
+    into->wait = certain ? 0 : compute_wait(throttle, &into->all, now);
     into->busy = into->wait > 0 && is_busy(own, throttle, &into->all, now);
     if (into->wait == 0) {
         into->wait = add(of, own, throttle, &into->all, now, false, &into->stamp);
@@ -119,13 +120,13 @@ static admission try_admit(as_count *of, const as_throttle *throttle, bool certa
         as_throttle_unlock(of->all->memory);
     }
     if (made.wait == 0) {
-        as_count_keep(of, made.all, kept_for(throttle), pool);
+        as_count_keep(of, made.all, choose_lifetime(throttle), pool);
     }
     as_count_end_turn(of);
     return made;
 }
 
-static void pause_for(int64_t microseconds)
+static void sleep_for(int64_t microseconds)
 {
     const struct timespec pause = {.tv_nsec = (long)microseconds * 1000};
 
@@ -148,7 +149,7 @@ long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const cha
     made = try_admit(&of, throttle, certain, pool);
     if (made.busy && atomic_fetch_add(&all->waiting, 1) < WAITING_MOST) {
         while (made.busy && all->mono() < patience) {
-            pause_for(of.shared ? PAUSE_WITH_STORE : PAUSE_HERE);
+            sleep_for(of.shared ? PAUSE_WITH_STORE : PAUSE_HERE);
             made = try_admit(&of, throttle, certain, pool);
         }
         atomic_fetch_sub(&all->waiting, 1);
@@ -156,11 +157,11 @@ long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const cha
         atomic_fetch_sub(&all->waiting, 1);
     }
     *stamp = made.wait == 0 ? made.stamp : 0;
-    return in_seconds(made.wait);
+    return round_up_to_seconds(made.wait);
 }
 
-/* How long it has to wait; not at all if nothing but a bind that is under way stands against it. */
-static long look(as_count *of, const as_throttle *throttle, apr_pool_t *pool)
+/* Returns the seconds to wait; 0 where nothing but binds in progress forbid the bind. */
+static long read_wait(as_count *of, const as_throttle *throttle, apr_pool_t *pool)
 {
     apr_interval_time_t wait = APR_USEC_PER_SEC;
     as_failures failures;
@@ -169,27 +170,17 @@ static long look(as_count *of, const as_throttle *throttle, apr_pool_t *pool)
 
     as_count_fetch(of, pool);
     if (as_throttle_lock(of->all->memory)) {
-        now = as_throttle_now(of->all);
-        own = as_count_own(of, now);
+        now = as_throttle_read_clock(of->all);
+        own = as_count_get_own(of, now);
         failures = as_count_merge(of, own);
-        wait = wait_of(throttle, &failures, now);
+        wait = compute_wait(throttle, &failures, now);
         wait = wait > 0 && is_busy(own, throttle, &failures, now) ? 0 : wait;
         as_throttle_unlock(of->all->memory);
     }
-    return in_seconds(wait);
+    return round_up_to_seconds(wait);
 }
 
-long as_throttle_wait(as_throttles *all, const as_throttle *throttle, const char *account, apr_pool_t *pool)
-{
-    as_count of;
-
-    if (!is_on(throttle, throttle && throttle->by_user)) {
-        return 0;
-    }
-    return as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account) ? look(&of, throttle, pool) : 1;
-}
-
-/* A change of what is counted already. Under the lock; `own` may be NULL. Returns true if the store is to know. */
+/* Changes an existing count. Under the lock; `own` may be NULL. Returns true if the store must be updated. */
 typedef bool change(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_t now);
 
 static bool note_answer(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_t now)
@@ -200,7 +191,7 @@ static bool note_answer(as_tally *own, as_failures *all, apr_time_t stamp, apr_t
     if (at >= 0 && own->answered[at] == 0) {
         own->answered[at] = now;
     }
-    /* Another machine may have overwritten it meanwhile. */
+    /* Another machine may have overwritten the failure meanwhile. */
     return at >= 0;
 }
 
@@ -238,7 +229,7 @@ static bool succeed(as_tally *own, as_failures *all, apr_time_t stamp, apr_time_
     return true;
 }
 
-/* The failures that the store has, and should have: are they the same? */
+/* Returns whether the store has exactly the failures that it should have. */
 static bool is_kept(const as_count *of, const as_failures *all)
 {
     return of->elsewhere.cleared == all->cleared && of->elsewhere.count == all->count &&
@@ -249,7 +240,7 @@ static void settle(as_throttles *all, const char *account, apr_time_t stamp, cha
 {
     as_failures failures;
     as_tally *own;
-    bool tell = false;
+    bool must_store = false;
     as_count of;
 
     if (!as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account)) {
@@ -258,24 +249,24 @@ static void settle(as_throttles *all, const char *account, apr_time_t stamp, cha
     as_count_take_turn(&of);
     as_count_fetch(&of, pool);
     if (as_throttle_lock(all->memory)) {
-        const apr_time_t now = as_throttle_now(all);
+        const apr_time_t now = as_throttle_read_clock(all);
 
-        own = as_count_own(&of, now);
+        own = as_count_get_own(&of, now);
         failures = as_count_merge(&of, own);
-        tell = apply(own, &failures, stamp, now);
-        /* A success that another machine should know of is kept as long as the store might lose it. */
+        must_store = apply(own, &failures, stamp, now);
+        /* A success is kept for other machines as long as the store might lose it. */
         if (own && own->failures.count == 0 && !(of.shared && own->failures.cleared != 0)) {
             as_tally_drop(all->memory, of.table, own);
         }
         as_throttle_unlock(all->memory);
     }
-    if (tell && !is_kept(&of, &failures)) {
+    if (must_store && !is_kept(&of, &failures)) {
         as_count_keep(&of, failures, KEPT_AT_LEAST, pool);
     }
     as_count_end_turn(&of);
 }
 
-void as_throttle_failed(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
+void as_throttle_record_failure(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
 {
     settle(all, account, stamp, note_answer, pool);
 }
@@ -285,27 +276,27 @@ void as_throttle_withdraw(as_throttles *all, const char *account, apr_time_t sta
     settle(all, account, stamp, withdraw, pool);
 }
 
-void as_throttle_succeeded(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
+void as_throttle_record_success(as_throttles *all, const char *account, apr_time_t stamp, apr_pool_t *pool)
 {
     settle(all, account, stamp, succeed, pool);
 }
 
-void as_throttle_answered(as_throttles *all, const char *account, apr_time_t stamp)
+void as_throttle_record_answer(as_throttles *all, const char *account, apr_time_t stamp)
 {
     as_failures none = {.cleared = 0};
     as_count of;
 
     if (as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account) && as_throttle_lock(all->memory)) {
-        note_answer(as_tally_get(of.table, of.name.id), &none, stamp, as_throttle_now(all));
+        note_answer(as_tally_get(of.table, of.name.id), &none, stamp, as_throttle_read_clock(all));
         as_throttle_unlock(all->memory);
     }
 }
 
-uint32_t as_throttle_mark(const as_throttles *all, const char *account)
+uint32_t as_throttle_get_mark(const as_throttles *all, const char *account)
 {
     unsigned char id[AS_SIPHASH_SIZE];
 
-    return as_throttle_hash_account(all, account, id) ? as_tally_mark(id) : 0;
+    return as_throttle_hash_account(all, account, id) ? as_tally_get_mark(id) : 0;
 }
 
 bool as_throttle_is_marked(const as_throttles *all, uint32_t mark)
@@ -324,12 +315,12 @@ bool as_throttle_is_counted(as_throttles *all, const char *account)
     bool counted = false;
     as_tally *own;
 
-    if (!as_throttle_hash_account(all, account, id) || !as_throttle_is_marked(all, as_tally_mark(id))) {
+    if (!as_throttle_hash_account(all, account, id) || !as_throttle_is_marked(all, as_tally_get_mark(id))) {
         return false;
     }
     if (as_throttle_lock(all->memory)) {
         own = as_tally_get(&all->memory->users, id);
-        counted = own && own->failures.count > 0 && own->until > as_throttle_now(all);
+        counted = own && own->failures.count > 0 && own->until > as_throttle_read_clock(all);
         as_throttle_unlock(all->memory);
     }
     return counted;
@@ -344,7 +335,7 @@ void as_throttle_keep_spelling(as_throttles *all, const char *directory, const c
 
     if (as_throttle_hash(all, "spelling", directory, spelling, id) &&
         as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account) && as_throttle_lock(all->memory)) {
-        as_spelling_put(all->memory, id, &of.name, as_throttle_now(all) + SPELLING_KEPT);
+        as_spelling_put(all->memory, id, &of.name, as_throttle_read_clock(all) + SPELLING_KEPT);
         as_throttle_unlock(all->memory);
     }
 }
@@ -355,7 +346,7 @@ static bool find_spelling(as_throttles *all, const char *directory, const char *
     unsigned char id[AS_SIPHASH_SIZE];
 
     if (as_throttle_hash(all, "spelling", directory, spelling, id) && as_throttle_lock(all->memory)) {
-        known = as_spelling_get(all->memory, id, as_throttle_now(all));
+        known = as_spelling_get(all->memory, id, as_throttle_read_clock(all));
         if (known) {
             *account = known->account;
         }
@@ -364,8 +355,8 @@ static bool find_spelling(as_throttles *all, const char *directory, const char *
     return known != NULL;
 }
 
-long as_throttle_wait_spelling(as_throttles *all, const as_throttle *throttle, const char *directory,
-                               const char *spelling, apr_pool_t *pool)
+long as_throttle_check_spelling(as_throttles *all, const as_throttle *throttle, const char *directory,
+                                const char *spelling, apr_pool_t *pool)
 {
     as_counted_name account;
     as_count of;
@@ -374,20 +365,21 @@ long as_throttle_wait_spelling(as_throttles *all, const as_throttle *throttle, c
         return 0;
     }
     as_count_begin_known(all, &of, AS_RECORD_USER_FAILURES, &account);
-    return look(&of, throttle, pool);
+    return read_wait(&of, throttle, pool);
 }
 
 /* ---- the interface: clients ---- */
 
-long as_throttle_wait_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
+long as_throttle_check_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
 {
     as_count of;
 
     if (!client || !is_on(throttle, throttle && throttle->by_client)) {
         return 0;
     }
-    return as_count_begin(all, &of, AS_RECORD_CLIENT_FAILURES, as_client_of(client, pool)) ? look(&of, throttle, pool)
-                                                                                           : 1;
+    return as_count_begin(all, &of, AS_RECORD_CLIENT_FAILURES, as_client_normalize(client, pool))
+               ? read_wait(&of, throttle, pool)
+               : 1;
 }
 
 void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
@@ -398,21 +390,21 @@ void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, co
     as_count of;
 
     if (!client || !is_on(throttle, throttle && throttle->by_client) ||
-        !as_count_begin(all, &of, AS_RECORD_CLIENT_FAILURES, as_client_of(client, pool))) {
+        !as_count_begin(all, &of, AS_RECORD_CLIENT_FAILURES, as_client_normalize(client, pool))) {
         return;
     }
     as_count_take_turn(&of);
     as_count_fetch(&of, pool);
     if (as_throttle_lock(all->memory)) {
-        const apr_time_t now = as_throttle_now(all);
-        as_tally *own = as_count_own(&of, now);
+        const apr_time_t now = as_throttle_read_clock(all);
+        as_tally *own = as_count_get_own(&of, now);
 
         failures = as_count_merge(&of, own);
         added = add(&of, own, throttle, &failures, now, true, &stamp) == 0;
         as_throttle_unlock(all->memory);
     }
     if (added) {
-        as_count_keep(&of, failures, kept_for(throttle), pool);
+        as_count_keep(&of, failures, choose_lifetime(throttle), pool);
     }
     as_count_end_turn(&of);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One count of a throttle: its name, and what store and memory have of it together.
+ * One count of a throttle: its name, and the union of its failures in store and memory.
  */
 #include "throttle_private.h"
 
@@ -15,7 +15,7 @@ as_throttles *as_throttles_create(apr_pool_t *pool, void *memory, as_cache *stor
 
     all->memory = memory;
     all->store = store && as_shared_exists(store) ? store : NULL;
-    all->mono = as_clock_mono;
+    all->mono = as_clock_read_mono;
     all->wall = apr_time_now;
     for (int i = 0; i < AS_SHARDS; i++) {
         pthread_mutex_init(&all->counting[i].mutex, NULL);
@@ -25,7 +25,7 @@ as_throttles *as_throttles_create(apr_pool_t *pool, void *memory, as_cache *stor
 
 /* ---- names ---- */
 
-apr_time_t as_throttle_now(const as_throttles *all)
+apr_time_t as_throttle_read_clock(const as_throttles *all)
 {
     return all->memory->offset + all->mono();
 }
@@ -33,7 +33,7 @@ apr_time_t as_throttle_now(const as_throttles *all)
 bool as_throttle_hash(const as_throttles *all, const char *label, const char *first, const char *second,
                       unsigned char id[AS_SIPHASH_SIZE])
 {
-    const as_octets parts[] = {as_octets_of(label), as_octets_of(first), as_octets_of(second)};
+    const as_octets parts[] = {as_octets_make(label), as_octets_make(first), as_octets_make(second)};
 
     return as_siphash_hash(&all->memory->key, parts, 3, id);
 }
@@ -43,8 +43,8 @@ bool as_throttle_hash_account(const as_throttles *all, const char *account, unsi
     return as_throttle_hash(all, "account", account, NULL, id);
 }
 
-/* An IPv6 client has a /64 to itself (RFC 4291 2.5.4). */
-const char *as_client_of(const char *address, apr_pool_t *pool)
+/* The /64 of an IPv6 address identifies a client (RFC 4291 2.5.4). */
+const char *as_client_normalize(const char *address, apr_pool_t *pool)
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     unsigned char octets[16];
@@ -79,7 +79,7 @@ bool as_count_begin(as_throttles *all, as_count *of, as_record_kind kind, const 
     const as_cache_key whose = {.user = name};
     as_counted_name found = {{0}, {0}};
     bool done = as_throttle_hash(all, kind == AS_RECORD_USER_FAILURES ? "account" : "client", name, NULL, found.id) &&
-                (!all->store || as_record_id(all->store, kind, &whose, found.shared_id));
+                (!all->store || as_record_make_id(all->store, kind, &whose, found.shared_id));
 
     as_count_begin_known(all, of, kind, &found);
     return done;
@@ -87,7 +87,7 @@ bool as_count_begin(as_throttles *all, as_count *of, as_record_kind kind, const 
 
 /* ---- the store ---- */
 
-static pthread_mutex_t *turn_of(const as_count *of)
+static pthread_mutex_t *get_turn(const as_count *of)
 {
     return &of->all->counting[of->name.id[0] % AS_SHARDS].mutex;
 }
@@ -102,11 +102,11 @@ static void shift_times(as_failures *failures, apr_time_t by)
     }
 }
 
-/* Machines share the wall clock. A small difference is a clock that is being adjusted: times must not change with it,
- * as a failure is known by its time. */
-static apr_time_t shift_of(as_throttles *all)
+/* Returns the offset of the wall clock, which machines share. A small difference is a clock under adjustment and
+ * ignored: a failure is identified by its time, which must not change. */
+static apr_time_t update_shift(as_throttles *all)
 {
-    apr_time_t shift = all->wall() - as_throttle_now(all);
+    apr_time_t shift = all->wall() - as_throttle_read_clock(all);
     apr_time_t known = atomic_load(&all->shift);
 
     if (shift - known > AS_CLOCK_TOLERANCE || known - shift > AS_CLOCK_TOLERANCE) {
@@ -127,13 +127,13 @@ void as_count_fetch(as_count *of, apr_pool_t *pool)
     }
     fetched = as_shared_fetch(of->all->store, of->name.shared_id, data, &length, pool);
     of->known = fetched != AS_FETCHED_UNKNOWN;
-    of->shift = shift_of(of->all);
+    of->shift = update_shift(of->all);
     if (fetched != AS_FETCHED || !as_failures_parse(data, length, of->kind, &of->elsewhere)) {
         memset(&of->elsewhere, 0, sizeof of->elsewhere);
         return;
     }
     shift_times(&of->elsewhere, -of->shift);
-    as_failures_drop_future(&of->elsewhere, as_throttle_now(of->all));
+    as_failures_drop_future(&of->elsewhere, as_throttle_read_clock(of->all));
 }
 
 void as_count_keep(const as_count *of, as_failures failures, apr_interval_time_t good_for, apr_pool_t *pool)
@@ -152,20 +152,21 @@ void as_count_keep(const as_count *of, as_failures failures, apr_interval_time_t
 void as_count_take_turn(const as_count *of)
 {
     if (of->shared) {
-        pthread_mutex_lock(turn_of(of));
+        pthread_mutex_lock(get_turn(of));
     }
 }
 
 void as_count_end_turn(const as_count *of)
 {
     if (of->shared) {
-        pthread_mutex_unlock(turn_of(of));
+        pthread_mutex_unlock(get_turn(of));
     }
 }
 
 /* ---- store and memory together ---- */
 
-/* All failures, from the store and from the memory. Under the lock. A success elsewhere ends what is here. */
+/* Returns all failures of store and memory. Under the lock. A success on another machine ends the failures in
+ * memory. */
 as_failures as_count_merge(const as_count *of, as_tally *own)
 {
     as_failures all = of->elsewhere;
@@ -183,7 +184,7 @@ as_failures as_count_merge(const as_count *of, as_tally *own)
     return all;
 }
 
-as_tally *as_count_own(const as_count *of, apr_time_t now)
+as_tally *as_count_get_own(const as_count *of, apr_time_t now)
 {
     as_tally *own = as_tally_get(of->table, of->name.id);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counts of a throttle, in memory that all processes of a server share and that outlasts its restarts. One mutex
- * guards it; it is held for less than a microsecond, never over a call to a store. A process that dies with it leaves
- * at most one count half written: who comes next repairs it.
+ * The counts of a throttle, in persistent shared memory of all processes of a server. One mutex guards it; it is held
+ * for less than a microsecond, never over a call to a store. A process that dies with it leaves at most one count half
+ * written: the next process repairs it.
  */
 #include "throttle_private.h"
 
@@ -11,13 +11,14 @@
 
 #include <openssl/rand.h>
 
-/* Counts that forbid nothing, among which the oldest gives way. */
+/* The number of counts that forbid nothing among which the oldest is evicted. */
 #define CANDIDATES 32
 #define WAYS 8 /* of spellings, in a set */
 
 /* ---- one count ---- */
 
-apr_time_t as_tally_last(const as_tally *tally)
+/* Returns the time of the last failure, or of the success after it. */
+static apr_time_t find_last_time(const as_tally *tally)
 {
     return tally->failures.count > 0 ? tally->failures.times[tally->failures.count - 1] : tally->failures.cleared;
 }
@@ -67,7 +68,7 @@ void as_tally_clear(as_tally *tally, apr_time_t when)
     }
 }
 
-int as_tally_pending(const as_tally *tally, apr_time_t now)
+int as_tally_count_pending(const as_tally *tally, apr_time_t now)
 {
     int pending = 0;
 
@@ -79,24 +80,24 @@ int as_tally_pending(const as_tally *tally, apr_time_t now)
 
 /* ---- tables ---- */
 
-static uint32_t *chain_of(as_tallies *table, const unsigned char *id)
+static uint32_t *get_chain(as_tallies *table, const unsigned char *id)
 {
     return &table->heads[as_get_number(id, 8) % AS_TALLY_CHAINS];
 }
 
-uint32_t as_tally_mark(const unsigned char *id)
+uint32_t as_tally_get_mark(const unsigned char *id)
 {
     return (uint32_t)(as_get_number(id + 8, 8) % AS_TALLY_MARKS);
 }
 
 static _Atomic uint16_t *mark_of(as_throttle_memory *memory, const unsigned char *id)
 {
-    return &memory->marks[as_tally_mark(id)];
+    return &memory->marks[as_tally_get_mark(id)];
 }
 
 as_tally *as_tally_get(as_tallies *table, const unsigned char *id)
 {
-    for (uint32_t at = *chain_of(table, id); at != 0; at = table->tallies[at - 1].next) {
+    for (uint32_t at = *get_chain(table, id); at != 0; at = table->tallies[at - 1].next) {
         if (memcmp(table->tallies[at - 1].id, id, AS_SIPHASH_SIZE) == 0) {
             return &table->tallies[at - 1];
         }
@@ -106,7 +107,7 @@ as_tally *as_tally_get(as_tallies *table, const unsigned char *id)
 
 static void link_tally(as_throttle_memory *memory, as_tallies *table, as_tally *tally)
 {
-    uint32_t *head = chain_of(table, tally->id);
+    uint32_t *head = get_chain(table, tally->id);
 
     tally->next = *head;
     *head = (uint32_t)(tally - table->tallies) + 1;
@@ -119,7 +120,7 @@ static void link_tally(as_throttle_memory *memory, as_tallies *table, as_tally *
 void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tally)
 {
     const uint32_t self = (uint32_t)(tally - table->tallies) + 1;
-    uint32_t *link = chain_of(table, tally->id);
+    uint32_t *link = get_chain(table, tally->id);
 
     while (*link != 0 && *link != self) {
         link = &table->tallies[*link - 1].next;
@@ -136,9 +137,8 @@ void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tall
     table->vacant = self;
 }
 
-/* Picks the count that gives way in a full table: one whose time is over, else the oldest of those that forbid nothing,
- * from where the last search ended. NULL: each forbids something. *soonest: the one that does so for the shortest time.
- */
+/* Chooses the count that a full table evicts: an expired one, else the oldest of those that forbid nothing, from the
+ * end of the last search on. NULL: each forbids something. *soonest: the one that forbids for the shortest time. */
 static as_tally *pick(as_tallies *table, apr_time_t now, as_tally **soonest)
 {
     as_tally *picked = NULL;
@@ -156,13 +156,13 @@ static as_tally *pick(as_tallies *table, apr_time_t now, as_tally **soonest)
             *soonest = *soonest && (*soonest)->forbids_until <= tally->forbids_until ? *soonest : tally;
         } else {
             seen++;
-            picked = picked && as_tally_last(picked) <= as_tally_last(tally) ? picked : tally;
+            picked = picked && find_last_time(picked) <= find_last_time(tally) ? picked : tally;
         }
     }
     return picked;
 }
 
-/* Makes room for one more. NULL: all counts of users forbid something, and none of them gives way. */
+/* Makes room for one count. NULL: all counts of users forbid something, and none of them is evicted. */
 static as_tally *take(as_throttle_memory *memory, as_tallies *table, apr_time_t now, apr_time_t *wait)
 {
     as_tally *tally, *soonest;
@@ -199,14 +199,14 @@ as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const uns
 
 /* ---- spellings ---- */
 
-static as_spelling *spellings_of(as_throttle_memory *memory, const unsigned char *id)
+static as_spelling *get_spellings(as_throttle_memory *memory, const unsigned char *id)
 {
     return memory->spellings + as_get_number(id, 8) % (AS_SPELLINGS / WAYS) * WAYS;
 }
 
 const as_spelling *as_spelling_get(as_throttle_memory *memory, const unsigned char *id, apr_time_t now)
 {
-    const as_spelling *set = spellings_of(memory, id);
+    const as_spelling *set = get_spellings(memory, id);
 
     for (int i = 0; i < WAYS; i++) {
         if (set[i].until > now && memcmp(set[i].id, id, AS_SIPHASH_SIZE) == 0) {
@@ -219,7 +219,7 @@ const as_spelling *as_spelling_get(as_throttle_memory *memory, const unsigned ch
 void as_spelling_put(as_throttle_memory *memory, const unsigned char *id, const as_counted_name *account,
                      apr_time_t until)
 {
-    as_spelling *set = spellings_of(memory, id), *place = set;
+    as_spelling *set = get_spellings(memory, id), *place = set;
 
     for (int i = 0; i < WAYS; i++) {
         if (memcmp(set[i].id, id, AS_SIPHASH_SIZE) == 0) {
@@ -235,7 +235,7 @@ void as_spelling_put(as_throttle_memory *memory, const unsigned char *id, const 
 
 /* ---- the lock ---- */
 
-/* Keeps of a half-written count what can be true: times that ascend. */
+/* Keeps the plausible part of a half-written count: ascending times. */
 static void mend(as_tally *tally)
 {
     as_tally found = *tally;
@@ -292,7 +292,7 @@ void as_throttle_unlock(as_throttle_memory *memory)
     pthread_mutex_unlock(&memory->mutex);
 }
 
-size_t as_throttles_size(void)
+size_t as_throttles_get_size(void)
 {
     return sizeof(as_throttle_memory);
 }
@@ -306,7 +306,7 @@ bool as_throttles_begin(void *into)
     if (RAND_bytes(memory->key.octets, sizeof memory->key.octets) != 1 || pthread_mutexattr_init(&attributes) != 0) {
         return false;
     }
-    memory->offset = apr_time_now() - as_clock_mono();
+    memory->offset = apr_time_now() - as_clock_read_mono();
     begun = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) == 0 &&
             pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0 &&
             pthread_mutex_init(&memory->mutex, &attributes) == 0;

@@ -173,7 +173,7 @@ void as_authorization_from_cache(as_authorization *answer, const as_cached_answe
 
 static apr_time_t shorter_time(const as_cache *cache)
 {
-    const as_cache_times *times = as_cache_times_of(cache);
+    const as_cache_times *times = as_cache_get_times(cache);
 
     return times->acceptance < times->refusal ? times->acceptance : times->refusal;
 }

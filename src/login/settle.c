@@ -123,7 +123,7 @@ static struct as_met_account *note_account(const as_gate *gate, const char *acco
     struct as_met_account *counted = apr_pcalloc(gate->memo->pool, sizeof(*counted));
 
     counted->account = account;
-    counted->met = as_throttle_now(gate->login->throttles);
+    counted->met = as_throttle_read_clock(gate->login->throttles);
     counted->next = gate->memo->counted;
     gate->memo->counted = counted;
     return counted;
@@ -136,7 +136,7 @@ static void note_no_answer(const as_gate *gate, const char *account)
 
     for (counted = gate->memo->counted; counted; counted = counted->next) {
         if (counted->stamp && !counted->answered && !strcmp(counted->account, account)) {
-            as_throttle_answered(gate->login->throttles, account, counted->stamp);
+            as_throttle_record_answer(gate->login->throttles, account, counted->stamp);
             counted->answered = true;
         }
     }
@@ -176,9 +176,9 @@ long as_gate_wait(const as_gate *gate)
     if (!throttles || !asked->throttle || !asked->throttle->failures || gate->certain) {
         return 0;
     }
-    of_client = as_throttle_wait_client(throttles, asked->throttle, asked->client, gate->memo->pool);
-    of_user = as_throttle_wait_spelling(throttles, asked->throttle, asked->directory->fingerprint, spelling_of(gate),
-                                        gate->memo->pool);
+    of_client = as_throttle_check_client(throttles, asked->throttle, asked->client, gate->memo->pool);
+    of_user = as_throttle_check_spelling(throttles, asked->throttle, asked->directory->fingerprint, spelling_of(gate),
+                                         gate->memo->pool);
     return of_user > of_client ? of_user : of_client;
 }
 
@@ -212,7 +212,7 @@ static void take_back(const as_gate *gate, struct as_met_account *before)
 static bool admit_account(as_gate *gate, const char *account)
 {
     as_throttles *throttles = gate->login->throttles;
-    const apr_time_t met = as_throttle_now(throttles);
+    const apr_time_t met = as_throttle_read_clock(throttles);
     struct as_met_account *counted;
     apr_time_t stamp;
 
@@ -344,11 +344,11 @@ static void settle_account(const as_login *login, struct as_met_account *counted
 {
     if (granted || counted->accepted) {
         if (counted->stamp || as_throttle_is_counted(login->throttles, counted->account)) {
-            as_throttle_succeeded(login->throttles, counted->account, counted->met, pool);
+            as_throttle_record_success(login->throttles, counted->account, counted->met, pool);
         }
         counted->stamp = 0;
     } else if (counted->stamp && !counted->answered) {
-        as_throttle_answered(login->throttles, counted->account, counted->stamp);
+        as_throttle_record_answer(login->throttles, counted->account, counted->stamp);
         counted->answered = true;
     }
 }
@@ -374,7 +374,7 @@ uint32_t as_login_mark(const as_login *login, const as_directory_settings *setti
 {
     const char *const *accounts = login->throttles && dn && *dn ? name_accounts(settings, dn, pool) : NULL;
 
-    return accounts && accounts[0] && !accounts[1] ? as_throttle_mark(login->throttles, accounts[0]) : MARK_OF_ANY;
+    return accounts && accounts[0] && !accounts[1] ? as_throttle_get_mark(login->throttles, accounts[0]) : MARK_OF_ANY;
 }
 
 bool as_login_is_marked(const as_login *login, uint32_t mark)
@@ -389,7 +389,7 @@ void as_login_finish(const as_login *login, as_login_memo *memo)
 
     for (counted = memo->counted; counted && login->throttles; counted = counted->next) {
         if (counted->stamp) {
-            as_throttle_failed(login->throttles, counted->account, counted->stamp, memo->pool);
+            as_throttle_record_failure(login->throttles, counted->account, counted->stamp, memo->pool);
         }
     }
     memo->counted = NULL;

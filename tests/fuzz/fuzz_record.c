@@ -103,12 +103,13 @@ static void check(const input *in, apr_pool_t *pool)
         must(in->sealed);
         check_answer(&answer);
     }
-    wait = as_throttle_wait(in->throttles, &throttle, "alice", pool);
+    as_throttle_keep_spelling(in->throttles, "directory", "Alice", "alice");
+    wait = as_throttle_check_spelling(in->throttles, &throttle, "directory", "Alice", pool);
     must(wait >= 0 && wait <= 300);
     must(wait == 0 || in->sealed);
     must(as_throttle_admit(in->throttles, &throttle, "alice", false, 0, pool, &stamp) == wait);
-    as_throttle_succeeded(in->throttles, "alice", stamp, pool);
-    wait = as_throttle_wait_client(in->throttles, &throttle, "192.0.2.1", pool);
+    as_throttle_record_success(in->throttles, "alice", stamp, pool);
+    wait = as_throttle_check_client(in->throttles, &throttle, "192.0.2.1", pool);
     must(wait >= 0 && wait <= 300);
     as_throttle_count_client(in->throttles, &throttle, "192.0.2.1", pool);
     check_parsed(in->memory, in, pool);
@@ -129,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.memory = golden_cache(pool, &store);
     must(in.memory != NULL);
     in.sealed = data[0] == 's';
-    memory = mmap(NULL, as_throttles_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory = mmap(NULL, as_throttles_get_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(memory != MAP_FAILED && as_throttles_begin(memory));
     memory->offset = now;
     in.throttles = as_throttles_create(pool, memory, in.memory);
@@ -137,6 +138,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.throttles->wall = stopped;
     check(&in, pool);
     apr_pool_destroy(pool);
-    munmap(memory, as_throttles_size());
+    munmap(memory, as_throttles_get_size());
     return 0;
 }

@@ -64,9 +64,9 @@ static inline golden_record golden_answer(const as_cache *cache, as_record_kind 
     record.answer.dn = "uid=alice,dc=x";
     record.answer.values = values;
     record.answer.value_count = 3;
-    as_record_id(cache, kind, &golden_subject, made.id);
+    as_record_make_id(cache, kind, &golden_subject, made.id);
     if (kind == AS_RECORD_ACCEPTANCE) {
-        as_record_proof(cache, &golden_subject, record.proof);
+        as_record_make_proof(cache, &golden_subject, record.proof);
     }
     payload = as_record_encode(cache, &record, &made.length);
     if (payload && made.length <= sizeof(made.payload)) {
@@ -87,7 +87,7 @@ static inline golden_record golden_failures(const as_cache *cache, as_record_kin
     for (int i = 0; i < count; i++) {
         failures.times[i] = GOLDEN_NOW - (count - 1 - i) * APR_USEC_PER_SEC;
     }
-    as_record_id(cache, kind, &golden_subject, made.id);
+    as_record_make_id(cache, kind, &golden_subject, made.id);
     made.length = as_failures_encode(&failures, kind, made.payload);
     return made;
 }

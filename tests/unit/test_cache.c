@@ -205,7 +205,7 @@ static void a_wrong_password_never_evicts_a_right_one(void **state)
 static void a_new_password_drops_the_old_one(void **state)
 {
     as_cache *here = a_process(), *there = a_process();
-    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
 
     (void)state;
     as_cache_set_counters(here, counters);
@@ -238,7 +238,7 @@ static void on_another_machine_the_old_one_goes_with_its_time(void **state)
 static void a_new_password_too_large_to_keep_drops_the_old_one_too(void **state)
 {
     as_cache *here = a_process(), *there = a_process();
-    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
     as_cached_answer large = told(AS_OUTCOME_GRANTED);
     as_cache_key renewed = with_password("new");
     char *dn = apr_pcalloc(pool, AS_PAYLOAD_MAX + 1);
@@ -279,7 +279,7 @@ static void an_acceptance_forgets_the_refusal_of_its_password(void **state)
 static void another_process_s_acceptance_overrules_a_refusal_here(void **state)
 {
     as_cache *here = a_process(), *there = a_process();
-    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
 
     (void)state;
     as_cache_set_counters(here, counters);
@@ -439,7 +439,7 @@ static void near_hashes_are_siphash(void **state)
     }
     memcpy(counting.octets, octets, sizeof counting.octets);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        as_siphash_octets(&counting, octets, rows[i].length, hash);
+        as_siphash_hash_octets(&counting, octets, rows[i].length, hash);
         for (size_t j = 0; j < AS_SIPHASH_SIZE; j++) {
             snprintf(text + 2 * j, 3, "%02x", hash[j]);
         }

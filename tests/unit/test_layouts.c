@@ -66,15 +66,15 @@ static void describe_counters(void)
 static void describe_outages(void)
 {
     add("as_outages");
-    MEMBER(as_outages, places, places[0].id);
+    MEMBER(as_outages, slots, slots[0].id);
     END(as_outages);
     add("; as_outage");
     MEMBER(as_outage, id, id);
     MEMBER(as_outage, began, began);
     MEMBER(as_outage, last, last);
-    MEMBER(as_outage, told, told);
+    MEMBER(as_outage, reported, reported);
     MEMBER(as_outage, ended, ended);
-    MEMBER(as_outage, untold, untold);
+    MEMBER(as_outage, unreported, unreported);
     MEMBER(as_outage, failures, failures);
     END(as_outage);
 }
@@ -200,11 +200,11 @@ static void test_orders(void **state)
         order = as_text_hash(order, as_outcome_describe((as_outcome)i)->name);
     }
     assert_int_equal(order, as_outcome_hash_order());
-    assert_int_equal(as_outages_layout(), order + AS_OUTAGES_LAYOUT);
+    assert_int_equal(as_outages_hash_layout(), order + AS_OUTAGES_LAYOUT);
     for (int i = 0; i < AS_COUNTER_COUNT; i++) {
-        order = as_text_hash(order, as_counter_name((as_counter)i));
+        order = as_text_hash(order, as_counter_get_name((as_counter)i));
     }
-    assert_int_equal(as_counters_layout(), order + AS_COUNTERS_LAYOUT);
+    assert_int_equal(as_counters_hash_layout(), order + AS_COUNTERS_LAYOUT);
     order = as_text_hash(as_text_hash(AS_TEXT_HASH, "one"), "two");
     other = as_text_hash(as_text_hash(AS_TEXT_HASH, "two"), "one");
     assert_int_not_equal(order, other);

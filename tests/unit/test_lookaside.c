@@ -90,7 +90,7 @@ static void what_ends_the_acceptance_ends_it(void **state)
     keep(memory, bob, AS_OUTCOME_GRANTED);
     assert_false(knows(memory));
     /* another process's news */
-    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
     memory = a_process();
     other = a_process();
     as_cache_set_counters(memory, counters);

@@ -9,12 +9,12 @@
 
 static as_outages *none_yet(void)
 {
-    return apr_pcalloc(pool, as_outages_size());
+    return apr_pcalloc(pool, as_outages_get_size());
 }
 
 static as_outage_news down(as_outages *outages, int64_t now)
 {
-    return as_outages_failed(outages, "corp", AS_OUTCOME_DIRECTORY_DOWN, now);
+    return as_outages_record_failure(outages, "corp", AS_OUTCOME_DIRECTORY_DOWN, now);
 }
 
 static void the_first_is_told_at_once_and_the_next_are_not(void **state)
@@ -23,13 +23,13 @@ static void the_first_is_told_at_once_and_the_next_are_not(void **state)
     as_outage_news news = down(outages, START);
 
     (void)state;
-    assert_true(news.tell);
+    assert_true(news.due);
     assert_int_equal(news.more, 0);
     for (int i = 0; i < 1000; i++) {
-        assert_false(down(outages, START + i * 9 * SECOND / 1000).tell);
+        assert_false(down(outages, START + i * 9 * SECOND / 1000).due);
     }
     news = down(outages, START + 10 * SECOND);
-    assert_true(news.tell);
+    assert_true(news.due);
     assert_int_equal(news.more, 1000);
     assert_int_equal(news.before, 10 * SECOND);
 }
@@ -47,7 +47,7 @@ static void the_longer_it_lasts_the_more_rarely(void **state)
     for (int i = 0; i < day; i++) {
         as_outage_news news = down(outages, START + i * SECOND);
 
-        if (news.tell) {
+        if (news.due) {
             longest = lines && i - last > longest ? i - last : longest;
             told += 1 + news.more;
             last = i;
@@ -65,19 +65,19 @@ static void its_end_counts_all(void **state)
     as_outage_end end;
 
     (void)state;
-    assert_false(as_outages_answered(outages, "corp", START, &end));
+    assert_false(as_outages_record_answer(outages, "corp", START, &end));
     for (int i = 0; i < 25; i++) {
         down(outages, START + i * SECOND);
     }
-    assert_false(as_outages_answered(outages, "other", START + 25 * SECOND, &end));
-    assert_true(as_outages_answered(outages, "corp", START + 30 * SECOND, &end));
+    assert_false(as_outages_record_answer(outages, "other", START + 25 * SECOND, &end));
+    assert_true(as_outages_record_answer(outages, "corp", START + 30 * SECOND, &end));
     assert_int_equal(end.outcome, AS_OUTCOME_DIRECTORY_DOWN);
     assert_int_equal(end.failures, 25);
     assert_int_equal(end.first, 30 * SECOND);
     assert_int_equal(end.last, 6 * SECOND);
-    assert_false(as_outages_answered(outages, "corp", START + 31 * SECOND, &end));
+    assert_false(as_outages_record_answer(outages, "corp", START + 31 * SECOND, &end));
     /* The next one is news again. */
-    assert_true(down(outages, START + 3600 * SECOND).tell);
+    assert_true(down(outages, START + 3600 * SECOND).due);
     assert_int_equal(down(outages, START + 3610 * SECOND).more, 0);
 }
 
@@ -88,12 +88,12 @@ static void each_outcome_of_each_directory_for_itself(void **state)
     int ends = 0;
 
     (void)state;
-    assert_true(down(outages, START).tell);
-    assert_true(as_outages_failed(outages, "corp", AS_OUTCOME_TLS_FAILED, START).tell);
-    assert_true(as_outages_failed(outages, "other", AS_OUTCOME_TLS_FAILED, START).tell);
-    assert_true(as_outages_failed(outages, "", AS_OUTCOME_DIRECTORY_MISCONFIGURED, START).tell);
-    assert_false(as_outages_failed(outages, "corp", AS_OUTCOME_TLS_FAILED, START + SECOND).tell);
-    while (as_outages_answered(outages, "corp", START + 2 * SECOND, &end)) {
+    assert_true(down(outages, START).due);
+    assert_true(as_outages_record_failure(outages, "corp", AS_OUTCOME_TLS_FAILED, START).due);
+    assert_true(as_outages_record_failure(outages, "other", AS_OUTCOME_TLS_FAILED, START).due);
+    assert_true(as_outages_record_failure(outages, "", AS_OUTCOME_DIRECTORY_MISCONFIGURED, START).due);
+    assert_false(as_outages_record_failure(outages, "corp", AS_OUTCOME_TLS_FAILED, START + SECOND).due);
+    while (as_outages_record_answer(outages, "corp", START + 2 * SECOND, &end)) {
         assert_int_equal(end.failures, end.outcome == AS_OUTCOME_TLS_FAILED ? 2 : 1);
         ends++;
     }
@@ -112,14 +112,14 @@ static void one_that_comes_and_goes(void **state)
     for (int i = 0; i < count; i++) {
         int64_t now = START + i * SECOND / 10;
 
-        lines += down(outages, now).tell;
-        if (as_outages_answered(outages, "corp", now + 1, &end)) {
+        lines += down(outages, now).due;
+        if (as_outages_record_answer(outages, "corp", now + 1, &end)) {
             ended += end.failures;
             lines++;
         }
     }
     assert_in_range(lines, 30, 62);
-    if (as_outages_answered(outages, "corp", START + 3600 * SECOND, &end)) {
+    if (as_outages_record_answer(outages, "corp", START + 3600 * SECOND, &end)) {
         ended += end.failures;
         assert_true(end.last > 3000 * SECOND);
     }
@@ -132,9 +132,9 @@ static void without_memory_all_is_told(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_true(down(NULL, START).tell);
+        assert_true(down(NULL, START).due);
     }
-    assert_false(as_outages_answered(NULL, "corp", START, &end));
+    assert_false(as_outages_record_answer(NULL, "corp", START, &end));
 }
 
 /* More outages than there are places: the old ones make room, and what is told stays true. */
@@ -148,12 +148,12 @@ static void more_than_there_is_room_for(void **state)
         as_outage_news news;
 
         apr_snprintf(name, sizeof(name), "directory %d", i);
-        news = as_outages_failed(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i);
-        assert_true(news.tell);
+        news = as_outages_record_failure(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i);
+        assert_true(news.due);
         assert_int_equal(news.more, 0);
-        assert_false(as_outages_failed(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i).tell);
+        assert_false(as_outages_record_failure(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i).due);
     }
-    assert_false(as_outages_failed(outages, "directory 499", AS_OUTCOME_DIRECTORY_DOWN, START + 501).tell);
+    assert_false(as_outages_record_failure(outages, "directory 499", AS_OUTCOME_DIRECTORY_DOWN, START + 501).due);
 }
 
 #define THREADS 4
@@ -165,7 +165,7 @@ static void *fail_often(void *data)
 
     for (int i = 0; i < EACH; i++) {
         as_outage_news news = down((as_outages *)told[1], START + i * SECOND / 100);
-        told[0] += news.tell ? 1 + news.more : 0;
+        told[0] += news.due ? 1 + news.more : 0;
     }
     return NULL;
 }
@@ -190,7 +190,7 @@ static void threads_lose_nothing(void **state)
     }
     sum += down(outages, START + 3600 * SECOND).more + 1;
     assert_int_equal(sum, THREADS * EACH + 1);
-    assert_true(as_outages_answered(outages, "corp", START + 3601 * SECOND, &end));
+    assert_true(as_outages_record_answer(outages, "corp", START + 3601 * SECOND, &end));
     assert_int_equal(end.failures, THREADS * EACH + 1);
 }
 

@@ -8,7 +8,7 @@
 
 static as_proofs *make(void)
 {
-    as_proofs *proofs = apr_pcalloc(pool, as_proofs_size());
+    as_proofs *proofs = apr_pcalloc(pool, as_proofs_get_size());
 
     assert_true(as_proofs_begin(proofs));
     return proofs;
@@ -17,10 +17,10 @@ static as_proofs *make(void)
 static void proven_for_an_hour(void **state)
 {
     as_proofs *proofs = make();
-    const as_proof ann = as_proof_of(proofs, "host:80", "ann", "right");
+    const as_proof ann = as_proof_make(proofs, "host:80", "ann", "right");
     const as_proof others[] = {
-        as_proof_of(proofs, "host:80", "ann", "wrong"), as_proof_of(proofs, "host:80", "bob", "right"),
-        as_proof_of(proofs, "other:80", "ann", "right"), as_proof_of(proofs, "host:80a", "nn", "right")};
+        as_proof_make(proofs, "host:80", "ann", "wrong"), as_proof_make(proofs, "host:80", "bob", "right"),
+        as_proof_make(proofs, "other:80", "ann", "right"), as_proof_make(proofs, "host:80a", "nn", "right")};
 
     (void)state;
     assert_false(as_proofs_has_at(proofs, ann, SECOND));
@@ -39,8 +39,8 @@ static void proven_for_an_hour(void **state)
 
 static void nobody_without_a_key(void **state)
 {
-    as_proofs *proofs = apr_pcalloc(pool, as_proofs_size());
-    const as_proof nobody = as_proof_of(proofs, "host:80", "ann", "right"), none = as_proof_of(NULL, "h", "a", "p");
+    as_proofs *proofs = apr_pcalloc(pool, as_proofs_get_size());
+    const as_proof nobody = as_proof_make(proofs, "host:80", "ann", "right"), none = as_proof_make(NULL, "h", "a", "p");
 
     (void)state;
     assert_true(nobody.high == 0 && nobody.low == 0 && none.high == 0 && none.low == 0);
@@ -54,19 +54,19 @@ static void nobody_without_a_key(void **state)
 static void a_full_table(void **state)
 {
     as_proofs *proofs = make();
-    const as_proof ann = as_proof_of(proofs, "host:80", "ann", "right");
+    const as_proof ann = as_proof_make(proofs, "host:80", "ann", "right");
     int held = 0;
 
     (void)state;
     for (int i = 0; i < 100000; i++) {
-        const as_proof other = as_proof_of(proofs, "host:80", apr_itoa(pool, i), "right");
+        const as_proof other = as_proof_make(proofs, "host:80", apr_itoa(pool, i), "right");
         as_proofs_add_at(proofs, other, SECOND + i);
         assert_true(as_proofs_has_at(proofs, other, SECOND + i));
     }
     as_proofs_add_at(proofs, ann, 2 * SECOND);
     assert_true(as_proofs_has_at(proofs, ann, 2 * SECOND));
     for (int i = 0; i < 100000; i++) {
-        held += as_proofs_has_at(proofs, as_proof_of(proofs, "host:80", apr_itoa(pool, i), "right"), 2 * SECOND);
+        held += as_proofs_has_at(proofs, as_proof_make(proofs, "host:80", apr_itoa(pool, i), "right"), 2 * SECOND);
     }
     assert_true(held > 7000 && held <= 8192);
 }

@@ -57,10 +57,10 @@ static void a_record_under_another_id_is_none(void **state)
 
     (void)state;
     keep(memory, alice, AS_OUTCOME_GRANTED);
-    assert_true(as_record_id(memory, AS_RECORD_ACCEPTANCE, &bob, id));
+    assert_true(as_record_make_id(memory, AS_RECORD_ACCEPTANCE, &bob, id));
     memcpy(fake_only()->id, id, sizeof id);
     assert_int_equal(recalled(a_process(), bob), NOTHING);
-    assert_true(as_record_id(memory, AS_RECORD_REFUSAL, &alice, id));
+    assert_true(as_record_make_id(memory, AS_RECORD_REFUSAL, &alice, id));
     memcpy(fake_only()->id, id, sizeof id);
     assert_int_equal(recalled(a_process(), alice), NOTHING);
 }
@@ -298,7 +298,7 @@ static void expect_away(as_cache *memory, bool away, bool changed)
 static void it_is_left_alone_for_a_second_and_told_of_once(void **state)
 {
     as_cache *here = a_process();
-    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
 
     (void)state;
     as_cache_set_counters(here, counters);
@@ -317,7 +317,7 @@ static void it_is_left_alone_for_a_second_and_told_of_once(void **state)
     pass(0.011);
     recalled(here, with_password("other"));
     assert_int_equal(shelf.calls, 2);
-    assert_int_equal(as_counters_of(counters, AS_COUNTER_store_errors), 2);
+    assert_int_equal(as_counters_get(counters, AS_COUNTER_store_errors), 2);
     expect_away(here, true, false);
 
     shelf.answer = APR_SUCCESS;
@@ -351,7 +351,7 @@ static void no_such_record_is_an_error_where_it_should_be_stored(void **state)
 static void full_is_not_away(void **state)
 {
     as_cache *here = a_process();
-    as_counters *counters = apr_pcalloc(pool, as_counters_size());
+    as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
 
     (void)state;
     as_cache_set_counters(here, counters);
@@ -359,7 +359,7 @@ static void full_is_not_away(void **state)
     shelf.store_answer = APR_ENOSPC;
     keep(here, with_password("wrong"), AS_OUTCOME_WRONG_PASSWORD);
     expect_away(here, false, false);
-    assert_int_equal(as_counters_of(counters, AS_COUNTER_store_errors), 1);
+    assert_int_equal(as_counters_get(counters, AS_COUNTER_store_errors), 1);
     assert_int_equal(recalled(a_process(), alice), AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(here, with_password("wrong")), AS_OUTCOME_WRONG_PASSWORD);
 }

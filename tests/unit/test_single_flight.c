@@ -18,7 +18,7 @@ static as_cache *a_real_process(void)
 {
     memory = as_cache_create(pool, &usual_times, NULL, key, 32, 64);
     assert_non_null(memory);
-    counters = apr_pcalloc(pool, as_counters_size());
+    counters = apr_pcalloc(pool, as_counters_get_size());
     as_cache_set_counters(memory, counters);
     return memory;
 }
@@ -29,7 +29,7 @@ static as_single_flight *begin(const as_cache_key *subject, double seconds, bool
 {
     bool leads;
     as_single_flight *flight =
-        as_single_flight_begin(memory, subject, as_clock_mono() + (as_mono)(seconds * SECOND), pool, &leads);
+        as_single_flight_begin(memory, subject, as_clock_read_mono() + (as_mono)(seconds * SECOND), pool, &leads);
 
     assert_non_null(flight);
     assert_int_equal(leads, expect_lead);
@@ -65,7 +65,7 @@ static void one_asks_and_all_are_answered(void **state)
         assert_string_equal(again.values[0][0], "alice");
         assert_null(again.values[1]);
     }
-    assert_int_equal(as_counters_of(counters, AS_COUNTER_cache_joined), 3);
+    assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_joined), 3);
 }
 
 /* A hung directory is not asked by one after the other. */
@@ -112,7 +112,7 @@ static void a_leader_without_an_answer_releases_all(void **state)
     assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_NOTHING);
 
     apr_pool_create(&request, pool);
-    as_single_flight_begin(memory, &alice, as_clock_mono() + SECOND, request, &leads);
+    as_single_flight_begin(memory, &alice, as_clock_read_mono() + SECOND, request, &leads);
     assert_true(leads);
     follower = begin(&alice, 5, false);
     begin(&alice, 5, false);                /* who never waits costs nobody anything */
@@ -133,11 +133,11 @@ static void nobody_waits_beyond_his_deadline(void **state)
     leader = begin(&alice, 5, true);
     follower = begin(&alice, 0.1, false);
     late = begin(&alice, -10, false);
-    began = as_clock_mono();
+    began = as_clock_read_mono();
     assert_int_equal(as_single_flight_wait(late, pool, &again), AS_WAITED_DEADLINE);
-    assert_in_range(as_clock_mono() - began, 0, SECOND);
+    assert_in_range(as_clock_read_mono() - began, 0, SECOND);
     assert_int_equal(as_single_flight_wait(follower, pool, &again), AS_WAITED_DEADLINE);
-    assert_in_range(as_clock_mono() - began, SECOND / 20, 4 * SECOND);
+    assert_in_range(as_clock_read_mono() - began, SECOND / 20, 4 * SECOND);
     as_single_flight_end(leader, NULL);
 }
 
@@ -179,7 +179,7 @@ static void *many_questions(void *data)
     apr_pool_create(&request, NULL);
     for (int i = 0; i < 200; i++) {
         snprintf(user, sizeof user, "user%d", i / 5);
-        atomic_fetch_add(&answered, is_answered(&subject, as_clock_mono() + 20 * SECOND, request));
+        atomic_fetch_add(&answered, is_answered(&subject, as_clock_read_mono() + 20 * SECOND, request));
         apr_pool_clear(request);
     }
     apr_pool_destroy(request);
@@ -205,8 +205,8 @@ static void each_question_of_many_threads_is_asked_once(void **state)
     run(many_questions);
     assert_int_equal(answered, THREADS * 200);
     assert_int_equal(asked, 40);
-    assert_int_equal(as_counters_of(counters, AS_COUNTER_cache_hits) +
-                         as_counters_of(counters, AS_COUNTER_cache_joined) + 40,
+    assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_hits) +
+                         as_counters_get(counters, AS_COUNTER_cache_joined) + 40,
                      THREADS * 200);
 }
 
@@ -221,7 +221,7 @@ static void *follow(void *data)
 
     (void)data;
     apr_pool_create(&request, NULL);
-    flight = as_single_flight_begin(memory, &alice, as_clock_mono() + 10 * SECOND, request, &leads);
+    flight = as_single_flight_begin(memory, &alice, as_clock_read_mono() + 10 * SECOND, request, &leads);
     atomic_fetch_add(&waiting, !leads);
     atomic_fetch_add(&released, as_single_flight_wait(flight, request, &answer) == AS_WAITED_ANSWER);
     apr_pool_destroy(request);
@@ -259,9 +259,9 @@ static void make_throttles(void)
     static void *shared;
 
     if (shared) {
-        munmap(shared, as_throttles_size());
+        munmap(shared, as_throttles_get_size());
     }
-    shared = mmap(NULL, as_throttles_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    shared = mmap(NULL, as_throttles_get_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(shared, MAP_FAILED);
     assert_true(as_throttles_begin(shared));
     throttles = as_throttles_create(pool, shared, memory);
@@ -280,7 +280,7 @@ static void *guess(void *data)
     for (int i = 0; i < 100; i++) {
         if (as_throttle_admit(throttles, &throttle, "alice", false, 0, request, &stamp) == 0) {
             atomic_fetch_add(&admitted, 1);
-            as_throttle_failed(throttles, "alice", stamp, request);
+            as_throttle_record_failure(throttles, "alice", stamp, request);
         }
         apr_pool_clear(request);
     }
@@ -355,8 +355,8 @@ static void *everything(void *data)
 {
     static const as_throttle throttle = {3, 60 * SECOND, true, true};
     static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_DIRECTORY_DOWN};
-    static void (*const settle[])(as_throttles *, const char *, apr_time_t,
-                                  apr_pool_t *) = {as_throttle_succeeded, as_throttle_failed, as_throttle_withdraw};
+    static void (*const settle[])(as_throttles *, const char *, apr_time_t, apr_pool_t *) = {
+        as_throttle_record_success, as_throttle_record_failure, as_throttle_withdraw};
     apr_pool_t *request;
     char user[16];
     as_cache_key subject = {"www", "d1", user, "secret", NULL};
@@ -370,8 +370,9 @@ static void *everything(void *data)
 
         snprintf(user, sizeof user, "u%d", i % 10);
         if (!as_cache_get(memory, &subject, now, request, &again) &&
-            as_throttle_wait_client(throttles, &throttle, "c", request) == 0 &&
-            as_throttle_admit(throttles, &throttle, user, i % 7 == 0, as_clock_mono() + 1000, request, &stamp) == 0) {
+            as_throttle_check_client(throttles, &throttle, "c", request) == 0 &&
+            as_throttle_admit(throttles, &throttle, user, i % 7 == 0, as_clock_read_mono() + 1000, request, &stamp) ==
+                0) {
             as_throttle_keep_spelling(throttles, "d1", user, user);
             settle[i % 3](throttles, user, stamp, request);
             as_throttle_count_client(throttles, &throttle, "c", request);
@@ -381,7 +382,7 @@ static void *everything(void *data)
         as_cache_get_entry(memory, &subject, now, request, &again);
         as_cache_remove_entry(memory, &subject);
         as_cache_store_is_down(memory, &changed);
-        as_counters_outcome(counters, answer.finding.outcome);
+        as_counters_count_outcome(counters, answer.finding.outcome);
         apr_pool_clear(request);
     }
     apr_pool_destroy(request);
@@ -397,8 +398,8 @@ static void many_threads_do_everything(void **state)
     as_shared_init(&memory->shared, &locked);
     make_throttles();
     run(everything);
-    assert_int_equal(as_counters_of_outcome(counters, AS_OUTCOME_GRANTED), THREADS * 334);
-    assert_true(as_counters_of(counters, AS_COUNTER_store_errors) > 0);
+    assert_int_equal(as_counters_get_outcome(counters, AS_OUTCOME_GRANTED), THREADS * 334);
+    assert_true(as_counters_get(counters, AS_COUNTER_store_errors) > 0);
 }
 
 int main(void)

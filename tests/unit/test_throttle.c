@@ -20,7 +20,7 @@ static apr_time_t fake_wall(void)
 
 static apr_status_t unmap(void *memory)
 {
-    munmap(memory, as_throttles_size());
+    munmap(memory, as_throttles_get_size());
     return APR_SUCCESS;
 }
 
@@ -38,7 +38,7 @@ static as_throttles *a_process_beside(const as_throttles *other)
 static as_throttles *a_machine_with(as_cache *store)
 {
     as_throttle_memory *memory =
-        mmap(NULL, as_throttles_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, as_throttles_get_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     as_throttles first = {.memory = memory, .store = store};
 
     assert_ptr_not_equal(memory, MAP_FAILED);
@@ -58,10 +58,17 @@ static as_throttles *a_machine_of_several(void)
     return a_machine_with(a_process());
 }
 
+/* Returns how long a bind of the account has to wait, through a spelling that leads to it. */
+static long wait_for_account(as_throttles *all, const as_throttle *throttle, const char *account)
+{
+    as_throttle_keep_spelling(all, "directory", account, account);
+    return as_throttle_check_spelling(all, throttle, "directory", account, pool);
+}
+
 static long wait_for(as_throttles *all, const as_throttle *throttle, const char *user, const char *client)
 {
-    long of_user = user ? as_throttle_wait(all, throttle, user, pool) : 0;
-    long of_client = as_throttle_wait_client(all, throttle, client, pool);
+    long of_user = user ? wait_for_account(all, throttle, user) : 0;
+    long of_client = as_throttle_check_client(all, throttle, client, pool);
 
     return of_user > of_client ? of_user : of_client;
 }
@@ -72,7 +79,7 @@ typedef enum verdict { WRONG, RIGHT, NO_FAILURE } verdict;
 static long ask(as_throttles *all, const as_throttle *throttle, const char *user, const char *client, verdict found)
 {
     apr_time_t stamp;
-    long wait = as_throttle_wait_client(all, throttle, client, pool);
+    long wait = as_throttle_check_client(all, throttle, client, pool);
 
     if (wait == 0) {
         wait = as_throttle_admit(all, throttle, user, false, mono, pool, &stamp);
@@ -82,11 +89,11 @@ static long ask(as_throttles *all, const as_throttle *throttle, const char *user
     }
     switch (found) {
     case WRONG:
-        as_throttle_failed(all, user, stamp, pool);
+        as_throttle_record_failure(all, user, stamp, pool);
         as_throttle_count_client(all, throttle, client, pool);
         break;
     case RIGHT:
-        as_throttle_succeeded(all, user, stamp, pool);
+        as_throttle_record_success(all, user, stamp, pool);
         break;
     case NO_FAILURE:
         as_throttle_withdraw(all, user, stamp, pool);
@@ -236,7 +243,7 @@ static void guesses_sent_at_once_are_counted_before_they_are_answered(void **sta
                          300);
         assert_int_equal(none, 0);
     }
-    as_throttle_failed(processes[1], "alice", stamps[0], pool);
+    as_throttle_record_failure(processes[1], "alice", stamps[0], pool);
     as_throttle_withdraw(processes[0], "alice", stamps[1], pool);
     assert_int_equal(wait_for(processes[0], &four_in_five_minutes, "alice", NULL), 0);
     guess(processes[0], &four_in_five_minutes, 1);
@@ -252,7 +259,7 @@ static void *answer_meanwhile(void *data)
 
     apr_pool_create(&own, NULL);
     usleep(20000);
-    as_throttle_succeeded(data, "alice", under_way, own);
+    as_throttle_record_success(data, "alice", under_way, own);
     apr_pool_destroy(own);
     return NULL;
 }
@@ -266,15 +273,17 @@ static void right_passwords_at_once_wait_for_each_other(void **state)
     pthread_t other;
 
     (void)state;
-    all->mono = as_clock_mono;
+    all->mono = as_clock_read_mono;
     assert_int_equal(as_throttle_admit(all, &one, "alice", false, 0, pool, &under_way), 0);
     assert_int_equal(pthread_create(&other, NULL, answer_meanwhile, all), 0);
-    assert_int_equal(as_throttle_admit(all, &one, "alice", false, as_clock_mono() + 10 * SECOND, pool, &second), 0);
+    assert_int_equal(as_throttle_admit(all, &one, "alice", false, as_clock_read_mono() + 10 * SECOND, pool, &second),
+                     0);
     pthread_join(other, NULL);
     assert_true(second > under_way);
     /* Nobody answers this one. */
-    assert_int_equal(as_throttle_admit(all, &one, "alice", false, as_clock_mono() + SECOND / 50, pool, &third), 300);
-    as_throttle_failed(all, "alice", second, pool);
+    assert_int_equal(as_throttle_admit(all, &one, "alice", false, as_clock_read_mono() + SECOND / 50, pool, &third),
+                     300);
+    as_throttle_record_failure(all, "alice", second, pool);
     assert_int_equal(as_throttle_admit(all, &one, "alice", false, INT64_MAX, pool, &third), 300);
 }
 
@@ -290,14 +299,14 @@ static void a_success_leaves_what_is_under_way(void **state)
         assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &wrong[i]), 0);
         pass(0.001);
     }
-    as_throttle_failed(all, "alice", wrong[0], pool);
+    as_throttle_record_failure(all, "alice", wrong[0], pool);
     pass(0.001);
     assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &right), 0);
     pass(0.001);
-    as_throttle_failed(all, "alice", wrong[1], pool);
-    as_throttle_succeeded(all, "alice", right, pool);
+    as_throttle_record_failure(all, "alice", wrong[1], pool);
+    as_throttle_record_success(all, "alice", right, pool);
     pass(0.001);
-    as_throttle_failed(all, "alice", wrong[2], pool);
+    as_throttle_record_failure(all, "alice", wrong[2], pool);
     guess(all, &four_in_five_minutes, 2);
     assert_int_equal(wait_for(all, &four_in_five_minutes, "alice", NULL), 300);
 }
@@ -313,7 +322,7 @@ static void a_password_that_is_no_guess_is_always_admitted(void **state)
     assert_false(as_throttle_is_counted(all, "bob"));
     pass(1);
     assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", true, mono, pool, &stamp), 0);
-    as_throttle_succeeded(all, "alice", stamp, pool);
+    as_throttle_record_success(all, "alice", stamp, pool);
     assert_false(as_throttle_is_counted(all, "alice"));
     assert_true(as_throttle_is_quiet(all));
     guess(all, &four_in_five_minutes, 4);
@@ -328,7 +337,7 @@ static void clients_are_counted_when_they_have_failed(void **state)
 
     (void)state;
     for (int i = 0; i < 50; i++) {
-        assert_int_equal(as_throttle_wait_client(all, &by_client, "192.0.2.1", pool), 0);
+        assert_int_equal(as_throttle_check_client(all, &by_client, "192.0.2.1", pool), 0);
         assert_int_equal(as_throttle_admit(all, &by_client, "alice", false, mono, pool, &stamp), 0);
         assert_int_equal(stamp, 0);
     }
@@ -453,7 +462,7 @@ static void rubbish_and_replays_are_no_count(void **state)
     (void)state;
     guess(all, &four_in_five_minutes, 4);
     assert_int_equal(wait_for(a_machine_of_several(), &four_in_five_minutes, "alice", NULL), 300);
-    assert_true(as_record_id(all->store, AS_RECORD_USER_FAILURES, &bob, fake_only()->id));
+    assert_true(as_record_make_id(all->store, AS_RECORD_USER_FAILURES, &bob, fake_only()->id));
     assert_int_equal(wait_for(a_machine_of_several(), &four_in_five_minutes, "bob", NULL), 0);
     memset(fake_only()->data, 0x55, fake_only()->length);
     assert_int_equal(wait_for(a_machine_of_several(), &four_in_five_minutes, "alice", NULL), 0);
@@ -543,17 +552,17 @@ static void a_spelling_leads_to_the_account(void **state)
 
     (void)state;
     as_throttle_keep_spelling(all, "d1", "alice", "alice");
-    assert_int_equal(as_throttle_wait_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
     guess(all, &four_in_five_minutes, 3);
     assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &stamp), 0);
-    assert_int_equal(as_throttle_wait_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
-    as_throttle_failed(all, "alice", stamp, pool);
-    assert_int_equal(as_throttle_wait_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 300);
-    assert_int_equal(as_throttle_wait_spelling(all, &by_client, "d1", "alice", pool), 0);
-    assert_int_equal(as_throttle_wait_spelling(all, &four_in_five_minutes, "d2", "alice", pool), 0);
-    assert_int_equal(as_throttle_wait_spelling(all, &four_in_five_minutes, "d1", "bob", pool), 0);
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
+    as_throttle_record_failure(all, "alice", stamp, pool);
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 300);
+    assert_int_equal(as_throttle_check_spelling(all, &by_client, "d1", "alice", pool), 0);
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d2", "alice", pool), 0);
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "bob", pool), 0);
     pass(60);
-    assert_int_equal(as_throttle_wait_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
     assert_int_equal(wait_for(all, &four_in_five_minutes, "alice", NULL), 240);
 }
 
@@ -599,7 +608,7 @@ static void under_any_concurrency_the_limit_is_exact(void **state)
 
                 if (as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &stamp) == 0) {
                     atomic_fetch_add(admitted, 1);
-                    as_throttle_failed(all, "alice", stamp, pool);
+                    as_throttle_record_failure(all, "alice", stamp, pool);
                 }
             }
             _exit(0);

@@ -36,18 +36,18 @@ const char *as_output_end(const as_output *output)
 as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
 {
     const as_counters *counters = as_process_counters();
-    as_figures figures = {.now = apr_time_now(), .since = as_counters_since(counters)};
+    as_figures figures = {.now = apr_time_now(), .since = as_counters_get_start(counters)};
     int i;
 
     for (i = 0; i < AS_OUTCOME_COUNT; i++) {
-        figures.outcomes[i] = as_counters_of_outcome(counters, (as_outcome)i);
-        figures.lately[i] = as_counters_lately(counters, (as_outcome)i, &figures.within);
+        figures.outcomes[i] = as_counters_get_outcome(counters, (as_outcome)i);
+        figures.lately[i] = as_counters_get_recent(counters, (as_outcome)i, &figures.within);
     }
     if (figures.within > figures.now - figures.since) {
         figures.within = figures.now - figures.since;
     }
     for (i = 0; i < AS_COUNTER_COUNT; i++) {
-        figures.counts[i] = as_counters_of(counters, (as_counter)i);
+        figures.counts[i] = as_counters_get(counters, (as_counter)i);
     }
     figures.servers = as_server_stats_read(pool, &figures.more_servers);
     figures.remembers = as_process_cache() != NULL;

@@ -189,7 +189,8 @@ static void add_memory(as_output *html, const as_figures *figures)
                       100.0 * (double)hits / (double)asked);
     }
     for (i = 0; i < AS_COUNTER_COUNT; i++) {
-        as_output_add(html, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_help((as_counter)i), figures->counts[i]);
+        as_output_add(html, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_get_help((as_counter)i),
+                      figures->counts[i]);
     }
     if (figures->throttles) {
         as_output_add(html, "<li>logins that were throttled: %" APR_UINT64_T_FMT "</li>\n",

@@ -80,8 +80,8 @@ const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures)
                       as_class_describe(outcome->of)->name, outcome->name, figures->outcomes[i]);
     }
     for (i = 0; i < AS_COUNTER_COUNT; i++) {
-        const char *name = apr_pstrcat(pool, as_counter_name((as_counter)i), "_total", NULL);
-        begin_metric(&metrics, name, "counter", as_counter_help((as_counter)i));
+        const char *name = apr_pstrcat(pool, as_counter_get_name((as_counter)i), "_total", NULL);
+        begin_metric(&metrics, name, "counter", as_counter_get_help((as_counter)i));
         as_output_add(&metrics, "authstatus_%s %" APR_UINT64_T_FMT "\n", name, figures->counts[i]);
     }
     add_server_metric(&metrics, figures, QUESTIONS, "directory_questions_total", "counter",

@@ -102,7 +102,8 @@ static void add_short(request_rec *r, const as_figures *figures)
                    figures->outcomes[i]);
     }
     for (i = 0; i < AS_COUNTER_COUNT; i++) {
-        ap_rprintf(r, "Authstatus[%s]: %" APR_UINT64_T_FMT "\n", as_counter_name((as_counter)i), figures->counts[i]);
+        ap_rprintf(r, "Authstatus[%s]: %" APR_UINT64_T_FMT "\n", as_counter_get_name((as_counter)i),
+                   figures->counts[i]);
     }
     for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
@@ -134,7 +135,7 @@ static void add_long(request_rec *r, const as_figures *figures, bool extended)
     }
     ap_rputs("<ul>\n", r);
     for (i = 0; i < AS_COUNTER_COUNT; i++) {
-        ap_rprintf(r, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_help((as_counter)i), figures->counts[i]);
+        ap_rprintf(r, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_get_help((as_counter)i), figures->counts[i]);
     }
     for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);

@@ -16,7 +16,7 @@ int as_proven_post_config(server_rec *s)
     void *kept;
     bool is_new;
     apr_status_t status =
-        as_persistent_memory(s, "mod_authstatus-proofs", AS_PROOFS_LAYOUT, as_proofs_size(), &kept, &is_new);
+        as_persistent_memory(s, "mod_authstatus-proofs", AS_PROOFS_LAYOUT, as_proofs_get_size(), &kept, &is_new);
 
     if (status != APR_SUCCESS || (is_new && !as_proofs_begin(kept))) {
         AS_LOG_SERVER(0150, status, s);
@@ -36,7 +36,7 @@ void as_mask_credentials(const request_rec *r, as_context *context, const char *
     if (proofs && masks_all(as_section_of(r))) {
         const server_rec *s = r->server;
         const char *scope = apr_psprintf(r->pool, "%s:%u", s->server_hostname ? s->server_hostname : "", s->port);
-        context->proof = as_proof_of(proofs, scope, user, password);
+        context->proof = as_proof_make(proofs, scope, user, password);
     }
 }
 

@@ -65,7 +65,7 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
     transaction->finding = *finding;
     transaction->verdict = as_verdict_of_grant(finding->outcome);
     transaction->help = as_section_help(as_section_of(r), finding->outcome);
-    as_counters_outcome_at(as_process_counters(), finding->outcome, now);
+    as_counters_count_outcome_at(as_process_counters(), finding->outcome, now);
 }
 
 void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict)
@@ -74,7 +74,7 @@ void as_decide_record(as_transaction *transaction, const as_finding *finding, co
     transaction->finding = *finding;
     transaction->verdict = *verdict;
     if (!transaction->truth) {
-        as_counters_outcome(as_process_counters(), finding->outcome);
+        as_counters_count_outcome(as_process_counters(), finding->outcome);
     }
 }
 

@@ -118,8 +118,8 @@ apr_status_t as_log_post_config(server_rec *s)
 {
     void *kept;
     bool is_new;
-    apr_status_t status =
-        as_persistent_memory(s, "mod_authstatus-outages", as_outages_layout(), as_outages_size(), &kept, &is_new);
+    apr_status_t status = as_persistent_memory(s, "mod_authstatus-outages", as_outages_hash_layout(),
+                                               as_outages_get_size(), &kept, &is_new);
 
     if (status == APR_SUCCESS) {
         outages = kept;
@@ -148,7 +148,7 @@ void as_log_answered(const request_rec *r, const as_answer *answer)
     if (!answer->server || is_his(&answer->finding)) {
         return;
     }
-    while (as_outages_answered(outages, answer->fingerprint, as_outages_clock(), &end)) {
+    while (as_outages_record_answer(outages, answer->fingerprint, as_outages_read_clock(), &end)) {
         /* Of no client, and at the level that httpd shows by itself: whoever saw it begin is to see it end. */
         AS_LOG_SERVER(0094, 0, r->server, as_outcome_describe(end.outcome)->name, answer->server,
                       (apr_uint64_t)end.failures, end.failures == 1 ? "" : "s", time_of(r->pool, end.first),
@@ -161,13 +161,13 @@ static int level_of_outage(request_rec *r, const as_context *context, as_outcome
 {
     const as_answer *answer = context->answer;
     const as_outage_news news =
-        as_outages_failed(outages, answer ? answer->fingerprint : "", outcome, as_outages_clock());
+        as_outages_record_failure(outages, answer ? answer->fingerprint : "", outcome, as_outages_read_clock());
 
     if (news.more) {
         *more = apr_psprintf(r->pool, "; and %" APR_UINT64_T_FMT " more since %s", (apr_uint64_t)news.more,
                              time_of(r->pool, news.before));
     }
-    return news.tell ? level : APLOG_DEBUG;
+    return news.due ? level : APLOG_DEBUG;
 }
 
 /* ---- the log ---- */

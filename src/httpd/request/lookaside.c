@@ -183,7 +183,7 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
     if (!header || !is_basic(r)) {
         return AS_LOOKED_IN_VAIN;
     }
-    now = as_cache_moment(as_process_cache(), apr_time_now());
+    now = as_cache_read_clock(as_process_cache(), apr_time_now());
     if (!look(plan, header, now, &answer) ||
         as_login_is_marked(as_process_login(), ((const as_known *)(const void *)answer.data)->mark)) {
         return AS_LOOKED_IN_VAIN;
@@ -275,6 +275,6 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
     if (plan && write_down(r, context, plan, &room)) {
         as_lookaside_hash(&plan->own, header, length, &key);
         as_lookaside_put(as_process_cache(), &key, &context->answer->acceptance, room.data, room.length,
-                         as_cache_moment(as_process_cache(), apr_time_now()));
+                         as_cache_read_clock(as_process_cache(), apr_time_now()));
     }
 }

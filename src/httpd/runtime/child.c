@@ -28,7 +28,7 @@ int as_process_post_config(server_rec *s)
     if (!is_throttled(s)) {
         return OK;
     }
-    status = as_persistent_memory(s, "mod_authstatus-throttle", AS_THROTTLES_LAYOUT, as_throttles_size(),
+    status = as_persistent_memory(s, "mod_authstatus-throttle", AS_THROTTLES_LAYOUT, as_throttles_get_size(),
                                   &throttle_memory, &is_new);
     if (status != APR_SUCCESS || (is_new && !as_throttles_begin(throttle_memory))) {
         AS_LOG_SERVER(0120, status, s);

@@ -237,8 +237,8 @@ static apr_status_t open_counters(server_rec *s)
 {
     void *kept;
     bool is_new;
-    apr_status_t status =
-        as_persistent_memory(s, "mod_authstatus-counters", as_counters_layout(), as_counters_size(), &kept, &is_new);
+    apr_status_t status = as_persistent_memory(s, "mod_authstatus-counters", as_counters_hash_layout(),
+                                               as_counters_get_size(), &kept, &is_new);
 
     if (status == APR_SUCCESS) {
         if (is_new) {
