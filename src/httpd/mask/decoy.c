@@ -4,30 +4,20 @@
  */
 #include "mask.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 
-/* Octets of a name: as many as the segment has, so that no limit of the file system tells the two apart; but enough to
- * be nobody's, and no more than a file system takes. */
-#define NAME_LEAST 8
-#define NAME_MOST 255
+/* Names that are tried until one is nowhere in what the client has sent: its own octets must stay what they are. Then
+ * one that is too long for it to be guessed. */
+#define ATTEMPTS 4
 
-/* The name that no file and no section of a configuration has: letters that mean nothing to anybody, and that no
- * answer shows. Drawn when httpd starts, for all its processes: a name for each request would fill what other modules
- * cache by name. A decoy's name is the beginning of it. */
-static char unknown_name[NAME_MOST + 1];
+/* Drawn when httpd starts, for all its processes: a name for each request would fill what other modules cache by name.
+ */
+static unsigned char secret[AS_DECOY_SECRET];
 
 apr_status_t as_decoys_post_config(void)
 {
-    unsigned char octets[NAME_MOST];
-    apr_status_t status = apr_generate_random_bytes(octets, sizeof(octets));
-    int i;
-
-    for (i = 0; i < NAME_MOST; i++) {
-        unknown_name[i] = (char)('a' + octets[i] % 26);
-    }
-    return status;
+    return apr_generate_random_bytes(secret, sizeof(secret));
 }
 
 #ifdef AP_NORMALIZE_MERGE_SLASHES
@@ -44,11 +34,11 @@ static char *normalized(request_rec *r, const char *path)
     return ap_normalize_path(copy, flags) ? copy : NULL;
 }
 
-static const char *decoded(request_rec *r, const char *segment)
+const char *as_decoy_decoded(request_rec *r, const char *text)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     unsigned flags = AP_UNESCAPE_URL_KEEP_UNRESERVED;
-    char *copy = apr_pstrdup(r->pool, segment);
+    char *copy = apr_pstrdup(r->pool, text);
 
     if (core->allow_encoded_slashes && !core->decode_encoded_slashes) {
         flags |= AP_UNESCAPE_URL_KEEP_SLASHES;
@@ -70,10 +60,10 @@ static char *normalized(request_rec *r, const char *path)
     return copy;
 }
 
-static const char *decoded(request_rec *r, const char *segment)
+const char *as_decoy_decoded(request_rec *r, const char *text)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-    char *copy = apr_pstrdup(r->pool, segment);
+    char *copy = apr_pstrdup(r->pool, text);
 
     if (core->allow_encoded_slashes) {
         ap_unescape_url_keep2f(copy, (int)core->decode_encoded_slashes);
@@ -93,9 +83,9 @@ static apr_size_t extensions(const char *begin, const char *end)
     return dot ? (apr_size_t)(end - dot) : 0;
 }
 
-static void add(as_decoys *all, const char *begin, const char *end, int below)
+static void add(as_decoys *all, const char *begin, const char *end, int below, as_decoy_shape shape)
 {
-    const as_decoy_spot spot = {.begin = begin, .end = end, .below = below};
+    const as_decoy_spot spot = {.begin = begin, .end = end, .below = below, .shape = shape};
 
     all->spots[all->count++] = spot;
 }
@@ -121,18 +111,31 @@ const as_decoys *as_decoys_of(request_rec *r, const char *path)
         octet += strcspn(octet, "/");
     }
     for (i = count - 1; i >= 0; i--) {
-        const apr_size_t kept = extensions(begins[i], ends[i]);
-        add(all, begins[i], ends[i] - kept, beyond + count - 1 - i);
-        if (kept) {
-            /* Where it is the extension that is refused (FilesMatch). */
-            add(all, begins[i], ends[i], beyond + count - 1 - i);
-        }
+        add(all, begins[i], ends[i] - extensions(begins[i], ends[i]), beyond + count - 1 - i, AS_DECOY_ALIKE);
+        /* Where it is the pattern that is refused, or the extension (FilesMatch). */
+        add(all, begins[i], ends[i], beyond + count - 1 - i, AS_DECOY_PLAIN);
     }
     if (!all->count) {
         /* The root of the site. */
-        add(all, all->path + 1, all->path + 1, 0);
+        add(all, all->path + 1, all->path + 1, 0, AS_DECOY_ALIKE);
     }
     return all;
+}
+
+/* ---- names ---- */
+
+static int has_no_copy(void *data, const char *key, const char *value)
+{
+    const as_decoy_name *name = data;
+
+    return !as_decoy_name_is_in(name, key) && !(value && as_decoy_name_is_in(name, value));
+}
+
+/* Has the client sent the name, or a part of it that counts? */
+static bool is_sent(const request_rec *r, const as_decoys *all, const as_decoy_name *name)
+{
+    return as_decoy_name_is_in(name, all->path) || (r->unparsed_uri && as_decoy_name_is_in(name, r->unparsed_uri)) ||
+           !apr_table_do(has_no_copy, (void *)name, r->headers_in, NULL);
 }
 
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index)
@@ -140,77 +143,60 @@ const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index)
     const as_decoy_spot *spot = &all->spots[index];
     const apr_size_t length = (apr_size_t)(spot->end - spot->begin);
     as_decoy *decoy = apr_palloc(r->pool, sizeof(*decoy));
+    char text[AS_DECOY_TEXT_MAX];
+    unsigned attempt = 0;
 
-    decoy->name = apr_pstrmemdup(r->pool, unknown_name,
-                                 length < NAME_LEAST  ? NAME_LEAST
-                                 : length > NAME_MOST ? NAME_LEAST
-                                                      : length);
-    decoy->segment = decoded(r, apr_pstrmemdup(r->pool, spot->begin, length));
-    decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)),
-                              decoy->name, spot->end, NULL);
+    do {
+        as_decoy_name_make(&decoy->octets, spot->begin, length, spot->shape, secret, attempt,
+                           attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN);
+    } while (attempt++ < ATTEMPTS && is_sent(r, all, &decoy->octets));
+    as_decoy_name_write(&decoy->octets, text);
+    decoy->name = as_decoy_decoded(r, text);
+    decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)), text,
+                              spot->end, NULL);
     return decoy;
 }
 
 /* ---- the decoy's name comes out of whatever it got into ---- */
 
-/* Returns the next copy of the name in any case (RewriteMap's toupper), or NULL. */
-static const char *find(const char *text, const char *name, apr_size_t length)
-{
-    for (; *text; text++) {
-        if (apr_tolower(*text) == *name && !ap_cstr_casecmpn(text, name, length)) {
-            return text;
-        }
-    }
-    return NULL;
-}
-
-static const char *in_case_of(apr_pool_t *pool, const char *segment, const char *copy)
-{
-    char *upper, *octet;
-
-    if (!apr_isupper(*copy)) {
-        return segment;
-    }
-    upper = apr_pstrdup(pool, segment);
-    for (octet = upper; *octet; octet++) {
-        *octet = (char)apr_toupper(*octet);
-    }
-    return upper;
-}
-
 char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text)
 {
-    const apr_size_t length = strlen(decoy->name);
-    const char *found = text ? find(text, decoy->name, length) : NULL;
-    char *clean = apr_pstrdup(pool, "");
+    apr_size_t size;
+    char *clean;
 
-    if (!found) {
+    if (!text || !as_decoy_name_is_in(&decoy->octets, text)) {
         return text;
     }
-    for (; found; found = find(text, decoy->name, length)) {
-        clean = apr_pstrcat(pool, clean, apr_pstrmemdup(pool, text, (apr_size_t)(found - text)),
-                            in_case_of(pool, decoy->segment, found), NULL);
-        text += found - text + (apr_ssize_t)length;
-    }
-    return apr_pstrcat(pool, clean, text, NULL);
+    size = as_decoy_name_undo(&decoy->octets, text, NULL, 0) + 1;
+    clean = apr_palloc(pool, size);
+    as_decoy_name_undo(&decoy->octets, text, clean, size);
+    return clean;
+}
+
+/* A table that is being cleaned. */
+typedef struct as_decoy_table {
+    apr_pool_t *pool;
+    const as_decoy *decoy;
+    apr_table_t *clean;
+} as_decoy_table;
+
+static int add_clean(void *data, const char *key, const char *value)
+{
+    const as_decoy_table *table = data;
+
+    apr_table_addn(table->clean, as_decoy_undo(table->pool, table->decoy, (char *)key),
+                   as_decoy_undo(table->pool, table->decoy, (char *)value));
+    return 1;
 }
 
 apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_table_t *table)
 {
-    const apr_array_header_t *entries = apr_table_elts(table);
-    const apr_size_t length = strlen(decoy->name);
-    apr_table_t *clean = NULL;
-    int i;
+    as_decoy_table cleaning = {.pool = pool, .decoy = decoy};
 
-    for (i = 0; i < entries->nelts && !clean; i++) {
-        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
-        if (find(entry->key, decoy->name, length) || (entry->val && find(entry->val, decoy->name, length))) {
-            clean = apr_table_make(pool, entries->nelts);
-        }
+    if (apr_table_do(has_no_copy, (void *)&decoy->octets, table, NULL)) {
+        return table;
     }
-    for (i = 0; clean && i < entries->nelts; i++) {
-        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
-        apr_table_addn(clean, as_decoy_undo(pool, decoy, entry->key), as_decoy_undo(pool, decoy, entry->val));
-    }
-    return clean ? clean : table;
+    cleaning.clean = apr_table_make(pool, apr_table_elts(table)->nelts);
+    apr_table_do(add_clean, &cleaning, table, NULL);
+    return cleaning.clean;
 }

@@ -7,6 +7,7 @@
 
 #include "../config/config.h"
 #include "../request/request.h"
+#include "authstatus/decoy_name.h"
 
 #include <util_filter.h>
 
@@ -70,26 +71,30 @@ char *as_snapshot_path(const request_rec *r);
 typedef struct as_decoy_spot {
     const char *begin, *end;
     int below; /* segments below this one */
+    as_decoy_shape shape;
 } as_decoy_spot;
 
 typedef struct as_decoys {
     const char *path;                         /* normalised, percent-encoded */
-    as_decoy_spot spots[2 * AS_SEGMENTS_MAX]; /* nearest first: a name without its extension, then with it */
+    as_decoy_spot spots[2 * AS_SEGMENTS_MAX]; /* nearest first; of each segment: a name of its shape, with its
+                                               * extension; then one that no pattern may know */
     int count;                                /* never 0 */
 } as_decoys;
 
 /* What a path is searched for. */
 typedef struct as_decoy {
-    char *path;          /* the path asked for, one segment replaced by a name that nothing has; percent-encoded */
-    const char *name;    /* that name */
-    const char *segment; /* what it stands for, decoded */
+    char *path;       /* the path asked for, one segment replaced by a name that nothing has; percent-encoded */
+    const char *name; /* that name, decoded */
+    as_decoy_name octets;
 } as_decoy;
 
 /* Before the first of them is asked for. */
 apr_status_t as_decoys_post_config(void);
 const as_decoys *as_decoys_of(request_rec *r, const char *path);
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
-/* Returns `text` with the decoy's name, as often as it is in it, replaced by what it stands for. */
+/* Returns a percent-encoded path, or a part of it, as httpd decodes it. */
+const char *as_decoy_decoded(request_rec *r, const char *text);
+/* Returns `text` with each copy of the decoy's name, or of a part of it, replaced by what it stands for. */
 char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text);
 /* The same for the names and values of a table; the table itself where there is nothing to replace. */
 apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_table_t *table);

@@ -269,6 +269,7 @@ static apr_uint64_t number_of_decoy(request_rec *r, const as_decoys *all, int in
 {
     const as_decoy *decoy = as_decoy_make(r, all, index);
     const char *at = file ? segment_of(file, all->spots[index].below) : NULL;
+    const char *path = as_decoy_decoded(r, decoy->path);
     char *filename = NULL, *uri = r->uri;
     apr_uint64_t number;
 
@@ -281,8 +282,8 @@ static apr_uint64_t number_of_decoy(request_rec *r, const as_decoys *all, int in
         filename =
             apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), decoy->name, rest, NULL);
     }
-    r->uri = decoy->path;
-    number = number_of(r, &of_refusal, decoy->path, filename);
+    r->uri = (char *)path;
+    number = number_of(r, &of_refusal, path, filename);
     r->uri = uri;
     return number;
 }

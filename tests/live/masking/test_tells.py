@@ -46,6 +46,10 @@ HOSTS = {
     "own": 'AddHandler cgi-script .cgi\n<Directory "${DOCS}">\nOptions +ExecCGI\n</Directory>',
     "methods": '<Directory "${DOCS}/secret">\nAllowMethods GET\n</Directory>',
     "named": 'SetEnvIf Request_URI "^/secret" IS_SECRET\nHeader always set X-Secret yes env=IS_SECRET',
+    "piece": 'RewriteEngine on\nRewriteRule "^/(...)" - [E=PIECE:$1]\nHeader always set X-Piece "%{PIECE}e"',
+    "counted": '<LocationMatch "^/\\d{4}/">\nHeader always set X-Year yes\n</LocationMatch>\n'
+               '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
+               '<Location /2024>\nRequire all denied\n</Location>',
     "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
     "status": '<Location /server-status>\nSetHandler server-status\nRequire all denied\n</Location>',
 }
@@ -72,7 +76,7 @@ TLS = r"""
 def site(start, authority):
     certificate = authority.issue("tells", "DNS:encrypted")
     httpd = start.make(SITE + "\n".join(f"Use Host {name}" for name in HOSTS) + TLS, files=FILES, listen=("HTTP", "TLS"),
-                       modules=("cgid", "actions", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl"),
+                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl"),
                        defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
     for name, text in HOSTS.items():
         (httpd.room / f"{name}.conf").write_text(text + "\n")
@@ -135,6 +139,18 @@ def a_rule_that_names_it(site):
     return tells(site, "named", "/secret/page.html", "/absent/page.html")
 
 
+def a_piece_of_a_name(site):
+    """Three letters are not known again; of a missing one they are its own."""
+    hidden, missing = (site.get(f"/{place}/page.html", host="piece").header("X-Piece") for place in ("secret", "absent"))
+    return missing == "abs" and hidden != "sec"
+
+
+def a_count_of_characters(site):
+    hidden, missing = (site.get(f"/{year}/x", host="counted") for year in ("2024", "1987"))
+    assert hidden.header("X-Number") == missing.header("X-Number") == "yes"
+    return missing.header("X-Year") == "yes" and hidden.header("X-Year") is None
+
+
 def a_file_name(site):
     """The hidden place is as far as the missing one; what tells is how far the visible part of the path goes."""
     one, other = (site.get(f"/{place}/x/y", host="filename").header("X-Where") for place in ("open", "absent"))
@@ -179,7 +195,8 @@ def a_page_of_a_module(site):
 SHOWN = {
     "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
-    "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "`%{REQUEST_FILENAME}`": a_file_name,
+    "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
+    "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "time": the_clock, "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
     "modules that count": a_counter, "modules that answer": a_page_of_a_module,
 }
