@@ -108,6 +108,7 @@ typedef struct as_authorization {
     const char *server;   /* that answered last; NULL: none was queried */
     long wait;            /* as in as_answer */
     bool cached;          /* no operation: remembered, or known from the login */
+    bool stale;           /* a yes that the cache gave while the directory was away */
     as_operations operations;
     const char *fingerprint; /* of the directory that was queried */
 } as_authorization;

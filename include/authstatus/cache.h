@@ -51,6 +51,7 @@ typedef struct as_cache_times {
     apr_interval_time_t acceptance; /* AuthStatusCacheTime, first */
     apr_interval_time_t refusal;    /* second */
     apr_interval_time_t entry;      /* location of an entry */
+    apr_interval_time_t stale;      /* stale=: how much longer an acceptance may be served */
 } as_cache_times;
 
 typedef struct as_cache as_cache;
@@ -97,6 +98,7 @@ typedef struct as_cached_answer {
     int value_count;
     long retry_after; /* seconds; of an outage or a throttle, for coalesced requests: never cached */
     as_acceptance acceptance;
+    apr_interval_time_t age; /* of as_cache_get_stale: since the directory gave it */
 } as_cached_answer;
 
 /* Computes each hash of the subject at most once from now on. The subject must not change afterwards. */
@@ -121,6 +123,21 @@ bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_
  * cached. */
 void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
                   apr_pool_t *pool);
+
+/* ---- while the directory is unavailable ---- */
+
+typedef enum as_stale {
+    AS_STALE_NONE,  /* no acceptance of this user may be served */
+    AS_STALE_OTHER, /* there is one of another password: `answer->dn` alone is set */
+    AS_STALE_FOUND  /* *answer is the acceptance of this password */
+} as_stale;
+
+/* Returns the acceptance of a user for a request that the directory did not answer: as as_cache_get, for `times.stale`
+ * longer. A hit does not extend it. With a store it reads the store alone: what another process or machine has removed
+ * is not served, and nothing is while the store is unavailable. With `times.stale` a refusal ends the acceptance of its
+ * password; a refusal of the account ends the acceptance of any password. Counts nothing. */
+as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+                            as_cached_answer *answer);
 
 /* Removes the acceptance of this user: the password is no longer the accepted one. */
 void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool);
@@ -300,6 +317,7 @@ bool as_proofs_has(const as_proofs *proofs, as_proof proof);
     X(require_yes, "lines of Require ldap-* answered yes")                                                             \
     X(require_no, "lines of Require ldap-* answered no")                                                               \
     X(require_unknown, "lines of Require ldap-* that could not be answered")                                           \
+    X(require_stale, "lines of Require ldap-* answered yes by the cache while the directory was unavailable")          \
     X(require_cached, "lines of Require ldap-* answered without an LDAP operation")                                    \
     X(require_searches, "LDAP searches for lines of Require ldap-*")                                                   \
     X(require_compares, "LDAP compares for lines of Require ldap-*")                                                   \

@@ -44,6 +44,8 @@ typedef struct as_answer {
     as_acceptance acceptance; /* of this process, that it came from; stamp 0: of none */
     long wait;                /* as in as_verdict_of */
     const char *fingerprint;  /* of the directory */
+    as_outcome outage;        /* of granted-stale: what the directory's own answer was; `reason` is its reason */
+    apr_interval_time_t age;  /* of granted-stale: since the directory accepted the password */
 } as_answer;
 
 /* What the logins of one transaction share: no directory is queried twice for the same, and all queries end at one
@@ -54,6 +56,8 @@ typedef struct as_login_memo {
     const struct as_queried *queried;
     struct as_met_account *counted;   /* accounts that the throttle counts, until the transaction ends */
     bool failed_afresh;               /* a directory refused credentials in the login that has not ended yet */
+    bool guessed;                     /* a password was not the one that may serve while the directory is away */
+    const as_answer *stale;           /* something was served stale: granted-stale, and what was away; or NULL */
     struct as_authorized *authorized; /* of authorize.h */
     const as_login_directory *hit;    /* an answer of it was found in the cache, and counted as a hit; or NULL */
 } as_login_memo;

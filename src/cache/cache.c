@@ -30,6 +30,12 @@ static apr_interval_time_t get_lifetime(const as_cache *memory, as_record_kind k
                                         : memory->times.entry;
 }
 
+/* Returns how long a record is kept: an acceptance may be served for longer while the directory is unavailable. */
+static apr_interval_time_t get_kept_time(const as_cache *memory, as_record_kind kind)
+{
+    return get_lifetime(memory, kind) + (kind == AS_RECORD_ACCEPTANCE ? memory->times.stale : 0);
+}
+
 static as_table *get_table(as_cache *memory, as_record_kind kind)
 {
     return kind == AS_RECORD_ACCEPTANCE ? &memory->acceptances
@@ -54,12 +60,6 @@ static const unsigned char *get_shared_id(const question *of, as_record_kind kin
     return compute_hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_REFUSAL : AS_HASH_ACCEPTANCE);
 }
 
-/* Returns whether a record is within the reader's time by both clocks. */
-static bool is_fresh(const as_cache *memory, const as_record *record, as_moment now, apr_interval_time_t *age)
-{
-    return as_moment_compute_age(record->born, now, age) && *age < get_lifetime(memory, record->kind);
-}
-
 /* Converts seconds from the time of the answer to seconds from now. Returns false if an accepted password has
  * expired meanwhile: the directory would answer differently now. */
 static bool bring_up_to_date(as_record *record, apr_interval_time_t age)
@@ -74,13 +74,18 @@ static bool bring_up_to_date(as_record *record, apr_interval_time_t age)
     return left >= 0 || record->kind == AS_RECORD_REFUSAL;
 }
 
+/* Returns whether a record answers the question, if it is about this password: within a time by both clocks. */
+static bool is_answer_within(const question *of, as_record *record, as_record_kind kind, apr_interval_time_t time)
+{
+    return record->kind == kind && as_record_choose_kind(&record->answer.finding) == kind &&
+           as_moment_compute_age(record->born, of->now, &record->answer.age) && record->answer.age < time &&
+           bring_up_to_date(record, record->answer.age);
+}
+
 /* Returns whether this record, if it is about this password, is_answer the question. */
 static bool is_answer(const question *of, as_record *record, as_record_kind kind)
 {
-    apr_interval_time_t age;
-
-    return record->kind == kind && as_record_choose_kind(&record->answer.finding) == kind &&
-           is_fresh(of->memory, record, of->now, &age) && bring_up_to_date(record, age);
+    return is_answer_within(of, record, kind, get_lifetime(of->memory, kind));
 }
 
 static bool begin(question *of)
@@ -138,6 +143,9 @@ static bool cache_here(const question *of, const as_record *record, unsigned cha
     as_slot slot = {
         .born = record->born,
         .good_for = get_lifetime(of->memory, record->kind),
+        .stale_for = as_shared_exists(of->memory)
+                         ? 0
+                         : get_kept_time(of->memory, record->kind) - get_lifetime(of->memory, record->kind),
         .place = of->place,
         .generation = of->generation,
         .length = (uint32_t)length,
@@ -230,7 +238,7 @@ static void forget(const question *of, as_record_kind kind)
     const unsigned char *near = get_local_id(of, kind), *id;
 
     if (near) {
-        as_table_remove(get_table(of->memory, kind), near);
+        as_table_remove(get_table(of->memory, kind), near, NULL);
     }
     id = of->place != AS_NO_PLACE ? get_shared_id(of, kind) : NULL;
     if (id && as_shared_remove(of->memory, id, of->pool) && kind == AS_RECORD_ACCEPTANCE) {
@@ -242,7 +250,7 @@ static bool keep_shared(const question *of, const as_record *record, const unsig
 {
     const unsigned char *id = payload && of->place != AS_NO_PLACE ? get_shared_id(of, record->kind) : NULL;
 
-    return id && as_shared_keep(of->memory, id, payload, length, of->now.wall + get_lifetime(of->memory, record->kind),
+    return id && as_shared_keep(of->memory, id, payload, length, of->now.wall + get_kept_time(of->memory, record->kind),
                                 of->pool);
 }
 
@@ -280,6 +288,35 @@ static void keep_refusal(const question *of, const as_record *record)
     }
 }
 
+/* Ends the acceptance that the directory contradicts by a refusal of its password, or of the account. */
+static void end_stale(const question *of, const as_finding *refusal)
+{
+    const bool of_password = refusal->outcome == AS_OUTCOME_WRONG_PASSWORD;
+    const unsigned char *near = get_local_id(of, AS_RECORD_ACCEPTANCE), *proof = compute_hash(of, AS_HASH_SECRET), *id;
+    unsigned char data[AS_STORED_MAX];
+    as_record record;
+    size_t length;
+
+    if (of->memory->times.stale <= 0) {
+        return;
+    }
+    if (near && proof) {
+        as_table_remove(&of->memory->acceptances, near, of_password ? proof : NULL);
+    }
+    id = of->place != AS_NO_PLACE ? get_shared_id(of, AS_RECORD_ACCEPTANCE) : NULL;
+    if (!id) {
+        return;
+    }
+    if (of_password &&
+        (as_shared_fetch(of->memory, id, data, &length, of->pool) != AS_FETCHED ||
+         !as_record_parse(of->memory, data, length, of->now, of->pool, &record) || !is_proof(of, &record))) {
+        return;
+    }
+    if (as_shared_remove(of->memory, id, of->pool)) {
+        as_generation_advance(of->memory->counters, of->place);
+    }
+}
+
 void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
                   apr_pool_t *pool)
 {
@@ -292,10 +329,16 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
     question of = {memory, subject, as_hashes_choose(subject, &own), record.born, pool, 0, 0};
 
     record.answer.retry_after = 0;
-    if (record.kind == AS_RECORD_NONE || get_lifetime(memory, record.kind) <= 0 || !begin(&of)) {
+    if (record.kind == AS_RECORD_NONE || !begin(&of)) {
         return;
     }
     begin_sharing(&of);
+    if (record.kind == AS_RECORD_REFUSAL) {
+        end_stale(&of, &answer->finding);
+    }
+    if (get_kept_time(memory, record.kind) <= 0) {
+        return;
+    }
     if (record.kind == AS_RECORD_REFUSAL) {
         keep_refusal(&of, &record);
         return;
@@ -315,6 +358,67 @@ void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, a
         begin_sharing(&of);
         forget(&of, AS_RECORD_ACCEPTANCE);
     }
+}
+
+/* ---- while the directory is unavailable ---- */
+
+/* Returns the payload that this process keeps, of this password or of another; NULL: none. */
+static unsigned char *get_kept_here(const question *of, size_t *length, bool *is_this)
+{
+    as_wanted wanted = {.id = get_local_id(of, AS_RECORD_ACCEPTANCE),
+                        .proof = compute_hash(of, AS_HASH_SECRET),
+                        .now = of->now,
+                        .counters = of->memory->counters};
+    unsigned char *payload;
+
+    if (!wanted.id || !wanted.proof) {
+        return NULL;
+    }
+    payload = as_table_get(&of->memory->acceptances, &wanted, of->pool, length);
+    *is_this = payload != NULL;
+    if (!payload) {
+        wanted.proof = NULL;
+        payload = as_table_get(&of->memory->acceptances, &wanted, of->pool, length);
+    }
+    return payload;
+}
+
+/* Returns the payload that is in the store; NULL: none, or the store is unavailable. */
+static unsigned char *get_kept_shared(const question *of, size_t *length)
+{
+    const unsigned char *id = get_shared_id(of, AS_RECORD_ACCEPTANCE);
+    unsigned char *data = apr_palloc(of->pool, AS_STORED_MAX);
+
+    return id && as_shared_fetch(of->memory, id, data, length, of->pool) == AS_FETCHED ? data : NULL;
+}
+
+as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+                            as_cached_answer *answer)
+{
+    as_hashes own;
+    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
+    const bool shared = as_shared_exists(memory);
+    bool is_this = false;
+    unsigned char *payload;
+    as_record record;
+    size_t length;
+
+    memset(answer, 0, sizeof *answer);
+    answer->finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+    if (memory->times.stale <= 0 || !begin(&of)) {
+        return AS_STALE_NONE;
+    }
+    payload = shared ? get_kept_shared(&of, &length) : get_kept_here(&of, &length, &is_this);
+    if (!payload || !as_record_parse(memory, payload, length, of.now, pool, &record) ||
+        !is_answer_within(&of, &record, AS_RECORD_ACCEPTANCE, get_kept_time(memory, AS_RECORD_ACCEPTANCE))) {
+        return AS_STALE_NONE;
+    }
+    if (!(shared ? is_proof(&of, &record) : is_this)) {
+        answer->dn = record.answer.dn;
+        return AS_STALE_OTHER;
+    }
+    *answer = record.answer;
+    return AS_STALE_FOUND;
 }
 
 /* ---- locations of entries ---- */
@@ -377,6 +481,6 @@ void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject)
     const unsigned char *id = get_entry_id(memory, subject, &own);
 
     if (id) {
-        as_table_remove(&memory->entries, id);
+        as_table_remove(&memory->entries, id, NULL);
     }
 }

@@ -212,6 +212,7 @@ typedef struct as_slot {
     unsigned char proof[AS_SIPHASH_SIZE]; /* AS_HASH_SECRET; used for acceptances alone */
     as_moment born;
     apr_interval_time_t good_for;
+    apr_interval_time_t stale_for; /* kept for that much longer: the caller compares the record's age */
     uint32_t place,
         generation; /* the generation when it was made; place AS_NO_PLACE: no other process reports newer ones */
     uint32_t length;
@@ -257,7 +258,8 @@ void as_table_note_read(as_table *table, const as_acceptance *found);
 /* Puts `what->payload`, and takes ownership of it in any case. Returns false if the present content is younger, and
  * stays. */
 bool as_table_put(as_table *table, const as_slot *what, as_moment now);
-void as_table_remove(as_table *table, const unsigned char *id);
+/* Removes what has that id and, unless it is NULL, that proof. Returns whether there was such an entry. */
+bool as_table_remove(as_table *table, const unsigned char *id, const unsigned char *proof);
 
 /* ---- lookaside.c ---- */
 

@@ -32,7 +32,8 @@ static as_record_kind choose_kind(const as_finding *finding)
     as_class of = as_outcome_describe(finding->outcome)->of;
 
     if (of == AS_CLASS_GRANTED) {
-        return finding->proven ? AS_RECORD_ACCEPTANCE : AS_RECORD_NONE;
+        /* What is served stale was accepted before, and is not accepted again by that. */
+        return finding->proven && finding->outcome != AS_OUTCOME_GRANTED_STALE ? AS_RECORD_ACCEPTANCE : AS_RECORD_NONE;
     }
     if (of == AS_CLASS_REFUSED || finding->outcome == AS_OUTCOME_UNKNOWN_USER ||
         finding->outcome == AS_OUTCOME_AMBIGUOUS_USER || finding->outcome == AS_OUTCOME_WRONG_PASSWORD) {

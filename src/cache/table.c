@@ -139,6 +139,11 @@ static bool is_good(const as_slot *slot, as_moment now)
     return as_moment_is_within(slot->born, slot->good_for, now);
 }
 
+static bool is_kept(const as_slot *slot, as_moment now)
+{
+    return as_moment_is_within(slot->born, slot->good_for + slot->stale_for, now);
+}
+
 static bool is_wanted(const as_slot *slot, const as_wanted *wanted)
 {
     return (!wanted->proof || CRYPTO_memcmp(slot->proof, wanted->proof, AS_SIPHASH_SIZE) == 0) &&
@@ -240,7 +245,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
     bucket = choose_bucket(table, wanted->id);
     pthread_mutex_lock(lock_of(table, bucket));
     cell = find(table, bucket, wanted->id);
-    if (cell && !is_good(&cell->slot, wanted->now)) {
+    if (cell && !is_kept(&cell->slot, wanted->now)) {
         gone = unlink_cell(table, cell);
         empty = cell;
     } else if (cell && is_wanted(&cell->slot, wanted)) {
@@ -281,7 +286,7 @@ static unsigned char *replace(as_cell *cell, const as_slot *what, as_moment now,
 {
     unsigned char *gone = what->payload;
 
-    if (is_good(&cell->slot, now) && cell->slot.born.mono > what->born.mono) {
+    if (is_kept(&cell->slot, now) && cell->slot.born.mono > what->born.mono) {
         *put = false;
     } else if (what->payload) {
         gone = cell->slot.payload;
@@ -349,18 +354,21 @@ bool as_table_put(as_table *table, const as_slot *what, as_moment now)
     return put;
 }
 
-void as_table_remove(as_table *table, const unsigned char *id)
+bool as_table_remove(as_table *table, const unsigned char *id, const unsigned char *proof)
 {
     unsigned char *gone = NULL;
     as_cell *cell;
     uint32_t bucket;
 
     if (table->capacity == 0) {
-        return;
+        return false;
     }
     bucket = choose_bucket(table, id);
     pthread_mutex_lock(lock_of(table, bucket));
     cell = find(table, bucket, id);
+    if (cell && proof && CRYPTO_memcmp(cell->slot.proof, proof, AS_SIPHASH_SIZE) != 0) {
+        cell = NULL;
+    }
     if (cell) {
         gone = unlink_cell(table, cell);
     }
@@ -369,4 +377,5 @@ void as_table_remove(as_table *table, const unsigned char *id)
         release(table, cell);
     }
     free(gone);
+    return cell != NULL;
 }

@@ -422,6 +422,7 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
     if (!attempt->login->cache || !is_cached(attempt, memo)) {
         attempt->deadline = attempt->gate->deadline = as_deadline_of(memo, attempt->asked->deadline);
         query_within_limit(attempt);
+        as_stale_login(attempt->gate, &attempt->key, attempt->answer);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
                as_settle_is_counted(attempt->gate, answer->dn)) {
         attempt->deadline = as_deadline_of(memo, attempt->asked->deadline);
@@ -438,7 +439,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
                           .observer = observer,
                           .pool = memo->pool,
                           .settings = asked->directory->settings};
-    as_gate gate = {.login = login, .memo = memo, .asked = asked};
+    as_gate gate = {.login = login, .memo = memo, .asked = asked, .before = memo->counted};
     const as_answer *before;
 
     attempt.gate = &gate;

@@ -273,6 +273,25 @@ static void report(const as_authorizing *of)
     }
 }
 
+/* Serves a cached yes for longer while the directory is unavailable. */
+static void serve_stale(as_authorizing *of)
+{
+    const as_answer away = {
+        .finding = of->answer->finding, .reason = of->answer->reason, .fingerprint = of->fingerprint};
+    as_cached_answer cached;
+    as_authorization served = *of->answer;
+
+    if (of->answer->answer != AS_UNKNOWN || !as_stale_find(of->login, of->memo, &of->key, &away, &cached)) {
+        return;
+    }
+    as_authorization_from_cache(&served, &cached, of->pool);
+    if (served.answer == AS_YES) {
+        served.server = NULL;
+        served.cached = served.stale = true;
+        *of->answer = served;
+    }
+}
+
 /* Everything that the answer depends on is in its key: ldap-user, and groups of names, look at the name as well. */
 static void set_key(as_authorizing *of)
 {
@@ -306,6 +325,7 @@ const as_authorization *as_authorize(const as_login *login, as_login_memo *memo,
         of.deadline = as_deadline_of(memo, asked->deadline);
         query_within_limit(&of);
         report(&of);
+        serve_stale(&of);
     }
     note_asked(&of);
     return of.answer;

@@ -14,6 +14,7 @@
  *   group_ad.c          memberOf, and Active Directory's own ways
  *   line.c              ldap-user, ldap-dn, ldap-attribute, ldap-filter, ldap-search
  *   entry.c             the entry of a login that another module made
+ *   stale.c             what is served while the directory is unavailable
  *   require_line.c      the arguments of a line as text; it knows nothing of the others
  */
 #ifndef AUTHSTATUS_LOGIN_AUTHORIZE_PRIVATE_H

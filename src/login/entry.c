@@ -224,6 +224,19 @@ static void query_within_limit(as_authorizing *of, const as_group_settings *grou
     report(of, lookup);
 }
 
+/* Serves a cached entry for longer while the directory is unavailable. */
+static void serve_stale(const as_authorizing *of, as_entry_lookup *lookup)
+{
+    const as_answer away = {.finding = lookup->finding, .reason = lookup->reason, .fingerprint = of->fingerprint};
+    as_cached_answer cached;
+
+    if (lookup->found == AS_UNKNOWN && as_stale_find(of->login, of->memo, &of->key, &away, &cached)) {
+        from_cache(of, &cached, lookup);
+        lookup->server = NULL;
+        lookup->cached = true;
+    }
+}
+
 const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
                                      const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
                                      const as_login_observer *observer)
@@ -248,6 +261,7 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
     if (*user && !get_cached(&of, false, lookup)) {
         of.deadline = as_deadline_of(memo, deadline);
         query_within_limit(&of, groups, lookup);
+        serve_stale(&of, lookup);
     }
     note_asked(memo, &of.key, lookup);
     return lookup;

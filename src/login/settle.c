@@ -252,6 +252,15 @@ bool as_gate_admit(void *data, const char *name, bool accepted)
     return !gate->refused;
 }
 
+void as_gate_accept(const as_gate *gate)
+{
+    struct as_met_account *counted;
+
+    for (counted = gate->memo->counted; counted != gate->before; counted = counted->next) {
+        counted->accepted = true;
+    }
+}
+
 bool as_gate_has_sent(const as_gate *gate)
 {
     return gate->memo->counted != gate->before;
@@ -363,11 +372,11 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
             settle_account(login, counted, end == AS_LOGIN_GRANTED, memo->pool);
             counted->settled = true;
         }
-        if (end == AS_LOGIN_REFUSED && memo->failed_afresh) {
+        if ((end == AS_LOGIN_REFUSED && memo->failed_afresh) || (end != AS_LOGIN_GRANTED && memo->guessed)) {
             as_throttle_count_client(login->throttles, throttle, client, memo->pool);
         }
     }
-    memo->failed_afresh = false;
+    memo->failed_afresh = memo->guessed = false;
 }
 
 uint32_t as_login_mark(const as_login *login, const as_directory_settings *settings, const char *dn, apr_pool_t *pool)

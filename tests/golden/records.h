@@ -16,7 +16,7 @@
 #define GOLDEN_NOW (1700000000 * APR_USEC_PER_SEC)
 
 static const unsigned char golden_key[] = "0123456789abcdef0123456789abcdef";
-static const as_cache_times golden_times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0};
+static const as_cache_times golden_times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 0, 0};
 static const as_cache_key golden_subject = {"www", "d1", "alice", "secret", NULL};
 
 /* Octets that lie in a store: a payload, and its id. */

@@ -50,7 +50,7 @@ static apr_pool_t *pool;
 
 static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
 static const unsigned char other_key[] = "0123456789abcdef0123456789abcdeF";
-static const as_cache_times usual_times = {60 * SECOND, 30 * SECOND, 300 * SECOND};
+static const as_cache_times usual_times = {60 * SECOND, 30 * SECOND, 300 * SECOND, 0};
 static const as_cache_key alice = {"www", "d1", "alice", "secret", NULL};
 
 static inline int64_t fake_mono(void)

@@ -296,7 +296,7 @@ static void without_time_or_room_nothing_is_remembered(void **state)
     (void)state;
     keep(no_room, alice, AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(no_room, alice), NOTHING);
-    no_time->times = (as_cache_times){0, 0, 0};
+    no_time->times = (as_cache_times){0, 0, 0, 0};
     keep(no_time, alice, AS_OUTCOME_GRANTED);
     keep(no_time, alice, AS_OUTCOME_WRONG_PASSWORD);
     assert_int_equal(recalled(no_time, alice), NOTHING);

@@ -78,7 +78,7 @@ static void one_of_nothing_keeps_nothing(void **state)
     assert_true(as_table_create(&table, 0));
     assert_true(put(&table, 1));
     assert_false(got(&table, 1, NULL));
-    as_table_remove(&table, (const unsigned char *)"0123456789abcdef");
+    as_table_remove(&table, (const unsigned char *)"0123456789abcdef", NULL);
     as_table_destroy(&table);
 }
 
@@ -157,7 +157,7 @@ static void a_stamp_ends_with_what_it_was_given_for(void **state)
     /* removed */
     assert_true(got(&table, 2, &found) && as_table_has(&table, &found));
     as_slot slot = slot_of(2);
-    as_table_remove(&table, slot.id);
+    as_table_remove(&table, slot.id, NULL);
     free(slot.payload);
     assert_false(as_table_has(&table, &found));
     /* past its time, and found to be */
@@ -213,7 +213,7 @@ static void *crowd(void *data)
             as_table_put(&crowded, &slot, now);
             break;
         case 1:
-            as_table_remove(&crowded, id);
+            as_table_remove(&crowded, id, NULL);
             free(slot.payload);
             break;
         default: {

@@ -69,7 +69,8 @@ const char *as_set_subgroup_depth(cmd_parms *cmd, void *section, const char *tex
 /* ---- directives_cache.c ---- */
 
 const char *as_set_cache(cmd_parms *cmd, void *section, const char *text);
-const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *refusal);
+const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *second,
+                              const char *third);
 const char *as_set_cache_key(cmd_parms *cmd, void *section, const char *file);
 const char *as_set_cache_entries(cmd_parms *cmd, void *section, const char *number);
 const char *as_set_throttle(cmd_parms *cmd, void *section, const char *failures, const char *within,

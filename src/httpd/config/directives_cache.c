@@ -27,17 +27,37 @@ const char *as_set_cache(cmd_parms *cmd, void *section, const char *text)
     return error;
 }
 
-const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *refusal)
+#define STALE "stale="
+
+static bool is_stale_word(const char *text)
 {
+    return text && !strncasecmp(text, STALE, strlen(STALE));
+}
+
+/* stale= comes last: behind the time of refusals, or in its place. */
+const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *second,
+                              const char *third)
+{
+    const char *refusal = is_stale_word(second) ? NULL : second, *stale = is_stale_word(second) ? second : third;
     as_server *server;
     const char *error = as_argument_main_server(cmd, &server);
 
     (void)section;
+    if (!error && stale && (!is_stale_word(stale) || (third && stale != third))) {
+        error = apr_psprintf(cmd->temp_pool,
+                             "%s: \"%s\" is one too many; use the time of an acceptance, that of a refusal, and "
+                             "stale=time",
+                             cmd->cmd->name, third);
+    }
     if (!error) {
         error = as_argument_time(cmd, acceptance, 0, &server->acceptance_time);
     }
     if (!error && refusal) {
         error = as_argument_time(cmd, refusal, 0, &server->refusal_time);
+    }
+    if (!error) {
+        server->stale_time = 0;
+        error = stale ? as_argument_time(cmd, stale + strlen(STALE), 0, &server->stale_time) : NULL;
     }
     return error;
 }

@@ -58,6 +58,21 @@ static bool notice_timeout(const as_section_ref *ref, const as_section *section,
     return true;
 }
 
+/* What is served stale is compared with the password here, where no directory counts failures. */
+static void notice_guesses(server_rec *main_server)
+{
+    const as_server *server = as_server_of(main_server);
+    const server_rec *s;
+    bool throttled = false;
+
+    for (s = main_server; s; s = s->next) {
+        throttled = throttled || as_server_of(s)->throttles > 0;
+    }
+    if (server->stale_time > 0 && !throttled) {
+        AS_LOG_SERVER(0221, 0, main_server);
+    }
+}
+
 void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server)
 {
     server_rec *s;
@@ -69,6 +84,7 @@ void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server)
 
         AS_LOG_SERVER(0175, 0, main_server, notice->name, notice->file, notice->line, notice->reason);
     }
+    notice_guesses(main_server);
     for (s = main_server; s && !noticed; s = s->next) {
         const apr_array_header_t *refs = as_sections_of(ptemp, main_server, s);
 

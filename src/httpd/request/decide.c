@@ -15,7 +15,9 @@ static as_verdict verdict_of(request_rec *r, const as_context *context, const as
     as_policy policy;
 
     if (as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED) {
-        as_mask_proven(section, context);
+        if (finding->outcome != AS_OUTCOME_GRANTED_STALE) {
+            as_mask_proven(section, context);
+        }
         return as_verdict_of_grant(finding->outcome);
     }
     policy = as_section_policy(section, r);
@@ -66,6 +68,25 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
     transaction->verdict = as_verdict_of_grant(finding->outcome);
     transaction->help = as_section_help(as_section_of(r), finding->outcome);
     as_counters_count_outcome_at(as_process_counters(), finding->outcome, now);
+}
+
+void as_decide_stale(request_rec *r, as_context *context)
+{
+    as_transaction *transaction = context->transaction;
+    const as_answer *stale = transaction->memo.stale;
+    as_finding finding = transaction->finding;
+    as_verdict verdict;
+
+    if (!stale || r->main || !transaction->decided || transaction->verdict.status ||
+        finding.outcome == AS_OUTCOME_GRANTED_STALE) {
+        return;
+    }
+    finding.outcome = AS_OUTCOME_GRANTED_STALE;
+    verdict = as_verdict_of_grant(finding.outcome);
+    context->answer = stale;
+    as_log_outcome(r, context, &finding, &verdict);
+    as_decide_record(transaction, &finding, &verdict);
+    transaction->help = as_section_help(as_section_of(r), finding.outcome);
 }
 
 void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict)

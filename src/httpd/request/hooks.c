@@ -335,6 +335,7 @@ int as_hook_authz(request_rec *r)
         return decide_doubt(r, context, doubt);
     }
     if (status == OK) {
+        as_decide_stale(r, context);
         return OK;
     }
     if (status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN) {

@@ -79,6 +79,14 @@ static const char *evidence_of_authorization(request_rec *r, const as_context *c
                   : text;
 }
 
+/* What was served while the directory was away: since when it is known, and why it could not be asked. */
+static const char *evidence_of_stale(request_rec *r, const as_answer *answer)
+{
+    return apr_psprintf(r->pool, ", cached %" APR_TIME_T_FMT " s ago, %s, \"%s\"", apr_time_sec(answer->age),
+                        as_outcome_describe(answer->outage)->name,
+                        as_for_log(r->pool, answer->reason, LOGGED_REASON_MAX));
+}
+
 /* The evidence, as parts of a sentence: user, code, server, reason. */
 static const char *evidence(request_rec *r, const as_context *context, const as_finding *finding)
 {
@@ -104,6 +112,8 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
     }
     if (context->reason) {
         text = apr_pstrcat(r->pool, text, ", ", context->reason, NULL);
+    } else if (answer && finding->outcome == AS_OUTCOME_GRANTED_STALE) {
+        text = apr_pstrcat(r->pool, text, evidence_of_stale(r, answer), NULL);
     } else if (answer && answer->cached) {
         text = apr_pstrcat(r->pool, text, ", cached", NULL);
     } else if (answer && answer->reason[0] && is_his(finding)) {
@@ -180,7 +190,7 @@ void as_log_outcome(request_rec *r, const as_context *context, const as_finding 
     const char *answered = "", *more = "";
     int level = news ? httpd_level(outcome->level) : APLOG_DEBUG;
 
-    if (news && is_his(finding)) {
+    if (news && (is_his(finding) || finding->outcome == AS_OUTCOME_GRANTED_STALE)) {
         level = level_of_outage(r, context, finding->outcome, level, &more);
     }
     if (!APLOG_R_IS_LEVEL(r, level)) {

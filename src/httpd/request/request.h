@@ -145,6 +145,8 @@ void as_log_answered(const request_rec *r, const as_answer *answer);
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait);
 /* The same for a grant that nothing is logged of, in the client's own request. `now`: of CLOCK_MONOTONIC. */
 void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now);
+/* A request that is let in, of which something was served while the directory was away, is granted-stale. */
+void as_decide_stale(request_rec *r, as_context *context);
 /* What is known of the transaction from now on. */
 void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict);
 /* The same for an answer that another module made and that stays as it is: logs and records, and changes nothing. */

@@ -193,6 +193,9 @@ static void count(const as_authorization *authorization)
     if (authorization->cached) {
         as_counters_add(counters, AS_COUNTER_require_cached, 1);
     }
+    if (authorization->stale) {
+        as_counters_add(counters, AS_COUNTER_require_stale, 1);
+    }
     as_counters_add(counters, AS_COUNTER_require_searches, (unsigned long)operations->searches);
     as_counters_add(counters, AS_COUNTER_require_compares, (unsigned long)operations->compares);
     as_counters_add(counters, AS_COUNTER_require_binds, (unsigned long)operations->binds);

@@ -312,7 +312,7 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
 {
     static const as_store calls = {NULL, retrieve, store, drop}, none = {NULL, NULL, NULL, NULL};
     const as_server *server = as_server_of(s);
-    as_cache_times times = {DEFAULT_ACCEPTANCE, DEFAULT_REFUSAL, ENTRY_TIME};
+    as_cache_times times = {.acceptance = DEFAULT_ACCEPTANCE, .refusal = DEFAULT_REFUSAL, .entry = ENTRY_TIME};
     const as_key *key = shared.configured_key;
 
     memory = NULL;
@@ -329,6 +329,9 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
     }
     if (server->refusal_time != AS_UNSET) {
         times.refusal = server->refusal_time;
+    }
+    if (server->stale_time != AS_UNSET) {
+        times.stale = server->stale_time;
     }
     memory = as_cache_create(as_pool_for_life(pool), &times, shared.provider ? &calls : &none,
                              key ? key->octets : shared.key, key ? key->length : sizeof(shared.key),

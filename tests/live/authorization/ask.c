@@ -61,7 +61,7 @@ static void end_line(void)
 
 static void make_cache(void)
 {
-    static const as_cache_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 300 * APR_USEC_PER_SEC};
+    static const as_cache_times times = {60 * APR_USEC_PER_SEC, 30 * APR_USEC_PER_SEC, 300 * APR_USEC_PER_SEC, 0};
     static const unsigned char key[] = "0123456789abcdef0123456789abcdef";
 
     login.cache = as_cache_create(process, &times, NULL, key, 32, 8192);

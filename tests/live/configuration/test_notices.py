@@ -33,6 +33,19 @@ def test_a_timeout_that_ends_nothing(start, timeout, deadline, said):
     assert not said or "LDAPTimeout 60 s" in notices(httpd, "AS0176")[0]
 
 
+@pytest.mark.parametrize("conf, said", [("AuthStatusCacheTime 60s stale=1h", True), ("AuthStatusCacheTime 60s 30s", False),
+                                        ("AuthStatusCacheTime 60s stale=0", False),
+                                        ("AuthStatusCacheTime 60s stale=1h\nAuthStatusThrottle 4 5min", False),
+                                        ("AuthStatusCacheTime 60s stale=1h\n<Location /x>\nAuthStatusThrottle 4 5min\n</Location>", False)])
+def test_stale_without_a_throttle(start, conf, said):
+    assert len(notices(start(conf), "AS0221")) == said
+
+
+def test_a_cache_of_mod_ldaps_says_what_there_is_in_place_of_it(start):
+    said = notices(start("LDAPCacheTTL 600"), "AS0175")
+    assert len(said) == 1 and "AuthStatusCacheTime says how long answers are cached, and its stale=" in said[0]
+
+
 def test_nothing_is_said_of_what_is_not_there(start):
     httpd = start("<Location /x>\nAuthLDAPURL ldap://127.0.0.1/o=x?uid\n</Location>")
-    assert notices(httpd, "AS0175") + notices(httpd, "AS0176") == []
+    assert notices(httpd, "AS0175") + notices(httpd, "AS0176") + notices(httpd, "AS0221") == []

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * While the directory is away: an acceptance, and a yes of a line of Require, serves for as long as the stale= of
+ * AuthStatusCacheTime says. Only an outcome of class unavailable is replaced, and only by what the directory accepted.
+ */
+#include "settle.h"
+
+#include <apr_strings.h>
+
+static bool is_unavailable(const as_finding *finding)
+{
+    return as_outcome_describe(finding->outcome)->of == AS_CLASS_UNAVAILABLE;
+}
+
+bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_key *key, const as_answer *away,
+                   as_cached_answer *cached)
+{
+    as_answer *answer;
+
+    if (!login->cache || !is_unavailable(&away->finding) ||
+        as_cache_get_stale(login->cache, key, apr_time_now(), memo->pool, cached) != AS_STALE_FOUND) {
+        return false;
+    }
+    answer = apr_pmemdup(memo->pool, away, sizeof(*away));
+    answer->outage = away->finding.outcome;
+    answer->finding = as_finding_of(AS_OUTCOME_GRANTED_STALE);
+    answer->finding.proven = true;
+    answer->server = NULL;
+    answer->age = cached->age;
+    answer->cached = true;
+    memo->stale = answer;
+    return true;
+}
+
+/* Is the password to be compared at all? That is a guess like any other: it counts until it is found to be right. */
+static bool may_compare(as_gate *gate, const char *dn)
+{
+    const char *initial_bind = gate->asked->initial_bind;
+
+    gate->wait = as_gate_wait(gate);
+    return gate->wait == 0 && (!gate->login->throttles || as_gate_admit(gate, initial_bind ? initial_bind : dn, true));
+}
+
+static void throttle(const as_gate *gate, as_answer *answer)
+{
+    answer->finding = as_finding_of(AS_OUTCOME_THROTTLED);
+    answer->reason = "";
+    answer->server = NULL;
+    answer->wait = gate->wait;
+}
+
+static void serve(as_login_memo *memo, as_answer *answer, const as_cached_answer *cached, int attributes)
+{
+    answer->outage = answer->finding.outcome;
+    answer->finding = cached->finding;
+    answer->finding.outcome = AS_OUTCOME_GRANTED_STALE;
+    answer->dn = cached->dn;
+    answer->values = cached->value_count == attributes ? cached->values : NULL;
+    answer->membership = NULL;
+    answer->server = NULL;
+    answer->cached = true;
+    answer->age = cached->age;
+    answer->wait = 0;
+    memo->stale = answer;
+}
+
+void as_stale_login(as_gate *gate, const as_cache_key *key, as_answer *answer)
+{
+    as_login_memo *memo = gate->memo;
+    as_cached_answer cached;
+    as_stale found = AS_STALE_NONE;
+
+    if (gate->login->cache && is_unavailable(&answer->finding)) {
+        found = as_cache_get_stale(gate->login->cache, key, apr_time_now(), memo->pool, &cached);
+    }
+    if (found == AS_STALE_NONE) {
+        return;
+    }
+    if (!may_compare(gate, cached.dn)) {
+        throttle(gate, answer);
+    } else if (found == AS_STALE_FOUND) {
+        as_gate_accept(gate);
+        serve(memo, answer, &cached, gate->asked->directory->settings->attribute_count);
+    } else {
+        memo->guessed = true;
+    }
+}
