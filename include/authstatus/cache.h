@@ -68,7 +68,7 @@ const as_cache_times *as_cache_get_times(const as_cache *memory);
 /* The subject of an answer. Subjects that differ in any member share nothing. */
 typedef struct as_cache_key {
     const char *scope;     /* the virtual host */
-    const char *directory; /* as_directory_fingerprint */
+    const char *directory; /* as_directory_compute_fingerprint */
     const char *user;
     const char *password;
     struct as_hashes *hashes; /* of as_cache_key_prepare, or NULL: computed in each call */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asking a directory. libldap and APR; knows no request, no outcome, no log: it returns a reply.
+ * Queries of a directory. libldap and APR; knows no request, no outcome, no log: it returns a reply.
  *
  * Threads: as_directory and everything below it is shared by the threads of a process. Settings are read-only
  * once a directory has been made of them.
@@ -14,8 +14,8 @@
 #include "authstatus/mono.h"
 #include "authstatus/reply.h"
 
-/* Returns the moment that it is. Any thread. */
-as_mono as_mono_now(void);
+/* Returns the current time. Any thread. */
+as_mono as_mono_read(void);
 
 typedef enum as_security { AS_SECURITY_NONE, AS_SECURITY_SSL, AS_SECURITY_STARTTLS } as_security;
 
@@ -31,7 +31,7 @@ typedef struct as_ldap_server {
     int port;
 } as_ldap_server;
 
-/* One directory: everything that AuthLDAP* and LDAP* directives say of it. Two that are equal are one directory. */
+/* One directory: all its AuthLDAP* and LDAP* directives. Equal settings are one directory. */
 typedef struct as_directory_settings {
 #define AS_SETTING(kind, type, name) type name;
 #define AS_SETTING_LIST(kind, type, name, count)                                                                       \
@@ -42,26 +42,26 @@ typedef struct as_directory_settings {
 
 /* Limits of a process, from the server's configuration. */
 typedef struct as_directory_limits {
-    int in_flight;   /* AuthStatusInFlight: questions of this process that may wait */
-    int directories; /* that the configuration names, by their servers; with more than one none may take all slots */
+    int in_flight;   /* AuthStatusInFlight: queries of this process that may wait */
+    int directories; /* number in the configuration, by their servers; with more than one, none may take all slots */
     int breaker_failures; /* AuthStatusBreaker */
     apr_interval_time_t breaker_time;
 } as_directory_limits;
 
 /* Parses an AuthLDAPURL: ldap[s]://host[:port][ host[:port]...]/base[?attribute[,...]][?scope][?filter]], and its
  * mode word (NULL, NONE, SSL, TLS or STARTTLS in any case). Sets servers, security, base, scope, filter, attributes.
- * Defaults as mod_authnz_ldap has them: localhost, port 389 or 636, uid, sub, (objectClass=*).
- * Returns NULL, or a sentence that says what is wrong. Everything is allocated from `pool`. */
+ * Defaults as mod_authnz_ldap: localhost, port 389 or 636, uid, sub, (objectClass=*). Returns NULL, or a sentence
+ * with the error. Everything is allocated from `pool`. */
 const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char *mode,
                                    as_directory_settings *settings);
 
-/* What a directory is known by: equal exactly for equal settings. 64 lower-case hexadecimal digits of a SHA-256 over
- * all of them, so nothing can be read from it that the settings keep secret. */
-const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settings *settings);
+/* Returns the identity of a directory: equal exactly for equal settings. 64 lower-case hexadecimal digits of a
+ * SHA-256 over all settings, so it reveals no secret setting. */
+const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_directory_settings *settings);
 
-/* Copies what ldap.conf says of TLS into `lasting`, which lives as long as the process and through all restarts; a
- * second call finds the copy. To be called in the parent of all processes before another module has used libldap.
- * Where nobody calls it, as_directories_create() reads ldap.conf for itself. */
+/* Copies ldap.conf's TLS settings into `lasting`, which lives as long as the process and through all restarts; a
+ * second call finds the copy. Call it in the parent of all processes before another module has used libldap. Without
+ * the call, as_directories_create() reads ldap.conf itself. */
 void as_directories_keep_defaults(apr_pool_t *lasting);
 
 /* All directories of a process. */
@@ -69,108 +69,108 @@ typedef struct as_directories as_directories;
 /* One of them. */
 typedef struct as_directory as_directory;
 
-/* To be called once, where there is memory: OpenSSL looks for a digest when it first wants it, and a process in which
- * that failed never finds one again (OpenSSL 3.0). In the parent of all processes, so that no child begins with that
- * search. False only without memory. */
+/* Prepares OpenSSL, once, while there is memory: OpenSSL looks up a digest at its first use, and a process in which
+ * that failed never finds it again (OpenSSL 3.0). Call it in the parent of all processes, so that no child starts
+ * with that lookup. Returns false only without memory. */
 bool as_directories_prepare(apr_pool_t *pool);
 
-/* Made once in each process, before its threads start; lives as long as `pool`, whose cleanup closes every session.
- * NULL only without memory. */
+/* Creates the directories of a process, once, before its threads start; they live as long as `pool`, whose cleanup
+ * closes every session. NULL only without memory. */
 as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limits *limits);
 
-/* Is the search for the user to bring what his entry says of his groups? */
+/* Whether the search for the user also reads the groups in the entry. */
 typedef enum as_membership_wish {
     AS_MEMBERSHIP_NONE,
-    AS_MEMBERSHIP_ON_AD, /* from a server that is known to be Active Directory */
+    AS_MEMBERSHIP_ON_AD, /* from a server known to be Active Directory */
     AS_MEMBERSHIP_ALWAYS /* memberOf, from any server */
 } as_membership_wish;
 
-/* One question: who is this user, and is this the password. */
+/* One query: finds the user, and verifies the password. */
 typedef struct as_query {
     const as_directory_settings *settings;
     const char *user;         /* UTF-8, not empty; escaped here for the filter */
     const char *password;     /* UTF-8, not empty; NULL: only find the user's entry */
     const char *initial_bind; /* AuthLDAPInitialBindAsUser: the name that searches, with `password`; else NULL */
-    const char *known_dn;     /* where the user's entry was found before: the search is left out; else NULL */
+    const char *known_dn;     /* the user's entry as found earlier: no search; else NULL */
     as_membership_wish membership;
-    as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the question takes a slot itself */
-    as_mono deadline;      /* nothing of this question takes longer */
-    /* Called before each bind with `password` is sent, the same again after a lost session too; false: it is not sent,
-     * and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last bind of this question was
-     * accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
+    as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the query takes a slot itself */
+    as_mono deadline;      /* end of the query */
+    /* Called before each bind with `password` is sent, also before one that is repeated after a lost session; false:
+     * the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last bind
+     * of this query was accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
     bool (*admit)(void *data, const char *name, bool accepted);
     void *admit_data;
 } as_query;
 
-/* Asks. Always fills in the whole reply; what it points to lives as long as `pool`. Blocks at most until the
- * deadline. Any thread. A password is given to libldap alone, and no copy of it is kept.
- * Follows: search (service account, or initial_bind's session), then bind as the entry found, with the password
- * policy request control, never critical (draft-behera-ldap-password-policy-11 6.1). Empty DNs are never bound
- * (RFC 4513 5.1.2): an entry without a DN counts as none. */
+/* Runs a query. Always fills in the whole reply, which lives as long as `pool`. Blocks at most until the deadline.
+ * Any thread. Only libldap gets the password, and no copy of it is kept. Sends a search (service account, or
+ * initial_bind's session), then a bind as the entry found, with the password policy request control, never critical
+ * (draft-behera-ldap-password-policy-11 6.1). Never binds an empty DN (RFC 4513 5.1.2): an entry without a DN does
+ * not count. */
 void as_directory_query(as_directories *all, const as_query *question, apr_pool_t *pool, as_reply *reply);
 
-/* Takes one of the slots of this process for requests that may wait for a directory (limits.in_flight), for one who
- * waits for another's question as well as for one who asks. as_directory_query takes one by itself where the question
- * does not say `entered`. Returns the directory, to be given back with as_directories_leave; or NULL, and the reply
- * says why: the circuits of all its servers are open, the deadline has passed, or all slots are taken and no answer has
- * come for a tenth of a second. */
+/* Takes one of the slots of this process for requests that may wait for a directory (limits.in_flight), for a
+ * request that queries as well as for one that waits for another's query. as_directory_query takes one itself if the
+ * query has no `entered`. Returns the directory, to be given back with as_directories_leave; or NULL, with the
+ * reason in the reply: the circuits of all its servers are open, the deadline has passed, or all slots are taken and
+ * no answer has come for a tenth of a second. */
 as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, as_mono deadline,
                                    apr_pool_t *pool, as_reply *reply);
 void as_directories_leave(as_directory *entered);
 
-/* Does the directory answer at all? Service bind if there is no session, and a search for the base alone. The reply
- * is that of the last step. */
+/* Checks whether the directory answers: a service bind if there is no session, and a search for the base alone. The
+ * reply is that of the last step. */
 void as_directory_probe(as_directories *all, const as_directory_settings *settings, as_mono deadline, apr_pool_t *pool,
                         as_reply *reply);
 
-/* After how many failures in a row the directory itself locks an account, as far as the account that searches may know.
- */
+/* After how many failures in a row the directory itself locks an account, as far as the searching account may know. */
 typedef struct as_lockout {
-    int failures;      /* 0: none do; AS_LOCKOUT_MOST: so many or more; -1: it could not be read */
-    const char *where; /* what says so, or why it could not be read */
+    int failures;      /* 0: never; AS_LOCKOUT_MOST: so many or more; -1: unreadable */
+    const char *where; /* the source, or why it is unreadable */
 } as_lockout;
 
 #define AS_LOCKOUT_MOST 1024
 
-/* Asks Active Directory, OpenLDAP's password policies or 389 Directory Server for it, by searches alone. For who looks
- * at a configuration: no login does this. Blocks at most until the deadline; everything lives as long as `pool`. */
-void as_directory_lockout(as_directories *all, const as_directory_settings *settings, as_mono deadline,
-                          apr_pool_t *pool, as_lockout *lockout);
+/* Reads it from Active Directory, OpenLDAP's password policies or 389 Directory Server, by searches alone. For
+ * checks of a configuration: logins do not use it. Blocks at most until the deadline; everything lives as long as
+ * `pool`. */
+void as_directory_read_lockout(as_directories *all, const as_directory_settings *settings, as_mono deadline,
+                               apr_pool_t *pool, as_lockout *lockout);
 
-/* What a server looks like from this process, for the report page. */
+/* The state of a server as this process sees it, for the report page. */
 typedef struct as_ldap_server_state {
     const char *server;          /* "host:port" */
-    bool of_htaccess;            /* this is about directories that .htaccess files name, of that server */
-    int sessions;                /* open at the moment, of both kinds and of all directories */
+    bool of_htaccess;            /* state of that server for directories that .htaccess files name */
+    int sessions;                /* open now, of both kinds and of all directories */
     int outages;                 /* in a row */
-    as_mono open_until;          /* the last circuit breaker that is open closes then; 0: none is open */
-    apr_uint64_t questions;      /* since they were last told */
+    as_mono open_until;          /* time when the last open circuit breaker closes; 0: none is open */
+    apr_uint64_t questions;      /* since the last visit */
     apr_interval_time_t latency; /* of answered operations, moving average */
 } as_ldap_server_state;
 
 typedef void as_ldap_server_visitor(void *data, const as_ldap_server_state *state);
-/* Tells the servers of one directory, each with all that this process knows of it. Any thread; one at a time, for what
- * is told is not told again. */
+/* Visits the servers of one directory, with all that this process knows of each. Any thread; one at a time, as
+ * counts are reported once. */
 void as_directories_visit(as_directories *all, const as_directory_settings *settings, as_ldap_server_visitor *visit,
                           void *data);
 
-/* A step of a question, as it ended; all it points to lives as long as the question's pool. */
+/* A step of a query, after its end; everything lives as long as the query's pool. */
 typedef struct as_trace_step {
     as_step step;
-    const char *server;         /* "host:port" */
-    const char *what;           /* connect: the address, "" if none was reached; TLS: protocol and cipher; binds: the
-                                   name, "" for anonymous; search: the filter. Never a password */
-    const as_reply *reply;      /* NULL: connect or TLS went well; else a failure, or an answer whatever its code. It
-                                   is not to be kept: the next step writes to it */
-    apr_interval_time_t took;   /* on a clock that nobody sets */
-    apr_interval_time_t lookup; /* connect: how much of that was the lookup of the name */
-    const unsigned char *certificate; /* TLS: the server's, in DER; NULL: not known */
+    const char *server;    /* "host:port" */
+    const char *what;      /* connect: the address, "" if none was reached; TLS: protocol and cipher; binds: the
+                              name, "" for anonymous; search: the filter. Never a password */
+    const as_reply *reply; /* NULL: connect or TLS succeeded; else a failure, or an answer of any code. Do not keep it:
+                            * the next step writes to it */
+    apr_interval_time_t took;         /* on a monotonic clock */
+    apr_interval_time_t lookup;       /* connect: the part spent on the lookup of the name */
+    const unsigned char *certificate; /* TLS: the server's certificate, in DER; NULL: not known */
     size_t certificate_length;
 } as_trace_step;
 
-/* Tells `observer` every step from now on, in the thread that asks; NULL: nobody, as from the start. To be set before
- * the first question. */
-typedef void as_tracer(void *data, const as_trace_step *sight);
+/* Reports every step to `observer` from now on, in the querying thread; NULL: to none, the default. Call it before
+ * the first query. */
+typedef void as_tracer(void *data, const as_trace_step *step);
 void as_directories_trace(as_directories *all, as_tracer *observer, void *data);
 
 #endif

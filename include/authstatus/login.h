@@ -26,7 +26,7 @@ typedef struct as_login {
 /* The directory of a section. */
 typedef struct as_login_directory {
     const as_directory_settings *settings;
-    const char *fingerprint; /* as_directory_fingerprint of the settings */
+    const char *fingerprint; /* as_directory_compute_fingerprint of the settings */
     const char *scope;       /* of cached answers: the virtual host that queries it */
     bool stays;              /* it is the only one of its kind, and lives as long as the process */
 } as_login_directory;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Times of a monotonic clock: microseconds of CLOCK_MONOTONIC. Every deadline is one of them, from the first query of
- * a transaction to the last wait for a server. as_mono_now (authstatus/ldap.h) reads the clock.
+ * a transaction to the last wait for a server. as_mono_read (authstatus/ldap.h) reads the clock.
  */
 #ifndef AUTHSTATUS_MONO_H
 #define AUTHSTATUS_MONO_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The service account of a directory, where its bind is refused. A directory that locks accounts counts each refusal,
- * so the account is left alone after three in a row, for ten seconds and then for twice as long each time.
+ * The state of a directory's service account while its bind is refused. A directory that locks accounts counts each
+ * refusal, so after three refusals in a row the circuit is open for ten seconds, and then for twice as long each time.
  */
 #include "ldap_private.h"
 
@@ -41,9 +41,10 @@ void as_account_destroy(as_account *account)
     }
 }
 
-/* Is this the server's answer to the account? Not to the moment (RFC 4511 A.2: operationsError, timeLimitExceeded,
- * adminLimitExceeded, busy, unavailable, other), nor to the connection or to the way of binding, which no directory
- * counts against an account (protocolError, authMethodNotSupported, strongerAuthRequired, confidentialityRequired). */
+/* Returns whether the reply refuses the account. Temporary conditions do not (RFC 4511 A.2: operationsError,
+ * timeLimitExceeded, adminLimitExceeded, busy, unavailable, other), nor do errors of the connection or of the bind
+ * method, which no directory counts against an account (protocolError, authMethodNotSupported, strongerAuthRequired,
+ * confidentialityRequired). */
 static bool is_refusal(const as_reply *reply)
 {
     if (reply->failure != AS_FAILURE_NONE) {
@@ -67,7 +68,7 @@ static bool is_refusal(const as_reply *reply)
     }
 }
 
-/* What the directory said last, and for how long it is not asked again. */
+/* Replies with the last refusal and the time until the next bind. */
 static void repeat_refusal(const as_account *account, as_mono now, apr_pool_t *pool, as_reply *reply)
 {
     const as_mono left = account->until > now ? account->until - now : 0;
@@ -83,31 +84,31 @@ static void repeat_refusal(const as_account *account, as_mono now, apr_pool_t *p
     reply->diagnostic_length = strlen(reply->diagnostic);
 }
 
-static bool is_left_alone(const as_account *account, as_mono now)
+static bool is_circuit_open(const as_account *account, as_mono now)
 {
     return account->refusals >= REFUSALS && (now < account->until || account->trying > 0);
 }
 
-/* May one more try? Of an account that was taken, as many as like; else only so many that, whatever becomes of those
- * on their way, there are no more refusals than may be. */
+/* Returns whether one more bind may be tried. An accepted account has no limit; else binds in progress and refusals
+ * together stay within the limit. */
 static bool may_try(const as_account *account)
 {
     return account->taken || account->trying + account->refusals < REFUSALS ||
            (account->refusals >= REFUSALS && account->trying == 0);
 }
 
-bool as_account_is_left_alone(as_account *account, apr_pool_t *pool, as_reply *reply)
+bool as_account_is_circuit_open(as_account *account, apr_pool_t *pool, as_reply *reply)
 {
-    const as_mono now = as_mono_now();
-    bool left_alone;
+    const as_mono now = as_mono_read();
+    bool open;
 
     pthread_mutex_lock(&account->mutex);
-    left_alone = is_left_alone(account, now);
-    if (left_alone) {
+    open = is_circuit_open(account, now);
+    if (open) {
         repeat_refusal(account, now, pool, reply);
     }
     pthread_mutex_unlock(&account->mutex);
-    return left_alone;
+    return open;
 }
 
 static bool wait_for_change(as_account *account, as_mono deadline)
@@ -116,7 +117,7 @@ static bool wait_for_change(as_account *account, as_mono deadline)
                           .tv_nsec = (long)(deadline % AS_MONO_SECOND) * 1000};
 
     pthread_cond_timedwait(&account->changed, &account->mutex, &at);
-    return as_mono_now() < deadline;
+    return as_mono_read() < deadline;
 }
 
 bool as_account_enter(as_account *account, as_mono deadline, apr_pool_t *pool, as_reply *reply)
@@ -126,8 +127,8 @@ bool as_account_enter(as_account *account, as_mono deadline, apr_pool_t *pool, a
 
     pthread_mutex_lock(&account->mutex);
     for (;;) {
-        now = as_mono_now();
-        if (is_left_alone(account, now)) {
+        now = as_mono_read();
+        if (is_circuit_open(account, now)) {
             repeat_refusal(account, now, pool, reply);
             break;
         }
@@ -149,14 +150,14 @@ bool as_account_enter(as_account *account, as_mono deadline, apr_pool_t *pool, a
 
 static void note_refusal(as_account *account, const as_reply *reply)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
 
     account->taken = false;
     account->code = reply->code;
     apr_cpystrn(account->diagnostic, reply->diagnostic, sizeof(account->diagnostic));
-    /* Those that were on their way together count as one when it comes to the pause. */
+    /* Binds in progress at the same time count as one for the pause. */
     if (++account->refusals >= REFUSALS && account->until <= now) {
-        account->pause = account->pause ? as_mono_min(2 * account->pause, LONGEST) : SHORTEST;
+        account->pause = account->pause ? as_mono_choose_earlier(2 * account->pause, LONGEST) : SHORTEST;
         account->until = now + account->pause;
     }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Is this server left alone? After so many outages in a row it is, for a time; then one question after the other may
- * try it, and the first answer lets everybody in again. The time is handed in, so that tests need not wait.
+ * The circuit breaker of a server: it opens after a number of outages in a row, for a time; then one probe at a time
+ * may query the server, and the first answer closes it. The caller passes the time, so that tests need not wait.
  */
 #include "ldap_private.h"
 
-/* While a probe is out nobody knows when the next may pass: those who wait are told this much. */
+/* While a probe is in progress the time of the next pass is unknown: this estimate is reported. */
 #define PROBE_WAIT AS_MONO_SECOND
 
 as_pass as_breaker_enter(as_breaker *breaker, as_mono now)
@@ -31,7 +31,7 @@ void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answe
 {
     as_breaker_cancel(breaker, pass);
     if (answered) {
-        /* Of whichever question: a server that answers is up. */
+        /* Any answer shows that the server is up. */
         breaker->outages = 0;
         breaker->open = false;
         return;
@@ -39,14 +39,14 @@ void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answe
     if (breaker->outages < INT32_MAX) {
         breaker->outages++;
     }
-    /* Questions that were under way when it opened come back later with the same outage: they do not prolong it. */
+    /* Queries in progress when it opened end later with the same outage: they do not prolong it. */
     if (breaker->limit > 0 && (breaker->open ? pass == AS_PASS_PROBE : breaker->outages >= breaker->limit)) {
         breaker->open = true;
         breaker->until = now + breaker->time;
     }
 }
 
-as_mono as_breaker_wait(const as_breaker *breaker, as_mono now)
+as_mono as_breaker_get_wait(const as_breaker *breaker, as_mono now)
 {
     if (!breaker->open) {
         return 0;

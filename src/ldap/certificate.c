@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Why a server's certificate was not taken, for the log. libldap over GnuTLS says "(unknown error code)" for all of it,
- * and over OpenSSL a number of OpenSSL's, so the certificate is fetched once more on a connection that does not verify,
- * and sends nothing, and is looked at. What is found is kept for a minute: the questions that fail meanwhile tell the
- * same.
+ * Explains for the log why a server's certificate was refused. libldap over GnuTLS reports "(unknown error code)" for
+ * every reason, and over OpenSSL an OpenSSL error number, so the certificate is fetched again on a connection that
+ * does not verify and sends nothing, and is examined. The result is cached for a minute for queries that fail
+ * meanwhile.
  */
 #include "ldap_private.h"
 
@@ -23,7 +23,7 @@
 #define KEPT_FOR (60 * AS_MONO_SECOND)
 #define MAX_NAME 256
 
-static const char *text_of(BIO *bio, apr_pool_t *pool)
+static const char *read_text(BIO *bio, apr_pool_t *pool)
 {
     char *data = NULL;
     long length = BIO_get_mem_data(bio, &data);
@@ -31,36 +31,36 @@ static const char *text_of(BIO *bio, apr_pool_t *pool)
     return apr_pstrmemdup(pool, data, length > 0 ? (apr_size_t)(length < MAX_NAME ? length : MAX_NAME) : 0);
 }
 
-/* RFC 2253 escapes what is not printable. */
-static const char *name_of(const X509_NAME *name, apr_pool_t *pool)
+/* Returns a name as text. RFC 2253 escapes unprintable characters. */
+static const char *format_name(const X509_NAME *name, apr_pool_t *pool)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     const char *text = "?";
 
     if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
-        text = text_of(bio, pool);
+        text = read_text(bio, pool);
     }
     BIO_free(bio);
     return text;
 }
 
-static const char *date_of(const ASN1_TIME *date, apr_pool_t *pool)
+static const char *format_date(const ASN1_TIME *date, apr_pool_t *pool)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     const char *text = "?";
 
     if (bio && ASN1_TIME_print(bio, date) == 1) {
-        text = text_of(bio, pool);
+        text = read_text(bio, pool);
     }
     BIO_free(bio);
     return text;
 }
 
-/* ---- the names in it ---- */
+/* ---- the names in the certificate ---- */
 
 #define MAX_NAMES 8
 
-static const char *general_name(const GENERAL_NAME *name, apr_pool_t *pool)
+static const char *format_general_name(const GENERAL_NAME *name, apr_pool_t *pool)
 {
     char address[INET6_ADDRSTRLEN] = "";
     const ASN1_STRING *octets;
@@ -85,15 +85,15 @@ static const char *general_name(const GENERAL_NAME *name, apr_pool_t *pool)
     return text;
 }
 
-/* The hosts that it is for: subjectAltName (RFC 6125 6.4.4). */
-static const char *names_in(X509 *certificate, apr_pool_t *pool)
+/* Returns the hosts of the certificate: subjectAltName (RFC 6125 6.4.4). */
+static const char *list_names(X509 *certificate, apr_pool_t *pool)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     const char *text = NULL, *name;
     int i, shown = 0;
 
     for (i = 0; i < sk_GENERAL_NAME_num(names) && shown < MAX_NAMES; i++) {
-        name = general_name(sk_GENERAL_NAME_value(names, i), pool);
+        name = format_general_name(sk_GENERAL_NAME_value(names, i), pool);
         if (name) {
             text = text ? apr_pstrcat(pool, text, ", ", name, NULL) : name;
             shown++;
@@ -108,8 +108,8 @@ static bool is_for(X509 *certificate, const char *host)
     return X509_check_host(certificate, host, 0, 0, NULL) == 1 || X509_check_ip_asc(certificate, host, 0) == 1;
 }
 
-/* libldap compares the name that this machine calls itself in place of "localhost". */
-static const char *own_name(apr_pool_t *pool)
+/* Returns this machine's own host name, which libldap compares in place of "localhost". */
+static const char *get_own_name(apr_pool_t *pool)
 {
     struct addrinfo hints = {.ai_flags = AI_CANONNAME}, *found = NULL;
     char name[MAX_NAME] = "";
@@ -127,31 +127,31 @@ static const char *own_name(apr_pool_t *pool)
     return own;
 }
 
-static const char *name_fault(X509 *certificate, const char *host, apr_pool_t *pool)
+static const char *find_name_fault(X509 *certificate, const char *host, apr_pool_t *pool)
 {
     const char *own;
 
     if (strcasecmp(host, "localhost") != 0) {
         return is_for(certificate, host)
                    ? NULL
-                   : apr_psprintf(pool, "does not name %s, but %s", host, names_in(certificate, pool));
+                   : apr_psprintf(pool, "does not name %s, but %s", host, list_names(certificate, pool));
     }
-    own = own_name(pool);
+    own = get_own_name(pool);
     return is_for(certificate, own)
                ? NULL
                : apr_psprintf(pool, "does not name %s, which libldap compares in place of localhost, but %s", own,
-                              names_in(certificate, pool));
+                              list_names(certificate, pool));
 }
 
-/* ---- who vouches for it ---- */
+/* ---- the issuer ---- */
 
-/* The authorities of these settings, and ldap.conf's list of revoked certificates. NULL without memory. */
+/* Makes a store of the CA certificates of these settings, and of ldap.conf's revocation list. NULL without memory. */
 static X509_STORE *make_store(const as_directory_settings *settings)
 {
     const bool own = settings->ca_file || settings->ca_directory;
-    const char *file = own ? settings->ca_file : as_tls_default_file(LDAP_OPT_X_TLS_CACERTFILE);
-    const char *directory = own ? settings->ca_directory : as_tls_default_file(LDAP_OPT_X_TLS_CACERTDIR);
-    const char *revoked = as_tls_default_file(LDAP_OPT_X_TLS_CRLFILE);
+    const char *file = own ? settings->ca_file : as_tls_get_default_file(LDAP_OPT_X_TLS_CACERTFILE);
+    const char *directory = own ? settings->ca_directory : as_tls_get_default_file(LDAP_OPT_X_TLS_CACERTDIR);
+    const char *revoked = as_tls_get_default_file(LDAP_OPT_X_TLS_CRLFILE);
     X509_STORE *store = X509_STORE_new();
     X509_LOOKUP *lookup;
 
@@ -165,7 +165,7 @@ static X509_STORE *make_store(const as_directory_settings *settings)
     return store;
 }
 
-static const char *authorities(const as_directory_settings *settings)
+static const char *list_authorities(const as_directory_settings *settings)
 {
     if (settings->ca_file) {
         return settings->ca_file;
@@ -173,21 +173,21 @@ static const char *authorities(const as_directory_settings *settings)
     return settings->ca_directory ? settings->ca_directory : "ldap.conf's TLS_CACERT";
 }
 
-static const char *sentence_of(int error, const as_directory_settings *settings, apr_pool_t *pool)
+static const char *make_sentence(int error, const as_directory_settings *settings, apr_pool_t *pool)
 {
     switch (error) {
     case X509_V_OK:
-    case X509_V_ERR_CERT_HAS_EXPIRED: /* told by its date */
+    case X509_V_ERR_CERT_HAS_EXPIRED: /* reported by its date */
     case X509_V_ERR_CERT_NOT_YET_VALID:
-    case X509_V_ERR_UNABLE_TO_GET_CRL: /* of another authority */
+    case X509_V_ERR_UNABLE_TO_GET_CRL: /* concerns another authority */
         return NULL;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        return apr_pstrcat(pool, "is not signed by an authority in ", authorities(settings), NULL);
+        return apr_pstrcat(pool, "is not signed by an authority in ", list_authorities(settings), NULL);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        return apr_pstrcat(pool, "is self-signed, and not trusted by itself in ", authorities(settings), NULL);
+        return apr_pstrcat(pool, "is self-signed, and not trusted by itself in ", list_authorities(settings), NULL);
     case X509_V_ERR_CERT_REVOKED:
         return "is revoked";
     default:
@@ -195,7 +195,7 @@ static const char *sentence_of(int error, const as_directory_settings *settings,
     }
 }
 
-static const char *trust_fault(X509 *certificate, const as_directory_settings *settings, apr_pool_t *pool)
+static const char *find_trust_fault(X509 *certificate, const as_directory_settings *settings, apr_pool_t *pool)
 {
     X509_STORE *store = make_store(settings);
     X509_STORE_CTX *context = X509_STORE_CTX_new();
@@ -210,28 +210,29 @@ static const char *trust_fault(X509 *certificate, const as_directory_settings *s
     X509_STORE_CTX_free(context);
     X509_STORE_free(store);
     ERR_clear_error();
-    return sentence_of(error, settings, pool);
+    return make_sentence(error, settings, pool);
 }
 
-/* ---- all of it ---- */
+/* ---- the explanation ---- */
 
-static const char *date_fault(X509 *certificate, apr_pool_t *pool)
+static const char *find_date_fault(X509 *certificate, apr_pool_t *pool)
 {
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-        return apr_pstrcat(pool, "expired on ", date_of(X509_get0_notAfter(certificate), pool), NULL);
+        return apr_pstrcat(pool, "expired on ", format_date(X509_get0_notAfter(certificate), pool), NULL);
     }
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
-        return apr_pstrcat(pool, "is not valid before ", date_of(X509_get0_notBefore(certificate), pool), NULL);
+        return apr_pstrcat(pool, "is not valid before ", format_date(X509_get0_notBefore(certificate), pool), NULL);
     }
     return NULL;
 }
 
-/* Everything that is wrong with it, as the ends of a sentence. */
-static const char *fault_of(X509 *certificate, const as_session *session, apr_pool_t *pool)
+/* Returns all faults of the certificate, as the end of a sentence. */
+static const char *find_faults(X509 *certificate, const as_session *session, apr_pool_t *pool)
 {
     const as_directory_settings *settings = session->peer->directory->settings;
-    const char *faults[] = {date_fault(certificate, pool), name_fault(certificate, session->peer->address->host, pool),
-                            trust_fault(certificate, settings, pool)};
+    const char *faults[] = {find_date_fault(certificate, pool),
+                            find_name_fault(certificate, session->peer->address->host, pool),
+                            find_trust_fault(certificate, settings, pool)};
     const char *text = NULL;
     size_t i;
 
@@ -250,9 +251,10 @@ static const char *look_at(const struct berval *der, const as_session *session, 
     const char *sentence = NULL;
 
     if (certificate) {
-        sentence = apr_pstrcat(pool, "the server's certificate for ", name_of(X509_get_subject_name(certificate), pool),
-                               ", issued by ", name_of(X509_get_issuer_name(certificate), pool), ", ",
-                               fault_of(certificate, session, pool), NULL);
+        sentence =
+            apr_pstrcat(pool, "the server's certificate for ", format_name(X509_get_subject_name(certificate), pool),
+                        ", issued by ", format_name(X509_get_issuer_name(certificate), pool), ", ",
+                        find_faults(certificate, session, pool), NULL);
         X509_free(certificate);
     }
     return sentence;
@@ -269,11 +271,11 @@ static const char *fetch(const as_session *failed, as_mono deadline, apr_pool_t 
 
     as_reply_clear(&reply);
     settings->verify_certificate = false;
-    /* Nothing is shown to a server that was not accepted. */
+    /* An unverified server gets no client certificate. */
     settings->client_certificate = settings->client_key = NULL;
-    session = as_session_aside(peer->directory, settings, peer->address, pool);
+    session = as_session_create_aside(peer->directory, settings, peer->address, pool);
     session->unobserved = true;
-    session->peer->directory->tls = NULL; /* A context that does not verify is for nobody else. */
+    session->peer->directory->tls = NULL; /* a context that does not verify must not be shared */
     if (as_session_open(session, deadline, pool, &reply) &&
         ldap_get_option(session->ld, LDAP_OPT_X_TLS_PEERCERT, &der) == LDAP_OPT_SUCCESS && der.bv_val) {
         sentence = look_at(&der, failed, pool);
@@ -283,7 +285,7 @@ static const char *fetch(const as_session *failed, as_mono deadline, apr_pool_t 
     return sentence;
 }
 
-/* What is wrong with the certificate that a session refused, or NULL; kept for a while. */
+/* Returns the fault of the certificate that a session refused, or NULL; cached for a while. */
 static const char *find_fault(const as_session *failed, as_mono deadline, apr_pool_t *pool)
 {
     as_peer *peer = failed->peer;
@@ -293,7 +295,7 @@ static const char *find_fault(const as_session *failed, as_mono deadline, apr_po
         return NULL;
     }
     apr_thread_mutex_lock(peer->mutex);
-    if (peer->fault[0] && as_mono_now() < peer->fault_until) {
+    if (peer->fault[0] && as_mono_read() < peer->fault_until) {
         sentence = apr_pstrdup(pool, peer->fault);
     }
     apr_thread_mutex_unlock(peer->mutex);
@@ -304,7 +306,7 @@ static const char *find_fault(const as_session *failed, as_mono deadline, apr_po
     if (sentence) {
         apr_thread_mutex_lock(peer->mutex);
         apr_cpystrn(peer->fault, sentence, sizeof(peer->fault));
-        peer->fault_until = as_mono_now() + KEPT_FOR;
+        peer->fault_until = as_mono_read() + KEPT_FOR;
         apr_thread_mutex_unlock(peer->mutex);
     }
     return sentence;

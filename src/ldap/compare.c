@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Several compares (RFC 4511 4.10) of one entry on one session: all are sent, then all answers are taken. One round
- * trip, however many attributes there are.
+ * Several compares (RFC 4511 4.10) of one entry on one session: sends all requests, then reads all answers. One round
+ * trip for any number of attributes.
  */
 #include "ldap_private.h"
 
@@ -16,18 +16,18 @@ static int send_compare(as_session *session, const as_compare *compare, int inde
     return ldap_compare_ext(session->ld, compare->dn, compare->attributes[index], &value, NULL, NULL, id);
 }
 
-/* Takes the answer to compare `index`. `queued`: libldap may have read it with one before. */
+/* Reads the answer to compare `index`. `queued`: libldap may have read it together with an earlier one. */
 static bool take_answer(as_session *session, const as_compare *compare, int index, int id, as_mono started,
                         apr_pool_t *pool, as_reply *reply)
 {
     LDAPMessage *message = as_session_next(session, id, index > 0);
 
     if (!message) {
-        return as_session_lost(session, AS_STEP_SEARCH, pool, reply);
+        return as_session_fail_lost(session, AS_STEP_SEARCH, pool, reply);
     }
     if (ldap_msgtype(message) != LDAP_RES_COMPARE) {
         ldap_msgfree(message);
-        return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another question", reply);
+        return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another request", reply);
     }
     as_session_note_answer(session, started);
     if (!as_session_take_result(session, message, AS_STEP_SEARCH, NULL, pool, reply)) {
@@ -37,14 +37,14 @@ static bool take_answer(as_session *session, const as_compare *compare, int inde
     return true;
 }
 
-/* What a compare says of the values, and not of itself. */
+/* Returns whether a result code answers the compare, rather than reports an error. */
 static bool is_usual(int code)
 {
     return code == LDAP_COMPARE_TRUE || code == LDAP_COMPARE_FALSE || code == LDAP_NO_SUCH_ATTRIBUTE ||
            code == LDAP_UNDEFINED_TYPE || code == LDAP_INAPPROPRIATE_MATCHING || code == LDAP_INVALID_SYNTAX;
 }
 
-/* The reply becomes the first answer that says why there is none, an outage before anything else. */
+/* Runs the compares. The reply becomes the first error, an outage before any other. */
 static bool run(as_session *session, const as_compare *compare, as_mono started, apr_pool_t *pool, as_reply *reply)
 {
     int ids[AS_GROUP_ATTRIBUTES_MAX] = {0}, i, code;
@@ -54,9 +54,9 @@ static bool run(as_session *session, const as_compare *compare, as_mono started,
     for (i = 0; i < compare->count; i++) {
         code = send_compare(session, compare, i, &ids[i]);
         if (code != LDAP_SUCCESS) {
-            /* Answers to what was sent before would be met by the next question. */
+            /* The next query would read the answers to requests already sent. */
             session->dead = session->dead || i > 0;
-            return as_session_unsent(session, code, AS_STEP_SEARCH, pool, reply);
+            return as_session_fail_unsent(session, code, AS_STEP_SEARCH, pool, reply);
         }
     }
     for (i = 0; i < compare->count; i++) {
@@ -77,7 +77,7 @@ static bool run(as_session *session, const as_compare *compare, as_mono started,
 bool as_session_compare(as_session *session, const as_compare *compare, as_mono deadline, apr_pool_t *pool,
                         as_reply *reply)
 {
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
     bool answered;
 
     as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);

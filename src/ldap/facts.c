@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a process knows of a directory's server and of its groups, apart from who is in them: facts that change rarely.
- * A bounded table for each directory, under a lock; facts of groups end after an hour.
+ * Facts of a process about a directory's server and its groups, except their members: facts that rarely change. A
+ * bounded table for each directory, under a lock; facts about groups expire after an hour.
  */
 #include "ldap_private.h"
 
@@ -13,11 +13,11 @@
 #define SLOTS 512
 #define WAYS 4
 #define HOUR (3600 * AS_MONO_SECOND)
-#define RECORD_MAX 4096 /* octets of DN and classes; a group with more is read each time */
+#define RECORD_MAX 4096 /* octets of DN and classes; a larger group is read each time */
 
-/* Of one group, as one account sees it. */
+/* A fact about one group, as one account sees it. */
 typedef struct as_fact {
-    char *key; /* from malloc; NULL: the slot is free */
+    char *key; /* from malloc; NULL: free slot */
     as_mono described_until, comparable_until;
     bool exists, searchable, has_type, is_security_group;
     as_sid sid;
@@ -30,7 +30,7 @@ struct as_facts {
     atomic_bool server_known, is_ad, ad_ways_failed, member_of_seen;
     char *contexts; /* from malloc, as as_fact.texts; written once, before server_known */
     int context_count;
-    as_fact *slots; /* SLOTS of them; NULL: none is needed yet */
+    as_fact *slots; /* SLOTS of them; NULL: not allocated yet */
 };
 
 static apr_status_t end_facts(void *data)
@@ -59,9 +59,9 @@ as_facts *as_facts_create(apr_pool_t *pool)
     return facts;
 }
 
-/* ---- texts, one behind the other ---- */
+/* ---- lists of texts ---- */
 
-/* From malloc; NULL without memory, or for more than `most` octets. */
+/* Joins texts, each with its NUL, from malloc; NULL without memory, or for more than `most` octets. */
 static char *pack(const char *first, const char *const *others, size_t most, int *count)
 {
     size_t length = first ? strlen(first) + 1 : 0, at = 0;
@@ -86,7 +86,7 @@ static char *pack(const char *first, const char *const *others, size_t most, int
     return packed;
 }
 
-/* Copies, NULL-terminated. */
+/* Returns copies, NULL-terminated. */
 static const char **unpack(const char *packed, int count, apr_pool_t *pool)
 {
     const char **texts = apr_pcalloc(pool, ((size_t)count + 1) * sizeof(*texts));
@@ -101,7 +101,7 @@ static const char **unpack(const char *packed, int count, apr_pool_t *pool)
 
 /* ---- the server ---- */
 
-bool as_facts_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool)
+bool as_facts_get_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool)
 {
     if (!facts || !atomic_load(&facts->server_known)) {
         return false;
@@ -156,8 +156,8 @@ void as_group_note_member_of(as_directory *entered)
 
 /* ---- groups ---- */
 
-/* FNV-1a: spreads, no more; what is found is compared. */
-static size_t place_of(const char *key)
+/* Hashes a key (FNV-1a) to choose a slot; the key itself is compared afterwards. */
+static size_t choose_slot(const char *key)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
@@ -167,15 +167,15 @@ static size_t place_of(const char *key)
     return (size_t)(hash >> 32) % (SLOTS / WAYS) * WAYS;
 }
 
-static as_mono end_of(const as_fact *fact)
+static as_mono get_end(const as_fact *fact)
 {
     return fact->described_until > fact->comparable_until ? fact->described_until : fact->comparable_until;
 }
 
-/* Under the lock. */
+/* Finds a fact. Under the lock. */
 static as_fact *find(const as_facts *facts, const char *key)
 {
-    as_fact *slots = facts->slots ? facts->slots + place_of(key) : NULL;
+    as_fact *slots = facts->slots ? facts->slots + choose_slot(key) : NULL;
     int i;
 
     for (i = 0; slots && i < WAYS; i++) {
@@ -186,7 +186,8 @@ static as_fact *find(const as_facts *facts, const char *key)
     return NULL;
 }
 
-/* The slot of this key: its own, or that of what ends first, emptied. NULL without memory. Under the lock. */
+/* Returns the slot of this key: its own, or that of the fact that expires first, emptied. NULL without memory. Under
+ * the lock. */
 static as_fact *take(as_facts *facts, const char *key)
 {
     as_fact *slot = find(facts, key), *slots;
@@ -201,9 +202,9 @@ static as_fact *take(as_facts *facts, const char *key)
     if (!facts->slots) {
         return NULL;
     }
-    slots = facts->slots + place_of(key);
+    slots = facts->slots + choose_slot(key);
     for (slot = slots, i = 1; i < WAYS; i++) {
-        if (end_of(&slots[i]) < end_of(slot)) {
+        if (get_end(&slots[i]) < get_end(slot)) {
             slot = &slots[i];
         }
     }
@@ -214,9 +215,9 @@ static as_fact *take(as_facts *facts, const char *key)
     return slot->key ? slot : NULL;
 }
 
-void as_facts_recall(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool)
+void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool)
 {
-    as_mono now = as_mono_now();
+    as_mono now = as_mono_read();
     const as_fact *fact;
     const char **texts;
 
@@ -261,7 +262,7 @@ void as_facts_note_described(as_facts *facts, const char *key, const as_group_fa
         fact->sid = group->sid;
         fact->has_type = group->has_type;
         fact->is_security_group = group->is_security_group;
-        fact->described_until = as_mono_now() + HOUR;
+        fact->described_until = as_mono_read() + HOUR;
     }
     pthread_mutex_unlock(&facts->mutex);
     if (!fact) {
@@ -279,7 +280,7 @@ void as_facts_note_comparable(as_facts *facts, const char *key)
     pthread_mutex_lock(&facts->mutex);
     fact = take(facts, key);
     if (fact) {
-        fact->comparable_until = as_mono_now() + HOUR;
+        fact->comparable_until = as_mono_read() + HOUR;
     }
     pthread_mutex_unlock(&facts->mutex);
 }

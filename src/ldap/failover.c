@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A question within one deadline, over all servers of a directory, in the order given.
+ * Runs a query within one deadline, over all servers of a directory, in the order given.
  */
 #include "ldap_private.h"
 
@@ -8,29 +8,30 @@
 
 #include <apr_strings.h>
 
-/* The servers' answers so far, none of which was final. */
+/* The servers' replies so far, none of which was final. */
 typedef struct as_attempts {
-    as_reply reply; /* the one to be told */
+    as_reply reply; /* the one to return */
     int count;
     const char *reasons; /* of all of them */
 } as_attempts;
 
-/* Another server is asked when this one does not answer or is too busy, or cannot be trusted; never because of what
- * it said of a user or a password, ours or another's. */
-static bool moves_on(const as_task *task)
+/* Returns whether to query the next server: this one does not answer, is too busy, or cannot be trusted; never
+ * because of its answer about a user or a password, that of the service account included. */
+static bool must_try_next(const as_task *task)
 {
     return !task->elsewhere && (as_reply_is_outage(task->reply) || task->reply->failure == AS_FAILURE_TLS);
 }
 
-static const char *reason_of(const as_reply *reply)
+static const char *get_reason(const as_reply *reply)
 {
     return reply->failure == AS_FAILURE_NONE ? ldap_err2string(reply->code) : reply->reason;
 }
 
-/* Of several failures an outage is told rather than bad TLS, as it passes; and of those the last. */
+/* Adds a failure. Of several failures an outage is returned rather than a TLS failure, as an outage passes; of
+ * several outages the last. */
 static void add_attempt(as_attempts *attempts, const as_reply *reply, apr_pool_t *pool)
 {
-    const char *reason = apr_pstrcat(pool, reply->server, ": ", reason_of(reply), NULL);
+    const char *reason = apr_pstrcat(pool, reply->server, ": ", get_reason(reply), NULL);
 
     if (attempts->count++ == 0) {
         attempts->reply = *reply;
@@ -43,12 +44,12 @@ static void add_attempt(as_attempts *attempts, const as_reply *reply, apr_pool_t
     attempts->reasons = apr_pstrcat(pool, attempts->reasons, "; ", reason, NULL);
 }
 
-static as_mono circuit_open_for(as_peer *peer)
+static as_mono get_open_time(as_peer *peer)
 {
     as_mono wait;
 
     apr_thread_mutex_lock(peer->mutex);
-    wait = as_breaker_wait(&peer->breaker, as_mono_now());
+    wait = as_breaker_get_wait(&peer->breaker, as_mono_read());
     apr_thread_mutex_unlock(peer->mutex);
     return wait;
 }
@@ -58,12 +59,13 @@ static as_pass enter(as_peer *peer)
     as_pass pass;
 
     apr_thread_mutex_lock(peer->mutex);
-    pass = as_breaker_enter(&peer->breaker, as_mono_now());
+    pass = as_breaker_enter(&peer->breaker, as_mono_read());
     apr_thread_mutex_unlock(peer->mutex);
     return pass;
 }
 
-/* What tells nothing of the server (no memory, a filter that is none) changes nothing. */
+/* Reports the result to the breaker. A local failure (no memory, an invalid filter) proves nothing about the server
+ * and changes nothing. */
 static void leave(const as_task *task, as_pass pass)
 {
     as_peer *peer = task->peer;
@@ -73,53 +75,54 @@ static void leave(const as_task *task, as_pass pass)
     if (task->reply->failure == AS_FAILURE_LOCAL) {
         as_breaker_cancel(&peer->breaker, pass);
     } else {
-        as_breaker_leave(&peer->breaker, as_mono_now(), pass, answered);
+        as_breaker_leave(&peer->breaker, as_mono_read(), pass, answered);
     }
     apr_thread_mutex_unlock(peer->mutex);
 }
 
-/* The deadline for the server `index`: a hung one leaves the same time to each of those behind it that may be asked. */
-static as_mono share(const as_directory *directory, int index, as_mono deadline)
+/* Returns the deadline for the server `index`: a hung server leaves an equal share of the time to each later server
+ * whose circuit is closed. */
+static as_mono share_time(const as_directory *directory, int index, as_mono deadline)
 {
-    as_mono now = as_mono_now();
+    as_mono now = as_mono_read();
     int left = 1, i;
 
     for (i = index + 1; i < directory->settings->server_count; i++) {
-        left += circuit_open_for(&directory->peers[i]) == 0;
+        left += get_open_time(&directory->peers[i]) == 0;
     }
     return deadline <= now ? deadline : now + (deadline - now) / left;
 }
 
-/* False: it was left alone. */
-static bool ask_peer(as_work *work, as_task *task, int index, as_mono deadline)
+/* Queries one server. Returns false if its circuit is open. */
+static bool query_peer(as_work *work, as_task *task, int index, as_mono deadline)
 {
     as_pass pass = enter(task->peer);
 
     if (pass == AS_PASS_NONE) {
         return false;
     }
-    task->deadline = share(task->peer->directory, index, deadline);
+    task->deadline = share_time(task->peer->directory, index, deadline);
     task->elsewhere = false;
     as_reply_clear(task->reply);
-    atomic_fetch_add_explicit(&task->peer->questions, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&task->peer->queries, 1, memory_order_relaxed);
     work(task);
     leave(task, pass);
     task->reply->server = apr_pstrdup(task->pool, task->peer->name);
     return true;
 }
 
-static long seconds(as_mono wait)
+static long round_up_to_seconds(as_mono wait)
 {
     return (long)((wait + AS_MONO_SECOND - 1) / AS_MONO_SECOND);
 }
 
-static as_mono shortest_wait(const as_directory *directory)
+static as_mono find_shortest_wait(const as_directory *directory)
 {
-    as_mono shortest = circuit_open_for(&directory->peers[0]);
+    as_mono shortest = get_open_time(&directory->peers[0]);
     int i;
 
     for (i = 1; i < directory->settings->server_count; i++) {
-        shortest = as_mono_min(shortest, circuit_open_for(&directory->peers[i]));
+        shortest = as_mono_choose_earlier(shortest, get_open_time(&directory->peers[i]));
     }
     return shortest;
 }
@@ -128,10 +131,10 @@ static void reply_circuit_open(as_reply *reply, as_mono wait)
 {
     as_reply_clear(reply);
     as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_CIRCUIT_OPEN, "the circuit breaker of every server is open");
-    reply->retry_after = wait > 0 ? seconds(wait) : 1;
+    reply->retry_after = wait > 0 ? round_up_to_seconds(wait) : 1;
 }
 
-static void over_servers(as_directory *directory, as_task task, as_work *work, as_mono deadline)
+static void query_servers(as_directory *directory, as_task task, as_work *work, as_mono deadline)
 {
     as_attempts attempts = {.count = 0};
     as_reply *reply = task.reply;
@@ -140,73 +143,75 @@ static void over_servers(as_directory *directory, as_task task, as_work *work, a
     task.settings = directory->settings;
     for (i = 0; i < directory->settings->server_count; i++) {
         task.peer = &directory->peers[i];
-        if (attempts.count > 0 && deadline <= as_mono_now()) {
+        if (attempts.count > 0 && deadline <= as_mono_read()) {
             break;
         }
-        if (!ask_peer(work, &task, i, deadline)) {
+        if (!query_peer(work, &task, i, deadline)) {
             continue;
         }
-        if (!moves_on(&task)) {
+        if (!must_try_next(&task)) {
             return;
         }
         add_attempt(&attempts, reply, task.pool);
     }
     if (attempts.count == 0) {
-        reply_circuit_open(reply, shortest_wait(directory));
+        reply_circuit_open(reply, find_shortest_wait(directory));
         return;
     }
     *reply = attempts.reply;
     reply->reason = attempts.count > 1 ? attempts.reasons : reply->reason;
 }
 
-/* False, and the reply says why. Who would be left alone anyway is told so at once, however many wait for others. */
-static bool enter_gate(as_directory *directory, as_mono deadline, as_reply *reply)
+/* Takes a slot of the limiter. Returns false with the reason in the reply. An open circuit is reported at once,
+ * however many requests wait. */
+static bool enter_limiter(as_directory *directory, as_mono deadline, as_reply *reply)
 {
-    as_mono wait = shortest_wait(directory);
+    as_mono wait = find_shortest_wait(directory);
 
     if (wait > 0) {
         reply_circuit_open(reply, wait);
-    } else if (deadline <= as_mono_now()) {
-        as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_TIMEOUT, "the deadline was over before a server was asked");
-    } else if (!as_limiter_enter(&directory->all->gate, directory->share, deadline)) {
+    } else if (deadline <= as_mono_read()) {
+        as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_TIMEOUT, "the deadline passed before a server was queried");
+    } else if (!as_limiter_enter(&directory->all->limiter, directory->share, deadline)) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_OVERLOAD,
-                      "as many questions as AuthStatusInFlight allows are waiting for an answer");
+                      "as many queries as AuthStatusInFlight allows are waiting for an answer");
     } else {
         return true;
     }
     return false;
 }
 
-static void ask_in_turn(as_directory *directory, const as_query *question, as_work *work, as_mono deadline,
+static void run_limited(as_directory *directory, const as_query *query, as_work *work, as_mono deadline,
                         apr_pool_t *pool, as_reply *reply)
 {
-    bool entered = question && question->entered;
+    bool entered = query && query->entered;
 
-    if (!entered && !enter_gate(directory, deadline, reply)) {
+    if (!entered && !enter_limiter(directory, deadline, reply)) {
         return;
     }
-    over_servers(directory, (as_task){.question = question, .pool = pool, .reply = reply}, work, deadline);
+    query_servers(directory, (as_task){.query = query, .pool = pool, .reply = reply}, work, deadline);
     if (reply->failure != AS_FAILURE_TIMEOUT) {
-        /* A refused connection is no hanging one: nobody need be turned away because of it. */
-        as_limiter_answered(&directory->all->gate, directory->share);
+        /* A refused connection is an answer too: the server does not hang. */
+        as_limiter_note_answer(&directory->all->limiter, directory->share);
     }
     if (!entered) {
-        as_limiter_leave(&directory->all->gate, directory->share);
+        as_limiter_leave(&directory->all->limiter, directory->share);
     }
 }
 
 void as_failover_run(as_directory *entered, as_work *work, void *data, as_mono deadline, apr_pool_t *pool,
                      as_reply *reply)
 {
-    over_servers(entered, (as_task){.pool = pool, .reply = reply, .data = data}, work, deadline);
+    query_servers(entered, (as_task){.pool = pool, .reply = reply, .data = data}, work, deadline);
     if (reply->failure != AS_FAILURE_TIMEOUT) {
-        as_limiter_answered(&entered->all->gate, entered->share);
+        as_limiter_note_answer(&entered->all->limiter, entered->share);
     }
 }
 
-/* The directory of these settings, to be put back; NULL without memory, and the reply says so. What the directory
- * itself has, sections have in common: this one is with the settings of the one that asks. */
-static as_directory *get(as_directories *all, const as_directory_settings *settings, apr_pool_t *pool, as_reply *reply)
+/* Returns the directory of these settings, to be put back; NULL without memory, with the reason in the reply.
+ * Sections share the directory; the copy has the settings of the caller's section. */
+static as_directory *get_directory(as_directories *all, const as_directory_settings *settings, apr_pool_t *pool,
+                                   as_reply *reply)
 {
     as_directory *shared = as_directory_get(all, settings), *directory = NULL;
 
@@ -221,17 +226,17 @@ static as_directory *get(as_directories *all, const as_directory_settings *setti
     return directory;
 }
 
-static void ask(as_directories *all, const as_directory_settings *settings, const as_query *question, as_work *work,
+static void run(as_directories *all, const as_directory_settings *settings, const as_query *query, as_work *work,
                 as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
-    as_directory *entered = question ? question->entered : NULL;
-    as_directory *directory = entered ? entered : get(all, settings, pool, reply);
+    as_directory *entered = query ? query->entered : NULL;
+    as_directory *directory = entered ? entered : get_directory(all, settings, pool, reply);
 
     if (directory) {
         if (settings->security != AS_SECURITY_NONE) {
             as_tls_prepare(directory->tls, directory->shared->settings);
         }
-        ask_in_turn(directory, question, work, deadline, pool, reply);
+        run_limited(directory, query, work, deadline, pool, reply);
         if (!entered) {
             as_directory_put(directory->shared);
         }
@@ -241,9 +246,9 @@ static void ask(as_directories *all, const as_directory_settings *settings, cons
 as_directory *as_directories_enter(as_directories *all, const as_directory_settings *settings, as_mono deadline,
                                    apr_pool_t *pool, as_reply *reply)
 {
-    as_directory *directory = get(all, settings, pool, reply);
+    as_directory *directory = get_directory(all, settings, pool, reply);
 
-    if (directory && !enter_gate(directory, deadline, reply)) {
+    if (directory && !enter_limiter(directory, deadline, reply)) {
         as_directory_put(directory->shared);
         directory = NULL;
     }
@@ -252,17 +257,17 @@ as_directory *as_directories_enter(as_directories *all, const as_directory_setti
 
 void as_directories_leave(as_directory *entered)
 {
-    as_limiter_leave(&entered->all->gate, entered->share);
+    as_limiter_leave(&entered->all->limiter, entered->share);
     as_directory_put(entered->shared);
 }
 
-void as_directory_query(as_directories *all, const as_query *question, apr_pool_t *pool, as_reply *reply)
+void as_directory_query(as_directories *all, const as_query *query, apr_pool_t *pool, as_reply *reply)
 {
-    ask(all, question->settings, question, as_search_bind_query, question->deadline, pool, reply);
+    run(all, query->settings, query, as_search_bind_query, query->deadline, pool, reply);
 }
 
 void as_directory_probe(as_directories *all, const as_directory_settings *settings, as_mono deadline, apr_pool_t *pool,
                         as_reply *reply)
 {
-    ask(all, settings, NULL, as_search_bind_probe, deadline, pool, reply);
+    run(all, settings, NULL, as_search_bind_probe, deadline, pool, reply);
 }

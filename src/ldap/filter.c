@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A search whose filter lost a part says yes to the wrong people. Where it has no memory for a part of a filter,
- * libldap (2.5 and 2.6) leaves that part out and sends the rest: so what it wants to send is looked at.
+ * A search whose filter lost a part would match the wrong entries. Where it has no memory for a part of a filter,
+ * libldap (2.5 and 2.6) omits that part and sends the rest: so each search is checked before it is sent.
  *
  *     LDAPMessage ::= SEQUENCE { messageID INTEGER, searchRequest [APPLICATION 3] SEQUENCE {      RFC 4511 4.5.1
  *         baseObject, scope, derefAliases, sizeLimit, timeLimit, typesOnly, filter Filter, ... } }
- *     Filter ::= CHOICE { and [0], or [1], not [2], and others, which have no filters in them }
+ *     Filter ::= CHOICE { and [0], or [1], not [2], and others, which contain no filters }
  */
 #include "ldap_private.h"
 
@@ -22,7 +22,7 @@ typedef struct ber {
     size_t left;
 } ber;
 
-/* Takes the next element, of definite length (RFC 4511 5.1). */
+/* Reads the next element, of definite length (RFC 4511 5.1). */
 static bool take(ber *from, unsigned char *tag, ber *contents)
 {
     size_t length, octets = 0, i;
@@ -49,7 +49,7 @@ static bool take(ber *from, unsigned char *tag, ber *contents)
     return true;
 }
 
-/* Tests in it that are no and, or, not. False: it is not one to be counted. */
+/* Counts the tests of an encoded filter other than and, or, not. Returns false for a malformed filter. */
 static bool count_encoded(ber filters, int depth, size_t *tests)
 {
     unsigned char tag;
@@ -68,7 +68,8 @@ static bool count_encoded(ber filters, int depth, size_t *tests)
     return true;
 }
 
-/* The same in its text, RFC 4515 3, where libldap takes a value's parenthesis behind a backslash, too. */
+/* Counts the tests in the text of a filter, RFC 4515 3, where libldap also accepts a backslash before a parenthesis
+ * in a value. */
 static size_t count_written(const char *filter)
 {
     size_t tests = 0;

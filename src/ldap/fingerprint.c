@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a directory is known by: SHA-256 over everything that its settings say (setting.def).
+ * The identity of a directory: SHA-256 over all its settings (setting.def).
  */
 #include "ldap_private.h"
 
@@ -11,7 +11,7 @@
 
 #define DIGEST_SIZE 32
 
-/* Each field goes in with its length in front, so that no two lists of fields give the same octets. */
+/* Each field is preceded by its length, so that no two lists of fields hash the same octets. */
 static bool add_bytes(EVP_MD_CTX *digest, const void *bytes, size_t length)
 {
     uint64_t size = length;
@@ -24,7 +24,7 @@ static bool add_number(EVP_MD_CTX *digest, int64_t number)
     return EVP_DigestUpdate(digest, &number, sizeof(number)) == 1;
 }
 
-/* NULL is not the empty text. */
+/* NULL differs from the empty text. */
 static bool add_text(EVP_MD_CTX *digest, const char *text)
 {
     return add_number(digest, text != NULL) && (!text || add_bytes(digest, text, strlen(text)));
@@ -67,7 +67,7 @@ static bool add_settings(EVP_MD_CTX *digest, const as_directory_settings *settin
     return added;
 }
 
-as_directory_settings as_session_settings(const as_directory_settings *settings)
+as_directory_settings as_session_choose_settings(const as_directory_settings *settings)
 {
     as_directory_settings session = *settings;
 
@@ -79,7 +79,7 @@ as_directory_settings as_session_settings(const as_directory_settings *settings)
     return session;
 }
 
-const char *as_directory_fingerprint(apr_pool_t *pool, const as_directory_settings *settings)
+const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_directory_settings *settings)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int length = 0;

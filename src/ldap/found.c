@@ -9,8 +9,9 @@
 
 #include <apr_strings.h>
 
-/* Index of the attribute that `name` is, or is a part of ("memberOf;range=0-1499"); -1: it was not asked for. */
-static int index_of(const as_search *search, const char *name, bool *is_part)
+/* Returns the index of the attribute `name`, or of the attribute that it is a range of ("memberOf;range=0-1499");
+ * -1: not requested. */
+static int find_index(const as_search *search, const char *name, bool *is_part)
 {
     size_t length = strcspn(name, ";");
     int i;
@@ -52,7 +53,7 @@ static void add_attributes(LDAP *ld, LDAPMessage *entry, const as_search *search
 
     while (name) {
         bool is_part;
-        int index = index_of(search, name, &is_part);
+        int index = find_index(search, name, &is_part);
 
         if (index >= 0) {
             struct berval **values = ldap_get_values_len(ld, entry, name);
@@ -85,7 +86,7 @@ bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_poo
     return true;
 }
 
-const char *const *as_found_texts(const as_found_values *values, apr_pool_t *pool, int *count)
+const char *const *as_found_get_texts(const as_found_values *values, apr_pool_t *pool, int *count)
 {
     const char **texts = apr_pcalloc(pool, ((size_t)values->count + 1) * sizeof(*texts));
     int i;
@@ -99,7 +100,7 @@ const char *const *as_found_texts(const as_found_values *values, apr_pool_t *poo
     return texts;
 }
 
-const char *as_found_first_text(const as_found_values *values)
+const char *as_found_get_first_text(const as_found_values *values)
 {
     return values->count > 0 && strlen(values->values[0].octets) == values->values[0].length ? values->values[0].octets
                                                                                              : NULL;

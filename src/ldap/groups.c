@@ -120,7 +120,7 @@ bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *re
     const as_found *found;
 
     as_reply_clear(reply);
-    if (as_facts_server(query->entered->facts, facts, query->pool)) {
+    if (as_facts_get_server(query->entered->facts, facts, query->pool)) {
         return true;
     }
     facts->is_ad = false;
@@ -152,7 +152,7 @@ static const char *key_of(const as_group_query *query, const char *dn, const cha
 
 void as_group_recall(const as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts)
 {
-    as_facts_recall(query->entered->facts, key_of(query, dn, attributes), facts, query->pool);
+    as_facts_get(query->entered->facts, key_of(query, dn, attributes), facts, query->pool);
 }
 
 void as_group_note_comparable(const as_group_query *query, const char *dn, const char *const *attributes)
@@ -174,12 +174,12 @@ static const char *presence_filter(const char *const *attributes, apr_pool_t *po
 static void describe(const as_found *found, apr_pool_t *pool, as_group_facts *facts)
 {
     const as_found_values *sid = &found->attributes[1];
-    const char *type = as_found_first_text(&found->attributes[2]);
+    const char *type = as_found_get_first_text(&found->attributes[2]);
     int count;
 
     facts->exists = true;
     facts->dn = found->dn;
-    facts->classes = as_found_texts(&found->attributes[0], pool, &count);
+    facts->classes = as_found_get_texts(&found->attributes[0], pool, &count);
     facts->has_type = type != NULL;
     facts->is_security_group = type && ((uint32_t)apr_atoi64(type) & GROUP_TYPE_SECURITY);
     if (sid->count == 1) {

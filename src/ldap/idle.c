@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Idle sessions of a process: lists by server and by age, and the bound on all open ones, as descriptors are bounded.
- * Where a connection is to be opened and there are as many as may be, the session that was idle for longest is closed.
- * Nobody waits for a session: as many as threads ask are in use.
+ * Idle sessions of a process: lists by server and by age, and the limit of all open ones, as descriptors are limited.
+ * Opening a connection at the limit closes the session that was idle for longest. No query waits for a session: each
+ * querying thread may use one.
  */
 #include "ldap_private.h"
 
@@ -44,14 +44,14 @@ static void unlink_idle(as_sessions *sessions, as_session *session)
 
 static void link_idle(as_sessions *sessions, as_session *session)
 {
-    session->idle_since = as_mono_now();
+    session->idle_since = as_mono_read();
     APR_RING_INSERT_HEAD(&session->peer->idle[session->kind], session, as_session, of_peer);
     APR_RING_INSERT_HEAD(&sessions->idle, session, as_session, of_age);
     sessions->idle_count++;
 }
 
-/* Moves a session to the list of those that are to be closed when the lock is released. By then its directory may be
- * gone, so it is counted as closed here. */
+/* Moves a session to the list of sessions to close when the lock is released. Its directory may be destroyed by
+ * then, so the session counts as closed here. */
 static void condemn(as_sessions *sessions, as_session *session, as_session **condemned)
 {
     unlink_idle(sessions, session);
@@ -74,7 +74,7 @@ static bool is_expired(const as_sessions *sessions, const as_session *session, a
 
 static void condemn_expired(as_sessions *sessions, as_session **condemned)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
     as_session *session, *next;
 
     if (now - sessions->swept < AS_MONO_SECOND) {
@@ -90,7 +90,7 @@ static void condemn_expired(as_sessions *sessions, as_session **condemned)
     }
 }
 
-/* So that there are no more open than may be, with `more`. */
+/* Closes sessions until `more` can be opened within the limit. */
 static void condemn_oldest(as_sessions *sessions, int more, as_session **condemned)
 {
     int excess = atomic_load(&sessions->open) + more - sessions->most;
@@ -100,12 +100,12 @@ static void condemn_oldest(as_sessions *sessions, int more, as_session **condemn
     }
 }
 
-/* ---- without it ---- */
+/* ---- without the lock ---- */
 
 void as_session_destroy(as_session *session)
 {
     as_session_close(session);
-#ifndef __clang_analyzer__ /* It does not follow rings, and takes what was unlinked for linked. */
+#ifndef __clang_analyzer__ /* the analyzer does not understand rings, and treats unlinked elements as linked */
     free(session);
 #endif
 }
@@ -160,7 +160,7 @@ void as_idle_sweep(as_directories *all)
 
 void as_idle_destroy(as_peer *peer)
 {
-    as_sessions *sessions = as_sessions_of(peer->directory);
+    as_sessions *sessions = as_sessions_get(peer->directory);
     as_session *condemned = NULL;
     int i;
 
@@ -176,7 +176,7 @@ void as_idle_destroy(as_peer *peer)
 
 as_session *as_idle_take(as_peer *peer, as_kind kind, bool fresh)
 {
-    as_sessions *sessions = as_sessions_of(peer->directory);
+    as_sessions *sessions = as_sessions_get(peer->directory);
     as_session *condemned = NULL, *session = NULL;
 
     pthread_mutex_lock(&sessions->mutex);
@@ -194,7 +194,7 @@ as_session *as_idle_take(as_peer *peer, as_kind kind, bool fresh)
 
 void as_idle_keep(as_session *session)
 {
-    as_sessions *sessions = as_sessions_of(session->peer->directory);
+    as_sessions *sessions = as_sessions_get(session->peer->directory);
     as_session *condemned = NULL;
 
     pthread_mutex_lock(&sessions->mutex);

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of this floor may see of each other. Upward view: authstatus/ldap.h.
+ * Declarations shared by the files of src/ldap. Upward view: authstatus/ldap.h.
  *
  *   wire.c            a TCP connection under a deadline, and libldap's bytes through it
- *   filter.c          compares a search that libldap is about to send with the filter that was meant
+ *   filter.c          compares a search that libldap is about to send with the intended filter
  *   tls.c             TLS settings of a directory, shared by its sessions
- *   tls_defaults.c    what ldap.conf says of TLS on this machine
+ *   tls_defaults.c    ldap.conf's TLS settings on this machine
  *   certificate.c     why a certificate was refused
  *   session.c         one LDAP session: bind, search, close
  *   session_open.c    opens a session
  *   response.c        libldap's messages into a reply
  *   trace.c           reports each step to an observer
  *   breaker.c         the circuit breaker of one server
- *   limiter.c         how many queries may wait
+ *   limiter.c         limits the queries that wait
  *   account.c         the service account, while it is refused
- *   uniform_timing.c  how long a query about an unknown user is to take
- *   idle.c            idle sessions, and the bound on all open ones
+ *   uniform_timing.c  makes a query about an unknown user as long as others
+ *   idle.c            idle sessions, and the limit of all open ones
  *   pool.c            lends sessions
- *   reaper.c          closes idle sessions of directories that nobody queries any more
+ *   reaper.c          closes idle sessions of directories that are not queried any more
  *   settings.c        copies of a directory's settings
  *   fingerprint.c     the identity of a directory
  *   registry.c        the directories of this process
- *   referral.c        other servers that a search points to
+ *   referral.c        other servers that a search refers to
  *   search_bind.c     search and bind at one server
  *   operation.c       one search or compare of an authorization
  *   found.c           entries of a search with all values
  *   compare.c         a compare of several attributes of one entry
- *   membership.c      what the entry of a user says of groups
+ *   membership.c      groups in the entry of a user
  *   groups.c          queries about groups
- *   facts.c           what is known of a server and of groups
+ *   facts.c           facts about a server and its groups
  *   failover.c        one deadline, over all servers
  *   lockout.c         after how many failures the directory locks an account
  *   url.c             AuthLDAPURL
@@ -52,118 +52,116 @@
 #include "authstatus/ldap.h"
 #include "limiter.h"
 
-as_mono as_mono_min(as_mono a, as_mono b);
+as_mono as_mono_choose_earlier(as_mono a, as_mono b);
 
-/* Bounds on what is taken from a server. */
+/* Bounds on data from a server. */
 #define AS_MAX_PDU 1048576        /* octets of one LDAP message; a larger one ends the session */
 #define AS_MAX_MESSAGES 100       /* messages in answer to one request */
 #define AS_MAX_TEXT 4096          /* diagnosticMessage, matchedDN: cut there */
-#define AS_MAX_VALUE 8192         /* value of an attribute, DN: counts as absent if longer */
+#define AS_MAX_VALUE 8192         /* value of an attribute, DN: a longer one counts as absent */
 #define AS_MAX_CONTROLS 16        /* an answer with more is refused */
 #define AS_MAX_CONTROL_VALUE 4096 /* a longer value is dropped: a known control without a value fails to parse */
 #define AS_MAX_REFERRALS 16       /* URLs followed for one search */
-/* A bound in a sentence. */
+/* A bound as part of a sentence. */
 #define AS_TEXT_OF_(number) #number
 #define AS_TEXT_OF(number) AS_TEXT_OF_(number)
 
 /* wire.c: one TCP connection. Its descriptor is non-blocking and owned by the wire. */
 typedef struct as_wire {
     int fd;                 /* -1: none */
-    as_mono deadline;       /* no wait goes on after that; set before each operation */
+    as_mono deadline;       /* no wait lasts longer; set before each operation */
     bool timed_out;         /* the deadline ended a wait */
-    bool closed;            /* the peer ended it */
-    as_mono looked_up;      /* when the addresses of the name were known */
+    bool closed;            /* the peer ended the connection */
+    as_mono looked_up;      /* time when the addresses of the name were known */
     int error;              /* errno of the system call that failed, 0: none */
     bool too_large;         /* the peer announced a message of more than AS_MAX_PDU octets */
     unsigned char head[10]; /* tag and length of the message that libldap is reading */
     size_t head_size;
     uint64_t to_come;   /* octets of that message that libldap has not read yet */
-    const char *filter; /* of a search that is about to be sent, else NULL */
-    /* What was received at once, and not yet asked for: libldap reads the head of a message, then the rest, then the
-     * next message. */
+    const char *filter; /* of the search to be sent next, else NULL */
+    /* Octets received that libldap has not read yet: it reads the head of a message, then the rest, then the next. */
     size_t taken, ahead_size;
     unsigned char ahead[2048];
 } as_wire;
 
-/* Connects. False with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread: the
- * resolver's own limits (resolv.conf, "timeout" and "attempts") apply to names, and none to addresses. */
+/* Connects. Returns false with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread:
+ * the resolver's own limits (resolv.conf, "timeout" and "attempts") apply to names, and none to addresses. */
 bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *pool, as_failure *failure,
                      const char **reason);
-/* Without a question on its way nothing may arrive: data, an end or an error make the connection useless. */
+/* Returns whether an idle connection is usable: data, an end or an error make it useless. */
 bool as_wire_is_quiet(const as_wire *wire);
-/* Waits for something to read. False: an error, the peer's end, or the deadline. */
+/* Waits for data to read. Returns false on an error, the peer's end, or the deadline. */
 bool as_wire_read_ahead(as_wire *wire);
-/* The reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
+/* Returns the reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
 const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool);
-/* What libldap reads and writes through; its argument is the as_wire. It never returns EAGAIN: it waits for the
- * peer, at most until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or
- * block, wherever the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
+/* Reads and writes for libldap; its argument is the as_wire. Never returns EAGAIN: it waits for the peer, at most
+ * until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or block, at whatever
+ * point the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
 extern Sockbuf_IO as_wire_io;
-/* On top of it, and of TLS: looks at what libldap wants to send, and wipes what it has sent, for there are passwords in
- * it. Its argument is the as_wire. */
+/* A layer above it, and above TLS: checks the requests that libldap sends, and wipes them afterwards, as they may
+ * contain passwords. Its argument is the as_wire. */
 extern Sockbuf_IO as_wire_guard;
 
-/* filter.c: has a search request (the whole LDAPMessage) as many tests in its filter as the filter's text has? */
+/* filter.c: returns whether a search request (the whole LDAPMessage) has as many tests as the text of its filter. */
 bool as_filter_is_whole(const unsigned char *message, size_t length, const char *filter);
 
 /* tls.c: the TLS library's context of one directory: CA certificates, client certificate. Sessions of the same
  * verify_certificate may share it. */
 typedef struct as_tls {
     apr_thread_mutex_t *mutex;
-    LDAP *keeper;    /* the handle that owns the context; NULL: no session wanted one yet */
+    LDAP *keeper;    /* the handle that owns the context; NULL: no session needed one yet */
     void *context;   /* of the TLS library */
-    as_wire nowhere; /* the keeper's */
+    as_wire nowhere; /* of the keeper */
 } as_tls;
 
 apr_status_t as_tls_create(as_tls *tls, apr_pool_t *pool);
 void as_tls_destroy(as_tls *tls);
-/* To be called while the process has one thread: libldap initializes itself and its TLS library without a lock. False
- * only without memory. */
+/* Initializes libldap and its TLS library, which do so without a lock; call while the process has one thread.
+ * Returns false only without memory. */
 bool as_tls_initialize(void);
-/* tls_defaults.c: reads what ldap.conf says, unless as_directories_keep_defaults() has, and sets it on a handle. False:
- * libldap does not take it. ldap_create() leaves most of it out of a handle, and the default context cannot be used
- * instead, because somebody may have changed that one. */
+/* tls_defaults.c: reads ldap.conf, unless as_directories_keep_defaults() has, and sets its values on a handle.
+ * Returns false if libldap refuses a value. ldap_create() omits most of them from a handle, and the default context
+ * cannot be used instead, because another module may have changed it. */
 void as_tls_find_defaults(apr_pool_t *pool);
-const char *as_tls_default_file(int option); /* NULL: ldap.conf does not say */
+const char *as_tls_get_default_file(int option); /* NULL: not set in ldap.conf */
 bool as_tls_set_default_authorities(LDAP *ld);
 bool as_tls_set_default_files(LDAP *ld);
 bool as_tls_set_default_numbers(LDAP *ld);
-/* Makes the context, if there is none: reading all CA certificates of a system takes its time, which nobody should
- * spend in a place that others wait for. A failure shows in as_tls_start. */
+/* Makes the context, if there is none: reading all CA certificates of a system is slow, and must not happen where
+ * other threads wait. as_tls_start reports a failure. */
 void as_tls_prepare(as_tls *tls, const as_directory_settings *settings);
-/* Takes the wire through the handshake. `tls` may be NULL: the session keeps its context to itself. False: *reason is
- * what is wrong, in words, or NULL if the library has none (see as_certificate_explain); *began: the server was spoken
- * to. */
+/* Performs the handshake on the wire. `tls` may be NULL: the session keeps its context to itself. Returns false with
+ * *reason, the fault in words, or NULL if the library reports none (see as_certificate_explain); *began: it began. */
 bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, apr_pool_t *pool, bool *began,
                   const char **reason);
 
-/* breaker.c: of one server. Not locked: the caller does that. */
+/* breaker.c: of one server. Unlocked: the caller holds a lock. */
 typedef enum as_pass {
-    AS_PASS_FREE,  /* ask */
-    AS_PASS_PROBE, /* ask, alone: the others wait for what becomes of it */
-    AS_PASS_NONE   /* leave it alone */
+    AS_PASS_FREE,  /* query the server */
+    AS_PASS_PROBE, /* query the server, alone: the others wait for the result */
+    AS_PASS_NONE   /* circuit open: do not query */
 } as_pass;
 
 typedef struct as_breaker {
     int limit;    /* outages in a row that open it; 0: never */
-    as_mono time; /* for how long */
+    as_mono time; /* how long it stays open */
     int outages;  /* in a row */
     bool open;
     bool probing;
-    as_mono until; /* while open: when a probe may pass */
+    as_mono until; /* while open: time of the next probe */
 } as_breaker;
 
 as_pass as_breaker_enter(as_breaker *breaker, as_mono now);
-/* Every pass but NONE is given back once. `answered` false: an outage. */
+/* Ends a pass other than NONE, once. `answered` false: an outage. */
 void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answered);
-/* Given back without having asked: nothing was learnt. */
+/* Ends a pass without a query: it has no effect. */
 void as_breaker_cancel(as_breaker *breaker, as_pass pass);
-/* How long the server is left alone still; 0: a question may pass. */
-as_mono as_breaker_wait(const as_breaker *breaker, as_mono now);
+/* Returns how long the circuit stays open; 0: a query may pass. */
+as_mono as_breaker_get_wait(const as_breaker *breaker, as_mono now);
 
 typedef enum as_kind {
-    AS_KIND_SEARCH, /* bound as the service account, and never as anybody else */
-    AS_KIND_VERIFY  /* bound as whoever came last; never used to search for another */
+    AS_KIND_SEARCH, /* bound as the service account, and never as another user */
+    AS_KIND_VERIFY  /* bound as the last user verified; never used to search for another */
 } as_kind;
 #define AS_KINDS 2
 
@@ -177,83 +175,84 @@ struct as_peer {
     as_directory *directory;
     const as_ldap_server *address;
     const char *name;                       /* "host:port" */
-    struct as_idle_sessions idle[AS_KINDS]; /* the last used in front; under the lock of `all->sessions` */
-    atomic_int open;                        /* sessions */
-    _Atomic as_mono distrusted; /* sessions opened until then are not used again: one of them was found dead */
-    apr_thread_mutex_t *mutex;  /* of the breaker and the fault; NULL in a peer made by as_session_aside */
+    struct as_idle_sessions idle[AS_KINDS]; /* most recently used first; under the lock of `all->sessions` */
+    atomic_int open;                        /* number of sessions */
+    _Atomic as_mono distrusted;             /* sessions opened until then are not reused: one of them was found lost */
+    apr_thread_mutex_t *mutex; /* of the breaker and the fault; NULL in a peer made by as_session_create_aside */
     as_breaker breaker;
     char fault[1024]; /* of its certificate, in words; "" if none is known */
     as_mono fault_until;
-    _Atomic uint64_t questions; /* since they were last told */
+    _Atomic uint64_t queries; /* since the last report */
     _Atomic int64_t latency;
 };
 
-/* uniform_timing.c: how long binds took. Zero is its beginning. */
+/* uniform_timing.c: durations of binds. Zero-initialised. */
 typedef enum as_timed { AS_TIMED_REFUSED, AS_TIMED_ACCEPTED, AS_TIMED_NOBODY } as_timed;
 #define AS_TIMING_SAMPLES 64
 #define AS_TIMING_OFTEN 8
 typedef struct as_timing_ring {
     _Atomic unsigned next;
-    _Atomic as_mono typical; /* their median, as it was a moment ago */
+    _Atomic as_mono typical; /* their median at the last update */
     _Atomic as_mono took[AS_TIMING_SAMPLES];
 } as_timing_ring;
 
 typedef struct as_uniform_timing {
     as_timing_ring rings[3]; /* of as_timed */
-    _Atomic as_mono late;    /* how late sleeps end, on average */
+    _Atomic as_mono late;    /* average delay of the end of a sleep */
 } as_uniform_timing;
 
-/* Passwords of one class of length: hashes take longer for a long one, and {CRYPT} refuses what is too long at once. */
+/* Passwords of one class of length: hashing a long one takes longer, and {CRYPT} refuses a too long one at once. */
 #define AS_TIMING_CLASSES 4
-static inline int as_timing_class(size_t password_length)
+static inline int as_timing_choose_class(size_t password_length)
 {
     return password_length < 64 ? 0 : password_length < 256 ? 1 : password_length < 512 ? 2 : 3;
 }
 
-/* Any thread. */
+/* Records a duration. Any thread. */
 void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took);
-/* Makes the bind of nobody that was just noted as long as one of a user's, at most until `deadline`. */
+/* Delays the answer to the decoy bind just recorded until it took as long as one of a user's, at most until
+ * `deadline`. */
 void as_timing_hold(as_uniform_timing *pace, as_mono deadline);
 
-/* facts.c: what is known of the server and of groups. NULL: nothing is kept. */
+/* facts.c: facts about the server and its groups. NULL: no cache. */
 typedef struct as_facts as_facts;
 
-/* What sessions belong to: servers, TLS settings, bind identity. Many sections may have one in common: the one in the
- * registry has as_session_settings, and who asks works on a copy with the settings of its section. */
+/* The owner of sessions: servers, TLS settings, bind identity. Many sections may share one: the one in the registry
+ * has as_session_choose_settings, and a query works on a copy with the settings of its section. */
 struct as_directory {
     as_directories *all;
-    as_directory *shared; /* of a copy: the one in the registry */
+    as_directory *shared; /* of a copy: the original in the registry */
     const char *name;
     const as_directory_settings *settings;
     as_share *share;
-    as_account *account; /* NULL beside the registry: its binds are not counted */
+    as_account *account; /* NULL outside the registry: its binds are not counted */
     as_tls *tls;
     as_peer *peers; /* as many as settings->server_count */
     apr_pool_t *pool;
     as_uniform_timing *pace; /* AS_TIMING_CLASSES */
     as_facts *facts;
-    int users;    /* questions at it; under the lock of `all` */
-    bool listed;  /* it is kept for the next question */
-    as_mono used; /* when last taken; under the lock of `all` */
+    int users;    /* queries that use it; under the lock of `all` */
+    bool listed;  /* it is in the registry */
+    as_mono used; /* time of the last use; under the lock of `all` */
 };
 
 /* One LDAP session. Used by one thread at a time. */
 struct as_session {
-    APR_RING_ENTRY(as_session) of_peer, of_age; /* while it is idle */
+    APR_RING_ENTRY(as_session) of_peer, of_age; /* while idle */
     as_session *next_condemned;
-    bool condemned; /* counted as closed: its peer may be gone */
+    bool condemned; /* counted as closed: its peer may be destroyed */
     as_mono idle_since;
     as_peer *peer;
     as_kind kind;
     LDAP *ld; /* NULL: not open */
     as_wire wire;
-    bool bound;              /* AS_KIND_SEARCH: the service account is bound */
+    bool bound;              /* AS_KIND_SEARCH: bound as the service account */
     bool dead;               /* not to be used again */
     bool reused;             /* it was open when it was lent */
-    bool on_trial;           /* reused, and nothing was answered since: it may have been forgotten on the way */
-    bool unobserved;         /* only to look at something again */
-    bool refused;            /* it was not opened: the server's certificate is not accepted */
-    as_mono opened, secured; /* when that began */
+    bool on_trial;           /* reused and without an answer since: the connection may be lost */
+    bool unobserved;         /* without observer: to repeat a step only */
+    bool refused;            /* not opened: the server's certificate was refused */
+    as_mono opened, secured; /* start times of the two steps */
     unsigned long answers;   /* operations answered since it was opened */
 };
 
@@ -263,28 +262,29 @@ typedef struct as_search {
     const char *filter;
     const char *const *attributes; /* NULL-terminated */
     int attribute_count;
-    int limit;                     /* entries that are asked for */
-    bool with_membership;          /* the attributes end with as_membership_attributes, which are not counted */
-    apr_array_header_t *found;     /* of as_found: entries with all values go there; NULL: the one entry to the reply */
-    int deref;                     /* LDAP_DEREF_* */
-    apr_array_header_t *referrals; /* URLs (const char *) are added; NULL: they are only noticed */
+    int limit;            /* number of entries requested */
+    bool with_membership; /* the attributes end with as_membership_attributes, which are not counted */
+    apr_array_header_t
+        *found; /* of as_found: receives entries with all values; NULL: the one entry goes into the reply */
+    int deref;  /* LDAP_DEREF_* */
+    apr_array_header_t *referrals; /* receives URLs (const char *); NULL: referrals are only noted */
 } as_search;
 
-/* session.c. Each returns true if it got an LDAP result, whatever that is; the reply says the rest. A session that
- * failed any other way is dead: libldap would open the next connection by itself, unbound, so it gets no chance. */
+/* session.c. Each returns true if it got an LDAP result, of any code; the reply has the rest. A session that failed
+ * in another way is dead: libldap would open the next connection by itself, unbound, so it is not used again. */
 bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply);
-/* With the password policy request control. Neither may be empty. */
+/* Binds with the password policy request control. Neither text may be empty. */
 bool as_session_bind_user(as_session *session, const char *dn, const char *password, as_mono deadline, apr_pool_t *pool,
                           as_reply *reply);
 bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
                        as_reply *reply);
-/* The parts of an operation; each failure kills the session, and returns false or NULL. */
+/* The parts of an operation; each failure makes the session dead, and returns false or NULL. */
 void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest);
 LDAPMessage *as_session_next(as_session *session, int id, bool queued);
-bool as_session_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply);
+bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply);
 bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply);
-bool as_session_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply);
+bool as_session_fail_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply);
 bool as_session_take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
                             apr_pool_t *pool, as_reply *reply);
 void as_session_note_answer(as_session *session, as_mono started);
@@ -294,80 +294,79 @@ typedef struct as_compare {
     const char *dn;
     const char *const *attributes, *const *values;
     int count;
-    int *codes; /* filled in */
+    int *codes; /* receives the result codes */
 } as_compare;
 
 bool as_session_compare(as_session *session, const as_compare *compare, as_mono deadline, apr_pool_t *pool,
                         as_reply *reply);
 
-/* A session that no pool knows, to another server or with other settings; not open. It lives in `pool`, and is closed
- * by who made it. */
-as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
-                             const as_ldap_server *address, apr_pool_t *pool);
+/* Makes a session outside the pool, to another server or with other settings; not open. It lives in `pool`, and the
+ * caller closes it. */
+as_session *as_session_create_aside(const as_directory *directory, const as_directory_settings *settings,
+                                    const as_ldap_server *address, apr_pool_t *pool);
 bool as_session_is_usable(const as_session *session);
 void as_session_close(as_session *session); /* never waits */
-/* The one answer to an operation that has only one. */
+/* Reads the answer to an operation that has only one. */
 bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply);
 
-/* certificate.c: where as_session_open refused the server's certificate, puts what is wrong with it before the TLS
- * library's words, which do not name it: the certificate is fetched once more, until `deadline`. Without effect after
- * any other failure. */
+/* certificate.c: where as_session_open refused the server's certificate, puts its fault before the TLS library's
+ * message, which does not name it: fetches the certificate again, until `deadline`. Without effect after any other
+ * failure. */
 #define AS_CERTIFICATE_REFUSED "the server's certificate was not accepted"
 void as_certificate_explain(as_session *failed, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 
-/* trace.c. `reply`: NULL for connect and TLS that went well. */
+/* trace.c: reports a step. `reply`: NULL for a successful connect or TLS. */
 void as_trace(as_session *session, as_step step, const char *what, as_mono started, const as_reply *reply,
               apr_pool_t *pool);
 
 /* found.c: an entry with all values. */
 typedef struct as_found_value {
-    const char *octets; /* with a NUL behind them */
+    const char *octets; /* NUL-terminated */
     size_t length;
 } as_found_value;
 
 typedef struct as_found_values {
     const as_found_value *values;
     int count;
-    bool is_part; /* there are more: a range of them (MS-ADTS 3.1.1.3.1.3.3), or too long ones */
+    bool is_part; /* incomplete: a range of the values (MS-ADTS 3.1.1.3.1.3.3), or some were too long */
 } as_found_values;
 
 typedef struct as_found {
     const char *dn;
-    as_found_values *attributes; /* as many as were asked for */
+    as_found_values *attributes; /* as many as requested */
 } as_found;
 
-/* Adds an entry to search->found. False: it cannot be read. */
+/* Adds an entry to search->found. Returns false if it is unreadable. */
 bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
-/* Returns the texts among the values, NULL-terminated, and *count: those with a NUL within are left out. */
-const char *const *as_found_texts(const as_found_values *values, apr_pool_t *pool, int *count);
+/* Returns the texts among the values, NULL-terminated, and *count; omits values with a NUL. */
+const char *const *as_found_get_texts(const as_found_values *values, apr_pool_t *pool, int *count);
 /* Returns the first of the values as a text; NULL: there is none. */
-const char *as_found_first_text(const as_found_values *values);
+const char *as_found_get_first_text(const as_found_values *values);
 
 /* response.c */
 void as_reply_clear(as_reply *reply);
 void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason);
-/* The server did not answer, or said that it is too busy to (RFC 4511 Appendix A: busy, unavailable). */
+/* Returns whether the server did not answer, or is too busy (RFC 4511 Appendix A: busy, unavailable). */
 bool as_reply_is_outage(const as_reply *reply);
-/* Takes a message that ends an operation, and frees it. False: it is not one that we take, *reason says why. */
+/* Reads a message that ends an operation, and frees it. Returns false for an unacceptable message, with *reason. */
 bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
                         as_reply *reply, const char **reason);
-/* False: it cannot be read. */
+/* Returns false for an unreadable entry. */
 bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
 void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
                            as_reply *reply);
 
-/* fingerprint.c */
-/* The settings that sessions belong to: these, without what a search says. */
-as_directory_settings as_session_settings(const as_directory_settings *settings);
+/* fingerprint.c: returns the settings of sessions: these, without the search parameters. */
+as_directory_settings as_session_choose_settings(const as_directory_settings *settings);
 
-/* idle.c: the sessions of a process, those of directories that only .htaccess names apart from all others */
+/* idle.c: the sessions of a process; those of directories named only by .htaccess are separate */
 typedef struct as_sessions {
     pthread_mutex_t mutex;
-    struct as_idle_sessions idle; /* the last used in front */
+    struct as_idle_sessions idle; /* most recently used first */
     int idle_count;
-    int most;        /* open at a time, but for those in use */
+    int most;        /* limit of open sessions, not counting those in use */
     atomic_int open; /* in use, and idle */
-    as_mono longest; /* idle; 0: no limit beside the directory's own */
+    as_mono longest; /* idle time; 0: no limit besides the directory's own */
     as_mono swept;
 } as_sessions;
 
@@ -377,11 +376,11 @@ void as_idle_create(as_peer *peer);
 void as_idle_destroy(as_peer *peer);
 /* Closes sessions that were idle for too long. */
 void as_idle_sweep(as_directories *all);
-/* Closes idle sessions. True: there was one. */
+/* Closes idle sessions. Returns true if there was one. */
 bool as_idle_close_all(as_directories *all);
-/* Takes the session used last; NULL: there is none, or `fresh`. Then room is made for one that is to be opened. */
+/* Takes the session used last; NULL: there is none, or `fresh`. Then room is made for a new one. */
 as_session *as_idle_take(as_peer *peer, as_kind kind, bool fresh);
-/* Keeps an open session, from now on not the caller's. */
+/* Keeps an open session, and takes ownership of it. */
 void as_idle_keep(as_session *session);
 /* Closes and frees a session that is not idle. */
 void as_session_destroy(as_session *session);
@@ -395,17 +394,17 @@ typedef struct as_reaper {
 } as_reaper;
 
 bool as_reaper_create(as_reaper *reaper);
-/* Once, from then on without effect. */
+/* Starts the thread, once; later calls have no effect. */
 void as_reaper_start(as_directories *all);
 void as_reaper_end(as_reaper *reaper);
 
-/* pool.c: an open session, for AS_KIND_SEARCH a bound one; or NULL and a reply. `fresh`: not one that was kept. */
+/* pool.c: returns an open session, for AS_KIND_SEARCH a bound one; or NULL and a reply. `fresh`: a new one. */
 as_session *as_pool_lend(as_peer *peer, as_kind kind, bool fresh, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 void as_pool_return(as_session *session);
 
-/* settings.c: made from setting.def. The copy has nothing of the original. */
+/* settings.c: made from setting.def. The copy shares no memory with the original. */
 const as_directory_settings *as_settings_copy(apr_pool_t *pool, const as_directory_settings *settings);
-/* Wipes what is secret in a copy that nobody reads any more. */
+/* Wipes the secrets of a copy that is not used any more. */
 void as_settings_wipe(const as_directory_settings *copy);
 
 /* registry.c */
@@ -413,39 +412,40 @@ struct as_directories {
     apr_pool_t *pool;
     as_directory_limits limits;
     apr_pool_t *scratch;       /* under the mutex, and empty whenever that is free */
-    apr_thread_mutex_t *mutex; /* of all that follows, and of users and used in what `table` holds */
+    apr_thread_mutex_t *mutex; /* of all members below, and of `users` and `used` of the directories in `table` */
     apr_hash_t *table;
-    struct as_peers peers; /* of all that is in the table */
+    struct as_peers peers; /* of all directories in the table */
     int transient;         /* directories in it that only .htaccess names */
     apr_hash_t *shares;    /* as_share by the servers of a directory */
     as_share of_htaccess;
     as_reaper reaper;
     as_sessions sessions[2]; /* [1]: of directories that only .htaccess names */
-    as_limiter gate;
-    char decoy[33]; /* 128 random bits, in hexadecimal: the name of nobody */
+    as_limiter limiter;
+    char decoy[33]; /* 128 random bits, in hexadecimal: the name of no user */
     as_tracer *observer;
     void *observer_data;
 };
 
 /* Returns the sessions among which a directory's are counted. */
-static inline as_sessions *as_sessions_of(const as_directory *directory)
+static inline as_sessions *as_sessions_get(const as_directory *directory)
 {
     return &directory->all->sessions[directory->settings->of_htaccess];
 }
 
-/* The directory of these settings, made if there is none. Given back with as_directory_put. NULL without memory. */
+/* Returns the directory of these settings, made if there is none, or NULL without memory. Give it back with
+ * as_directory_put. */
 as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings);
 void as_directory_put(as_directory *directory);
 
-/* What is to be done on one server. */
+/* The work on one server. */
 typedef struct as_task {
-    const as_query *question; /* NULL: a probe */
+    const as_query *query; /* NULL: a probe */
     const as_directory_settings *settings;
     as_peer *peer;
     as_mono deadline; /* on this server */
     apr_pool_t *pool;
     as_reply *reply;
-    bool elsewhere; /* the reply is the failure of a server that this one pointed to */
+    bool elsewhere; /* the reply is the failure of a server that this one referred to */
     void *data;     /* of as_failover_run */
 } as_task;
 
@@ -458,7 +458,7 @@ void as_failover_run(as_directory *entered, as_work *work, void *data, as_mono d
 /* An operation on a session; its result is in the reply. */
 typedef bool as_step_of(const as_task *task, as_session *session, const void *argument);
 /* search_bind.c: runs it on a session of this kind. */
-void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument);
+void as_session_run_step(const as_task *task, as_kind kind, as_step_of *step, const void *argument);
 
 /* operation.c: one of the two. */
 typedef struct as_operation {
@@ -471,17 +471,17 @@ void as_operation_run(as_group_query *query, const as_operation *operation, as_r
 /* membership.c: memberOf, objectSid, primaryGroupID */
 #define AS_MEMBERSHIP_ATTRIBUTES 3
 extern const char *const as_membership_attributes[];
-/* Of the one entry of a search, into the reply. False: it cannot be read. */
+/* Reads the one entry of a search into the reply. Returns false if it is unreadable. */
 bool as_membership_take(LDAP *ld, LDAPMessage *entry, apr_pool_t *pool, as_reply *reply);
-/* Of values in the order of as_membership_attributes. */
+/* Reads values in the order of as_membership_attributes. */
 void as_membership_read(const as_found_values *values, apr_pool_t *pool, as_membership *membership);
 
 /* facts.c */
 as_facts *as_facts_create(apr_pool_t *pool);
-bool as_facts_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool);
+bool as_facts_get_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool);
 void as_facts_put_server(as_facts *facts, const as_server_facts *server);
 bool as_facts_is_ad(const as_facts *facts);
-void as_facts_recall(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool);
+void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool);
 void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
 void as_facts_note_comparable(as_facts *facts, const char *key);
 
@@ -489,8 +489,8 @@ void as_facts_note_comparable(as_facts *facts, const char *key);
 void as_search_bind_query(as_task *task);
 void as_search_bind_probe(as_task *task);
 
-/* referral.c: follows the URLs that a search without an entry brought; what they lead to becomes the reply. Returns the
- * session on which the one entry was found, which the caller closes; or NULL. */
+/* referral.c: follows the URLs of a search without an entry; their result becomes the reply. Returns the session on
+ * which the one entry was found, for the caller to close; or NULL. */
 as_session *as_referrals_follow(as_task *task, const as_search *search);
 
 #endif

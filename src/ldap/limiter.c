@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AuthStatusInFlight: how many requests may wait for directories, and how many of them for one. Who finds no slot
- * queues, but only while answers keep coming: a directory that hangs must not take the workers of this process with it,
- * nor the slots of another directory.
+ * AuthStatusInFlight: how many requests may wait for directories, and how many of them for one. A request without a
+ * slot queues, but only while answers keep coming: a hung directory must not block the workers of this process, nor the
+ * slots of another directory.
  *
- * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
+ * pthread rather than APR: APR's timed waits use the wall clock, which may be set during a wait.
  */
 #include "ldap_private.h"
 
 #include <time.h>
 
-/* Without an answer for that long nobody waits for a slot. */
+/* Without an answer for this long no request waits for a slot. */
 #define PATIENCE (AS_MONO_SECOND / 10)
 
 bool as_limiter_create(as_limiter *limiter, int limit)
@@ -47,9 +47,9 @@ void as_share_create(as_share *share, const as_limiter *limiter, int parts)
     atomic_init(&share->answered, 0);
 }
 
-void as_limiter_answered(as_limiter *limiter, as_share *share)
+void as_limiter_note_answer(as_limiter *limiter, as_share *share)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
 
     atomic_store_explicit(&limiter->answered, now, memory_order_relaxed);
     atomic_store_explicit(&share->answered, now, memory_order_relaxed);
@@ -62,18 +62,20 @@ static void sleep_until(as_limiter *limiter, as_waiter *self, as_mono when)
     pthread_cond_timedwait(&self->wake, &limiter->mutex, &at);
 }
 
-static as_mono later(as_mono a, as_mono b)
+static as_mono choose_later(as_mono a, as_mono b)
 {
     return a > b ? a : b;
 }
 
-/* Returns when patience ends. Who waits for a slot of his own directory's share waits for that one's answers; who waits
- * for any slot, for anybody's. What was just filled after a quiet time has kept nobody waiting yet. */
-static as_mono patience_ends(const as_limiter *limiter, const as_share *share)
+/* Returns when patience ends. A request that waits for a slot of its own directory's share waits for the answers of
+ * that directory; a request that waits for any slot, for all answers. After a quiet time the start is the time when
+ * the last slot was taken. */
+static as_mono find_end_of_patience(const as_limiter *limiter, const as_share *share)
 {
-    as_mono since = share->inside >= share->most
-                        ? later(atomic_load_explicit(&share->answered, memory_order_relaxed), share->full_since)
-                        : later(atomic_load_explicit(&limiter->answered, memory_order_relaxed), limiter->full_since);
+    as_mono since =
+        share->inside >= share->most
+            ? choose_later(atomic_load_explicit(&share->answered, memory_order_relaxed), share->full_since)
+            : choose_later(atomic_load_explicit(&limiter->answered, memory_order_relaxed), limiter->full_since);
 
     return since + PATIENCE;
 }
@@ -85,7 +87,7 @@ static bool has_slot(const as_limiter *limiter, const as_share *share)
 
 static void take_slot(as_limiter *limiter, as_share *share)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
 
     if (++limiter->inside == limiter->limit) {
         limiter->full_since = now;
@@ -95,7 +97,7 @@ static void take_slot(as_limiter *limiter, as_share *share)
     }
 }
 
-/* Waits for a slot: they are handed over, first come, first served, but for those whose share is used up. */
+/* Waits for a slot: slots are handed over in order of arrival, except to requests whose share is used up. */
 static bool queue(as_limiter *limiter, as_share *share, as_mono deadline)
 {
     as_waiter self = {.share = share};
@@ -105,9 +107,9 @@ static bool queue(as_limiter *limiter, as_share *share, as_mono deadline)
     }
     APR_RING_INSERT_TAIL(&limiter->queue, &self, as_waiter, link);
     while (!self.granted) {
-        as_mono end = as_mono_min(patience_ends(limiter, share), deadline);
+        as_mono end = as_mono_choose_earlier(find_end_of_patience(limiter, share), deadline);
 
-        if (end <= as_mono_now()) {
+        if (end <= as_mono_read()) {
             APR_RING_REMOVE(&self, link);
             break;
         }
@@ -125,7 +127,7 @@ bool as_limiter_enter(as_limiter *limiter, as_share *share, as_mono deadline)
         return true;
     }
     pthread_mutex_lock(&limiter->mutex);
-    /* Nobody is overtaken: who queues has no slot to take. */
+    /* A free slot cannot overtake the queue: no queued request could take it. */
     if (has_slot(limiter, share)) {
         take_slot(limiter, share);
     } else {

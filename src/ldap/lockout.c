@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * After how many failures the directory itself locks an account, where the service account may read that. For who looks
- * at a configuration; no login asks for it.
+ * Finds after how many failures the directory itself locks an account, where the service account may read that. For
+ * checks of a configuration; logins do not use it.
  */
 #include "ldap_private.h"
 
@@ -10,7 +10,7 @@
 
 #include <apr_strings.h>
 
-#define MAX_LEVELS 16 /* from the base up */
+#define MAX_LEVELS 16 /* from the base upwards */
 
 typedef struct reading {
     as_session *session;
@@ -19,8 +19,8 @@ typedef struct reading {
     as_lockout *lockout;
 } reading;
 
-/* One search; true if there was an answer. What it found is in the reply. */
-static bool look(const reading *in, const char *base, int scope, const char *filter, const char *const *attributes,
+/* Searches; returns true if there was an answer. The entry is in the reply. */
+static bool find(const reading *in, const char *base, int scope, const char *filter, const char *const *attributes,
                  as_reply *reply)
 {
     as_search search = {.base = base, .scope = scope, .filter = filter, .attributes = attributes, .limit = 2};
@@ -32,8 +32,8 @@ static bool look(const reading *in, const char *base, int scope, const char *fil
     return as_session_search(in->session, &search, in->deadline, in->pool, reply);
 }
 
-/* A number of failures; -1: it is none. */
-static int number_of(const char *text)
+/* Parses a number of failures; -1: invalid. */
+static int parse_number(const char *text)
 {
     char *end = NULL;
     const long number = text ? strtol(text, &end, 10) : -1;
@@ -41,7 +41,7 @@ static int number_of(const char *text)
     return end && end != text && !*end && number >= 0 && number <= 1000000 ? (int)number : -1;
 }
 
-static bool found(const reading *in, int failures, const char *where)
+static bool report(const reading *in, int failures, const char *where)
 {
     if (failures < 0) {
         return false;
@@ -51,42 +51,42 @@ static bool found(const reading *in, int failures, const char *where)
     return true;
 }
 
-/* Active Directory: lockoutThreshold at the head of the domain, 0 where nothing locks. */
-static bool is_of_domain(const reading *in, const char *dn)
+/* Active Directory: lockoutThreshold in the head of the domain, 0 where nothing locks. */
+static bool read_domain(const reading *in, const char *dn)
 {
     static const char *const attributes[] = {"lockoutThreshold", NULL};
     as_reply reply;
 
-    return look(in, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) && reply.values &&
-           found(in, number_of(as_first_value(reply.values[0])),
-                 apr_pstrcat(in->pool, "lockoutThreshold of ", reply.dn, NULL));
+    return find(in, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) && reply.values &&
+           report(in, parse_number(as_first_value(reply.values[0])),
+                  apr_pstrcat(in->pool, "lockoutThreshold of ", reply.dn, NULL));
 }
 
 /* draft-behera-ldap-password-policy-11 5.2: policies of OpenLDAP. There may be several: the one that locks first
- * counts, and is found by halving, as an answer tells no more than the first entry. */
-static bool is_of_policies(const reading *in, const char *dn)
+ * counts, and is found by bisection, as a reply has only the first entry. */
+static bool read_policies(const reading *in, const char *dn)
 {
     static const char *const attributes[] = {"pwdMaxFailure", NULL};
     static const char policies[] = "(&(objectClass=pwdPolicy)(pwdLockout=TRUE)(pwdMaxFailure>=1)%s)";
     int low = 1, high = AS_LOCKOUT_MOST;
     as_reply reply;
 
-    if (!look(in, dn, LDAP_SCOPE_SUBTREE, apr_psprintf(in->pool, policies, ""), attributes, &reply)) {
+    if (!find(in, dn, LDAP_SCOPE_SUBTREE, apr_psprintf(in->pool, policies, ""), attributes, &reply)) {
         return false;
     }
     if (reply.entries == 1 && reply.values) {
-        return found(in, number_of(as_first_value(reply.values[0])),
-                     apr_pstrcat(in->pool, "pwdMaxFailure of ", reply.dn, NULL));
+        return report(in, parse_number(as_first_value(reply.values[0])),
+                      apr_pstrcat(in->pool, "pwdMaxFailure of ", reply.dn, NULL));
     }
     if (reply.entries == 0) {
-        /* Policies that lock nobody are an answer too. */
-        return look(in, dn, LDAP_SCOPE_SUBTREE, "(objectClass=pwdPolicy)", attributes, &reply) && reply.entries > 0 &&
-               found(in, 0, "no policy locks");
+        /* Policies without lockout are an answer too. */
+        return find(in, dn, LDAP_SCOPE_SUBTREE, "(objectClass=pwdPolicy)", attributes, &reply) && reply.entries > 0 &&
+               report(in, 0, "no policy locks");
     }
     while (low < high) {
         const int middle = (low + high) / 2;
 
-        if (!look(in, dn, LDAP_SCOPE_SUBTREE,
+        if (!find(in, dn, LDAP_SCOPE_SUBTREE,
                   apr_psprintf(in->pool, policies, apr_psprintf(in->pool, "(pwdMaxFailure<=%d)", middle)), attributes,
                   &reply)) {
             return false;
@@ -97,27 +97,27 @@ static bool is_of_policies(const reading *in, const char *dn)
             low = middle + 1;
         }
     }
-    return found(in, low, "the strictest of several policies");
+    return report(in, low, "the strictest of several policies");
 }
 
-/* 389 Directory Server; its configuration is for few to read. */
-static bool is_of_configuration(const reading *in)
+/* 389 Directory Server; few accounts may read its configuration. */
+static bool read_configuration(const reading *in)
 {
     static const char *const attributes[] = {"passwordMaxFailure", "passwordLockout", NULL};
     as_reply reply;
 
-    if (!look(in, "cn=config", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) || !reply.values ||
+    if (!find(in, "cn=config", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) || !reply.values ||
         !reply.values[1]) {
         return false;
     }
     if (strcasecmp(reply.values[1][0], "on")) {
-        return found(in, 0, "passwordLockout of cn=config is off");
+        return report(in, 0, "passwordLockout of cn=config is off");
     }
-    return found(in, number_of(as_first_value(reply.values[0])), "passwordMaxFailure of cn=config");
+    return report(in, parse_number(as_first_value(reply.values[0])), "passwordMaxFailure of cn=config");
 }
 
-/* The DN one level up; NULL at the top. */
-static const char *parent_of(const char *dn, apr_pool_t *pool)
+/* Returns the DN one level up; NULL at the top. */
+static const char *find_parent(const char *dn, apr_pool_t *pool)
 {
     LDAPDN parts = NULL;
     char *text = NULL;
@@ -138,18 +138,18 @@ static void read_lockout(const reading *in, const char *base)
     int i;
 
     for (i = 0; i < MAX_LEVELS && dn && *dn && !in->session->dead; i++) {
-        if (is_of_domain(in, dn) || is_of_policies(in, dn)) {
+        if (read_domain(in, dn) || read_policies(in, dn)) {
             return;
         }
-        dn = parent_of(dn, in->pool);
+        dn = find_parent(dn, in->pool);
     }
     if (!in->session->dead) {
-        is_of_configuration(in);
+        read_configuration(in);
     }
 }
 
-void as_directory_lockout(as_directories *all, const as_directory_settings *settings, as_mono deadline,
-                          apr_pool_t *pool, as_lockout *lockout)
+void as_directory_read_lockout(as_directories *all, const as_directory_settings *settings, as_mono deadline,
+                               apr_pool_t *pool, as_lockout *lockout)
 {
     reading in = {.deadline = deadline, .pool = pool, .lockout = lockout};
     as_directory *directory = as_directory_get(all, settings);
@@ -165,7 +165,7 @@ void as_directory_lockout(as_directories *all, const as_directory_settings *sett
         as_tls_prepare(directory->tls, directory->settings);
     }
     as_reply_clear(&reply);
-    for (i = 0; i < settings->server_count && !in.session && as_mono_now() < in.deadline; i++) {
+    for (i = 0; i < settings->server_count && !in.session && as_mono_read() < in.deadline; i++) {
         in.session = as_pool_lend(&directory->peers[i], AS_KIND_SEARCH, false, in.deadline, pool, &reply);
     }
     if (in.session) {

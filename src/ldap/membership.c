@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the entry of a user says of groups: memberOf, objectSid, primaryGroupID.
+ * Reads the groups in the entry of a user: memberOf, objectSid, primaryGroupID.
  */
 #include "ldap_private.h"
 
@@ -11,11 +11,11 @@ const char *const as_membership_attributes[] = {"memberOf", "objectSid", "primar
 void as_membership_read(const as_found_values *values, apr_pool_t *pool, as_membership *membership)
 {
     memset(membership, 0, sizeof(*membership));
-    membership->groups = as_found_texts(&values[0], pool, &membership->group_count);
+    membership->groups = as_found_get_texts(&values[0], pool, &membership->group_count);
     membership->whole = !values[0].is_part && membership->group_count == values[0].count;
     if (values[1].count == 1 &&
         as_sid_read((const unsigned char *)values[1].values[0].octets, values[1].values[0].length, &membership->sid)) {
-        as_sid_make_primary_group(&membership->sid, as_found_first_text(&values[2]), &membership->primary_group);
+        as_sid_make_primary_group(&membership->sid, as_found_get_first_text(&values[2]), &membership->primary_group);
     }
 }
 

@@ -35,7 +35,7 @@ static bool perform(const as_task *task, as_session *session, const void *argume
     return as_session_compare(session, operation->compare, task->deadline, task->pool, task->reply);
 }
 
-/* On a session that others have bound before: it is bound first. A refused bind is the answer. */
+/* Uses a session that others have bound before: binds it first. A refused bind is the answer. */
 static bool perform_as_user(const as_task *task, as_session *session, const void *argument)
 {
     const as_request *request = argument;
@@ -48,14 +48,14 @@ static bool perform_as_user(const as_task *task, as_session *session, const void
     return task->reply->code != LDAP_SUCCESS || perform(task, session, argument);
 }
 
-static void work(as_task *task)
+static void run_operation(as_task *task)
 {
     const as_request *request = task->data;
 
     if (request->query->bind_dn) {
-        as_on_session(task, AS_KIND_VERIFY, perform_as_user, request);
+        as_session_run_step(task, AS_KIND_VERIFY, perform_as_user, request);
     } else {
-        as_on_session(task, AS_KIND_SEARCH, perform, request);
+        as_session_run_step(task, AS_KIND_SEARCH, perform, request);
     }
 }
 
@@ -64,7 +64,7 @@ void as_operation_run(as_group_query *query, const as_operation *operation, as_r
     as_request request = {query, operation};
 
     as_reply_clear(reply);
-    as_failover_run(query->entered, work, &request, query->deadline, query->pool, reply);
+    as_failover_run(query->entered, run_operation, &request, query->deadline, query->pool, reply);
     reply->dn = NULL;
     reply->values = NULL;
 }

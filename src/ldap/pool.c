@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lends sessions: for each server those that search, bound as the service account, and apart from them those that
- * verify passwords. So a failed login costs no connection, and a good one no bind to go back.
+ * Lends sessions: for each server some that search, bound as the service account, and others that verify passwords. So
+ * a failed login costs no connection, and a good one no second service bind.
  */
 #include "ldap_private.h"
 
@@ -19,7 +19,7 @@ static as_session *make(as_peer *peer, as_kind kind)
     return session;
 }
 
-/* A session, open or not. */
+/* Returns a session, open or not. */
 static as_session *take(as_peer *peer, as_kind kind, bool fresh)
 {
     as_session *session = as_idle_take(peer, kind, fresh);
@@ -34,7 +34,7 @@ static as_session *take(as_peer *peer, as_kind kind, bool fresh)
 void as_pool_return(as_session *session)
 {
     as_directories *all = session->peer->directory->all;
-    const bool is_swept = as_sessions_of(session->peer->directory)->longest > 0;
+    const bool is_swept = as_sessions_get(session->peer->directory)->longest > 0;
 
     if (!session->ld || session->dead || session->peer->directory->settings->session_ttl == 0) {
         as_session_destroy(session);
@@ -46,14 +46,14 @@ void as_pool_return(as_session *session)
     }
 }
 
-/* An account that is left alone costs no connection either. */
+/* Opens and binds a session. An account whose circuit is open costs no connection. */
 static bool make_ready(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
     as_account *account = session->peer->directory->account;
     const bool binds = session->kind == AS_KIND_SEARCH && !session->bound;
 
     session->reused = session->on_trial = session->ld != NULL;
-    if (binds && account && as_account_is_left_alone(account, pool, reply)) {
+    if (binds && account && as_account_is_circuit_open(account, pool, reply)) {
         return false;
     }
     if (!session->reused && !as_session_open(session, deadline, pool, reply)) {
@@ -63,7 +63,7 @@ static bool make_ready(as_session *session, as_mono deadline, apr_pool_t *pool, 
     if (!binds) {
         return true;
     }
-    /* Refused: the administrator must act, and the next question starts anew. */
+    /* A refusal needs the administrator, and the next query starts anew. */
     session->dead = !as_session_bind_service(session, deadline, pool, reply) || !session->bound;
     return !session->dead;
 }

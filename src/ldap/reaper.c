@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A thread that closes sessions which were idle for too long where nobody asks any more: those of directories that only
- * .htaccess names. It begins with the first of them, and ends with the process.
+ * A thread that closes sessions that were idle for too long and whose directories are not queried any more: those
+ * named only by .htaccess. It starts with the first of them, and ends with the process.
  */
 #include "ldap_private.h"
 
@@ -44,7 +44,7 @@ bool as_reaper_create(as_reaper *reaper)
     return made;
 }
 
-/* Signals are for the threads of the server. */
+/* The threads of the server handle signals. */
 static bool start(as_directories *all)
 {
     sigset_t every, before;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Referrals and continuation references (RFC 4511 4.1.10 and 4.5.3), followed by ourselves under LDAPReferrals On:
- * libldap would wait for the other server without any limit, and bind to it without TLS.
+ * Follows referrals and continuation references (RFC 4511 4.1.10 and 4.5.3) under LDAPReferrals On: libldap would wait
+ * for the other server without any limit, and bind to it without TLS.
  *
- * They are followed only where the directory asked has no entry of its own: Active Directory sends three with every
- * answer, which lead nowhere for a login. The other server is asked for the same user, with the same filter whatever
- * the URL says, and with no less security than the first. Its sessions are not kept.
+ * They are followed only where the directory queried has no entry of its own: Active Directory sends three with every
+ * answer, which are useless for a login. The other server gets the same query, with the same filter in spite of the
+ * URL, and with no less security than the first. Its sessions are not kept.
  */
 #include "ldap_private.h"
 
@@ -14,8 +14,8 @@
 
 #include <apr_strings.h>
 
-/* A session to where the URL leads, with no less security than the directory's own. */
-static as_session *session_for(const as_task *task, const LDAPURLDesc *url)
+/* Makes a session to the server of the URL, with no less security than the directory's own. */
+static as_session *open_session(const as_task *task, const LDAPURLDesc *url)
 {
     const as_directory *directory = task->peer->directory;
     as_directory_settings *settings = apr_pmemdup(task->pool, directory->settings, sizeof(*settings));
@@ -29,7 +29,7 @@ static as_session *session_for(const as_task *task, const LDAPURLDesc *url)
     }
     address->host = apr_pstrdup(task->pool, url->lud_host);
     address->port = url->lud_port ? url->lud_port : is_ldaps ? LDAPS_PORT : LDAP_PORT;
-    return as_session_aside(directory, settings, address, task->pool);
+    return as_session_create_aside(directory, settings, address, task->pool);
 }
 
 static bool search_there(const as_task *task, as_session *session, const LDAPURLDesc *url, const as_search *search,
@@ -51,7 +51,7 @@ static bool search_there(const as_task *task, as_session *session, const LDAPURL
            as_session_search(session, &there, task->deadline, task->pool, reply);
 }
 
-/* A reply in which the user was looked for; not that his part of the tree is missing, or elsewhere. */
+/* Returns whether the user was looked for: not if the part of the tree is missing, or elsewhere. */
 static bool is_complete(const as_reply *reply)
 {
     return reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_SEARCH &&
@@ -59,13 +59,13 @@ static bool is_complete(const as_reply *reply)
             reply->code == LDAP_NO_SUCH_OBJECT || reply->code == LDAP_REFERRAL);
 }
 
-/* The URLs of one reference are alternatives (RFC 4511 4.5.3): they find the same entry again. */
+/* Returns whether two replies have the same entry. The URLs of one reference are alternatives (RFC 4511 4.5.3). */
 static bool is_same(const as_reply *a, const as_reply *b)
 {
     return a->dn && b->dn && strcasecmp(a->dn, b->dn) == 0;
 }
 
-/* Adds what was found there to what is known. True: it is the one entry. */
+/* Merges a reply into the result. Returns true if it has the one entry. */
 static bool add(as_reply *reply, const as_reply *there)
 {
     unsigned entries = reply->entries + there->entries;
@@ -88,7 +88,7 @@ static bool is_usable(const LDAPURLDesc *url)
            *url->lud_host && url->lud_crit_exts == 0;
 }
 
-/* Follows one URL. The session, if the entry was found on it, else NULL; *failed becomes what went wrong. */
+/* Follows one URL. Returns the session if the entry was found on it, else NULL; *failed becomes the failure. */
 static as_session *follow(const as_task *task, const char *text, const as_search *search, as_reply *failed)
 {
     LDAPURLDesc *url = NULL;
@@ -101,7 +101,7 @@ static as_session *follow(const as_task *task, const char *text, const as_search
     }
     if (is_usable(url)) {
         as_reply_clear(&there);
-        session = session_for(task, url);
+        session = open_session(task, url);
         search_there(task, session, url, search, &there);
         if (is_complete(&there)) {
             found = add(task->reply, &there);
@@ -118,7 +118,7 @@ static as_session *follow(const as_task *task, const char *text, const as_search
     return found ? session : NULL;
 }
 
-/* Everybody was asked: what was found is the answer, as if one server had given it. */
+/* Completes the result when all servers were queried, as if one server had replied. */
 static void complete(as_reply *reply)
 {
     reply->code = LDAP_SUCCESS;
@@ -131,7 +131,7 @@ as_session *as_referrals_follow(as_task *task, const as_search *search)
     as_session *found_on = NULL;
     int i;
 
-    /* Referrals of the servers that are asked are added at the end; the array's bound ends every circle. */
+    /* Referrals of the servers that are queried are added at the end; the array's bound ends every loop. */
     for (i = 0; i < search->referrals->nelts && task->reply->entries < 2; i++) {
         as_session *session = follow(task, APR_ARRAY_IDX(search->referrals, i, const char *), search, &failed);
 
@@ -140,7 +140,7 @@ as_session *as_referrals_follow(as_task *task, const as_search *search)
     if (task->reply->entries > 0 || is_complete(&failed)) {
         complete(task->reply);
     } else {
-        /* Nobody yet, and not everybody was asked: the user may exist. */
+        /* No entry yet, and some servers failed: the user may exist. */
         *task->reply = failed;
         task->elsewhere = true;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The directories of a process, by what sessions belong to: servers, TLS settings, bind identity. Their number is
- * bounded: AuthLDAP* may stand in .htaccess files, which their owners may change as often as they like.
+ * The directories of a process, by the owners of sessions: servers, TLS settings, bind identity. Their number is
+ * bounded: AuthLDAP* may stand in .htaccess files, which their owners may change at any time.
  */
 #include "ldap_private.h"
 
@@ -13,14 +13,14 @@
 #include <apr_strings.h>
 
 #define MAX_DIRECTORIES 1000
-/* Of them, those that only .htaccess names. */
+/* The most that only .htaccess names. */
 #define MAX_TRANSIENT 128
 /* Sessions that a process keeps: a quarter of the descriptors that it may have. */
 #define PART_OF_DESCRIPTORS 4
 #define MOST_SESSIONS 8192
 #define FEWEST_SESSIONS 8
-/* Directories that only .htaccess names: a quarter of the sessions and of AuthStatusInFlight, for all of them; and a
- * session is closed when it was idle for so long. */
+/* All directories together that only .htaccess names: a quarter of the sessions and of AuthStatusInFlight; and this
+ * idle time of a session. */
 #define PARTS_OF_HTACCESS 4
 #define IDLE_OF_HTACCESS (60 * AS_MONO_SECOND)
 
@@ -40,7 +40,7 @@ static apr_status_t make_peer(as_peer *peer, as_directory *directory, const as_l
     peer->breaker.time = limits->breaker_time;
     atomic_init(&peer->open, 0);
     atomic_init(&peer->distrusted, 0);
-    atomic_init(&peer->questions, 0);
+    atomic_init(&peer->queries, 0);
     atomic_init(&peer->latency, 0);
     as_idle_create(peer);
     return apr_thread_mutex_create(&peer->mutex, APR_THREAD_MUTEX_DEFAULT, directory->pool);
@@ -61,8 +61,8 @@ static void destroy(as_directory *directory)
     apr_pool_destroy(directory->pool);
 }
 
-/* Returns the share of the slots that the directories of these servers have together. */
-static as_share *share_of(as_directories *all, const as_directory_settings *settings)
+/* Returns the share of the slots that the directories of these servers use together. */
+static as_share *get_share(as_directories *all, const as_directory_settings *settings)
 {
     const char *servers = "";
     as_share *share;
@@ -77,7 +77,7 @@ static as_share *share_of(as_directories *all, const as_directory_settings *sett
     share = apr_hash_get(all->shares, servers, APR_HASH_KEY_STRING);
     if (!share) {
         share = apr_palloc(all->pool, sizeof(*share));
-        as_share_create(share, &all->gate, all->limits.directories > 1 ? 2 : 1);
+        as_share_create(share, &all->limiter, all->limits.directories > 1 ? 2 : 1);
         apr_hash_set(all->shares, apr_pstrdup(all->pool, servers), APR_HASH_KEY_STRING, share);
     }
     return share;
@@ -97,9 +97,9 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory->all = all;
     directory->pool = pool;
     directory->name = apr_pstrdup(pool, name);
-    /* The caller's settings may live no longer than the request. */
+    /* The caller's settings may live only as long as the request. */
     directory->settings = as_settings_copy(pool, settings);
-    directory->share = share_of(all, settings);
+    directory->share = get_share(all, settings);
     directory->account = apr_pcalloc(pool, sizeof(*directory->account));
     directory->peers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*directory->peers));
     directory->tls = apr_pcalloc(pool, sizeof(*directory->tls));
@@ -116,8 +116,8 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     return NULL;
 }
 
-/* The one that was not used for longest, and is not now; NULL if all are. */
-static as_directory *least_wanted(as_directories *all, bool of_htaccess)
+/* Returns the least recently used directory that is not in use; NULL if all are. */
+static as_directory *find_least_recently_used(as_directories *all, bool of_htaccess)
 {
     as_directory *found = NULL;
     apr_hash_index_t *at;
@@ -156,9 +156,10 @@ static void add_to_list(as_directories *all, as_directory *directory)
     }
 }
 
-/* Lists it, if need be in the place of another, which is returned to be destroyed without the lock. When every place
- * is in use it stays unlisted, and ends with the question. No .htaccess takes the place of the configuration's. */
-static as_directory *list(as_directories *all, as_directory *directory)
+/* Registers a directory, evicting another if necessary, which the caller destroys without the lock. When all are in
+ * use it stays unregistered, and ends with the query. A directory of .htaccess never evicts one of the
+ * configuration. */
+static as_directory *register_directory(as_directories *all, as_directory *directory)
 {
     const bool of_htaccess = directory->settings->of_htaccess;
     const bool full = of_htaccess ? all->transient >= MAX_TRANSIENT
@@ -166,7 +167,7 @@ static as_directory *list(as_directories *all, as_directory *directory)
     as_directory *evicted = NULL;
 
     if (full) {
-        evicted = least_wanted(all, of_htaccess);
+        evicted = find_least_recently_used(all, of_htaccess);
         if (!evicted) {
             return NULL;
         }
@@ -178,25 +179,25 @@ static as_directory *list(as_directories *all, as_directory *directory)
 
 as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings)
 {
-    const as_directory_settings wanted = as_session_settings(settings);
+    const as_directory_settings wanted = as_session_choose_settings(settings);
     as_directory *directory = NULL, *evicted = NULL;
     const char *name;
 
     apr_thread_mutex_lock(all->mutex);
-    name = as_directory_fingerprint(all->scratch, &wanted);
+    name = as_directory_compute_fingerprint(all->scratch, &wanted);
     if (name) {
         directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
     }
     if (name && !directory) {
         directory = make(all, &wanted, name);
         if (directory) {
-            evicted = list(all, directory);
+            evicted = register_directory(all, directory);
         }
     }
     apr_pool_clear(all->scratch);
     if (directory) {
         directory->users++;
-        directory->used = as_mono_now();
+        directory->used = as_mono_read();
     }
     apr_thread_mutex_unlock(all->mutex);
     if (evicted) {
@@ -218,7 +219,7 @@ void as_directory_put(as_directory *directory)
     }
 }
 
-/* A process that is told to go amidst a question leaves what that uses to its end: apr_reslist would abort it. */
+/* A process that must exit during a query leaves the query's memory to its end: apr_reslist would abort it. */
 static apr_status_t end_all(void *data)
 {
     as_directories *all = data;
@@ -236,7 +237,7 @@ static apr_status_t end_all(void *data)
         }
     }
     if (!busy) {
-        as_limiter_destroy(&all->gate);
+        as_limiter_destroy(&all->limiter);
         as_sessions_destroy(&all->sessions[false]);
         as_sessions_destroy(&all->sessions[true]);
         apr_pool_destroy(all->pool);
@@ -244,7 +245,7 @@ static apr_status_t end_all(void *data)
     return APR_SUCCESS;
 }
 
-static bool name_nobody(char *hexadecimal)
+static bool name_decoy(char *hexadecimal)
 {
     unsigned char bits[16];
     size_t i;
@@ -258,8 +259,8 @@ static bool name_nobody(char *hexadecimal)
     return true;
 }
 
-/* Returns how many sessions may be open at a time, but for those in use. */
-static int most_sessions(void)
+/* Returns how many sessions may be open at a time, not counting those in use. */
+static int compute_session_limit(void)
 {
     struct rlimit limit = {.rlim_cur = 1024};
     rlim_t most;
@@ -277,7 +278,7 @@ static int most_sessions(void)
 /* The table has a pool of its own: other threads may allocate from the caller's at the same time. */
 static bool prepare(as_directories *all)
 {
-    const int most = most_sessions();
+    const int most = compute_session_limit();
 
     if (apr_pool_create_unmanaged(&all->pool) != APR_SUCCESS ||
         apr_pool_create(&all->scratch, all->pool) != APR_SUCCESS) {
@@ -287,17 +288,17 @@ static bool prepare(as_directories *all)
     all->shares = apr_hash_make(all->pool);
     APR_RING_INIT(&all->peers, as_peer, link);
     if (apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) != APR_SUCCESS ||
-        !name_nobody(all->decoy) || !as_limiter_create(&all->gate, all->limits.in_flight)) {
+        !name_decoy(all->decoy) || !as_limiter_create(&all->limiter, all->limits.in_flight)) {
         return false;
     }
-    as_share_create(&all->of_htaccess, &all->gate, PARTS_OF_HTACCESS);
+    as_share_create(&all->of_htaccess, &all->limiter, PARTS_OF_HTACCESS);
     return as_reaper_create(&all->reaper) && as_sessions_create(&all->sessions[false], most, 0) &&
            as_sessions_create(&all->sessions[true], most / PARTS_OF_HTACCESS, IDLE_OF_HTACCESS);
 }
 
 bool as_directories_prepare(apr_pool_t *pool)
 {
-    return as_directory_fingerprint(pool, &(as_directory_settings){.server_count = 0}) != NULL;
+    return as_directory_compute_fingerprint(pool, &(as_directory_settings){.server_count = 0}) != NULL;
 }
 
 as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limits *limits)
@@ -316,7 +317,7 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     return all;
 }
 
-/* Adds what one directory knows of a server. */
+/* Adds one directory's state of a server. */
 static void add_peer(as_ldap_server_state *state, as_peer *peer, as_mono now)
 {
     int64_t latency = atomic_load_explicit(&peer->latency, memory_order_relaxed);
@@ -328,15 +329,15 @@ static void add_peer(as_ldap_server_state *state, as_peer *peer, as_mono now)
     }
     apr_thread_mutex_unlock(peer->mutex);
     state->sessions += atomic_load_explicit(&peer->open, memory_order_relaxed);
-    state->questions += atomic_exchange_explicit(&peer->questions, 0, memory_order_relaxed);
-    /* Of several, the slower: it is the one to be looked at. */
+    state->questions += atomic_exchange_explicit(&peer->queries, 0, memory_order_relaxed);
+    /* Of several, the slower: it is the one to investigate. */
     state->latency = latency > state->latency ? latency : state->latency;
 }
 
 void as_directories_visit(as_directories *all, const as_directory_settings *settings, as_ldap_server_visitor *visit,
                           void *data)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
     as_peer *peer;
     int i;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libldap's messages into a reply: copied, bounded, and nothing left in libldap's hands.
+ * Converts libldap's messages into a reply: copied and bounded, without pointers into libldap.
  */
 #include "ldap_private.h"
 
@@ -52,7 +52,7 @@ bool as_reply_is_outage(const as_reply *reply)
     return false;
 }
 
-static const char *bounded_text(apr_pool_t *pool, const char *text)
+static const char *copy_bounded(apr_pool_t *pool, const char *text)
 {
     return text && *text ? apr_pstrmemdup(pool, text, strnlen(text, AS_MAX_TEXT)) : "";
 }
@@ -94,10 +94,10 @@ static void copy_referrals(char **urls, apr_array_header_t *referrals, apr_pool_
     }
 }
 
-/* ---- what libldap does not look at: that there is a result code, and that each element ends within the one around it
- * (RFC 4511 4.1.1, 5.1) ---- */
+/* ---- checks that libldap omits: that there is a result code, and that each element ends within its parent (RFC
+ * 4511 4.1.1, 5.1) ---- */
 
-/* Exported by every libldap (2.4 to 2.6), which has it in no public header. */
+/* Exported by every libldap (2.4 to 2.6), but declared in no public header. */
 BerElement *ldap_get_message_ber(LDAPMessage *message);
 
 static bool is_at_end(BerElement *ber)
@@ -107,7 +107,7 @@ static bool is_at_end(BerElement *ber)
     return ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) == LBER_OPT_SUCCESS && left == 0;
 }
 
-/* One Control, or the content of an LDAPResult with whatever elements follow in it. */
+/* Checks one Control, or the content of an LDAPResult with the elements that follow in it. */
 static bool is_whole(struct berval *content, bool is_control)
 {
     BerElement *ber = ber_init(content);
@@ -120,7 +120,7 @@ static bool is_whole(struct berval *content, bool is_control)
     if (is_control) {
         whole = ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
     } else {
-        /* libldap takes a result code of no octets for 0, which is success. */
+        /* libldap treats a result code without octets as 0, which is success. */
         whole = ber_skip_element(ber, &inner) == LBER_ENUMERATED && inner.bv_len > 0 &&
                 ber_skip_element(ber, &inner) == LBER_OCTETSTRING && ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
     }
@@ -144,7 +144,7 @@ static bool are_controls(struct berval *content)
     return whole;
 }
 
-/* A length that lies hides the controls that take a success back. */
+/* Checks a message. A wrong length would hide the controls that contradict a success. */
 static bool is_message(LDAPMessage *message)
 {
     BerElement *ber = ber_dup(ldap_get_message_ber(message));
@@ -176,8 +176,8 @@ bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *refe
     } else {
         taken = true;
         reply->failure = AS_FAILURE_NONE;
-        reply->matched_dn = bounded_text(pool, matched);
-        reply->diagnostic = bounded_text(pool, diagnostic);
+        reply->matched_dn = copy_bounded(pool, matched);
+        reply->diagnostic = copy_bounded(pool, diagnostic);
         reply->diagnostic_length = strlen(reply->diagnostic);
         reply->control_count = count_controls(controls);
         copy_controls(controls, pool, reply);
@@ -190,8 +190,8 @@ bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *refe
     return taken;
 }
 
-/* Copies the values of an attribute, in the directory's order, without those that are too long or have a NUL within.
- * NULL if none is left. */
+/* Copies the values of an attribute, in the directory's order, without those that are too long or have a NUL. NULL
+ * if none is left. */
 static as_values copy_values(LDAP *ld, LDAPMessage *entry, const char *attribute, apr_pool_t *pool)
 {
     struct berval **values = ldap_get_values_len(ld, entry, attribute);
@@ -214,11 +214,11 @@ bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, ap
     as_values *values;
     int i;
 
-    /* Somebody is there who cannot be read, for want of memory as well: neither nobody nor the only one. */
+    /* The entry exists but is unreadable, perhaps for want of memory: not zero entries, and not the only one. */
     if (!dn) {
         return false;
     }
-    /* An entry without a DN could only be bound anonymously: it counts as none. */
+    /* An entry without a DN could only be bound anonymously: it does not count. */
     if (!*dn || strlen(dn) > AS_MAX_VALUE) {
         ldap_memfree(dn);
         return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is asked of one server: where is the user's entry, and is this its password.
+ * The query of one server: finds the user's entry, and verifies the password.
  */
 #include "ldap_private.h"
 
@@ -10,17 +10,17 @@
 
 #include "authstatus/ppolicy.h"
 
-/* Was a session lost that had been kept? The server may have closed it, or a relay, a tunnel or a firewall on the way
- * may have forgotten it and swallow what is sent: that says nothing of the server. */
+/* Returns whether a kept session was lost. The server may have closed it, or a relay, a tunnel or a firewall may
+ * have dropped it and discard the request silently: that proves nothing about the server. */
 static bool was_lost_while_kept(const as_session *session, const as_reply *reply)
 {
     return session->dead && session->reused &&
            (reply->failure == AS_FAILURE_DOWN || (reply->failure == AS_FAILURE_TIMEOUT && session->on_trial));
 }
 
-/* Runs the step on a session of this kind, and once more on a fresh connection if a kept one was lost. The server may
- * have seen the lost request: a search does not matter, a bind at most counts a wrong password twice. */
-void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const void *argument)
+/* Runs the step on a session of this kind, and again on a fresh connection if a kept one was lost. The server may
+ * have seen the lost request: repeating a search is harmless, a bind at most counts a wrong password twice. */
+void as_session_run_step(const as_task *task, as_kind kind, as_step_of *step, const void *argument)
 {
     bool fresh = false, again;
 
@@ -31,18 +31,18 @@ void as_on_session(const as_task *task, as_kind kind, as_step_of *step, const vo
             return;
         }
         step(task, session, argument);
-        again = was_lost_while_kept(session, task->reply) && task->deadline > as_mono_now();
+        again = was_lost_while_kept(session, task->reply) && task->deadline > as_mono_read();
         if (was_lost_while_kept(session, task->reply)) {
-            /* A restart, or a relay that forgot, ends all of them: they need not be found out one by one. */
-            atomic_store(&task->peer->distrusted, as_mono_now());
+            /* A restart, or a relay that drops connections, ends all of them: they need not fail one by one. */
+            atomic_store(&task->peer->distrusted, as_mono_read());
         }
         as_pool_return(session);
         fresh = true;
     } while (again);
 }
 
-/* RFC 4515 3: octets of the user's name that mean something in a filter, or are no UTF-8, are escaped. */
-static const char *filter_for(const as_directory_settings *settings, const char *user, apr_pool_t *pool)
+/* Makes the filter. RFC 4515 3: octets of the user's name that are special in a filter, or not UTF-8, are escaped. */
+static const char *make_filter(const as_directory_settings *settings, const char *user, apr_pool_t *pool)
 {
     struct berval name = {strlen(user), (char *)(intptr_t)user}, escaped = {0, NULL};
     const char *filter;
@@ -80,7 +80,7 @@ static bool search(const as_task *task, as_session *session, const void *argumen
         forget_entry(reply);
         return false;
     }
-    /* We asked for two at most: with more, or with a smaller limit of the server's, one is not the only one. */
+    /* The limit was two entries: with more, or with a smaller limit of the server's, one entry is not the only one. */
     if (reply->code == LDAP_SIZELIMIT_EXCEEDED && reply->entries == 1) {
         reply->entries = 2;
         reply->dn = NULL;
@@ -90,8 +90,8 @@ static bool search(const as_task *task, as_session *session, const void *argumen
     return true;
 }
 
-/* The attributes of the URL, and those of memberships. */
-static const char *const *with_membership(const as_directory_settings *settings, apr_pool_t *pool)
+/* Returns the attributes of the URL, and those of memberships. */
+static const char *const *add_membership_attributes(const as_directory_settings *settings, apr_pool_t *pool)
 {
     const char **all =
         apr_pcalloc(pool, ((size_t)settings->attribute_count + AS_MEMBERSHIP_ATTRIBUTES + 1) * sizeof(*all));
@@ -103,7 +103,7 @@ static const char *const *with_membership(const as_directory_settings *settings,
 
 static bool wants_membership(const as_task *task)
 {
-    const as_membership_wish wish = task->question->membership;
+    const as_membership_wish wish = task->query->membership;
 
     return wish == AS_MEMBERSHIP_ALWAYS ||
            (wish == AS_MEMBERSHIP_ON_AD && as_facts_is_ad(task->peer->directory->facts));
@@ -116,13 +116,13 @@ static bool make_search(const as_task *task, as_search *search)
     memset(search, 0, sizeof(*search));
     search->base = settings->base;
     search->scope = settings->scope;
-    search->limit = 2; /* enough to know that there is more than one */
-    search->filter = filter_for(settings, task->question->user, task->pool);
+    search->limit = 2; /* enough to detect several */
+    search->filter = make_filter(settings, task->query->user, task->pool);
     search->attributes = settings->attributes;
     search->attribute_count = settings->attribute_count;
     if (wants_membership(task)) {
         search->with_membership = true;
-        search->attributes = with_membership(settings, task->pool);
+        search->attributes = add_membership_attributes(settings, task->pool);
     }
     search->deref = settings->deref;
     if (settings->referrals == AS_REFERRALS_ON) {
@@ -148,20 +148,20 @@ static bool found_none_or_many(const as_reply *reply)
 typedef struct as_login {
     const char *dn;
     const char *password;
-    bool is_nobody; /* a name that nobody has, and a password that nobody sent */
-    bool accepted;  /* the password was accepted under another name */
+    bool is_decoy; /* the decoy: a name that no user has, and a password that no user sent */
+    bool accepted; /* the password was accepted under another name */
 } as_login;
 
-static bool is_admitted(const as_query *question, const as_login *login)
+static bool is_admitted(const as_query *query, const as_login *login)
 {
-    return login->is_nobody || !question->admit || question->admit(question->admit_data, login->dn, login->accepted);
+    return login->is_decoy || !query->admit || query->admit(query->admit_data, login->dn, login->accepted);
 }
 
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
     const as_login *login = argument;
 
-    if (!is_admitted(task->question, login)) {
+    if (!is_admitted(task->query, login)) {
         /* A bind that was sent before, and lost, has failed already. */
         if (task->reply->failure == AS_FAILURE_NONE) {
             as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
@@ -171,66 +171,65 @@ static bool verify(const as_task *task, as_session *session, const void *argumen
     return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
 }
 
-/* How long binds with passwords like this one took. */
-static as_uniform_timing *timing_of(const as_task *task)
+/* Returns the durations of binds with passwords of this class. */
+static as_uniform_timing *get_timing(const as_task *task)
 {
-    return &task->peer->directory->pace[as_timing_class(strlen(task->question->password))];
+    return &task->peer->directory->pace[as_timing_choose_class(strlen(task->query->password))];
 }
 
-/* A bind as the entry that was found, whose time is taken. */
+/* Binds as the entry that was found, and records the duration. */
 static void verify_known(as_task *task, const as_login *login, as_session *found_on)
 {
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
 
     if (found_on) {
         verify(task, found_on, login);
     } else {
-        as_on_session(task, AS_KIND_VERIFY, verify, login);
+        as_session_run_step(task, AS_KIND_VERIFY, verify, login);
     }
     if (task->reply->failure == AS_FAILURE_NONE &&
         (task->reply->code == LDAP_SUCCESS || task->reply->code == LDAP_INVALID_CREDENTIALS)) {
-        as_timing_note(timing_of(task), task->reply->code == LDAP_SUCCESS ? AS_TIMED_ACCEPTED : AS_TIMED_REFUSED,
-                       as_mono_now() - started);
+        as_timing_note(get_timing(task), task->reply->code == LDAP_SUCCESS ? AS_TIMED_ACCEPTED : AS_TIMED_REFUSED,
+                       as_mono_read() - started);
     }
 }
 
-/* The bind that a known user would have cost, in the time that it would have taken, for a name that nobody has and a
- * password that nobody sent. Its answer does not matter, but an outage in it does: for a known user it would have been
- * one. */
-static void verify_nobody(const as_task *task)
+/* Makes the bind that a known user would cost, with the same duration, for a name that no user has and a password
+ * that no user sent. Its answer is ignored except an outage: that would have been an outage for a known user too. */
+static void verify_decoy(const as_task *task)
 {
     const as_directory *directory = task->peer->directory;
     const char *decoy = directory->all->decoy, *base = task->settings->base;
-    size_t length = strnlen(task->question->password, sizeof(directory->all->decoy) - 1);
+    size_t length = strnlen(task->query->password, sizeof(directory->all->decoy) - 1);
     as_login nobody = {.dn = apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
                        .password = apr_pstrmemdup(task->pool, decoy, length),
-                       .is_nobody = true};
+                       .is_decoy = true};
     as_reply searched = *task->reply;
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
 
-    as_on_session(task, AS_KIND_VERIFY, verify, &nobody);
+    as_session_run_step(task, AS_KIND_VERIFY, verify, &nobody);
     if (!as_reply_is_outage(task->reply)) {
         *task->reply = searched;
-        as_timing_note(timing_of(task), AS_TIMED_NOBODY, as_mono_now() - started);
-        as_timing_hold(timing_of(task), task->deadline);
+        as_timing_note(get_timing(task), AS_TIMED_NOBODY, as_mono_read() - started);
+        as_timing_hold(get_timing(task), task->deadline);
     }
 }
 
 static void verify_found(as_task *task, as_session *found_on)
 {
-    as_login login = {.dn = task->reply->dn, .password = task->question->password};
+    as_login login = {.dn = task->reply->dn, .password = task->query->password};
 
     task->elsewhere = task->elsewhere || found_on;
     verify_known(task, &login, found_on);
 }
 
-static bool points_elsewhere(const as_reply *reply, const as_search *search)
+static bool has_referral(const as_reply *reply, const as_search *search)
 {
     return search->referrals && search->referrals->nelts > 0 && reply->entries == 0 &&
            reply->failure == AS_FAILURE_NONE && (reply->code == LDAP_SUCCESS || reply->code == LDAP_REFERRAL);
 }
 
-static void ask_as_service(as_task *task)
+static void search_as_service(as_task *task)
 {
     const as_directory_settings *settings = task->settings;
     as_session *found_on = NULL;
@@ -239,21 +238,21 @@ static void ask_as_service(as_task *task)
     if (!make_search(task, &wanted)) {
         return;
     }
-    as_on_session(task, AS_KIND_SEARCH, search, &wanted);
-    if (points_elsewhere(task->reply, &wanted)) {
+    as_session_run_step(task, AS_KIND_SEARCH, search, &wanted);
+    if (has_referral(task->reply, &wanted)) {
         found_on = as_referrals_follow(task, &wanted);
     }
-    if (task->question->password && found_one(task->reply)) {
+    if (task->query->password && found_one(task->reply)) {
         verify_found(task, found_on);
-    } else if (task->question->password && settings->uniform_timing && found_none_or_many(task->reply)) {
-        verify_nobody(task);
+    } else if (task->query->password && settings->uniform_timing && found_none_or_many(task->reply)) {
+        verify_decoy(task);
     }
     if (found_on) {
         as_session_close(found_on);
     }
 }
 
-/* Whether the answer to a bind says that the account may do nothing but change its password. */
+/* Returns whether the answer to a bind restricts the account to a change of its password. */
 static bool is_restricted(const as_reply *bound)
 {
     as_ppolicy policy = as_ppolicy_read(bound->controls, bound->control_count);
@@ -266,12 +265,12 @@ static bool is_search_refused(const as_reply *searched)
     return searched->code == LDAP_INSUFFICIENT_ACCESS || searched->code == LDAP_UNWILLING_TO_PERFORM;
 }
 
-/* AuthLDAPInitialBindAsUser: the user searches for himself. A session's last user may search on it, nobody else. The
- * entry found may be another than the name that was bound, so it is bound too. */
+/* AuthLDAPInitialBindAsUser: the user's own account searches. Only the user bound last may search on a session. The
+ * entry found may differ from the name that was bound, so it is bound too. */
 static bool bind_search_bind(const as_task *task, as_session *session, const void *argument)
 {
-    const as_query *question = task->question;
-    as_login user = {.dn = question->initial_bind, .password = question->password}, entry;
+    const as_query *query = task->query;
+    as_login user = {.dn = query->initial_bind, .password = query->password}, entry;
     as_reply bound;
 
     forget_entry(task->reply);
@@ -287,10 +286,10 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
         return false;
     }
     if (found_one(task->reply)) {
-        entry = (as_login){.dn = task->reply->dn, .password = question->password, .accepted = true};
+        entry = (as_login){.dn = task->reply->dn, .password = query->password, .accepted = true};
         return verify(task, session, &entry);
     }
-    /* draft-behera-ldap-password-policy-11 8.1: the bind said why, the search only that it may not. */
+    /* draft-behera-ldap-password-policy-11 8.1: the bind has the reason, the search only the refusal. */
     if (is_search_refused(task->reply) && is_restricted(&bound)) {
         *task->reply = bound;
     }
@@ -299,17 +298,17 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
 
 void as_search_bind_query(as_task *task)
 {
-    const as_query *question = task->question;
-    as_login known = {.dn = question->known_dn, .password = question->password};
+    const as_query *query = task->query;
+    as_login known = {.dn = query->known_dn, .password = query->password};
     as_search wanted;
 
     if (known.dn && known.password) {
         verify_known(task, &known, NULL);
-    } else if (!question->initial_bind || !question->password) {
-        ask_as_service(task);
+    } else if (!query->initial_bind || !query->password) {
+        search_as_service(task);
     } else if (make_search(task, &wanted)) {
         wanted.referrals = NULL;
-        as_on_session(task, AS_KIND_VERIFY, bind_search_bind, &wanted);
+        as_session_run_step(task, AS_KIND_VERIFY, bind_search_bind, &wanted);
     }
 }
 
@@ -324,6 +323,6 @@ void as_search_bind_probe(as_task *task)
 
                             .deref = task->settings->deref};
 
-    as_on_session(task, AS_KIND_SEARCH, search, &base);
-    forget_entry(task->reply); /* it is nobody's */
+    as_session_run_step(task, AS_KIND_SEARCH, search, &base);
+    forget_entry(task->reply); /* not this user's entry */
 }

@@ -17,50 +17,50 @@
 
 #include "authstatus/ppolicy.h"
 
-/* The share of the time left that a kept session gets until its first answer. A quarter; more where the server takes
- * its time, but never so much that nothing is left for a fresh connection. */
-static as_mono trial_ends(const as_session *session, as_mono deadline)
+/* Returns the end of the trial: the time that a kept session gets until its first answer. A quarter of the time
+ * left; more where the server is slow, but never so much that nothing is left for a fresh connection. */
+static as_mono find_end_of_trial(const as_session *session, as_mono deadline)
 {
-    as_mono now = as_mono_now(), left = deadline - now;
+    as_mono now = as_mono_read(), left = deadline - now;
     as_mono usual = 8 * atomic_load_explicit(&session->peer->latency, memory_order_relaxed);
 
-    return now + as_mono_min(left / 2, usual > left / 4 ? usual : left / 4);
+    return now + as_mono_choose_earlier(left / 2, usual > left / 4 ? usual : left / 4);
 }
 
-/* The deadline of one operation. */
+/* Sets the deadline of one operation. */
 void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
 {
     if (session->on_trial) {
-        deadline = trial_ends(session, deadline);
+        deadline = find_end_of_trial(session, deadline);
     }
-    session->wire.deadline = longest > 0 ? as_mono_min(deadline, as_mono_now() + longest) : deadline;
+    session->wire.deadline = longest > 0 ? as_mono_choose_earlier(deadline, as_mono_read() + longest) : deadline;
 }
 
 void as_session_note_answer(as_session *session, as_mono started)
 {
     as_peer *peer = session->peer;
-    int64_t took = as_mono_now() - started;
+    int64_t took = as_mono_read() - started;
     int64_t average = atomic_load_explicit(&peer->latency, memory_order_relaxed);
 
     session->answers++;
     session->on_trial = false;
-    as_limiter_answered(&peer->directory->all->gate, peer->directory->share);
+    as_limiter_note_answer(&peer->directory->all->limiter, peer->directory->share);
     atomic_store_explicit(&peer->latency, average ? average + (took - average) / 8 : took, memory_order_relaxed);
 }
 
-/* What libldap makes of what it read, where the wire saw nothing wrong. */
-static const char *library_says(int code, apr_pool_t *pool)
+/* Returns libldap's error about data in which the wire saw nothing wrong. */
+static const char *describe_error(int code, apr_pool_t *pool)
 {
     if (code > LDAP_SUCCESS) {
-        /* The code of a Notice of Disconnection (RFC 4511 4.4.1). */
+        /* the code of a Notice of Disconnection (RFC 4511 4.4.1) */
         return apr_pstrcat(pool, "the server ended the session: ", ldap_err2string(code), NULL);
     }
     return code == LDAP_NO_MEMORY ? "no memory" : "an answer that is not LDAP";
 }
 
-/* TLS 1.3: a server that wants a certificate of us says so only after our side of the handshake is done, and may be
- * gone before we can read it. */
-static bool just_secured(const as_session *session)
+/* TLS 1.3: a server that requires a client certificate reports it only after the client's side of the handshake is
+ * done, and may be gone before the report can be read. */
+static bool is_just_secured(const as_session *session)
 {
     return session->answers == 0 && ldap_tls_inplace(session->ld);
 }
@@ -70,9 +70,9 @@ static const char *add_hint(const char *trouble, apr_pool_t *pool)
     return apr_pstrcat(pool, trouble, " (right after the handshake: it may want a client certificate)", NULL);
 }
 
-/* What an answer says of one entry is none of what we take: whoever writes to that entry has a say in what it looks
- * like. Nothing can be read behind it. */
-static bool refused_entry(as_session *session, as_step step, const char *reason, as_reply *reply)
+/* Refuses an answer about one entry, which the entry's own writer may have caused: it is no outage. Nothing after it
+ * can be read. */
+static bool refuse_entry(as_session *session, as_step step, const char *reason, as_reply *reply)
 {
     const bool is_of_entry = step == AS_STEP_SEARCH || step == AS_STEP_USER_BIND;
 
@@ -88,42 +88,42 @@ bool as_session_refuse(as_session *session, as_step step, const char *reason, as
     return false;
 }
 
-/* No answer. Why not: the wire knows whether the peer or the clock ended it, else the library does. */
-bool as_session_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
+/* Ends a session without an answer. The wire knows whether the peer or the clock ended it, else the library does. */
+bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     const char *trouble = as_wire_trouble(&session->wire, pool);
     int code = LDAP_OTHER;
 
     if (session->wire.too_large) {
-        return refused_entry(session, step,
-                             "an answer of more than the " AS_TEXT_OF(AS_MAX_PDU) " octets that are taken", reply);
+        return refuse_entry(session, step,
+                            "an answer of more than the " AS_TEXT_OF(AS_MAX_PDU) " octets that are taken", reply);
     }
     session->dead = true;
     ldap_get_option(session->ld, LDAP_OPT_RESULT_CODE, &code);
     if (session->wire.timed_out) {
         as_reply_fail(reply, step, AS_FAILURE_TIMEOUT, trouble);
     } else if (trouble) {
-        as_reply_fail(reply, step, AS_FAILURE_DOWN, just_secured(session) ? add_hint(trouble, pool) : trouble);
-    } else if (just_secured(session) && code == LDAP_SERVER_DOWN) {
+        as_reply_fail(reply, step, AS_FAILURE_DOWN, is_just_secured(session) ? add_hint(trouble, pool) : trouble);
+    } else if (is_just_secured(session) && code == LDAP_SERVER_DOWN) {
         as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS, add_hint("the server ended TLS", pool));
     } else {
         as_reply_fail(reply, step, code == LDAP_NO_MEMORY ? AS_FAILURE_LOCAL : AS_FAILURE_DOWN,
-                      library_says(code, pool));
+                      describe_error(code, pool));
     }
     return false;
 }
 
-/* Could not be sent. Arguments that libldap does not take leave the session as it was. */
-bool as_session_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply)
+/* Reports a request that could not be sent. Arguments that libldap refuses leave the session unchanged. */
+bool as_session_fail_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     if (code != LDAP_FILTER_ERROR && code != LDAP_PARAM_ERROR && code != LDAP_ENCODING_ERROR) {
-        return as_session_lost(session, step, pool, reply);
+        return as_session_fail_lost(session, step, pool, reply);
     }
     as_reply_fail(reply, step, AS_FAILURE_LOCAL, ldap_err2string(code));
     return false;
 }
 
-/* Is there something that libldap has not read yet, here or in the TLS library? */
+/* Returns whether data is waiting that libldap has not read yet, here or in the TLS library. */
 static bool is_ready(const as_session *session)
 {
     Sockbuf *buffer = NULL;
@@ -132,8 +132,9 @@ static bool is_ready(const as_session *session)
            ber_sockbuf_ctrl(buffer, LBER_SB_OPT_DATA_READY, NULL) == 1;
 }
 
-/* The next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it already, with
- * one before; else we wait for it, on a clock that nobody sets, and libldap finds it without a wait of its own. */
+/* Returns the next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it
+ * already, with an earlier one; else waits for it, on a monotonic clock, and libldap finds it without a wait of its
+ * own. */
 LDAPMessage *as_session_next(as_session *session, int id, bool queued)
 {
     struct timeval at_once = {0, 0};
@@ -143,7 +144,7 @@ LDAPMessage *as_session_next(as_session *session, int id, bool queued)
         LDAPMessage *message = NULL;
         int type;
 
-        if (session->wire.deadline <= as_mono_now()) {
+        if (session->wire.deadline <= as_mono_read()) {
             session->wire.timed_out = true;
             return NULL;
         }
@@ -180,15 +181,15 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
 
 bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
 {
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
     LDAPMessage *message = as_session_next(session, id, false);
 
     if (!message) {
-        return as_session_lost(session, step, pool, reply);
+        return as_session_fail_lost(session, step, pool, reply);
     }
     if (ldap_msgtype(message) != type) {
         ldap_msgfree(message);
-        return as_session_refuse(session, step, "an answer to another question", reply);
+        return as_session_refuse(session, step, "an answer to another request", reply);
     }
     as_session_note_answer(session, started);
     return as_session_take_result(session, message, step, NULL, pool, reply);
@@ -198,11 +199,11 @@ static bool bind_as(as_session *session, const char *dn, const char *password, L
                     apr_pool_t *pool, as_reply *reply)
 {
     struct berval secret = {strlen(password), (char *)(intptr_t)password};
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
     int id = 0;
     int code = ldap_sasl_bind(session->ld, dn, LDAP_SASL_SIMPLE, &secret, controls, NULL, &id);
     bool answered = code == LDAP_SUCCESS ? as_session_finish(session, id, LDAP_RES_BIND, step, pool, reply)
-                                         : as_session_unsent(session, code, step, pool, reply);
+                                         : as_session_fail_unsent(session, code, step, pool, reply);
 
     as_trace(session, step, dn, started, reply, pool);
     return answered;
@@ -234,7 +235,7 @@ bool as_session_bind_service(as_session *session, as_mono deadline, apr_pool_t *
     if (session->bound) {
         return true;
     }
-    /* A new session is anonymous (RFC 4511 4.2): nothing to ask for. */
+    /* A new session is anonymous (RFC 4511 4.2): no bind is needed. */
     if (settings->bind_dn && *settings->bind_dn) {
         return bind_account(session, deadline, pool, reply);
     }
@@ -259,7 +260,7 @@ bool as_session_bind_user(as_session *session, const char *dn, const char *passw
 
 static int send_search(as_session *session, const as_search *search, int *id)
 {
-    as_mono left = session->wire.deadline - as_mono_now();
+    as_mono left = session->wire.deadline - as_mono_read();
     struct timeval limit = {.tv_sec = (time_t)(left / AS_MONO_SECOND) + 1};
     int code;
 
@@ -273,7 +274,7 @@ static int send_search(as_session *session, const as_search *search, int *id)
     return code;
 }
 
-/* A server that does not keep to the size limit has said enough; what it has still to say ends with the session. */
+/* Ends a search whose server ignores the size limit: the rest of its answer ends with the session. */
 static bool cut_short(as_session *session, as_reply *reply)
 {
     session->dead = true;
@@ -298,13 +299,13 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
 
     code = send_search(session, search, &id);
     if (code != LDAP_SUCCESS) {
-        return as_session_unsent(session, code, AS_STEP_SEARCH, pool, reply);
+        return as_session_fail_unsent(session, code, AS_STEP_SEARCH, pool, reply);
     }
     for (count = 0; count < AS_MAX_MESSAGES + search->limit; count++) {
         LDAPMessage *message = as_session_next(session, id, count > 0);
 
         if (!message) {
-            return as_session_lost(session, AS_STEP_SEARCH, pool, reply);
+            return as_session_fail_lost(session, AS_STEP_SEARCH, pool, reply);
         }
         switch (ldap_msgtype(message)) {
         case LDAP_RES_SEARCH_RESULT:
@@ -313,7 +314,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         case LDAP_RES_SEARCH_ENTRY:
             if (!take_entry(session->ld, message, search, pool, reply)) {
                 ldap_msgfree(message);
-                return refused_entry(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
+                return refuse_entry(session, AS_STEP_SEARCH, "an entry that cannot be read", reply);
             }
             break;
         case LDAP_RES_SEARCH_REFERENCE:
@@ -321,21 +322,21 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
             break;
         default:
             ldap_msgfree(message);
-            return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another question", reply);
+            return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another request", reply);
         }
         ldap_msgfree(message);
     }
     if (reply->entries > 1) {
         return cut_short(session, reply);
     }
-    return refused_entry(session, AS_STEP_SEARCH,
-                         "an answer of more than the " AS_TEXT_OF(AS_MAX_MESSAGES) " messages that are taken", reply);
+    return refuse_entry(session, AS_STEP_SEARCH,
+                        "an answer of more than the " AS_TEXT_OF(AS_MAX_MESSAGES) " messages that are taken", reply);
 }
 
 bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
                        as_reply *reply)
 {
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
     bool answered;
 
     as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
@@ -344,7 +345,7 @@ bool as_session_search(as_session *session, const as_search *search, as_mono dea
     return answered;
 }
 
-/* Unbind and TLS's goodbye are sent if they can be sent at once: the deadline is over. */
+/* Unbind and TLS's closure are sent only if they can be sent at once: the deadline has passed. */
 void as_session_close(as_session *session)
 {
     bool was_open = session->wire.fd >= 0;
@@ -360,7 +361,7 @@ void as_session_close(as_session *session)
     session->wire.fd = -1;
     if (was_open && !session->condemned) {
         atomic_fetch_sub_explicit(&session->peer->open, 1, memory_order_relaxed);
-        atomic_fetch_sub(&as_sessions_of(session->peer->directory)->open, 1);
+        atomic_fetch_sub(&as_sessions_get(session->peer->directory)->open, 1);
     }
 }
 

@@ -11,7 +11,7 @@
 
 #include <apr_strings.h>
 
-/* Where libldap would go to by itself. */
+/* An address where libldap can connect to nothing by itself. */
 #define NOWHERE "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
 static bool set_options(LDAP *ld)
@@ -34,7 +34,7 @@ static bool set_options(LDAP *ld)
            ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &largest) == 1;
 }
 
-/* Gives the wire to libldap, which closes it from now on. The URL is where the certificate's name is taken from. */
+/* Gives the wire to libldap, which closes it from now on. The URL supplies the name for the certificate check. */
 static bool attach(as_session *session)
 {
     const as_ldap_server *address = session->peer->address;
@@ -50,21 +50,21 @@ static bool attach(as_session *session)
     }
     if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
         ber_sockbuf_add_io(buffer, &as_wire_io, LBER_SBIOD_LEVEL_PROVIDER, &session->wire) != 0) {
-        return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
+        return false; /* no memory: a handle without a wire cannot be freed, as libldap would write to it */
     }
     session->ld = ld;
     return ber_sockbuf_add_io(buffer, &as_wire_guard, LBER_SBIOD_LEVEL_APPLICATION, &session->wire) == 0 &&
            set_options(ld);
 }
 
-/* RFC 4511 4.14. An answer that is no success is the administrator's business, whatever its code. */
+/* Requests StartTLS (RFC 4511 4.14). Any refusal needs the administrator. */
 static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
     int id = 0;
     int code = ldap_start_tls(session->ld, NULL, NULL, &id);
 
     if (code != LDAP_SUCCESS) {
-        return as_session_unsent(session, code, AS_STEP_TLS, pool, reply);
+        return as_session_fail_unsent(session, code, AS_STEP_TLS, pool, reply);
     }
     if (!as_session_finish(session, id, LDAP_RES_EXTENDED, AS_STEP_TLS, pool, reply)) {
         return false;
@@ -73,7 +73,7 @@ static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
         return true;
     }
     if (as_reply_is_outage(reply)) {
-        return false; /* busy, or going down: that passes */
+        return false; /* busy, or shutting down: temporary */
     }
     as_reply_fail(reply, AS_STEP_TLS, AS_FAILURE_TLS,
                   apr_psprintf(pool, "the server refused StartTLS: %d (%s) %s", reply->code,
@@ -81,7 +81,7 @@ static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     return false;
 }
 
-/* Reports a handshake that failed. Why a certificate was refused is a question of its own: as_certificate_explain. */
+/* Reports a failed handshake. as_certificate_explain finds the reason for a refused certificate. */
 static void report_tls_failure(as_session *session, bool began, const char *reason, apr_pool_t *pool, as_reply *reply)
 {
     const char *trouble = as_wire_trouble(&session->wire, pool);
@@ -106,7 +106,7 @@ static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     }
     if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &began, &reason)) {
         session->answers = 0;
-        as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
+        as_limiter_note_answer(&session->peer->directory->all->limiter, session->peer->directory->share);
         return true;
     }
     report_tls_failure(session, began, reason, pool, reply);
@@ -120,7 +120,7 @@ static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
     if (session->peer->directory->settings->security == AS_SECURITY_NONE) {
         return true;
     }
-    session->secured = as_mono_now();
+    session->secured = as_mono_read();
     secured = start_tls(session, pool, reply);
     if (!session->refused) {
         as_trace(session, AS_STEP_TLS, NULL, session->secured, secured ? NULL : reply, pool);
@@ -133,8 +133,8 @@ static bool is_out_of_descriptors(const as_wire *wire)
     return wire->error == EMFILE || wire->error == ENFILE;
 }
 
-/* Connects, and once more where a descriptor is to be had from an idle session. That there is none says nothing of the
- * server. */
+/* Connects, and again after an idle session has given up its descriptor. A lack of descriptors proves nothing about
+ * the server. */
 static bool connect_wire(as_session *session, apr_pool_t *pool, as_failure *failure, const char **reason)
 {
     as_wire *wire = &session->wire;
@@ -157,7 +157,7 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
 
     session->bound = session->dead = session->on_trial = session->refused = false;
     session->answers = 0;
-    session->opened = as_mono_now();
+    session->opened = as_mono_read();
     as_session_set_deadline(session, deadline, settings->connect_timeout);
     if (!connect_wire(session, pool, &failure, &reason)) {
         as_reply_fail(reply, AS_STEP_CONNECT, failure, reason);
@@ -166,8 +166,8 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     }
     as_trace(session, AS_STEP_CONNECT, NULL, session->opened, NULL, pool);
     atomic_fetch_add_explicit(&session->peer->open, 1, memory_order_relaxed);
-    atomic_fetch_add(&as_sessions_of(session->peer->directory)->open, 1);
-    as_limiter_answered(&session->peer->directory->all->gate, session->peer->directory->share);
+    atomic_fetch_add(&as_sessions_get(session->peer->directory)->open, 1);
+    as_limiter_note_answer(&session->peer->directory->all->limiter, session->peer->directory->share);
     if (!attach(session)) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "libldap could not take the connection");
     } else if (secure(session, pool, reply)) {
@@ -177,8 +177,8 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     return false;
 }
 
-as_session *as_session_aside(const as_directory *directory, const as_directory_settings *settings,
-                             const as_ldap_server *address, apr_pool_t *pool)
+as_session *as_session_create_aside(const as_directory *directory, const as_directory_settings *settings,
+                                    const as_ldap_server *address, apr_pool_t *pool)
 {
     as_directory *copy = apr_pcalloc(pool, sizeof(*copy));
     as_session *session = apr_pcalloc(pool, sizeof(*session));

@@ -53,7 +53,7 @@ const as_directory_settings *as_settings_copy(apr_pool_t *pool, const as_directo
     return own;
 }
 
-/* The text is in a copy of ours, which nobody else reads any more. */
+/* The text is in a private copy that is not used any more. */
 static void wipe_text(const char *text)
 {
     if (text) {

@@ -54,7 +54,7 @@ static bool set_text(LDAP *ld, int option, const char *value)
     return !value || ldap_set_option(ld, option, value) == LDAP_OPT_SUCCESS;
 }
 
-/* Whom to trust: not asked without verification. */
+/* Sets the CA certificates: not needed without verification. */
 static bool set_authorities(LDAP *ld, const as_directory_settings *settings)
 {
     if (!settings->verify_certificate) {
@@ -76,7 +76,7 @@ static bool set_files(LDAP *ld, const as_directory_settings *settings)
            set_text(ld, LDAP_OPT_X_TLS_KEYFILE, key);
 }
 
-/* A context of this handle's own. */
+/* Makes a context of this handle's own. */
 static bool make_context(LDAP *ld, const as_directory_settings *settings)
 {
     int verify = settings->verify_certificate ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER;
@@ -101,13 +101,13 @@ static bool open_keeper(as_tls *tls)
     if (ldap_init_fd(-1, LDAP_PROTO_EXT, "ldap://localhost", &ld) != LDAP_SUCCESS ||
         ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
         ber_sockbuf_add_io(buffer, &as_wire_io, LBER_SBIOD_LEVEL_PROVIDER, &tls->nowhere) != 0) {
-        return false; /* No memory. A handle without a wire cannot be freed: libldap would write to it. */
+        return false; /* no memory: a handle without a wire cannot be freed, as libldap would write to it */
     }
     tls->keeper = ld;
     return true;
 }
 
-/* Under the lock: who comes meanwhile needs the same, and would only make it again. */
+/* Under the lock: concurrent sessions need the same context, and would make it again. */
 static bool keep_context(as_tls *tls, const as_directory_settings *settings)
 {
     void (*callback)(struct ldap *, void *, void *, void *) = note_context;
@@ -128,7 +128,7 @@ static bool keep_context(as_tls *tls, const as_directory_settings *settings)
 
 static bool use_context(as_tls *tls, LDAP *ld, const as_directory_settings *settings)
 {
-    /* The context verifies the chain as it was told when it was made; the name is verified as this handle says. */
+    /* The context verifies the chain as set when it was made; the handle decides about the name. */
     int verify = settings->verify_certificate ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER;
     bool used;
 
@@ -149,21 +149,21 @@ void as_tls_prepare(as_tls *tls, const as_directory_settings *settings)
     apr_thread_mutex_unlock(tls->mutex);
 }
 
-static const char *or_none(const char *file)
+static const char *choose_text(const char *file)
 {
     return file ? file : "none";
 }
 
-static const char *tell_files(const as_directory_settings *settings, apr_pool_t *pool)
+static const char *name_files(const as_directory_settings *settings, apr_pool_t *pool)
 {
     return apr_psprintf(
         pool, "TLS cannot be set up with CA file %s, CA directory %s, client certificate %s, client key %s",
-        or_none(settings->ca_file), or_none(settings->ca_directory), or_none(settings->client_certificate),
-        or_none(settings->client_key ? settings->client_key : settings->client_certificate));
+        choose_text(settings->ca_file), choose_text(settings->ca_directory), choose_text(settings->client_certificate),
+        choose_text(settings->client_key ? settings->client_key : settings->client_certificate));
 }
 
-/* GnuTLS knows why it does not take a certificate; libldap drops that, and looks up its own number in GnuTLS's list. */
-static const char *library_says(LDAP *ld, apr_pool_t *pool)
+/* GnuTLS knows why it refuses a certificate; libldap drops the reason, and looks up its own number in GnuTLS's list. */
+static const char *describe_error(LDAP *ld, apr_pool_t *pool)
 {
     char *text = NULL;
     const char *reason = NULL;
@@ -182,13 +182,13 @@ bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, 
     *reason = NULL;
     *began = false;
     if (!(tls ? use_context(tls, ld, settings) : make_context(ld, settings))) {
-        *reason = tell_files(settings, pool);
+        *reason = name_files(settings, pool);
         return false;
     }
     *began = true;
     if (ldap_install_tls(ld) == LDAP_SUCCESS) {
         return true;
     }
-    *reason = library_says(ld, pool);
+    *reason = describe_error(ld, pool);
     return false;
 }

@@ -18,8 +18,8 @@ static const int texts[] = {LDAP_OPT_X_TLS_CACERTFILE, LDAP_OPT_X_TLS_CACERTDIR,
 #define AUTHORITIES 2
 #define TEXTS ((int)(sizeof(texts) / sizeof(*texts)))
 
-/* Those that a new handle inherits from the global options are set as well, because the global ones may have changed.
- */
+/* Settings that a new handle inherits from the global options are set as well, because the global ones may have
+ * changed. */
 static const int numbers[] = {
     LDAP_OPT_X_TLS_PROTOCOL_MIN,
 #ifdef LDAP_OPT_X_TLS_PROTOCOL_MAX
@@ -33,7 +33,7 @@ static const int numbers[] = {
 #define NUMBERS ((int)(sizeof(numbers) / sizeof(*numbers)))
 
 typedef struct as_tls_defaults {
-    const char *text[TEXTS]; /* NULL: not said */
+    const char *text[TEXTS]; /* NULL: not set */
     int number[NUMBERS];
     bool known[NUMBERS];
 } as_tls_defaults;
@@ -61,7 +61,8 @@ static void read_options(as_tls_defaults *into, apr_pool_t *pool)
     }
 }
 
-/* libldap's first use reads ./ldaprc too, which may be anybody's where root happens to start a server. */
+/* libldap also reads ./ldaprc at its first use, which another user may control if root starts a server in that
+ * directory. */
 static void read_away_from_here(as_tls_defaults *into, apr_pool_t *pool)
 {
     const int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -70,7 +71,7 @@ static void read_away_from_here(as_tls_defaults *into, apr_pool_t *pool)
     read_options(into, pool);
     if (here >= 0) {
         if (away && fchdir(here) != 0) {
-            abort(); /* The folder was there a moment ago. What follows may have relative paths. */
+            abort(); /* the working directory was there a moment ago; later code may use relative paths */
         }
         close(here);
     }
@@ -97,7 +98,7 @@ void as_tls_find_defaults(apr_pool_t *pool)
     }
 }
 
-const char *as_tls_default_file(int option)
+const char *as_tls_get_default_file(int option)
 {
     int i;
 

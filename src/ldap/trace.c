@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Somebody may look on while a question is asked: each step is told when it has ended. Without an observer this costs a
- * comparison.
+ * Reports each step of a query to an observer when it has ended. Without an observer this costs a comparison.
  */
 #include "ldap_private.h"
 
@@ -18,8 +17,8 @@ void as_directories_trace(as_directories *all, as_tracer *observer, void *data)
     all->observer_data = data;
 }
 
-/* The address that a name stood for this time. */
-static const char *peer_of(const as_session *session, apr_pool_t *pool)
+/* Returns the address used for a host name. */
+static const char *format_peer(const as_session *session, apr_pool_t *pool)
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof(address);
@@ -32,7 +31,7 @@ static const char *peer_of(const as_session *session, apr_pool_t *pool)
     return apr_pstrdup(pool, text);
 }
 
-static const char *tls_text(LDAP *ld, int option, apr_pool_t *pool)
+static const char *get_tls_text(LDAP *ld, int option, apr_pool_t *pool)
 {
     char *text = NULL;
     const char *copy = "";
@@ -44,17 +43,17 @@ static const char *tls_text(LDAP *ld, int option, apr_pool_t *pool)
     return copy;
 }
 
-static void look_at_tls(as_session *session, apr_pool_t *pool, as_trace_step *sight)
+static void add_tls(as_session *session, apr_pool_t *pool, as_trace_step *trace)
 {
     struct berval der = {0, NULL};
 
 #if defined(LDAP_OPT_X_TLS_VERSION) && defined(LDAP_OPT_X_TLS_CIPHER)
-    sight->what = apr_pstrcat(pool, tls_text(session->ld, LDAP_OPT_X_TLS_VERSION, pool), ", ",
-                              tls_text(session->ld, LDAP_OPT_X_TLS_CIPHER, pool), NULL);
+    trace->what = apr_pstrcat(pool, get_tls_text(session->ld, LDAP_OPT_X_TLS_VERSION, pool), ", ",
+                              get_tls_text(session->ld, LDAP_OPT_X_TLS_CIPHER, pool), NULL);
 #endif
     if (ldap_get_option(session->ld, LDAP_OPT_X_TLS_PEERCERT, &der) == LDAP_OPT_SUCCESS && der.bv_val) {
-        sight->certificate = apr_pmemdup(pool, der.bv_val, der.bv_len);
-        sight->certificate_length = der.bv_len;
+        trace->certificate = apr_pmemdup(pool, der.bv_val, der.bv_len);
+        trace->certificate_length = der.bv_len;
         ldap_memfree(der.bv_val);
     }
 }
@@ -64,18 +63,18 @@ void as_trace(as_session *session, as_step step, const char *what, as_mono start
 {
     const as_directories *all = session->peer->directory->all;
     const as_ldap_server *address = session->peer->address;
-    as_trace_step sight = {.step = step, .what = what ? what : "", .reply = reply};
+    as_trace_step trace = {.step = step, .what = what ? what : "", .reply = reply};
 
     if (!all->observer || session->unobserved) {
         return;
     }
-    sight.took = as_mono_now() - started;
-    sight.server = apr_psprintf(pool, strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host, address->port);
+    trace.took = as_mono_read() - started;
+    trace.server = apr_psprintf(pool, strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host, address->port);
     if (step == AS_STEP_CONNECT) {
-        sight.lookup = session->wire.looked_up > started ? session->wire.looked_up - started : 0;
-        sight.what = peer_of(session, pool);
+        trace.lookup = session->wire.looked_up > started ? session->wire.looked_up - started : 0;
+        trace.what = format_peer(session, pool);
     } else if (step == AS_STEP_TLS && !reply) {
-        look_at_tls(session, pool, &sight);
+        add_tls(session, pool, &trace);
     }
-    all->observer(all->observer_data, &sight);
+    all->observer(all->observer_data, &trace);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AuthLDAPURL (RFC 4516, with more than one host), read so that what works with mod_authnz_ldap means the same here.
+ * AuthLDAPURL (RFC 4516, with more than one host), with the meaning that mod_authnz_ldap gives it.
  */
 #include "ldap_private.h"
 
@@ -16,9 +16,9 @@
 #define MAX_SERVERS 32
 #define MAX_ATTRIBUTES 100
 
-/* What stands where in the text. */
+/* The parts of the text. */
 typedef struct as_url_parts {
-    const char *hosts; /* without %xx */
+    const char *hosts; /* with %xx decoded */
     const char *rest;  /* from the slash on, or "" */
     bool is_ldaps;
 } as_url_parts;
@@ -37,12 +37,13 @@ static const char *check_mode(const char *mode, as_security *security)
     return NULL;
 }
 
-static int hexadecimal(char c)
+static int parse_hexadecimal(char c)
 {
     return apr_isdigit(c) ? c - '0' : apr_tolower(c) - 'a' + 10;
 }
 
-/* RFC 3986 2.1. NULL where a % is not followed by two hexadecimal digits, or stands for NUL. */
+/* Decodes %xx (RFC 3986 2.1). Returns NULL where a % is not followed by two parse_hexadecimal digits, or encodes NUL.
+ */
 static const char *unescape(apr_pool_t *pool, const char *text)
 {
     char *plain = apr_palloc(pool, strlen(text) + 1), *to = plain;
@@ -55,7 +56,7 @@ static const char *unescape(apr_pool_t *pool, const char *text)
         if (!apr_isxdigit(text[1]) || !apr_isxdigit(text[2]) || (text[1] == '0' && text[2] == '0')) {
             return NULL;
         }
-        *to++ = (char)(hexadecimal(text[1]) << 4 | hexadecimal(text[2]));
+        *to++ = (char)(parse_hexadecimal(text[1]) << 4 | parse_hexadecimal(text[2]));
         text += 2;
     }
     *to = '\0';
@@ -78,7 +79,7 @@ static const char *split(apr_pool_t *pool, const char *url, as_url_parts *parts)
         return "the URL must begin with ldap:// or ldaps://";
     }
     if (!unescape(pool, url)) {
-        return "the URL has a % that is not followed by two hexadecimal digits (write % itself as %25)";
+        return "the URL has a % that is not followed by two parse_hexadecimal digits (write % itself as %25)";
     }
     end = hosts + strcspn(hosts, "/?");
     if (*end == '?') {
@@ -106,7 +107,7 @@ static bool is_host(const char *host)
     return *host && !host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:")];
 }
 
-/* name, name:port, [v6], [v6]:port, or a v6 without brackets, which can have no port. */
+/* Parses name, name:port, [v6], [v6]:port, or a v6 without brackets, which cannot have a port. */
 static const char *read_server(apr_pool_t *pool, char *text, as_ldap_server *server)
 {
     const char *whole = apr_pstrdup(pool, text);
@@ -132,8 +133,8 @@ static const char *read_server(apr_pool_t *pool, char *text, as_ldap_server *ser
     return NULL;
 }
 
-/* httpd hands libldap the port that stands last as the one of every host without a port. */
-static int last_port(const as_ldap_server *servers, int count, int otherwise)
+/* Returns the last port: httpd passes it to libldap as the port of every host without one. */
+static int find_last_port(const as_ldap_server *servers, int count, int otherwise)
 {
     while (count-- > 0) {
         if (servers[count].port) {
@@ -163,7 +164,7 @@ static const char *read_servers(apr_pool_t *pool, const as_url_parts *parts, as_
     if (count == 0) {
         servers[count++].host = "localhost";
     }
-    port = last_port(servers, count, settings->security == AS_SECURITY_SSL ? LDAPS_PORT : LDAP_PORT);
+    port = find_last_port(servers, count, settings->security == AS_SECURITY_SSL ? LDAPS_PORT : LDAP_PORT);
     for (i = 0; i < count; i++) {
         servers[i].port = servers[i].port ? servers[i].port : port;
     }
@@ -180,7 +181,7 @@ static const char *read_scope(int scope, as_directory_settings *settings)
         return NULL;
     case LDAP_SCOPE_DEFAULT:
     case LDAP_SCOPE_SUBTREE:
-    case LDAP_SCOPE_BASE: /* as httpd does: a login within one entry means nothing */
+    case LDAP_SCOPE_BASE: /* as httpd does: a login within one entry makes no sense */
         settings->scope = LDAP_SCOPE_SUBTREE;
         return NULL;
     default:
@@ -188,7 +189,7 @@ static const char *read_scope(int scope, as_directory_settings *settings)
     }
 }
 
-/* RFC 4512 2.5: a name or an OID, and options. */
+/* Returns whether this is a name or an OID with options (RFC 4512 2.5). */
 static bool is_attribute(const char *name)
 {
     return apr_isalnum(*name) && strlen(name) <= 255 &&
@@ -204,7 +205,7 @@ static const char *read_attributes(apr_pool_t *pool, char **names, as_directory_
         const char *name = apr_pstrdup(pool, *names);
 
         if (count > 0 && (!strcmp(name, "*") || !strcmp(name, "+"))) {
-            /* RFC 4511 4.5.1.8, RFC 3673: all attributes, which would be read and published under no name. */
+            /* RFC 4511 4.5.1.8, RFC 3673: all attributes, which would be read and published under no name */
             continue;
         }
         if (!is_attribute(name)) {
@@ -223,8 +224,8 @@ static const char *read_attributes(apr_pool_t *pool, char **names, as_directory_
     return NULL;
 }
 
-/* One filter and no more: its first parenthesis is closed by its last. RFC 4515 3 wants parentheses in values
- * escaped; mod_authnz_ldap's habit of a backslash in front of them is understood. */
+/* Returns whether the text is exactly one filter: its last parenthesis closes the first. RFC 4515 3 requires escaped
+ * parentheses in values; mod_authnz_ldap's backslash before them is accepted. */
 static bool is_closed(const char *filter)
 {
     int depth = 0;
@@ -241,7 +242,7 @@ static bool is_closed(const char *filter)
     return false;
 }
 
-/* libldap's own reading of filters, reached through the one call that encodes a filter and sends nothing. */
+/* Checks a filter with libldap's own parser, through the one call that encodes a filter and sends nothing. */
 static bool is_filter(const char *filter)
 {
     LDAP *ld = NULL;
@@ -270,7 +271,7 @@ static const char *read_filter(apr_pool_t *pool, const char *text, as_directory_
     if (is_filter(settings->filter)) {
         return NULL;
     }
-    /* Several in a row: what httpd puts around them makes that "all of them". */
+    /* Several filters in a row: httpd's enclosing parentheses make them "all of them". */
     settings->filter = apr_pstrcat(pool, "(&", text, ")", NULL);
     if (*text == '(' && is_filter(settings->filter)) {
         return NULL;
@@ -325,7 +326,7 @@ const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char
         return wrong;
     }
     if (parts.is_ldaps) {
-        settings->security = AS_SECURITY_SSL; /* whatever the mode: as httpd does */
+        settings->security = AS_SECURITY_SSL; /* for any mode word, as httpd does */
     }
     wrong = read_servers(pool, &parts, settings);
     if (wrong) {

@@ -17,14 +17,14 @@
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 
-/* A path that died without a word (a firewall that forgot an idle connection) is noticed when sent data is not
- * acknowledged for that long; a server that is merely slow does acknowledge. */
+/* A connection that fails silently (a firewall that dropped an idle connection) is detected when sent data is not
+ * acknowledged for this long; a slow server does acknowledge. */
 #define UNACKNOWLEDGED_MS 1500
 #define KEEPALIVE_IDLE_S 60
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_COUNT 3
 
-as_mono as_mono_now(void)
+as_mono as_mono_read(void)
 {
     struct timespec now;
 
@@ -32,17 +32,17 @@ as_mono as_mono_now(void)
     return (as_mono)now.tv_sec * AS_MONO_SECOND + now.tv_nsec / 1000;
 }
 
-as_mono as_mono_min(as_mono a, as_mono b)
+as_mono as_mono_choose_earlier(as_mono a, as_mono b)
 {
     return a < b ? a : b;
 }
 
-/* Waits for `events` until `deadline`. 1: they, or an error, are there; 0: the deadline passed; -1: errno. */
+/* Waits for `events` until `deadline`. Returns 1: they, or an error, occurred; 0: the deadline passed; -1: errno. */
 static int wait_until(int fd, short events, as_mono deadline)
 {
     for (;;) {
         struct pollfd poller = {.fd = fd, .events = events};
-        as_mono left = deadline - as_mono_now();
+        as_mono left = deadline - as_mono_read();
         int ready;
 
         if (left < 0) {
@@ -51,12 +51,12 @@ static int wait_until(int fd, short events, as_mono deadline)
         if (left > 60 * AS_MONO_SECOND) {
             left = 60 * AS_MONO_SECOND;
         }
-        /* Rounded up: a wait that ends early would only come back for the rest. */
+        /* Rounded up: a wait that ends early would only be repeated. */
         ready = poll(&poller, 1, (int)((left + 999) / 1000));
         if (ready > 0 || (ready < 0 && errno != EINTR)) {
             return ready;
         }
-        if (deadline <= as_mono_now()) {
+        if (deadline <= as_mono_read()) {
             return 0;
         }
     }
@@ -108,7 +108,7 @@ static int io_control(Sockbuf_IO_Desc *io, int option, void *argument)
     return option == LBER_SB_OPT_DATA_READY && wire && has_ahead(wire);
 }
 
-/* What the peer sent, as soon as there is something, until the deadline. As recv. */
+/* Receives octets as soon as there are any, until the deadline. Like recv. */
 static ssize_t receive(as_wire *wire, void *buffer, size_t size)
 {
     for (;;) {
@@ -138,7 +138,7 @@ bool as_wire_read_ahead(as_wire *wire)
     if (has_ahead(wire)) {
         return true;
     }
-    /* An answer takes longer than it takes to ask for it: to try before would be in vain. */
+    /* The answer takes longer than the request: a read without a wait would be in vain. */
     if (!wire_wait(wire, POLLIN)) {
         return false;
     }
@@ -148,7 +148,7 @@ bool as_wire_read_ahead(as_wire *wire)
     return got > 0;
 }
 
-/* libldap looks at errno after a failure of its own too: a stale EAGAIN or EINTR would make it try again for ever. So
+/* libldap examines errno after a failure of its own too: a stale EAGAIN or EINTR would make it retry forever. So
  * errno is 0 after every success. */
 static ber_slen_t io_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 {
@@ -207,7 +207,7 @@ static int io_close(Sockbuf_IO_Desc *io)
 
 Sockbuf_IO as_wire_io = {io_setup, io_remove, io_control, io_read, io_write, io_close};
 
-/* ---- what libldap sends ---- */
+/* ---- requests that libldap sends ---- */
 
 static int guard_control(Sockbuf_IO_Desc *io, int option, void *argument)
 {
@@ -220,8 +220,8 @@ static bool head_is_whole(const as_wire *wire)
                                     wire->head_size == sizeof(wire->head));
 }
 
-/* Returns how many octets follow the head of a message (X.690 8.1.3). What is no LDAPMessage has no end. */
-static uint64_t announced(const as_wire *wire)
+/* Returns how many octets follow the head of a message (X.690 8.1.3). Other data than an LDAPMessage has no end. */
+static uint64_t parse_length(const as_wire *wire)
 {
     uint64_t length = wire->head[1];
     size_t i;
@@ -237,7 +237,7 @@ static uint64_t announced(const as_wire *wire)
     return length;
 }
 
-/* Follows what libldap reads from message to message: it refuses one that is too large without a word of its own. */
+/* Tracks the messages that libldap reads: it refuses a too large one without an error of its own. */
 static void follow(as_wire *wire, const unsigned char *octets, size_t size)
 {
     while (size > 0) {
@@ -249,7 +249,7 @@ static void follow(as_wire *wire, const unsigned char *octets, size_t size)
         } else {
             wire->head[wire->head_size++] = *octets;
             if (head_is_whole(wire)) {
-                wire->to_come = announced(wire);
+                wire->to_come = parse_length(wire);
                 wire->too_large = wire->to_come > AS_MAX_PDU && wire->to_come != UINT64_MAX;
                 wire->head_size = 0;
             }
@@ -284,8 +284,8 @@ static ber_slen_t send_checked(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size
     return LBER_SBIOD_WRITE_NEXT(io, buffer, size);
 }
 
-/* The buffer is libldap's own encoding of a request. It keeps it until the answer has come and then frees it as it is;
- * what was sent is of no use to it, as we let it follow no referral and reconnect nowhere. */
+/* Wipes the request after it was sent. The buffer is libldap's own encoding, which it keeps until the answer has
+ * come and then frees unwiped; it needs the content no more, as it may follow no referral and never reconnects. */
 static ber_slen_t guard_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 {
     ber_slen_t sent = send_checked(io, buffer, size);
@@ -313,7 +313,7 @@ bool as_wire_is_quiet(const as_wire *wire)
     return wire->fd >= 0 && !has_ahead(wire) && wait_until(wire->fd, POLLIN, 0) == 0;
 }
 
-static const char *error_text(int error, apr_pool_t *pool)
+static const char *format_error(int error, apr_pool_t *pool)
 {
     char text[120];
 
@@ -327,7 +327,7 @@ const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool)
         return "no answer in time";
     }
     if (wire->error) {
-        return error_text(wire->error, pool);
+        return format_error(wire->error, pool);
     }
     return wire->closed ? "the server closed the connection" : NULL;
 }
@@ -355,7 +355,7 @@ static void tune(int fd)
     }
 }
 
-/* One address. The descriptor, or -1 with errno; ETIMEDOUT also for a deadline that passed. */
+/* Connects to one address. Returns the descriptor, or -1 with errno; ETIMEDOUT also for a deadline that passed. */
 static int connect_to(const struct addrinfo *address, as_mono deadline)
 {
     int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
@@ -384,8 +384,8 @@ static int connect_to(const struct addrinfo *address, as_mono deadline)
     return -1;
 }
 
-/* The addresses in the resolver's order; each gets its share of the time that is left, so that a dead one in front
- * leaves some to the next. */
+/* Tries the addresses in the resolver's order; each gets its share of the time that is left, so that a dead one
+ * leaves time for the next. */
 static int connect_to_any(const struct addrinfo *addresses, as_mono deadline)
 {
     const struct addrinfo *address;
@@ -396,7 +396,7 @@ static int connect_to_any(const struct addrinfo *addresses, as_mono deadline)
         left++;
     }
     for (address = addresses; address && fd < 0; address = address->ai_next) {
-        as_mono now = as_mono_now();
+        as_mono now = as_mono_read();
 
         if (deadline <= now) {
             errno = ETIMEDOUT;
@@ -419,7 +419,7 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
     wire->taken = wire->ahead_size = wire->head_size = 0;
     wire->to_come = 0;
     wire->too_large = false;
-    wire->looked_up = as_mono_now();
+    wire->looked_up = as_mono_read();
     if (error) {
         wire->error = error == EAI_SYSTEM ? errno : 0;
         *failure = AS_FAILURE_DOWN;
@@ -434,6 +434,6 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
     }
     wire->error = error;
     *failure = error == ETIMEDOUT ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN;
-    *reason = apr_pstrcat(pool, "no connection: ", error_text(error, pool), NULL);
+    *reason = apr_pstrcat(pool, "no connection: ", format_error(error, pool), NULL);
     return false;
 }

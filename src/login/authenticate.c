@@ -21,7 +21,7 @@
 as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
 {
     if (!memo->deadline) {
-        memo->deadline = as_mono_now() + within;
+        memo->deadline = as_mono_read() + within;
     }
     return memo->deadline;
 }
@@ -400,7 +400,7 @@ static void report_answer(const as_login_observer *observer, const as_answer *an
 static void confirm(as_attempt *attempt)
 {
     const as_answer cached = *attempt->answer;
-    const as_mono soon = as_mono_now() + CONFIRMED_WITHIN;
+    const as_mono soon = as_mono_read() + CONFIRMED_WITHIN;
     as_class of;
 
     attempt->gate->certain = true;

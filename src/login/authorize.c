@@ -224,13 +224,13 @@ static void count_operations(as_authorizing *of, as_mono started)
     operations->searches = of->searches.searches + of->compares.searches;
     operations->compares = of->searches.compares + of->compares.compares;
     operations->binds = of->searches.binds + of->compares.binds;
-    operations->took = as_mono_now() - started;
+    operations->took = as_mono_read() - started;
     of->answer->cached = operations->searches + operations->compares + operations->binds == 0;
 }
 
 static void query_within_limit(as_authorizing *of)
 {
-    const as_mono started = as_mono_now();
+    const as_mono started = as_mono_read();
     as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline,
                                                  of->pool, &of->reply);
 

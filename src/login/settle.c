@@ -155,7 +155,7 @@ static void withdraw(const as_gate *gate, struct as_met_account *counted)
 /* Half of what is left of the deadline; the rest is the bind's. */
 static as_mono patience_of(const as_gate *gate)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
 
     return now + (gate->deadline - now) / 2;
 }

@@ -19,24 +19,24 @@ typedef struct watch {
     explain_teller *tell;
 } watch;
 
-static void note_step(void *data, const as_trace_step *sight)
+static void note_step(void *data, const as_trace_step *traced)
 {
     watch *seen = data;
     explain_step *step = apr_array_push(seen->story->steps);
 
     memset(step, 0, sizeof(*step));
-    step->step = sight->step;
-    step->server = sight->server;
-    step->what = sight->what;
-    step->took = sight->took;
-    step->lookup = sight->lookup;
-    step->certificate = sight->certificate;
-    step->certificate_length = sight->certificate_length;
-    step->well = !sight->reply;
-    if (sight->reply) {
-        step->reply = *sight->reply;
-        step->answered = sight->reply->failure == AS_FAILURE_NONE;
-        step->well = step->answered && sight->reply->code == 0;
+    step->step = traced->step;
+    step->server = traced->server;
+    step->what = traced->what;
+    step->took = traced->took;
+    step->lookup = traced->lookup;
+    step->certificate = traced->certificate;
+    step->certificate_length = traced->certificate_length;
+    step->well = !traced->reply;
+    if (traced->reply) {
+        step->reply = *traced->reply;
+        step->answered = traced->reply->failure == AS_FAILURE_NONE;
+        step->well = step->answered && traced->reply->code == 0;
     }
     if (seen->tell) {
         seen->tell(seen->story, step);
@@ -118,7 +118,7 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
     const explain_wish *wish = story->wish;
     const as_login_directory directory = {
         .settings = &wish->settings,
-        .fingerprint = as_directory_fingerprint(story->pool, &wish->settings),
+        .fingerprint = as_directory_compute_fingerprint(story->pool, &wish->settings),
         .scope = "",
     };
     const as_login_attempt attempt = {.directory = &directory,
@@ -153,7 +153,7 @@ static void ask_lockout(explain_story *story, as_directories *all, as_mono deadl
     const as_class of = as_outcome_describe(story->finding.outcome)->of;
 
     if (story->partial || (of != AS_CLASS_UNAVAILABLE && of != AS_CLASS_MISCONFIGURED)) {
-        as_directory_lockout(all, &story->wish->settings, deadline, story->pool, &story->lockout);
+        as_directory_read_lockout(all, &story->wish->settings, deadline, story->pool, &story->lockout);
     }
 }
 
@@ -170,7 +170,7 @@ explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_p
 {
     const as_directory_limits limits = {.in_flight = 0};
     explain_story *story = apr_pcalloc(pool, sizeof(*story));
-    const as_mono deadline = as_mono_now() + wish->deadline;
+    const as_mono deadline = as_mono_read() + wish->deadline;
     watch seen = {story, tell};
     as_login login = {.directories = NULL};
 

@@ -87,7 +87,7 @@ static void apply(apr_array_header_t *chosen, apr_pool_t *pool)
     }
     must(wish.url && wish.settings.server_count > 0 && wish.settings.attribute_count > 0);
     must(wish.deadline > 0 && wish.deadline <= apr_time_from_sec(86400));
-    must(as_directory_fingerprint(pool, &wish.settings) != NULL);
+    must(as_directory_compute_fingerprint(pool, &wish.settings) != NULL);
 }
 
 static void read_config(apr_pool_t *pool, const char *section, const char *text, size_t length)

@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(apr_pool_create(&pool, NULL) == APR_SUCCESS);
     settings.filter = filters[data[0] % 3];
     user = apr_pstrmemdup(pool, (const char *)data + 1, size - 1);
-    made = filter_for(&settings, user, pool);
+    made = make_filter(&settings, user, pool);
     must(made != NULL);
     check(settings.filter, made, user);
     apr_pool_destroy(pool);

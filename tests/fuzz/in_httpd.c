@@ -51,7 +51,7 @@ static void check_section(apr_pool_t *pool, ap_conf_vector_t *vector, server_rec
     const as_directory_settings *directory = as_section_directory(&source, pool);
     as_directory_limits limits = as_server_limits(as_server_of(fresh), 16);
 
-    must(directory == NULL || as_directory_fingerprint(pool, directory) != NULL);
+    must(directory == NULL || as_directory_compute_fingerprint(pool, directory) != NULL);
     must(limits.in_flight > 0 && limits.breaker_failures > 0 && limits.breaker_time > 0);
     must(as_section_deadline(merged) > 0);
     for (int i = 0; i < AS_OUTCOME_COUNT; i++) {

@@ -63,7 +63,7 @@ static void run_row(as_breaker *breaker, const row *r)
         as_breaker_cancel(breaker, AS_PASS_FREE);
         break;
     case WAIT:
-        assert_int_equal(as_breaker_wait(breaker, now), r->seconds * AS_MONO_SECOND);
+        assert_int_equal(as_breaker_get_wait(breaker, now), r->seconds * AS_MONO_SECOND);
         break;
     }
 }

@@ -29,10 +29,10 @@ typedef struct visitor {
 static void *visit(void *data)
 {
     visitor *self = data;
-    as_mono started = as_mono_now();
+    as_mono started = as_mono_read();
 
     self->entered = as_limiter_enter(&gate, &share, started + self->deadline);
-    self->took = as_mono_now() - started;
+    self->took = as_mono_read() - started;
     return NULL;
 }
 
@@ -58,7 +58,7 @@ static void test_without_a_limit_everybody_enters(void **state)
     assert_true(as_limiter_create(&gate, 0));
     as_share_create(&share, &gate, 1);
     for (int i = 0; i < 100; i++) {
-        assert_true(as_limiter_enter(&gate, &share, as_mono_now()));
+        assert_true(as_limiter_enter(&gate, &share, as_mono_read()));
     }
     as_limiter_leave(&gate, &share);
     as_limiter_destroy(&gate);
@@ -72,7 +72,7 @@ static void check_turned_away(as_mono filled)
     start(&late, LONG);
     end(&late);
     assert_false(late.entered);
-    assert_in_range(as_mono_now() - filled, 100 * MS, LONG / 2);
+    assert_in_range(as_mono_read() - filled, 100 * MS, LONG / 2);
 }
 
 static void test_nobody_waits_for_a_silent_directory(void **state)
@@ -82,16 +82,16 @@ static void test_nobody_waits_for_a_silent_directory(void **state)
     (void)state;
     assert_true(as_limiter_create(&gate, 2));
     as_share_create(&share, &gate, 1);
-    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
-    filled = as_mono_now();
-    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    filled = as_mono_read();
+    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
     check_turned_away(filled);
     /* Patience is over: who comes now is turned away at once. */
-    assert_false(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    assert_false(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
     /* A place is free again; and then the next may wait as long as the first could. */
     as_limiter_leave(&gate, &share);
-    filled = as_mono_now();
-    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    filled = as_mono_read();
+    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
     check_turned_away(filled);
     as_limiter_destroy(&gate);
 }
@@ -99,8 +99,8 @@ static void test_nobody_waits_for_a_silent_directory(void **state)
 /* As if an answer came every moment from now on. */
 static void let_answers_come(void)
 {
-    atomic_store(&gate.answered, as_mono_now() + LONG);
-    atomic_store(&share.answered, as_mono_now() + LONG);
+    atomic_store(&gate.answered, as_mono_read() + LONG);
+    atomic_store(&share.answered, as_mono_read() + LONG);
 }
 
 static bool has_queue(void)
@@ -120,7 +120,7 @@ static void test_who_waits_enters_while_answers_come(void **state)
     (void)state;
     assert_true(as_limiter_create(&gate, 1));
     as_share_create(&share, &gate, 1);
-    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, LONG);
     while (!has_queue()) {
@@ -147,14 +147,14 @@ static void test_shares(void **state)
     as_share_create(&other, &gate, 2);
     as_share_create(&quarter, &gate, 4);
     for (int i = 0; i < 4; i++) {
-        assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+        assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
     }
-    assert_true(as_limiter_enter(&gate, &quarter, as_mono_now() + LONG));
-    assert_true(as_limiter_enter(&gate, &quarter, as_mono_now() + LONG));
-    assert_false(as_limiter_enter(&gate, &quarter, as_mono_now() + 200 * MS));
-    assert_false(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
-    assert_true(as_limiter_enter(&gate, &other, as_mono_now() + LONG));
-    assert_true(as_limiter_enter(&gate, &other, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &quarter, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&gate, &quarter, as_mono_read() + LONG));
+    assert_false(as_limiter_enter(&gate, &quarter, as_mono_read() + 200 * MS));
+    assert_false(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&gate, &other, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&gate, &other, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, LONG);
     while (!has_queue()) {
@@ -181,7 +181,7 @@ static void test_the_deadline_ends_the_wait(void **state)
     (void)state;
     assert_true(as_limiter_create(&gate, 1));
     as_share_create(&share, &gate, 1);
-    assert_true(as_limiter_enter(&gate, &share, as_mono_now() + LONG));
+    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, 50 * MS);
     end(&waiter);
@@ -201,11 +201,11 @@ static void *come_and_go(void *data)
     int *refused = data;
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (!as_limiter_enter(&gate, &share, as_mono_now() + LONG)) {
+        if (!as_limiter_enter(&gate, &share, as_mono_read() + LONG)) {
             (*refused)++;
             continue;
         }
-        as_limiter_answered(&gate, &share);
+        as_limiter_note_answer(&gate, &share);
         as_limiter_leave(&gate, &share);
     }
     return NULL;

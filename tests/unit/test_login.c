@@ -59,7 +59,7 @@ static struct {
     bool known[GROUPS], comparable[GROUPS], server_known;
 } ldap;
 
-as_mono as_mono_now(void)
+as_mono as_mono_read(void)
 {
     struct timespec now;
 

@@ -93,7 +93,7 @@ static const as_lockout *lockout_of(as_dump *dump)
 {
     static const as_directory_limits limits = {.in_flight = 1, .breaker_failures = 1};
     const as_directory_settings *settings = directory_of(dump);
-    const char *name = settings ? as_directory_fingerprint(dump->pool, settings) : NULL;
+    const char *name = settings ? as_directory_compute_fingerprint(dump->pool, settings) : NULL;
     as_lockout *lockout;
 
     if (!name) {
@@ -106,8 +106,8 @@ static const as_lockout *lockout_of(as_dump *dump)
     lockout = apr_hash_get(dump->lockouts, name, APR_HASH_KEY_STRING);
     if (!lockout && dump->directories) {
         lockout = apr_pcalloc(dump->pool, sizeof(*lockout));
-        as_directory_lockout(dump->directories, settings, as_mono_now() + as_section_deadline(dump->section),
-                             dump->pool, lockout);
+        as_directory_read_lockout(dump->directories, settings, as_mono_read() + as_section_deadline(dump->section),
+                                  dump->pool, lockout);
         apr_hash_set(dump->lockouts, name, APR_HASH_KEY_STRING, lockout);
     }
     return lockout;

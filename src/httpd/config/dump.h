@@ -20,7 +20,7 @@ typedef struct as_dump {
     const as_section *section; /* in force */
     int warnings;
     as_directories *directories; /* made when first needed */
-    apr_hash_t *lockouts;        /* as_lockout by as_directory_fingerprint: no directory is asked twice */
+    apr_hash_t *lockouts;        /* as_lockout by as_directory_compute_fingerprint: no directory is asked twice */
 } as_dump;
 
 /* Prints a line, of at most ten characters before `text`. */

@@ -138,7 +138,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
     }
     named->settings = settings;
     named->scope = scope_of(source->server, pool);
-    named->fingerprint = as_directory_fingerprint(pool, settings);
+    named->fingerprint = as_directory_compute_fingerprint(pool, settings);
     return named->fingerprint != NULL;
 }
 

@@ -79,7 +79,8 @@ bool as_require_is_ours(const as_section *section);
  * or HTTP_SERVICE_UNAVAILABLE, and *doubt is the answer that the request's own status is to be made of. Else *doubt is
  * NULL. */
 int as_require_run(request_rec *r, as_context *context, as_phase phase, const as_authorization **doubt);
-/* Is it news that an entry of a directory (as_directory_fingerprint) does not exist? Once an hour in each process. */
+/* Is it news that an entry of a directory (as_directory_compute_fingerprint) does not exist? Once an hour in each
+ * process. */
 bool as_require_is_news(const char *fingerprint, const char *dn);
 
 /* ---- hooks.c ---- */

@@ -182,7 +182,7 @@ static bool claim(as_row *row, int was, const char *server)
     atomic_fetch_add(&row->generation, 1);
     apr_cpystrn(row->server, server, SERVER_SIZE);
     atomic_store(&row->questions, 0);
-    atomic_store(&row->used, as_mono_now());
+    atomic_store(&row->used, as_mono_read());
     atomic_store(&row->state, ROW_TAKEN);
     return true;
 }
@@ -190,7 +190,7 @@ static bool claim(as_row *row, int was, const char *server)
 /* The row that was not used for longest, of those that may give way; -1: none may. */
 static int oldest_calm_row(int from, int end)
 {
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
     int found = -1, i;
 
     for (i = from; i < end; i++) {
@@ -243,13 +243,13 @@ static void write_state(void *data, const as_ldap_server_state *state)
     if (atomic_load(&cell->generation) != atomic_load(&row->generation)) {
         empty(cell, atomic_load(&row->generation));
     }
-    atomic_store(&row->used, as_mono_now());
+    atomic_store(&row->used, as_mono_read());
     atomic_fetch_add(&row->questions, state->questions);
     atomic_fetch_add(&cell->questions, state->questions);
     atomic_store(&cell->sessions, state->sessions);
     atomic_store(&cell->outages, state->outages);
     atomic_store(&cell->latency, state->latency);
-    if (state->open_until && atomic_load(&cell->open_until) <= as_mono_now()) {
+    if (state->open_until && atomic_load(&cell->open_until) <= as_mono_read()) {
         as_counters_add(as_process_counters(), AS_COUNTER_breaker_opened, 1);
     }
     atomic_store(&cell->open_until, state->open_until);
@@ -304,7 +304,7 @@ static void add_process(as_ldap_server_figures *figures, const as_cell *cell, as
 const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
 {
     apr_array_header_t *servers = apr_array_make(pool, 4, sizeof(as_ldap_server_figures));
-    const as_mono now = as_mono_now();
+    const as_mono now = as_mono_read();
     int i, j;
 
     *more = board && atomic_load(&board->full);

@@ -89,7 +89,7 @@ static void set_directory(char *const *words)
     settings.connect_timeout = settings.operation_timeout = 10 * APR_USEC_PER_SEC;
     settings.session_ttl = -1;
     directory.settings = &settings;
-    directory.fingerprint = as_directory_fingerprint(process, &settings);
+    directory.fingerprint = as_directory_compute_fingerprint(process, &settings);
     directory.scope = "test";
 }
 
