@@ -13,6 +13,7 @@
 #include <http_main.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mpm_common.h>
 
 module AP_MODULE_DECLARE_DATA authstatus_module;
 
@@ -99,6 +100,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(as_mask_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    /* In the parent, beside the MPM's own housekeeping. */
+    ap_hook_monitor(as_sampler_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, AS_PROVIDER, AUTHN_PROVIDER_VERSION, &as_provider,
                               AP_AUTH_INTERNAL_PER_CONF);

@@ -20,6 +20,7 @@
  *   throttle_memory.c  the memory in which all processes count
  *   counters.c       shared counters, and generations
  *   outages.c        outages in progress
+ *   series.c         counters over the last hour and the last day
  *   proofs.c         users who have proven a password, in shared memory
  *
  * pthread rather than APR: APR's timed waits use the wall clock, which may be set during a wait.

@@ -49,6 +49,7 @@ INTERFACES = {
     "authstatus/login.h": "login",
     "authstatus/require_line.h": "login",
     "authstatus/outages.h": "cache",
+    "authstatus/series.h": "cache",
     "authstatus/tag.def": "httpd",
     "mod_authstatus.h": "httpd",
 }

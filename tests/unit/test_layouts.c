@@ -16,6 +16,7 @@
 #include "../../src/cache/counters.c"
 #include "../../src/cache/outages.c"
 #include "../../src/cache/proofs.c"
+#include "../../src/cache/series.c"
 #include "../../src/cache/throttle_private.h"
 
 static char text[8192];
@@ -79,6 +80,36 @@ static void describe_outages(void)
     END(as_outage);
 }
 
+static void describe_series(void)
+{
+    add("as_series");
+    MEMBER(as_series, samples, samples);
+    MEMBER(as_series, epoch, epoch);
+    MEMBER(as_series, classes, classes[0]);
+    MEMBER(as_series, counters, counters[0]);
+    MEMBER(as_series, servers, servers[0].id);
+    MEMBER(as_series, hour, hour[0].number);
+    MEMBER(as_series, day, day[0].number);
+    END(as_series);
+    add("; as_series_slot");
+    MEMBER(as_series_slot, number, number);
+    MEMBER(as_series_slot, classes, classes[0]);
+    MEMBER(as_series_slot, counters, counters[0]);
+    MEMBER(as_series_slot, servers, servers[0].questions);
+    END(as_series_slot);
+    add("; as_series_cell");
+    MEMBER(as_series_cell, questions, questions);
+    MEMBER(as_series_cell, measured, measured);
+    MEMBER(as_series_cell, open, open);
+    MEMBER(as_series_cell, latency, latency);
+    END(as_series_cell);
+    add("; as_series_place");
+    MEMBER(as_series_place, id, id);
+    MEMBER(as_series_place, questions, questions);
+    MEMBER(as_series_place, sampled, sampled);
+    END(as_series_place);
+}
+
 static void describe_throttle(void)
 {
     add("as_throttle_memory");
@@ -134,6 +165,7 @@ static const struct layout {
 } layouts[] = {
     {"counters", "AS_COUNTERS_LAYOUT", AS_COUNTERS_LAYOUT, describe_counters},
     {"outages", "AS_OUTAGES_LAYOUT", AS_OUTAGES_LAYOUT, describe_outages},
+    {"series", "AS_SERIES_LAYOUT", AS_SERIES_LAYOUT, describe_series},
     {"throttle", "AS_THROTTLES_LAYOUT", AS_THROTTLES_LAYOUT, describe_throttle},
     {"proofs", "AS_PROOFS_LAYOUT", AS_PROOFS_LAYOUT, describe_proofs},
 };
@@ -205,6 +237,14 @@ static void test_orders(void **state)
         order = as_text_hash(order, as_counter_get_name((as_counter)i));
     }
     assert_int_equal(as_counters_hash_layout(), order + AS_COUNTERS_LAYOUT);
+    order += AS_COUNTERS_LAYOUT;
+    for (int i = 0; i < AS_CLASS_COUNT; i++) {
+        order = as_text_hash(order, as_class_describe((as_class)i)->name);
+    }
+    for (int i = 0; i < AS_SERIES_COUNTERS; i++) {
+        order = as_text_hash(order, as_series_get_counter_name((as_series_counter)i));
+    }
+    assert_int_equal(as_series_hash_layout(), order + AS_SERIES_LAYOUT);
     order = as_text_hash(as_text_hash(AS_TEXT_HASH, "one"), "two");
     other = as_text_hash(as_text_hash(AS_TEXT_HASH, "two"), "one");
     assert_int_not_equal(order, other);

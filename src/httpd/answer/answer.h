@@ -38,8 +38,6 @@ int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
 int as_report_handler(request_rec *r);
 /* mod_status asks for its figures too. */
 void as_report_register_status(void);
-/* A text as a string of JSON, with its quotes. */
-const char *as_json_string(apr_pool_t *pool, const char *text);
 
 /* ---- relogin.c: sign in as someone else ---- */
 
@@ -77,10 +75,32 @@ typedef struct as_output {
 as_output as_output_begin(apr_pool_t *pool);
 void as_output_add(as_output *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *as_output_end(const as_output *text);
+/* A text as a string of JSON, with its quotes. */
+const char *as_json_string(apr_pool_t *pool, const char *text);
+
+/* ---- plot.c: bars as inline SVG ---- */
+
+/* Values of equal stretches of time, the oldest first. */
+typedef struct as_plot {
+    const char *label, *tone; /* what is read out; a class of the style sheet */
+    int points;
+    const double *values; /* below 0: not known */
+    const bool *marks;    /* a stretch in which something was wrong; NULL: none */
+    double top;           /* of the scale */
+} as_plot;
+
+void as_plot_add(as_output *html, const as_plot *plot);
+
+/* ---- series_html.c, series_json.c: the last hour and the last day ---- */
+
+void as_series_add_html(as_output *html, const as_figures *figures);
+/* The member "series", without a comma behind it. */
+void as_series_add_json(as_output *json, const as_figures *figures);
 
 /* ---- html.c, json.c, metrics.c: the figures as a text ---- */
 
-const char *as_report_html(request_rec *r, const as_figures *figures);
+/* `refresh`: seconds after which the page asks for itself again; 0: it does not. */
+const char *as_report_html(request_rec *r, const as_figures *figures, int refresh);
 const char *as_report_json(apr_pool_t *pool, const as_figures *figures);
 const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures);
 

@@ -31,6 +31,29 @@ const char *as_output_end(const as_output *output)
     return apr_array_pstrcat(output->pool, output->parts, '\0');
 }
 
+/* RFC 8259 7. Octets that are not ASCII are taken for Latin-1: what is not UTF-8 must not make the whole unreadable. */
+const char *as_json_string(apr_pool_t *pool, const char *text)
+{
+    char *json = apr_palloc(pool, strlen(text) * 6 + 3), *end = json;
+
+    *end++ = '"';
+    for (; *text; text++) {
+        const unsigned char octet = (unsigned char)*text;
+
+        if (octet == '"' || octet == '\\') {
+            *end++ = '\\';
+            *end++ = *text;
+        } else if (octet < 0x20 || octet >= 0x7f) {
+            end += apr_snprintf(end, 7, "\\u%04x", octet);
+        } else {
+            *end++ = *text;
+        }
+    }
+    *end++ = '"';
+    *end = '\0';
+    return json;
+}
+
 /* ---- the figures ---- */
 
 as_figures as_figures_read(apr_pool_t *pool, server_rec *s)

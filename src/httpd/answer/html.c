@@ -23,13 +23,28 @@ static const char style[] = AS_PAGE_COLOURS
     ".class th,.class td{font-weight:600;padding-top:.9rem}tbody tr:not(.class) th.in{padding-left:1rem}\n"
     ".none td,.none th{color:var(--dim)}.words{text-align:left}\n"
     "ul{margin:.5rem 0;padding-left:1.25rem}nav{margin-top:2rem}\n"
+    ".glance{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.5rem;margin:1rem 0}\n"
+    ".glance div{border:1px solid var(--line);border-radius:.3rem;padding:.4rem .6rem;display:flex;"
+    "flex-direction:column-reverse;justify-content:flex-end}.glance dt{color:var(--dim);font-size:.875rem}\n"
+    ".glance dd{margin:0;font-size:1.35rem;font-weight:600;font-variant-numeric:tabular-nums}\n"
+    ".glance .bad dt{color:inherit}\n"
+    ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:.25rem 2rem}\n"
+    "figure{margin:.5rem 0;display:grid;grid-template-columns:1fr 1fr;gap:0 1rem}\n"
+    "figcaption{grid-column:1/3;font-weight:600;overflow-wrap:anywhere}figure p{font-size:.8125rem;line-height:1.3}\n"
+    "svg{display:block;width:100%;height:3rem;overflow:visible}.base{fill:none;stroke:var(--dim);"
+    "vector-effect:non-scaling-stroke}\n"
+    ".bars{fill:var(--link)}.fine .bars{fill:var(--good)}.wrong .bars{fill:var(--bad)}.marks{fill:var(--bad);"
+    "fill-opacity:.35}\n"
+    "details{margin:.75rem 0}summary{cursor:pointer;color:var(--link)}.wide{overflow-x:auto}.wide "
+    "th{white-space:nowrap}\n"
+    ":focus-visible{outline:.2rem solid var(--link);outline-offset:.15rem}\n"
     "@media (max-width:34rem){th,td{padding:.25rem .2rem}.outcomes{font-size:.9375rem}\n"
     ".servers thead{position:absolute;clip-path:inset(50%)}\n"
     ".servers tr{display:grid;grid-template-columns:1fr 1fr;border-bottom:1px solid var(--line);padding:.5rem 0}\n"
     ".servers th,.servers td{border:0;padding:.1rem 0;text-align:left}\n"
     ".servers th,.servers .words{grid-column:1/3}.servers td[data-of]::before{content:attr(data-of) \" \";"
     "color:var(--dim)}}\n"
-    "@media print{body{max-width:none;padding:0}nav{display:none}tr,.say{break-inside:avoid}}\n";
+    "@media print{body{max-width:none;padding:0}nav{display:none}tr,.say,figure{break-inside:avoid}}\n";
 
 static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
 {
@@ -79,15 +94,33 @@ static void say_outages(as_output *html, const as_figures *figures, as_class cla
     as_output_add(html, ". The error log says why.</p>\n");
 }
 
-static void say_what_is_the_matter(as_output *html, const as_figures *figures)
+static bool is_well(const as_figures *figures)
 {
-    bool well = true;
+    bool open = false;
     int i;
 
     for (i = 0; i < figures->servers->nelts; i++) {
+        open = open || APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures).circuit_open;
+    }
+    return !open && !class_sum(figures->lately, AS_CLASS_UNAVAILABLE) &&
+           !class_sum(figures->lately, AS_CLASS_MISCONFIGURED);
+}
+
+static void say_what_is_the_matter(as_output *html, const as_figures *figures)
+{
+    int i;
+
+    if (is_well(figures)) {
+        as_output_add(html,
+                      "<p class=\"say good\"><strong>Logins are well.</strong> No outage and no mistake in the "
+                      "configuration was met in the last %s.</p>\n",
+                      duration(html->pool, figures->within));
+        return;
+    }
+    as_output_add(html, "<p class=\"say bad\"><strong>Logins are in trouble.</strong></p>\n");
+    for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
         if (server->circuit_open) {
-            well = false;
             as_output_add(html, "<p class=\"say bad\"><strong>%s</strong> does not answer: %s.</p>\n",
                           ap_escape_html(html->pool, server->server),
                           as_ldap_server_in_words(html->pool, server, figures->now));
@@ -95,13 +128,28 @@ static void say_what_is_the_matter(as_output *html, const as_figures *figures)
     }
     say_outages(html, figures, AS_CLASS_UNAVAILABLE, "Logins that could not be checked");
     say_outages(html, figures, AS_CLASS_MISCONFIGURED, "Logins that failed for a mistake in the configuration");
-    if (well && !class_sum(figures->lately, AS_CLASS_UNAVAILABLE) &&
-        !class_sum(figures->lately, AS_CLASS_MISCONFIGURED)) {
-        as_output_add(html,
-                      "<p class=\"say good\">No outage and no mistake in the configuration was met in the last "
-                      "%s.</p>\n",
-                      duration(html->pool, figures->within));
-    }
+}
+
+static void add_tile(as_output *html, const char *name, const char *tone, apr_uint64_t lately)
+{
+    as_output_add(html, "<div class=\"%s\"><dt>%s</dt><dd>%" APR_UINT64_T_FMT "</dd></div>\n", tone, name, lately);
+}
+
+/* The numbers that say at a glance how logins are. */
+static void add_glance(as_output *html, const as_figures *figures)
+{
+    const apr_uint64_t failed =
+        class_sum(figures->lately, AS_CLASS_UNAVAILABLE) + class_sum(figures->lately, AS_CLASS_MISCONFIGURED);
+
+    as_output_add(html, "<p class=\"dim\">In the last %s:</p>\n<dl class=\"glance\">\n",
+                  duration(html->pool, figures->within));
+    add_tile(html, "signed in", "", class_sum(figures->lately, AS_CLASS_GRANTED));
+    add_tile(html, "not signed in", "", class_sum(figures->lately, AS_CLASS_UNAUTHENTICATED));
+    add_tile(html, "account refused", "", class_sum(figures->lately, AS_CLASS_REFUSED));
+    add_tile(html, "not allowed", "", class_sum(figures->lately, AS_CLASS_FORBIDDEN));
+    add_tile(html, "throttled", "", class_sum(figures->lately, AS_CLASS_THROTTLED));
+    add_tile(html, "could not be checked", failed ? "bad" : "", failed);
+    as_output_add(html, "</dl>\n");
 }
 
 /* ---- the tables ---- */
@@ -175,23 +223,29 @@ static void add_servers(as_output *html, const as_figures *figures)
                   figures->more_servers ? "<p>There are more servers than can be shown.</p>\n" : "");
 }
 
+static void add_counts(as_output *html, const as_figures *figures, as_counter from, as_counter to)
+{
+    int i;
+
+    for (i = from; i < (int)to; i++) {
+        as_output_add(html, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_get_help((as_counter)i),
+                      figures->counts[i]);
+    }
+}
+
 static void add_memory(as_output *html, const as_figures *figures)
 {
     const apr_uint64_t hits = figures->counts[AS_COUNTER_cache_hits];
     const apr_uint64_t asked = hits + figures->counts[AS_COUNTER_cache_misses];
-    int i;
 
     as_output_add(html, "<h2>Cache and throttle</h2>\n<ul>\n");
     if (!figures->remembers) {
-        as_output_add(html, "<li>Nothing is remembered: the cache is off.</li>\n");
+        as_output_add(html, "<li>Nothing is cached: AuthStatusCache is Off.</li>\n");
     } else if (asked) {
         as_output_add(html, "<li>%.0f %% of the questions were answered from the cache.</li>\n",
                       100.0 * (double)hits / (double)asked);
     }
-    for (i = 0; i < AS_COUNTER_COUNT; i++) {
-        as_output_add(html, "<li>%s: %" APR_UINT64_T_FMT "</li>\n", as_counter_get_help((as_counter)i),
-                      figures->counts[i]);
-    }
+    add_counts(html, figures, (as_counter)0, AS_COUNTER_require_yes);
     if (figures->throttles) {
         as_output_add(html, "<li>logins that were throttled: %" APR_UINT64_T_FMT "</li>\n",
                       figures->outcomes[AS_OUTCOME_THROTTLED]);
@@ -201,7 +255,22 @@ static void add_memory(as_output *html, const as_figures *figures)
     as_output_add(html, "</ul>\n");
 }
 
-const char *as_report_html(request_rec *r, const as_figures *figures)
+static void add_authorization(as_output *html, const as_figures *figures)
+{
+    const apr_uint64_t *counts = figures->counts;
+    const apr_uint64_t lines =
+        counts[AS_COUNTER_require_yes] + counts[AS_COUNTER_require_no] + counts[AS_COUNTER_require_unknown];
+
+    as_output_add(html, "<h2>Authorization</h2>\n<ul>\n");
+    if (lines) {
+        as_output_add(html, "<li>%.0f %% of the lines of Require ldap-* cost the directory nothing.</li>\n",
+                      100.0 * (double)counts[AS_COUNTER_require_cached] / (double)lines);
+    }
+    add_counts(html, figures, AS_COUNTER_require_yes, AS_COUNTER_COUNT);
+    as_output_add(html, "</ul>\n");
+}
+
+const char *as_report_html(request_rec *r, const as_figures *figures, int refresh)
 {
     as_output html = as_output_begin(r->pool);
     const char *host = ap_escape_html(r->pool, ap_get_server_name(r));
@@ -214,11 +283,17 @@ const char *as_report_html(request_rec *r, const as_figures *figures)
                   host, style, host, as_report_time(r->pool, figures->now), as_report_time(r->pool, figures->since),
                   duration(r->pool, figures->now - figures->since));
     say_what_is_the_matter(&html, figures);
+    add_glance(&html, figures);
+    as_series_add_html(&html, figures);
     add_servers(&html, figures);
     add_outcomes(&html, figures);
     add_memory(&html, figures);
-    as_output_add(&html, "</main>\n<nav aria-label=\"other formats\"><a href=\"?json\">JSON</a> &middot; "
-                         "<a href=\"?metrics\">Prometheus</a> &middot; mod_authstatus " AUTHSTATUS_VERSION
-                         "</nav>\n</body></html>\n");
+    add_authorization(&html, figures);
+    as_output_add(&html,
+                  "</main>\n<nav aria-label=\"other forms\">%s &middot; <a href=\"?json\">JSON</a> &middot; "
+                  "<a href=\"?metrics\">Prometheus</a> &middot; mod_authstatus " AUTHSTATUS_VERSION
+                  "</nav>\n</body></html>\n",
+                  refresh ? apr_psprintf(r->pool, "<a href=\"?\">Do not refresh any more</a> (every %d s)", refresh)
+                          : "<a href=\"?refresh=30\">Refresh every 30 s</a>");
     return as_output_end(&html);
 }

@@ -7,35 +7,10 @@
 
 #include <apr_strings.h>
 
-/* RFC 8259 7. Octets that are not ASCII are taken for Latin-1: what is not UTF-8 must not make the whole unreadable. */
-const char *as_json_string(apr_pool_t *pool, const char *text)
-{
-    char *json = apr_palloc(pool, strlen(text) * 6 + 3), *end = json;
-
-    *end++ = '"';
-    for (; *text; text++) {
-        const unsigned char octet = (unsigned char)*text;
-
-        if (octet == '"' || octet == '\\') {
-            *end++ = '\\';
-            *end++ = *text;
-        } else if (octet < 0x20 || octet >= 0x7f) {
-            end += apr_snprintf(end, 7, "\\u%04x", octet);
-        } else {
-            *end++ = *text;
-        }
-    }
-    *end++ = '"';
-    *end = '\0';
-    return json;
-}
-
 static double seconds(apr_interval_time_t interval)
 {
     return (double)interval / APR_USEC_PER_SEC;
 }
-
-/* ---- JSON ---- */
 
 static void add_outcomes(as_output *json, const as_figures *figures)
 {
@@ -90,8 +65,8 @@ const char *as_report_json(apr_pool_t *pool, const as_figures *figures)
         as_output_add(&json, "%s\n    \"%s\": %" APR_UINT64_T_FMT, i ? "," : "", as_counter_get_name((as_counter)i),
                       figures->counts[i]);
     }
-    as_output_add(&json, "\n  }\n}\n");
+    as_output_add(&json, "\n  },\n");
+    as_series_add_json(&json, figures);
+    as_output_add(&json, "\n}\n");
     return as_output_end(&json);
 }
-
-/* ---- Prometheus ---- */

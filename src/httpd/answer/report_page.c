@@ -6,6 +6,8 @@
 #include "answer.h"
 #include "../config/sections.h"
 
+#include <stdlib.h>
+
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -57,6 +59,24 @@ static int send_text(request_rec *r, const char *type, const char *text)
     return OK;
 }
 
+/* How often a page may ask for itself again, in seconds. */
+#define REFRESH_LEAST 5
+#define REFRESH_MOST 3600
+
+/* Returns the seconds of "?refresh=30", within their bounds; 0: the query is another. */
+static int refresh_of(const request_rec *r)
+{
+    const char *text = r->args && !strncmp(r->args, "refresh=", 8) ? r->args + 8 : "";
+    const size_t digits = strspn(text, "0123456789");
+    long seconds;
+
+    if (!digits || text[digits]) {
+        return 0;
+    }
+    seconds = digits > 6 ? REFRESH_MOST : strtol(text, NULL, 10);
+    return (int)(seconds < REFRESH_LEAST ? REFRESH_LEAST : seconds > REFRESH_MOST ? REFRESH_MOST : seconds);
+}
+
 /* Is that the query? Prometheus can only ask for "metrics=". */
 static bool asks_for(const request_rec *r, const char *form)
 {
@@ -68,6 +88,7 @@ static bool asks_for(const request_rec *r, const char *form)
 int as_report_handler(request_rec *r)
 {
     as_figures figures;
+    int refresh;
 
     if (!r->handler || strcmp(r->handler, AS_REPORT_HANDLER)) {
         return DECLINED;
@@ -82,13 +103,18 @@ int as_report_handler(request_rec *r)
     }
     ap_discard_request_body(r);
     figures = as_figures_read(r->pool, r->server);
+    as_sampler_sample(r->pool);
     if (asks_for(r, "json")) {
         return send_text(r, "application/json", as_report_json(r->pool, &figures));
     }
     if (asks_for(r, "metrics")) {
         return send_text(r, "text/plain; version=0.0.4; charset=utf-8", as_report_metrics(r->pool, &figures));
     }
-    return send_text(r, "text/html; charset=utf-8", as_report_html(r, &figures));
+    refresh = refresh_of(r);
+    if (refresh) {
+        apr_table_setn(r->headers_out, "Refresh", apr_itoa(r->pool, refresh));
+    }
+    return send_text(r, "text/html; charset=utf-8", as_report_html(r, &figures, refresh));
 }
 
 /* ---- mod_status ---- */
@@ -188,6 +214,10 @@ int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 
     if (status != APR_SUCCESS) {
         AS_LOG_SERVER(0092, status, s);
+    }
+    status = as_sampler_post_config(s);
+    if (status != APR_SUCCESS) {
+        AS_LOG_SERVER(0230, status, s);
     }
     for (each = s; each; each = each->next) {
         warn_where_open(ptemp, s, each);

@@ -5,6 +5,8 @@
 #ifndef AUTHSTATUS_HTTPD_RUNTIME_H
 #define AUTHSTATUS_HTTPD_RUNTIME_H
 
+#include "authstatus/series.h"
+
 #include "../config/config.h"
 
 /* ---- process.c ---- */
@@ -42,6 +44,17 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s);
 as_cache *as_process_cache(void);
 /* NULL before the configuration is read. */
 as_counters *as_process_counters(void);
+
+/* ---- sampler.c: what the counters said over the last hour and day ---- */
+
+/* Makes, or finds again, the memory of the series; behind the counters and the server stats. Without it none is shown. */
+apr_status_t as_sampler_post_config(server_rec *s);
+/* Hook `monitor`: the parent takes a sample every ten seconds or so. */
+int as_sampler_monitor(apr_pool_t *pool, server_rec *s);
+/* Takes a sample now; who shows the series calls it first. Any thread, any process. */
+void as_sampler_sample(apr_pool_t *pool);
+/* NULL: there is none. */
+const as_series *as_process_series(void);
 
 /* ---- instance.c ---- */
 

@@ -123,6 +123,11 @@ class Page(HTMLParser):
             self.open.append(tag)
         self.ids |= {value for name, value in attributes if name == "id"}
 
+    def handle_startendtag(self, tag, attributes):
+        """As in SVG."""
+        assert tag == "path"
+        self.seen.append((tag, dict(attributes)))
+
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
@@ -135,7 +140,8 @@ def test_html(site):
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in [of for tag, of in page.seen if tag == "meta"]
     assert all("scope" in of for tag, of in page.seen if tag == "th")
     assert all(of["aria-labelledby"] in page.ids for tag, of in page.seen if tag == "table")
-    assert {of["href"] for tag, of in page.seen if tag == "a"} == {"?json", "?metrics"}
+    assert {of["href"] for tag, of in page.seen if tag == "a"} == {"?json", "?metrics", "?refresh=30"}
+    assert all(of["aria-label"] and of["role"] == "img" for tag, of in page.seen if tag == "svg")
 
 
 def test_all_outcomes_are_there(site):
