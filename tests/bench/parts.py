@@ -243,22 +243,29 @@ def instructions(sites, options, say):
     return result
 
 
+WARM, COUNTED = 30, 60
+
+
 def instructions_of(httpd, login):
-    """Instructions that one request of many takes; the httpd is stopped for it. A busy machine lets a request wait, which
-    costs some: the least of two runs counts."""
+    """Instructions that one request takes, from its first hook to its line in the log: the median of many of one connection,
+    each counted for itself, so that neither what the first ones take nor what is done once a second is in it. The httpd is
+    stopped for it."""
     poll(httpd.children, 30, "httpd's children")
     httpd.stop()
-    totals = [min(_callgrind(httpd, login, count) for _ in range(2)) for count in (60, 360)]
-    return (totals[1] - totals[0]) / 300
+    counts = _callgrind(httpd, login, WARM + COUNTED)[WARM:]
+    if len(counts) != COUNTED:
+        raise RuntimeError(f"{httpd.room}: {len(counts)} requests were counted")
+    return median(counts)
 
 
 def _callgrind(httpd, login, count):
-    out = httpd.room / f"callgrind.{count}"
-    for old in httpd.room.glob(f"{out.name}*"):
+    """What each request took, in their order."""
+    out = httpd.room / "callgrind"
+    for old in httpd.room.glob("callgrind*"):
         old.unlink()
-    # What a connection's requests take, and not what waits for them.
-    command = ["valgrind", "--tool=callgrind", "--toggle-collect=ap_run_process_connection", f"--callgrind-out-file={out}", "--", PROGRAM, "-X", "-d", str(httpd.room), "-f",
-               str(httpd.configuration)]
+    request = "ap_process_async_request"
+    command = ["valgrind", "--tool=callgrind", f"--toggle-collect={request}", f"--dump-after={request}",
+               f"--callgrind-out-file={out}", "--", PROGRAM, "-X", "-d", str(httpd.room), "-f", str(httpd.configuration)]
     if os.geteuid() == 0:
         # What httpd becomes must be able to write what was counted.
         for path in (httpd.room, *httpd.room.rglob("*")):
@@ -271,9 +278,11 @@ def _callgrind(httpd, login, count):
             answer = connection.request("/in/", login=login and login(number))
             if answer.status not in (200, 401):
                 raise RuntimeError(f"{answer}")
+            # httpd looks for another request before it is done with this one, and must never find one.
+            poll(lambda: Path(f"{out}.{number + 1}").exists(), 60, "the count of a request")
     child.stop(60)
-    return sum(int(match[1]) for path in Path(httpd.room).glob(f"callgrind.{count}*")
-               for match in re.finditer(r"^totals: (\d+)", path.read_text(), re.M))
+    return [int(re.search(r"^totals: (\d+)", path.read_text(), re.M)[1])
+            for path in sorted(httpd.room.glob("callgrind.*"), key=lambda path: int(path.suffix[1:]))]
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
