@@ -40,6 +40,60 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return as_socache_pre_config(pconf);
 }
 
+/* For requests that can meet a section of ours. Each of the first runs the hooks behind it itself, before all others,
+ * and has the last word on what they said. */
+static void register_request_hooks(void)
+{
+    ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* These know when httpd's own access phase runs, and let it go on to the login. */
+    ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_check_access(as_hook_access_begins, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access(as_hook_access_ends, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_force_authn(as_hook_force_authn, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Nearest to httpd's own page: filters of other modules see ours. */
+    ap_hook_insert_error_filter(as_error_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
+    /* After authentication, before mod_headers and the handlers read the variables. */
+    ap_hook_fixups(as_hook_fixups, NULL, NULL, APR_HOOK_FIRST);
+    /* Before mod_log_config writes the line that the notes are for. */
+    ap_hook_log_transaction(as_hook_log, NULL, NULL, APR_HOOK_FIRST);
+}
+
+/* Masking takes the request when nobody has a quick answer, looks again when its place is known and when it is allowed,
+ * and has the handlers to itself. Its filters go in after those of all others. */
+static void register_mask_hooks(void)
+{
+    ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_filter(as_mask_insert_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
+}
+
+/* The configuration has been read. A server that only loads the module runs none of the hooks of requests, and one that
+ * masks nothing none of the mask's. httpd sorts all hooks before it comes here, for modules that configurations load;
+ * it is done once more for these. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    const char *before = apr_hook_debug_current;
+
+    if (as_effect_check_config(pconf, plog, ptemp, s) != OK) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_hook_debug_current = authstatus_module.name;
+    if (as_in_use(ptemp, s)) {
+        register_request_hooks();
+    }
+    if (as_mask_is_configured(s)) {
+        register_mask_hooks();
+    }
+    apr_hook_debug_current = before;
+    apr_hook_sort_all();
+    return OK;
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     int status;
@@ -83,7 +137,8 @@ static int handle_own_pages(request_rec *r)
 {
     int status;
 
-    if (!r->handler || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
+    /* Of each request: a name that begins otherwise is not worth a call. */
+    if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
         return DECLINED;
     }
     status = as_report_handler(r);
@@ -95,7 +150,7 @@ static void register_hooks(apr_pool_t *pool)
     /* Before the configuration is read and after every LoadModule: `Require` looks its providers up while reading. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_LAST);
     /* Also in httpd -t. */
-    ap_hook_check_config(as_effect_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* When virtual hosts have their sections. */
     ap_hook_post_config(as_mask_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -106,26 +161,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, AS_PROVIDER, AUTHN_PROVIDER_VERSION, &as_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 
-    /* Before all others, for each of these runs those behind it itself and has the last word on what they said. */
-    ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_check_access(as_hook_access_begins, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_access(as_hook_access_ends, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_force_authn(as_hook_force_authn, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
-
-    /* Masking takes the request when nobody has a quick answer, looks again when its place is known and when it is
-     * allowed, and has the handlers to itself. Its filters go in after those of all others. */
-    ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_insert_filter(as_mask_insert_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
     as_mask_register_filters();
-    /* Nearest to httpd's own page: filters of other modules see ours. */
-    ap_hook_insert_error_filter(as_error_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
     as_error_body_register_filter();
 
     /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
@@ -134,11 +170,6 @@ static void register_hooks(apr_pool_t *pool)
     /* Behind httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(as_dump_json_test_config, NULL, NULL, APR_HOOK_MIDDLE);
-
-    /* After authentication, before mod_headers and the handlers read the variables. */
-    ap_hook_fixups(as_hook_fixups, NULL, NULL, APR_HOOK_FIRST);
-    /* Before mod_log_config writes the line that the notes are for. */
-    ap_hook_log_transaction(as_hook_log, NULL, NULL, APR_HOOK_FIRST);
 
     APR_REGISTER_OPTIONAL_FN(authstatus_outcome);
 }

@@ -164,6 +164,8 @@ typedef struct as_server {
 } as_server;
 
 void *as_section_create(apr_pool_t *pool, char *path);
+/* Has a section of the configuration (none of a server, of an alias or of .htaccess) a directive of ours? */
+bool as_sections_were_made(void);
 /* While the process serves, two sections that stay have one merge, which stays too. */
 void *as_section_merge(apr_pool_t *pool, void *outer, void *inner);
 void as_merges_child_init(apr_pool_t *pool);
@@ -196,6 +198,11 @@ bool as_directory_source_equal(const as_directory_source *one, const as_director
 /* From now on sections are created for requests (.htaccess), until the configuration is read again. */
 void as_settings_serve(bool serving);
 
+/* ---- in_use.c ---- */
+
+/* Can a request meet a section with a directive of ours? When the configuration has been read. */
+bool as_in_use(apr_pool_t *ptemp, const server_rec *main_server);
+
 /* ---- credentials.c ---- */
 
 /* Gives the credentials of a merged section their homes. */
@@ -208,8 +215,15 @@ as_credentials as_section_credentials(const as_section *section, const as_server
 const char *as_credentials_left_out(apr_pool_t *pool, const as_section *section, const as_credentials *credentials);
 
 /* The section and server in force for a request. Never NULL. */
-const as_section *as_section_of(const request_rec *r);
-const as_server *as_server_of(const server_rec *s);
+static inline const as_section *as_section_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &authstatus_module);
+}
+
+static inline const as_server *as_server_of(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &authstatus_module);
+}
 
 /* What is in force, defaults filled in. */
 apr_interval_time_t as_section_deadline(const as_section *section);

@@ -9,24 +9,32 @@
 
 #include <apr_thread_mutex.h>
 
-static bool serves;
+static bool serves, made;
 
 void as_settings_serve(bool serving)
 {
     serves = serving;
+    made = made && serving;
 }
 
 void *as_section_create(apr_pool_t *pool, char *path)
 {
     as_section *section = apr_pcalloc(pool, sizeof(*section));
 
-    (void)path;
+    if (path && !serves) {
+        made = true;
+    }
 #define AS_MEMBER(type, name, unset, identity) section->name = unset;
 #include "section.def"
     section->of_request = serves ? 1 : AS_UNSET;
     section->fleeting = serves;
     section->written = serves ? AS_WRITTEN_HTACCESS : AS_WRITTEN_SERVER;
     return section;
+}
+
+bool as_sections_were_made(void)
+{
+    return made;
 }
 
 /* Within one section an outcome goes before its class. Across sections the inner one goes before the outer one, so a
@@ -188,14 +196,4 @@ void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host)
 #define AS_SERVER_MEMBER(type, name, unset, identity) merged->name = inner->name == unset ? outer->name : inner->name;
 #include "section.def"
     return merged;
-}
-
-const as_section *as_section_of(const request_rec *r)
-{
-    return ap_get_module_config(r->per_dir_config, &authstatus_module);
-}
-
-const as_server *as_server_of(const server_rec *s)
-{
-    return ap_get_module_config(s->module_config, &authstatus_module);
 }

@@ -14,6 +14,8 @@
 /* ---- what the hooks and the front door call ---- */
 
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+/* Does a section of any server mask anything, or map a 403? When the configuration has been read. */
+bool as_mask_is_configured(const server_rec *main_server);
 /* Does any section of this server mask anything? */
 bool as_server_masks(const as_server *server);
 /* Does any section of it mask a 403, or map it to another status? */

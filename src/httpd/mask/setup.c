@@ -55,6 +55,21 @@ static as_reach reach_of(ap_conf_vector_t *vector)
     return core ? widest(reach, widest(reach_of_all(core->sec_file), reach_of_all(core->sec_if))) : reach;
 }
 
+static as_reach reach_of_server(const server_rec *s)
+{
+    const core_server_config *core = ap_get_core_module_config(s->module_config);
+
+    return widest(reach_of(s->lookup_defaults), widest(reach_of_all(core->sec_dir), reach_of_all(core->sec_url)));
+}
+
+bool as_mask_is_configured(const server_rec *s)
+{
+    while (s && reach_of_server(s) == AS_REACH_NONE) {
+        s = s->next;
+    }
+    return s != NULL;
+}
+
 /* A server whose settings are another's (it has no directive of ours) has no section that masks, but that one's. */
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -72,10 +87,8 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     as_snapshot_post_config();
     as_places_post_config();
     for (; s; s = s->next) {
-        const core_server_config *core = ap_get_core_module_config(s->module_config);
         as_server *server = ap_get_module_config(s->module_config, &authstatus_module);
-        server->masks =
-            widest(reach_of(s->lookup_defaults), widest(reach_of_all(core->sec_dir), reach_of_all(core->sec_url)));
+        server->masks = reach_of_server(s);
         any = any || server->masks == AS_REACH_MASKED;
     }
     return any ? as_proven_post_config(main_server) : OK;

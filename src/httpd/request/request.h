@@ -46,7 +46,10 @@ as_context *as_context_of(request_rec *r);
 /* The same, in memory of the caller's, of zeros, that lives as long as `r`; unused where there is a context. */
 as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction);
 /* The same as as_context_of, but NULL where nothing was made. */
-as_context *as_context_peek(const request_rec *r);
+static inline as_context *as_context_peek(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &authstatus_module);
+}
 /* The transaction of a request, whichever of its requests made it; NULL where none did. */
 as_transaction *as_transaction_peek(const request_rec *r);
 /* httpd sends the first error of a transaction, whatever becomes of its ErrorDocument. */

@@ -52,7 +52,7 @@ static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
     as_section *section = cmd->context ? ap_get_module_config(cmd->context, &authstatus_module) : NULL;
 
     if (!section && cmd->context) {
-        section = as_section_create(cmd->pool, NULL);
+        section = as_section_create(cmd->pool, cmd->path);
         ap_set_module_config(cmd->context, &authstatus_module, section);
     }
     if (section) {

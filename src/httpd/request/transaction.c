@@ -15,11 +15,6 @@ static const request_rec *client_request(const request_rec *r)
     return r;
 }
 
-as_context *as_context_peek(const request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &authstatus_module);
-}
-
 static as_context *make(const request_rec *r, as_transaction *transaction)
 {
     as_context *context = apr_pcalloc(r->pool, sizeof(*context));

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wherever the configuration turns AuthStatus On, it is on: the hooks of requests are there with the first directive, in
+whatever section or .htaccess file it stands. Who is known and not allowed gets 403, and 401 from httpd alone."""
+import pytest
+
+ANN, WRONG = ("ann", "Pw!ann"), ("ann", "Pw!wrong")
+USERS = "ann:{SHA}Fr6WPzsMNm2Gu4BkeZaSYqtoPCI=\n"
+LOGIN = """
+AuthType Basic
+AuthName "the lab"
+AuthUserFile "${ROOM}/docs/users"
+Require user nobody
+"""
+IN = f'<Location "/in">{LOGIN}</Location>\n'
+
+# name: (configuration, .htaccess, modules)
+PLACES = {
+    "server": (f"AuthStatus On\n{IN}", "", ()),
+    "location": (f'{IN}<Location "/in">\nAuthStatus On\n</Location>', "", ()),
+    "directory": (f'<Directory "${{DOCS}}/real">{LOGIN}AuthStatus On\n</Directory>', "", ()),
+    "files": (f'{IN}<Files "index.html">\nAuthStatus On\n</Files>', "", ()),
+    "if": (f'{IN}<If "true">\nAuthStatus On\n</If>', "", ()),
+    "virtual host": (f'<VirtualHost *:*>\nAuthStatus On\nDocumentRoot "${{DOCS}}"\n{IN}</VirtualHost>', "", ()),
+    "proxy": (f'ProxyPass "/real" "http://127.0.0.1:${{HTTP}}/elsewhere"\n<Proxy "http://127.0.0.1*">{LOGIN}AuthStatus On\n</Proxy>', "",
+              ("proxy", "proxy_http")),
+    "htaccess": (
+        '<Directory "${DOCS}/real">\nAllowOverrideList AuthType AuthName AuthUserFile Require AuthStatus\n</Directory>',
+        f"{LOGIN}AuthStatus On\n", ()),
+}
+OFF = {
+    "nowhere": (IN, "", ()),
+    "nowhere, with a directive elsewhere": (f'{IN}<Location "/elsewhere">\nAuthStatus On\n</Location>', "", ()),
+}
+
+
+def site_of(start, conf, htaccess, modules):
+    files = {"real/index.html": "the page\n", "users": USERS}
+    if htaccess:
+        files["real/.htaccess"] = htaccess
+    return start(conf, files=files, modules=modules)
+
+
+def path_of(conf):
+    return "/in/" if IN in conf else "/real/index.html"
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_on_wherever_it_stands(start, name):
+    conf, htaccess, modules = PLACES[name]
+    site = site_of(start, conf, htaccess, modules)
+    site.log.expect("AH01631")
+    site.log.expect("AH01617")
+    for login, status, outcome in ((ANN, 403, "not-authorized"), (WRONG, 401, "denied"), (None, 401, "no-credentials")):
+        answer = site.get(path_of(conf), login=login)
+        assert (answer.status, site.access(answer).outcome) == (status, outcome)
+    site.reload()
+    assert site.get(path_of(conf), login=ANN).status == 403
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_off_where_it_does_not_stand(start, name):
+    conf, htaccess, modules = OFF[name]
+    site = site_of(start, conf, htaccess, modules)
+    site.log.expect("AH01631")
+    answer = site.get("/in/", login=ANN)
+    assert (answer.status, site.access(answer).outcome) == (401, "-")
