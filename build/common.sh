@@ -20,12 +20,22 @@ die() {
     exit 1
 }
 
-# The Debian packages of the arguments that are not installed, one a line.
+# The Debian packages of the arguments that are not installed, one a line. A virtual one (dh-apache2) is, where another
+# provides it.
 packages_missing() {
-    local package
-    for package; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || say "$package"
-    done
+    # dpkg-query fails on a system without packages, and shows those that were removed.
+    # shellcheck disable=SC2016 # dpkg-query's
+    dpkg-query -W -f '${db:Status-Status},${Package},${Provides}\n' 2>/dev/null | awk -v wanted="$*" '
+        BEGIN { count = split(wanted, names, " ") }
+        /^installed,/ {
+            split($0, own, ",")
+            there[own[2]] = 1
+            $0 = substr($0, length(own[1] own[2]) + 3)
+            gsub(/\([^)]*\)|[ \t]/, "")
+            of = split($0, provided, ",")
+            for (i = 1; i <= of; i++) there[provided[i]] = 1
+        }
+        END { for (i = 1; i <= count; i++) if (!(names[i] in there)) print names[i] }'
 }
 
 # Installs the Debian packages that are missing. Where there is no dpkg, configure says what it does not find.
