@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_store.h"
+#include "within.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -62,7 +63,7 @@ static void what_came_lately_is_counted_apart(void **state)
         as_counters_count_outcome(counters, AS_OUTCOME_WRONG_PASSWORD);
     }
     assert_int_equal(as_counters_get_recent(counters, AS_OUTCOME_WRONG_PASSWORD, &within), 5);
-    assert_in_range(within, apr_time_from_sec(270), apr_time_from_sec(300));
+    assert_within(within, apr_time_from_sec(270), apr_time_from_sec(300));
     assert_int_equal(as_counters_get_recent(counters, AS_OUTCOME_GRANTED, &within), 0);
     assert_int_equal(as_counters_get_recent(counters, AS_OUTCOME_COUNT, &within), 0);
     assert_int_equal(as_counters_get_recent(NULL, AS_OUTCOME_GRANTED, &within), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_store.h"
+#include "within.h"
 
 #include <pthread.h>
 
@@ -54,8 +55,8 @@ static void the_longer_it_lasts_the_more_rarely(void **state)
             lines++;
         }
     }
-    assert_in_range(lines, 280, 300);
-    assert_in_range(longest, 300, 301);
+    assert_within(lines, 280, 300);
+    assert_within(longest, 300, 301);
     assert_int_equal(told, last + 1);
 }
 
@@ -118,7 +119,7 @@ static void one_that_comes_and_goes(void **state)
             lines++;
         }
     }
-    assert_in_range(lines, 30, 62);
+    assert_within(lines, 30, 62);
     if (as_outages_record_answer(outages, "corp", START + 3600 * SECOND, &end)) {
         ended += end.failures;
         assert_true(end.last > 3000 * SECOND);
