@@ -60,3 +60,70 @@ AS_IF([test -n "$PREFIX_MAP_CFLAGS"],
     [PREFIX_MAP_CFLAGS='-ffile-prefix-map=$(abs_builddir)=. -ffile-prefix-map=$(abs_srcdir)/= -ffile-prefix-map=$(srcdir)/='])
 AC_SUBST([PREFIX_MAP_CFLAGS])
 ])
+
+dnl AUTHSTATUS_TRY_LINKER_FLAG(VARIABLE, FLAG)
+dnl Appends FLAG to VARIABLE if compiler and linker take it.
+AC_DEFUN([AUTHSTATUS_TRY_LINKER_FLAG],[
+AS_VAR_PUSHDEF([cached],[authstatus_cv_linker_flag_$2])
+AC_CACHE_CHECK([whether $CC links with $2],[cached],[
+    authstatus_save_LDFLAGS=$LDFLAGS
+    LDFLAGS="$LDFLAGS $2"
+    AC_LINK_IFELSE([AC_LANG_PROGRAM()],[AS_VAR_SET([cached],[yes])],[AS_VAR_SET([cached],[no])])
+    LDFLAGS=$authstatus_save_LDFLAGS])
+AS_VAR_IF([cached],[yes],[$1="$$1 $2"])
+AS_VAR_POPDEF([cached])
+])
+
+dnl AUTHSTATUS_TRY_FORTIFY(LEVEL)
+dnl Appends _FORTIFY_SOURCE to HARDENING_CPPFLAGS, unless it is there. The C library warns where it has no effect: without
+dnl optimization, or where the compiler has no such level.
+AC_DEFUN([AUTHSTATUS_TRY_FORTIFY],[
+AS_CASE([$HARDENING_CPPFLAGS],[*_FORTIFY_SOURCE*],[],[
+    AC_CACHE_CHECK([whether $CC takes -D_FORTIFY_SOURCE=$1],[authstatus_cv_fortify_$1],[
+        authstatus_save_CPPFLAGS=$CPPFLAGS
+        authstatus_save_CFLAGS=$CFLAGS
+        CPPFLAGS="-D_FORTIFY_SOURCE=$1 $CPPFLAGS"
+        CFLAGS="$CFLAGS -Werror"
+        AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+#include <string.h>
+#ifndef __OPTIMIZE__
+#error "has no effect"
+#endif
+]])],[authstatus_cv_fortify_$1=yes],[authstatus_cv_fortify_$1=no])
+        CPPFLAGS=$authstatus_save_CPPFLAGS
+        CFLAGS=$authstatus_save_CFLAGS])
+    AS_IF([test "x$authstatus_cv_fortify_$1" = xyes],[HARDENING_CPPFLAGS="$HARDENING_CPPFLAGS -D_FORTIFY_SOURCE=$1"])])
+])
+
+dnl AUTHSTATUS_HARDENING
+dnl Sets HARDENING_CPPFLAGS, HARDENING_CFLAGS and HARDENING_LDFLAGS: what distributions compile and link with. CPPFLAGS,
+dnl CFLAGS and LDFLAGS come later on the command line, so whoever builds has the last word. Comes after
+dnl AUTHSTATUS_SANITIZERS: AddressSanitizer does not see through fortified functions.
+AC_DEFUN([AUTHSTATUS_HARDENING],[
+AC_ARG_ENABLE([hardening],
+    [AS_HELP_STRING([--disable-hardening],
+        [no stack protector, _FORTIFY_SOURCE, RELRO and BIND_NOW beyond those of CFLAGS and LDFLAGS])],
+    [],[enable_hardening=yes])
+HARDENING_CPPFLAGS=
+HARDENING_CFLAGS=
+HARDENING_LDFLAGS=
+AS_IF([test "x$enable_hardening" = xyes && test "x$enable_sanitizers" != xyes],[
+    AC_MSG_CHECKING([whether _FORTIFY_SOURCE is set])
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+#ifndef _FORTIFY_SOURCE
+#error "not set"
+#endif
+]])],[authstatus_fortified=yes],[authstatus_fortified=no])
+    AC_MSG_RESULT([$authstatus_fortified])
+    AS_IF([test $authstatus_fortified = no],[
+        AUTHSTATUS_TRY_FORTIFY([3])
+        AUTHSTATUS_TRY_FORTIFY([2])])
+    m4_foreach_w([flag],[-fstack-protector-strong -fstack-clash-protection -fcf-protection],
+        [AUTHSTATUS_TRY_FLAG([HARDENING_CFLAGS],flag)])
+    AUTHSTATUS_TRY_LINKER_FLAG([HARDENING_LDFLAGS],[-Wl,-z,relro])
+    AUTHSTATUS_TRY_LINKER_FLAG([HARDENING_LDFLAGS],[-Wl,-z,now])
+    AUTHSTATUS_TRY_LINKER_FLAG([HARDENING_LDFLAGS],[-Wl,-z,noexecstack])])
+AC_SUBST([HARDENING_CPPFLAGS])
+AC_SUBST([HARDENING_CFLAGS])
+AC_SUBST([HARDENING_LDFLAGS])
+])
