@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Root file systems of Debian, for build/try-platform, build/container and `build/inspect portable`; sourced after common.sh.
+# All of it is root's. What runs in one has its own mounts and its own process ids: both are gone when the command ends.
+
+# Says why there is no such root file system to be had here, and fails; says nothing where it can be made.
+debian_root_lacks() {
+    [ "$(id -u)" = 0 ] || { say "a root file system is root's to make"; return 1; }
+    command -v apt-get >/dev/null || { say "not a Debian system"; return 1; }
+    unshare --mount --pid --fork true 2>/dev/null || { say "this kernel gives no namespaces"; return 1; }
+    [ -x "$(command -v curl)" ] || return 0
+    curl -qsf --max-time 20 -o /dev/null "$(debian_mirror)/dists/${1:-stable}/InRelease" ||
+        { say "Debian's archive cannot be reached"; return 1; }
+}
+
+# Where this machine has Debian from.
+debian_mirror() {
+    local from
+    # shellcheck disable=SC2016 # apt's
+    from=${DEBIAN_MIRROR:-$(apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        sed -n 's,/*$,,; /\/debian$/{p;q}')}
+    say "${from:-http://deb.debian.org/debian}"
+}
+
+# debian_root_make SUITE DIRECTORY [OPTION...]: a minbase, with the options for debootstrap (--arch=i386).
+debian_root_make() {
+    local suite=$1 root=$2 log
+    shift 2
+    log=$(mktemp)
+    if ! debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+    debian_root_prepare "$root"
+}
+
+# How this machine reaches Debian is how that one does, and nothing is started there by itself.
+debian_root_prepare() {
+    local root=$1
+    cp /etc/resolv.conf "$root/etc/"
+    apt-config dump 2>/dev/null | grep -iE '^Acquire::(https?::Proxy|Check-)' >"$root/etc/apt/apt.conf.d/90as-here" || true
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+    chmod 755 "$root/usr/sbin/policy-rc.d"
+}
+
+# debian_root_run DIRECTORY COMMAND...: runs it there, with a clean environment. The processes it leaves are killed.
+debian_root_run() {
+    local root=$1
+    shift
+    # shellcheck disable=SC2016 # the inner shell's
+    unshare --mount --pid --fork --kill-child sh -e -c '
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+        mount -t tmpfs -o mode=755 tmpfs "$root/run"
+        mkdir -p "$root/run/lock"
+        [ -z "$AUTHSTATUS_ARCHIVES" ] || mount --bind "$AUTHSTATUS_ARCHIVES" "$root/var/cache/apt/archives"
+        exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+            DEBIAN_FRONTEND=noninteractive ${DEB_BUILD_OPTIONS:+DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS"} "$@"' sh "$root" "$@"
+}
+
+# debian_root_install DIRECTORY PACKAGE...
+debian_root_install() {
+    local root=$1 log
+    shift
+    log=$(mktemp)
+    if ! debian_root_run "$root" sh -e -c 'apt-get -qq update; apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@"' sh "$@" \
+        >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
+debian_root_remove() { rm -rf --one-file-system "${1:?}"; }
