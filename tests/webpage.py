@@ -15,7 +15,7 @@ STYLE = """
 body{font:1rem/1.55 system-ui,sans-serif;margin:0 auto;max-width:76rem;padding:1rem;background:var(--bg);color:var(--fg);
 overflow-wrap:break-word}
 a{color:var(--link)}
-a:focus-visible,pre:focus-visible,.wide:focus-visible{outline:.2rem solid var(--link);outline-offset:.15rem}
+:focus-visible{outline:.2rem solid var(--link);outline-offset:.15rem}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;background:var(--bg);padding:.5rem}
 header p{margin:0;color:var(--dim)}
@@ -24,7 +24,7 @@ h2{font-size:1.35rem;margin:2.5rem 0 .75rem;padding-top:1rem;border-top:2px soli
 h3{font-size:1.1rem;margin:1.5rem 0 .5rem}
 table{border-collapse:collapse;margin:.75rem 0;width:100%}
 th,td{border:1px solid var(--line);padding:.3rem .6rem;text-align:left;vertical-align:top}
-table.slots th{width:9rem;font-weight:600}
+table.slots th{width:11.5rem;font-weight:600}
 thead th{background:var(--code)}
 code,pre{font-family:ui-monospace,monospace;font-size:.925em}
 code{overflow-wrap:anywhere}
@@ -35,9 +35,10 @@ nav h2{border:0;font-size:1rem;margin:1rem 0 .25rem;padding:0}
 nav li{padding:.1rem 0}
 .top{font-size:.9rem}
 footer{margin-top:3rem;border-top:1px solid var(--line);color:var(--dim)}
-@media (min-width:60rem){.page{display:grid;grid-template-columns:minmax(0,1fr) 17rem;gap:2.5rem}
-main{grid-column:1;grid-row:1}nav{grid-column:2;grid-row:1;position:sticky;top:0;align-self:start;max-height:100vh;overflow-y:auto;
-font-size:.92rem}}
+@media (min-width:60rem){.page{display:grid;grid-template:auto 1fr/minmax(0,1fr) 17rem;column-gap:2.5rem}
+.summary{grid-area:1/1}.content{grid-area:2/1}nav{grid-area:1/2/3/3;position:sticky;top:0;align-self:start;max-height:100vh;
+overflow-y:auto;font-size:.92rem}}
+@media (max-width:60rem){nav ul{columns:16rem 3}}
 @media (max-width:36rem){body{padding:.75rem}table.slots th{width:auto}th,td{padding:.25rem .4rem}}
 @media print{nav,.skip,.top{display:none}body{max-width:none}h2{break-after:avoid}}
 """
@@ -187,7 +188,8 @@ def page(summary, topics, described, names):
                       "<!-- SPDX-License-Identifier: Apache-2.0. Made by build/tables from docs/reference.md and include/authstatus. -->",
                       '<meta name="viewport" content="width=device-width,initial-scale=1">', "<title>mod_authstatus</title>",
                       f"<style>{STYLE}</style>", "</head>", '<body id="top">', '<a class="skip" href="#content">To the content</a>',
-                      "<header><p>Apache HTTP Server, modules of other makers</p>", "<h1>Apache Module mod_authstatus</h1></header>",
-                      '<div class="page">', f'<nav aria-label="Contents">\n{navigation}\n</nav>', '<main id="content">', facts,
-                      "<section>", "<h2>Summary</h2>", summary, "</section>", *before, *described, *after, "</main>", "</div>",
+                      "<header><p>Apache HTTP Server, third-party modules</p>", "<h1>Apache Module mod_authstatus</h1></header>",
+                      '<main class="page">', '<section class="summary">', facts, "<h2>Summary</h2>", summary, "</section>",
+                      f'<nav aria-label="Contents" tabindex="0">\n{navigation}\n</nav>', '<div class="content" id="content">',
+                      *before, *described, *after, "</div>", "</main>",
                       '<footer><p>Apache License 2.0. The guides lie beside this file.</p></footer>', "</body>", "</html>", ""])

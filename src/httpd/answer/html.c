@@ -31,7 +31,7 @@ static const char style[] = AS_PAGE_COLOURS
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:.25rem 2rem}\n"
     "figure{margin:.5rem 0;display:grid;grid-template-columns:1fr 1fr;gap:0 1rem}\n"
     "figcaption{grid-column:1/3;font-weight:600;overflow-wrap:anywhere}figure p{font-size:.8125rem;line-height:1.3}\n"
-    "svg{display:block;width:100%;height:3rem;overflow:visible}.base{fill:none;stroke:var(--dim);"
+    "svg{display:block;width:100%;height:3rem;border-bottom:1px solid var(--line)}.base{fill:none;stroke:var(--dim);"
     "vector-effect:non-scaling-stroke}\n"
     ".bars{fill:var(--link)}.fine .bars{fill:var(--good)}.wrong .bars{fill:var(--bad)}.marks{fill:var(--bad);"
     "fill-opacity:.35}\n"

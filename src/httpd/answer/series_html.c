@@ -155,12 +155,15 @@ static const char *in_words(apr_pool_t *pool, const as_series_column *column, as
     const char *open =
         sums.marked ? apr_psprintf(pool, "; circuit breaker open in %d of %d", sums.marked, sums.slots) : "";
 
+    if (column->kind == COUNT && sums.sum <= 0) {
+        return apr_psprintf(pool, "%s: none", ring_names[ring]);
+    }
     if (column->kind == COUNT) {
         return apr_psprintf(pool, "%s: %.0f, at most %.0f in a %s", ring_names[ring], sums.sum, sums.most,
                             slot_names[ring]);
     }
     if (!sums.known) {
-        return apr_psprintf(pool, "%s: nothing was asked%s", ring_names[ring], open);
+        return apr_psprintf(pool, "%s: not queried%s", ring_names[ring], open);
     }
     if (column->kind == SHARE) {
         return apr_psprintf(pool, "%s: %.0f %% on average", ring_names[ring], sums.sum / sums.known);

@@ -150,11 +150,15 @@ class Page:
 
     def go(self, url):
         """Returns the answer that the page is made of."""
+        self.load(url)
+        return self.seen[-1]
+
+    def load(self, url):
+        """Of a file too, which has no status."""
         self._loaded.clear()
         result = self.call("Page.navigate", url=url)
         assert not result.get("errorText"), result
         self._wait()
-        return self.seen[-1]
 
     def click(self, selector):
         self._loaded.clear()

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person sees: when the browser asks, and when it shows a page instead."""
-import os
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,6 @@ import pytest
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 SENTENCES = {"expired": "Your password has expired.", "locked": "This account is locked.",
              "must-change": "You must change your password before you can sign in."}
-# Where pictures go: into docs/pictures when they are to be made anew.
-PICTURES = os.environ.get("AUTHSTATUS_PICTURES")
 
 
 @pytest.fixture
@@ -19,7 +16,7 @@ def at(site):
 
 
 def picture(page, tmp_path, name, whole=True):
-    page.picture(Path(PICTURES or tmp_path) / f"{name}.png", whole)
+    page.picture(Path(tmp_path) / f"{name}.png", whole)
 
 
 def test_a_right_password_is_asked_for_once(at, visit):

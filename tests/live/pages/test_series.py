@@ -88,7 +88,7 @@ AuthStatus On
     (server,) = report(site)["series"]["hour"]["servers"].values()
     assert server["circuit_open"][-1] is True or server["circuit_open"][-2] is True
     body = site.get("/report").body.decode()
-    assert "circuit breaker open in 1 of 60" in body and 'class="marks"' in body
+    assert "not queried; circuit breaker open in 1 of 60" in body and 'class="marks"' in body
     assert "<strong>Logins are in trouble.</strong>" in body
 
 
