@@ -120,6 +120,8 @@ void as_mask_login_forget(request_rec *r);
 
 /* ---- passes.c ---- */
 
+void as_passes_post_config(void);
+
 /* Which way a request goes that is in our hands. */
 typedef enum as_pass_kind {
     AS_PASS_FIRST,   /* as it was asked for; nothing of it may reach the client before it is known to be allowed */

@@ -57,7 +57,7 @@ struct as_snapshot {
 
 /* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
 static int modules_end;
-static apr_size_t size_of_request;
+static apr_size_t size_of_request, size_of_core;
 static int (*create_core)(request_rec *r);
 
 void as_snapshot_post_config(void)
@@ -68,6 +68,7 @@ void as_snapshot_post_config(void)
 
     /* No constant: what a compiler makes of a struct's assignment is slower than memcpy. */
     size_of_request = sizeof(request_rec);
+    size_of_core = sizeof(core_request_config);
     modules_end = 1;
     for (each = ap_top_module; each; each = each->next) {
         modules_end = each->module_index >= modules_end ? each->module_index + 1 : modules_end;
@@ -112,7 +113,7 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     char *room = (char *)(kept->modules + modules_end);
 
     memcpy(&kept->r, r, size_of_request);
-    kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
+    memcpy(&kept->core, ap_get_core_module_config(r->request_config), size_of_core);
     memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
     keep_chain(&kept->output, r->output_filters, c->output_filters);
     keep_chain(&kept->input, r->input_filters, c->input_filters);

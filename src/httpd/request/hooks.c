@@ -365,7 +365,7 @@ int as_hook_log(request_rec *r)
     const as_transaction *transaction = as_transaction_peek(r);
     const request_rec *last = r;
 
-    if (transaction && as_process_login()) {
+    if (transaction && transaction->memo.counted && as_process_login()) {
         as_login_finish(as_process_login(), &as_transaction_peek(r)->memo);
     }
     if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_of(r)) &&
