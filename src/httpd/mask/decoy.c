@@ -5,7 +5,9 @@
 #include "mask.h"
 
 #include <apr_strings.h>
+#include <http_config.h>
 #include <http_core.h>
+#include <http_request.h>
 
 /* Names that are tried until one is nowhere in what the client has sent: its own octets must stay what they are. Then
  * one that is too long for it to be guessed. */
@@ -115,7 +117,10 @@ const as_decoys *as_decoys_of(request_rec *r, const char *path)
         /* Where it is the pattern that is refused, or the extension (FilesMatch). */
         add(all, begins[i], ends[i], beyond + count - 1 - i, AS_DECOY_PLAIN);
     }
-    if (!all->count) {
+    if (count) {
+        add(all, begins[0], ends[count - 1] - extensions(begins[count - 1], ends[count - 1]), 0, AS_DECOY_ALIKE);
+        all->count--;
+    } else {
         /* The root of the site. */
         add(all, all->path + 1, all->path + 1, 0, AS_DECOY_ALIKE);
     }
@@ -155,6 +160,20 @@ const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index)
     decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)), text,
                               spot->end, NULL);
     return decoy;
+}
+
+int as_decoy_translate(request_rec *r)
+{
+    const apr_array_header_t *hooks = ap_hook_get_translate_name();
+    int i, status = DECLINED;
+
+    for (i = 0; hooks && i < hooks->nelts && status == DECLINED; i++) {
+        const ap_LINK_translate_name_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_translate_name_t);
+        if (!strcmp(hook->szName, "mod_rewrite.c") || !strcmp(hook->szName, "mod_alias.c")) {
+            status = hook->pFunc(r);
+        }
+    }
+    return status;
 }
 
 /* ---- the decoy's name comes out of whatever it got into ---- */

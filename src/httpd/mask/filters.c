@@ -8,7 +8,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-static ap_filter_rec_t *swallow, *no_store, *withhold;
+static ap_filter_rec_t *swallow, *no_store, *withhold, *discard;
 
 /* A status that is sent as a bucket, by a handler that finds out late. */
 static int status_of(request_rec *r, apr_bucket_brigade *brigade)
@@ -75,19 +75,33 @@ static apr_status_t withhold_filter(ap_filter_t *filter, apr_bucket_brigade *bri
     return APR_SUCCESS;
 }
 
-void as_mask_withhold_body(request_rec *r)
+/* A TRACE is answered in the midst of a walk. */
+static apr_status_t discard_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
-    ap_filter_t *only = apr_pcalloc(r->pool, sizeof(*only));
+    (void)filter;
+    return apr_brigade_cleanup(brigade);
+}
 
-    only->frec = withhold;
-    only->r = r;
-    only->c = r->connection;
-    r->input_filters = r->proto_input_filters = only;
+static ap_filter_t *only(request_rec *r, ap_filter_rec_t *kind)
+{
+    ap_filter_t *filter = apr_pcalloc(r->pool, sizeof(*filter));
+
+    filter->frec = kind;
+    filter->r = r;
+    filter->c = r->connection;
+    return filter;
+}
+
+void as_mask_isolate(request_rec *r)
+{
+    r->input_filters = r->proto_input_filters = only(r, withhold);
+    r->output_filters = r->proto_output_filters = only(r, discard);
 }
 
 void as_mask_register_filters(void)
 {
     withhold = ap_register_input_filter("AUTHSTATUS_WITHHOLD", withhold_filter, NULL, AP_FTYPE_PROTOCOL);
+    discard = ap_register_output_filter("AUTHSTATUS_DISCARD", discard_filter, NULL, AP_FTYPE_PROTOCOL);
     swallow = ap_register_output_filter("AUTHSTATUS_MASK", swallow_filter, NULL, AP_FTYPE_RESOURCE - 1);
     /* Behind everything that sets headers, in front of what sends them. */
     no_store = ap_register_output_filter("AUTHSTATUS_NO_STORE", no_store_filter, NULL, AP_FTYPE_PROTOCOL - 1);

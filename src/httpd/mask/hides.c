@@ -24,7 +24,7 @@ bool as_server_watches(const as_server *server)
 /* ---- what is to be masked ---- */
 
 /* The walk to a file ended with a refusal before its place was known: the place is that of its directory. */
-static void find_place(request_rec *r)
+void as_mask_find_place(request_rec *r)
 {
     r->per_dir_config = r->server->lookup_defaults;
     if (r->filename && r->filename[0] == '/') {
@@ -61,7 +61,8 @@ bool as_mask_hides(request_rec *r, const as_context *context, int status)
     return verdict.masked || verdict.status != status;
 }
 
-/* What find_place changes. A request whose place was not known keeps the settings that it had, for its error page. */
+/* What as_mask_find_place changes. A request whose place was not known keeps the settings that it had, for its error
+ * page. */
 typedef struct as_whereabouts {
     char *filename, *path_info;
     apr_finfo_t finfo;
@@ -75,7 +76,7 @@ static void go_to_place(request_rec *r, bool walked, as_whereabouts *before)
     before->finfo = r->finfo;
     before->per_dir_config = r->per_dir_config;
     if (!walked) {
-        find_place(r);
+        as_mask_find_place(r);
     }
 }
 

@@ -59,6 +59,10 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept);
  * its filters. `answers`: the pass may read the body and send an answer; else it has filters of its own, and no body.
  */
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers);
+/* A pass that may answer, while another one is made; and that pass again, but for how far the body was read since. */
+typedef struct as_pass as_pass;
+as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept);
+void as_snapshot_bring_back(request_rec *r, const as_pass *pass);
 /* The request's own pool again, behind the last use of the pass's. */
 void as_snapshot_end(request_rec *r, const as_snapshot *kept);
 /* The path that was asked for, as it was sent: not yet decoded. NULL where there is none. */
@@ -77,10 +81,10 @@ typedef struct as_decoy_spot {
 } as_decoy_spot;
 
 typedef struct as_decoys {
-    const char *path;                         /* normalised, percent-encoded */
-    as_decoy_spot spots[2 * AS_SEGMENTS_MAX]; /* nearest first; of each segment: a name of its shape, with its
-                                               * extension; then one that no pattern may know */
-    int count;                                /* never 0 */
+    const char *path;                             /* normalised, percent-encoded */
+    as_decoy_spot spots[2 * AS_SEGMENTS_MAX + 1]; /* nearest first; of each segment: a name of its shape, with its
+                                                   * extension; then one that no pattern may know */
+    int count;                                    /* never 0; behind the last: all of the path */
 } as_decoys;
 
 /* What a path is searched for. */
@@ -93,7 +97,11 @@ typedef struct as_decoy {
 /* Before the first of them is asked for. */
 apr_status_t as_decoys_post_config(void);
 const as_decoys *as_decoys_of(request_rec *r, const char *path);
+/* `index`: up to `count`, which is all of the path. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
+/* Returns what rules of the server say to the name of a resource: HTTP_FORBIDDEN for RewriteRule [F], Redirect 403.
+ * Runs the translate_name hooks of these two modules, and no other. */
+int as_decoy_translate(request_rec *r);
 /* Returns a percent-encoded path, or a part of it, as httpd decodes it. */
 const char *as_decoy_decoded(request_rec *r, const char *text);
 /* Returns `text` with each copy of the decoy's name, or of a part of it, replaced by what it stands for. */
@@ -106,9 +114,18 @@ apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_ta
 void as_places_post_config(void);
 /* Do the same sections say how both requests log in, so that the same providers are asked? */
 bool as_place_same_login(const request_rec *one, const request_rec *other);
-/* Returns the index of the decoy that a refused request is nearest to and that the sections which refused it do not
- * reach. `walked`: the walk to the file was not what refused it. */
-int as_place_find(request_rec *r, const as_decoys *all, bool walked);
+/* Decoys of a refused request, by the sections that reach them. */
+typedef struct as_nearby {
+    int nearest;  /* that the sections which refused the request do not all reach */
+    int between;  /* the next one outward that fewer sections reach, if it is not the last; -1: none */
+    int farthest; /* that the fewest reach */
+} as_nearby;
+
+/* Finds them. `walked`: the walk to the file was not what refused it. False: it was refused by its name. */
+bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby *found);
+
+/* Returns the file that a decoy of a request would be, NULL for none. */
+char *as_place_filename(request_rec *r, const as_decoys *all, int index);
 
 /* ---- cached_login.c: one login for both ways ---- */
 
@@ -134,6 +151,15 @@ struct as_mask {
 #include "../request/state.def"
 };
 
+/* ---- missing.c ---- */
+
+/* Nothing of this pass is logged: it is about a resource that nobody asked for. */
+void as_mask_hush(request_rec *r);
+/* The URL is again as the client sent it; and the name of the file. */
+void as_mask_undo_url(request_rec *r, const as_decoy *as);
+void as_mask_undo_filename(request_rec *r, const as_decoy *as);
+bool as_mask_is_missing_script(const request_rec *r);
+
 /* ---- setup.c, hides.c ---- */
 
 /* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
@@ -143,6 +169,8 @@ typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_rea
  * login was asked for. Records what was meant. */
 int as_mask_login_status(request_rec *r, as_context *context, int status);
 
+/* Gives the request the settings of the directory that its file is in, without a walk to the file. */
+void as_mask_find_place(request_rec *r);
 /* Is an answer with this status, which no hook of ours made, to be masked, or mapped by AuthStatusMap? */
 bool as_mask_hides(request_rec *r, const as_context *context, int status);
 /* Judges what became of a request that goes its own way. Returns the status that it is to have; context->masked: it is
@@ -153,7 +181,7 @@ bool as_mask_refuses(request_rec *r, const as_context *context, int status);
 
 /* ---- filters.c ---- */
 
-/* The body of a request is not there for who is only walking. */
-void as_mask_withhold_body(request_rec *r);
+/* For who is only walking there is no body, and nobody who reads an answer. */
+void as_mask_isolate(request_rec *r);
 
 #endif

@@ -22,8 +22,6 @@
 
 #define WALKS 3
 
-static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
-
 /* ---- a walk ---- */
 
 /* Resets what is known of the masked request, before each walk. */
@@ -38,28 +36,6 @@ static void begin_again(as_mask *mask)
     *mask = fresh;
 }
 
-/* The URL is again as the client sent it, and so is what modules have made of it (SCRIPT_URL). */
-static void undo_url(request_rec *r, const as_decoy *as)
-{
-    r->uri = as_decoy_undo(r->pool, as, r->uri);
-    r->args = as_decoy_undo(r->pool, as, r->args);
-    r->parsed_uri.path = as_decoy_undo(r->pool, as, r->parsed_uri.path);
-    r->parsed_uri.query = as_decoy_undo(r->pool, as, r->parsed_uri.query);
-    r->subprocess_env = as_decoy_undo_table(r->pool, as, r->subprocess_env);
-    r->headers_in = as_decoy_undo_table(r->pool, as, r->headers_in);
-    r->headers_out = as_decoy_undo_table(r->pool, as, r->headers_out);
-    r->err_headers_out = as_decoy_undo_table(r->pool, as, r->err_headers_out);
-    r->notes = as_decoy_undo_table(r->pool, as, r->notes);
-}
-
-/* So is the name of the file. It may be the name of one that exists: nothing opens it from here on. */
-static void undo_filename(request_rec *r, const as_decoy *as)
-{
-    r->filename = as_decoy_undo(r->pool, as, r->filename);
-    r->canonical_filename = as_decoy_undo(r->pool, as, r->canonical_filename);
-    r->path_info = as_decoy_undo(r->pool, as, r->path_info);
-}
-
 /* One request's walks. */
 typedef struct walks {
     const as_snapshot *arrived;
@@ -70,17 +46,13 @@ typedef struct walks {
     apr_interval_time_t took; /* the last walk that was not refused */
 } walks;
 
-/* Walks as the decoy with that index. `answers`: the answer may come of it, so that the body may be read. Returns what
- * ap_process_request_internal does. */
-static int walk(request_rec *r, as_context *context, walks *all, int index, bool answers)
+/* Begins a pass as the decoy with that index. `answers`: the answer may come of it, so that the body may be read. */
+static bool begin_pass(request_rec *r, as_context *context, const walks *all, int index, bool answers)
 {
-    const apr_time_t begun = apr_time_now();
     as_mask *mask = context->mask;
-    int status;
 
-    all->left--;
     if (as_snapshot_begin(r, all->arrived, answers) != APR_SUCCESS) {
-        return HTTP_NOT_FOUND;
+        return false;
     }
     begin_again(mask);
     as_context_begin_again(context);
@@ -88,8 +60,21 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, bool
     mask->way = AS_PASS_MISSING;
     mask->as = as_decoy_make(r, all->decoys, index);
     mask->log = r->log;
-    r->log = &quiet;
+    as_mask_hush(r);
     r->uri = r->parsed_uri.path = apr_pstrdup(r->pool, mask->as->path);
+    return true;
+}
+
+/* Returns what ap_process_request_internal does. */
+static int walk(request_rec *r, as_context *context, walks *all, int index, bool answers)
+{
+    const apr_time_t begun = apr_time_now();
+    int status;
+
+    all->left--;
+    if (!begin_pass(r, context, all, index, answers)) {
+        return HTTP_NOT_FOUND;
+    }
     status = ap_process_request_internal(r);
     if (status == OK) {
         all->took = apr_time_now() - begun;
@@ -97,21 +82,38 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, bool
     return status;
 }
 
+/* What is known of a request, by us. */
+typedef struct state {
+    as_context context;
+    as_transaction transaction;
+    as_mask mask;
+} state;
+
+static state state_of(const as_context *context)
+{
+    const state now = {.context = *context, .transaction = *context->transaction, .mask = *context->mask};
+
+    return now;
+}
+
+static void restore_state(as_context *context, const state *before)
+{
+    *context->mask = before->mask;
+    *context->transaction = before->transaction;
+    *context = before->context;
+}
+
 /* Walks that are left are made for nothing. */
 static void walk_for_nothing(request_rec *r, as_context *context, walks *all)
 {
     const request_rec request = *r;
-    const as_context before = *context;
-    const as_transaction transaction = *context->transaction;
-    const as_mask mask = *context->mask;
+    const state before = state_of(context);
 
     while (all->left > 0) {
         walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, false);
         *r = request;
     }
-    *context->mask = mask;
-    *context->transaction = transaction;
-    *context = before;
+    restore_state(context, &before);
 }
 
 /* ---- the answer of what is missing ---- */
@@ -127,15 +129,11 @@ static bool is_missing(const request_rec *r, const as_mask *mask)
     return mask->filename && nothing(r, mask->finfo.filetype, mask->path_info);
 }
 
-static bool is_missing_script(const request_rec *r)
-{
-    return r->handler && !strcmp(r->handler, "cgi-script") && r->finfo.filetype == APR_NOFILE;
-}
-
 /* Will httpd find that nothing is there? Another's answer is his own, and takes its own time. */
 static bool ends_as_missing(const request_rec *r)
 {
-    return !r->proxyreq && (is_missing_script(r) || (!r->handler && nothing(r, r->finfo.filetype, r->path_info)));
+    return !r->proxyreq &&
+           (as_mask_is_missing_script(r) || (!r->handler && nothing(r, r->finfo.filetype, r->path_info)));
 }
 
 /* A clock must not tell a masked answer from that of a missing resource: the one has perhaps been refused half way, and
@@ -179,8 +177,8 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
 
     mask->way = AS_PASS_DONE;
     r->log = mask->log;
-    undo_url(r, mask->as);
-    undo_filename(r, mask->as);
+    as_mask_undo_url(r, mask->as);
+    as_mask_undo_filename(r, mask->as);
     if (status == HTTP_FORBIDDEN) {
         status = HTTP_NOT_FOUND;
     }
@@ -202,24 +200,129 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
     return answer(r, context, all, status);
 }
 
-static int answer_as_missing(request_rec *r, as_context *context, walks *all)
+/* Did a walk end as one for a missing resource does? */
+static bool is_answer(request_rec *r, const as_context *context, int status)
 {
-    const bool was_walked = context->mask->walked;
-    const int outermost = all->decoys->count - 1;
-    int index = context->mask->handling ? 0 : as_place_find(r, all->decoys, was_walked);
+    return !as_mask_refuses(r, context, status) && (status != OK || is_missing(r, context->mask));
+}
+
+/* Of the decoy that everybody may ask for, or nobody. */
+static int answer_from_afar(request_rec *r, as_context *context, walks *all, int index)
+{
     int status = walk(r, context, all, index, true);
 
-    if (!as_mask_refuses(r, context, status) && (status != OK || is_missing(r, context->mask))) {
+    if (!as_mask_refuses(r, context, status)) {
         return answer_as_walked(r, context, all, status);
-    }
-    if (index != outermost || status == OK) {
-        status = walk(r, context, all, outermost, true);
-        if (!as_mask_refuses(r, context, status)) {
-            return answer_as_walked(r, context, all, status);
-        }
     }
     context->masked = false;
     return answer_as_walked(r, context, all, status == OK ? HTTP_NOT_FOUND : go_on_unasked(r, context));
+}
+
+/* May everybody ask for a decoy? Looks at its place, which is no walk. `first`: the request that was refused. */
+static bool is_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int index)
+{
+    char *filename = as_place_filename(first, all->decoys, index);
+
+    if (!begin_pass(r, context, all, index, false)) {
+        return false;
+    }
+    r->uri = (char *)as_decoy_decoded(r, r->uri);
+    r->filename = filename;
+    as_mask_find_place(r);
+    return as_chain_run(r, context, AS_PHASE_ACCESS) == OK;
+}
+
+/* Returns the index of the innermost decoy behind `low` that everybody may ask for, or `high`. */
+static int find_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int low, int high)
+{
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (is_open(r, context, all, first, middle)) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+/* Where restrictions are nested, and some of them let this client in: the innermost decoy that it may ask for has the
+ * settings that a missing resource has. Two walks find it, unless it is one that needs a login and has more than one
+ * restriction in it that this client does not pass. */
+static int answer_in_between(request_rec *r, as_context *context, walks *all, const as_nearby *decoys)
+{
+    request_rec first = *r;
+    int status = walk(r, context, all, decoys->between, true), nearest;
+    as_pass *pass;
+    state before;
+
+    if (!is_answer(r, context, status)) {
+        return answer_from_afar(r, context, all,
+                                find_open(r, context, all, &first, decoys->between + 1, decoys->farthest));
+    }
+    pass = as_snapshot_put_aside(r, all->arrived);
+    before = state_of(context);
+    nearest = walk(r, context, all, decoys->nearest, true);
+    if (is_answer(r, context, nearest)) {
+        return answer_as_walked(r, context, all, nearest);
+    }
+    as_snapshot_bring_back(r, pass);
+    restore_state(context, &before);
+    return answer_as_walked(r, context, all, status);
+}
+
+/* A rule of the server may forbid the name of the resource, or of any directory above it. Asks these rules alone, which
+ * is no walk. */
+static bool is_forbidden(request_rec *r, as_context *context, const walks *all, int index)
+{
+    if (!begin_pass(r, context, all, index, false)) {
+        return true;
+    }
+    r->uri = (char *)as_decoy_decoded(r, r->uri);
+    return as_decoy_translate(r) == HTTP_FORBIDDEN;
+}
+
+/* Returns the index of the nearest decoy that no such rule forbids; count: they forbid several names of the path. */
+static int find_allowed_name(request_rec *r, as_context *context, const walks *all)
+{
+    int low, high = all->decoys->count;
+
+    for (low = 0; low < 2 && low < high; low++) {
+        if (!is_forbidden(r, context, all, low)) {
+            return low;
+        }
+    }
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (is_forbidden(r, context, all, middle)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static int answer_as_missing(request_rec *r, as_context *context, walks *all)
+{
+    as_nearby decoys = {.nearest = 0, .between = -1, .farthest = all->decoys->count - 1};
+    int status;
+
+    if (!context->mask->handling && !as_place_find(r, all->decoys, context->mask->walked, &decoys)) {
+        decoys.nearest = find_allowed_name(r, context, all);
+    }
+    if (decoys.between >= 0) {
+        return answer_in_between(r, context, all, &decoys);
+    }
+    status = walk(r, context, all, decoys.nearest, true);
+    if (is_answer(r, context, status)) {
+        return answer_as_walked(r, context, all, status);
+    }
+    if (decoys.nearest != decoys.farthest || status == OK) {
+        return answer_from_afar(r, context, all, decoys.farthest);
+    }
+    context->masked = false;
+    return answer_as_walked(r, context, all, go_on_unasked(r, context));
 }
 
 /* ---- the hooks ---- */
@@ -313,95 +416,4 @@ int as_mask_quick_handler(request_rec *r, int lookup)
         return DECLINED;
     }
     return go_own_way(r);
-}
-
-static as_mask *mask_of(const request_rec *r)
-{
-    const as_context *context = r->main ? NULL : as_context_peek(r);
-
-    return context ? context->mask : NULL;
-}
-
-static as_mask *missing_mask_of(const request_rec *r)
-{
-    as_mask *mask = mask_of(r);
-
-    return mask && mask->way == AS_PASS_MISSING ? mask : NULL;
-}
-
-/* The configuration of the place is known now. */
-int as_mask_post_perdir(request_rec *r)
-{
-    as_mask *mask = mask_of(r);
-
-    if (mask) {
-        mask->walked = true;
-        if (mask->way == AS_PASS_MISSING) {
-            /* Who may see a resource that nobody asked for is no news. */
-            mask->log = r->log == &quiet ? mask->log : r->log;
-            r->log = &quiet;
-        }
-    }
-    return DECLINED;
-}
-
-/* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing. */
-int as_mask_type_checker(request_rec *r)
-{
-    as_mask *mask = missing_mask_of(r);
-
-    if (mask) {
-        r->log = mask->log;
-        as_mask_login_forget(r);
-        undo_url(r, mask->as);
-        mask->filename = r->filename;
-        mask->path_info = r->path_info;
-        mask->finfo = r->finfo;
-    }
-    return DECLINED;
-}
-
-/* Who may answer for a missing resource: the core, and a CGI module to say that there is no script. */
-static bool may_answer(const request_rec *r, const char *module_name)
-{
-    return !strcmp(module_name, "core.c") ||
-           (is_missing_script(r) && (!strcmp(module_name, "mod_cgi.c") || !strcmp(module_name, "mod_cgid.c")));
-}
-
-/* A directory that may not be listed is forbidden to GET; what other methods say of it tells that it is there. */
-static bool is_unlisted(request_rec *r)
-{
-    return r->finfo.filetype == APR_DIR && r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&
-           !(ap_allow_options(r) & OPT_INDEXES);
-}
-
-int as_mask_handler(request_rec *r)
-{
-    as_mask *mask = mask_of(r);
-    const apr_array_header_t *hooks;
-    int i;
-
-    if (!mask || mask->way == AS_PASS_DONE) {
-        return DECLINED;
-    }
-    mask->handling = true;
-    if (mask->way == AS_PASS_FIRST) {
-        return is_unlisted(r) && as_mask_hides(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
-    }
-    /* Fixups may have turned it into another: a front controller, an index. */
-    r->filename = mask->filename;
-    r->path_info = mask->path_info;
-    r->finfo = mask->finfo;
-    if (!is_missing_script(r)) {
-        undo_filename(r, mask->as);
-    }
-    hooks = ap_hook_get_handler();
-    for (i = 0; i < hooks->nelts; i++) {
-        const ap_LINK_handler_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_handler_t);
-        int status = may_answer(r, hook->szName) ? hook->pFunc(r) : DECLINED;
-        if (status != DECLINED) {
-            return status;
-        }
-    }
-    return HTTP_NOT_FOUND;
 }

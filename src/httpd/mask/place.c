@@ -264,26 +264,44 @@ static const char *segment_of(const char *path, int below)
     return at > path ? at : NULL;
 }
 
+/* Returns the path that was asked for, as one of files; NULL: it is none. */
+static const char *file_of(request_rec *r)
+{
+    return r->filename && *r->filename == '/'
+               ? apr_pstrcat(r->pool, r->filename, r->path_info ? r->path_info : "", NULL)
+               : NULL;
+}
+
+static char *filename_of_decoy(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file)
+{
+    const char *at = file ? segment_of(file, spot->below) : NULL;
+    const char *rest = *spot->end == '.' ? apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")) : "";
+
+    if (!at) {
+        return NULL;
+    }
+    if (r->finfo.filetype == APR_REG && r->filename && (apr_size_t)(at - file) > strlen(r->filename)) {
+        /* Path info: it is still the file. */
+        return r->filename;
+    }
+    return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), name, rest, NULL);
+}
+
+char *as_place_filename(request_rec *r, const as_decoys *all, int index)
+{
+    return filename_of_decoy(r, &all->spots[index], as_decoy_make(r, all, index)->name, file_of(r));
+}
+
 /* Returns the number of the place in which a decoy would be. */
 static apr_uint64_t number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
 {
     const as_decoy *decoy = as_decoy_make(r, all, index);
-    const char *at = file ? segment_of(file, all->spots[index].below) : NULL;
     const char *path = as_decoy_decoded(r, decoy->path);
-    char *filename = NULL, *uri = r->uri;
+    char *uri = r->uri;
     apr_uint64_t number;
 
-    if (at && r->finfo.filetype == APR_REG && r->filename && (apr_size_t)(at - file) > strlen(r->filename)) {
-        /* Path info: it is still the file. */
-        filename = r->filename;
-    } else if (at) {
-        const as_decoy_spot *spot = &all->spots[index];
-        const char *rest = *spot->end == '.' ? apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")) : "";
-        filename =
-            apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), decoy->name, rest, NULL);
-    }
     r->uri = (char *)path;
-    number = number_of(r, &of_refusal, path, filename);
+    number = number_of(r, &of_refusal, path, filename_of_decoy(r, &all->spots[index], decoy->name, file));
     r->uri = uri;
     return number;
 }
@@ -328,31 +346,63 @@ static int index_of(const as_decoys *all, int below)
     return 0;
 }
 
-int as_place_find(request_rec *r, const as_decoys *all, bool walked)
-{
-    const char *file = r->filename && *r->filename == '/'
-                           ? apr_pstrcat(r->pool, r->filename, r->path_info ? r->path_info : "", NULL)
-                           : NULL;
-    int below, low = 0, high = all->count;
-    apr_uint64_t here;
+/* What is searched: the decoys of a request. */
+typedef struct search {
+    request_rec *r;
+    const as_decoys *all;
+    const char *file;
+} search;
 
-    if (!walked) {
-        below = file ? blocked_below(r, file, all->spots[all->count - 1].below) : -1;
-        return below < 0 ? 0 : index_of(all, below);
-    }
-    here = number_of(r, &of_refusal, r->uri, r->filename);
-    if (number_of_decoy(r, all, 0, file) != here) {
-        /* It is the name itself that is refused, wherever it is. */
-        return 0;
-    }
-    /* The nearest whose place is another: those before it are refused as this one is. */
-    for (low = 1; low < high;) {
+static apr_uint64_t number_at(const search *in, int index)
+{
+    return number_of_decoy(in->r, in->all, index, in->file);
+}
+
+/* Returns the first from `low` on whose place is another than that, or, if `is`, that one; all->count: there is none.
+ * Decoys from there on have it too: outward fewer sections apply. */
+static int first_of(const search *in, int low, apr_uint64_t place, bool is)
+{
+    int high = in->all->count;
+
+    while (low < high) {
         const int middle = (low + high) / 2;
-        if (number_of_decoy(r, all, middle, file) == here) {
+        if ((number_at(in, middle) == place) != is) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < all->count ? low : 0;
+    return low;
+}
+
+bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby *found)
+{
+    const search in = {.r = r, .all = all, .file = file_of(r)};
+    const int last = all->count - 1;
+    apr_uint64_t here;
+    int below, next;
+
+    found->nearest = 0;
+    found->between = -1;
+    found->farthest = last;
+    if (!walked) {
+        below = in.file ? blocked_below(r, in.file, all->spots[last].below) : -1;
+        found->nearest = index_of(all, below);
+        return below >= 0;
+    }
+    here = number_of(r, &of_refusal, r->uri, r->filename);
+    if (number_at(&in, 0) == here) {
+        /* Not the name itself is refused, wherever it is. */
+        found->nearest = first_of(&in, 1, here, false);
+        if (found->nearest > last) {
+            found->nearest = 0;
+            return true;
+        }
+    }
+    next = first_of(&in, found->nearest + 1, number_at(&in, found->nearest), false);
+    if (next <= last) {
+        found->farthest = first_of(&in, next, number_at(&in, last), true);
+        found->between = next < found->farthest ? next : -1;
+    }
+    return true;
 }

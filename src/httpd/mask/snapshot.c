@@ -140,8 +140,8 @@ static apr_table_t *table_of(apr_pool_t *pool, const apr_table_entry_t *entries,
 }
 
 /* Links the filters as they were. They are handed over, for an input filter knows how far the body was read, and a
- * request that was redirected shares its filters with the one before it; or copied. */
-static ap_filter_t *link_chain(request_rec *r, const chain *kept, bool copies, const ap_filter_t *old_protocol,
+ * request that was redirected shares its filters with the one before it. */
+static ap_filter_t *link_chain(request_rec *r, const chain *kept, const ap_filter_t *old_protocol,
                                ap_filter_t **protocol)
 {
     ap_filter_t *next = kept->connection;
@@ -149,7 +149,7 @@ static ap_filter_t *link_chain(request_rec *r, const chain *kept, bool copies, c
 
     *protocol = next;
     for (i = kept->count - 1; i >= 0; i--) {
-        ap_filter_t *filter = copies ? apr_pmemdup(r->pool, kept->filters[i], sizeof(*filter)) : kept->filters[i];
+        ap_filter_t *filter = kept->filters[i];
         filter->next = next;
         filter->r = r;
         next = filter;
@@ -191,22 +191,52 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
-    r->output_filters = link_chain(r, &kept->output, !answers, kept->r.proto_output_filters, &r->proto_output_filters);
     if (answers) {
-        r->input_filters = link_chain(r, &kept->input, false, kept->r.proto_input_filters, &r->proto_input_filters);
+        r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);
+        r->input_filters = link_chain(r, &kept->input, kept->r.proto_input_filters, &r->proto_input_filters);
     } else {
-        as_mask_withhold_body(r);
+        as_mask_isolate(r);
     }
     create_request_config(r, kept);
     if (r->unparsed_uri) {
-        /* httpd decodes a path in place. */
+        /* httpd decodes a path in place. Host and port are those that it has found in the header. */
         ap_parse_uri(r, r->unparsed_uri);
+        fresh.parsed_uri.path = r->parsed_uri.path;
+        fresh.parsed_uri.query = r->parsed_uri.query;
+        r->parsed_uri = fresh.parsed_uri;
         r->status = kept->r.status;
         r->hostname = kept->r.hostname;
         r->filename = kept->r.filename;
         r->uri = kept->r.proxyreq ? kept->r.uri : r->uri;
     }
     return APR_SUCCESS;
+}
+
+struct as_pass {
+    request_rec r;
+    chain output, input;
+};
+
+as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept)
+{
+    as_pass *pass = apr_palloc(kept->r.pool, sizeof(*pass));
+
+    pass->r = *r;
+    keep_chain(&pass->output, r->output_filters, r->connection->output_filters);
+    keep_chain(&pass->input, r->input_filters, r->connection->input_filters);
+    return pass;
+}
+
+void as_snapshot_bring_back(request_rec *r, const as_pass *pass)
+{
+    request_rec again = pass->r;
+
+#define AS_MEMBER(member) again.member = r->member;
+    AS_HANDED_OVER(AS_MEMBER)
+#undef AS_MEMBER
+    *r = again;
+    r->output_filters = link_chain(r, &pass->output, pass->r.proto_output_filters, &r->proto_output_filters);
+    r->input_filters = link_chain(r, &pass->input, pass->r.proto_input_filters, &r->proto_input_filters);
 }
 
 char *as_snapshot_path(const request_rec *r)

@@ -10,6 +10,8 @@ import pytest
 from lab import raw
 from lab.outcomes import SOURCE
 
+import sites
+
 ROWS = re.findall(r"^\| (?!what \||---)(.+?) \| ", (SOURCE / "docs/hiding-a-tree.md").read_text().split("## What still tells")[1], re.M)
 
 SITE = r"""
@@ -47,6 +49,8 @@ HOSTS = {
     "methods": '<Directory "${DOCS}/secret">\nAllowMethods GET\n</Directory>',
     "named": 'SetEnvIf Request_URI "^/secret" IS_SECRET\nHeader always set X-Secret yes env=IS_SECRET',
     "piece": 'RewriteEngine on\nRewriteRule "^/(...)" - [E=PIECE:$1]\nHeader always set X-Piece "%{PIECE}e"',
+    "nested": "".join(f'<Location /{"/".join("abcd"[:depth])}>\nErrorDocument 404 "in {depth}"\nAuthType Basic\nAuthName x\n'
+                      f'AuthUserFile "${{ROOM}}/users"\nRequire user {"bob" if depth == 1 else "ann"}\n</Location>\n' for depth in range(1, 5)),
     "counted": '<LocationMatch "^/\\d{4}/">\nHeader always set X-Year yes\n</LocationMatch>\n'
                '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
                '<Location /2024>\nRequire all denied\n</Location>',
@@ -81,6 +85,7 @@ def site(start, authority):
     for name, text in HOSTS.items():
         (httpd.room / f"{name}.conf").write_text(text + "\n")
     (httpd.room / "run").chmod(0o777)
+    (httpd.room / "users").write_text(sites.USERS)
     httpd.start()
     return httpd
 
@@ -145,6 +150,14 @@ def a_piece_of_a_name(site):
     return missing == "abs" and hidden != "sec"
 
 
+def a_nest(site):
+    def page(path, login=sites.GOOD):
+        return site.get(path, login=login, host="nested").body
+    assert page("/a/b/c/x") == page("/a/x/c/x") == b"in 1"
+    assert page("/a/x/c/d/x") == b"in 1"
+    return page("/a/b/c/d/x") not in (b"in 1", b"in 2", b"in 3", b"in 4")
+
+
 def a_count_of_characters(site):
     hidden, missing = (site.get(f"/{year}/x", host="counted") for year in ("2024", "1987"))
     assert hidden.header("X-Number") == missing.header("X-Number") == "yes"
@@ -196,7 +209,7 @@ SHOWN = {
     "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
     "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
-    "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
+    "four restrictions": a_nest, "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "time": the_clock, "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
     "modules that count": a_counter, "modules that answer": a_page_of_a_module,
 }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What our hooks do in a pass as a missing resource: the decoy's name is undone where modules look at the URL again,
+ * and no handler runs that could tell anything of what was asked for.
+ */
+#include "mask.h"
+
+#include <apr_hooks.h>
+#include <http_core.h>
+#include <http_request.h>
+
+static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
+
+void as_mask_hush(request_rec *r)
+{
+    r->log = &quiet;
+}
+
+/* The URL is again as the client sent it, and so is what modules have made of it (SCRIPT_URL). */
+void as_mask_undo_url(request_rec *r, const as_decoy *as)
+{
+    r->uri = as_decoy_undo(r->pool, as, r->uri);
+    r->args = as_decoy_undo(r->pool, as, r->args);
+    r->parsed_uri.path = as_decoy_undo(r->pool, as, r->parsed_uri.path);
+    r->parsed_uri.query = as_decoy_undo(r->pool, as, r->parsed_uri.query);
+    r->subprocess_env = as_decoy_undo_table(r->pool, as, r->subprocess_env);
+    r->headers_in = as_decoy_undo_table(r->pool, as, r->headers_in);
+    r->headers_out = as_decoy_undo_table(r->pool, as, r->headers_out);
+    r->err_headers_out = as_decoy_undo_table(r->pool, as, r->err_headers_out);
+    r->trailers_out = as_decoy_undo_table(r->pool, as, r->trailers_out);
+    r->notes = as_decoy_undo_table(r->pool, as, r->notes);
+    r->connection->notes = as_decoy_undo_table(r->connection->pool, as, r->connection->notes);
+    r->content_type = as_decoy_undo(r->pool, as, (char *)r->content_type);
+    r->content_encoding = as_decoy_undo(r->pool, as, (char *)r->content_encoding);
+    r->status_line = as_decoy_undo(r->pool, as, (char *)r->status_line);
+}
+
+/* So is the name of the file. It may be the name of one that exists: nothing opens it from here on. */
+void as_mask_undo_filename(request_rec *r, const as_decoy *as)
+{
+    r->filename = as_decoy_undo(r->pool, as, r->filename);
+    r->canonical_filename = as_decoy_undo(r->pool, as, r->canonical_filename);
+    r->path_info = as_decoy_undo(r->pool, as, r->path_info);
+}
+
+bool as_mask_is_missing_script(const request_rec *r)
+{
+    return r->handler && !strcmp(r->handler, "cgi-script") && r->finfo.filetype == APR_NOFILE;
+}
+
+static as_mask *mask_of(const request_rec *r)
+{
+    const as_context *context = r->main ? NULL : as_context_peek(r);
+
+    return context ? context->mask : NULL;
+}
+
+static as_mask *missing_mask_of(const request_rec *r)
+{
+    as_mask *mask = mask_of(r);
+
+    return mask && mask->way == AS_PASS_MISSING ? mask : NULL;
+}
+
+/* The configuration of the place is known now. */
+int as_mask_post_perdir(request_rec *r)
+{
+    as_mask *mask = mask_of(r);
+
+    if (mask) {
+        mask->walked = true;
+        if (mask->way == AS_PASS_MISSING) {
+            /* Who may see a resource that nobody asked for is no news. */
+            mask->log = r->log == &quiet ? mask->log : r->log;
+            as_mask_hush(r);
+        }
+    }
+    return DECLINED;
+}
+
+/* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing. */
+int as_mask_type_checker(request_rec *r)
+{
+    as_mask *mask = missing_mask_of(r);
+
+    if (mask) {
+        r->log = mask->log;
+        as_mask_login_forget(r);
+        as_mask_undo_url(r, mask->as);
+        mask->filename = r->filename;
+        mask->path_info = r->path_info;
+        mask->finfo = r->finfo;
+    }
+    return DECLINED;
+}
+
+/* Who may answer for a missing resource: the core, and a CGI module to say that there is no script. */
+static bool may_answer(const request_rec *r, const char *module_name)
+{
+    return !strcmp(module_name, "core.c") ||
+           (as_mask_is_missing_script(r) && (!strcmp(module_name, "mod_cgi.c") || !strcmp(module_name, "mod_cgid.c")));
+}
+
+/* A directory that may not be listed is forbidden to GET; what other methods say of it tells that it is there. */
+static bool is_unlisted(request_rec *r)
+{
+    return r->finfo.filetype == APR_DIR && r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&
+           !(ap_allow_options(r) & OPT_INDEXES);
+}
+
+int as_mask_handler(request_rec *r)
+{
+    as_mask *mask = mask_of(r);
+    const apr_array_header_t *hooks;
+    int i;
+
+    if (!mask || mask->way == AS_PASS_DONE) {
+        return DECLINED;
+    }
+    mask->handling = true;
+    if (mask->way == AS_PASS_FIRST) {
+        return is_unlisted(r) && as_mask_hides(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
+    }
+    /* Fixups may have turned it into another: a front controller, an index. */
+    r->filename = mask->filename;
+    r->path_info = mask->path_info;
+    r->finfo = mask->finfo;
+    if (!as_mask_is_missing_script(r)) {
+        as_mask_undo_filename(r, mask->as);
+    }
+    hooks = ap_hook_get_handler();
+    for (i = 0; i < hooks->nelts; i++) {
+        const ap_LINK_handler_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_handler_t);
+        int status = may_answer(r, hook->szName) ? hook->pFunc(r) : DECLINED;
+        if (status != DECLINED) {
+            return status;
+        }
+    }
+    return HTTP_NOT_FOUND;
+}
