@@ -5,6 +5,7 @@ import re
 import textwrap
 from pathlib import Path
 
+import errorpage
 import table
 import webpage
 
@@ -25,9 +26,8 @@ def wanted(source):
     text = path.read_text(encoding="utf-8")
     made = between(text, "directives", manual_page(directives), '.\\" ')
     found["docs/mod_authstatus.7"] = (text, between(made, "outcomes", class_list(source), '.\\" '))
-    path = source / "docs/examples/login-failed.shtml"
-    text = path.read_text(encoding="utf-8")
-    found["docs/examples/login-failed.shtml"] = (text, example_page(text, source))
+    name = "docs/examples/login-failed.html.var"
+    found[name] = ((source / name).read_text(encoding="utf-8"), errorpage.type_map(source))
     name = "docs/log-tags.md"
     text = (source / name).read_text(encoding="utf-8")
     found[name] = (text, between(between(text, "used", tag_rows(table.tags(source)[0]), "<!-- ", " -->"), "retired",
@@ -100,16 +100,6 @@ def class_list(source):
         lines += textwrap.wrap(f".It {group.name} Ta {status.get(group.status, group.status)} Ta {names}", 115,
                                break_on_hyphens=False)
     return [*lines, ".El"]
-
-
-def example_page(text, source):
-    """The page names each outcome of the class refused: those that have no branch of their own are in one."""
-    marked = re.compile(r"(<!--#elif expr=\"v\('outcome'\) in \{ )([^}]*)( \}\" -->\n<h1>This account cannot be used</h1>)")
-    if not marked.search(text):
-        raise LookupError("login-failed.shtml has no branch for accounts that cannot be used")
-    named = set(re.findall(r"'([a-z]+(?:-[a-z]+)+)'", marked.sub("", text)))
-    refused = [one.name for one in table.outcomes(source) if one.of == "REFUSED" and one.name not in named]
-    return marked.sub(lambda match: match[1] + ", ".join(f"'{name}'" for name in refused) + match[3], text)
 
 
 # ---- the register of log tags ----

@@ -53,7 +53,7 @@ def test_what_is_where(installed):
                 at(installed, variable("docdir"), "README"),
                 at(installed, variable("docdir"), "docs/mod_authstatus.html"),
                 at(installed, variable("docdir"), "docs/what-to-do-when.md"),
-                at(installed, variable("docdir"), "docs/examples/login-failed.shtml"),
+                at(installed, variable("docdir"), "docs/examples/login-failed.html.var"),
                 at(installed, variable("docdir"), "docs/fail2ban/authstatus.conf")]
     assert [str(path) for path in expected if not path.is_file()] == []
     assert not list(installed.rglob("*.la"))

@@ -40,13 +40,13 @@ class Ldif:
 
 @pytest.fixture(scope="module")
 def site(start, start_slapd, rooms, authority, good_certificate, needs_module):
-    needs_module("ssl", "include", "headers")
+    needs_module("ssl", "include", "negotiation", "headers")
     slapd = start_slapd(Database("dc=example,dc=org", Ldif, ("ppolicy_use_lockout",)), tls=good_certificate, authority=authority)
     room = rooms.new("intranet")
     (room / "ldap-password").write_text(f"#!/bin/sh\necho '{SERVICE_PASSWORD}'\n")
     (room / "ldap-password").chmod(0o755)
     (room / "errors").mkdir()
-    (room / "errors/login-failed.shtml").write_text((SOURCE / "docs/examples/login-failed.shtml").read_text())
+    (room / "errors/login-failed.html.var").write_text((SOURCE / "docs/examples/login-failed.html.var").read_text())
     text = (SOURCE / "docs/examples/intranet.conf").read_text()
     port = reserve_port()
     for name, value in {
@@ -57,7 +57,7 @@ def site(start, start_slapd, rooms, authority, good_certificate, needs_module):
             "/srv/intranet": "${DOCS}", "/var/log/apache2": room}.items():
         assert name in text, name
         text = text.replace(name, str(value))
-    httpd = start.make(f"Listen 127.0.0.1:{port}\n{text}", modules=("ssl", "include", "socache_shmcb"), ldap=True, cache="shmcb",
+    httpd = start.make(f"Listen 127.0.0.1:{port}\n{text}", modules=("ssl", "include", "negotiation", "socache_shmcb"), ldap=True, cache="shmcb",
                        files={f"{place}/index.html": place for place in ("wiki", "board", "merger")})
     # The lab's certificate has another name, and the lab's httpd has no SSLSessionCache.
     httpd.log.allow("AH01909", "AH01873")
@@ -84,7 +84,7 @@ def get(site, path, user=None, password=RIGHT):
 
 @pytest.mark.parametrize("path, user, password, status, text", [
     ("/wiki/", None, None, 401, "Please sign in"),
-    ("/wiki/", "clerk", WRONG, 401, "was not right"),
+    ("/wiki/", "clerk", WRONG, 401, "is wrong"),
     ("/wiki/", "clerk", RIGHT, 200, "wiki"),
     ("/wiki/", "expired", RIGHT, 403, "Your password has expired"),
     ("/board/", "clerk", RIGHT, 403, "You are signed in, but"),
@@ -93,7 +93,7 @@ def get(site, path, user=None, password=RIGHT):
     ("/logins", "clerk", RIGHT, 403, "You are signed in, but"),
     ("/logins", "root", RIGHT, 200, "Logins at"),
     ("/switch", None, None, 200, "Sign in as someone else"),
-    ("/errors/login-failed.shtml", None, None, 200, "No access"),
+    ("/errors/login-failed.html.var", None, None, 200, "No access"),
 ])
 def test_walk(site, path, user, password, status, text):
     site.log.allow(r"AS00\d\d", r"AH0161[78]", "AH01631", "AH01909", "AH01873")

@@ -71,9 +71,9 @@ def lab(rooms, start_slapd, authority, good_certificate):
         (room / name).write_text(text)
     (room / "ldap-password").chmod(0o755)
     (room / "authstatus.key").chmod(0o600)
-    page = SOURCE / "docs/examples/login-failed.shtml"
+    page = SOURCE / "docs/examples/login-failed.html.var"
     (room / "errors").mkdir()
-    (room / "errors/login-failed.shtml").write_text(page.read_text())
+    (room / "errors/login-failed.html.var").write_text(page.read_text())
     here = f"localhost:{slapd.tls_port}"
     dead = f"localhost:{reserve_port()}"
     return {
@@ -150,8 +150,8 @@ LOGINS = [
     Login("error-page-1", "/wiki/", "alice", RIGHT, 200),
     Login("error-page-1", "/wiki/", "alice", WRONG, 401, "<h1>Please sign in</h1>"),
     Login("error-page-1", "/wiki/", "locked", RIGHT, 401, "<h1>Please sign in</h1>"),
-    Login("error-page-1", "/wiki/", "expired", RIGHT, 403, "<h1>Your password has expired</h1>"),
-    Login("error-page-1", "/wiki/", "expired", RIGHT, 403, '<a href="https://password.example.org/">Get help</a>'),
+    Login("error-page-1", "/wiki/", "expired", RIGHT, 403, "<p>Your password has expired.</p>"),
+    Login("error-page-1", "/wiki/", "expired", RIGHT, 403, '<a href="https://password.example.org/">Get help with this</a>'),
     Login("README-indented-1", "/", "alice", RIGHT, 200),
     Login("README-indented-1", "/", "alice", WRONG, 401),
     Login("README-indented-1", "/", "expired", RIGHT, 403),
@@ -184,6 +184,19 @@ def test_login(sites, row):
     assert row.body in answer.body.decode()
     assert "[an error occurred" not in answer.body.decode()
     assert (answer.header("WWW-Authenticate") is not None) == (row.status == 401)
+
+
+@pytest.mark.parametrize("accept, language, sentence", [
+    ("de", "de", "Ihr Passwort ist abgelaufen."), ("ja,en;q=0.5", "ja", "パスワード"), ("pt-BR", "pt-br", "senha"),
+    ("tlh", "en", "Your password has expired."), ("", "en", "Your password has expired."),
+])
+def test_error_page_in_the_language_of_the_browser(sites, accept, language, sentence):
+    site = sites("error-page-1")
+    site.log.allow(r"\bAS00\d\d: ", "AH0171")
+    answer = site.get("/wiki/", login=("expired", RIGHT), headers=[("Accept-Language", accept)] if accept else [])
+    assert answer.status == 403 and answer.header("Content-Language") == language
+    assert sentence in answer.body.decode() and f'<html lang="{language}"' in answer.body.decode()
+    assert "accept-language" in answer.header("Vary").lower()
 
 
 def test_error_page_without_a_login_and_in_an_outage(start, lab, sites):
