@@ -20,51 +20,66 @@ static uint64_t rotate(uint64_t word, int by)
     return word << by | word >> (64 - by);
 }
 
-static inline void mix(sip *v, int rounds)
+/* Each cached login waits for these rounds, so they are unrolled. */
+static inline void mix(sip *v)
 {
-    for (int i = 0; i < rounds; i++) {
-        v->a += v->b;
-        v->c += v->d;
-        v->b = rotate(v->b, 13) ^ v->a;
-        v->d = rotate(v->d, 16) ^ v->c;
-        v->a = rotate(v->a, 32);
-        v->c += v->b;
-        v->a += v->d;
-        v->b = rotate(v->b, 17) ^ v->c;
-        v->d = rotate(v->d, 21) ^ v->a;
-        v->c = rotate(v->c, 32);
-    }
+    v->a += v->b;
+    v->c += v->d;
+    v->b = rotate(v->b, 13) ^ v->a;
+    v->d = rotate(v->d, 16) ^ v->c;
+    v->a = rotate(v->a, 32);
+    v->c += v->b;
+    v->a += v->d;
+    v->b = rotate(v->b, 17) ^ v->c;
+    v->d = rotate(v->d, 21) ^ v->a;
+    v->c = rotate(v->c, 32);
 }
 
-static void add_word(sip *v, uint64_t word)
+static inline void mix_twice(sip *v)
+{
+    mix(v);
+    mix(v);
+}
+
+static inline void add_word(sip *v, uint64_t word)
 {
     v->d ^= word;
-    mix(v, 2);
+    mix_twice(v);
     v->a ^= word;
 }
 
-/* Loads a word in a form that compilers mix into one load. */
-static uint64_t load_word(const unsigned char *at)
+/* Loads a word in a form that compilers turn into one load. */
+static inline uint64_t load_word(const unsigned char *at)
 {
     return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 |
            (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
 }
 
-static uint64_t load_rest(const unsigned char *at, size_t octets)
+/* Loads the last `octets` (at most 7) of `length`. */
+static inline uint64_t load_rest(const unsigned char *at, size_t octets, size_t length)
 {
     uint64_t word = 0;
 
+    if (octets > 0 && length >= 8) {
+        return load_word(at + octets - 8) >> (8 * (8 - octets));
+    }
     while (octets > 0) {
         word = word << 8 | at[--octets];
     }
     return word;
 }
 
-static void put_word(unsigned char *to, uint64_t word)
+/* Stores a word in a form that compilers turn into one store. */
+static inline void put_word(unsigned char *to, uint64_t word)
 {
-    for (int i = 0; i < 8; i++) {
-        to[i] = (unsigned char)(word >> 8 * i);
-    }
+    to[0] = (unsigned char)word;
+    to[1] = (unsigned char)(word >> 8);
+    to[2] = (unsigned char)(word >> 16);
+    to[3] = (unsigned char)(word >> 24);
+    to[4] = (unsigned char)(word >> 32);
+    to[5] = (unsigned char)(word >> 40);
+    to[6] = (unsigned char)(word >> 48);
+    to[7] = (unsigned char)(word >> 56);
 }
 
 void as_siphash_hash_octets(const as_siphash_key *key, const unsigned char *octets, size_t length,
@@ -79,12 +94,14 @@ void as_siphash_hash_octets(const as_siphash_key *key, const unsigned char *octe
     for (; at + 8 <= length; at += 8) {
         add_word(&v, load_word(octets + at));
     }
-    add_word(&v, load_rest(octets + at, length - at) | (uint64_t)length << 56);
+    add_word(&v, load_rest(octets + at, length - at, length) | (uint64_t)length << 56);
     v.c ^= 0xee;
-    mix(&v, 4);
+    mix_twice(&v);
+    mix_twice(&v);
     put_word(hash, v.a ^ v.b ^ v.c ^ v.d);
     v.b ^= 0xdd;
-    mix(&v, 4);
+    mix_twice(&v);
+    mix_twice(&v);
     put_word(hash + 8, v.a ^ v.b ^ v.c ^ v.d);
 }
 

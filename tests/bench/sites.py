@@ -82,9 +82,9 @@ class Sites:
 
     def httpd(self, name, conf, **options):
         httpd = Httpd(self.room(name), COMMON + conf, files=FILES, **{"threads": 32, "cache": None, **options})
-        # Its last line wins: what both sides write is the same, and no test's.
+        # What all sides write is the same, and no test's: a nickname is looked up when all has been read.
         with open(httpd.configuration, "a") as text:
-            text.write('CustomLog "${ROOM}/logs/common" "%h %l %u %t \\"%r\\" %>s %b"\n')
+            text.write('LogFormat "%h %l %u %t \\"%r\\" %>s %b" row\n')
         httpd.start()
         self.stack.callback(httpd.stop)
         return httpd

@@ -96,6 +96,11 @@ bool as_chain_has_basic(void)
     return basic_at >= 0;
 }
 
+bool as_chain_has_more_before_basic(void)
+{
+    return authn_from < basic_at;
+}
+
 int as_chain_run_to_basic(request_rec *r, as_context *context)
 {
     int status;

@@ -125,12 +125,12 @@ static const char *header_of(request_rec *r, const as_context *context)
     return apr_table_get(r->headers_in, "Authorization");
 }
 
-/* What mod_auth_basic asks before it reads a header. */
-static bool is_basic(request_rec *r)
+/* Returns the section's AuthType where mod_auth_basic would read a header, else NULL. */
+static const char *basic_type_of(request_rec *r)
 {
     const char *type = ap_auth_type(r);
 
-    return type && !ap_cstr_casecmp(type, "Basic") && ap_auth_name(r);
+    return type && !ap_cstr_casecmp(type, "Basic") && ap_auth_name(r) ? type : NULL;
 }
 
 static bool look(const as_plan *plan, const char *header, as_moment now, as_lookaside_answer *answer)
@@ -154,13 +154,14 @@ static const char *next_text(const char **at)
 }
 
 /* As mod_auth_basic and our provider leave a request. */
-static void publish(request_rec *r, as_context *context, const as_plan *plan, const as_lookaside_answer *answer)
+static void publish(request_rec *r, as_context *context, const as_plan *plan, const char *type,
+                    const as_lookaside_answer *answer)
 {
     const char *texts = apr_pmemdup(r->pool, answer->data, answer->length), *at = texts + sizeof(as_known);
     const as_known *known = (const as_known *)texts;
     int i;
 
-    r->ap_auth_type = (char *)ap_auth_type(r);
+    r->ap_auth_type = (char *)type;
     r->user = (char *)next_text(&at);
     context->login = known->renamed ? next_text(&at) : NULL;
     for (i = 0; i < known->variables; i++) {
@@ -177,10 +178,11 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
     const as_section *section = as_section_of(r);
     const as_plan *plan = find_plan(section, r->server);
     const char *header = plan ? header_of(r, context) : NULL;
+    const char *type = header ? basic_type_of(r) : NULL;
     as_lookaside_answer answer;
     as_moment now;
 
-    if (!header || !is_basic(r)) {
+    if (!type) {
         return AS_LOOKED_IN_VAIN;
     }
     now = as_cache_read_clock(as_process_cache(), apr_time_now());
@@ -188,17 +190,20 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
         as_login_is_marked(as_process_login(), ((const as_known *)(const void *)answer.data)->mark)) {
         return AS_LOOKED_IN_VAIN;
     }
-    *status = as_chain_run_to_basic(r, context);
-    if (*status == DECLINED && (r->user || context->found || apr_table_get(r->headers_in, "Authorization") != header)) {
-        /* Another module has made it another request. */
-        *status = as_chain_run_from_basic(r, context);
-        return AS_LOOKED_OTHERWISE;
-    }
-    if (*status != DECLINED) {
-        return AS_LOOKED_OTHERWISE;
+    if (as_chain_has_more_before_basic()) {
+        *status = as_chain_run_to_basic(r, context);
+        if (*status == DECLINED &&
+            (r->user || context->found || apr_table_get(r->headers_in, "Authorization") != header)) {
+            /* Another module has made it another request. */
+            *status = as_chain_run_from_basic(r, context);
+            return AS_LOOKED_OTHERWISE;
+        }
+        if (*status != DECLINED) {
+            return AS_LOOKED_OTHERWISE;
+        }
     }
     as_cache_count_hit(as_process_cache());
-    publish(r, context, plan, &answer);
+    publish(r, context, plan, type, &answer);
     as_decide_quiet_grant(r, context, &context->finding, now.mono);
     return AS_LOOKED_AND_FOUND;
 }

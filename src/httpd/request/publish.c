@@ -34,15 +34,25 @@ static void set_number(apr_table_t *table, const char *name, long number, apr_po
  * letters. Where none of ours is in it, they are added. */
 typedef void as_setter(apr_table_t *table, const char *name, const char *value);
 
+/* Is it AUTHSTATUS_* or authstatus-*? Most names end at the first letters, where a call would cost more. */
+static bool is_ours(const char *name)
+{
+    static const char prefix[] = "authstatus";
+    size_t i = 0;
+
+    while (prefix[i] && (name[i] | 0x20) == prefix[i]) {
+        i++;
+    }
+    return !prefix[i];
+}
+
 static as_setter *setter_for(const apr_table_t *table)
 {
     const apr_array_header_t *entries = apr_table_elts(table);
     int i;
 
     for (i = 0; i < entries->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(entries, i, apr_table_entry_t).key;
-
-        if ((name[0] == 'A' || name[0] == 'a') && !strncasecmp(name, "authstatus", strlen("authstatus"))) {
+        if (is_ours(APR_ARRAY_IDX(entries, i, apr_table_entry_t).key)) {
             return apr_table_setn;
         }
     }

@@ -41,14 +41,22 @@ void as_context_begin_again(as_context *context);
 /* Takes over the login of an earlier pass. `login`: the context when that login ended. */
 void as_context_reuse_login(as_context *context, const as_context *login);
 
-/* The context of a request; made when first asked for. Never NULL. */
-as_context *as_context_of(request_rec *r);
 /* The same, in memory of the caller's, of zeros, that lives as long as `r`; unused where there is a context. */
 as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction);
 /* The same as as_context_of, but NULL where nothing was made. */
 static inline as_context *as_context_peek(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &authstatus_module);
+}
+
+/* Makes the context of a request that has none. */
+as_context *as_context_create(request_rec *r);
+/* The context of a request; made when first asked for. Never NULL. */
+static inline as_context *as_context_of(request_rec *r)
+{
+    as_context *context = as_context_peek(r);
+
+    return context ? context : as_context_create(r);
 }
 /* The transaction of a request, whichever of its requests made it; NULL where none did. */
 as_transaction *as_transaction_peek(const request_rec *r);
@@ -111,6 +119,8 @@ int as_chain_run(request_rec *r, as_context *context, as_phase phase);
 
 /* Does mod_auth_basic's hook of authentication stand behind ours? */
 bool as_chain_has_basic(void);
+/* Does another module's stand between the two? */
+bool as_chain_has_more_before_basic(void);
 /* Runs the hooks of authentication behind ours and in front of mod_auth_basic's; then the others, from its own on. */
 int as_chain_run_to_basic(request_rec *r, as_context *context);
 int as_chain_run_from_basic(request_rec *r, as_context *context);

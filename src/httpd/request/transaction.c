@@ -24,16 +24,11 @@ static as_context *make(const request_rec *r, as_transaction *transaction)
     return context;
 }
 
-as_context *as_context_of(request_rec *r)
+as_context *as_context_create(request_rec *r)
 {
-    as_context *context = as_context_peek(r);
-    const request_rec *first;
+    const request_rec *first = client_request(r);
+    as_context *context = as_context_peek(first);
 
-    if (context) {
-        return context;
-    }
-    first = client_request(r);
-    context = as_context_peek(first);
     if (!context) {
         struct {
             as_context context;
