@@ -82,6 +82,8 @@ typedef struct as_authorize_attempt {
     const as_group_settings *groups;
     const as_entry *entry; /* NULL for AS_REQUIRE_SEARCH */
     const as_requirement *requirement;
+    bool of_login; /* the section names no directory, so it is the login's: groups of other directories are "no" */
+    bool negated;  /* a yes of this line refuses, or may: a "no" is to be proven, as far as the directory can */
     apr_interval_time_t deadline; /* as in as_login_attempt */
 } as_authorize_attempt;
 
@@ -97,8 +99,10 @@ typedef struct as_authorization {
     as_ternary answer;
     /* A "no" that must not be turned into a yes: in a negation it counts as unknown with outcome
      * directory-misconfigured. The group or DN does not exist, a name or filter made by an expression does not parse,
-     * a memberOf that may be unreadable. */
+     * a memberOf that may be unreadable, an attribute that cannot be compared, an entry of another directory. */
     bool unsafe_to_negate;
+    bool elsewhere;       /* no: the group is in no naming context of the directory */
+    bool unproven;        /* no: nothing was found; what this account may not search would not have been found either */
     bool missing;         /* the group or DN does not exist: log AS0032 */
     bool bounded;         /* unknown, as a bound on groups or searches was reached; `reason` names it */
     as_finding finding;   /* yes: granted; no: not-authorized; unknown: of class unavailable or misconfigured, with

@@ -25,6 +25,12 @@ bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at);
 /* Returns true for two names with the same normal form. */
 bool as_dn_is_same(const char *a, const char *b);
 
+/* Like as_dn_normalize, but values keep their case unless the attribute type is known to ignore it: two names with the
+ * same exact form name the same entry in every directory. */
+bool as_dn_normalize_exactly(const char *text, size_t length, char *normal);
+/* Returns true for two names with the same exact form. */
+bool as_dn_is_surely_same(const char *a, const char *b);
+
 /* Returns whether the first name, in normal form, equals the second or lies below it. Every name lies below the
  * empty name. */
 bool as_dn_is_within(const char *normal, const char *normal_base);

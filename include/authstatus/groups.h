@@ -36,9 +36,10 @@ bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *re
 /* Active Directory's own ways of finding groups failed once in this directory: kept for the life of the process. */
 bool as_group_ad_ways_failed(const as_directory *entered);
 void as_group_note_ad_ways_failed(as_directory *entered);
-/* An entry of this directory was seen to have memberOf. */
-bool as_group_member_of_seen(const as_directory *entered);
-void as_group_note_member_of(as_directory *entered);
+/* This account has seen an entry of this directory that has memberOf: the service account, where the login's own search
+ * has brought it; else who asks. What a user has seen is known for an hour. */
+bool as_group_member_of_seen(const as_group_query *query, bool by_login);
+void as_group_note_member_of(const as_group_query *query, bool by_login);
 
 /* ---- one group ---- */
 
@@ -52,6 +53,7 @@ typedef struct as_group_facts {
     as_sid sid;                 /* objectSid */
     bool has_type;              /* groupType was told */
     bool is_security_group;     /* by groupType */
+    bool is_universal_group;    /* likewise */
     /* as_group_compare */
     bool comparable; /* every attribute was compared, and the answer was true or false */
 } as_group_facts;
@@ -90,6 +92,13 @@ typedef struct as_group_level {
  * limit: limit + 1 of them. */
 bool as_group_search(as_group_query *query, const as_group_level *level, const char *const **groups, int *count,
                      as_reply *reply);
+
+#define AS_GROUP_RIGHTS_MAX 1000 /* groups of a naming context that are looked at */
+
+/* The groups below `base` whose members this account may neither search nor compare: their DNs, NULL-terminated. Known
+ * for an hour. Of more groups than are looked at none is said to be. */
+bool as_group_hidden(as_group_query *query, const char *base, const char *const *classes, const char *const *attributes,
+                     const char *const **hidden, as_reply *reply);
 
 /* ---- Active Directory, and memberOf ---- */
 

@@ -49,6 +49,36 @@ static const struct {
     {"e", "email"},
 };
 
+/* Attribute types that ignore case (RFC 4519 2, RFC 4524, RFC 2798, MS-ADA), by the names above. */
+static const char *const caseless[] = {
+    "cn",
+    "sn",
+    "serialnumber",
+    "c",
+    "l",
+    "st",
+    "street",
+    "o",
+    "ou",
+    "title",
+    "givenname",
+    "dnqualifier",
+    "uid",
+    "mail",
+    "dc",
+    "email",
+    "description",
+    "displayname",
+    "employeenumber",
+    "employeetype",
+    "initials",
+    "name",
+    "samaccountname",
+    "userprincipalname",
+    "host",
+    "nsuniqueid",
+};
+
 /* Writes octets up to a limit. */
 typedef struct writer {
     char *at;
@@ -74,6 +104,8 @@ static void put_octets(writer *to, const char *octets, size_t length)
 typedef struct reader {
     const char *text;
     size_t length, at;
+    bool exactly;    /* values of types that may have a case keep it */
+    bool keeps_case; /* of the type at hand */
 } reader;
 
 /* Returns the next octet without consuming it; -1 at the end. */
@@ -154,6 +186,18 @@ static void put_type(writer *to, const char *text, size_t length)
     }
 }
 
+static bool is_caseless(const char *type, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(caseless) / sizeof(caseless[0]); i++) {
+        if (is_same_text(type, length, caseless[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_type(reader *from, writer *to)
 {
     const char *text = from->text + from->at;
@@ -171,7 +215,9 @@ static bool take_type(reader *from, writer *to)
         from->at = begin;
         return false;
     }
+    begin = to->used;
     put_type(to, text, length);
+    from->keeps_case = from->exactly && !is_caseless(to->at + begin, to->used - begin);
     return true;
 }
 
@@ -180,6 +226,7 @@ static bool take_type(reader *from, writer *to)
 /* Folds a value octet by octet: omits leading spaces, and holds other spaces back until another octet follows. */
 typedef struct folding {
     writer *to;
+    bool keeps_case;
     bool begun, space;
 } folding;
 
@@ -206,7 +253,7 @@ static void fold(folding *value, unsigned char octet)
     if (octet < ' ' || octet == 0x7f || strchr("\"+,;<>=#\\", octet)) {
         put_escaped(value->to, octet);
     } else {
-        put(value->to, as_text_lower((char)octet));
+        put(value->to, value->keeps_case ? (char)octet : as_text_lower((char)octet));
     }
 }
 
@@ -222,7 +269,7 @@ static bool is_string(const reader *from, size_t at, size_t octets)
 /* Reads "#" and BER: a string is folded like a literal value, any other type is copied unchanged. */
 static bool take_hex(reader *from, writer *to)
 {
-    folding value = {.to = to};
+    folding value = {.to = to, .keeps_case = from->keeps_case};
     size_t begin = from->at, octets = 0, i;
 
     while (read_hex_pair(from, begin + 2 * octets) >= 0) {
@@ -271,7 +318,7 @@ static bool ends_value(int octet)
 
 static bool take_text(reader *from, writer *to)
 {
-    folding value = {.to = to};
+    folding value = {.to = to, .keeps_case = from->keeps_case};
     int octet;
 
     while (octet = peek(from), !ends_value(octet)) {
@@ -395,17 +442,39 @@ static bool take_name(reader *from, writer *to)
     return false;
 }
 
-bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at)
+static bool normalize(reader *from, char *normal)
 {
-    reader from = {text, length, 0};
     writer to = {.at = normal};
-    bool taken = length <= AS_DN_MAX && take_name(&from, &to) && to.used < AS_DN_MAX;
+    bool taken = from->length <= AS_DN_MAX && take_name(from, &to) && to.used < AS_DN_MAX;
 
     normal[taken ? to.used : 0] = '\0';
+    return taken;
+}
+
+bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at)
+{
+    reader from = {.text = text, .length = length};
+    bool taken = normalize(&from, normal);
+
     if (at) {
         *at = from.at;
     }
     return taken;
+}
+
+bool as_dn_normalize_exactly(const char *text, size_t length, char *normal)
+{
+    reader from = {.text = text, .length = length, .exactly = true};
+
+    return normalize(&from, normal);
+}
+
+bool as_dn_is_surely_same(const char *a, const char *b)
+{
+    char first[AS_DN_MAX], second[AS_DN_MAX];
+
+    return as_dn_normalize_exactly(a, strlen(a), first) && as_dn_normalize_exactly(b, strlen(b), second) &&
+           strcmp(first, second) == 0;
 }
 
 bool as_dn_is_same(const char *a, const char *b)

@@ -13,13 +13,13 @@
 #define SLOTS 512
 #define WAYS 4
 #define HOUR (3600 * AS_MONO_SECOND)
-#define RECORD_MAX 4096 /* octets of DN and classes; a larger group is read each time */
+#define RECORD_MAX 16384 /* octets of DN and classes; a larger group is read each time */
 
 /* A fact about one group, as one account sees it. */
 typedef struct as_fact {
     char *key; /* from malloc; NULL: free slot */
     as_mono described_until, comparable_until;
-    bool exists, searchable, has_type, is_security_group;
+    bool exists, searchable, has_type, is_security_group, is_universal_group;
     as_sid sid;
     char *texts; /* from malloc: the DN and the classes, each with a NUL */
     int text_count;
@@ -142,15 +142,15 @@ void as_group_note_ad_ways_failed(as_directory *entered)
     }
 }
 
-bool as_group_member_of_seen(const as_directory *entered)
+bool as_facts_member_of_seen(const as_facts *facts)
 {
-    return entered->facts && atomic_load(&entered->facts->member_of_seen);
+    return facts && atomic_load(&facts->member_of_seen);
 }
 
-void as_group_note_member_of(as_directory *entered)
+void as_facts_note_member_of(as_facts *facts)
 {
-    if (entered->facts) {
-        atomic_store(&entered->facts->member_of_seen, true);
+    if (facts) {
+        atomic_store(&facts->member_of_seen, true);
     }
 }
 
@@ -238,6 +238,7 @@ void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_p
         group->sid = fact->sid;
         group->has_type = fact->has_type;
         group->is_security_group = fact->is_security_group;
+        group->is_universal_group = fact->is_universal_group;
     }
     pthread_mutex_unlock(&facts->mutex);
 }
@@ -262,6 +263,7 @@ void as_facts_note_described(as_facts *facts, const char *key, const as_group_fa
         fact->sid = group->sid;
         fact->has_type = group->has_type;
         fact->is_security_group = group->is_security_group;
+        fact->is_universal_group = group->is_universal_group;
         fact->described_until = as_mono_read() + HOUR;
     }
     pthread_mutex_unlock(&facts->mutex);

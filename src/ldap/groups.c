@@ -14,6 +14,7 @@
 /* MS-ADTS 3.1.1.3.4.3.1 (LDAP_CAP_ACTIVE_DIRECTORY_OID), 2.2.12 (groupType) */
 #define OID_ACTIVE_DIRECTORY "1.2.840.113556.1.4.800"
 #define GROUP_TYPE_SECURITY 0x80000000U
+#define GROUP_TYPE_UNIVERSAL 0x00000008U
 
 #define ANY "(objectClass=*)"
 
@@ -182,6 +183,7 @@ static void describe(const as_found *found, apr_pool_t *pool, as_group_facts *fa
     facts->classes = as_found_get_texts(&found->attributes[0], pool, &count);
     facts->has_type = type != NULL;
     facts->is_security_group = type && ((uint32_t)apr_atoi64(type) & GROUP_TYPE_SECURITY);
+    facts->is_universal_group = type && ((uint32_t)apr_atoi64(type) & GROUP_TYPE_UNIVERSAL);
     if (sid->count == 1) {
         as_sid_read((const unsigned char *)sid->values[0].octets, sid->values[0].length, &facts->sid);
     }
@@ -301,6 +303,27 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 }
 
 /* ---- Active Directory, and memberOf ---- */
+
+/* What a user has seen is kept as facts of groups are. */
+bool as_group_member_of_seen(const as_group_query *query, bool by_login)
+{
+    as_group_facts seen;
+
+    if (by_login || !query->bind_dn) {
+        return as_facts_member_of_seen(query->entered->facts);
+    }
+    as_facts_get(query->entered->facts, key_of(query, "memberOf", NULL), &seen, query->pool);
+    return seen.comparable;
+}
+
+void as_group_note_member_of(const as_group_query *query, bool by_login)
+{
+    if (by_login || !query->bind_dn) {
+        as_facts_note_member_of(query->entered->facts);
+    } else {
+        as_facts_note_comparable(query->entered->facts, key_of(query, "memberOf", NULL));
+    }
+}
 
 bool as_group_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
 {

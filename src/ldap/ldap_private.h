@@ -27,6 +27,7 @@
  *   found.c           entries of a search with all values
  *   compare.c         a compare of several attributes of one entry
  *   membership.c      groups in the entry of a user
+ *   group_rights.c    groups that an account may not look into
  *   groups.c          queries about groups
  *   facts.c           facts about a server and its groups
  *   failover.c        one deadline, over all servers
@@ -484,6 +485,9 @@ bool as_facts_is_ad(const as_facts *facts);
 void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool);
 void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
 void as_facts_note_comparable(as_facts *facts, const char *key);
+/* The service account has seen memberOf. */
+bool as_facts_member_of_seen(const as_facts *facts);
+void as_facts_note_member_of(as_facts *facts);
 
 /* search_bind.c */
 void as_search_bind_query(as_task *task);

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include <apr_cstr.h>
 #include <apr_strings.h>
 
 /* ---- requirements ---- */
@@ -68,21 +67,6 @@ const char *as_requirement_problem(const as_requirement *requirement, apr_pool_t
 
 /* ---- one line ---- */
 
-static bool is_same_server(const as_directory_settings *a, const as_directory_settings *b)
-{
-    int i;
-
-    if (a->server_count != b->server_count || a->security != b->security) {
-        return false;
-    }
-    for (i = 0; i < a->server_count; i++) {
-        if (a->servers[i].port != b->servers[i].port || apr_cstr_casecmp(a->servers[i].host, b->servers[i].host) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A user's password goes to no other servers than those that have accepted it. */
 static void set_identity(as_authorizing *of, as_group_query *query, bool as_user)
 {
@@ -90,7 +74,7 @@ static void set_identity(as_authorizing *of, as_group_query *query, bool as_user
 
     query->pool = of->pool;
     if (as_user && entry && entry->password && *entry->password &&
-        is_same_server(entry->directory->settings, of->asked->directory->settings)) {
+        as_is_same_server(entry->directory->settings, of->asked->directory->settings)) {
         query->bind_dn = entry->dn;
         query->bind_password = entry->password;
     }
@@ -135,7 +119,7 @@ static void note_asked(as_authorizing *of)
 
     line->next = kept->lines;
     line->key = of->key;
-    line->is_group = of->asked->requirement->kind == AS_REQUIRE_GROUP;
+    line->is_group = of->asked->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove;
     line->answer = of->answer;
     kept->lines = line;
 }
@@ -147,7 +131,9 @@ static void query(as_authorizing *of)
     const as_requirement *requirement = of->asked->requirement;
     const char *problem = as_requirement_problem(requirement, of->pool);
 
-    if (problem && requirement->by_expression) {
+    if (of->to_prove) {
+        as_prove(of);
+    } else if (problem && requirement->by_expression) {
         as_say_no_unsafe(of, problem);
     } else if (problem) {
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, problem);
@@ -299,18 +285,25 @@ static void set_key(as_authorizing *of)
     const as_requirement *requirement = of->asked->requirement;
     const char *what = requirement->name ? requirement->name : as_requirement_name(requirement, of->pool);
 
-    of->key = as_authorize_key(of, apr_pstrcat(of->pool, what, " ", as_name_of_groups(of), NULL),
+    of->key = as_authorize_key(of,
+                               apr_pstrcat(of->pool, what, " ", as_name_of_groups(of),
+                                           !of->to_prove            ? ""
+                                           : of->to_prove->unproven ? " proven"
+                                                                    : " found",
+                                           NULL),
                                entry ? apr_pstrcat(of->pool, entry->dn, "\n", entry->user, NULL) : "");
 }
 
-const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *asked,
-                                     const as_login_observer *observer)
+static const as_authorization *answer_once(const as_login *login, as_login_memo *memo,
+                                           const as_authorize_attempt *asked, const as_authorization *to_prove,
+                                           const as_login_observer *observer)
 {
     as_authorizing of;
     const as_authorization *before;
 
     as_authorizing_begin(&of, login, memo, asked, observer);
-    if (as_decide_without_query(&of)) {
+    of.to_prove = to_prove;
+    if (!to_prove && as_decide_without_query(&of)) {
         of.answer->cached = true;
         return of.answer;
     }
@@ -329,6 +322,17 @@ const as_authorization *as_authorize(const as_login *login, as_login_memo *memo,
     }
     note_asked(&of);
     return of.answer;
+}
+
+const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *asked,
+                                     const as_login_observer *observer)
+{
+    const as_authorization *answer = answer_once(login, memo, asked, NULL, observer);
+
+    if (as_is_to_be_proven(asked, answer)) {
+        answer = answer_once(login, memo, asked, answer, observer);
+    }
+    return as_qualify(asked, answer, memo->pool);
 }
 
 as_authorize_sums as_authorize_sum(const as_login_memo *memo)

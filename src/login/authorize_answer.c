@@ -11,7 +11,7 @@ static void say(as_authorizing *of, as_ternary answer, as_outcome outcome, const
     as_authorization *to = of->answer;
 
     to->answer = answer;
-    to->unsafe_to_negate = to->missing = to->bounded = false;
+    to->unsafe_to_negate = to->missing = to->bounded = to->elsewhere = to->unproven = false;
     to->finding = as_finding_of(outcome);
     to->finding.proven = answer == AS_YES;
     to->reason = reason;
@@ -27,6 +27,12 @@ void as_say_yes(as_authorizing *of, const char *evidence)
 void as_say_no(as_authorizing *of, const char *evidence)
 {
     say(of, AS_NO, AS_OUTCOME_NOT_AUTHORIZED, "", evidence);
+}
+
+void as_say_no_unproven(as_authorizing *of, const char *evidence)
+{
+    as_say_no(of, evidence);
+    of->answer->unproven = true;
 }
 
 void as_say_no_unsafe(as_authorizing *of, const char *reason)

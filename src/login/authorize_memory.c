@@ -137,8 +137,9 @@ as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_p
 
     cached.finding = answer->finding;
     cached.retry_after = answer->wait;
-    texts[TEXT_FLAGS] = apr_pstrcat(pool, answer->unsafe_to_negate ? "u" : "", answer->missing ? "m" : "",
-                                    answer->bounded ? "b" : "", NULL);
+    texts[TEXT_FLAGS] =
+        apr_pstrcat(pool, answer->unsafe_to_negate ? "u" : "", answer->missing ? "m" : "", answer->bounded ? "b" : "",
+                    answer->elsewhere ? "e" : "", answer->unproven ? "p" : "", NULL);
     texts[TEXT_REASON] = answer->reason;
     texts[TEXT_EVIDENCE] = answer->evidence;
     return cached;
@@ -165,6 +166,8 @@ void as_authorization_from_cache(as_authorization *answer, const as_cached_answe
     answer->unsafe_to_negate = strchr(flags, 'u') != NULL;
     answer->missing = strchr(flags, 'm') != NULL;
     answer->bounded = strchr(flags, 'b') != NULL;
+    answer->elsewhere = strchr(flags, 'e') != NULL;
+    answer->unproven = strchr(flags, 'p') != NULL;
     answer->reason = apr_pstrdup(pool, cached->values[0][TEXT_REASON]);
     answer->evidence = apr_pstrdup(pool, cached->values[0][TEXT_EVIDENCE]);
 }
@@ -230,8 +233,8 @@ as_user_groups *as_user_groups_of(as_authorizing *of)
     return user;
 }
 
-/* Texts: "whole" or "part", the SIDs, the groups. */
-enum { MEMBERSHIP_WHOLE, MEMBERSHIP_SID, MEMBERSHIP_PRIMARY, MEMBERSHIP_GROUPS };
+/* Texts: "whole" or "part", "login" or "line" for whose search brought it, the SIDs, the groups. */
+enum { MEMBERSHIP_WHOLE, MEMBERSHIP_SEARCH, MEMBERSHIP_SID, MEMBERSHIP_PRIMARY, MEMBERSHIP_GROUPS };
 
 static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_key *key)
 {
@@ -243,6 +246,7 @@ static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_k
     int i;
 
     texts[MEMBERSHIP_WHOLE] = membership->whole ? "whole" : "part";
+    texts[MEMBERSHIP_SEARCH] = user->of_login ? "login" : "line";
     as_sid_write(&membership->sid, sid);
     texts[MEMBERSHIP_SID] = apr_pstrdup(of->pool, sid);
     as_sid_write(&membership->primary_group, sid);
@@ -253,7 +257,7 @@ static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_k
     as_texts_put(of, key, &kept);
     user->known = true;
     if (membership->group_count > 0) {
-        as_group_note_member_of(of->searches.entered);
+        as_group_note_member_of(&of->searches, user->of_login);
     }
 }
 
@@ -265,6 +269,7 @@ static bool recall_membership(as_authorizing *of, as_user_groups *user, as_cache
         return false;
     }
     user->membership.whole = !strcmp(kept.texts[MEMBERSHIP_WHOLE], "whole");
+    user->of_login = !strcmp(kept.texts[MEMBERSHIP_SEARCH], "login");
     as_sid_parse(kept.texts[MEMBERSHIP_SID], &user->membership.sid);
     as_sid_parse(kept.texts[MEMBERSHIP_PRIMARY], &user->membership.primary_group);
     user->membership.groups = kept.texts + MEMBERSHIP_GROUPS;
@@ -283,6 +288,7 @@ static bool take_from_login(as_authorizing *of, as_user_groups *user, as_cache_k
         return false;
     }
     user->membership = *entry->membership;
+    user->of_login = true;
     user->born = apr_time_now();
     keep_membership(of, user, key);
     return true;
@@ -297,7 +303,7 @@ static void use(as_authorizing *of, apr_time_t born)
 
 bool as_user_membership_get(as_authorizing *of, as_user_groups *user)
 {
-    as_cache_key key = as_authorize_key(of, "membership", user->dn);
+    as_cache_key key = as_authorize_key(of, "membership by search", user->dn);
     const apr_time_t now = apr_time_now();
 
     if (!user->known && !take_from_login(of, user, &key) && !recall_membership(of, user, &key)) {

@@ -13,6 +13,7 @@
  *   group_set.c         upwards from the user, level by level
  *   group_ad.c          memberOf, and Active Directory's own ways
  *   line.c              ldap-user, ldap-dn, ldap-attribute, ldap-filter, ldap-search
+ *   proof.c             what a "no" must stand before a negation may turn it into a yes
  *   entry.c             the entry of a login that another module made
  *   stale.c             what is served while the directory is unavailable
  *   require_line.c      the arguments of a line as text; it knows nothing of the others
@@ -58,6 +59,7 @@ typedef struct as_authorizing {
     const char *fingerprint;
     const char *identity; /* the DN that compares or searches as the user; "" for the service account */
     as_cache_key key;
+    const as_authorization *to_prove; /* a "no"; NULL: there is none to prove */
     as_mono deadline;
     as_group_query compares, searches; /* as the service account, or the user, each */
     apr_time_t born;                   /* of the oldest of what the answer was made of */
@@ -70,6 +72,8 @@ typedef struct as_group_line {
     const char *dn;     /* as configured */
     const char *normal; /* in normal form */
     const char *base;   /* the naming context that it is in; NULL: not known */
+    bool everywhere;    /* groups are looked for in each naming context */
+    bool undefined;     /* none of its attributes can be compared with a member */
     as_server_facts server;
     as_group_facts facts;
 } as_group_line;
@@ -78,6 +82,8 @@ typedef struct as_group_line {
 
 void as_say_yes(as_authorizing *of, const char *evidence);
 void as_say_no(as_authorizing *of, const char *evidence);
+/* A "no" for want of a find: as_prove proves it where it matters. */
+void as_say_no_unproven(as_authorizing *of, const char *evidence);
 /* A "no" that a negation must not turn into a yes. */
 void as_say_no_unsafe(as_authorizing *of, const char *reason);
 void as_say_missing(as_authorizing *of, const char *dn);
@@ -136,7 +142,8 @@ void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_tex
 typedef struct as_user_groups {
     struct as_user_groups *next;
     const char *directory, *dn, *identity;
-    bool known; /* membership */
+    bool known;    /* membership */
+    bool of_login; /* the login's search brought it, as the service account */
     as_membership membership;
     apr_time_t born;
     bool has_tokens;
@@ -157,19 +164,28 @@ bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user);
 
 /* What a group has of a member: the entry's DN, or the user's name. */
 const char *as_member_value(const as_authorizing *of);
+/* Is that how the directory writes the name? The name that was typed may be another spelling of it. */
+bool as_member_value_is_sure(const as_authorizing *of);
 /* Is it in the list, as text? */
-bool as_is_in(const char *const *dns, int count, const char *normal);
+bool as_is_in(const char *const *dns, int count, const char *dn);
 /* Reads the facts, if they are not known. False: the answer is given. */
 bool as_group_facts_get(as_authorizing *of, as_group_line *line);
 bool as_group_may_nest(const as_authorizing *of, const as_group_line *line);
 /* The compares of the group's attributes. True: the answer is given, or the user is in no group directly. */
-typedef enum as_direct { AS_DIRECT_ANSWERED, AS_DIRECT_FALSE, AS_DIRECT_NO_ATTRIBUTE } as_direct;
+typedef enum as_direct {
+    AS_DIRECT_ANSWERED,
+    AS_DIRECT_FALSE,
+    AS_DIRECT_NO_ATTRIBUTE, /* the group has none of them */
+    AS_DIRECT_UNDEFINED     /* none of them can be compared with a member, in whatever group */
+} as_direct;
 as_direct as_compare_direct(as_authorizing *of, as_group_line *line);
 
 /* ---- group_set.c ---- */
 
 typedef struct as_group_set as_group_set;
 as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line);
+/* The groups above these, whoever the user is. */
+as_group_set *as_group_set_above(as_authorizing *of, const as_group_line *line, const char *const *groups);
 bool as_group_set_has(const as_group_set *set, const as_group_line *line);
 bool as_group_set_is_complete(const as_group_set *set);
 apr_time_t as_group_set_born(const as_group_set *set);
@@ -185,12 +201,25 @@ bool as_decide_by_ad(as_authorizing *of, as_group_line *line);
 /* ---- group.c ---- */
 
 void as_decide_group(as_authorizing *of);
+/* Searches all naming contexts of the server for groups between the user and this one. */
+void as_prove_group(as_authorizing *of);
 
 /* ---- line.c ---- */
 
 /* True: the answer needs no question. */
 bool as_decide_without_query(as_authorizing *of);
 void as_decide_line(as_authorizing *of);
+/* Asks whether the negation of the filter matches: neither does where an attribute cannot be searched. */
+void as_prove_match(as_authorizing *of);
+
+/* ---- proof.c ---- */
+
+/* Is it a "no" that a negation must not take as it is? */
+bool as_is_to_be_proven(const as_authorize_attempt *asked, const as_authorization *answer);
+void as_prove(as_authorizing *of);
+/* The answer to this attempt: what another attempt would be told may be no "no" here. */
+const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_authorization *answer, apr_pool_t *pool);
+bool as_is_same_server(const as_directory_settings *a, const as_directory_settings *b);
 
 /* ---- authorize.c ---- */
 

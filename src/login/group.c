@@ -88,6 +88,7 @@ static bool decide_by_set(as_authorizing *of, const as_group_line *line, const a
         as_say_yes(of, "in the groups of the user");
     } else {
         as_say_no(of, "not among the groups of the user");
+        of->answer->unproven = !line->server.is_ad;
     }
     return true;
 }
@@ -111,6 +112,7 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
     if (direct == AS_DIRECT_ANSWERED) {
         return;
     }
+    line->undefined = direct == AS_DIRECT_UNDEFINED;
     if (of->asked->groups->max_depth == 0) {
         as_say_no(of, "no direct member");
         return;
@@ -120,7 +122,7 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
     }
     if (!as_group_may_nest(of, line)) {
         as_say_no(of, "no direct member");
-    } else if (!line->facts.searchable && direct == AS_DIRECT_NO_ATTRIBUTE) {
+    } else if (!line->facts.searchable && direct != AS_DIRECT_FALSE) {
         as_say_no(of, "a group without members");
     } else if (!line->facts.searchable) {
         say_not_searchable(of, line);
@@ -157,39 +159,125 @@ static bool goes_ad_ways(const as_authorizing *of, const as_group_line *line)
            are_usual_attributes(groups->attributes) && !as_group_ad_ways_failed(of->searches.entered);
 }
 
-void as_decide_group(as_authorizing *of)
+/* What is known before any way is gone. False: the answer is given. */
+static bool begin(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->asked->groups;
-    as_group_line line = {.dn = of->asked->requirement->text};
 
-    line.normal = normalize(line.dn, of->pool);
-    if (!line.normal) {
+    line->dn = of->asked->requirement->text;
+    line->normal = normalize(line->dn, of->pool);
+    if (!line->normal) {
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "the group's DN cannot be read");
-        return;
+        return false;
     }
-    if (!as_group_server(&of->searches, &line.server, &of->reply)) {
+    if (!as_group_server(&of->searches, &line->server, &of->reply)) {
         as_say_reply(of);
-        return;
+        return false;
     }
-    if (!find_base(of, &line)) {
+    if (!find_base(of, line)) {
         as_say_no(of, "in no naming context of this directory");
-        return;
+        of->answer->elsewhere = true;
+        return false;
     }
-    as_group_recall(&of->searches, line.dn, groups->attributes, &line.facts);
+    as_group_recall(&of->searches, line->dn, groups->attributes, &line->facts);
     if (of->compares.bind_dn != of->searches.bind_dn) {
         as_group_facts compared;
 
-        as_group_recall(&of->compares, line.dn, groups->attributes, &compared);
-        line.facts.comparable = compared.comparable;
+        as_group_recall(&of->compares, line->dn, groups->attributes, &compared);
+        line->facts.comparable = compared.comparable;
     }
-    if (groups->mode == AS_GROUPS_MEMBER_OF) {
+    return true;
+}
+
+/* Makes a "no" unsafe that is none for what could not be seen on the way by members. */
+static void doubt_members(as_authorizing *of, const as_group_line *line)
+{
+    if (of->answer->answer != AS_NO || of->answer->unsafe_to_negate) {
+        return;
+    }
+    if (line->server.is_ad) {
+        /* Members of an Active Directory's primary group stand nowhere in the group. */
+        as_say_no_unsafe(of, "not among the members, but who has the group as his primary one is not there");
+    } else if (line->undefined) {
+        as_say_no_unsafe(of, "no attribute of AuthLDAPGroupAttribute can be compared with a member in this directory");
+    } else if (!as_member_value_is_sure(of)) {
+        as_say_no_unsafe(of, "the entry does not tell how the directory writes the name that was typed");
+    }
+}
+
+/* A global catalogue knows the members of universal groups alone, but for those of its own domain. */
+static void doubt_catalog(as_authorizing *of, const as_group_line *line)
+{
+    if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate && line->server.is_ad &&
+        is_global_catalog(of->asked->directory->settings) && !line->facts.is_universal_group) {
+        as_say_no_unsafe(of, "a global catalogue need not know the members of a group that is not universal");
+    }
+}
+
+void as_decide_group(as_authorizing *of)
+{
+    as_group_line line = {.dn = NULL};
+
+    if (!begin(of, &line)) {
+        return;
+    }
+    if (of->asked->groups->mode == AS_GROUPS_MEMBER_OF) {
         as_decide_by_member_of(of, &line);
     } else if (!goes_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
         decide_by_member(of, &line);
-        if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate && line.server.is_ad &&
-            groups->mode == AS_GROUPS_AUTO) {
-            /* Members of an Active Directory's primary group stand nowhere in the group. */
-            as_say_no_unsafe(of, "not among the members, but the primary group could not be read");
+        doubt_members(of, &line);
+    }
+    doubt_catalog(of, &line);
+}
+
+/* ---- proof ---- */
+
+/* The groups that this account may not look into, where groups were looked for. NULL: the answer is given. */
+static const char *const *find_hidden(as_authorizing *of, const as_group_line *line)
+{
+    const as_group_settings *groups = of->asked->groups;
+    const char *const one[] = {line->base, NULL}, *const * base, *const * found;
+    apr_array_header_t *hidden = apr_array_make(of->pool, 4, sizeof(const char *));
+
+    for (base = line->everywhere ? line->server.contexts : one; *base; base++) {
+        if (!as_group_hidden(&of->searches, *base, groups->subgroup_classes, groups->attributes, &found, &of->reply)) {
+            as_say_reply(of);
+            return NULL;
         }
+        for (; *found; found++) {
+            APR_ARRAY_PUSH(hidden, const char *) = *found;
+        }
+    }
+    APR_ARRAY_PUSH(hidden, const char *) = NULL;
+    return (const char *const *)hidden->elts;
+}
+
+/* The user may be in a group that was not found, and that one in this. */
+static void prove_without_hidden(as_authorizing *of, as_group_line *line)
+{
+    const char *const *hidden = find_hidden(of, line);
+
+    if (!hidden || !*hidden) {
+        return;
+    }
+    as_decide_upwards(of, line, as_group_set_above(of, line, hidden));
+    if (of->answer->answer == AS_YES) {
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, "a group within it has members that this account may not search: ",
+                                         *hidden, hidden[1] ? " or another" : "", NULL));
+    }
+}
+
+/* The direct members were compared, and the groups of the group's own naming context are known. */
+void as_prove_group(as_authorizing *of)
+{
+    as_group_line line = {.dn = NULL};
+
+    if (!begin(of, &line) || !as_group_facts_get(of, &line)) {
+        return;
+    }
+    line.everywhere = line.server.contexts[0] && line.server.contexts[1];
+    as_decide_upwards(of, &line, as_group_set_of(of, &line));
+    if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate) {
+        prove_without_hidden(of, &line);
     }
 }

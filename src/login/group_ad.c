@@ -11,15 +11,30 @@
 
 static bool is_member_of(const as_user_groups *user, const char *dn)
 {
-    char normal[AS_DN_MAX];
-
-    return as_dn_normalize(dn, strlen(dn), normal, NULL) &&
-           as_is_in(user->membership.groups, user->membership.group_count, normal);
+    return as_is_in(user->membership.groups, user->membership.group_count, dn);
 }
 
+/* Does each value read as a name, of which another spelling is none of the group's? */
+static bool are_read(const as_user_groups *user, const char *dn)
+{
+    char normal[AS_DN_MAX], other[AS_DN_MAX];
+    int i;
+
+    for (i = 0; i < user->membership.group_count; i++) {
+        const char *name = user->membership.groups[i];
+
+        if (!as_dn_normalize(name, strlen(name), other, NULL) || !as_dn_normalize(dn, strlen(dn), normal, NULL) ||
+            !strcmp(other, normal)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Elsewhere than in Active Directory attributes of these names may be anybody's. */
 static bool is_primary_group(const as_user_groups *user, const as_group_line *line)
 {
-    return as_sid_is_same(&user->membership.primary_group, &line->facts.sid);
+    return line->server.is_ad && as_sid_is_same(&user->membership.primary_group, &line->facts.sid);
 }
 
 /* True: the answer is given, by what is known of the user and the group. False: no direct membership is seen. */
@@ -67,10 +82,13 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
     if (!as_user_membership_get(of, user) || decide_directly(of, line, user)) {
         return;
     }
-    if (!user->membership.whole) {
+    if (!user->membership.whole || !are_read(user, line->facts.dn)) {
         ask_for_value(of, line, user);
-    } else if (user->membership.group_count == 0 && !as_group_member_of_seen(of->searches.entered)) {
-        as_say_no_unsafe(of, "memberOf is empty, and was seen in no entry of this directory: it may be unreadable");
+    } else if (line->server.is_ad && user->membership.primary_group.length == 0) {
+        as_say_no_unsafe(of, "not in memberOf, and the primary group could not be read");
+    } else if (user->membership.group_count == 0 && !as_group_member_of_seen(&of->searches, user->of_login)) {
+        as_say_no_unsafe(of, "memberOf is empty, and this account has seen it in no entry of this directory: it may be "
+                             "unreadable");
     } else {
         as_say_no(of, user->membership.group_count == 0 ? "memberOf is empty" : "not in memberOf");
     }

@@ -10,13 +10,13 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-bool as_is_in(const char *const *dns, int count, const char *normal)
+bool as_is_in(const char *const *dns, int count, const char *dn)
 {
-    char other[AS_DN_MAX];
+    char normal[AS_DN_MAX], other[AS_DN_MAX];
     int i;
 
-    for (i = 0; i < count; i++) {
-        if (as_dn_normalize(dns[i], strlen(dns[i]), other, NULL) && !strcmp(other, normal)) {
+    for (i = 0; i < count && as_dn_normalize_exactly(dn, strlen(dn), normal); i++) {
+        if (as_dn_normalize_exactly(dns[i], strlen(dns[i]), other) && !strcmp(other, normal)) {
             return true;
         }
     }
@@ -71,22 +71,33 @@ static int count_of(const char *const *texts)
     return count;
 }
 
-/* The user's name as the directory writes it, where it is the one that was sent. */
+/* The user's name as the directory writes it: of several, the one that was sent. The name that was sent may be another
+ * spelling of it ("ANN", full-width letters), which an attribute that is compared exactly does not have. NULL: the
+ * entry does not tell. */
 static const char *name_of(const as_entry *entry)
 {
+    const as_values values = entry->values ? entry->values[0] : NULL;
     as_values value;
 
-    for (value = entry->values ? entry->values[0] : NULL; value && *value; value++) {
+    for (value = values; value && *value; value++) {
         if (apr_cstr_casecmp(*value, entry->user) == 0) {
             return *value;
         }
     }
-    return entry->user;
+    return values && values[0] && !values[1] ? values[0] : NULL;
 }
 
 const char *as_member_value(const as_authorizing *of)
 {
-    return of->asked->groups->attribute_is_dn ? of->asked->entry->dn : name_of(of->asked->entry);
+    const as_entry *entry = of->asked->entry;
+    const char *name = name_of(entry);
+
+    return of->asked->groups->attribute_is_dn ? entry->dn : name ? name : entry->user;
+}
+
+bool as_member_value_is_sure(const as_authorizing *of)
+{
+    return of->asked->groups->attribute_is_dn || name_of(of->asked->entry);
 }
 
 /* ---- direct members ---- */
@@ -147,7 +158,7 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
         return AS_DIRECT_ANSWERED;
     }
     if (!has_code(codes, count, AS_LDAP_COMPARE_FALSE)) {
-        return AS_DIRECT_NO_ATTRIBUTE;
+        return has_code(codes, count, AS_LDAP_NO_SUCH_ATTRIBUTE) ? AS_DIRECT_NO_ATTRIBUTE : AS_DIRECT_UNDEFINED;
     }
     line->facts.comparable = true;
     as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);

@@ -21,11 +21,13 @@ typedef struct as_set_group {
 struct as_group_set {
     struct as_group_set *next;
     as_cache_key key;
+    const char *const *seeds;   /* groups that it begins with in place of the user; NULL: with the user */
     apr_array_header_t *groups; /* as_set_group, by level */
-    apr_hash_t *known;          /* by normal form */
+    apr_hash_t *known;          /* by normal form, exactly */
     int levels;                 /* that were searched */
     int searches;               /* that it took */
     bool complete;              /* nothing is above, or the depth is reached */
+    bool referred;              /* a part of the directory is elsewhere, and was not searched */
     apr_time_t born;
 };
 
@@ -37,7 +39,7 @@ static bool add(as_group_set *set, const char *dn, int level, apr_pool_t *pool)
     as_set_group *group;
     const char *key;
 
-    if (!as_dn_normalize(dn, strlen(dn), normal, NULL)) {
+    if (!as_dn_normalize_exactly(dn, strlen(dn), normal)) {
         return false;
     }
     if (!apr_hash_get(set->known, normal, APR_HASH_KEY_STRING)) {
@@ -50,7 +52,7 @@ static bool add(as_group_set *set, const char *dn, int level, apr_pool_t *pool)
     return true;
 }
 
-/* Texts: levels and searches, "complete" or "", then each group's level, a space and its DN. */
+/* Texts: levels and searches, "complete", "referred" or both, then each group's level, a space and its DN. */
 enum { SET_LEVELS, SET_SEARCHES, SET_COMPLETE, SET_GROUPS };
 
 static void keep(const as_authorizing *of, as_group_set *set)
@@ -61,7 +63,8 @@ static void keep(const as_authorizing *of, as_group_set *set)
 
     texts[SET_LEVELS] = apr_itoa(of->pool, set->levels);
     texts[SET_SEARCHES] = apr_itoa(of->pool, set->searches);
-    texts[SET_COMPLETE] = set->complete ? "complete" : "";
+    texts[SET_COMPLETE] =
+        apr_pstrcat(of->pool, set->complete ? "complete " : "", set->referred ? "referred" : "", NULL);
     for (i = 0; i < set->groups->nelts; i++) {
         const as_set_group *group = &APR_ARRAY_IDX(set->groups, i, as_set_group);
 
@@ -75,7 +78,7 @@ static void clear(as_group_set *set, apr_pool_t *pool)
     set->groups = apr_array_make(pool, 16, sizeof(as_set_group));
     set->known = apr_hash_make(pool);
     set->levels = set->searches = 0;
-    set->complete = false;
+    set->complete = set->referred = false;
     set->born = apr_time_now();
 }
 
@@ -96,17 +99,15 @@ static bool recall(const as_authorizing *of, as_group_set *set)
     }
     set->levels = (int)apr_atoi64(kept.texts[SET_LEVELS]);
     set->searches = (int)apr_atoi64(kept.texts[SET_SEARCHES]);
-    set->complete = *kept.texts[SET_COMPLETE] != '\0';
+    set->complete = strstr(kept.texts[SET_COMPLETE], "complete") != NULL;
+    set->referred = strstr(kept.texts[SET_COMPLETE], "referred") != NULL;
     set->born = kept.born;
     return true;
 }
 
-as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line)
+static as_group_set *set_of(as_authorizing *of, as_cache_key key)
 {
     struct as_authorized *kept = as_authorized_of(of->memo);
-    const char *what = apr_pstrcat(of->pool, "groups below ", line->base, " for ", as_member_value(of), " by ",
-                                   as_name_of_groups(of), NULL);
-    as_cache_key key = as_authorize_key(of, what, of->asked->entry->dn);
     as_group_set *set;
 
     for (set = kept->sets; set; set = set->next) {
@@ -125,23 +126,46 @@ as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line)
     return set;
 }
 
+as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line)
+{
+    const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " for ",
+                                   as_member_value(of), " by ", as_name_of_groups(of), NULL);
+
+    return set_of(of, as_authorize_key(of, what, of->asked->entry->dn));
+}
+
+as_group_set *as_group_set_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
+{
+    const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " by ",
+                                   as_name_of_groups(of), NULL);
+    const char *const *group;
+    as_group_set *set;
+
+    for (group = groups; *group; group++) {
+        what = apr_pstrcat(of->pool, what, " above ", *group, NULL);
+    }
+    set = set_of(of, as_authorize_key(of, what, ""));
+    set->seeds = groups;
+    return set;
+}
+
 /* ---- what it says ---- */
 
-bool as_group_set_has(const as_group_set *set, const as_group_line *line)
+static bool has_name(const as_group_set *set, const char *dn)
 {
     char normal[AS_DN_MAX];
 
-    if (apr_hash_get(set->known, line->normal, APR_HASH_KEY_STRING)) {
-        return true;
-    }
-    return line->facts.described && line->facts.exists &&
-           as_dn_normalize(line->facts.dn, strlen(line->facts.dn), normal, NULL) &&
-           apr_hash_get(set->known, normal, APR_HASH_KEY_STRING);
+    return as_dn_normalize_exactly(dn, strlen(dn), normal) && apr_hash_get(set->known, normal, APR_HASH_KEY_STRING);
+}
+
+bool as_group_set_has(const as_group_set *set, const as_group_line *line)
+{
+    return has_name(set, line->dn) || (line->facts.described && line->facts.exists && has_name(set, line->facts.dn));
 }
 
 bool as_group_set_is_complete(const as_group_set *set)
 {
-    return set->complete;
+    return set->complete && !set->referred;
 }
 
 apr_time_t as_group_set_born(const as_group_set *set)
@@ -157,7 +181,10 @@ static apr_array_header_t *members_of_level(const as_authorizing *of, const as_g
     apr_array_header_t *members = apr_array_make(of->pool, 16, sizeof(const char *));
     int i;
 
-    if (set->levels == 0) {
+    for (i = 0; set->levels == 0 && set->seeds && set->seeds[i]; i++) {
+        APR_ARRAY_PUSH(members, const char *) = set->seeds[i];
+    }
+    if (set->levels == 0 && !set->seeds) {
         APR_ARRAY_PUSH(members, const char *) = as_member_value(of);
     }
     for (i = 0; set->levels > 0 && i < set->groups->nelts; i++) {
@@ -177,7 +204,7 @@ static void say_bound(as_authorizing *of, const char *bound)
 }
 
 /* One search. False: the answer is given. */
-static bool search(as_authorizing *of, as_group_set *set, const as_group_level *level)
+static bool search(as_authorizing *of, as_group_set *set, const as_group_level *level, bool may_be_hidden)
 {
     const char *const *found;
     int count, i;
@@ -189,9 +216,13 @@ static bool search(as_authorizing *of, as_group_set *set, const as_group_level *
     }
     set->searches++;
     if (!as_group_search(&of->searches, level, &found, &count, &of->reply)) {
+        if (may_be_hidden && of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_NO_SUCH_OBJECT) {
+            return true;
+        }
         as_say_reply(of);
         return false;
     }
+    set->referred = set->referred || of->reply.referral;
     for (i = 0; i < count; i++) {
         if (!add(set, found[i], set->levels, of->pool)) {
             as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "the directory sent a DN that cannot be read");
@@ -216,14 +247,14 @@ static int count_of(const char *const *texts)
 }
 
 /* One level, in as many searches as its clauses need. False: the answer is given. */
-static bool search_level(as_authorizing *of, as_group_set *set, const as_group_line *line)
+static bool search_below(as_authorizing *of, as_group_set *set, const apr_array_header_t *members, const char *base,
+                         bool may_be_hidden)
 {
     const as_group_settings *groups = of->asked->groups;
-    const apr_array_header_t *members = members_of_level(of, set);
-    const int before = set->groups->nelts;
-    as_group_level level = {.base = line->base,
+    as_group_level level = {.base = base,
                             .classes = groups->subgroup_classes,
-                            .attributes = set->levels == 0 ? groups->attributes : groups->subgroup_attributes,
+                            .attributes =
+                                set->levels == 0 && !set->seeds ? groups->attributes : groups->subgroup_attributes,
                             .limit = AS_GROUPS_MAX + 1};
     const int attributes = count_of(level.attributes);
     const int most = attributes > 0 && attributes <= AS_GROUP_CLAUSES_MAX ? AS_GROUP_CLAUSES_MAX / attributes : 1;
@@ -232,12 +263,30 @@ static bool search_level(as_authorizing *of, as_group_set *set, const as_group_l
     for (from = 0; from < members->nelts; from += most) {
         level.values = (const char *const *)members->elts + from;
         level.value_count = members->nelts - from < most ? members->nelts - from : most;
-        if (!search(of, set, &level)) {
+        if (!search(of, set, &level, may_be_hidden)) {
             return false;
         }
     }
+    return true;
+}
+
+/* The same, in one naming context or in all. */
+static bool search_level(as_authorizing *of, as_group_set *set, const as_group_line *line)
+{
+    const apr_array_header_t *members = members_of_level(of, set);
+    const int before = set->groups->nelts;
+    const char *const *context;
+
+    for (context = line->server.contexts; line->everywhere && *context; context++) {
+        if (!search_below(of, set, members, *context, true)) {
+            return false;
+        }
+    }
+    if (!line->everywhere && !search_below(of, set, members, line->base, false)) {
+        return false;
+    }
     set->levels++;
-    set->complete = set->groups->nelts == before || set->levels > groups->max_depth;
+    set->complete = set->groups->nelts == before || set->levels > of->asked->groups->max_depth;
     return true;
 }
 
@@ -245,6 +294,18 @@ static bool search_level(as_authorizing *of, as_group_set *set, const as_group_l
 static void drop(as_authorizing *of, as_group_set *set)
 {
     clear(set, of->pool);
+}
+
+/* Active Directory refers to its DNS zones and configuration in every answer. */
+static void say_referred(as_authorizing *of, const as_group_line *line)
+{
+    static const char reason[] = "a part of the directory is on other servers, and groups were not looked for there";
+
+    if (line->server.is_ad) {
+        as_say_no_unsafe(of, reason);
+    } else {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, reason);
+    }
 }
 
 void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *set)
@@ -267,8 +328,11 @@ void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *se
     if (as_group_set_has(set, line)) {
         as_say_yes(of,
                    apr_psprintf(of->pool, "found upwards within %d level%s", set->levels, set->levels == 1 ? "" : "s"));
+    } else if (set->referred) {
+        say_referred(of, line);
     } else {
         as_say_no(of, apr_psprintf(of->pool, "not among the %d groups of the user, to a depth of %d",
                                    set->groups->nelts, set->levels - 1));
+        of->answer->unproven = !line->server.is_ad;
     }
 }

@@ -16,14 +16,14 @@ static bool is_own_directory(const as_authorizing *of)
 
 /* ---- without a question ---- */
 
-/* The name that was sent is a value of the URL's attribute: the entry was found by it. Letters of ASCII alone are
- * folded; what differs otherwise is for the directory to compare. */
+/* The name that was sent is a value of the URL's attribute: the entry was found by it. Another spelling of a name is
+ * for the directory to compare: some attributes take "Ann" and "ann" for two people. */
 static bool is_user_named(const as_authorizing *of)
 {
     const char *const *word;
 
     for (word = of->asked->requirement->words; word && *word && is_own_directory(of); word++) {
-        if (!apr_cstr_casecmp(*word, of->asked->entry->user)) {
+        if (!strcmp(*word, of->asked->entry->user)) {
             return true;
         }
     }
@@ -80,7 +80,7 @@ bool as_decide_without_query(as_authorizing *of)
         is = is_user_named(of);
         break;
     case AS_REQUIRE_DN:
-        is = requirement->text && *requirement->text && as_dn_is_same(requirement->text, of->asked->entry->dn);
+        is = requirement->text && *requirement->text && as_dn_is_surely_same(requirement->text, of->asked->entry->dn);
         break;
     case AS_REQUIRE_ATTRIBUTE:
         is = is_attribute_known(of);
@@ -107,12 +107,12 @@ static void decide_match(as_authorizing *of, const char *filter, const char *yes
     } else if (does) {
         as_say_yes(of, yes);
     } else {
-        as_say_no(of, no);
+        as_say_no_unproven(of, no);
     }
 }
 
-/* The directory compares the names as it did when it found the entry. */
-static void decide_user(as_authorizing *of)
+/* The directory compares the names as it did when it found the entry. NULL without memory. */
+static const char *filter_of_names(const as_authorizing *of)
 {
     const char *attribute = of->asked->directory->settings->attributes[0], *filter = "(|";
     const char *const *word;
@@ -121,12 +121,22 @@ static void decide_user(as_authorizing *of)
         const char *value = as_group_escape(*word, of->pool);
 
         if (!value) {
-            as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
-            return;
+            return NULL;
         }
         filter = apr_pstrcat(of->pool, filter, "(", attribute, "=", value, ")", NULL);
     }
-    decide_match(of, apr_pstrcat(of->pool, filter, ")", NULL), "by name", "another name");
+    return apr_pstrcat(of->pool, filter, ")", NULL);
+}
+
+static void decide_user(as_authorizing *of)
+{
+    const char *filter = filter_of_names(of);
+
+    if (filter) {
+        decide_match(of, filter, "by name", "another name");
+    } else {
+        as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
+    }
 }
 
 /* Two DNs that the LDAP server wrote are compared as text: the entry's, and the required one's. */
@@ -149,7 +159,7 @@ static void decide_dn(as_authorizing *of)
         }
     } else if (!facts.exists) {
         as_say_missing(of, dn);
-    } else if (as_dn_is_same(facts.dn, of->asked->entry->dn)) {
+    } else if (as_dn_is_surely_same(facts.dn, of->asked->entry->dn)) {
         as_say_yes(of, "the same entry");
     } else {
         as_say_no(of, "another entry");
@@ -166,14 +176,19 @@ static int count_words(const char *const *words)
     return count;
 }
 
-/* As for groups: only the answers false and "no such attribute" are a no. */
 static bool is_no(int code)
 {
-    return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE || code == AS_LDAP_UNDEFINED_TYPE ||
-           code == AS_LDAP_INAPPROPRIATE_MATCHING || code == AS_LDAP_INVALID_SYNTAX || code == AS_LDAP_NO_SUCH_OBJECT;
+    return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE;
 }
 
-typedef enum as_compared { AS_COMPARED_TRUE, AS_COMPARED_FALSE, AS_COMPARED_UNKNOWN } as_compared;
+/* The pair can be nobody's, or the entry is gone, or hidden from the account. */
+static bool is_dead(int code)
+{
+    return code == AS_LDAP_UNDEFINED_TYPE || code == AS_LDAP_INAPPROPRIATE_MATCHING || code == AS_LDAP_INVALID_SYNTAX ||
+           code == AS_LDAP_NO_SUCH_OBJECT;
+}
+
+typedef enum as_compared { AS_COMPARED_TRUE, AS_COMPARED_FALSE, AS_COMPARED_DEAD, AS_COMPARED_UNKNOWN } as_compared;
 
 /* At most AS_GROUP_ATTRIBUTES_MAX pairs in one round trip. */
 static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, int count)
@@ -195,7 +210,9 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
         if (codes[i] == AS_LDAP_COMPARE_TRUE) {
             return AS_COMPARED_TRUE;
         }
-        if (!is_no(codes[i])) {
+        if (is_dead(codes[i]) && compared == AS_COMPARED_FALSE) {
+            compared = AS_COMPARED_DEAD;
+        } else if (!is_no(codes[i]) && !is_dead(codes[i])) {
             compared = AS_COMPARED_UNKNOWN;
         }
     }
@@ -223,6 +240,11 @@ static void decide_attribute(as_authorizing *of)
                 return;
             }
             break;
+        case AS_COMPARED_DEAD:
+            if (of->answer->answer == AS_NO) {
+                as_say_no_unsafe(of, "the directory cannot compare an attribute of the line with its value");
+            }
+            break;
         case AS_COMPARED_FALSE:
             break;
         }
@@ -234,6 +256,25 @@ static const char *whole_filter(const as_authorizing *of)
     const char *text = of->asked->requirement->text;
 
     return *text == '(' ? text : apr_pstrcat(of->pool, "(", text, ")", NULL);
+}
+
+void as_prove_match(as_authorizing *of)
+{
+    const bool is_filter = of->asked->requirement->kind == AS_REQUIRE_FILTER;
+    const char *filter = is_filter ? whole_filter(of) : filter_of_names(of);
+    bool does = false;
+
+    if (!filter) {
+        as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
+    } else if (!as_group_matches(&of->searches, of->asked->entry->dn, apr_pstrcat(of->pool, "(!", filter, ")", NULL),
+                                 &does, &of->reply)) {
+        as_say_reply(of);
+    } else if (does) {
+        as_say_no(of, is_filter ? "the filter does not match" : "another name");
+    } else {
+        as_say_no_unsafe(of, "neither the filter nor its negation matches: an attribute of it does not exist, or may "
+                             "not be searched");
+    }
 }
 
 static void decide_search(as_authorizing *of)
@@ -248,6 +289,8 @@ static void decide_search(as_authorizing *of)
         as_say_reply(of);
     } else if (entries == 1) {
         as_say_yes(of, "one entry");
+    } else if (entries == 0 && of->reply.referral) {
+        as_say_no_unsafe(of, "no entry here, and a part of the directory is elsewhere");
     } else {
         as_say_no(of, entries == 0 ? "no entry" : "more than one entry");
     }

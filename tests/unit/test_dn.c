@@ -130,6 +130,20 @@ static void bounds(void **state)
     assert_false(as_dn_normalize(long_name, AS_DN_MAX / 2, normal, NULL));
 }
 
+static void equality_for_certain(void **state)
+{
+    (void)state;
+    assert_true(as_dn_is_surely_same("CN=Staff, OU=Groups,DC=lab", "cn=staff,ou=groups,dc=LAB"));
+    assert_true(as_dn_is_surely_same("2.5.4.3=a,o=x", "cn=A,o=X"));
+    assert_true(as_dn_is_surely_same("labeledURI=A,o=x", "LABELEDURI=\\41,O=X"));
+    /* labeledURI, automountKey and others tell upper case from lower case (RFC 2079). */
+    assert_true(as_dn_is_same("labeledURI=A,o=x", "labeledURI=a,o=x"));
+    assert_false(as_dn_is_surely_same("labeledURI=A,o=x", "labeledURI=a,o=x"));
+    assert_false(as_dn_is_surely_same("cn=x+automountKey=A,o=x", "cn=x+automountKey=a,o=x"));
+    assert_false(as_dn_is_surely_same("labeledURI=#0c0141,o=x", "labeledURI=a,o=x"));
+    assert_false(as_dn_is_surely_same("no name", "no name"));
+}
+
 static void equality_and_parts(void **state)
 {
     (void)state;
@@ -271,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_normal_form_is_its_own),
         cmocka_unit_test(bounds),
         cmocka_unit_test(what_is_wrong_is_pointed_at),
+        cmocka_unit_test(equality_for_certain),
         cmocka_unit_test(equality_and_parts),
         cmocka_unit_test(other_spellings_are_the_same),
     };

@@ -179,15 +179,31 @@ void as_group_note_ad_ways_failed(as_directory *entered)
     (void)entered;
 }
 
-bool as_group_member_of_seen(const as_directory *entered)
+bool as_group_hidden(as_group_query *query, const char *base, const char *const *classes, const char *const *attributes,
+                     const char *const **hidden, as_reply *reply)
 {
-    (void)entered;
+    static const char *const none[] = {NULL};
+
+    (void)query;
+    (void)base;
+    (void)classes;
+    (void)attributes;
+    (void)reply;
+    *hidden = none;
     return true;
 }
 
-void as_group_note_member_of(as_directory *entered)
+bool as_group_member_of_seen(const as_group_query *query, bool by_login)
 {
-    (void)entered;
+    (void)query;
+    (void)by_login;
+    return true;
+}
+
+void as_group_note_member_of(const as_group_query *query, bool by_login)
+{
+    (void)query;
+    (void)by_login;
 }
 
 static void describe(int number, as_group_facts *facts, apr_pool_t *pool)

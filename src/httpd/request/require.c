@@ -152,7 +152,7 @@ static const as_authorization *ask(request_rec *r, as_context *context, const as
     const as_section *section = as_section_of(r);
     const as_login_observer observer = as_observer_of(r);
     as_group_settings *groups = apr_palloc(pool, sizeof(*groups));
-    as_authorize_attempt attempt = {.groups = groups, .requirement = requirement};
+    as_authorize_attempt attempt = {.groups = groups, .requirement = requirement, .negated = line->may_refuse};
     const as_authorization *instead = NULL;
     const as_answer *incomplete;
 
@@ -165,6 +165,7 @@ static const as_authorization *ask(request_rec *r, as_context *context, const as
     attempt.directory = as_intern_directory(r, section);
     if (!attempt.directory && line->kind != AS_REQUIRE_SEARCH) {
         attempt.directory = context->entry.dn ? context->entry.directory : NULL;
+        attempt.of_login = true;
     }
     if (!as_process_login()) {
         return settle(r, AS_UNKNOWN, AS_OUTCOME_UNKNOWN_RESULT, "no memory was left when the process started");

@@ -16,6 +16,7 @@ typedef struct as_require_line {
     const ap_expr_info_t *expression; /* NULL: the requirement is constant */
     as_requirement requirement;       /* of a constant line */
     const char *problem;              /* why a constant line can never be answered; NULL: it can */
+    bool may_refuse;                  /* it is within a negation, or an alias that a negation may name */
     bool negated;                     /* a yes refuses: it stands behind `not` or in RequireNone */
     const void *theirs;               /* what mod_authnz_ldap made of the line; NULL: it is not loaded */
 } as_require_line;

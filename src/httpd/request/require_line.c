@@ -46,6 +46,17 @@ static bool is_negated(const ap_directive_t *directive)
     return negated;
 }
 
+/* Does the line stand within a negation, or where it is not known whether it does? */
+static bool may_refuse(const ap_directive_t *directive)
+{
+    for (; directive; directive = directive->parent) {
+        if (is_negated(directive) || !ap_cstr_casecmp(directive->directive, "<AuthzProviderAlias")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The section that the line stands in knows that it has one. */
 static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
 {
@@ -170,6 +181,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const cha
     *parsed = line;
     line->kind = kind;
     line->negated = is_negated(cmd->directive);
+    line->may_refuse = may_refuse(cmd->directive);
     mark_section(cmd, kind);
     if (theirs[kind] && theirs[kind]->parse_require_line) {
         error = theirs[kind]->parse_require_line(cmd, text, &line->theirs);

@@ -4,6 +4,7 @@
  * of JSON. The process remembers, as one of httpd's does, until its input ends. Fields are parted by tabs:
  *
  *   directory URL BINDDN PASSWORD     the directory from now on
+ *   negated 1|0                       whether the lines from now on stand in a negation
  *   groups MODE DEPTH CLASSES ATTRIBUTES IS_DN FLAGS   "Auto 10 group,groupOfNames member 1 compare,search"
  *   login USER PASSWORD               a transaction begins: the entry that the lines ask about
  *   find USER                         the same, of a login by another module
@@ -31,6 +32,7 @@ static as_directory_settings settings;
 static as_login_directory directory;
 static as_group_settings groups;
 static as_entry entry;
+static bool negated;
 
 static void say_text(const char *name, const char *text)
 {
@@ -180,6 +182,7 @@ static void ask(as_requirement_kind kind, bool by_expression, char *const *words
                                           .groups = &groups,
                                           .entry = kind == AS_REQUIRE_SEARCH ? NULL : &entry,
                                           .requirement = &requirement,
+                                          .negated = negated,
                                           .deadline = 5 * APR_USEC_PER_SEC};
     const char *problem = as_requirement_problem(&requirement, process);
     const as_authorization *answer = as_authorize(&login, &memo, &attempt, NULL);
@@ -212,6 +215,8 @@ static void obey(char *const *words)
     }
     if (strcmp(words[0], "directory") == 0) {
         set_directory(words);
+    } else if (strcmp(words[0], "negated") == 0) {
+        negated = atoi(words[1]) == 1;
     } else if (strcmp(words[0], "groups") == 0) {
         set_groups(words);
     } else if (strcmp(words[0], "login") == 0) {

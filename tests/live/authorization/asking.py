@@ -31,6 +31,9 @@ class Asking:
     def directory(self, url, bind_dn="", password=""):
         self.send("directory", url, bind_dn, password)
 
+    def negated(self, are):
+        self.send("negated", int(are))
+
     def groups(self, mode="Auto", depth=10, classes="groupOfNames,groupOfUniqueNames", attributes="member,uniqueMember",
                is_dn=True, flags=""):
         self.send("groups", mode, depth, classes, attributes, int(is_dn), flags)

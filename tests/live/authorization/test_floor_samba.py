@@ -180,6 +180,18 @@ def test_other_logins(ask):
     assert (said.answer, cost(said)) == ("yes", ""), said
 
 
+def test_a_global_catalogue(samba):
+    """It has the members of universal groups; those of others only by chance."""
+    with asking() as ask:
+        ask.directory(f"ldap://{samba.address}:3268/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        ask.groups(classes="group")
+        ask.login("ann", RIGHT)
+        assert ask.ask("group", g("direct")).answer == "yes"
+        ask.login("eve", RIGHT)
+        said = ask.ask("group", g("direct"))
+        assert (said.answer, said.unsafe) == ("no", True), said
+
+
 def test_member_of(ask):
     ask.groups(mode="MemberOf", classes="group")
     warm(ask, "ann", g("direct"), g("nest3-0"))

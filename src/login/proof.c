@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A "no" that a negation turns into a yes. A search that finds nothing says that there is nothing, or that this account
+ * may not see it; a group that is in no naming context of a directory may be another's, or a slip of the pen.
+ */
+#include "authorize_private.h"
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+bool as_is_same_server(const as_directory_settings *a, const as_directory_settings *b)
+{
+    int i;
+
+    if (a->server_count != b->server_count || a->security != b->security) {
+        return false;
+    }
+    for (i = 0; i < a->server_count; i++) {
+        if (a->servers[i].port != b->servers[i].port || apr_cstr_casecmp(a->servers[i].host, b->servers[i].host) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An entry's DN says nothing on servers that it was not found on: it may be nobody's there. */
+static bool is_entry_of_others(const as_authorize_attempt *asked)
+{
+    return asked->entry && !as_is_same_server(asked->entry->directory->settings, asked->directory->settings);
+}
+
+bool as_is_to_be_proven(const as_authorize_attempt *asked, const as_authorization *answer)
+{
+    return asked->negated && answer->answer == AS_NO && !answer->unsafe_to_negate &&
+           (answer->unproven || (is_entry_of_others(asked) && !answer->elsewhere));
+}
+
+/* Is there an entry of this name in the directory that is asked? False: the answer is given. */
+static bool find_entry_here(as_authorizing *of)
+{
+    const char *dn = of->asked->entry->dn;
+    as_group_facts facts;
+
+    as_group_recall(&of->searches, dn, NULL, &facts);
+    if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    if (!facts.exists) {
+        as_say_no_unsafe(of, "the entry that logged in is on other servers, and not in this directory");
+    }
+    return facts.exists;
+}
+
+void as_prove(as_authorizing *of)
+{
+    if (is_entry_of_others(of->asked) && !find_entry_here(of)) {
+        return;
+    }
+    if (!of->to_prove->unproven) {
+        as_say_no(of, of->to_prove->evidence);
+    } else if (of->asked->requirement->kind == AS_REQUIRE_GROUP) {
+        as_prove_group(of);
+    } else {
+        as_prove_match(of);
+    }
+}
+
+const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_authorization *answer, apr_pool_t *pool)
+{
+    as_authorization *copy;
+
+    if (answer->answer != AS_NO || answer->unsafe_to_negate || !answer->elsewhere || asked->of_login) {
+        return answer;
+    }
+    copy = apr_pmemdup(pool, answer, sizeof(*copy));
+    copy->unsafe_to_negate = copy->missing = true;
+    copy->reason = apr_pstrcat(pool, asked->requirement->text, " is in no naming context of this directory", NULL);
+    copy->evidence = "";
+    return copy;
+}

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing was found, or nothing may be seen? What only a directory that is made to it says, asked of the floor of logins."""
+import pytest
+
+from asking import asking
+from lab.fake import BASE, PASSWORD, SERVICE, SERVICE_PASSWORD, Fake, answer, entries
+from test_floor_fake import ANN, DEV, PLAIN, STAFF, TEAM, ad, directory, group
+
+BOB = f"uid=bob,{BASE}"
+
+
+@pytest.mark.parametrize("before", [[], [entries(DEV)]])
+def test_a_part_of_the_directory_is_elsewhere(before):
+    """At the first level, or at the second: the groups there were not searched. It is no "no", from memory neither."""
+    referred = entries(references=["ldap://elsewhere/dc=fake"])
+    with directory(script={"level": [*before, referred]}) as (_, ask):
+        for _ in range(2):
+            said = ask.ask("group", STAFF)
+            assert (said.answer, said.outcome) == ("unknown", "directory-misconfigured") and "other servers" in said.reason, said
+            ask.again()
+
+
+def test_a_part_of_active_directory_is_always_elsewhere():
+    """Its zones and its configuration are: "no", but for a negation."""
+    with directory(ad(), {"level": entries(references=["ldap://elsewhere/dc=fake"])}, classes="group", mode="Member") as (_, ask):
+        said = ask.ask("group", STAFF)
+        assert (said.answer, said.unsafe) == ("no", True), said
+
+
+def test_a_search_of_which_a_part_is_elsewhere():
+    with directory(script={"level": entries(references=["ldap://elsewhere/dc=fake"])}) as (_, ask):
+        said = ask.ask("search", "(objectClass=maintenance)")
+        assert (said.answer, said.unsafe) == ("no", True), said
+
+
+def test_members_of_a_primary_group_stand_nowhere():
+    """AuthStatusGroups Member on Active Directory."""
+    with directory(ad(), classes="group", mode="Member") as (_, ask):
+        assert ask.ask("group", STAFF).answer == "yes"
+        said = ask.ask("group", f"cn=missing,{BASE}")
+        assert (said.answer, said.unsafe) == ("no", True), said
+        ask.groups(classes="group", mode="Member", attributes="member", depth=0)
+        said = ask.ask("group", STAFF)
+        assert (said.answer, said.unsafe) == ("no", True), said
+
+
+def test_member_of_is_seen_by_who_reads_it():
+    """The service account has seen memberOf; what ann may see of her own entry is another matter."""
+    there = {**PLAIN, ANN: {"objectClass": ["person"]}, BOB: {"objectClass": ["person"], "memberOf": [TEAM]}}
+    fake = Fake({}, entries=there, people={ANN: PASSWORD, BOB: PASSWORD})
+    try:
+        with asking() as ask:
+            ask.directory(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+            ask.groups(mode="MemberOf", attributes="member", flags="search")
+            ask.login("bob", PASSWORD)
+            assert ask.ask("group", TEAM).answer == "yes"
+            ask.login("ann", PASSWORD)
+            said = ask.ask("group", TEAM)  # by the login's own search
+            assert (said.answer, said.unsafe) == ("no", False), said
+            ask.forget()
+            ask.again()
+            said = ask.ask("group", TEAM)  # as ann
+            assert (said.answer, said.unsafe) == ("no", True) and "this account" in said.reason, said
+    finally:
+        fake.stop()
+
+
+def test_member_of_that_is_no_name():
+    """A value that does not parse may be the one: the directory compares."""
+    there = {**PLAIN, ANN: {"objectClass": ["person"], "memberOf": [f'cn="team",{BASE}', TEAM.replace("team", '"other"')]}}
+    with directory(there, mode="MemberOf") as (fake, ask):
+        fake.forget()
+        assert ask.ask("group", TEAM).answer == "no"
+        assert any(TEAM in (operation.detail or ()) for operation in fake.operations if operation.step == "entry")
+
+
+def test_member_of_on_active_directory_without_a_primary_group():
+    with directory(ad(primaryGroupID=None), mode="MemberOf") as (_, ask):
+        assert ask.ask("group", TEAM).answer == "yes"
+        said = ask.ask("group", STAFF)
+        assert (said.answer, said.unsafe) == ("no", True), said
+
+
+@pytest.mark.parametrize("code, unsafe", [(17, True), (18, True), (21, True), (16, False), (5, False)])
+def test_what_no_member_can_have(code, unsafe):
+    """An attribute that does not exist bans nobody."""
+    with directory(script={"compare": answer(code)}, depth=0) as (_, ask):
+        for line in (("group", TEAM), ("attribute", "title=boss")):
+            said = ask.ask(*line)
+            assert (said.answer, said.unsafe) == ("no", unsafe), said
+
+
+def test_an_entry_that_is_gone_has_no_value():
+    with directory(script={"compare": answer(32)}) as (_, ask):
+        said = ask.ask("attribute", "title=boss")
+        assert (said.answer, said.unsafe) == ("no", True), said
+
+
+def test_a_filter_that_is_neither_true_nor_false():
+    with directory({**PLAIN, ANN: {"objectClass": ["person"], "title": ["boss"]}}) as (fake, ask):
+        assert ask.ask("filter", "(title=clerk)").answer == "no"
+        ask.negated(True)
+        fake.act_out({"entry": entries()})
+        said = ask.ask("filter", "(title=clerk)")
+        assert (said.answer, said.unsafe) == ("no", True) and "negation" in said.reason, said
+        fake.act_out({"entry": entries(ANN)})
+        ask.forget()
+        ask.again()
+        assert ask.ask("filter", "(title=clerk)").answer == "yes"
+        fake.act_out({"entry": [entries(), entries(ANN)]})
+        ask.forget()
+        ask.again()
+        said = ask.ask("filter", "(title=clerk)")
+        assert (said.answer, said.unsafe) == ("no", False), said
+
+
+@pytest.mark.parametrize("code, outcome", [(52, "directory-down"), (50, "directory-misconfigured"), (99, "unknown-result")])
+def test_a_proof_without_an_answer(code, outcome):
+    with directory({**PLAIN, ANN: {"objectClass": ["person"]}}) as (fake, ask):
+        ask.negated(True)
+        fake.act_out({"entry": [entries(), answer(code)]})
+        said = ask.ask("filter", "(title=clerk)")
+        assert (said.answer, said.outcome) == ("unknown", outcome), said
+    with directory({**PLAIN, TEAM: group(BOB)}) as (fake, ask):
+        ask.negated(True)
+        fake.act_out({"level": [entries(), answer(code)]})
+        said = ask.ask("group", STAFF)
+        assert (said.answer, said.outcome) == ("unknown", outcome), said
