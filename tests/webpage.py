@@ -83,7 +83,7 @@ class Prose:
         cells = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]] for line in lines]
         head = "".join(f'<th scope="col">{self.inline(cell)}</th>' for cell in cells[0])
         body = "\n".join("<tr>" + "".join(f"<td>{self.inline(cell)}</td>" for cell in row) + "</tr>" for row in cells[2:])
-        return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+        return f'<div class="wide" tabindex="0" role="group" aria-label="table"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
 
     def block(self, text):
         lines = text.split("\n")
@@ -145,7 +145,7 @@ def foreign_table(directives):
     rows = "\n".join(f'<tr id="{one.name.lower()}"><td><code>{html.escape(f"{one.name} {one.syntax}", quote=False)}</code></td>'
                      f"<td>{html.escape(one.default.removeprefix(one.name + ' '), quote=False)}</td>"
                      f"<td>{table.CONTEXTS[one.where]}</td><td>{html.escape(one.help, quote=False)}</td></tr>" for one in directives)
-    return ('<h3>Each of them</h3>\n<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Syntax</th>'
+    return ('<h3>Each of them</h3>\n<div class="wide" tabindex="0" role="group" aria-label="table"><table><thead><tr><th scope="col">Syntax</th>'
             '<th scope="col">Default</th><th scope="col">Context</th><th scope="col">Description</th></tr></thead>\n'
             f"<tbody>\n{rows}\n</tbody></table></div>")
 

@@ -91,6 +91,6 @@ const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures)
     add_server_metric(&metrics, figures, LATENCY, "directory_latency_seconds", "gauge",
                       "What one operation of a directory server takes, a moving average.");
     add_server_metric(&metrics, figures, CIRCUIT_OPEN, "directory_circuit_open_processes", "gauge",
-                      "Processes of httpd whose breaker leaves a directory server alone.");
+                      "Processes of httpd in which the circuit breaker of an LDAP server is open.");
     return as_output_end(&metrics);
 }

@@ -136,7 +136,7 @@ static void add_short(request_rec *r, const as_figures *figures)
         ap_rprintf(r,
                    "AuthstatusServer[%d]Name: %s\nAuthstatusServer[%d]Questions: %" APR_UINT64_T_FMT
                    "\nAuthstatusServer[%d]Sessions: %d\nAuthstatusServer[%d]LatencyUs: %" APR_TIME_T_FMT
-                   "\nAuthstatusServer[%d]LeftAloneBy: %d\n",
+                   "\nAuthstatusServer[%d]CircuitOpen: %d\n",
                    i, server->server, i, server->questions, i, server->sessions, i, server->latency, i,
                    server->circuit_open);
     }

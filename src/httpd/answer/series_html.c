@@ -264,9 +264,10 @@ static void add_table(as_output *html, const apr_array_header_t *columns, const 
     int slot, i;
 
     as_output_add(html,
-                  "<details><summary id=\"table-%d\">The %s in numbers</summary>\n<div class=\"wide\" tabindex=\"0\">"
-                  "<table aria-labelledby=\"table-%d\">\n<thead><tr><th scope=\"col\">from (UTC)</th>",
-                  ring, ring_names[ring], ring);
+                  "<details><summary id=\"table-%d\">The %s in numbers</summary>\n<div class=\"wide\" tabindex=\"0\" "
+                  "role=\"group\" aria-labelledby=\"table-%d\"><table aria-labelledby=\"table-%d\">\n"
+                  "<thead><tr><th scope=\"col\">from (UTC)</th>",
+                  ring, ring_names[ring], ring, ring);
     for (i = 0; i < columns->nelts; i++) {
         as_output_add(html, "<th scope=\"col\">%s</th>",
                       ap_escape_html(html->pool, APR_ARRAY_IDX(columns, i, as_series_column).name));

@@ -175,6 +175,10 @@ def test_report(at, visit, site, tmp_path, width, dark):
     assert page.go(at("/report")).status == 200
     # Nothing sticks out to the right, and nothing was fetched or forbidden by the page's own policy.
     assert page.run("document.documentElement.scrollWidth") <= width
+    # Tables that are unfolded scroll within themselves.
+    page.run("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.run("document.documentElement.scrollWidth") <= width
+    assert page.run("document.querySelectorAll('details td').length") > 10
     assert [answer.url for answer in page.fetched if not answer.url.endswith("/favicon.ico")] == []
     background, text = page.run("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     assert sum(map(int, background[4:-1].split(","))) < 200 if dark else background == "rgb(255, 255, 255)"

@@ -2,7 +2,7 @@
 """The pictures of docs/pictures: the built-in page, the switch, the report after a day of logins, the manual. Each is looked at by
 a program first: nothing sticks out, contrast, the keyboard's focus. To make them anew:
 
-    make check-live PYTEST_FLAGS=browser/test_pictures.py AUTHSTATUS_PICTURES=docs/pictures
+    AUTHSTATUS_PICTURES=$PWD/docs/pictures make check-live PYTEST_FLAGS=browser/test_pictures.py
 """
 import base64
 import math
