@@ -36,7 +36,9 @@ typedef struct as_decoy_name {
     int least;           /* the weight from which a copy counts as one */
     const char *segment; /* percent-encoded; not owned */
     size_t length, used; /* octets of it; those that the name stands for, where it is longer than a name may be */
-    bool begins[256];    /* octets that a copy may begin with, in lower case */
+    /* Octets that a copy may begin with, in lower case: the first of them, and the next of the same; index + 1, 0:
+     * none. */
+    unsigned char first[256], next[AS_DECOY_OCTETS_MAX];
 } as_decoy_name;
 
 /* Makes the name for a segment of so many octets, which must outlive it. `attempt` gives another name for the same

@@ -147,9 +147,12 @@ void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length,
         name->octets[at] = digits ? draw_digit(&from, at, '\0') : draw_letter(&from, at, '\0');
         weight += name->octets[at].weight;
     }
-    for (i = 0; i < name->count; i++) {
-        const as_decoy_octet *octet = &name->octets[i];
-        name->begins[(unsigned char)as_text_lower(octet->name)] |= octet->weight > 0;
+    for (i = name->count; i-- > 0;) {
+        unsigned char *first = &name->first[(unsigned char)as_text_lower(name->octets[i].name)];
+        if (name->octets[i].weight) {
+            name->next[i] = *first;
+            *first = (unsigned char)(i + 1);
+        }
     }
 }
 
@@ -227,18 +230,13 @@ static copy copy_at(const as_decoy_name *name, size_t from, const char *text)
 /* Finds the copy that begins at `text` and weighs most. */
 static bool find_at(const as_decoy_name *name, const char *text, copy *best)
 {
-    size_t i;
+    unsigned char i;
 
     best->weight = 0;
-    if (!name->begins[(unsigned char)as_text_lower(*text)]) {
-        return false;
-    }
-    for (i = 0; i < name->count; i++) {
-        if (name->octets[i].weight && as_text_lower(name->octets[i].name) == as_text_lower(*text)) {
-            const copy found = copy_at(name, i, text);
-            if (found.weight > best->weight) {
-                *best = found;
-            }
+    for (i = name->first[(unsigned char)as_text_lower(*text)]; i; i = name->next[i - 1]) {
+        const copy found = copy_at(name, i - 1U, text);
+        if (found.weight > best->weight) {
+            *best = found;
         }
     }
     return best->weight >= name->least;

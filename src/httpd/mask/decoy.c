@@ -143,7 +143,7 @@ static bool is_sent(const request_rec *r, const as_decoys *all, const as_decoy_n
            !apr_table_do(has_no_copy, (void *)name, r->headers_in, NULL);
 }
 
-const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index)
+static as_decoy *make(request_rec *r, const as_decoys *all, int index, bool sketch)
 {
     const as_decoy_spot *spot = &all->spots[index];
     const apr_size_t length = (apr_size_t)(spot->end - spot->begin);
@@ -154,12 +154,22 @@ const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index)
     do {
         as_decoy_name_make(&decoy->octets, spot->begin, length, spot->shape, secret, attempt,
                            attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN);
-    } while (attempt++ < ATTEMPTS && is_sent(r, all, &decoy->octets));
+    } while (attempt++ < ATTEMPTS && !sketch && is_sent(r, all, &decoy->octets));
     as_decoy_name_write(&decoy->octets, text);
     decoy->name = as_decoy_decoded(r, text);
     decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)), text,
                               spot->end, NULL);
     return decoy;
+}
+
+const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index)
+{
+    return make(r, all, index, false);
+}
+
+const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index)
+{
+    return make(r, all, index, true);
 }
 
 int as_decoy_translate(request_rec *r)

@@ -99,6 +99,8 @@ apr_status_t as_decoys_post_config(void);
 const as_decoys *as_decoys_of(request_rec *r, const char *path);
 /* `index`: up to `count`, which is all of the path. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
+/* The same for names that are compared and go no further: one may be in what the client has sent. */
+const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index);
 /* Returns what rules of the server say to the name of a resource: HTTP_FORBIDDEN for RewriteRule [F], Redirect 403.
  * Runs the translate_name hooks of these two modules, and no other. */
 int as_decoy_translate(request_rec *r);

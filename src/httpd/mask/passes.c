@@ -177,7 +177,6 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
 
     mask->way = AS_PASS_DONE;
     r->log = mask->log;
-    as_mask_undo_url(r, mask->as);
     as_mask_undo_filename(r, mask->as);
     if (status == HTTP_FORBIDDEN) {
         status = HTTP_NOT_FOUND;
@@ -190,12 +189,20 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
     return status;
 }
 
+/* What can be done before the wait is no business of a clock. */
 static int answer_as_walked(request_rec *r, as_context *context, walks *all, int status)
 {
+    const as_decoy *as = context->mask->as;
+
     walk_for_nothing(r, context, all);
+    as_mask_undo_url(r, as);
     wait_for_the_beat(r, all);
     if (status == OK) {
         status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
+        if (as_mask_is_missing_script(r)) {
+            /* Its handler was told the decoy's name. */
+            as_mask_undo_url(r, as);
+        }
     }
     return answer(r, context, all, status);
 }

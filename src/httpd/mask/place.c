@@ -289,13 +289,13 @@ static char *filename_of_decoy(request_rec *r, const as_decoy_spot *spot, const 
 
 char *as_place_filename(request_rec *r, const as_decoys *all, int index)
 {
-    return filename_of_decoy(r, &all->spots[index], as_decoy_make(r, all, index)->name, file_of(r));
+    return filename_of_decoy(r, &all->spots[index], as_decoy_sketch(r, all, index)->name, file_of(r));
 }
 
 /* Returns the number of the place in which a decoy would be. */
 static apr_uint64_t number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
 {
-    const as_decoy *decoy = as_decoy_make(r, all, index);
+    const as_decoy *decoy = as_decoy_sketch(r, all, index);
     const char *path = as_decoy_decoded(r, decoy->path);
     char *uri = r->uri;
     apr_uint64_t number;
