@@ -2,6 +2,7 @@
 """The bench's figures as lines for docs/performance.md, and as bars for docs/bench.svg."""
 import textwrap
 
+from authorization import write as _authorization
 from parts import spread
 
 BEGIN = "[ tests/bench/run writes from here"
@@ -116,7 +117,7 @@ def _users(figures, lines, bars):
     lines.append(_row("  octets of redis for each of them", f"{figures['store']:.0f}"))
 
 
-WRITERS = {"throughput": _throughput, "instructions": _instructions, "operations": _operations, "hang": _hang, "down": _down,
+WRITERS = {"throughput": _throughput, "instructions": _instructions, "operations": _operations, "hang": _hang, "authorization": _authorization, "down": _down,
            "restart": _restart, "graceful": _graceful, "memory": _memory, "users": _users}
 
 

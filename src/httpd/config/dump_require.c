@@ -13,7 +13,8 @@
 typedef struct as_written_line {
     as_requirement_kind kind;
     const char *arguments;
-    bool negated;
+    bool negated; /* by itself, or by <RequireNone> */
+    bool not ;    /* by itself */
 } as_written_line;
 
 static bool is(const char *word, const char *name)
@@ -26,8 +27,8 @@ static bool read_line(apr_pool_t *pool, const ap_directive_t *directive, as_writ
 {
     const char *rest = directive->args, *name = ap_getword_conf(pool, &rest);
 
-    line->negated = is(name, "not");
-    if (line->negated) {
+    line->not = is(name, "not");
+    if (line->not ) {
         name = ap_getword_conf(pool, &rest);
     }
     line->arguments = rest;
@@ -67,32 +68,55 @@ static bool has_two_names(const char *text)
     return false;
 }
 
-static const char *doubt_about(const as_written_line *line)
+/* Does it have an expression that nothing escapes (httpd's function ldap)? */
+static bool has_raw_expression(const char *text)
+{
+    while ((text = strstr(text, "%{")) != NULL) {
+        text += 2;
+        if (ap_cstr_casecmpn(text, "ldap:", 5)) {
+            return true;
+        }
+        text = strchr(text, '}') ? strchr(text, '}') : text;
+    }
+    return false;
+}
+
+/* Warns of what a line may not say as it is meant. */
+static void doubt_line(as_dump *dump, const as_written_line *line)
 {
     const bool is_name = line->kind == AS_REQUIRE_GROUP || line->kind == AS_REQUIRE_DN;
+    const bool is_text = line->kind != AS_REQUIRE_USER && line->kind != AS_REQUIRE_ATTRIBUTE;
 
     if (line->kind == AS_REQUIRE_GROUP && line->arguments[0] == '"') {
-        return "the DN is in quotes: mod_authnz_ldap lets nobody in by it, this module takes the quotes off";
+        as_dump_warn(dump,
+                     "the DN is in quotes: mod_authnz_ldap lets nobody in by it, this module takes the quotes off");
     }
     if (line->kind == AS_REQUIRE_FILTER && line->arguments[0] == '(') {
-        return "the filter is in parentheses: mod_authnz_ldap lets nobody in by it, this module does";
+        as_dump_warn(dump, "the filter is in parentheses: mod_authnz_ldap lets nobody in by it, this module does");
     }
     if (line->kind == AS_REQUIRE_SEARCH && strstr(line->arguments, "REMOTE_USER")) {
-        return "ldap-search is asked before any login: REMOTE_USER is empty then";
+        as_dump_warn(dump, "ldap-search is asked before any login: REMOTE_USER is empty then");
     }
     if (is_name && has_two_names(line->arguments)) {
-        return "the rest of the line is one DN; write a second one on a line of its own";
+        as_dump_warn(dump, "the rest of the line is one DN; write a second one on a line of its own");
     }
-    if (line->kind != AS_REQUIRE_USER && line->kind != AS_REQUIRE_ATTRIBUTE && has_single_backslash(line->arguments)) {
-        return "httpd's expressions take a single backslash away: double it";
+    if (is_text && has_single_backslash(line->arguments)) {
+        as_dump_warn(dump, "httpd's expressions take a single backslash away: double it");
     }
-    return NULL;
+    if (is_text && has_raw_expression(line->arguments)) {
+        as_dump_warn(dump, "what an expression brings is taken as part of the DN or filter, commas and parentheses "
+                           "too: write %{ldap:%{...}} where it is a value");
+    }
+    if (line->kind == AS_REQUIRE_GROUP && line->negated && !dump->section->url) {
+        as_dump_warn(dump, "without AuthLDAPURL the group is looked for where each login was found: in no naming "
+                           "context of that directory it bans nobody, so look at the spelling of the DN's end");
+    }
 }
 
 /* ---- the section ---- */
 
-/* Can a login here come from an AuthnProviderAlias, which has a directory of its own? */
-static bool may_have_alias(as_dump *dump)
+/* Does AuthBasicProvider name an AuthnProviderAlias? */
+static bool has_alias(as_dump *dump)
 {
     static const char *const known[] = {"authstatus", "file", "dbm", "dbd", "anon", "ldap", "socache", NULL};
     const char *providers = as_dump_argument(dump, "AuthBasicProvider"), *word;
@@ -106,7 +130,13 @@ static bool may_have_alias(as_dump *dump)
             return true;
         }
     }
-    return as_dump_argument(dump, "AuthFormProvider") != NULL;
+    return false;
+}
+
+/* Can a login here come from an AuthnProviderAlias, which has a directory of its own? */
+static bool may_have_alias(as_dump *dump)
+{
+    return has_alias(dump) || as_dump_argument(dump, "AuthFormProvider") != NULL;
 }
 
 /* As far as the URL tells: these attributes are Active Directory's. */
@@ -137,6 +167,10 @@ static void doubt_section(as_dump *dump, bool groups)
         as_dump_warn(dump,
                      "Require ldap-* without AuthLDAPURL, and no AuthnProviderAlias that a login could come from");
     }
+    if (section->url && has_alias(dump)) {
+        as_dump_warn(dump, "logins may come from an AuthnProviderAlias, and the lines are asked of this section's "
+                           "AuthLDAPURL, about the entry that the alias found");
+    }
     if (groups && section->groups == AS_GROUPS_MEMBER_OF) {
         as_dump_warn(dump, "AuthStatusGroups MemberOf: whoever may write memberOf of an entry may let that user in; "
                            "where the directory does not maintain memberOf, nobody is in any group");
@@ -152,19 +186,18 @@ static void doubt_section(as_dump *dump, bool groups)
 static void say_line(as_dump *dump, const as_written_line *line)
 {
     const bool theirs = !as_section_is_on(dump->section) && ap_find_linked_module("mod_authnz_ldap.c");
-    const char *doubt = theirs ? NULL : doubt_about(line);
 
     as_dump_say(dump, "require",
-                apr_psprintf(dump->pool, "%s%s %s: answered by %s", line->negated ? "not " : "",
+                apr_psprintf(dump->pool, "%s%s %s: answered by %s", line->not ? "not " : "",
                              as_require_get_name(line->kind), line->arguments,
                              theirs ? "mod_authnz_ldap" : "mod_authstatus"));
-    if (doubt) {
-        as_dump_warn(dump, doubt);
+    if (!theirs) {
+        doubt_line(dump, line);
     }
 }
 
 /* Lines in containers stand in the section itself. */
-static unsigned say_lines(as_dump *dump, const ap_directive_t *directive)
+static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool negated)
 {
     unsigned found = 0;
     as_written_line line;
@@ -172,8 +205,9 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive)
     for (; directive; directive = directive->next) {
         if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
             !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
-            found |= say_lines(dump, directive->first_child);
+            found |= say_lines(dump, directive->first_child, negated || is(directive->directive, "<RequireNone"));
         } else if (is(directive->directive, "Require") && read_line(dump->pool, directive, &line)) {
+            line.negated = line.not || negated;
             say_line(dump, &line);
             found |= AS_REQUIRES_LINES | (line.kind == AS_REQUIRE_GROUP ? AS_REQUIRES_GROUPS : 0);
         }
@@ -183,7 +217,7 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive)
 
 void as_dump_requirements(as_dump *dump)
 {
-    const unsigned found = say_lines(dump, dump->place->first);
+    const unsigned found = say_lines(dump, dump->place->first, false);
 
     if (found && (as_section_is_on(dump->section) || !ap_find_linked_module("mod_authnz_ldap.c"))) {
         doubt_section(dump, (found & AS_REQUIRES_GROUPS) != 0);

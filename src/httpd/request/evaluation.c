@@ -236,10 +236,14 @@ static void publish_grant(request_rec *r, as_context *context, const as_answered
 
 /* ---- entry point ---- */
 
-/* Lines of ldap-search alone are answered before a login. */
-static bool concerns(const as_section *section, as_phase phase)
+/* Before a login only lines of ldap-search are answered; the others too where the access phase knows the user
+ * (mod_ssl's SSLUserName). */
+static bool concerns(const request_rec *r, as_phase phase)
 {
-    return as_require_is_ours(section) && (phase != AS_PHASE_ACCESS || section->requires & AS_REQUIRES_SEARCHES);
+    const as_section *section = as_section_of(r);
+
+    return as_require_is_ours(section) &&
+           (phase != AS_PHASE_ACCESS || r->user || section->requires & AS_REQUIRES_SEARCHES);
 }
 
 int as_require_run(request_rec *r, as_context *context, as_phase phase, const as_authorization **doubt)
@@ -248,7 +252,7 @@ int as_require_run(request_rec *r, as_context *context, as_phase phase, const as
     int status;
 
     *doubt = NULL;
-    if (!concerns(as_section_of(r), phase)) {
+    if (!concerns(r, phase)) {
         return as_chain_run(r, context, phase);
     }
     evaluation = context->evaluation = apr_pcalloc(r->pool, sizeof(*evaluation));

@@ -97,6 +97,12 @@ static bool is_access_phase(request_rec *r, const as_context *context)
     return context->access_depth == 0 || (context->access_depth == 1 && ap_satisfies(r) == SATISFY_ANY);
 }
 
+/* Returns the outcome of a denial. A certificate may have told who the user is (mod_ssl's SSLUserName). */
+static as_outcome denial_of(const request_rec *r)
+{
+    return r->user && as_section_of(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
+}
+
 int as_hook_access(request_rec *r)
 {
     const as_authorization *doubt;
@@ -121,7 +127,10 @@ int as_hook_access(request_rec *r)
         context->access_done = context->needs_login = true;
         return OK;
     }
-    return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED) : status;
+    if (status == OK && r->user) {
+        as_decide_stale(r, context);
+    }
+    return status == HTTP_FORBIDDEN ? decide(r, context, denial_of(r)) : status;
 }
 
 int as_hook_force_authn(request_rec *r)

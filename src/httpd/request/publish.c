@@ -67,6 +67,10 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     as_setter *set;
     int status = verdict->status;
 
+    /* A certificate's user has no outcome of a login, and may be in a group. */
+    if (transaction->group && !verdict->masked) {
+        apr_table_setn(env, AUTHSTATUS_ENV_GROUP, transaction->group);
+    }
     if (!transaction->decided || verdict->masked) {
         return;
     }
@@ -78,9 +82,6 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     set(env, AUTHSTATUS_ENV_STATUS, status ? apr_itoa(r->pool, status) : "200");
     if (transaction->help) {
         set(env, AUTHSTATUS_ENV_HELP, transaction->help);
-    }
-    if (transaction->group) {
-        apr_table_setn(env, AUTHSTATUS_ENV_GROUP, transaction->group);
     }
     if (verdict->disclosed) {
         if (finding->has_code) {

@@ -7,7 +7,7 @@ import pytest
 
 from lab.httpd import MODULES
 from lab.process import reserve_port
-from test_rows import BASE, RIGHT, STAFF, all_of, any_of, ldap_group, make, section, slapd  # noqa: F401
+from test_rows import BASE, HERE, RIGHT, STAFF, all_of, any_of, ldap_group, make, none_of, section, slapd  # noqa: F401
 
 LOAD = f'LoadModule ldap_module "{MODULES}/mod_ldap.so"\nLoadModule authnz_ldap_module "{MODULES}/mod_authnz_ldap.so"\n'
 THREE = (section("flat", any_of(STAFF)) + section("nested", any_of(ldap_group("top")))
@@ -80,6 +80,32 @@ def test_what_can_never_be_answered_stops_the_start(start, name, loaded):
     said = httpd.must_not_start()
     httpd.log.allow("AS0110", "AH00020")
     assert re.search(sentence, said), said
+
+
+DOUBTS = {
+    "%{ldap:": [(any_of("ldap-filter sn=%{HTTP:X-Name}"), HERE), (any_of("ldap-group cn=%{env:GRP},o=x"), HERE),
+                (any_of("ldap-search (&(uid=%{ldap:%{env:A}})(sn=%{env:B}))"), HERE)],
+    "it bans nobody": [(all_of("valid-user", "not " + STAFF), ""), (none_of(STAFF), "")],
+    "an AuthnProviderAlias, and the lines are asked of": [(any_of(STAFF), HERE + "\n    AuthBasicProvider partners")],
+    "double it": [(any_of("ldap-group cn=a\\,o=b,o=rows"), HERE)],
+    "without AuthLDAPURL, and no": [("AuthBasicProvider file\n    " + any_of(STAFF), "")],
+    None: [(any_of(STAFF), HERE), (any_of("ldap-filter sn=%{ldap:%{HTTP:X-Name}}"), HERE), (all_of("valid-user", "not " + STAFF), HERE),
+           (any_of("ldap-user %{env:A}"), HERE), (any_of(f"ldap-group cn=Sales\\\\, North,{BASE}"), HERE)],
+}
+
+
+@pytest.mark.parametrize("words, lines, directory", [(words, *case) for words, cases in DOUBTS.items() for case in cases])
+def test_dump_doubts_a_line_or_does_not(start, words, lines, directory):
+    """Each doubt with a line that has it, and no doubt about lines that are as they are meant."""
+    alias = '<AuthnProviderAlias authstatus partners>\n    AuthLDAPURL "ldap://127.0.0.1/o=x?uid"\n</AuthnProviderAlias>\n'
+    conf = alias + section("one", lines, provider="partners" if not directory and "file" not in lines else "authstatus",
+                           directory=directory)
+    httpd = start.make(conf, defines={"LDAP": reserve_port()})
+    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True,
+                          env=httpd._environment(), timeout=60)
+    assert done.returncode == 0, done
+    warnings = [line for line in done.stdout.splitlines() if "warning:" in line and "Basic without TLS" not in line]
+    assert len(warnings) == (words is not None) and (not words or words in warnings[0]), done.stdout
 
 
 def test_dump_says_who_answers_and_what_is_doubtful(start):
