@@ -145,6 +145,19 @@ static const char *find_name_fault(X509 *certificate, const char *host, apr_pool
 
 /* ---- the issuer ---- */
 
+/* Returns what ldap.conf's TLS_CRLCHECK asks of OpenSSL, which finds the lists among the authorities; 0: nothing. */
+static unsigned long find_crl_flags(void)
+{
+    switch (as_tls_get_default_number(LDAP_OPT_X_TLS_CRLCHECK)) {
+    case LDAP_OPT_X_TLS_CRL_PEER:
+        return X509_V_FLAG_CRL_CHECK;
+    case LDAP_OPT_X_TLS_CRL_ALL:
+        return X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+    default:
+        return 0;
+    }
+}
+
 /* Makes a store of the CA certificates of these settings, and of ldap.conf's revocation list. NULL without memory. */
 static X509_STORE *make_store(const as_directory_settings *settings)
 {
@@ -152,6 +165,7 @@ static X509_STORE *make_store(const as_directory_settings *settings)
     const char *file = own ? settings->ca_file : as_tls_get_default_file(LDAP_OPT_X_TLS_CACERTFILE);
     const char *directory = own ? settings->ca_directory : as_tls_get_default_file(LDAP_OPT_X_TLS_CACERTDIR);
     const char *revoked = as_tls_get_default_file(LDAP_OPT_X_TLS_CRLFILE);
+    const unsigned long check = find_crl_flags();
     X509_STORE *store = X509_STORE_new();
     X509_LOOKUP *lookup;
 
@@ -161,6 +175,9 @@ static X509_STORE *make_store(const as_directory_settings *settings)
     lookup = store && revoked ? X509_STORE_add_lookup(store, X509_LOOKUP_file()) : NULL;
     if (lookup && X509_load_crl_file(lookup, revoked, X509_FILETYPE_PEM) > 0) {
         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    }
+    if (store && check) {
+        X509_STORE_set_flags(store, check);
     }
     return store;
 }
@@ -179,8 +196,11 @@ static const char *make_sentence(int error, const as_directory_settings *setting
     case X509_V_OK:
     case X509_V_ERR_CERT_HAS_EXPIRED: /* reported by its date */
     case X509_V_ERR_CERT_NOT_YET_VALID:
-    case X509_V_ERR_UNABLE_TO_GET_CRL: /* concerns another authority */
         return NULL;
+    case X509_V_ERR_UNABLE_TO_GET_CRL: /* with TLS_CRLFILE it concerns another authority */
+        return find_crl_flags() ? apr_pstrcat(pool, "cannot be checked for TLS_CRLCHECK: its authority has no list in ",
+                                              list_authorities(settings), NULL)
+                                : NULL;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:

@@ -125,6 +125,7 @@ bool as_tls_initialize(void);
  * cannot be used instead, because another module may have changed it. */
 void as_tls_find_defaults(apr_pool_t *pool);
 const char *as_tls_get_default_file(int option); /* NULL: not set in ldap.conf */
+int as_tls_get_default_number(int option);       /* -1: libldap does not know it */
 bool as_tls_set_default_authorities(LDAP *ld);
 bool as_tls_set_default_files(LDAP *ld);
 bool as_tls_set_default_numbers(LDAP *ld);

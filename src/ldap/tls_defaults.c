@@ -110,6 +110,18 @@ const char *as_tls_get_default_file(int option)
     return NULL;
 }
 
+int as_tls_get_default_number(int option)
+{
+    int i;
+
+    for (i = 0; i < NUMBERS; i++) {
+        if (numbers[i] == option && defaults.known[i]) {
+            return defaults.number[i];
+        }
+    }
+    return -1;
+}
+
 static bool set_texts(LDAP *ld, int from, int to)
 {
     int i;

@@ -218,9 +218,25 @@ def test_revocation_list_of_ldap_conf(start, rooms, authority, revoked):
     httpd = start(LOCATION.format(name="crl", scheme="ldaps", host="127.0.0.1", port=fake.port, suffix="dc=fake", mode=""),
                   environment={"LDAPCONF": str(path)})
     if revoked:
-        httpd.log.expect("AS0061.*revoked")
+        httpd.log.expect("AS0061.*, is revoked")
     assert httpd.get("/in/crl", login=("ann", RIGHT)).status == (500 if revoked else 200)
     assert not (revoked and fake.binds())
+    httpd.stop()
+    fake.stop()
+
+
+def test_check_without_a_revocation_list(start, rooms, authority):
+    """OpenSSL refuses a certificate whose authority has no list, where TLS_CRLCHECK asks for one; the log says so."""
+    if uses_gnutls():
+        pytest.skip("libldap with GnuTLS does not know TLS_CRLCHECK")
+    path = rooms.new("no-crl") / "ldap.conf"
+    path.write_text(f"TLS_CACERT {authority.cert}\nTLS_CRLCHECK peer\n")
+    fake = Fake(certificate=authority.issue("unlisted"), ldaps=True)
+    httpd = start(LOCATION.format(name="crl", scheme="ldaps", host="127.0.0.1", port=fake.port, suffix="dc=fake", mode=""),
+                  environment={"LDAPCONF": str(path)})
+    httpd.log.expect("AS0061.*, cannot be checked for TLS_CRLCHECK: its authority has no list in ldap.conf's TLS_CACERT")
+    assert httpd.get("/in/crl", login=("ann", RIGHT)).status == 500
+    assert not fake.binds()
     httpd.stop()
     fake.stop()
 
