@@ -182,6 +182,25 @@ def test_a2enmod(installed, rooms):
     assert done.returncode == 0, done.stderr
 
 
+def test_uninstall_leaves_a_package_alone(rooms):
+    """Nothing is removed where a package has put it: the check comes before each removal, and says whose it is."""
+    room = rooms.new("package")
+    (room / "dpkg-query").write_text("#!/bin/sh\necho \"libapache2-mod-authstatus: $2\"\n")
+    (room / "dpkg-query").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{room}:{os.environ['PATH']}", "LC_ALL": "C"}
+    done = subprocess.run(["make", "-C", str(BUILD), "of-no-package"], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode != 0
+    assert "mod_authstatus.so belongs to the package libapache2-mod-authstatus: remove that first" in done.stderr
+    planned = subprocess.run(["make", "-n", "-C", str(BUILD), "uninstall"], capture_output=True, text=True, timeout=60, env=environment).stdout
+    removals = [planned.index(command) for command in re.findall(r"(?:rm -f|--mode=uninstall)", planned)]
+    assert removals and planned.index("belongs to the package") < min(removals)
+    database = dict(re.findall(r"^(uninstall-\w+): (.*)$", subprocess.run(
+        ["make", "-np", "-C", str(BUILD), "uninstall"], capture_output=True, text=True, timeout=60, env=environment).stdout, re.MULTILINE))
+    parts = [name for name in re.split(r"\s+", database["uninstall-am"]) if name and name not in ("uninstall-local", "uninstall-man")]
+    assert len(parts) > 8
+    assert [name for name in parts if database.get(name) != "of-no-package"] == [], "uninstall_parts of Makefile.am"
+
+
 def test_uninstall_leaves_nothing(installed):
     assert files(installed)
     make("uninstall", installed)
