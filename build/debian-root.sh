@@ -47,17 +47,21 @@ debian_root_prepare() {
 }
 
 # debian_root_run DIRECTORY COMMAND...: runs it there, with a clean environment. The processes it leaves are killed.
-debian_root_run() {
+# debian_root_exec does so in place of this shell, for the background: who kills it kills all that runs there.
+debian_root_run() { (debian_root_exec "$@"); }
+debian_root_exec() {
     local root=$1
     shift
     # shellcheck disable=SC2016 # the inner shell's
-    unshare --mount --pid --fork --kill-child sh -e -c '
+    exec unshare --mount --pid --fork --kill-child sh -e -c '
         root=$1
         shift
         mount -t proc proc "$root/proc"
         mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
         mount -t tmpfs -o mode=755 tmpfs "$root/run"
-        mkdir -p "$root/run/lock"
+        mkdir -p "$root/run/lock" "$root/dev/pts"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+        [ -L "$root/dev/ptmx" ] || mount --bind "$root/dev/pts/ptmx" "$root/dev/ptmx"
         [ -z "$AUTHSTATUS_ARCHIVES" ] || mount --bind "$AUTHSTATUS_ARCHIVES" "$root/var/cache/apt/archives"
         exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
             DEBIAN_FRONTEND=noninteractive ${DEB_BUILD_OPTIONS:+DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS"} "$@"' sh "$root" "$@"
