@@ -120,9 +120,8 @@ void as_tls_destroy(as_tls *tls);
 /* Initializes libldap and its TLS library, which do so without a lock; call while the process has one thread.
  * Returns false only without memory. */
 bool as_tls_initialize(void);
-/* tls_defaults.c: reads ldap.conf, unless as_directories_keep_defaults() has, and sets its values on a handle.
- * Returns false if libldap refuses a value. ldap_create() omits most of them from a handle, and the default context
- * cannot be used instead, because another module may have changed it. */
+/* tls_defaults.c: reads ldap.conf, unless as_directories_keep_defaults() has, and sets its values on a handle: another
+ * module may have changed libldap's own default context. Returns false if libldap refuses a value. */
 void as_tls_find_defaults(apr_pool_t *pool);
 const char *as_tls_get_default_file(int option); /* NULL: not set in ldap.conf */
 int as_tls_get_default_number(int option);       /* -1: libldap does not know it */
