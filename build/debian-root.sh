@@ -47,15 +47,18 @@ debian_root_prepare() {
 }
 
 # debian_root_run DIRECTORY COMMAND...: runs it there, with a clean environment. The processes it leaves are killed.
+# With AUTHSTATUS_NET=--net its network is its own, too, and has a loopback alone.
 # debian_root_exec does so in place of this shell, for the background: who kills it kills all that runs there.
 debian_root_run() { (debian_root_exec "$@"); }
 debian_root_exec() {
     local root=$1
     shift
     # shellcheck disable=SC2016 # the inner shell's
-    exec unshare --mount --pid --fork --kill-child sh -e -c '
+    # shellcheck disable=SC2086 # a word or none
+    exec unshare --mount --pid --fork --kill-child ${AUTHSTATUS_NET:-} sh -e -c '
         root=$1
         shift
+        [ -z "$AUTHSTATUS_NET" ] || ip link set lo up
         mount -t proc proc "$root/proc"
         mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
         mount -t tmpfs -o mode=755 tmpfs "$root/run"
