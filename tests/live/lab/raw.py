@@ -12,18 +12,31 @@ def undated(answer):
     return DATE.sub(rb"\1", answer)
 
 
-def exchange(port, request):
+def encrypt(connection, *protocols):
+    """TLS, whatever the certificate is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(list(protocols))
+    return context.wrap_socket(connection)
+
+
+def exchange(port, request, tls=False):
     """Everything that the server sends on a connection of its own until it closes it. The last request of several is to
     ask for that: whether it is answered tells whether the connection was kept before."""
     received = b""
     with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            connection = encrypt(connection, "http/1.1")
         try:
             connection.sendall(request)
             while data := connection.recv(65536):
                 received += data
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             pass  # it closed while there was more to read: the answer was before that
+        if tls:
+            connection.close()
     return undated(received)
 
 
@@ -68,11 +81,7 @@ class Http2:
         self._flush()
 
     def _encrypt(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.set_alpn_protocols(["h2"])
-        self.socket = context.wrap_socket(self.socket)
+        self.socket = encrypt(self.socket, "h2")
         assert self.socket.selected_alpn_protocol() == "h2"
 
     def _upgrade(self, settings):

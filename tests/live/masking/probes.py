@@ -39,6 +39,7 @@ SHAPES = (
     Shape("0.9", ("GET",), "HTTP/0.9"),
 )
 FEW = ("plain", "expect", "accept")
+SOME = (*FEW, "body", "chunked", "broken chunk", "too large", "range", "1.0", "closed")
 NEXT = b"GET /open/page.html HTTP/1.1\r\nHost: plain\r\nConnection: close\r\n\r\n"
 
 

@@ -115,3 +115,16 @@ def test_who_has_proven_a_password_is_told_of_an_outage(site, tree, status):
     assert told.status == status
     assert site.get(f"/{tree}/page.html", login=WRONG, host="all").status == 404
     assert site.get(f"/{tree}/page.html", host="all").status == 404
+
+
+def test_credentials_sent_unasked_take_a_directorys_time(site, slapd):
+    """Once, and in a hidden place alone; the octets are those of a missing one."""
+    login = ("somebody", "Pw!unasked")
+    slapd.freeze()
+    try:
+        hidden = site.get("/login/page.html", login=login, host="all")
+        missing = twin(site, "login", "GET", login)
+    finally:
+        slapd.thaw()
+    assert hidden.comparable() == missing.comparable()
+    assert hidden.seconds > 1.5 and missing.seconds < hidden.seconds / 2

@@ -92,7 +92,7 @@ class Differences:
         return "\n".join(lines)
 
 
-def over_http1(port, host, shapes=probes.SHAPES, ways=None):
+def over_http1(port, host, shapes=probes.SHAPES, ways=None, tls=False):
     """Several at a time: each exchange has a connection of its own, and a masked answer is waited for."""
     differences = Differences(host)
     questions = [(way, shape, method, probes.http1(shape, method, host, way.path, way.login),
@@ -102,7 +102,7 @@ def over_http1(port, host, shapes=probes.SHAPES, ways=None):
     requests = [forbidden for _, _, _, forbidden, _ in questions]
     missing = list(dict.fromkeys(request for _, _, _, _, request in questions))
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda request: raw.exchange(port, request), requests + missing))
+        answers = list(pool.map(lambda request: raw.exchange(port, request, tls), requests + missing))
     differences.exchanges = len(answers)
     of_missing = dict(zip(missing, answers[len(requests):]))
     for (way, shape, method, _, twin), forbidden in zip(questions, answers):
@@ -186,9 +186,18 @@ def allow_httpds_lines(httpd):
 @pytest.mark.parametrize("host", HOSTS)
 def test_http1(site, host):
     if site.mpm == "prefork" and host not in ("plain", "all"):
-        pytest.skip("one host of each kind will do for another MPM")
+        pytest.skip("one host of each kind will do for another MPM: plain and all, in clear text and over TLS")
     allow_httpds_lines(site)
     differences = over_http1(site.port, host)
+    print(differences.exchanges, "exchanges")
+    assert not differences.found, str(differences)
+
+
+@pytest.mark.parametrize("host", sites.ENCRYPTED)
+def test_http1_over_tls(site, host):
+    allow_httpds_lines(site)
+    names = probes.FEW if site.mpm == "prefork" else probes.SOME
+    differences = over_http1(site.ports["TLS"], host, [shape for shape in probes.SHAPES if shape.name in names], tls=True)
     print(differences.exchanges, "exchanges")
     assert not differences.found, str(differences)
 
@@ -197,7 +206,7 @@ def test_http1(site, host):
 def test_http2(site, host):
     pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
     if site.mpm == "prefork":
-        pytest.skip("mod_http2 is made for threads")
+        pytest.skip("test_prefork_has_no_http2")
     allow_httpds_lines(site)
     differences = over_http2(site.port, host)
     print(differences.exchanges, "exchanges")
@@ -208,7 +217,7 @@ def test_http2(site, host):
 def test_http2_over_tls(site, host):
     pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
     if site.mpm == "prefork":
-        pytest.skip("mod_http2 is made for threads")
+        pytest.skip("test_prefork_has_no_http2")
     allow_httpds_lines(site)
     differences = over_http2(site.ports["TLS"], host, tls=True)
     print(differences.exchanges, "exchanges")
@@ -219,12 +228,24 @@ def test_http2_over_tls(site, host):
 def test_upgrade(site, host):
     pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
     if site.mpm == "prefork":
-        pytest.skip("mod_http2 is made for threads")
+        pytest.skip("test_prefork_has_no_http2")
     allow_httpds_lines(site)
     differences = over_upgrade(site.port, host)
     print(differences.exchanges, "exchanges,", differences.upgrades, "of them upgraded")
     assert differences.upgrades > differences.exchanges / 2
     assert not differences.found, str(differences)
+
+
+@pytest.mark.parametrize("host", ("plain", "all"))
+def test_prefork_has_no_http2(site, host):
+    """mod_http2 needs threads: to who asks for HTTP/2, both answer over HTTP/1.1 as to anybody."""
+    pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
+    if site.mpm != "prefork":
+        pytest.skip("it has")
+    allow_httpds_lines(site)
+    differences = over_upgrade(site.port, host)
+    print(differences.exchanges, "exchanges")
+    assert differences.upgrades == 0 and not differences.found, str(differences)
 
 
 def test_the_test_finds_what_a_stock_httpd_tells(stock):

@@ -176,6 +176,11 @@ def the_clock(site):
     return min(begun[:3]) > 0 and len(begun) == 6
 
 
+def credentials_unasked(site):
+    """test_all.py has a directory that does not answer."""
+    return "def test_credentials_sent_unasked_take_a_directorys_time(" in (SOURCE / "tests/live/masking/test_all.py").read_text()
+
+
 def a_script_that_speaks_for_itself(site):
     return site.get("/nph-says.cgi", host="own").status == 403
 
@@ -210,7 +215,8 @@ SHOWN = {
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
     "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
     "four restrictions": a_nest, "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
-    "time": the_clock, "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
+    "time": the_clock, "credentials that": credentials_unasked,
+    "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
     "modules that count": a_counter, "modules that answer": a_page_of_a_module,
 }
 
