@@ -76,6 +76,30 @@ REQUESTS = {
     "form": HEAD + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\na=b&c=d",
     "encoded body": HEAD + "Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
 }
+
+
+def every(letters, length):
+    """Each word of so many of these letters, in as few letters as can be (de Bruijn's sequence)."""
+    words, sequence = [0] * len(letters) * length, []
+
+    def add(at, period):
+        if at > length:
+            if length % period == 0:
+                sequence.extend(words[1:period + 1])
+            return
+        words[at] = words[at - period]
+        add(at + 1, period)
+        for letter in range(words[at - period] + 1, len(letters)):
+            words[at] = letter
+            add(at + 1, at)
+
+    add(1, 1)
+    return "".join(letters[number] for number in sequence)
+
+
+# Of four letters a copy of a decoy's name is known: a client that sends all of them must get back what it sent.
+PIECES = every("gjklmnpqrvwxz", 4)
+EVERY_PIECE = HEAD + "".join(f"X-Piece{at}: {PIECES[at:at + 7003]}\r\n" for at in range(0, len(PIECES), 7000)) + "\r\n"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 ODD_METHODS = ("get", "Get", "PUT", "DELETE", "PATCH", "CONNECT", "TRACE", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK",
                "REPORT", "CHECKOUT", "MERGE", "BASELINE-CONTROL", "INVALID", "M-SEARCH", "QUERY", "X" * 300)
@@ -137,6 +161,11 @@ AROUND = {
                  [Way("1", "/status", "status", "absent"), Way("2", "/report?json", "report", "absent"), Way("3", "/switch", "switch", "absent"),
                   Way("4", "/infos/x", "infos", "absen")]),
     "proxied": ("ProxyPass /backen/open !\n<Location /proxie>\nProxyPass http://127.0.0.1:${BACK}/\n" + DENIED + "</Location>", [Way("1", "/proxie/page.html", "proxie", "absent")]),
+    "echo": ('Header echo ^X-\nRewriteRule ^ - [E=COPY:%{HTTP:X-Piece0}%{HTTP:X-Piece7000}%{HTTP:X-Piece14000}%{HTTP:X-Piece21000}%{HTTP:X-Piece28000}]\n'
+             'Header always set X-Copy "%{COPY}e"', None),
+    "variants": ('<Directory "${DOCS}">\nOptions +MultiViews\n</Directory>\nAddLanguage de .de\nAddLanguage en .en\n<FilesMatch "\\.de\\.">\n' + DENIED + "</FilesMatch>",
+                 [Way("1", "/variants/hidden", "hidden", "absent"), Way("2", "/variants/hidden.de.html", "hidden", "absent"),
+                  Way("3", "/variants/hidden.html", "hidden", "absent"), Way("4", "/variants/beside", "beside", "single"), Way("5", "/variants/beside.html", "beside", "single")]),
     "a filter": ('SetOutputFilter DEFLATE\nDeflateCompressionLevel 1\nFilterDeclare X\nFilterProvider X DEFLATE "%{CONTENT_TYPE} =~ /html/"\nFilterChain X', None),
     "a cookie": ("CookieTracking on\nCookieName track\nCookieStyle RFC2965\nCookieExpires 100", None),
     "its own page": ("ErrorDocument 404 /dirall/page.html", None),
@@ -160,15 +189,19 @@ def hosts():
     for host in ("plain", "all", "cookies", "headers"):
         yield from sites.host(host, "HTTP", True, "h2c http/1.1")
     for name, (lines, _) in AROUND.items():
-        yield (f'<VirtualHost 127.0.0.1:${{HTTP}}>\nServerName {NUMBER[name]}\nDocumentRoot "${{DOCS}}"\nAuthStatus On\n'
+        yield (f'<VirtualHost 127.0.0.1:${{HTTP}}>\nServerName {NUMBER[name]}\nProtocols h2c http/1.1\nDocumentRoot "${{DOCS}}"\nAuthStatus On\n'
                f"AuthStatusMask Forbidden\n{sites.SECTIONS.format(more=lines)}\n</VirtualHost>")
+
+
+# Of the last two one has a variant that is hidden.
+VARIANTS = {f"variants/{name}.html": f"{name[:6]}\n" for name in ("hidden.de", "beside.de", "beside.en", "single.en")}
 
 
 @pytest.fixture(scope="module")
 def site(start):
     text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${ROOM}/back"\n</VirtualHost>'], hosts()))
     httpd = start.make(text, modules=(*sites.modules_for("event"), "userdir", "status", "deflate", "filter", "expires", "actions"),
-                       listen=("HTTP", "BACK"), files=sites.FILES)
+                       listen=("HTTP", "BACK"), files=sites.FILES | VARIANTS)
     sites.furnish(httpd)
     httpd.start()
     return httpd
@@ -206,6 +239,11 @@ def test_a_request(site, host, name):
                          for method in differential.methods_of(way, METHODS) if not (way.name == "group" and "Authorization" in REQUESTS[name])])
 
 
+@pytest.mark.parametrize("host", ("plain", "all", NUMBER["echo"]))
+def test_every_piece_of_a_name(site, host):
+    compare(site, host, [(method, way, *question(EVERY_PIECE, method, host, way)) for way in WAYS for method in differential.methods_of(way, METHODS)])
+
+
 @pytest.mark.parametrize("host", ("plain", "all"))
 @pytest.mark.parametrize("method", ODD_METHODS, ids=[method[:20] for method in ODD_METHODS])
 def test_a_method(site, host, method):
@@ -216,6 +254,56 @@ def test_a_method(site, host, method):
 @pytest.mark.parametrize("way", PATHS, ids=[way.name for way in PATHS])
 def test_a_path(site, host, way):
     compare(site, host, [(method, way, *question(HEAD + "\r\n", method, host, way)) for method in ("GET", "POST", "PUT", "OPTIONS", "HEAD", "TRACE")])
+
+
+# ---- over HTTP/2: {path} and {host}; a header that is None is not sent ----
+
+FIELDS = {
+    "plain": {}, "authority with a port": {":authority": "{host}:8080"}, "no authority": {":authority": None, "host": "{host}"},
+    "another scheme": {":scheme": "https"}, "expect": {"expect": "100-continue"}, "range": {"range": "bytes=0-0,5-"}, "trailers": {"te": "trailers"},
+    "conditions": {"if-none-match": "*", "if-match": "\"a\"", "if-unmodified-since": "x"}, "priority": {"priority": "u=0, i"},
+    "problem": {"accept": "application/problem+json", "accept-language": "de"}, "cookies": {"cookie": "a=b; session=x"},
+    "a wrong length": {"content-length": "7"}, "protocol": {":protocol": "websocket"}, "connection": {"connection": "close"},
+    "capitals": {"X-Upper": "1"}, "early": {"early-data": "1"},
+}
+
+
+def fields_of(method, path, host, login, more):
+    fields = {":method": method, ":scheme": "http", ":authority": host, ":path": path} | more
+    if login and "authorization" not in fields:
+        fields["authorization"] = probes.authorization(login).decode()
+    return [(name.encode(), value.format(path=path, host=host).encode()) for name, value in fields.items() if value is not None]
+
+
+def over_http2(site, host, questions):
+    """questions: (what, way, method, more)"""
+    pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
+    found, connection = differential.Differences(host), raw.Http2(site.port)
+    for what, way, method, more in questions:
+        answers = [raw.octets_of(connection.request(fields_of(method, path, host, way.login, more))) for path in (way.path, differential.twin_of(way))]
+        found.compare(what, way, *answers)
+        found.exchanges += 2
+    connection.close()
+    print(found.exchanges, "exchanges")
+    assert not found.found, str(found)
+
+
+@pytest.mark.parametrize("host", ("plain", "all"))
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_request_over_http2(site, host, name):
+    over_http2(site, host, [(f"h2 {method} {name}", way, method, FIELDS[name]) for way in WAYS
+                            for method in differential.methods_of(way, (*METHODS, "PUT", "CONNECT", "TRACE"))])
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_around_over_http2(site, name):
+    over_http2(site, NUMBER[name], [(f"h2 {method}", way, method, {}) for way in AROUND[name][1] or FEW
+                                    for method in differential.methods_of(way, ("GET", "HEAD", "POST", "PUT", "OPTIONS"))])
+
+
+@pytest.mark.parametrize("way", PATHS, ids=[way.name for way in PATHS])
+def test_a_path_over_http2(site, way):
+    over_http2(site, "plain", [(f"h2 {method}", way, method, {}) for method in ("GET", "PUT", "OPTIONS", "HEAD")])
 
 
 @pytest.mark.parametrize("name", AROUND)
