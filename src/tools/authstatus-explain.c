@@ -52,7 +52,7 @@ static int run(int argc, char **argv, apr_pool_t *pool)
     }
     error = explain_make_wish(&options, pool, &wish);
     if (error) {
-        fprintf(stderr, PROGRAM ": %s\n", error);
+        fprintf(stderr, PROGRAM ": %s\n", explain_printable_lines(error, pool));
         return EXIT_USAGE;
     }
     return explain(&wish, pool);

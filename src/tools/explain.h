@@ -179,6 +179,10 @@ const char *explain_answer_word(explain_answer answer);
 
 /* Printable on a terminal: what is no UTF-8, controls it or changes the direction of writing becomes \xNN. */
 const char *explain_printable(const char *text, size_t length, apr_pool_t *pool);
+/* The same of lines: a line end stays. */
+const char *explain_printable_lines(const char *text, apr_pool_t *pool);
+/* Is it a character that neither controls a terminal nor changes the direction of writing? */
+bool explain_is_harmless(unsigned code);
 /* The octets of the character at `text`, and the character; 0: it is no UTF-8. */
 size_t explain_utf8(const char *text, size_t length, unsigned *code);
 const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool);

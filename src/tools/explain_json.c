@@ -24,7 +24,7 @@ static void put_string(const char *text, size_t length)
             size = 1;
         } else if (code == '"' || code == '\\') {
             printf("\\%c", (int)code);
-        } else if (code < 0x20 || code == 0x7f) {
+        } else if (code < 0x10000 && !explain_is_harmless(code)) {
             printf("\\u%04x", code);
         } else {
             printf("%.*s", (int)size, text + at);

@@ -343,7 +343,9 @@ static const char *apply_service_account(const explain_options *options, apr_poo
         error = explain_secret_of_file(options->bind_password_file, pool, &password);
     } else if (options->ask_bind_password) {
         const char *prompt = apr_psprintf(
-            pool, "Password of the service account %s: ", wish->settings.bind_dn ? wish->settings.bind_dn : "");
+            pool, "Password of the service account %s: ",
+            wish->settings.bind_dn ? explain_printable(wish->settings.bind_dn, strlen(wish->settings.bind_dn), pool)
+                                   : "");
 
         error = explain_secret_of_terminal(prompt, pool, &password);
         if (!error && !password) {

@@ -12,10 +12,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <apr_portable.h>
 #include <apr_strings.h>
-#include <apr_thread_proc.h>
 #include <openssl/crypto.h>
+
+#include "authstatus/secret_program.h"
 
 #define MAX_SECRET 4096
 
@@ -88,7 +88,8 @@ const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **fo
         return apr_psprintf(pool, "the password file \"%s\" cannot be read: %s", path, strerror(errno));
     }
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077)) {
-        fprintf(stderr, PROGRAM ": warning: others can read the password file \"%s\"\n", path);
+        fprintf(stderr, PROGRAM ": warning: others can read the password file \"%s\"\n",
+                explain_printable(path, strlen(path), pool));
     }
     if (!read_all(fd, file)) {
         close(fd);
@@ -100,33 +101,19 @@ const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **fo
     return NULL;
 }
 
-/* AuthLDAPBindPassword exec:, as httpd runs it: no shell, and the first line of what it prints. */
+/* Runs the program of AuthLDAPBindPassword exec: as httpd does. */
 const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **found)
 {
     secret *line = new_secret(pool);
-    apr_procattr_t *attributes = NULL;
-    apr_proc_t process;
+    const char *fault;
     char **argv = NULL;
-    apr_os_file_t fd;
-    bool complete;
 
     if (apr_tokenize_to_argv(command, &argv, pool) != APR_SUCCESS || !argv[0]) {
         return "AuthLDAPBindPassword: no program after exec:";
     }
-    if (apr_procattr_create(&attributes, pool) != APR_SUCCESS ||
-        apr_procattr_io_set(attributes, APR_NO_PIPE, APR_FULL_BLOCK, APR_NO_PIPE) != APR_SUCCESS ||
-        apr_procattr_cmdtype_set(attributes, APR_PROGRAM) != APR_SUCCESS ||
-        apr_procattr_error_check_set(attributes, 1) != APR_SUCCESS ||
-        apr_proc_create(&process, argv[0], (const char *const *)argv, NULL, attributes, pool) != APR_SUCCESS) {
-        return apr_psprintf(pool, "AuthLDAPBindPassword: the program \"%s\" cannot be run", argv[0]);
-    }
-    apr_os_file_get(&fd, process.out);
-    complete = read_all(fd, line);
-    apr_file_close(process.out);
-    apr_proc_wait(&process, NULL, NULL, APR_WAIT);
-    line->text[strcspn(line->text, "\r\n")] = '\0';
-    if (!complete || !*line->text) {
-        return apr_psprintf(pool, "AuthLDAPBindPassword: the program \"%s\" gave no password", argv[0]);
+    fault = as_secret_run_program(argv, line->text, pool);
+    if (fault) {
+        return apr_psprintf(pool, "AuthLDAPBindPassword: the program \"%s\" gave no password: %s", argv[0], fault);
     }
     *found = line->text;
     return NULL;

@@ -189,6 +189,13 @@ bool explain_same_section(const explain_directive *one, const explain_directive 
     return !one->sections[i] && !other->sections[i] && !strcmp(one->file, other->file);
 }
 
+/* Is a credential of one file for a URL of the other? What the administrator's files say never goes to the servers of a
+ * file that others may write, as it never goes where .htaccess says. */
+static bool share_credentials(const explain_directive *credential, const explain_directive *url)
+{
+    return !strcmp(credential->file, url->file) || (credential->trusted && url->trusted);
+}
+
 /* The AuthLDAPURL that the directive stands with: of its section, else the one in force around it; NULL: none. */
 static const explain_directive *home_of(const apr_array_header_t *chosen, int at)
 {
@@ -197,7 +204,7 @@ static const explain_directive *home_of(const apr_array_header_t *chosen, int at
 
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *url = APR_ARRAY_IDX(chosen, i, const explain_directive *);
-        if (is_url(url) && (i < at || explain_same_section(url, directive))) {
+        if (is_url(url) && share_credentials(directive, url) && (i < at || explain_same_section(url, directive))) {
             home = url;
         }
     }
@@ -220,18 +227,31 @@ static bool has_servers(const as_directory_settings *settings, const as_director
     return true;
 }
 
+/* A URL; LDAPTrustedMode says how TLS is begun where it says nothing itself. */
+static bool parse(const explain_directive *url, const char *mode, as_directory_settings *settings, apr_pool_t *pool)
+{
+    as_directory_settings other;
+
+    memset(settings, 0, sizeof(*settings));
+    memset(&other, 0, sizeof(other));
+    if (url->argc == 0 || as_directory_parse_url(pool, url->argv[0], url->argc > 1 ? url->argv[1] : NULL, settings)) {
+        return false;
+    }
+    if (mode && url->argc == 1 && !as_directory_parse_url(pool, url->argv[0], mode, &other)) {
+        settings->security = other.security;
+    }
+    return true;
+}
+
 /* Compares servers, ports and TLS mode. A URL that does not parse is told of where it is read. */
-static bool same_servers(const explain_directive *one, const explain_directive *other, apr_pool_t *pool)
+static bool same_servers(const explain_directive *one, const explain_directive *other, const char *mode,
+                         apr_pool_t *pool)
 {
     as_directory_settings first, second;
 
-    memset(&first, 0, sizeof(first));
-    memset(&second, 0, sizeof(second));
     return one == other ||
-           (one->argc > 0 && other->argc > 0 &&
-            !as_directory_parse_url(pool, one->argv[0], one->argc > 1 ? one->argv[1] : NULL, &first) &&
-            !as_directory_parse_url(pool, other->argv[0], other->argc > 1 ? other->argv[1] : NULL, &second) &&
-            first.security == second.security && has_servers(&first, &second) && has_servers(&second, &first));
+           (parse(one, mode, &first, pool) && parse(other, mode, &second, pool) && first.security == second.security &&
+            has_servers(&first, &second) && has_servers(&second, &first));
 }
 
 /* Leaves out the credentials that belong to other servers, as the module does (src/httpd/config/credentials.c). */
@@ -239,16 +259,19 @@ static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr
 {
     apr_array_header_t *own = apr_array_make(pool, chosen->nelts, sizeof(const explain_directive *));
     const explain_directive *url = NULL, *home;
+    const char *mode = NULL;
     int i;
 
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);
         url = is_url(directive) ? directive : url;
+        mode = as_text_equal(directive->name, "LDAPTrustedMode") && directive->argc > 0 ? directive->argv[0] : mode;
     }
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);
         home = is_credential(directive) ? home_of(chosen, i) : NULL;
-        if (!is_credential(directive) || (home && url && same_servers(home, url, pool))) {
+        if (!is_credential(directive) ||
+            (home && url && share_credentials(directive, url) && same_servers(home, url, mode, pool))) {
             APR_ARRAY_PUSH(own, const explain_directive *) = directive;
         }
     }

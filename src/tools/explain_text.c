@@ -125,7 +125,7 @@ static void tell_connect(const explain_story *story, const explain_step *step)
         tell_failure(step, story->pool);
         return;
     }
-    printf("%s", step->what);
+    printf("%s", show(step->what, story->pool));
     if (step->lookup >= 100) {
         printf(" (looking up the address took %.1f ms of it)", (double)step->lookup / 1e3);
     }

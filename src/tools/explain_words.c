@@ -39,7 +39,7 @@ size_t explain_utf8(const char *text, size_t length, unsigned *code)
 }
 
 /* Controls of terminals (C0, C1), and characters that make text read otherwise than it is. */
-static bool is_harmless(unsigned code)
+bool explain_is_harmless(unsigned code)
 {
     return code >= 0x20 && (code < 0x7f || code > 0x9f) && code != 0x061c && !(code >= 0x200b && code <= 0x200f) &&
            !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2060 && code <= 0x206f) && code != 0xfeff;
@@ -54,7 +54,7 @@ const char *explain_printable(const char *text, size_t length, apr_pool_t *pool)
         unsigned code = 0;
         size_t size = explain_utf8(text + at, length - at, &code);
 
-        if (size > 0 && is_harmless(code)) {
+        if (size > 0 && explain_is_harmless(code)) {
             memcpy(to, text + at, size);
             to += size;
             at += size;
@@ -65,6 +65,20 @@ const char *explain_printable(const char *text, size_t length, apr_pool_t *pool)
     }
     *to = '\0';
     return printable;
+}
+
+const char *explain_printable_lines(const char *text, apr_pool_t *pool)
+{
+    const char *printable = "";
+    size_t length;
+
+    for (;; text += length + 1) {
+        length = strcspn(text, "\n");
+        printable = apr_pstrcat(pool, printable, explain_printable(text, length, pool), text[length] ? "\n" : "", NULL);
+        if (!text[length]) {
+            return printable;
+        }
+    }
 }
 
 const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool)

@@ -303,8 +303,9 @@ void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
     for (each = s; each; each = each->next) {
         dump.places = as_sections_of(dump.pool, s, each);
         dump.place = APR_ARRAY_IDX(dump.places, 0, const as_section_ref *);
-        apr_file_printf(dump.out, "%s%s%s%s\n", as_section_name(dump.pool, dump.place),
-                        dump.place->section ? "  (" : "", as_section_source(dump.pool, dump.place),
+        apr_file_printf(dump.out, "%s%s%s%s\n", as_printable(dump.pool, as_section_name(dump.pool, dump.place)),
+                        dump.place->section ? "  (" : "",
+                        as_printable(dump.pool, as_section_source(dump.pool, dump.place)),
                         dump.place->section ? ")" : "");
         for (i = shown = 0; i < dump.places->nelts; i++) {
             dump.place = APR_ARRAY_IDX(dump.places, i, const as_section_ref *);

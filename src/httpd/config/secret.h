@@ -10,8 +10,7 @@
 #include <httpd.h>
 #include <http_config.h>
 
-/* How long a program after exec: may take, in seconds. The manual names it. */
-#define AS_SECRET_PROGRAM_SECONDS 10
+#include "authstatus/secret_program.h"
 
 /* Opens a file that holds a secret: a plain one, which its owner alone may read, who is root or the user who starts
  * httpd. Whoever else wrote it could have it used as the secret. */
