@@ -288,6 +288,7 @@ static void dump_place(as_dump *dump)
     }
     as_dump_requirements(dump);
     as_dump_doubts(dump);
+    as_dump_error_documents(dump);
 }
 
 void as_dump_test_config(apr_pool_t *pconf, server_rec *s)

@@ -21,6 +21,7 @@ typedef struct as_dump {
     int warnings;
     as_directories *directories; /* made when first needed */
     apr_hash_t *lockouts;        /* as_lockout by as_directory_compute_fingerprint: no directory is asked twice */
+    apr_hash_t *documents;       /* pages of ErrorDocument that were warned of */
 } as_dump;
 
 /* Prints a line, of at most ten characters before `text`. */
@@ -32,6 +33,9 @@ const char *as_dump_argument(as_dump *dump, const char *directive);
 
 /* dump_doubts.c: warns of what is doubtful about the policy of a place. */
 void as_dump_doubts(as_dump *dump);
+
+/* dump_error_documents.c: warns of pages of ErrorDocument that need a login themselves. */
+void as_dump_error_documents(as_dump *dump);
 
 /* dump_require.c: prints the lines of `Require ldap-*` of a place, and what is doubtful about them. */
 void as_dump_requirements(as_dump *dump);

@@ -202,3 +202,74 @@ AuthStatusMask Forbidden
     hides, plain = (said.split(f"\nvirtual host {name}.test")[1].split("\nvirtual host")[0] for name in ("hides", "plain"))
     assert hides.count("SSLVerifyClient") == 1 and hides.count("script named nph-") == 1
     assert plain.count("SSLVerifyClient") == 1
+
+
+PAGES = """SSLEngine On
+Alias /elsewhere /srv/elsewhere
+{documents}
+<Directory "${{DOCS}}/closed">
+{login}
+</Directory>
+<Directory "/srv/elsewhere">
+{login}
+</Directory>
+<Location "/">
+{login}
+</Location>
+<Location "/open">
+Require all granted
+</Location>
+<Location "/open/closed">
+Require ldap-user boss
+</Location>
+<Location "/near">
+Require ip 10.0.0.0/8
+</Location>
+<LocationMatch "^/pages/">
+Require all granted
+</LocationMatch>
+"""
+
+
+@pytest.mark.parametrize("documents, where", [
+    ("ErrorDocument 403 /403.html", '<Location "/">'),
+    ("ErrorDocument 401 /errors/login.shtml?x", '<Location "/">'),
+    ('ErrorDocument 503 "/errors/away.html"', '<Location "/">'),
+    ("ErrorDocument 403 /open/closed/403.html", '<Location "/open/closed">'),
+    ("ErrorDocument 403 /openly.html", '<Location "/">'),
+    ("ErrorDocument 403 /open/403.html", None),
+    ("ErrorDocument 403 /pages/403.html", None),
+    ("ErrorDocument 403 /near/403.html", None),
+    ('ErrorDocument 403 "No."', None),
+    ("ErrorDocument 403 https://www.example.org/403.html", None),
+    ("ErrorDocument 500 default", None),
+    ("ErrorDocument 405 /405.html", None),
+    ("", None),
+])
+def test_an_error_page_behind_a_login(dump, needs_module, documents, where):
+    """In conf-available it stands where the site protects everything: "Additionally, a 403"."""
+    needs_module("ssl")
+    found = [text for text in warnings(dump(PAGES.format(documents=documents, login=LOGIN), modules=("ssl", "socache_shmcb")))
+             if "ErrorDocument" in text]
+    assert len(found) == (where is not None), found
+    assert not where or (f" is itself in {where}, which" in found[0] and "Require all granted" in found[0]
+                         and f"httpd.conf:{dump.offset + 3})" in found[0])
+
+
+@pytest.mark.parametrize("path, where", [("/closed/403.html", '<Directory "'), ("/elsewhere/403.html", '<Directory "/srv/elsewhere">'),
+                                         ("/403.html", None)])
+def test_an_error_page_in_a_directory_behind_a_login(dump, needs_module, path, where):
+    """Where no Location decides: the file's Directory, by Alias or DocumentRoot."""
+    needs_module("ssl")
+    conf = PAGES.format(documents=f"ErrorDocument 403 {path}", login=LOGIN).replace('<Location "/">', '<Location "/wiki">')
+    found = [text for text in warnings(dump(conf, modules=("ssl", "socache_shmcb"))) if "ErrorDocument" in text]
+    assert len(found) == (where is not None) and (not where or f" is itself in {where}" in found[0]), found
+
+
+def test_a_virtual_host_is_told_of_the_servers_error_page(dump, needs_module):
+    """As on Debian: the page stands in conf-enabled, the login in the site."""
+    needs_module("ssl")
+    found = warnings(dump("ErrorDocument 403 /errors/403.html\nErrorDocument 401 /errors/403.html\n<VirtualHost *>\nServerName www.test\nSSLEngine On\n"
+                          f'<Location "/">\n{LOGIN}\n</Location>\n<Location "/x">\nAuthStatus On\n</Location>\n</VirtualHost>\n',
+                          modules=("ssl", "socache_shmcb")))
+    assert len(found) == 1 and '/errors/403.html' in found[0] and 'in <Location "/">' in found[0], found

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DUMP_AUTHSTATUS: pages of ErrorDocument that need a login themselves. httpd authorizes the page as a request of its
+ * own: who was refused is refused there too, and sees "Additionally, a 403 Forbidden error was encountered".
+ */
+#include "dump.h"
+
+#include <limits.h>
+
+#include <apr_fnmatch.h>
+#include <apr_strings.h>
+#include <http_core.h>
+
+/* ---- where a page is ---- */
+
+/* Does a path lie in the place, as httpd's walks compare? */
+static bool has_path(const as_section_ref *place, as_section_kind kind, const char *path)
+{
+    const core_dir_config *core = place->vector ? ap_get_core_module_config(place->vector) : NULL;
+    size_t length;
+
+    if (place->kind != kind || !path || !core || !core->d) {
+        return false;
+    }
+    if (core->r) {
+        return ap_regexec(core->r, path, 0, NULL, 0) == 0;
+    }
+    if (core->d_is_fnmatch) {
+        return apr_fnmatch(core->d, path, APR_FNM_PATHNAME) == APR_SUCCESS;
+    }
+    length = strlen(core->d);
+    return !strncmp(core->d, path, length) &&
+           (length == 0 || core->d[length - 1] == '/' || path[length] == '/' || path[length] == '\0');
+}
+
+/* The file of a path by the first Alias that names it; NULL: none does. */
+static const char *aliased(apr_pool_t *pool, const ap_directive_t *directive, const char *path)
+{
+    for (; directive; directive = directive->next) {
+        const char *arguments = directive->args, *from;
+        size_t length;
+
+        if (ap_cstr_casecmp(directive->directive, "Alias")) {
+            continue;
+        }
+        from = ap_getword_conf(pool, &arguments);
+        length = strlen(from);
+        if (length && !strncmp(from, path, length) && (from[length - 1] == '/' || strchr("/", path[length]))) {
+            return apr_pstrcat(pool, ap_getword_conf(pool, &arguments), path + length, NULL);
+        }
+    }
+    return NULL;
+}
+
+/* The file of a path: by Alias, of the virtual host before the main server's, else below DocumentRoot. */
+static const char *file_of(const as_dump *dump, const char *path)
+{
+    const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
+    const core_server_config *core = ap_get_core_module_config(server->server->module_config);
+    const char *file = NULL;
+
+    for (; server && !file; server = server->outer) {
+        file = aliased(dump->pool, server->first, path);
+    }
+    return file || !core->ap_document_root ? file : apr_pstrcat(dump->pool, core->ap_document_root, path, NULL);
+}
+
+/* ---- who may read it ---- */
+
+typedef enum as_admits { SAYS_NOTHING, ADMITS_BY_REQUEST, ADMITS_BY_LOGIN } as_admits;
+
+/* What a line of Require asks: what anybody's request shows, or who it is. */
+static as_admits admits(const ap_directive_t *directive)
+{
+    static const char *const by_request[] = {"all granted", "ip",     "host", "forward-dns", "local",
+                                             "env",         "method", "expr", "not"};
+    size_t i;
+
+    for (i = 0; i < sizeof(by_request) / sizeof(by_request[0]); i++) {
+        const size_t length = strlen(by_request[i]);
+        if (!ap_cstr_casecmpn(directive->args, by_request[i], length) && strchr(" \t", directive->args[length])) {
+            return ADMITS_BY_REQUEST;
+        }
+    }
+    return ADMITS_BY_LOGIN;
+}
+
+static as_admits admits_within(const ap_directive_t *directive)
+{
+    as_admits most = SAYS_NOTHING, inner;
+
+    for (; directive; directive = directive->next) {
+        inner = SAYS_NOTHING;
+        if (!ap_cstr_casecmp(directive->directive, "Require")) {
+            inner = admits(directive);
+        } else if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
+                   !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
+            inner = admits_within(directive->first_child);
+        }
+        most = inner > most ? inner : most;
+    }
+    return most;
+}
+
+static unsigned depth_of(const as_section_ref *place)
+{
+    const core_dir_config *core = ap_get_core_module_config(place->vector);
+
+    return core->r ? UINT_MAX : core->d_components;
+}
+
+/* The section whose lines of Require decide about a page: the last <Location>, else the innermost <Directory>. */
+static const as_section_ref *decider_of(const as_dump *dump, const char *path)
+{
+    const as_section_ref *location = NULL, *directory = NULL;
+    const char *file = file_of(dump, path);
+    int i;
+
+    for (i = 1; i < dump->places->nelts; i++) {
+        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+
+        if (admits_within(place->first) == SAYS_NOTHING) {
+            continue;
+        }
+        if (has_path(place, AS_SECTION_LOCATION, path)) {
+            location = place;
+        } else if (has_path(place, AS_SECTION_DIRECTORY, file) &&
+                   (!directory || depth_of(place) >= depth_of(directory))) {
+            directory = place;
+        }
+    }
+    return location ? location : directory;
+}
+
+/* ---- the pages ---- */
+
+/* The ErrorDocument of a status that is in force; NULL: none. */
+static const ap_directive_t *document_of(const as_dump *dump, const char *status)
+{
+    const ap_directive_t *found = NULL;
+    const as_section_ref *place;
+    int i;
+
+    for (i = dump->chain->nelts - 1; i >= 0 && !found; i--) {
+        for (place = APR_ARRAY_IDX(dump->chain, i, const as_section_ref *); place && !found;
+             place = place->kind == AS_SECTION_SERVER ? place->outer : NULL) {
+            found = as_section_directive(place, "ErrorDocument", status);
+        }
+    }
+    return found;
+}
+
+/* Each page of a server is told once. */
+static bool is_news(as_dump *dump, const char *path)
+{
+    const char *key = apr_psprintf(dump->pool, "%pp %s", (const void *)dump->places, path);
+
+    dump->documents = dump->documents ? dump->documents : apr_hash_make(dump->pool);
+    if (apr_hash_get(dump->documents, key, APR_HASH_KEY_STRING)) {
+        return false;
+    }
+    apr_hash_set(dump->documents, key, APR_HASH_KEY_STRING, key);
+    return true;
+}
+
+static void doubt_document(as_dump *dump, const ap_directive_t *document)
+{
+    const char *arguments = document->args, *status = ap_getword_conf(dump->pool, &arguments);
+    char *path = ap_getword_conf(dump->pool, &arguments);
+    const as_section_ref *decider;
+
+    path[strcspn(path, "?#")] = '\0';
+    decider = *path == '/' ? decider_of(dump, path) : NULL;
+    if (!decider || admits_within(decider->first) != ADMITS_BY_LOGIN || !is_news(dump, path)) {
+        return;
+    }
+    as_dump_warn(dump, apr_psprintf(dump->pool,
+                                    "the page of ErrorDocument %s %s (%s:%d) is itself in %s, which does not let "
+                                    "everybody in: who is refused sees \"Additionally, a 403\" in its place; give the "
+                                    "page a section with Require all granted",
+                                    status, path, document->filename, document->line_num,
+                                    as_section_name(dump->pool, decider)));
+}
+
+void as_dump_error_documents(as_dump *dump)
+{
+    static const char *const statuses[] = {"401", "403", "404", "410", "429", "451", "500", "502", "503"};
+    size_t i;
+
+    for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]) && as_section_is_on(dump->section); i++) {
+        const ap_directive_t *document = document_of(dump, statuses[i]);
+
+        if (document) {
+            doubt_document(dump, document);
+        }
+    }
+}
