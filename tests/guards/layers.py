@@ -43,6 +43,7 @@ INTERFACES = {
     "authstatus/verdict.h": "core",
     "authstatus/groups.h": "ldap",
     "authstatus/ldap.h": "ldap",
+    "authstatus/secret_program.h": "ldap",
     "authstatus/setting.def": "ldap",
     "authstatus/cache.h": "cache",
     "authstatus/authorize.h": "login",
