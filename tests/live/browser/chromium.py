@@ -166,6 +166,27 @@ class Page:
         self._wait()
         return self.seen[-1]
 
+    def press(self, key, code):
+        """A key, and what it does by itself."""
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}))
+
+    def tab_to(self, selector):
+        """With the Tab key alone; returns whether the focus can be seen there."""
+        for _ in range(10):
+            self.press("Tab", 9)
+            if self.run(f"document.activeElement === document.querySelector({json.dumps(selector)})"):
+                style = "getComputedStyle(document.activeElement)"
+                return self.run(f"document.activeElement.matches(':focus-visible') && {style}.outlineStyle !== 'none'")
+        raise AssertionError(f"{selector} is not reached with Tab")
+
+    def enter(self):
+        self._loaded.clear()
+        self.press("Enter", 13)
+        self._wait()
+        return self.seen[-1]
+
     def run(self, script):
         """The value of a script's expression; promises are waited for."""
         result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)

@@ -90,6 +90,22 @@ def test_switch_from_the_page_that_says_no(at, visit):
     assert "authstatus-switch" not in page.run("document.cookie")
 
 
+@pytest.mark.parametrize("width, dark", [(320, False), (390, True), (1280, True)])
+def test_switch_by_keyboard(at, visit, width, dark):
+    """On a phone with a keyboard, in the dark: the way there, back again, and through."""
+    page = visit(("good", RIGHT), ("boss", RIGHT))
+    page.look(width, 700, dark)
+    page.go(at("/in/body/boss"))
+    assert page.tab_to("a") and page.enter().status == 200 and "will ask for another" in page.text()
+    assert page.run("document.documentElement.scrollWidth") <= width
+    for selector in ("h1", "p", "a"):
+        assert contrast(page, selector) >= 4.5, selector
+    assert page.tab_to("a:not(.main)") and page.enter().status == 403 and page.url() == at("/in/body/boss")
+    page.tab_to("a")
+    page.enter()
+    assert page.tab_to("a.main") and page.enter().status == 200 and page.text() == "the page" and len(page.asked) == 2
+
+
 def test_switch_with_a_target_and_back_again(at, visit):
     page = visit(("good", RIGHT), ("boss", RIGHT), ("good", RIGHT))
     page.go(at("/in/body"))
