@@ -311,9 +311,8 @@ void as_session_close(as_session *session); /* never waits */
 /* Reads the answer to an operation that has only one. */
 bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply);
 
-/* certificate.c: where as_session_open refused the server's certificate, puts its fault before the TLS library's
- * message, which does not name it: fetches the certificate again, until `deadline`. Without effect after any other
- * failure. */
+/* certificate.c: puts the fault of a certificate that as_session_open refused before the TLS library's message, which
+ * does not name it: fetches the certificate again, until `deadline`. Without effect after any other failure. */
 #define AS_CERTIFICATE_REFUSED "the server's certificate was not accepted"
 void as_certificate_explain(as_session *failed, as_mono deadline, apr_pool_t *pool, as_reply *reply);
 
