@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Authorization by the directory: is this entry what a line of `Require ldap-*` asks for? The answer is yes, no or
+ * Authorization by the directory: decides whether an entry meets a line of `Require ldap-*`. The answer is yes, no or
  * unknown, and never a yes or a no for want of an answer. The directory client, the cache, the single flight, the
  * deadline and the limits are those of logins (login.h).
  *
@@ -13,7 +13,7 @@
 
 typedef enum as_ternary { AS_NO, AS_YES, AS_UNKNOWN } as_ternary;
 
-/* ---- what is asked ---- */
+/* ---- the question ---- */
 
 /* AuthStatusGroups */
 typedef enum as_groups_mode { AS_GROUPS_AUTO, AS_GROUPS_MEMBER, AS_GROUPS_MEMBER_OF } as_groups_mode;
@@ -21,7 +21,7 @@ typedef enum as_groups_mode { AS_GROUPS_AUTO, AS_GROUPS_MEMBER, AS_GROUPS_MEMBER
 #define AS_SUBGROUP_DEPTH_MAX 32 /* AuthLDAPMaxSubGroupDepth: more stops the start */
 
 /* How groups are decided: the AuthLDAP* directives of a section. Lists are NULL-terminated; an empty one, or NULL,
- * stands for mod_authnz_ldap's default, as in as_group_settings_default. */
+ * means mod_authnz_ldap's default, as in as_group_settings_make_default. */
 typedef struct as_group_settings {
     const char *const *attributes;          /* AuthLDAPGroupAttribute: member, uniqueMember */
     const char *const *subgroup_attributes; /* AuthLDAPSubGroupAttribute: member, uniqueMember */
@@ -32,23 +32,23 @@ typedef struct as_group_settings {
     bool compare_as_user;                   /* AuthLDAPCompareAsUser */
     bool search_as_user;                    /* AuthLDAPSearchAsUser */
     as_groups_mode mode;
-    const char *name; /* of as_group_settings_name; NULL: made anew for each answer */
+    const char *name; /* of as_group_settings_make_name; NULL: made for each answer */
 } as_group_settings;
 
-/* A text that equal settings share, and no others: to be made once, when all else is set. */
-const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool);
+/* Makes a text that equal settings share, and no others; call it when all members are set. */
+const char *as_group_settings_make_name(const as_group_settings *groups, apr_pool_t *pool);
 
-/* What holds without any directive. */
-as_group_settings as_group_settings_default(void);
+/* Returns the settings without any directive. */
+as_group_settings as_group_settings_make_default(void);
 
-/* The entry that is asked about: of this very login, or of as_find_entry. */
+/* The entry in question: of this login, or of as_find_entry. */
 typedef struct as_entry {
-    const as_login_directory *directory; /* in which it was found */
+    const as_login_directory *directory; /* where it was found */
     const char *dn;                      /* as the LDAP server wrote it; never empty */
     const as_values *values;             /* as in as_answer, or NULL */
-    const char *user;                    /* the name that it was found by; never NULL */
+    const char *user;                    /* the name by which it was found; never NULL */
     const char *password;                /* of this request, for CompareAsUser and SearchAsUser; NULL: not known */
-    const as_membership *membership;     /* what the login's search brought of its groups; NULL: not asked for */
+    const as_membership *membership;     /* its groups as the login's search returned them; NULL: not read */
 } as_entry;
 
 typedef enum as_requirement_kind {
@@ -64,21 +64,21 @@ typedef struct as_requirement {
     as_requirement_kind kind;
     const char *text;         /* NULL where there are words */
     const char *const *words; /* NULL-terminated; NULL where there is a text */
-    bool by_expression;       /* an expression made it, of this request: it may be anything */
-    const char *name;         /* of as_requirement_name; NULL: made anew for each answer */
+    bool by_expression;       /* made by an expression of this request: it may be any text */
+    const char *name;         /* of as_requirement_make_name; NULL: made for each answer */
 } as_requirement;
 
-/* A text that equal requirements share, and no others. */
-const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool);
+/* Makes a text that equal requirements share, and no others. */
+const char *as_requirement_make_name(const as_requirement *requirement, apr_pool_t *pool);
 
-/* Returns NULL, or a sentence that says why this can never be answered: a DN or a filter that does not parse, no words,
- * a word without "=". Allocated from `pool`. For a constant line at start-up; as_authorize finds the same out for what
- * expressions bring. */
-const char *as_requirement_problem(const as_requirement *requirement, apr_pool_t *pool);
+/* Returns NULL, or a sentence why the requirement can never be decided: a DN or a filter that does not parse, no
+ * words, a word without "=". Allocated from `pool`. For a constant line at start-up; as_authorize checks texts made
+ * by expressions in the same way. */
+const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *pool);
 
 /* One line of Require. */
 typedef struct as_authorize_attempt {
-    const as_login_directory *directory; /* that is queried: the section's, else the entry's own */
+    const as_login_directory *directory; /* the directory to query: the section's, else the entry's own */
     const as_group_settings *groups;
     const as_entry *entry; /* NULL for AS_REQUIRE_SEARCH */
     const as_requirement *requirement;
@@ -87,9 +87,9 @@ typedef struct as_authorize_attempt {
     apr_interval_time_t deadline; /* as in as_login_attempt */
 } as_authorize_attempt;
 
-/* ---- what is answered ---- */
+/* ---- the answer ---- */
 
-/* What an answer has cost. */
+/* The cost of an answer. */
 typedef struct as_operations {
     int searches, compares, binds; /* of the authorization alone */
     apr_interval_time_t took;
@@ -107,18 +107,18 @@ typedef struct as_authorization {
     bool bounded;         /* unknown, as a bound on groups or searches was reached; `reason` names it */
     as_finding finding;   /* yes: granted; no: not-authorized; unknown: of class unavailable or misconfigured, with
                              the LDAP code if there is one */
-    const char *reason;   /* for the log: why it is unknown or unsafe, or the server's own words; never NULL */
+    const char *reason;   /* for the log: why it is unknown or unsafe, or the server's own message; never NULL */
     const char *evidence; /* for the log: "direct", "by memberOf", "via cn=dev,..."; never NULL */
-    const char *server;   /* that answered last; NULL: none was queried */
+    const char *server;   /* of the last answer; NULL: none was queried */
     long wait;            /* as in as_answer */
-    bool cached;          /* no operation: remembered, or known from the login */
+    bool cached;          /* no operation: from the cache, or known from the login */
     bool stale;           /* a yes that the cache gave while the directory was away */
     as_operations operations;
     const char *fingerprint; /* of the directory that was queried */
 } as_authorization;
 
-/* Does the entry meet the requirement? Never NULL. The same attempt within one memo is answered once. Blocks at most
- * until the memo's deadline. */
+/* Decides whether the entry meets the requirement. Never NULL. Answers the same attempt within one memo once. Blocks
+ * at most until the memo's deadline. */
 const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *attempt,
                                      const as_login_observer *observer);
 
@@ -136,8 +136,8 @@ typedef struct as_entry_lookup {
     const char *fingerprint;
 } as_entry_lookup;
 
-/* Finds the entry of `user` with the directory's attribute and filter: one search, remembered as entries are. Never
- * NULL. `groups`: of the line that wants to know, or NULL. */
+/* Finds the entry of `user` with the directory's attribute and filter: one search, cached as entries are. Never
+ * NULL. `groups`: of the line that needs it, or NULL. */
 const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
                                      const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
                                      const as_login_observer *observer);
@@ -145,7 +145,7 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
 /* ---- sums over the lines of one transaction, for its log line ---- */
 
 typedef struct as_authorize_sums {
-    int groups; /* different groups that were answered with no */
+    int groups; /* number of different groups answered with no */
     as_operations operations;
 } as_authorize_sums;
 

@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Single questions to a directory about groups and entries, for authorization. Each returns what an LDAP server
- * answered; what that means for a line of Require is decided above (authorize.h).
+ * Single queries of a directory about groups and entries, for authorization. Each returns an LDAP server's answer;
+ * src/login decides its meaning for a line of Require (authorize.h).
  *
- * Threads: any. A caller holds a slot of as_directories_enter. Each question uses one session of the pool, under the
- * rules of logins: failover, circuit breaker, one more try where a kept session was found dead.
+ * Threads: any. A caller holds a slot of as_directories_enter. Each query uses one session of the pool, under the
+ * rules of logins: failover, circuit breaker, one retry where a kept session was lost.
  */
 #ifndef AUTHSTATUS_GROUPS_H
 #define AUTHSTATUS_GROUPS_H
 
 #include "authstatus/ldap.h"
 
-/* What all questions of one authorization have in common. */
+/* The common state of the queries of one authorization. */
 typedef struct as_group_query {
     as_directory *entered; /* of as_directories_enter */
     as_mono deadline;
-    apr_pool_t *pool;                    /* everything that is returned lives as long */
-    const char *bind_dn, *bind_password; /* who asks; NULL: the service account */
+    apr_pool_t *pool;                    /* the lifetime of all results */
+    const char *bind_dn, *bind_password; /* the account that queries; NULL: the service account */
     int searches, compares, binds;       /* sent so far; counted up */
 } as_group_query;
 
-/* Each question returns false if it has no answer: the reply says why, with a failure, the refused bind, or the LDAP
+/* Each query returns false without an answer: the reply has the reason, a failure, the refused bind, or the LDAP
  * code. It fills in the whole reply in any case. */
 
 /* ---- the server ---- */
 
 typedef struct as_server_facts {
     bool is_ad;                  /* supportedCapabilities has 1.2.840.113556.1.4.800 */
-    const char *const *contexts; /* namingContexts, in normal form (dn.h), NULL-terminated; empty: not told */
+    const char *const *contexts; /* namingContexts, in normal form (dn.h), NULL-terminated; empty: not sent */
 } as_server_facts;
 
 /* The rootDSE; read once for each directory and process. */
-bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *reply);
+bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply *reply);
 
 /* Active Directory's own ways of finding groups failed once in this directory: kept for the life of the process. */
-bool as_group_ad_ways_failed(const as_directory *entered);
+bool as_group_have_ad_ways_failed(const as_directory *entered);
 void as_group_note_ad_ways_failed(as_directory *entered);
 /* This account has seen an entry of this directory that has memberOf: the service account, where the login's own search
  * has brought it; else who asks. What a user has seen is known for an hour. */
-bool as_group_member_of_seen(const as_group_query *query, bool by_login);
+bool as_group_was_member_of_seen(const as_group_query *query, bool by_login);
 void as_group_note_member_of(const as_group_query *query, bool by_login);
 
 /* ---- one group ---- */
@@ -51,28 +51,28 @@ typedef struct as_group_facts {
     const char *const *classes; /* objectClass; NULL-terminated */
     bool searchable;            /* a search for the presence of the group's attributes finds it */
     as_sid sid;                 /* objectSid */
-    bool has_type;              /* groupType was told */
+    bool has_type;              /* groupType was sent */
     bool is_security_group;     /* by groupType */
     bool is_universal_group;    /* likewise */
     /* as_group_compare */
-    bool comparable; /* every attribute was compared, and the answer was true or false */
+    bool comparable; /* as_group_compare: every attribute was compared, with true or false */
 } as_group_facts;
 
 /* What is known of this group to the account that asks, without a question: up to an hour old. */
-void as_group_recall(const as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts);
+void as_group_get_facts(const as_group_query *query, const char *dn, const char *const *attributes,
+                        as_group_facts *facts);
 
-/* Reads a group's entry: one search, or two where no attribute of it is searchable. `attributes`: of its members,
- * NULL-terminated; NULL for an entry that is no group. A group that does not exist is an answer. */
+/* Reads a group's entry: one search, or two where none of its attributes is searchable. `attributes`: of its
+ * members, NULL-terminated; NULL for an entry that is no group. A group that does not exist is an answer. */
 bool as_group_describe(as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts,
                        as_reply *reply);
 
-#define AS_GROUP_ATTRIBUTES_MAX 16 /* attributes that are compared at once */
+#define AS_GROUP_ATTRIBUTES_MAX 16 /* attributes compared at once */
 
-/* Compares each attribute of the entry with each's value: all compares are sent at once. codes[i]: an LDAP result code.
- */
+/* Compares each attribute of the entry with its value: sends all compares at once. codes[i]: an LDAP result code. */
 bool as_group_compare(as_group_query *query, const char *dn, const char *const *attributes, const char *const *values,
                       int count, int *codes, as_reply *reply);
-/* Remembers that the compares of these attributes were answered with true or false. */
+/* Notes that the compares of these attributes were answered with true or false. */
 void as_group_note_comparable(const as_group_query *query, const char *dn, const char *const *attributes);
 
 /* ---- upwards ---- */
@@ -81,14 +81,14 @@ void as_group_note_comparable(const as_group_query *query, const char *dn, const
 
 typedef struct as_group_level {
     const char *base;
-    const char *const *classes;    /* NULL-terminated; one of them stands in the filter */
+    const char *const *classes;    /* NULL-terminated; the filter has one of them */
     const char *const *attributes; /* NULL-terminated */
     const char *const *values;     /* of members: `value_count` of them */
     int value_count;
-    int limit; /* groups at most; one more is asked for */
+    int limit; /* limit of groups; one more is requested */
 } as_group_level;
 
-/* Finds the groups that have one of the values: their DNs as the server wrote them, NULL-terminated. More than the
+/* Finds the groups that have one of the values: their DNs as the server wrote them, NULL-terminated. Above the
  * limit: limit + 1 of them. */
 bool as_group_search(as_group_query *query, const as_group_level *level, const char *const **groups, int *count,
                      as_reply *reply);
@@ -103,21 +103,21 @@ bool as_group_hidden(as_group_query *query, const char *base, const char *const 
 /* ---- Active Directory, and memberOf ---- */
 
 /* What an entry says of its groups. */
-bool as_group_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply);
+bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply);
 /* Is the user in the group, or in a group within it (1.2.840.113556.1.4.1941)? */
-bool as_group_in_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply);
+bool as_group_test_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply);
 /* tokenGroups: security groups, with those above. None: it could not be read. */
-bool as_group_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply);
+bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply);
 
 /* ---- other lines ---- */
 
 /* Does the entry match the filter? An entry that is gone does not. */
-bool as_group_matches(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply);
+bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply);
 /* How many entries below the directory's base, within its scope, match the filter: 0, 1 or 2 for more. */
-bool as_group_count(as_group_query *query, const char *filter, int *entries, as_reply *reply);
-/* Is this a filter that can be sent (RFC 4515)? */
+bool as_group_count_entries(as_group_query *query, const char *filter, int *entries, as_reply *reply);
+/* Returns whether this is a valid filter (RFC 4515). */
 bool as_group_is_filter(const char *filter);
-/* The value with its special characters escaped (RFC 4515 3); NULL without memory. */
+/* Escapes the special characters of a value (RFC 4515 3); NULL without memory. */
 const char *as_group_escape(const char *value, apr_pool_t *pool);
 
 #endif

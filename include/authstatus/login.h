@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Logins: joins what is cached, what others query at this moment, the throttle and the directory. No httpd: plain
- * structs in, an answer out; an observer logs. The module and authstatus-explain use the same code.
+ * Logins: combines the cache, the single flight, the throttle and the directory. No httpd: plain structs in, an answer
+ * out; an observer logs. The module and authstatus-explain use the same code.
  *
  * Threads: an as_login is shared by the threads of a process and read-only; an as_login_memo belongs to one
  * transaction, which one thread at a time works on.
@@ -16,11 +16,11 @@
 #include "authstatus/ldap.h"
 #include "authstatus/outcome.h"
 
-/* What a process has for all its logins. */
+/* The state of a process for all its logins. */
 typedef struct as_login {
     as_directories *directories; /* never NULL */
     as_cache *cache;             /* NULL: nothing is cached (AuthStatusCache Off) */
-    as_throttles *throttles;     /* NULL: nobody is throttled */
+    as_throttles *throttles;     /* NULL: no throttle */
 } as_login;
 
 /* The directory of a section. */
@@ -28,7 +28,7 @@ typedef struct as_login_directory {
     const as_directory_settings *settings;
     const char *fingerprint; /* as_directory_compute_fingerprint of the settings */
     const char *scope;       /* of cached answers: the virtual host that queries it */
-    bool stays;              /* it is the only one of its kind, and lives as long as the process */
+    bool stays;              /* the only one of its kind; lives as long as the process */
 } as_login_directory;
 
 /* An answer to a login, whatever its source. Lives as long as the memo's pool. */
@@ -36,30 +36,30 @@ typedef struct as_answer {
     as_finding finding;
     const char *dn;                  /* NULL or "": no entry was found */
     const as_values *values;         /* as in as_reply */
-    const as_membership *membership; /* as in as_reply; NULL: the search was not made, or not asked for it */
+    const as_membership *membership; /* as in as_reply; NULL: the search was not made, or did not read it */
     const char *server;              /* the LDAP server that answered; NULL: cached, or no server was queried */
-    const char *reason;              /* for the log: why there is no answer, or the directory's own words; never NULL */
-    const char *subject;             /* of a misconfigured one: which setting it is about; NULL: not known */
+    const char *reason;  /* for the log: why there is no answer, or the directory's own message; never NULL */
+    const char *subject; /* of a misconfiguration: the setting concerned; NULL: not known */
     bool cached;
-    as_acceptance acceptance; /* of this process, that it came from; stamp 0: of none */
-    long wait;                /* as in as_verdict_of */
+    as_acceptance acceptance; /* the source, in this process; stamp 0: none */
+    long wait;                /* as in as_verdict_make */
     const char *fingerprint;  /* of the directory */
     as_outcome outage;        /* of granted-stale: what the directory's own answer was; `reason` is its reason */
     apr_interval_time_t age;  /* of granted-stale: since the directory accepted the password */
 } as_answer;
 
-/* What the logins of one transaction share: no directory is queried twice for the same, and all queries end at one
- * deadline. Zeroed but for `pool` before the first login. */
+/* The common state of the logins of one transaction: no directory is queried twice for the same login, and all
+ * queries end at one deadline. Zeroed except for `pool` before the first login. */
 typedef struct as_login_memo {
     apr_pool_t *pool; /* outlives redirects and subrequests */
-    as_mono deadline; /* for the directory; 0: it was not queried yet */
+    as_mono deadline; /* for the directory; 0: not queried yet */
     const struct as_queried *queried;
-    struct as_met_account *counted;   /* accounts that the throttle counts, until the transaction ends */
-    bool failed_afresh;               /* a directory refused credentials in the login that has not ended yet */
-    bool guessed;                     /* a password was not the one that may serve while the directory is away */
-    const as_answer *stale;           /* something was served stale: granted-stale, and what was away; or NULL */
-    struct as_authorized *authorized; /* of authorize.h */
-    const as_login_directory *hit;    /* an answer of it was found in the cache, and counted as a hit; or NULL */
+    struct as_counted_account *counted; /* accounts that the throttle counts, until the transaction ends */
+    bool failed_afresh;                 /* a directory refused credentials in the current login */
+    bool guessed;                       /* a password was not the one that may serve while the directory is away */
+    const as_answer *stale;             /* something was served stale: granted-stale, and what was away; or NULL */
+    struct as_authorized *authorized;   /* of authorize.h */
+    const as_login_directory *hit; /* the directory whose answer was found in the cache and counted as a hit; or NULL */
 } as_login_memo;
 
 /* One login. */
@@ -68,13 +68,13 @@ typedef struct as_login_attempt {
     const char *user;              /* UTF-8, not empty */
     const char *password;          /* UTF-8, not empty */
     const char *initial_bind;      /* as in as_query; else NULL */
-    as_membership_wish membership; /* ON_AD or ALWAYS, by AuthStatusGroups, where a line ldap-group stands */
+    as_membership_wish membership; /* ON_AD or ALWAYS, by AuthStatusGroups, if there is a line ldap-group */
     const char *client;            /* the client's address */
     const as_throttle *throttle;   /* NULL: none */
-    apr_interval_time_t deadline;  /* for all queries of a transaction, from its first one on */
+    apr_interval_time_t deadline;  /* for all queries of a transaction, from the first one on */
 } as_login_attempt;
 
-/* Called in the thread that logs in; each may be NULL. */
+/* Called in the thread of the login; each may be NULL. */
 typedef struct as_login_observer {
     void *data;
     /* A query to this directory ended, with or without an answer. */
@@ -85,32 +85,33 @@ typedef struct as_login_observer {
     void (*answered)(void *data, const as_answer *answer);
 } as_login_observer;
 
-/* Who is this user, and is this the password? Never NULL. Blocks at most until the deadline. The password is wiped from
- * the memo when its pool is cleared. */
+/* Authenticates a user by a password. Never NULL. Blocks at most until the deadline. The password is wiped from the
+ * memo when its pool is cleared. */
 const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *attempt,
                                  const as_login_observer *observer);
 
-/* How a login ended, when all providers of AuthBasicProvider were asked. */
+/* The end of a login, after all providers of AuthBasicProvider. */
 typedef enum as_login_end {
-    AS_LOGIN_GRANTED, /* by any provider, whatever the others said */
-    AS_LOGIN_REFUSED, /* the last word was about the credentials */
+    AS_LOGIN_GRANTED, /* by any provider, whatever the others answered */
+    AS_LOGIN_REFUSED, /* the last answer concerned the credentials */
     AS_LOGIN_UNKNOWN  /* an outage, a mistake in the configuration, a throttle */
 } as_login_end;
 
-/* Counts a login, once, with its end: a success ends the counts of the accounts that it met; a failure counts for the
- * client too. To be called behind the last as_authenticate of each login. `throttle`: of the section, or NULL. */
+/* Counts a login, once, with its end: a success ends the counts of its accounts; a failure counts for the client
+ * too. Call it after the last as_authenticate of each login. `throttle`: of the section, or NULL. */
 void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
                      as_login_end end);
-/* Tells the store what it may have lost meanwhile, when the client has its answer; what was not settled is a failure.
- */
+/* Writes failures to the store that it may have lost meanwhile, when the client has its answer; a login without
+ * as_login_settle counts as a failure. */
 void as_login_finish(const as_login *login, as_login_memo *memo);
 
-/* A short cut for who has answers of his own, for the account of this entry: while as_login_is_marked, its failures may
- * be counted, and a login must go through as_authenticate. No lock, no allocation, any thread. */
-uint32_t as_login_mark(const as_login *login, const as_directory_settings *settings, const char *dn, apr_pool_t *pool);
+/* Return whether the account of this entry may have failures, for a caller with answers of its own: while
+ * as_login_is_marked, a login must go through as_authenticate. No lock, no allocation, any thread. */
+uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *settings, const char *dn,
+                           apr_pool_t *pool);
 bool as_login_is_marked(const as_login *login, uint32_t mark);
 
-/* Is the directory out of reach? Fills in *answer; what it points to lives as long as `pool`. */
+/* Returns whether the directory is out of reach. Fills in *answer, which lives as long as `pool`. */
 bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
                         apr_interval_time_t deadline, const as_login_observer *observer, apr_pool_t *pool,
                         as_answer *answer);

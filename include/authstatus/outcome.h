@@ -73,6 +73,6 @@ typedef struct as_finding {
 as_finding as_outcome_find(const as_reply *reply);
 
 /* Makes the finding of an outcome without a directory's reply (no credentials, a denial by Require, ...). */
-as_finding as_finding_of(as_outcome outcome);
+as_finding as_finding_make(as_outcome outcome);
 
 #endif

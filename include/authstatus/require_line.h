@@ -26,7 +26,7 @@ const char *as_require_get_name(as_requirement_kind kind);
 bool as_require_by_name(const char *name, as_requirement_kind *kind);
 
 /* Parses the arguments of a line as httpd passes them, expressions evaluated. Accepts any text:
- * as_requirement_problem reports errors. Allocated from `pool`. */
+ * as_requirement_check reports errors. Allocated from `pool`. */
 void as_requirement_parse(apr_pool_t *pool, as_requirement_kind kind, const char *text, as_requirement *requirement);
 
 #endif

@@ -33,11 +33,11 @@ typedef struct as_verdict {
 
 /* Makes the verdict of a finding. `wait`: seconds to wait that the finding implies (a throttle's, an open
  * breaker's), 0: none. */
-as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, long wait);
+as_verdict as_verdict_make(const as_finding *finding, const as_policy *policy, long wait);
 
 /* Makes the verdict of an outcome of class granted: the request continues and the outcome is disclosed under any
  * policy. */
-as_verdict as_verdict_of_grant(as_outcome outcome);
+as_verdict as_verdict_make_for_grant(as_outcome outcome);
 
 /* Returns true for the statuses that AuthStatusMap accepts. */
 bool as_verdict_takes_status(int status);

@@ -404,7 +404,7 @@ as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *subject, apr_t
     size_t length;
 
     memset(answer, 0, sizeof *answer);
-    answer->finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+    answer->finding = as_finding_make(AS_OUTCOME_UNKNOWN_RESULT);
     if (memory->times.stale <= 0 || !begin(&of)) {
         return AS_STALE_NONE;
     }
@@ -461,7 +461,7 @@ void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_
     size_t length;
 
     /* The location of an entry says nothing about the password, so this outcome is never a grant. */
-    record.answer.finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+    record.answer.finding = as_finding_make(AS_OUTCOME_UNKNOWN_RESULT);
     record.answer.retry_after = 0;
     if (!lasting && slot.good_for > memory->times.acceptance) {
         slot.good_for = memory->times.acceptance;

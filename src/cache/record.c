@@ -382,7 +382,7 @@ bool as_record_parse(const as_cache *memory, const unsigned char *payload, size_
     reader from = {.at = payload, .left = length};
 
     memset(record, 0, sizeof *record);
-    record->answer.finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+    record->answer.finding = as_finding_make(AS_OUTCOME_UNKNOWN_RESULT);
     take_head(&from, memory, now, record);
     take_finding(&from, &record->answer.finding, &record->answer.retry_after);
     record->answer.dn = take_text(&from);

@@ -443,7 +443,7 @@ static as_ppolicy read_policy(const as_reply *reply)
     return policy;
 }
 
-as_finding as_finding_of(as_outcome outcome)
+as_finding as_finding_make(as_outcome outcome)
 {
     return (as_finding){.outcome = outcome, .expires_in = -1, .grace_logins = -1};
 }
@@ -451,7 +451,7 @@ as_finding as_finding_of(as_outcome outcome)
 as_finding as_outcome_find(const as_reply *reply)
 {
     if (reply->failure != AS_FAILURE_NONE) {
-        return as_finding_of(interpret_failure(reply->failure));
+        return as_finding_make(interpret_failure(reply->failure));
     }
     evidence seen = {
         .code = reply->code,
@@ -460,7 +460,7 @@ as_finding as_outcome_find(const as_reply *reply)
     };
     meaning means = interpret_step(reply, &seen);
 
-    as_finding finding = as_finding_of(means.outcome);
+    as_finding finding = as_finding_make(means.outcome);
     finding.proven = means.proven && !seen.policy.contradictory;
     finding.has_code = seen.code >= 0;
     finding.code = seen.code;

@@ -91,7 +91,7 @@ static long choose_retry_after(int status, const as_policy *policy, long wait)
     return -1;
 }
 
-as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, long wait)
+as_verdict as_verdict_make(const as_finding *finding, const as_policy *policy, long wait)
 {
     bool hidden = is_hidden(finding, policy->disclose);
     as_verdict verdict = {.shown = hidden ? AS_OUTCOME_WRONG_PASSWORD : finding->outcome};
@@ -106,7 +106,7 @@ as_verdict as_verdict_of(const as_finding *finding, const as_policy *policy, lon
     return verdict;
 }
 
-as_verdict as_verdict_of_grant(as_outcome outcome)
+as_verdict as_verdict_make_for_grant(as_outcome outcome)
 {
     as_verdict verdict = {.status = HTTP_GOES_ON, .disclosed = true, .shown = outcome, .retry_after = -1};
     return verdict;

@@ -130,7 +130,7 @@ bool as_facts_is_ad(const as_facts *facts)
     return facts && atomic_load(&facts->server_known) && atomic_load(&facts->is_ad);
 }
 
-bool as_group_ad_ways_failed(const as_directory *entered)
+bool as_group_have_ad_ways_failed(const as_directory *entered)
 {
     return entered->facts && atomic_load(&entered->facts->ad_ways_failed);
 }

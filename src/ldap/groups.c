@@ -113,7 +113,7 @@ static bool has_value(const as_found_values *values, const char *wanted)
     return false;
 }
 
-bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *reply)
+bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply *reply)
 {
     static const char *const attributes[] = {"supportedCapabilities", "namingContexts", NULL};
     static const char *const none[] = {NULL};
@@ -151,7 +151,8 @@ static const char *key_of(const as_group_query *query, const char *dn, const cha
     return key;
 }
 
-void as_group_recall(const as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts)
+void as_group_get_facts(const as_group_query *query, const char *dn, const char *const *attributes,
+                        as_group_facts *facts)
 {
     as_facts_get(query->entered->facts, key_of(query, dn, attributes), facts, query->pool);
 }
@@ -305,7 +306,7 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 /* ---- Active Directory, and memberOf ---- */
 
 /* What a user has seen is kept as facts of groups are. */
-bool as_group_member_of_seen(const as_group_query *query, bool by_login)
+bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
 {
     as_group_facts seen;
 
@@ -325,7 +326,7 @@ void as_group_note_member_of(const as_group_query *query, bool by_login)
     }
 }
 
-bool as_group_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
+bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
 {
     const as_search search = base_search(query, user_dn, ANY, as_membership_attributes);
     static const char *const none[] = {NULL};
@@ -342,17 +343,17 @@ bool as_group_membership(as_group_query *query, const char *user_dn, as_membersh
     return true;
 }
 
-bool as_group_in_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply)
+bool as_group_test_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply)
 {
     const char *value = as_group_escape(group_dn, query->pool);
 
     *is = false;
-    return as_group_matches(
+    return as_group_test_filter(
         query, user_dn, apr_pstrcat(query->pool, "(memberOf:1.2.840.113556.1.4.1941:=", value ? value : "(", ")", NULL),
         is, reply);
 }
 
-bool as_group_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply)
+bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply)
 {
     static const char *const attributes[] = {"tokenGroups", NULL};
     const as_search search = base_search(query, user_dn, ANY, attributes);
@@ -383,7 +384,7 @@ bool as_group_tokens(as_group_query *query, const char *user_dn, const as_sid **
 
 /* ---- other lines ---- */
 
-bool as_group_matches(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
+bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
 {
     const as_search search = base_search(query, dn, filter, no_attributes);
     const as_found *found;
@@ -396,7 +397,7 @@ bool as_group_matches(as_group_query *query, const char *dn, const char *filter,
     return true;
 }
 
-bool as_group_count(as_group_query *query, const char *filter, int *entries, as_reply *reply)
+bool as_group_count_entries(as_group_query *query, const char *filter, int *entries, as_reply *reply)
 {
     const as_directory_settings *settings = query->entered->settings;
     const as_search search = {.base = settings->base,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a user and a password to an answer: what this transaction has queried, what is cached, what another request
- * queries at this moment, the throttle, and then the directory.
+ * Logins: a user and a password in, an answer out. Sources in this order: earlier queries of this transaction, the
+ * cache, an identical query in progress, the throttle, and then the directory.
  */
 #include "authstatus/login.h"
 
@@ -15,10 +15,10 @@
 #include "coalesce.h"
 #include "settle.h"
 
-/* How long a remembered password may take to be confirmed. */
+/* The most time that a bind may take that confirms a cached password. */
 #define CONFIRMED_WITHIN AS_MONO_SECOND
 
-as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
+as_mono as_deadline_get(as_login_memo *memo, apr_interval_time_t within)
 {
     if (!memo->deadline) {
         memo->deadline = as_mono_read() + within;
@@ -26,10 +26,10 @@ as_mono as_deadline_of(as_login_memo *memo, apr_interval_time_t within)
     return memo->deadline;
 }
 
-/* A login that was made, with its answer. */
+/* A login of this transaction, with its answer. */
 typedef struct as_queried {
     const struct as_queried *next;
-    const char *directory; /* the cache key's */
+    const char *directory; /* of the cache key */
     const char *user;
     char *password; /* wiped when the memo's pool is cleared */
     const as_answer *answer;
@@ -47,7 +47,7 @@ static apr_status_t wipe_password(void *data)
     return APR_SUCCESS;
 }
 
-static const as_answer *queried_before(const as_login_memo *memo, const as_cache_key *key)
+static const as_answer *find_queried(const as_login_memo *memo, const as_cache_key *key)
 {
     const as_queried *queried;
 
@@ -75,27 +75,27 @@ static void note_queried(as_login_memo *memo, const as_cache_key *key, const as_
 
 /* ---- the directory ---- */
 
-/* Everything that one question needs. */
+/* The state of one login. */
 typedef struct as_attempt {
     const as_login *login;
     const as_login_attempt *asked;
     const as_login_observer *observer;
-    apr_pool_t *pool; /* the memo's: an answer may be needed after a subrequest has gone */
+    apr_pool_t *pool; /* of the memo: an answer may be needed after a subrequest has ended */
     const as_directory_settings *settings;
     const char *fingerprint;
     as_cache_key key;
     as_mono deadline;
     as_directory *entered; /* while it holds a slot */
-    as_gate *gate;
+    as_admission *admission;
     as_answer *answer; /* from the memo's pool */
 } as_attempt;
 
-static void find(const as_attempt *attempt, as_outcome outcome, long wait)
+static void set_finding(const as_attempt *attempt, as_outcome outcome, long wait)
 {
     as_answer *answer = attempt->answer;
 
     memset(answer, 0, sizeof(*answer));
-    answer->finding = as_finding_of(outcome);
+    answer->finding = as_finding_make(outcome);
     answer->reason = "";
     answer->wait = wait;
 }
@@ -107,7 +107,7 @@ static void fill_from_reply(as_answer *answer, const as_reply *reply)
     answer->values = reply->values;
     answer->membership = reply->membership;
     answer->server = reply->server;
-    /* Why there was no answer; or the directory's own words. */
+    /* the reason why there is no answer, or the directory's own message */
     answer->reason = reply->failure == AS_FAILURE_NONE ? reply->diagnostic : reply->reason;
     answer->wait = reply->retry_after;
 }
@@ -129,19 +129,19 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .known_dn = known_dn,
                                .membership = attempt->asked->membership,
                                .deadline = attempt->deadline,
-                               .admit = attempt->login->throttles ? as_gate_admit : NULL,
-                               .admit_data = attempt->gate,
+                               .admit = attempt->login->throttles ? as_admission_admit : NULL,
+                               .admit_data = attempt->admission,
                                .entered = attempt->entered};
 
-    as_gate_open(attempt->gate);
+    as_admission_begin_query(attempt->admission);
     as_directory_query(attempt->login->directories, &question, attempt->pool, reply);
-    as_gate_close(attempt->gate, reply);
+    as_admission_end_query(attempt->admission, reply);
     report_query(attempt->login, attempt->observer, attempt->settings);
 }
 
-/* May the search be left out for an entry that was found before? Not where an unknown user is to cost as much as a
- * known one: then it is made all the same. Not where the search itself says who may enter (a filter), nor where it
- * brings what the application relies on. */
+/* Returns whether the search may be omitted for an entry found earlier. Not where an unknown user must cost as much
+ * as a known one: the search is always made then. Not where the search itself decides who may enter (a filter), nor
+ * where it reads attributes for the application. */
 static bool may_use_known_entry(const as_attempt *attempt)
 {
     const as_directory_settings *settings = attempt->settings;
@@ -150,8 +150,8 @@ static bool may_use_known_entry(const as_attempt *attempt)
            settings->attribute_count == 1 && (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
 }
 
-/* Is it the entry's own name that the user logs in with ("uid=bob,..." for bob)? Then it cannot become another entry's
- * while this one has that DN. Only what needs no escaping in a DN. */
+/* Returns whether the user logs in with the entry's own name ("uid=bob,..." for bob): then no other entry can have
+ * that name while this one has that DN. Only names that need no escaping in a DN. */
 static bool is_named_after(const char *dn, const char *attribute, const char *user)
 {
     const size_t attribute_length = strlen(attribute), user_length = strlen(user);
@@ -162,8 +162,8 @@ static bool is_named_after(const char *dn, const char *attribute, const char *us
            dn[attribute_length + 1 + user_length] == ',';
 }
 
-/* Does a refusal prove that the entry is still there, and still the user's? A directory with a password policy speaks
- * of it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. */
+/* Returns whether a refusal proves that the entry still exists, and is still the user's. A directory with a password
+ * policy reports it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. */
 static bool refusal_proves_entry(const as_attempt *attempt, const as_reply *reply)
 {
     const as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
@@ -172,9 +172,9 @@ static bool refusal_proves_entry(const as_attempt *attempt, const as_reply *repl
            is_named_after(reply->dn, attempt->settings->attributes[0], attempt->key.user);
 }
 
-/* Binds at the place where the entry was found before, and searches unless a refusal proves the entry. An accepted
- * password grants nothing before a search has found the same entry: an alias may be gone, or a right to find it. False:
- * the directory is to be queried as if nothing had been known. */
+/* Binds as the entry found earlier, and searches unless a refusal proves the entry. An accepted password grants
+ * nothing before a search has found the same entry: an alias or the right to set_finding the entry may have been
+ * removed. Returns false if the directory must be queried as if nothing were cached. */
 static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
 {
     as_cached_answer entry;
@@ -224,17 +224,17 @@ static void query_directory(const as_attempt *attempt)
             keep_entry(attempt, &reply);
         }
     }
-    if (!attempt->gate->refused) {
+    if (!attempt->admission->refused) {
         fill_from_reply(attempt->answer, &reply);
-    } else if (as_gate_has_sent(attempt->gate)) {
-        /* It may not be sent once more, to another server or on another session. */
-        find(attempt, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
+    } else if (as_admission_has_sent(attempt->admission)) {
+        /* It must not be sent again, to another server or on another session. */
+        set_finding(attempt, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
     } else {
-        find(attempt, AS_OUTCOME_THROTTLED, attempt->gate->wait);
+        set_finding(attempt, AS_OUTCOME_THROTTLED, attempt->admission->wait);
     }
 }
 
-/* ---- what is cached ---- */
+/* ---- the cache ---- */
 
 static void fill_from_cache(const as_attempt *attempt, const as_cached_answer *cached, bool coalesced)
 {
@@ -264,7 +264,7 @@ static bool get_cached(const as_attempt *attempt, as_cache_getter *from_memory)
     return true;
 }
 
-/* What one transaction finds again counts once. */
+/* Returns whether the answer is cached. A transaction counts a hit once. */
 static bool is_cached(const as_attempt *attempt, const as_login_memo *memo)
 {
     return (memo->hit == attempt->asked->directory && get_cached(attempt, as_cache_get_again)) ||
@@ -284,13 +284,13 @@ static as_cached_answer to_cache(void *data)
     return cached;
 }
 
-/* Queries the directory, unless the client, or the account that this name leads to, is throttled. */
+/* Queries the directory, unless the client is throttled, or the account that this name leads to. */
 static void query_unless_throttled(const as_attempt *attempt)
 {
-    const long wait = as_gate_wait(attempt->gate);
+    const long wait = as_admission_get_wait(attempt->admission);
 
     if (wait > 0) {
-        find(attempt, AS_OUTCOME_THROTTLED, wait);
+        set_finding(attempt, AS_OUTCOME_THROTTLED, wait);
     } else {
         query_directory(attempt);
     }
@@ -300,7 +300,7 @@ static bool get_again(void *data)
 {
     const as_attempt *attempt = data;
 
-    return !attempt->gate->certain && get_cached(attempt, as_cache_get_again);
+    return !attempt->admission->certain && get_cached(attempt, as_cache_get_again);
 }
 
 static void query_now(void *data)
@@ -315,7 +315,7 @@ static void take_coalesced(void *data, const as_cached_answer *cached)
 
 static void give_up(void *data)
 {
-    find(data, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
+    set_finding(data, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
 }
 
 static void query_coalesced(as_attempt *attempt)
@@ -334,7 +334,7 @@ static void query_coalesced(as_attempt *attempt)
     as_coalesce(&coalesced);
 }
 
-/* Reports each change once. */
+/* Reports each change of the store once. */
 static void report_store(const as_attempt *attempt)
 {
     bool changed = false, down = as_cache_store_is_down(attempt->login->cache, &changed);
@@ -344,7 +344,8 @@ static void report_store(const as_attempt *attempt)
     }
 }
 
-/* Everybody who waits, for the directory or for one who asks it, has a place inside AuthStatusInFlight. */
+/* Queries with a slot of AuthStatusInFlight, which every request needs that waits for the directory or for another
+ * request's query. */
 static void query_within_limit(as_attempt *attempt)
 {
     as_reply reply;
@@ -365,8 +366,8 @@ static void query_within_limit(as_attempt *attempt)
 
 /* ---- entry points ---- */
 
-/* Names the setting that the administrator looks at first. */
-static const char *subject_of(const as_directory_settings *settings, as_outcome outcome, apr_pool_t *pool)
+/* Returns the setting that the administrator should check first. */
+static const char *find_subject(const as_directory_settings *settings, as_outcome outcome, apr_pool_t *pool)
 {
     if (outcome == AS_OUTCOME_SERVICE_ACCOUNT_REFUSED) {
         return settings->bind_dn ? apr_pstrcat(pool, "bind DN ", settings->bind_dn, NULL) : "no bind DN";
@@ -377,9 +378,9 @@ static const char *subject_of(const as_directory_settings *settings, as_outcome 
     return NULL;
 }
 
-/* With AuthLDAPInitialBindAsUser the bind name is part of the cache key: under another name the directory may answer
- * with another entry, or with none. */
-static const char *key_of_directory(const as_attempt *attempt)
+/* Returns the directory part of the cache key. With AuthLDAPInitialBindAsUser the bind name is part of it: under
+ * another name the directory may set_finding another entry, or none. */
+static const char *make_directory_key(const as_attempt *attempt)
 {
     const char *initial_bind = attempt->asked->initial_bind;
 
@@ -395,17 +396,17 @@ static void report_answer(const as_login_observer *observer, const as_answer *an
     }
 }
 
-/* While failures of an account are counted, a password that is remembered as accepted is confirmed by a bind: that ends
- * the count here and in the directory, which would lock the account else. A directory that is away changes nothing. */
+/* Confirms a cached password by a bind while failures of its account are counted: that ends the count here and in
+ * the directory, which would otherwise lock the account. If the directory is unavailable the cached answer stays. */
 static void confirm(as_attempt *attempt)
 {
     const as_answer cached = *attempt->answer;
     const as_mono soon = as_mono_read() + CONFIRMED_WITHIN;
     as_class of;
 
-    attempt->gate->certain = true;
+    attempt->admission->certain = true;
     attempt->deadline = attempt->deadline < soon ? attempt->deadline : soon;
-    attempt->gate->deadline = attempt->deadline;
+    attempt->admission->deadline = attempt->deadline;
     query_within_limit(attempt);
     of = as_outcome_describe(attempt->answer->finding.outcome)->of;
     if (of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED || of == AS_CLASS_THROTTLED) {
@@ -420,15 +421,15 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
     const as_answer *answer = attempt->answer;
 
     if (!attempt->login->cache || !is_cached(attempt, memo)) {
-        attempt->deadline = attempt->gate->deadline = as_deadline_of(memo, attempt->asked->deadline);
+        attempt->deadline = attempt->admission->deadline = as_deadline_get(memo, attempt->asked->deadline);
         query_within_limit(attempt);
-        as_stale_login(attempt->gate, &attempt->key, attempt->answer);
+        as_stale_login(attempt->admission, &attempt->key, attempt->answer);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
-               as_settle_is_counted(attempt->gate, answer->dn)) {
-        attempt->deadline = as_deadline_of(memo, attempt->asked->deadline);
+               as_settle_is_counted(attempt->admission, answer->dn)) {
+        attempt->deadline = as_deadline_get(memo, attempt->asked->deadline);
         confirm(attempt);
     }
-    as_settle_note(attempt->gate, answer, answer->server != NULL);
+    as_settle_note(attempt->admission, answer, answer->server != NULL);
 }
 
 const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *asked,
@@ -439,17 +440,17 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
                           .observer = observer,
                           .pool = memo->pool,
                           .settings = asked->directory->settings};
-    as_gate gate = {.login = login, .memo = memo, .asked = asked, .before = memo->counted};
+    as_admission admission = {.login = login, .memo = memo, .asked = asked, .before = memo->counted};
     const as_answer *before;
 
-    attempt.gate = &gate;
-    /* The directory may be one of a subrequest's .htaccess; the answer outlives the subrequest. */
+    attempt.admission = &admission;
+    /* The settings may belong to a subrequest's .htaccess; the answer outlives the subrequest. */
     attempt.fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
     attempt.key.scope = asked->directory->scope;
-    attempt.key.directory = key_of_directory(&attempt);
+    attempt.key.directory = make_directory_key(&attempt);
     attempt.key.user = asked->user;
     attempt.key.password = asked->password;
-    before = queried_before(memo, &attempt.key);
+    before = find_queried(memo, &attempt.key);
     if (before) {
         return before;
     }
@@ -460,7 +461,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
         report_store(&attempt);
     }
     attempt.answer->fingerprint = attempt.fingerprint;
-    attempt.answer->subject = subject_of(attempt.settings, attempt.answer->finding.outcome, memo->pool);
+    attempt.answer->subject = find_subject(attempt.settings, attempt.answer->finding.outcome, memo->pool);
     report_answer(observer, attempt.answer);
     note_queried(memo, &attempt.key, attempt.answer);
     return attempt.answer;
@@ -472,11 +473,11 @@ bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_log
 {
     as_reply reply;
 
-    as_directory_probe(login->directories, directory->settings, as_deadline_of(memo, deadline), pool, &reply);
+    as_directory_probe(login->directories, directory->settings, as_deadline_get(memo, deadline), pool, &reply);
     report_query(login, observer, directory->settings);
     fill_from_reply(answer, &reply);
     answer->fingerprint = directory->fingerprint;
-    answer->subject = subject_of(directory->settings, answer->finding.outcome, pool);
+    answer->subject = find_subject(directory->settings, answer->finding.outcome, pool);
     report_answer(observer, answer);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }

@@ -47,7 +47,7 @@ static const char *problem_of_words(const as_requirement *requirement, apr_pool_
     return NULL;
 }
 
-const char *as_requirement_problem(const as_requirement *requirement, apr_pool_t *pool)
+const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *pool)
 {
     const char *text = requirement->text ? requirement->text : "";
 
@@ -114,7 +114,7 @@ static const as_authorization *asked_before(const as_authorizing *of)
 
 static void note_asked(as_authorizing *of)
 {
-    struct as_authorized *kept = as_authorized_of(of->memo);
+    struct as_authorized *kept = as_authorized_get(of->memo);
     as_authorized_line *line = apr_pcalloc(of->pool, sizeof(*line));
 
     line->next = kept->lines;
@@ -129,7 +129,7 @@ static void note_asked(as_authorizing *of)
 static void query(as_authorizing *of)
 {
     const as_requirement *requirement = of->asked->requirement;
-    const char *problem = as_requirement_problem(requirement, of->pool);
+    const char *problem = as_requirement_check(requirement, of->pool);
 
     if (of->to_prove) {
         as_prove(of);
@@ -283,15 +283,15 @@ static void set_key(as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
     const as_requirement *requirement = of->asked->requirement;
-    const char *what = requirement->name ? requirement->name : as_requirement_name(requirement, of->pool);
+    const char *what = requirement->name ? requirement->name : as_requirement_make_name(requirement, of->pool);
 
-    of->key = as_authorize_key(of,
-                               apr_pstrcat(of->pool, what, " ", as_name_of_groups(of),
-                                           !of->to_prove            ? ""
-                                           : of->to_prove->unproven ? " proven"
-                                                                    : " found",
-                                           NULL),
-                               entry ? apr_pstrcat(of->pool, entry->dn, "\n", entry->user, NULL) : "");
+    of->key = as_authorize_make_key(of,
+                                    apr_pstrcat(of->pool, what, " ", as_groups_get_name(of),
+                                                !of->to_prove            ? ""
+                                                : of->to_prove->unproven ? " proven"
+                                                                         : " found",
+                                                NULL),
+                                    entry ? apr_pstrcat(of->pool, entry->dn, "\n", entry->user, NULL) : "");
 }
 
 static const as_authorization *answer_once(const as_login *login, as_login_memo *memo,
@@ -315,7 +315,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
     as_cache_key_prepare(&of.key, of.pool);
     of.answer->cached = true;
     if (!login->cache || !get_cached(&of, false)) {
-        of.deadline = as_deadline_of(memo, asked->deadline);
+        of.deadline = as_deadline_get(memo, asked->deadline);
         query_within_limit(&of);
         report(&of);
         serve_stale(&of);

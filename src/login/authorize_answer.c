@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The making of answers. What has no answer is unknown, with an outcome that says whose business it is.
+ * Makes answers. A line without an answer is unknown, with an outcome that shows who must act.
  */
 #include "authorize_private.h"
 
@@ -12,7 +12,7 @@ static void say(as_authorizing *of, as_ternary answer, as_outcome outcome, const
 
     to->answer = answer;
     to->unsafe_to_negate = to->missing = to->bounded = to->elsewhere = to->unproven = false;
-    to->finding = as_finding_of(outcome);
+    to->finding = as_finding_make(outcome);
     to->finding.proven = answer == AS_YES;
     to->reason = reason;
     to->evidence = evidence;
@@ -52,14 +52,14 @@ void as_say_unknown(as_authorizing *of, as_outcome outcome, const char *reason)
     say(of, AS_UNKNOWN, outcome, reason, "");
 }
 
-/* Whether the user's own bind was refused, for CompareAsUser or SearchAsUser: what the directory says of the account
- * then is not why a line of Require has no answer. */
+/* Returns whether the user's own bind was refused, for CompareAsUser or SearchAsUser: such a refusal is not the
+ * reason why a line of Require has no answer. */
 static bool is_about_user(const as_reply *reply)
 {
     return reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND;
 }
 
-as_finding as_finding_of_operation(const as_reply *reply)
+as_finding as_finding_make_for_operation(const as_reply *reply)
 {
     as_reply plain = *reply;
     as_finding finding;
@@ -77,7 +77,7 @@ as_finding as_finding_of_operation(const as_reply *reply)
     case AS_CLASS_UNAVAILABLE:
         break;
     case AS_CLASS_MISCONFIGURED:
-        /* The right to search or compare, not to bind, is what the account lacks. */
+        /* The account lacks the right to search or compare, not to bind. */
         if (finding.outcome == AS_OUTCOME_SERVICE_ACCOUNT_REFUSED && reply->step == AS_STEP_SEARCH) {
             finding.outcome = AS_OUTCOME_DIRECTORY_MISCONFIGURED;
         }
@@ -94,7 +94,7 @@ as_finding as_finding_of_operation(const as_reply *reply)
     return finding;
 }
 
-const char *as_reason_of_operation(const as_reply *reply, apr_pool_t *pool)
+const char *as_reason_get_for_operation(const as_reply *reply, apr_pool_t *pool)
 {
     if (reply->failure != AS_FAILURE_NONE) {
         return reply->reason;
@@ -107,9 +107,9 @@ const char *as_reason_of_operation(const as_reply *reply, apr_pool_t *pool)
 
 void as_say_reply(as_authorizing *of)
 {
-    const as_finding finding = as_finding_of_operation(&of->reply);
+    const as_finding finding = as_finding_make_for_operation(&of->reply);
 
-    as_say_unknown(of, finding.outcome, as_reason_of_operation(&of->reply, of->pool));
+    as_say_unknown(of, finding.outcome, as_reason_get_for_operation(&of->reply, of->pool));
     of->answer->finding = finding;
     of->answer->wait = of->reply.retry_after;
 }

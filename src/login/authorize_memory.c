@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What authorization keeps: in a transaction, and in the cache of logins. Answers, sets of groups and memberships are
- * records of that cache, found by keyed hashes of the virtual host, the directory, the settings of groups, what is
- * asked and the entry's DN. A yes is kept as an acceptance, everything that may say no as a refusal. Neither an outage
- * nor a misconfiguration is kept.
+ * State of authorization: in a transaction, and in the cache of logins. Answers, sets of groups and memberships are
+ * records of that cache, found by keyed hashes of the virtual host, the directory, the settings of groups, the
+ * question and the entry's DN. A yes is cached as an acceptance, an answer that may be no as a refusal. Neither an
+ * outage nor a misconfiguration is cached.
  */
 #include "authorize_private.h"
 
@@ -12,7 +12,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-struct as_authorized *as_authorized_of(as_login_memo *memo)
+struct as_authorized *as_authorized_get(as_login_memo *memo)
 {
     if (!memo->authorized) {
         memo->authorized = apr_pcalloc(memo->pool, sizeof(*memo->authorized));
@@ -26,9 +26,9 @@ bool as_key_is_same(const as_cache_key *a, const as_cache_key *b)
            !strcmp(a->password, b->password);
 }
 
-/* ---- names: no two different things have the same one ---- */
+/* ---- names: unequal objects have unequal names ---- */
 
-as_group_settings as_group_settings_default(void)
+as_group_settings as_group_settings_make_default(void)
 {
     static const char *const attributes[] = {"member", "uniqueMember", NULL};
     static const char *const classes[] = {"groupOfNames", "groupOfUniqueNames", NULL};
@@ -56,16 +56,16 @@ static const char *name_of_list(const char *const *texts, apr_pool_t *pool)
     return apr_pstrcat(pool, "(", apr_array_pstrcat(pool, parts, '\0'), ")", NULL);
 }
 
-/* The usual lists have the names that they are made anew with. */
+/* Returns the precomputed name of a default list, else makes one. */
 static const char *name_of_usual(const char *const *texts, const char *const *usual, const char *name, apr_pool_t *pool)
 {
     return texts == usual ? name : name_of_list(texts, pool);
 }
 
-const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *pool)
+const char *as_group_settings_make_name(const as_group_settings *groups, apr_pool_t *pool)
 {
     static const char members[] = "(6:member,12:uniqueMember,)", classes[] = "(12:groupOfNames,18:groupOfUniqueNames,)";
-    const as_group_settings usual = as_group_settings_default();
+    const as_group_settings usual = as_group_settings_make_default();
     const char numbers[] = {(char)('0' + groups->attribute_is_dn),
                             (char)('0' + groups->compare_dn_on_server),
                             (char)('0' + groups->compare_as_user),
@@ -79,7 +79,7 @@ const char *as_group_settings_name(const as_group_settings *groups, apr_pool_t *
                        name_of_usual(groups->subgroup_classes, usual.subgroup_classes, classes, pool), numbers, NULL);
 }
 
-const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *pool)
+const char *as_requirement_make_name(const as_requirement *requirement, apr_pool_t *pool)
 {
     const char kind[] = {(char)('A' + (int)requirement->kind), '\0'};
 
@@ -87,16 +87,17 @@ const char *as_requirement_name(const as_requirement *requirement, apr_pool_t *p
                        name_of_list(requirement->words, pool), NULL);
 }
 
-const char *as_name_of_groups(const as_authorizing *of)
+const char *as_groups_get_name(const as_authorizing *of)
 {
     const as_group_settings *groups = of->asked->groups;
 
-    return groups->name ? groups->name : as_group_settings_name(groups, of->pool);
+    return groups->name ? groups->name : as_group_settings_make_name(groups, of->pool);
 }
 
-as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user)
+as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, const char *user)
 {
-    /* No login has this password, and no directory's fingerprint this form: the records of the two are apart. */
+    /* No login has this password, and no directory this form of fingerprint: the records of logins and of
+     * authorization are separate. */
     const as_cache_key key = {
         .scope = apr_pstrdup(of->pool, of->asked->directory->scope),
         .directory = apr_pstrcat(of->pool, "authorize ", of->fingerprint, " ", of->identity, " ", what, NULL),
@@ -108,11 +109,11 @@ as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const 
 
 /* ---- answers ---- */
 
-/* A record's texts are the values of the one attribute that it has. */
+/* Makes a record. Its texts are the values of its only attribute. */
 static as_cached_answer record_of(as_outcome outcome, const char *const *texts, apr_pool_t *pool)
 {
     as_values *values = apr_pcalloc(pool, 2 * sizeof(*values));
-    const as_cached_answer cached = {.finding = as_finding_of(outcome), .dn = "", .values = values, .value_count = 1};
+    const as_cached_answer cached = {.finding = as_finding_make(outcome), .dn = "", .values = values, .value_count = 1};
 
     values[0] = texts;
     return cached;
@@ -155,7 +156,7 @@ void as_authorization_from_cache(as_authorization *answer, const as_cached_answe
     answer->answer = AS_UNKNOWN;
     answer->reason = answer->evidence = "";
     if (!is_one) {
-        answer->finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+        answer->finding = as_finding_make(AS_OUTCOME_UNKNOWN_RESULT);
         return;
     }
     if (cached->finding.outcome == AS_OUTCOME_GRANTED && cached->finding.proven) {
@@ -181,7 +182,7 @@ static apr_time_t shorter_time(const as_cache *cache)
     return times->acceptance < times->refusal ? times->acceptance : times->refusal;
 }
 
-/* The first text is when they were learnt: the record may be older than its copy here. */
+/* Reads texts. The first text is the time when they were read: the record may be older than its copy here. */
 bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *texts)
 {
     const apr_time_t now = apr_time_now();
@@ -210,11 +211,11 @@ void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_tex
     as_cache_put(of->login->cache, key, &cached, texts->born, of->pool);
 }
 
-/* ---- what is known of the entry's groups ---- */
+/* ---- the entry's groups ---- */
 
-as_user_groups *as_user_groups_of(as_authorizing *of)
+as_user_groups *as_user_groups_get(as_authorizing *of)
 {
-    struct as_authorized *kept = as_authorized_of(of->memo);
+    struct as_authorized *kept = as_authorized_get(of->memo);
     const char *dn = of->asked->entry->dn;
     as_user_groups *user;
 
@@ -279,7 +280,7 @@ static bool recall_membership(as_authorizing *of, as_user_groups *user, as_cache
     return true;
 }
 
-/* What the login's own search brought, of the same directory. */
+/* Takes the membership that the login's own search returned from the same directory. */
 static bool take_from_login(as_authorizing *of, as_user_groups *user, as_cache_key *key)
 {
     const as_entry *entry = of->asked->entry;
@@ -303,11 +304,11 @@ static void use(as_authorizing *of, apr_time_t born)
 
 bool as_user_membership_get(as_authorizing *of, as_user_groups *user)
 {
-    as_cache_key key = as_authorize_key(of, "membership by search", user->dn);
+    as_cache_key key = as_authorize_make_key(of, "membership by search", user->dn);
     const apr_time_t now = apr_time_now();
 
     if (!user->known && !take_from_login(of, user, &key) && !recall_membership(of, user, &key)) {
-        if (!as_group_membership(&of->searches, user->dn, &user->membership, &of->reply)) {
+        if (!as_group_get_membership(&of->searches, user->dn, &user->membership, &of->reply)) {
             as_say_reply(of);
             return false;
         }
@@ -356,7 +357,7 @@ static void keep_tokens(as_authorizing *of, as_user_groups *user, as_cache_key *
 
 bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user)
 {
-    as_cache_key key = as_authorize_key(of, "tokens", user->dn);
+    as_cache_key key = as_authorize_make_key(of, "tokens", user->dn);
     bool known = user->has_tokens || recall_tokens(of, user, &key);
 
     if (known) {
@@ -367,13 +368,13 @@ bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user)
 
 bool as_user_tokens_get(as_authorizing *of, as_user_groups *user)
 {
-    as_cache_key key = as_authorize_key(of, "tokens", user->dn);
+    as_cache_key key = as_authorize_make_key(of, "tokens", user->dn);
     const apr_time_t now = apr_time_now();
 
     if (as_user_tokens_are_known(of, user)) {
         return true;
     }
-    if (!as_group_tokens(&of->searches, user->dn, &user->tokens, &user->token_count, &of->reply)) {
+    if (!as_group_get_tokens(&of->searches, user->dn, &user->tokens, &user->token_count, &of->reply)) {
         as_say_reply(of);
         return false;
     }

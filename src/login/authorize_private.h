@@ -30,7 +30,7 @@
 
 #include "settle.h"
 
-/* LDAP result codes (RFC 4511 4.1.9): this floor does not include libldap's header. */
+/* LDAP result codes (RFC 4511 4.1.9): src/login does not include libldap's header. */
 enum {
     AS_LDAP_SUCCESS = 0,
     AS_LDAP_SIZE_LIMIT = 4,
@@ -49,29 +49,29 @@ enum {
 #define AS_GROUPS_MAX 1000
 #define AS_GROUP_SEARCHES_MAX 32
 
-/* One line of Require, being answered. */
+/* The state of one line of Require. */
 typedef struct as_authorizing {
     const as_login *login;
     as_login_memo *memo;
     const as_authorize_attempt *asked;
     const as_login_observer *observer;
-    apr_pool_t *pool; /* the memo's */
+    apr_pool_t *pool; /* of the memo */
     const char *fingerprint;
-    const char *identity; /* the DN that compares or searches as the user; "" for the service account */
+    const char *identity; /* the DN that compares or searches, where the user does; "" for the service account */
     as_cache_key key;
     const as_authorization *to_prove; /* a "no"; NULL: there is none to prove */
     as_mono deadline;
-    as_group_query compares, searches; /* as the service account, or the user, each */
-    apr_time_t born;                   /* of the oldest of what the answer was made of */
+    as_group_query compares, searches; /* as the service account or the user, each */
+    apr_time_t born;                   /* time of the oldest source of the answer */
     as_reply reply;
     as_authorization *answer;
 } as_authorizing;
 
-/* A question about a group. */
+/* A group in a line of Require. */
 typedef struct as_group_line {
     const char *dn;     /* as configured */
     const char *normal; /* in normal form */
-    const char *base;   /* the naming context that it is in; NULL: not known */
+    const char *base;   /* the naming context of the group; NULL: not known */
     bool everywhere;    /* groups are looked for in each naming context */
     bool undefined;     /* none of its attributes can be compared with a member */
     as_server_facts server;
@@ -84,19 +84,19 @@ void as_say_yes(as_authorizing *of, const char *evidence);
 void as_say_no(as_authorizing *of, const char *evidence);
 /* A "no" for want of a find: as_prove proves it where it matters. */
 void as_say_no_unproven(as_authorizing *of, const char *evidence);
-/* A "no" that a negation must not turn into a yes. */
+/* Answers a "no" that a negation must not turn into a yes. */
 void as_say_no_unsafe(as_authorizing *of, const char *reason);
 void as_say_missing(as_authorizing *of, const char *dn);
 void as_say_unknown(as_authorizing *of, as_outcome outcome, const char *reason);
-/* The question has no answer: why, is in of->reply. */
+/* Answers unknown, with the reason in of->reply. */
 void as_say_reply(as_authorizing *of);
 /* What a reply without an answer means. Never a grant, nothing about the user. */
-as_finding as_finding_of_operation(const as_reply *reply);
-const char *as_reason_of_operation(const as_reply *reply, apr_pool_t *pool);
+as_finding as_finding_make_for_operation(const as_reply *reply);
+const char *as_reason_get_for_operation(const as_reply *reply, apr_pool_t *pool);
 
 /* ---- authorize_memory.c ---- */
 
-/* What is kept in a transaction. */
+/* State of authorization in a transaction. */
 struct as_authorized {
     const struct as_authorized_line *lines;
     const struct as_entry_lookup_kept *lookups;
@@ -117,18 +117,18 @@ typedef struct as_entry_lookup_kept {
     const as_entry_lookup *lookup;
 } as_entry_lookup_kept;
 
-struct as_authorized *as_authorized_of(as_login_memo *memo);
+struct as_authorized *as_authorized_get(as_login_memo *memo);
 bool as_key_is_same(const as_cache_key *a, const as_cache_key *b);
 
 /* Where an answer with these keys is kept; every part goes into its hashes. `what`: what kind of record it is. */
-as_cache_key as_authorize_key(const as_authorizing *of, const char *what, const char *user);
+as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, const char *user);
 /* The name that was made before, or a new one. */
-const char *as_name_of_groups(const as_authorizing *of);
+const char *as_groups_get_name(const as_authorizing *of);
 
 as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool);
 void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool);
 
-/* Texts that are kept no longer than a yes and than a no are. */
+/* Texts that are cached no longer than a yes or a no. */
 typedef struct as_kept_texts {
     const char *const *texts;
     int count;
@@ -138,11 +138,11 @@ typedef struct as_kept_texts {
 bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *texts);
 void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_texts *texts);
 
-/* What is known of the groups of the entry, in this directory. */
+/* The groups of the entry in this directory, as far as they are known. */
 typedef struct as_user_groups {
     struct as_user_groups *next;
     const char *directory, *dn, *identity;
-    bool known;    /* membership */
+    bool known;    /* membership is known */
     bool of_login; /* the login's search brought it, as the service account */
     as_membership membership;
     apr_time_t born;
@@ -150,25 +150,26 @@ typedef struct as_user_groups {
     const as_sid *tokens;
     int token_count;
     apr_time_t tokens_born;
-    bool asked_in_chain; /* in this transaction */
+    bool asked_in_chain; /* queried in this transaction */
 } as_user_groups;
 
-as_user_groups *as_user_groups_of(as_authorizing *of);
-/* From the login, the transaction, the cache, or by one search. False: the answer is given. */
+as_user_groups *as_user_groups_get(as_authorizing *of);
+/* Gets the membership from the login, the transaction, the cache, or by one search. Returns false if the answer is
+ * already given. */
 bool as_user_membership_get(as_authorizing *of, as_user_groups *user);
-/* The same of tokenGroups. */
+/* Does the same for tokenGroups. */
 bool as_user_tokens_get(as_authorizing *of, as_user_groups *user);
 bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user);
 
 /* ---- group_entry.c ---- */
 
 /* What a group has of a member: the entry's DN, or the user's name. */
-const char *as_member_value(const as_authorizing *of);
+const char *as_member_get_value(const as_authorizing *of);
 /* Is that how the directory writes the name? The name that was typed may be another spelling of it. */
 bool as_member_value_is_sure(const as_authorizing *of);
 /* Is it in the list, as text? */
 bool as_is_in(const char *const *dns, int count, const char *dn);
-/* Reads the facts, if they are not known. False: the answer is given. */
+/* Gets the facts, reading them if necessary. Returns false if the answer is already given. */
 bool as_group_facts_get(as_authorizing *of, as_group_line *line);
 bool as_group_may_nest(const as_authorizing *of, const as_group_line *line);
 /* The compares of the group's attributes. True: the answer is given, or the user is in no group directly. */
@@ -183,19 +184,19 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line);
 /* ---- group_set.c ---- */
 
 typedef struct as_group_set as_group_set;
-as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line);
+as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line);
 /* The groups above these, whoever the user is. */
 as_group_set *as_group_set_above(as_authorizing *of, const as_group_line *line, const char *const *groups);
 bool as_group_set_has(const as_group_set *set, const as_group_line *line);
 bool as_group_set_is_complete(const as_group_set *set);
-apr_time_t as_group_set_born(const as_group_set *set);
-/* Searches upwards until the group is met or nothing is left, and answers. */
+apr_time_t as_group_set_get_time(const as_group_set *set);
+/* Searches upwards until the group is found or nothing is left, and answers. */
 void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *set);
 
 /* ---- group_ad.c ---- */
 
 void as_decide_by_member_of(as_authorizing *of, as_group_line *line);
-/* False: Active Directory's ways do not work here, ask as elsewhere. */
+/* Returns false if Active Directory's ways do not work here: decide as for other directories. */
 bool as_decide_by_ad(as_authorizing *of, as_group_line *line);
 
 /* ---- group.c ---- */
@@ -206,7 +207,7 @@ void as_prove_group(as_authorizing *of);
 
 /* ---- line.c ---- */
 
-/* True: the answer needs no question. */
+/* Answers without a query where possible. Returns true if the answer is given. */
 bool as_decide_without_query(as_authorizing *of);
 void as_decide_line(as_authorizing *of);
 /* Asks whether the negation of the filter matches: neither does where an attribute cannot be searched. */
@@ -223,7 +224,7 @@ bool as_is_same_server(const as_directory_settings *a, const as_directory_settin
 
 /* ---- authorize.c ---- */
 
-/* The service account's sessions, or the user's. */
+/* Begins a line with the sessions of the service account, or of the user. */
 void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
                           const as_authorize_attempt *asked, const as_login_observer *observer);
 

@@ -4,8 +4,8 @@
  */
 #include "coalesce.h"
 
-/* Queries on behalf of all identical requests. The leader before may have ended since this request looked at the
- * cache. */
+/* Leads a single flight: queries on behalf of all identical requests. An earlier leader may have ended since this
+ * request looked at the cache. */
 static void lead(const as_coalesced *of, as_single_flight *flight)
 {
     as_cached_answer cached;
@@ -19,7 +19,7 @@ static void lead(const as_coalesced *of, as_single_flight *flight)
     as_single_flight_end(flight, &cached);
 }
 
-/* Waits for the leader. False: it ended without an answer that is this request's as well. */
+/* Waits for the leader. Returns false if it ended without an answer that is valid for this request. */
 static bool follow(const as_coalesced *of, as_single_flight *flight)
 {
     as_cached_answer cached;

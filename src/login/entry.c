@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The entry of a login that another module made: one search by the user's name, remembered as entries are.
+ * The entry of a login that another module made: one search by the user's name, cached as entries are.
  */
 #include "authorize_private.h"
 #include "coalesce.h"
@@ -9,7 +9,7 @@
 
 #include <apr_strings.h>
 
-static const as_entry_lookup *asked_before(const as_login_memo *memo, const as_cache_key *key)
+static const as_entry_lookup *find_noted(const as_login_memo *memo, const as_cache_key *key)
 {
     const as_entry_lookup_kept *kept;
 
@@ -21,7 +21,7 @@ static const as_entry_lookup *asked_before(const as_login_memo *memo, const as_c
     return NULL;
 }
 
-/* The same for this caller: the directory of another subrequest may be gone. */
+/* Copies a lookup for this caller: the directory of another subrequest may be destroyed. */
 static const as_entry_lookup *copy_for(const as_entry_lookup *lookup, const as_login_directory *directory,
                                        apr_pool_t *pool)
 {
@@ -33,7 +33,7 @@ static const as_entry_lookup *copy_for(const as_entry_lookup *lookup, const as_l
 
 static void note_asked(as_login_memo *memo, const as_cache_key *key, const as_entry_lookup *lookup)
 {
-    struct as_authorized *authorized = as_authorized_of(memo);
+    struct as_authorized *authorized = as_authorized_get(memo);
     as_entry_lookup_kept *kept = apr_pcalloc(memo->pool, sizeof(*kept));
 
     kept->next = authorized->lookups;
@@ -45,7 +45,7 @@ static void note_asked(as_login_memo *memo, const as_cache_key *key, const as_en
 static void find(as_entry_lookup *lookup, as_ternary found, as_outcome outcome)
 {
     lookup->found = found;
-    lookup->finding = as_finding_of(outcome);
+    lookup->finding = as_finding_make(outcome);
     lookup->reason = "";
 }
 
@@ -65,8 +65,8 @@ static void take_reply(as_entry_lookup *lookup, const as_reply *reply, apr_pool_
         find(lookup, AS_NO, reply->entries > 1 ? AS_OUTCOME_AMBIGUOUS_USER : AS_OUTCOME_UNKNOWN_USER);
     } else {
         lookup->found = AS_UNKNOWN;
-        lookup->finding = as_finding_of_operation(reply);
-        lookup->reason = as_reason_of_operation(reply, pool);
+        lookup->finding = as_finding_make_for_operation(reply);
+        lookup->reason = as_reason_get_for_operation(reply, pool);
     }
 }
 
@@ -114,14 +114,14 @@ static bool get_cached(const as_authorizing *of, bool again, as_entry_lookup *lo
     return lookup->cached;
 }
 
-static as_membership_wish wish_of(const as_group_settings *groups)
+static as_membership_wish choose_membership(const as_group_settings *groups)
 {
     return !groups || groups->mode == AS_GROUPS_MEMBER ? AS_MEMBERSHIP_NONE
            : groups->mode == AS_GROUPS_MEMBER_OF       ? AS_MEMBERSHIP_ALWAYS
                                                        : AS_MEMBERSHIP_ON_AD;
 }
 
-/* One search that is under way. */
+/* One search in progress. */
 typedef struct as_entry_search {
     as_authorizing *of;
     as_directory *entered; /* it holds a slot there */
@@ -136,7 +136,7 @@ static void query(void *data)
     const as_mono started = as_mono_read();
     const as_query question = {.settings = of->asked->directory->settings,
                                .user = search->lookup->entry.user,
-                               .membership = wish_of(search->groups),
+                               .membership = choose_membership(search->groups),
                                .entered = search->entered,
                                .deadline = of->deadline};
 
@@ -241,15 +241,15 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
                                      const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
                                      const as_login_observer *observer)
 {
-    const as_group_settings usual = as_group_settings_default();
+    const as_group_settings usual = as_group_settings_make_default();
     const as_authorize_attempt asked = {.directory = directory, .groups = &usual, .deadline = deadline};
     as_entry_lookup *lookup = apr_pcalloc(memo->pool, sizeof(*lookup));
     const as_entry_lookup *before;
     as_authorizing of;
 
     as_authorizing_begin(&of, login, memo, &asked, observer);
-    of.key = as_authorize_key(&of, "entry", user);
-    before = asked_before(memo, &of.key);
+    of.key = as_authorize_make_key(&of, "entry", user);
+    before = find_noted(memo, &of.key);
     if (before) {
         return copy_for(before, directory, memo->pool);
     }
@@ -257,9 +257,9 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
     lookup->fingerprint = of.fingerprint;
     lookup->entry.directory = directory;
     lookup->entry.user = apr_pstrdup(memo->pool, user);
-    /* The empty name is nobody's. */
+    /* No user has the empty name. */
     if (*user && !get_cached(&of, false, lookup)) {
-        of.deadline = as_deadline_of(memo, deadline);
+        of.deadline = as_deadline_get(memo, deadline);
         query_within_limit(&of, groups, lookup);
         serve_stale(&of, lookup);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ldap-group: which way leads to the answer, and the first steps of the way by members.
+ * ldap-group: chooses the way to the answer, and takes the first steps of the way by members.
  */
 #include "authorize_private.h"
 
@@ -28,13 +28,13 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-/* A global catalogue has more than the contexts that it names (MS-ADTS 3.1.1.1.14). */
+/* Returns whether this is a global catalogue, which has more than the contexts that it names (MS-ADTS 3.1.1.1.14). */
 static bool is_global_catalog(const as_directory_settings *settings)
 {
     return settings->servers[0].port == 3268 || settings->servers[0].port == 3269;
 }
 
-/* The naming context that the group is in: the longest of those that are told. NULL: in none. */
+/* Returns the naming context of the group: the longest match of those that the server names. NULL: none. */
 static const char *context_of(const as_group_line *line)
 {
     const char *const *context, *longest = NULL;
@@ -47,8 +47,8 @@ static const char *context_of(const as_group_line *line)
     return longest;
 }
 
-/* Where groups are looked for. False: the group is in no part of this directory. Only names of ASCII can be told apart
- * as text from names that another has written. */
+/* Finds the base of searches for groups. Returns false if the group is in no part of this directory. Only ASCII
+ * names can be proven different as text from names written by another. */
 static bool find_base(as_authorizing *of, as_group_line *line)
 {
     const as_directory_settings *settings = of->asked->directory->settings;
@@ -67,7 +67,8 @@ static bool find_base(as_authorizing *of, as_group_line *line)
 
 /* ---- by members ---- */
 
-/* May a complete set that lacks the group say no? Only of a group that the searches behind the set had to find. */
+/* Returns whether a complete set without the group proves a no: only if the searches of the set must have found the
+ * group. */
 static bool may_say_no(const as_authorizing *of, const as_group_line *line)
 {
     return line->facts.described && line->facts.exists && line->facts.searchable && line->facts.comparable &&
@@ -81,8 +82,8 @@ static bool decide_by_set(as_authorizing *of, const as_group_line *line, const a
     if (!has && (!set || !as_group_set_is_complete(set) || !may_say_no(of, line))) {
         return false;
     }
-    if (as_group_set_born(set) < of->born) {
-        of->born = as_group_set_born(set);
+    if (as_group_set_get_time(set) < of->born) {
+        of->born = as_group_set_get_time(set);
     }
     if (has) {
         as_say_yes(of, "in the groups of the user");
@@ -102,7 +103,7 @@ static void say_not_searchable(as_authorizing *of, const as_group_line *line)
 
 static void decide_by_member(as_authorizing *of, as_group_line *line)
 {
-    as_group_set *set = line->base ? as_group_set_of(of, line) : NULL;
+    as_group_set *set = line->base ? as_group_set_get(of, line) : NULL;
     as_direct direct;
 
     if (decide_by_set(of, line, set)) {
@@ -136,7 +137,7 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
 
 /* ---- which way ---- */
 
-/* memberOf and its kin stand for `member` alone. */
+/* Returns whether only the default attributes are configured: memberOf and the like correspond to `member` alone. */
 static bool are_usual_attributes(const char *const *attributes)
 {
     bool has_member = false;
@@ -156,7 +157,7 @@ static bool goes_ad_ways(const as_authorizing *of, const as_group_line *line)
     const as_group_settings *groups = of->asked->groups;
 
     return groups->mode == AS_GROUPS_AUTO && line->server.is_ad && groups->attribute_is_dn &&
-           are_usual_attributes(groups->attributes) && !as_group_ad_ways_failed(of->searches.entered);
+           are_usual_attributes(groups->attributes) && !as_group_have_ad_ways_failed(of->searches.entered);
 }
 
 /* What is known before any way is gone. False: the answer is given. */
@@ -170,7 +171,7 @@ static bool begin(as_authorizing *of, as_group_line *line)
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "the group's DN cannot be read");
         return false;
     }
-    if (!as_group_server(&of->searches, &line->server, &of->reply)) {
+    if (!as_group_get_server(&of->searches, &line->server, &of->reply)) {
         as_say_reply(of);
         return false;
     }
@@ -179,11 +180,11 @@ static bool begin(as_authorizing *of, as_group_line *line)
         of->answer->elsewhere = true;
         return false;
     }
-    as_group_recall(&of->searches, line->dn, groups->attributes, &line->facts);
+    as_group_get_facts(&of->searches, line->dn, groups->attributes, &line->facts);
     if (of->compares.bind_dn != of->searches.bind_dn) {
         as_group_facts compared;
 
-        as_group_recall(&of->compares, line->dn, groups->attributes, &compared);
+        as_group_get_facts(&of->compares, line->dn, groups->attributes, &compared);
         line->facts.comparable = compared.comparable;
     }
     return true;
@@ -276,7 +277,7 @@ void as_prove_group(as_authorizing *of)
         return;
     }
     line.everywhere = line.server.contexts[0] && line.server.contexts[1];
-    as_decide_upwards(of, &line, as_group_set_of(of, &line));
+    as_decide_upwards(of, &line, as_group_set_get(of, &line));
     if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate) {
         prove_without_hidden(of, &line);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups that the user's own entry names: memberOf, and what Active Directory has besides. The members of a group are
- * never read. What is missing or cannot be read is no "no".
+ * Groups named in the user's own entry: memberOf, and Active Directory's further ways. The members of a group are
+ * never read. A missing or unreadable attribute is no "no".
  */
 #include "authorize_private.h"
 
@@ -37,7 +37,8 @@ static bool is_primary_group(const as_user_groups *user, const as_group_line *li
     return line->server.is_ad && as_sid_is_same(&user->membership.primary_group, &line->facts.sid);
 }
 
-/* True: the answer is given, by what is known of the user and the group. False: no direct membership is seen. */
+/* Decides by the facts about user and group. Returns true if the answer is given, false if there is no direct
+ * membership. */
 static bool decide_directly(as_authorizing *of, as_group_line *line, const as_user_groups *user)
 {
     if (is_member_of(user, line->dn)) {
@@ -65,8 +66,8 @@ static void ask_for_value(as_authorizing *of, const as_group_line *line, const a
     const char *value = as_group_escape(line->facts.dn, of->pool);
     bool does = false;
 
-    if (!value || !as_group_matches(&of->searches, user->dn, apr_pstrcat(of->pool, "(memberOf=", value, ")", NULL),
-                                    &does, &of->reply)) {
+    if (!value || !as_group_test_filter(&of->searches, user->dn, apr_pstrcat(of->pool, "(memberOf=", value, ")", NULL),
+                                        &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
         as_say_yes(of, "by memberOf");
@@ -77,7 +78,7 @@ static void ask_for_value(as_authorizing *of, const as_group_line *line, const a
 
 void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
 {
-    as_user_groups *user = as_user_groups_of(of);
+    as_user_groups *user = as_user_groups_get(of);
 
     if (!as_user_membership_get(of, user) || decide_directly(of, line, user)) {
         return;
@@ -86,7 +87,7 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
         ask_for_value(of, line, user);
     } else if (line->server.is_ad && user->membership.primary_group.length == 0) {
         as_say_no_unsafe(of, "not in memberOf, and the primary group could not be read");
-    } else if (user->membership.group_count == 0 && !as_group_member_of_seen(&of->searches, user->of_login)) {
+    } else if (user->membership.group_count == 0 && !as_group_was_member_of_seen(&of->searches, user->of_login)) {
         as_say_no_unsafe(of, "memberOf is empty, and this account has seen it in no entry of this directory: it may be "
                              "unreadable");
     } else {
@@ -109,7 +110,7 @@ static as_way ask_in_chain(as_authorizing *of, const as_group_line *line, as_use
     bool is = false;
 
     user->asked_in_chain = true;
-    if (!as_group_in_chain(&of->searches, user->dn, line->facts.dn, &is, &of->reply)) {
+    if (!as_group_test_chain(&of->searches, user->dn, line->facts.dn, &is, &of->reply)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_UNAVAILABLE_EXTENSION) {
             return AS_WAY_FAILED;
         }
@@ -143,8 +144,9 @@ static as_way ask_tokens(as_authorizing *of, const as_group_line *line, as_user_
     return AS_WAY_ANSWERED;
 }
 
-/* The rule finds what tokenGroups does not have, distribution groups, and costs less for a hit; only tokenGroups has
- * the primary group and what is above it, and what it lacks is a security group that the user is not in. */
+/* Decides about a security group. The rule also finds distribution groups, which tokenGroups lacks, and is cheaper
+ * for a hit; only tokenGroups has the primary group and the groups above it. A security group missing from
+ * tokenGroups proves that the user is not in it. */
 static as_way decide_security_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
     if (!as_user_tokens_are_known(of, user) && !user->asked_in_chain) {
@@ -168,8 +170,8 @@ static as_way decide_other_group(as_authorizing *of, const as_group_line *line, 
     return way;
 }
 
-/* Is it certain that memberOf does not name the group? Not where the attribute is missing: it may be unreadable. Then
- * the group says whether it has the user. True: the answer is given. */
+/* Compares the group itself where it is uncertain that memberOf lacks the group: the attribute is missing and may be
+ * unreadable. Returns true if the answer is given. */
 static bool is_decided_by_group(as_authorizing *of, as_group_line *line, const as_user_groups *user)
 {
     return !(user->membership.whole && user->membership.group_count > 0) &&
@@ -178,14 +180,14 @@ static bool is_decided_by_group(as_authorizing *of, as_group_line *line, const a
 
 bool as_decide_by_ad(as_authorizing *of, as_group_line *line)
 {
-    as_user_groups *user = as_user_groups_of(of);
+    as_user_groups *user = as_user_groups_get(of);
     as_way way;
 
     if (!as_user_membership_get(of, user)) {
         return true;
     }
     if (user->membership.primary_group.length == 0) {
-        /* With a SID, primaryGroupID is what cannot be read; without one the entry is gone, or no account. */
+        /* With a SID, primaryGroupID is unreadable; without one the entry was removed, or is no account. */
         return user->membership.sid.length > 0 ? give_up(of) : false;
     }
     if (decide_directly(of, line, user)) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One group: what is known of it, and whether the user is in it directly. What the ways of group.c and group_ad.c have
- * in common.
+ * One group: its facts, and whether the user is a direct member. Used by group.c and group_ad.c.
  */
 #include "authorize_private.h"
 
@@ -87,7 +86,7 @@ static const char *name_of(const as_entry *entry)
     return values && values[0] && !values[1] ? values[0] : NULL;
 }
 
-const char *as_member_value(const as_authorizing *of)
+const char *as_member_get_value(const as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
     const char *name = name_of(entry);
@@ -102,7 +101,7 @@ bool as_member_value_is_sure(const as_authorizing *of)
 
 /* ---- direct members ---- */
 
-/* What a compare says that is neither yes nor an error. */
+/* Returns whether a result code of a compare is a no rather than an error. */
 static bool is_no(int code)
 {
     return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE || code == AS_LDAP_UNDEFINED_TYPE ||
@@ -121,7 +120,7 @@ static bool has_code(const int *codes, int count, int code)
     return false;
 }
 
-/* Was every attribute compared, as far as it is there? */
+/* Returns whether every present attribute was compared. */
 static bool are_answers(const int *codes, int count)
 {
     int i;
@@ -178,7 +177,7 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
         return AS_DIRECT_ANSWERED;
     }
     for (i = 0; i < count; i++) {
-        values[i] = as_member_value(of);
+        values[i] = as_member_get_value(of);
     }
     if (!as_group_compare(&of->compares, line->dn, groups->attributes, values, count, codes, &of->reply)) {
         as_say_reply(of);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The groups of a user, found upwards: those that have the user, then those that have these, level by level. DNs as the
- * LDAP server wrote them, each once, so that circles end. The set says how far it got, and goes on from there for the
- * next line; it is kept in the transaction, and in the cache.
+ * The groups of a user, found upwards: first the groups that have the user, then the groups that have these, level by
+ * level. DNs as the LDAP server wrote them, each once, so that loops end. The set records how far it got, and continues
+ * from there for the next line; it is kept in the transaction, and in the cache.
  *
  * Bounds: AS_GROUP_CLAUSES_MAX in a search, AS_GROUPS_MAX groups, AS_GROUP_SEARCHES_MAX searches, the deadline.
  */
@@ -24,14 +24,14 @@ struct as_group_set {
     const char *const *seeds;   /* groups that it begins with in place of the user; NULL: with the user */
     apr_array_header_t *groups; /* as_set_group, by level */
     apr_hash_t *known;          /* by normal form, exactly */
-    int levels;                 /* that were searched */
-    int searches;               /* that it took */
+    int levels;                 /* number of levels searched */
+    int searches;               /* number of searches made */
     bool complete;              /* nothing is above, or the depth is reached */
     bool referred;              /* a part of the directory is elsewhere, and was not searched */
     apr_time_t born;
 };
 
-/* ---- kept ---- */
+/* ---- the cache ---- */
 
 static bool add(as_group_set *set, const char *dn, int level, apr_pool_t *pool)
 {
@@ -107,7 +107,7 @@ static bool recall(const as_authorizing *of, as_group_set *set)
 
 static as_group_set *set_of(as_authorizing *of, as_cache_key key)
 {
-    struct as_authorized *kept = as_authorized_of(of->memo);
+    struct as_authorized *kept = as_authorized_get(of->memo);
     as_group_set *set;
 
     for (set = kept->sets; set; set = set->next) {
@@ -126,30 +126,30 @@ static as_group_set *set_of(as_authorizing *of, as_cache_key key)
     return set;
 }
 
-as_group_set *as_group_set_of(as_authorizing *of, const as_group_line *line)
+as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line)
 {
     const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " for ",
-                                   as_member_value(of), " by ", as_name_of_groups(of), NULL);
+                                   as_member_get_value(of), " by ", as_groups_get_name(of), NULL);
 
-    return set_of(of, as_authorize_key(of, what, of->asked->entry->dn));
+    return set_of(of, as_authorize_make_key(of, what, of->asked->entry->dn));
 }
 
 as_group_set *as_group_set_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
 {
     const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " by ",
-                                   as_name_of_groups(of), NULL);
+                                   as_groups_get_name(of), NULL);
     const char *const *group;
     as_group_set *set;
 
     for (group = groups; *group; group++) {
         what = apr_pstrcat(of->pool, what, " above ", *group, NULL);
     }
-    set = set_of(of, as_authorize_key(of, what, ""));
+    set = set_of(of, as_authorize_make_key(of, what, ""));
     set->seeds = groups;
     return set;
 }
 
-/* ---- what it says ---- */
+/* ---- its content ---- */
 
 static bool has_name(const as_group_set *set, const char *dn)
 {
@@ -168,14 +168,14 @@ bool as_group_set_is_complete(const as_group_set *set)
     return set->complete && !set->referred;
 }
 
-apr_time_t as_group_set_born(const as_group_set *set)
+apr_time_t as_group_set_get_time(const as_group_set *set)
 {
     return set->born;
 }
 
 /* ---- upwards ---- */
 
-/* The members that the next level is searched for. */
+/* Returns the members by which the next level is searched. */
 static apr_array_header_t *members_of_level(const as_authorizing *of, const as_group_set *set)
 {
     apr_array_header_t *members = apr_array_make(of->pool, 16, sizeof(const char *));
@@ -185,7 +185,7 @@ static apr_array_header_t *members_of_level(const as_authorizing *of, const as_g
         APR_ARRAY_PUSH(members, const char *) = set->seeds[i];
     }
     if (set->levels == 0 && !set->seeds) {
-        APR_ARRAY_PUSH(members, const char *) = as_member_value(of);
+        APR_ARRAY_PUSH(members, const char *) = as_member_get_value(of);
     }
     for (i = 0; set->levels > 0 && i < set->groups->nelts; i++) {
         const as_set_group *group = &APR_ARRAY_IDX(set->groups, i, as_set_group);
@@ -290,7 +290,7 @@ static bool search_level(as_authorizing *of, as_group_set *set, const as_group_l
     return true;
 }
 
-/* A set that was cut in the middle of a level would lack groups for good: it is begun anew when next asked for. */
+/* Drops a set that was cut within a level, which would lack groups forever: the next use starts it anew. */
 static void drop(as_authorizing *of, as_group_set *set)
 {
     clear(set, of->pool);

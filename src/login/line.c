@@ -14,7 +14,7 @@ static bool is_own_directory(const as_authorizing *of)
     return !strcmp(of->asked->entry->directory->fingerprint, of->fingerprint);
 }
 
-/* ---- without a question ---- */
+/* ---- without a query ---- */
 
 /* The name that was sent is a value of the URL's attribute: the entry was found by it. Another spelling of a name is
  * for the directory to compare: some attributes take "Ann" and "ann" for two people. */
@@ -96,13 +96,13 @@ bool as_decide_without_query(as_authorizing *of)
     return is;
 }
 
-/* ---- with one ---- */
+/* ---- with a query ---- */
 
 static void decide_match(as_authorizing *of, const char *filter, const char *yes, const char *no)
 {
     bool does = false;
 
-    if (!as_group_matches(&of->searches, of->asked->entry->dn, filter, &does, &of->reply)) {
+    if (!as_group_test_filter(&of->searches, of->asked->entry->dn, filter, &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
         as_say_yes(of, yes);
@@ -139,7 +139,7 @@ static void decide_user(as_authorizing *of)
     }
 }
 
-/* Two DNs that the LDAP server wrote are compared as text: the entry's, and the required one's. */
+/* Compares two DNs as the LDAP server wrote them: the entry's, and the required one's. */
 static void decide_dn(as_authorizing *of)
 {
     const char *dn = of->asked->requirement->text;
@@ -149,7 +149,7 @@ static void decide_dn(as_authorizing *of)
         as_say_no_unsafe(of, "another DN as text, and AuthLDAPCompareDNOnServer is Off");
         return;
     }
-    as_group_recall(&of->searches, dn, NULL, &facts);
+    as_group_get_facts(&of->searches, dn, NULL, &facts);
     if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_INVALID_DN &&
             of->asked->requirement->by_expression) {
@@ -190,7 +190,7 @@ static bool is_dead(int code)
 
 typedef enum as_compared { AS_COMPARED_TRUE, AS_COMPARED_FALSE, AS_COMPARED_DEAD, AS_COMPARED_UNKNOWN } as_compared;
 
-/* At most AS_GROUP_ATTRIBUTES_MAX pairs in one round trip. */
+/* Compares at most AS_GROUP_ATTRIBUTES_MAX pairs in one round trip. */
 static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, int count)
 {
     const char *attributes[AS_GROUP_ATTRIBUTES_MAX + 1] = {NULL}, *values[AS_GROUP_ATTRIBUTES_MAX];
@@ -219,7 +219,7 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
     return compared;
 }
 
-/* One pair that is true decides, whatever could not be compared. */
+/* Decides ldap-attribute: one true pair decides, even if others could not be compared. */
 static void decide_attribute(as_authorizing *of)
 {
     const char *const *words = of->asked->requirement->words;
@@ -266,8 +266,8 @@ void as_prove_match(as_authorizing *of)
 
     if (!filter) {
         as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
-    } else if (!as_group_matches(&of->searches, of->asked->entry->dn, apr_pstrcat(of->pool, "(!", filter, ")", NULL),
-                                 &does, &of->reply)) {
+    } else if (!as_group_test_filter(&of->searches, of->asked->entry->dn,
+                                     apr_pstrcat(of->pool, "(!", filter, ")", NULL), &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
         as_say_no(of, is_filter ? "the filter does not match" : "another name");
@@ -285,7 +285,7 @@ static void decide_search(as_authorizing *of)
     if (own) {
         filter = apr_pstrcat(of->pool, "(&", own, filter, ")", NULL);
     }
-    if (!as_group_count(&of->searches, filter, &entries, &of->reply)) {
+    if (!as_group_count_entries(&of->searches, filter, &entries, &of->reply)) {
         as_say_reply(of);
     } else if (entries == 1) {
         as_say_yes(of, "one entry");

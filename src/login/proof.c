@@ -41,7 +41,7 @@ static bool find_entry_here(as_authorizing *of)
     const char *dn = of->asked->entry->dn;
     as_group_facts facts;
 
-    as_group_recall(&of->searches, dn, NULL, &facts);
+    as_group_get_facts(&of->searches, dn, NULL, &facts);
     if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
         as_say_reply(of);
         return false;

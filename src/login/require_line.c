@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The arguments of a line of `Require ldap-*`: words, or one text.
+ * Parses the arguments of a line of `Require ldap-*`: words, or one text.
  */
 #include "authstatus/require_line.h"
 
@@ -43,8 +43,8 @@ static const char *skip_space(const char *text)
     return text;
 }
 
-/* Takes the next word off *text: up to white space, or what stands in quotes, in which a backslash takes the quote's or
- * its own meaning away. As ap_getword_conf reads it, which the floor of this file does not know. */
+/* Removes the next word from *text: up to white space, or a quoted word, in which a backslash escapes the quote or
+ * itself. As ap_getword_conf does, which src/login cannot call. */
 static char *take_word(apr_pool_t *pool, const char **text)
 {
     const char *from = skip_space(*text), *end;
@@ -69,7 +69,7 @@ static char *take_word(apr_pool_t *pool, const char **text)
     return word;
 }
 
-/* The whole line is a word, too, where it has several: mod_authnz_ldap takes a name with spaces without quotes. */
+/* Adds the whole line as a word where it has several: mod_authnz_ldap accepts a name with spaces without quotes. */
 static void add_whole_line(apr_array_header_t *words, const char *text)
 {
     if (words->nelts > 1) {
@@ -87,7 +87,7 @@ static void add_names(apr_array_header_t *words, const char *text)
     add_whole_line(words, text);
 }
 
-/* attribute=value or attribute="value", each the next; more than one "=" count as one. */
+/* Adds pairs attribute=value or attribute="value"; several "=" count as one. */
 static void add_pairs(apr_array_header_t *words, const char *text)
 {
     const char *rest = text;
@@ -106,15 +106,15 @@ static void add_pairs(apr_array_header_t *words, const char *text)
     }
 }
 
-/* A DN may stand in quotes. */
-static const char *without_quotes(apr_pool_t *pool, const char *text)
+/* Removes the quotes around a DN. */
+static const char *remove_quotes(apr_pool_t *pool, const char *text)
 {
     const size_t length = strlen(text);
 
     return length >= 2 && text[0] == '"' && text[length - 1] == '"' ? apr_pstrmemdup(pool, text + 1, length - 2) : text;
 }
 
-static const char *trimmed(apr_pool_t *pool, const char *text)
+static const char *trim(apr_pool_t *pool, const char *text)
 {
     size_t length;
 
@@ -130,7 +130,7 @@ void as_requirement_parse(apr_pool_t *pool, as_requirement_kind kind, const char
 {
     apr_array_header_t *words = NULL;
 
-    text = trimmed(pool, text);
+    text = trim(pool, text);
     requirement->kind = kind;
     requirement->text = NULL;
     requirement->words = NULL;
@@ -146,7 +146,7 @@ void as_requirement_parse(apr_pool_t *pool, as_requirement_kind kind, const char
         break;
     case AS_REQUIRE_GROUP:
     case AS_REQUIRE_DN:
-        requirement->text = without_quotes(pool, text);
+        requirement->text = remove_quotes(pool, text);
         break;
     case AS_REQUIRE_FILTER:
     case AS_REQUIRE_SEARCH:

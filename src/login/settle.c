@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The end of a login: its failures are counted once, when all providers were asked. Until then each bind that was sent
- * stands as a failure in advance; what the directory answered decides what becomes of it.
+ * The end of a login: its failures are counted once, after all providers. Until then each bind that was sent stands as
+ * a failure in advance; the directory's answer confirms or withdraws it.
  */
 #include "settle.h"
 
@@ -12,18 +12,18 @@
 #include "authstatus/dn.h"
 #include "authstatus/stringprep.h"
 
-/* Of an account with several servers: all marks. */
+/* Of an account with several servers: any mark. */
 #define MARK_OF_ANY UINT32_MAX
 
-/* An account that this login met. */
-struct as_met_account {
-    struct as_met_account *next;
+/* An account that this login tried. */
+struct as_counted_account {
+    struct as_counted_account *next;
     const char *account;
     apr_time_t stamp; /* of the bind's admission; 0: no bind of it counts */
-    apr_time_t met;   /* on the throttle's clock, before a bind was sent */
+    apr_time_t noted; /* on the throttle's clock, before a bind was sent */
     bool accepted;    /* the directory accepted the password */
-    bool answered;    /* the failure was told to the throttle */
-    bool settled;     /* the login that met it has ended */
+    bool answered;    /* the failure was recorded in the throttle */
+    bool settled;     /* the login has ended */
 };
 
 /* ---- names ---- */
@@ -37,7 +37,8 @@ static const char *prepare(const char *name, apr_pool_t *pool)
     return prepared ? prepared : name;
 }
 
-/* The ports of a directory: one server, whether it is asked in clear, by StartTLS, by TLS or as a global catalog. */
+/* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS
+ * or as a global catalog. */
 static bool is_usual_port(int port)
 {
     return port == 389 || port == 636 || port == 3268 || port == 3269;
@@ -54,7 +55,7 @@ static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
     return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
-/* Prepares the types and values of a DN in normal form, each for itself: insignificant spaces are at their ends. */
+/* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. */
 static const char *prepare_dn(const char *normal, apr_pool_t *pool)
 {
     const char *prepared = "", *piece = normal, *at;
@@ -73,7 +74,7 @@ static const char *prepare_dn(const char *normal, apr_pool_t *pool)
     }
 }
 
-/* A DN is normalised (RFC 4514), any other bind name prepared (RFC 4518 2). */
+/* Names the subject of a bind. A DN is normalised (RFC 4514), any other bind name prepared (RFC 4518 2). */
 static const char *name_subject(const char *name, apr_pool_t *pool)
 {
     char *normal = apr_palloc(pool, AS_DN_MAX);
@@ -82,8 +83,8 @@ static const char *name_subject(const char *name, apr_pool_t *pool)
     return apr_pstrcat(pool, is_dn ? "dn " : "name ", is_dn ? prepare_dn(normal, pool) : prepare(name, pool), NULL);
 }
 
-/* The accounts of a name: one for each server of the directory, each once, as sections may name them in other lists.
- * They are copies of one account; a failure counts for all of them. NULL-terminated. */
+/* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
+ * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
 static const char *const *name_accounts(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
 {
     const char **accounts = apr_pcalloc(pool, (size_t)(settings->server_count + 1) * sizeof(*accounts));
@@ -101,16 +102,16 @@ static const char *const *name_accounts(const as_directory_settings *settings, c
     return accounts;
 }
 
-static const char *const *accounts_of(const as_gate *gate, const char *name)
+static const char *const *list_accounts(const as_admission *admission, const char *name)
 {
-    return name_accounts(gate->asked->directory->settings, name, gate->memo->pool);
+    return name_accounts(admission->asked->directory->settings, name, admission->memo->pool);
 }
 
 /* ---- the memo ---- */
 
-static bool is_met(const as_login_memo *memo, const char *account)
+static bool is_noted(const as_login_memo *memo, const char *account)
 {
-    const struct as_met_account *counted = memo->counted;
+    const struct as_counted_account *counted = memo->counted;
 
     while (counted && !counted->settled && strcmp(counted->account, account)) {
         counted = counted->next;
@@ -118,156 +119,157 @@ static bool is_met(const as_login_memo *memo, const char *account)
     return counted && !counted->settled;
 }
 
-static struct as_met_account *note_account(const as_gate *gate, const char *account)
+static struct as_counted_account *note_account(const as_admission *admission, const char *account)
 {
-    struct as_met_account *counted = apr_pcalloc(gate->memo->pool, sizeof(*counted));
+    struct as_counted_account *counted = apr_pcalloc(admission->memo->pool, sizeof(*counted));
 
     counted->account = account;
-    counted->met = as_throttle_read_clock(gate->login->throttles);
-    counted->next = gate->memo->counted;
-    gate->memo->counted = counted;
+    counted->noted = as_throttle_read_clock(admission->login->throttles);
+    counted->next = admission->memo->counted;
+    admission->memo->counted = counted;
     return counted;
 }
 
-/* Who has sent a bind for this account, and now sends another, does not wait for himself. */
-static void note_no_answer(const as_gate *gate, const char *account)
+/* Records the missing answer of an earlier bind for this account: the login must not wait for itself. */
+static void note_no_answer(const as_admission *admission, const char *account)
 {
-    struct as_met_account *counted;
+    struct as_counted_account *counted;
 
-    for (counted = gate->memo->counted; counted; counted = counted->next) {
+    for (counted = admission->memo->counted; counted; counted = counted->next) {
         if (counted->stamp && !counted->answered && !strcmp(counted->account, account)) {
-            as_throttle_record_answer(gate->login->throttles, account, counted->stamp);
+            as_throttle_record_answer(admission->login->throttles, account, counted->stamp);
             counted->answered = true;
         }
     }
 }
 
-static void withdraw(const as_gate *gate, struct as_met_account *counted)
+static void withdraw(const as_admission *admission, struct as_counted_account *counted)
 {
     if (counted->stamp) {
-        as_throttle_withdraw(gate->login->throttles, counted->account, counted->stamp, gate->memo->pool);
+        as_throttle_withdraw(admission->login->throttles, counted->account, counted->stamp, admission->memo->pool);
         counted->stamp = 0;
     }
 }
 
 /* ---- around a query ---- */
 
-/* Half of what is left of the deadline; the rest is the bind's. */
-static as_mono patience_of(const as_gate *gate)
+/* Returns half of the time left until the deadline; the rest is for the bind. */
+static as_mono compute_patience(const as_admission *admission)
 {
     const as_mono now = as_mono_read();
 
-    return now + (gate->deadline - now) / 2;
+    return now + (admission->deadline - now) / 2;
 }
 
-static const char *spelling_of(const as_gate *gate)
+static const char *make_spelling(const as_admission *admission)
 {
-    const as_login_attempt *asked = gate->asked;
+    const as_login_attempt *asked = admission->asked;
 
-    return prepare(asked->initial_bind ? asked->initial_bind : asked->user, gate->memo->pool);
+    return prepare(asked->initial_bind ? asked->initial_bind : asked->user, admission->memo->pool);
 }
 
-long as_gate_wait(const as_gate *gate)
+long as_admission_get_wait(const as_admission *admission)
 {
-    const as_login_attempt *asked = gate->asked;
-    as_throttles *throttles = gate->login->throttles;
+    const as_login_attempt *asked = admission->asked;
+    as_throttles *throttles = admission->login->throttles;
     long of_user, of_client;
 
-    if (!throttles || !asked->throttle || !asked->throttle->failures || gate->certain) {
+    if (!throttles || !asked->throttle || !asked->throttle->failures || admission->certain) {
         return 0;
     }
-    of_client = as_throttle_check_client(throttles, asked->throttle, asked->client, gate->memo->pool);
-    of_user = as_throttle_check_spelling(throttles, asked->throttle, asked->directory->fingerprint, spelling_of(gate),
-                                         gate->memo->pool);
+    of_client = as_throttle_check_client(throttles, asked->throttle, asked->client, admission->memo->pool);
+    of_user = as_throttle_check_spelling(throttles, asked->throttle, asked->directory->fingerprint,
+                                         make_spelling(admission), admission->memo->pool);
     return of_user > of_client ? of_user : of_client;
 }
 
-void as_gate_open(as_gate *gate)
+void as_admission_begin_query(as_admission *admission)
 {
-    gate->before = gate->memo->counted;
-    gate->refused = false;
-    gate->wait = 0;
+    admission->before = admission->memo->counted;
+    admission->refused = false;
+    admission->wait = 0;
 }
 
-/* Was a bind of this query sent for this account? */
-static bool was_sent_for(const as_gate *gate, const char *account)
+/* Returns whether a bind of this query was sent for this account. */
+static bool was_sent_for(const as_admission *admission, const char *account)
 {
-    const struct as_met_account *bind = gate->memo->counted;
+    const struct as_counted_account *bind = admission->memo->counted;
 
-    while (bind != gate->before && strcmp(bind->account, account) != 0) {
+    while (bind != admission->before && strcmp(bind->account, account) != 0) {
         bind = bind->next;
     }
-    return bind != gate->before;
+    return bind != admission->before;
 }
 
-/* Takes back what was admitted since the memo was as `before`: the bind is not sent. */
-static void take_back(const as_gate *gate, struct as_met_account *before)
+/* Withdraws the admissions made since the memo was as `before`: the bind is not sent. */
+static void take_back(const as_admission *admission, struct as_counted_account *before)
 {
-    while (gate->memo->counted != before) {
-        withdraw(gate, gate->memo->counted);
-        gate->memo->counted = gate->memo->counted->next;
+    while (admission->memo->counted != before) {
+        withdraw(admission, admission->memo->counted);
+        admission->memo->counted = admission->memo->counted->next;
     }
 }
 
-static bool admit_account(as_gate *gate, const char *account)
+static bool admit_account(as_admission *admission, const char *account)
 {
-    as_throttles *throttles = gate->login->throttles;
-    const apr_time_t met = as_throttle_read_clock(throttles);
-    struct as_met_account *counted;
+    as_throttles *throttles = admission->login->throttles;
+    const apr_time_t noted = as_throttle_read_clock(throttles);
+    struct as_counted_account *counted;
     apr_time_t stamp;
 
-    note_no_answer(gate, account);
-    gate->wait = as_throttle_admit(throttles, gate->asked->throttle, account, gate->certain, patience_of(gate),
-                                   gate->memo->pool, &stamp);
-    if (gate->wait > 0) {
+    note_no_answer(admission, account);
+    admission->wait = as_throttle_admit(throttles, admission->asked->throttle, account, admission->certain,
+                                        compute_patience(admission), admission->memo->pool, &stamp);
+    if (admission->wait > 0) {
         return false;
     }
-    counted = note_account(gate, account);
+    counted = note_account(admission, account);
     counted->stamp = stamp;
-    counted->met = stamp ? stamp : met;
+    counted->noted = stamp ? stamp : noted;
     return true;
 }
 
-bool as_gate_admit(void *data, const char *name, bool accepted)
+bool as_admission_admit(void *data, const char *name, bool accepted)
 {
-    as_gate *gate = data;
-    const as_login_attempt *asked = gate->asked;
-    struct as_met_account *before = gate->memo->counted;
-    const char *const *account = accounts_of(gate, name);
+    as_admission *admission = data;
+    const as_login_attempt *asked = admission->asked;
+    struct as_counted_account *before = admission->memo->counted;
+    const char *const *account = list_accounts(admission, name);
 
-    if (accepted && *account && was_sent_for(gate, *account)) {
+    if (accepted && *account && was_sent_for(admission, *account)) {
         /* The directory has accepted this password for this account. */
         return true;
     }
-    while (account[0] && account[1] && admit_account(gate, *account)) {
+    while (account[0] && account[1] && admit_account(admission, *account)) {
         account++;
     }
-    gate->refused = !*account || gate->wait > 0 || !admit_account(gate, *account);
+    admission->refused = !*account || admission->wait > 0 || !admit_account(admission, *account);
     if (*account && asked->throttle && asked->throttle->failures) {
-        as_throttle_keep_spelling(gate->login->throttles, asked->directory->fingerprint, spelling_of(gate), *account);
+        as_throttle_keep_spelling(admission->login->throttles, asked->directory->fingerprint, make_spelling(admission),
+                                  *account);
     }
-    if (gate->refused) {
-        take_back(gate, before);
+    if (admission->refused) {
+        take_back(admission, before);
     }
-    return !gate->refused;
+    return !admission->refused;
 }
 
-void as_gate_accept(const as_gate *gate)
+void as_admission_accept(const as_admission *admission)
 {
-    struct as_met_account *counted;
+    struct as_counted_account *counted;
 
-    for (counted = gate->memo->counted; counted != gate->before; counted = counted->next) {
+    for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
         counted->accepted = true;
     }
 }
 
-bool as_gate_has_sent(const as_gate *gate)
+bool as_admission_has_sent(const as_admission *admission)
 {
-    return gate->memo->counted != gate->before;
+    return admission->memo->counted != admission->before;
 }
 
-/* Does the directory say with it that the password is wrong, or nothing of it? A directory that has proven the password
- * was not asked by a guesser, whatever it says of the account. */
+/* Returns whether a finding is a failure: the password is wrong, or the directory reports nothing about it. A
+ * directory that has proven the password was not queried by a guesser, whatever it reports about the account. */
 static bool is_failure(const as_finding *finding)
 {
     return !finding->proven &&
@@ -281,10 +283,10 @@ static bool is_success(const as_finding *finding)
     return finding->proven && as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED;
 }
 
-/* Was it sent again, later in the same query? */
-static bool was_repeated(const as_gate *gate, const struct as_met_account *bind)
+/* Returns whether the bind was sent again later in the same query. */
+static bool was_repeated(const as_admission *admission, const struct as_counted_account *bind)
 {
-    const struct as_met_account *later = gate->memo->counted;
+    const struct as_counted_account *later = admission->memo->counted;
 
     while (later != bind && strcmp(later->account, bind->account) != 0) {
         later = later->next;
@@ -292,68 +294,68 @@ static bool was_repeated(const as_gate *gate, const struct as_met_account *bind)
     return later != bind;
 }
 
-void as_gate_close(const as_gate *gate, const as_reply *reply)
+void as_admission_end_query(const as_admission *admission, const as_reply *reply)
 {
     const as_finding finding = as_outcome_find(reply);
     const bool answered = reply->failure == AS_FAILURE_NONE;
-    struct as_met_account *counted;
+    struct as_counted_account *counted;
 
-    for (counted = gate->memo->counted; counted != gate->before; counted = counted->next) {
+    for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
         if (answered && is_success(&finding)) {
             counted->accepted = true;
-            if (was_repeated(gate, counted)) {
-                /* It had no answer, and was the same password. */
-                withdraw(gate, counted);
+            if (was_repeated(admission, counted)) {
+                /* The bind had no answer, and the later one has the same password. */
+                withdraw(admission, counted);
             }
-        } else if (answered ? !is_failure(&finding) : gate->certain) {
-            withdraw(gate, counted);
+        } else if (answered ? !is_failure(&finding) : admission->certain) {
+            withdraw(admission, counted);
         }
     }
 }
 
 /* ---- answers ---- */
 
-static bool is_counted(const as_gate *gate, const char *name)
+static bool is_counted(const as_admission *admission, const char *name)
 {
-    const char *const *account = name && *name ? accounts_of(gate, name) : NULL;
+    const char *const *account = name && *name ? list_accounts(admission, name) : NULL;
 
-    while (account && *account && !as_throttle_is_counted(gate->login->throttles, *account)) {
+    while (account && *account && !as_throttle_is_counted(admission->login->throttles, *account)) {
         account++;
     }
     return account && *account;
 }
 
-bool as_settle_is_counted(const as_gate *gate, const char *dn)
+bool as_settle_is_counted(const as_admission *admission, const char *dn)
 {
-    return gate->login->throttles && !as_throttle_is_quiet(gate->login->throttles) &&
-           (is_counted(gate, dn) || is_counted(gate, gate->asked->initial_bind));
+    return admission->login->throttles && !as_throttle_is_quiet(admission->login->throttles) &&
+           (is_counted(admission, dn) || is_counted(admission, admission->asked->initial_bind));
 }
 
-static void note_name(const as_gate *gate, const char *name)
+static void note_name(const as_admission *admission, const char *name)
 {
-    const char *const *account = name && *name ? accounts_of(gate, name) : NULL;
+    const char *const *account = name && *name ? list_accounts(admission, name) : NULL;
 
     for (; account && *account; account++) {
-        if (!is_met(gate->memo, *account)) {
-            note_account(gate, *account);
+        if (!is_noted(admission->memo, *account)) {
+            note_account(admission, *account);
         }
     }
 }
 
-void as_settle_note(const as_gate *gate, const as_answer *answer, bool afresh)
+void as_settle_note(const as_admission *admission, const as_answer *answer, bool afresh)
 {
-    gate->memo->failed_afresh = gate->memo->failed_afresh || (afresh && is_failure(&answer->finding));
-    if (!afresh && gate->login->throttles && !as_throttle_is_quiet(gate->login->throttles)) {
-        note_name(gate, answer->dn);
-        note_name(gate, gate->asked->initial_bind);
+    admission->memo->failed_afresh = admission->memo->failed_afresh || (afresh && is_failure(&answer->finding));
+    if (!afresh && admission->login->throttles && !as_throttle_is_quiet(admission->login->throttles)) {
+        note_name(admission, answer->dn);
+        note_name(admission, admission->asked->initial_bind);
     }
 }
 
-static void settle_account(const as_login *login, struct as_met_account *counted, bool granted, apr_pool_t *pool)
+static void settle_account(const as_login *login, struct as_counted_account *counted, bool granted, apr_pool_t *pool)
 {
     if (granted || counted->accepted) {
         if (counted->stamp || as_throttle_is_counted(login->throttles, counted->account)) {
-            as_throttle_record_success(login->throttles, counted->account, counted->met, pool);
+            as_throttle_record_success(login->throttles, counted->account, counted->noted, pool);
         }
         counted->stamp = 0;
     } else if (counted->stamp && !counted->answered) {
@@ -365,7 +367,7 @@ static void settle_account(const as_login *login, struct as_met_account *counted
 void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
                      as_login_end end)
 {
-    struct as_met_account *counted;
+    struct as_counted_account *counted;
 
     if (login->throttles) {
         for (counted = memo->counted; counted && !counted->settled; counted = counted->next) {
@@ -379,7 +381,8 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
     memo->failed_afresh = memo->guessed = false;
 }
 
-uint32_t as_login_mark(const as_login *login, const as_directory_settings *settings, const char *dn, apr_pool_t *pool)
+uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *settings, const char *dn,
+                           apr_pool_t *pool)
 {
     const char *const *accounts = login->throttles && dn && *dn ? name_accounts(settings, dn, pool) : NULL;
 
@@ -394,7 +397,7 @@ bool as_login_is_marked(const as_login *login, uint32_t mark)
 
 void as_login_finish(const as_login *login, as_login_memo *memo)
 {
-    struct as_met_account *counted;
+    struct as_counted_account *counted;
 
     for (counted = memo->counted; counted && login->throttles; counted = counted->next) {
         if (counted->stamp) {

@@ -23,7 +23,7 @@ bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_ke
     }
     answer = apr_pmemdup(memo->pool, away, sizeof(*away));
     answer->outage = away->finding.outcome;
-    answer->finding = as_finding_of(AS_OUTCOME_GRANTED_STALE);
+    answer->finding = as_finding_make(AS_OUTCOME_GRANTED_STALE);
     answer->finding.proven = true;
     answer->server = NULL;
     answer->age = cached->age;
@@ -33,20 +33,21 @@ bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_ke
 }
 
 /* Is the password to be compared at all? That is a guess like any other: it counts until it is found to be right. */
-static bool may_compare(as_gate *gate, const char *dn)
+static bool may_compare(as_admission *admission, const char *dn)
 {
-    const char *initial_bind = gate->asked->initial_bind;
+    const char *initial_bind = admission->asked->initial_bind;
 
-    gate->wait = as_gate_wait(gate);
-    return gate->wait == 0 && (!gate->login->throttles || as_gate_admit(gate, initial_bind ? initial_bind : dn, true));
+    admission->wait = as_admission_get_wait(admission);
+    return admission->wait == 0 &&
+           (!admission->login->throttles || as_admission_admit(admission, initial_bind ? initial_bind : dn, true));
 }
 
-static void throttle(const as_gate *gate, as_answer *answer)
+static void throttle(const as_admission *admission, as_answer *answer)
 {
-    answer->finding = as_finding_of(AS_OUTCOME_THROTTLED);
+    answer->finding = as_finding_make(AS_OUTCOME_THROTTLED);
     answer->reason = "";
     answer->server = NULL;
-    answer->wait = gate->wait;
+    answer->wait = admission->wait;
 }
 
 static void serve(as_login_memo *memo, as_answer *answer, const as_cached_answer *cached, int attributes)
@@ -64,23 +65,23 @@ static void serve(as_login_memo *memo, as_answer *answer, const as_cached_answer
     memo->stale = answer;
 }
 
-void as_stale_login(as_gate *gate, const as_cache_key *key, as_answer *answer)
+void as_stale_login(as_admission *admission, const as_cache_key *key, as_answer *answer)
 {
-    as_login_memo *memo = gate->memo;
+    as_login_memo *memo = admission->memo;
     as_cached_answer cached;
     as_stale found = AS_STALE_NONE;
 
-    if (gate->login->cache && is_unavailable(&answer->finding)) {
-        found = as_cache_get_stale(gate->login->cache, key, apr_time_now(), memo->pool, &cached);
+    if (admission->login->cache && is_unavailable(&answer->finding)) {
+        found = as_cache_get_stale(admission->login->cache, key, apr_time_now(), memo->pool, &cached);
     }
     if (found == AS_STALE_NONE) {
         return;
     }
-    if (!may_compare(gate, cached.dn)) {
-        throttle(gate, answer);
+    if (!may_compare(admission, cached.dn)) {
+        throttle(admission, answer);
     } else if (found == AS_STALE_FOUND) {
-        as_gate_accept(gate);
-        serve(memo, answer, &cached, gate->asked->directory->settings->attribute_count);
+        as_admission_accept(admission);
+        serve(memo, answer, &cached, admission->asked->directory->settings->attribute_count);
     } else {
         memo->guessed = true;
     }

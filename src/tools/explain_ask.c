@@ -85,7 +85,7 @@ static bool decided_by_credentials(explain_story *story)
     if (outcome == AS_OUTCOME_GRANTED) {
         return false;
     }
-    story->finding = as_finding_of(outcome);
+    story->finding = as_finding_make(outcome);
     return true;
 }
 
@@ -161,9 +161,9 @@ static void judge(explain_story *story)
 {
     as_policy policy = {.disclose = AS_DISCLOSE_PROVEN, .mask = AS_MASK_OFF, .retry_after = DEFAULT_RETRY_AFTER};
 
-    story->verdict = as_verdict_of(&story->finding, &policy, story->answer.wait);
+    story->verdict = as_verdict_make(&story->finding, &policy, story->answer.wait);
     policy.disclose = AS_DISCLOSE_ALWAYS;
-    story->open = as_verdict_of(&story->finding, &policy, story->answer.wait);
+    story->open = as_verdict_make(&story->finding, &policy, story->answer.wait);
 }
 
 explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool)

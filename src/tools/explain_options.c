@@ -411,7 +411,7 @@ const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, 
     int i;
 
     explain_defaults(wish);
-    wish->groups = as_group_settings_default();
+    wish->groups = as_group_settings_make_default();
     wish->json = options->json;
     error = apply_url(options, pool, wish);
     for (i = 0; i < options->options->nelts && !error; i++) {

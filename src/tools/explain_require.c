@@ -79,11 +79,11 @@ static void ask(explain_story *story, const explain_asker *asker, explain_requir
                                           .requirement = requirement,
                                           .deadline = story->wish->deadline};
     const as_authorization *answer;
-    const char *problem = as_requirement_problem(requirement, story->pool);
+    const char *problem = as_requirement_check(requirement, story->pool);
 
     if (problem) {
         require->answer = EXPLAIN_UNKNOWN;
-        require->finding = as_finding_of(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+        require->finding = as_finding_make(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
         require->why = problem;
         return;
     }
@@ -113,7 +113,7 @@ static void conclude(explain_story *story)
         unknown = require->answer == EXPLAIN_UNKNOWN ? require : unknown;
     }
     if (!open) {
-        story->finding = unknown ? unknown->finding : as_finding_of(AS_OUTCOME_NOT_AUTHORIZED);
+        story->finding = unknown ? unknown->finding : as_finding_make(AS_OUTCOME_NOT_AUTHORIZED);
     }
 }
 

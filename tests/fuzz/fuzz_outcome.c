@@ -38,7 +38,7 @@ static void check(const as_reply *reply, const as_finding *found)
     must(!found->proven || of == AS_CLASS_GRANTED || of == AS_CLASS_REFUSED);
 
     as_policy policy = {.disclose = AS_DISCLOSE_PROVEN, .retry_after = 10};
-    as_verdict verdict = as_verdict_of(found, &policy, reply->retry_after);
+    as_verdict verdict = as_verdict_make(found, &policy, reply->retry_after);
     must((verdict.status == 401) == verdict.challenge);
     must((verdict.status == 0) == (of == AS_CLASS_GRANTED));
 }

@@ -54,7 +54,7 @@ static inline golden_record golden_answer(const as_cache *cache, as_record_kind 
     as_record record = {.kind = kind, .born = {born, GOLDEN_NOW}};
     unsigned char *payload;
 
-    record.answer.finding = as_finding_of(outcome);
+    record.answer.finding = as_finding_make(outcome);
     record.answer.finding.proven = as_outcome_describe(outcome)->of == AS_CLASS_GRANTED;
     record.answer.finding.has_code = true;
     record.answer.finding.code = kind == AS_RECORD_REFUSAL ? 49 : 0;

@@ -170,7 +170,7 @@ static inline as_cache *a_process(void)
 
 static inline as_cached_answer told(as_outcome outcome)
 {
-    as_cached_answer answer = {.finding = as_finding_of(outcome), .dn = "uid=alice,dc=x"};
+    as_cached_answer answer = {.finding = as_finding_make(outcome), .dn = "uid=alice,dc=x"};
 
     answer.finding.proven = as_outcome_describe(outcome)->of == AS_CLASS_GRANTED;
     return answer;

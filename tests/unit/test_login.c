@@ -151,7 +151,7 @@ static const char *name_of(int number, apr_pool_t *pool)
     return apr_psprintf(pool, "cn=g%d,o=x", number);
 }
 
-bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *reply)
+bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply *reply)
 {
     static const char *const contexts[] = {"o=x", NULL};
 
@@ -168,7 +168,7 @@ bool as_group_server(as_group_query *query, as_server_facts *facts, as_reply *re
     return true;
 }
 
-bool as_group_ad_ways_failed(const as_directory *entered)
+bool as_group_have_ad_ways_failed(const as_directory *entered)
 {
     (void)entered;
     return false;
@@ -193,7 +193,7 @@ bool as_group_hidden(as_group_query *query, const char *base, const char *const 
     return true;
 }
 
-bool as_group_member_of_seen(const as_group_query *query, bool by_login)
+bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
 {
     (void)query;
     (void)by_login;
@@ -217,7 +217,8 @@ static void describe(int number, as_group_facts *facts, apr_pool_t *pool)
     facts->searchable = facts->exists && !groups.is_hidden[number];
 }
 
-void as_group_recall(const as_group_query *query, const char *dn, const char *const *attributes, as_group_facts *facts)
+void as_group_get_facts(const as_group_query *query, const char *dn, const char *const *attributes,
+                        as_group_facts *facts)
 {
     const int number = number_of(dn);
 
@@ -307,7 +308,7 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
     return true;
 }
 
-bool as_group_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
+bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
 {
     const char **dns = apr_pcalloc(query->pool, (GROUPS + 1) * sizeof *dns);
 
@@ -327,7 +328,7 @@ bool as_group_membership(as_group_query *query, const char *user_dn, as_membersh
     return true;
 }
 
-bool as_group_in_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply)
+bool as_group_test_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply)
 {
     (void)user_dn;
     (void)group_dn;
@@ -336,7 +337,7 @@ bool as_group_in_chain(as_group_query *query, const char *user_dn, const char *g
     return !fails(reply);
 }
 
-bool as_group_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply)
+bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply)
 {
     (void)user_dn;
     query->searches++;
@@ -345,7 +346,7 @@ bool as_group_tokens(as_group_query *query, const char *user_dn, const as_sid **
     return !fails(reply);
 }
 
-bool as_group_matches(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
+bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
 {
     (void)dn;
     query->searches++;
@@ -353,7 +354,7 @@ bool as_group_matches(as_group_query *query, const char *dn, const char *filter,
     return !fails(reply);
 }
 
-bool as_group_count(as_group_query *query, const char *filter, int *entries, as_reply *reply)
+bool as_group_count_entries(as_group_query *query, const char *filter, int *entries, as_reply *reply)
 {
     query->searches++;
     *entries = strstr(filter, "one") ? 1 : strstr(filter, "two") ? 2 : 0;
@@ -405,7 +406,7 @@ static int set_up(void **state)
     login.throttles = NULL;
     login.directories = (as_directories *)&directory;
     login.cache = as_cache_create(process, &times, NULL, key, 32, 256);
-    rules = as_group_settings_default();
+    rules = as_group_settings_make_default();
     begin();
     return 0;
 }
@@ -783,7 +784,7 @@ static void what_can_never_be_answered(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if ((as_requirement_problem(&rows[i].requirement, request) != NULL) != rows[i].is_problem) {
+        if ((as_requirement_check(&rows[i].requirement, request) != NULL) != rows[i].is_problem) {
             fail_msg("row %d", (int)i);
         }
     }
@@ -793,16 +794,16 @@ static void usual_settings_have_the_name_of_equal_ones(void **state)
 {
     static const char *const members[] = {"member", "uniqueMember", NULL};
     static const char *const classes[] = {"groupOfNames", "groupOfUniqueNames", NULL};
-    as_group_settings others = as_group_settings_default();
-    const char *name = as_group_settings_name(&others, request);
+    as_group_settings others = as_group_settings_make_default();
+    const char *name = as_group_settings_make_name(&others, request);
 
     (void)state;
     others.attributes = others.subgroup_attributes = members;
     others.subgroup_classes = classes;
-    assert_string_equal(as_group_settings_name(&others, request), name);
+    assert_string_equal(as_group_settings_make_name(&others, request), name);
     for (int depth = 0; depth <= AS_SUBGROUP_DEPTH_MAX; depth++) {
         others.max_depth = depth;
-        assert_int_equal(strcmp(as_group_settings_name(&others, request), name) == 0, depth == 10);
+        assert_int_equal(strcmp(as_group_settings_make_name(&others, request), name) == 0, depth == 10);
     }
 }
 

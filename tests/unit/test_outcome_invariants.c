@@ -133,7 +133,7 @@ static void test_table(void **state)
         }
         assert_int_equal(as_outcome_is_about_account((as_outcome)i),
                          info->of == AS_CLASS_UNAUTHENTICATED || info->of == AS_CLASS_REFUSED);
-        assert_int_equal(as_finding_of((as_outcome)i).outcome, i);
+        assert_int_equal(as_finding_make((as_outcome)i).outcome, i);
     }
     for (unsigned i = 0; i < AS_CLASS_COUNT; i++) {
         as_class found;
@@ -163,7 +163,7 @@ static void test_names(void **state)
 static void test_finding_of(void **state)
 {
     (void)state;
-    as_finding found = as_finding_of(AS_OUTCOME_NOT_AUTHORIZED);
+    as_finding found = as_finding_make(AS_OUTCOME_NOT_AUTHORIZED);
     assert_int_equal(found.outcome, AS_OUTCOME_NOT_AUTHORIZED);
     assert_false(found.proven);
     assert_false(found.has_code);

@@ -60,7 +60,7 @@ static const verdict_row disclosures[] = {
 
 static as_finding finding_of(as_outcome outcome, bool proven)
 {
-    as_finding finding = as_finding_of(outcome);
+    as_finding finding = as_finding_make(outcome);
     finding.proven = proven;
     return finding;
 }
@@ -73,7 +73,7 @@ static void test_disclosures(void **state)
         as_policy policy = plain_policy;
         policy.disclose = row->disclose;
         as_finding finding = finding_of(row->outcome, row->proven);
-        as_verdict verdict = as_verdict_of(&finding, &policy, 0);
+        as_verdict verdict = as_verdict_make(&finding, &policy, 0);
         if (verdict.status != row->status || verdict.disclosed != row->disclosed || verdict.shown != row->shown ||
             verdict.masked) {
             fail_msg("row %zu, %s: status %d, disclosed %d, shown %s", i, as_outcome_describe(row->outcome)->name,
@@ -85,7 +85,7 @@ static void test_disclosures(void **state)
 static int status_of(as_outcome outcome, bool proven, const as_policy *policy)
 {
     as_finding finding = finding_of(outcome, proven);
-    return as_verdict_of(&finding, policy, 0).status;
+    return as_verdict_make(&finding, policy, 0).status;
 }
 
 static void test_map(void **state)
@@ -142,7 +142,7 @@ static void test_retry_after(void **state)
         as_policy policy = plain_policy;
         policy.status[row->outcome] = row->status;
         as_finding finding = finding_of(row->outcome, UNPROVEN);
-        as_verdict verdict = as_verdict_of(&finding, &policy, row->wait);
+        as_verdict verdict = as_verdict_make(&finding, &policy, row->wait);
         if (verdict.retry_after != row->retry_after) {
             fail_msg("row %zu: %ld", i, verdict.retry_after);
         }
@@ -177,8 +177,8 @@ static void test_masks(void **state)
         policy.mask = row->mask;
         policy.plain = row->plain;
         policy.status[AS_OUTCOME_ACCESS_DENIED] = row->status;
-        as_finding finding = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
-        as_verdict verdict = as_verdict_of(&finding, &policy, 0);
+        as_finding finding = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
+        as_verdict verdict = as_verdict_make(&finding, &policy, 0);
         assert_int_equal(verdict.status, row->status);
         if (verdict.masked != row->masked || verdict.disclosed == row->masked) {
             fail_msg("row %zu: masked %d, disclosed %d", i, verdict.masked, verdict.disclosed);
@@ -222,7 +222,7 @@ static void test_masked_classes(void **state)
         policy.proven_here = classes[i].known;
         policy.status[classes[i].outcome] = classes[i].mapped;
         as_finding finding = finding_of(classes[i].outcome, PROVEN);
-        if (as_verdict_of(&finding, &policy, 0).masked != classes[i].masked) {
+        if (as_verdict_make(&finding, &policy, 0).masked != classes[i].masked) {
             fail_msg("row %zu: masked %d", i, !classes[i].masked);
         }
     }
@@ -252,9 +252,9 @@ static bool equal(const as_verdict *a, const as_verdict *b)
 
 static void check_verdict(const as_finding *finding, const as_policy *policy, long wait)
 {
-    as_verdict verdict = as_verdict_of(finding, policy, wait);
-    as_finding wrong = as_finding_of(AS_OUTCOME_WRONG_PASSWORD);
-    as_verdict as_wrong = as_verdict_of(&wrong, policy, 0);
+    as_verdict verdict = as_verdict_make(finding, policy, wait);
+    as_finding wrong = as_finding_make(AS_OUTCOME_WRONG_PASSWORD);
+    as_verdict as_wrong = as_verdict_make(&wrong, policy, 0);
     bool grant = as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED;
     bool about_request = finding->outcome == AS_OUTCOME_NO_CREDENTIALS ||
                          finding->outcome == AS_OUTCOME_MALFORMED_CREDENTIALS ||
@@ -299,7 +299,7 @@ static void check_grants(const as_policy *policy)
 {
     for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
         as_finding finding = finding_of((as_outcome)i, true);
-        as_verdict verdict = as_verdict_of(&finding, policy, 30), grant = as_verdict_of_grant((as_outcome)i);
+        as_verdict verdict = as_verdict_make(&finding, policy, 30), grant = as_verdict_make_for_grant((as_outcome)i);
         if (as_outcome_describe((as_outcome)i)->of != AS_CLASS_GRANTED) {
             continue;
         }

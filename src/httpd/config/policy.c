@@ -123,7 +123,7 @@ static const char *const *names_or(const as_names *names, const char *const *oth
 
 as_group_settings as_section_groups(const as_section *section)
 {
-    as_group_settings groups = as_group_settings_default();
+    as_group_settings groups = as_group_settings_make_default();
 
     groups.attributes = names_or(section->group_attributes, groups.attributes);
     groups.subgroup_attributes = names_or(section->subgroup_attributes, groups.subgroup_attributes);

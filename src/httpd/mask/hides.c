@@ -42,7 +42,7 @@ void as_mask_find_place(request_rec *r)
 
 bool as_mask_hides(request_rec *r, const as_context *context, int status)
 {
-    const as_finding denied = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
+    const as_finding denied = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
     const as_section *section = as_section_of(r);
     as_policy policy;
     as_verdict verdict;
@@ -57,7 +57,7 @@ bool as_mask_hides(request_rec *r, const as_context *context, int status)
     if (status == HTTP_UNAUTHORIZED) {
         return !policy.plain && policy.mask == AS_MASK_ALL;
     }
-    verdict = as_verdict_of(&denied, &policy, 0);
+    verdict = as_verdict_make(&denied, &policy, 0);
     return verdict.masked || verdict.status != status;
 }
 
@@ -126,7 +126,7 @@ static void take_back(request_rec *r)
 
 int as_mask_judge(request_rec *r, as_context *context, int status)
 {
-    const as_finding denied = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
+    const as_finding denied = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
     as_mask *mask = context->mask;
     const int meant = mask->swallowed ? mask->swallowed : status;
     as_whereabouts before;
@@ -169,8 +169,8 @@ int as_mask_login_status(request_rec *r, as_context *context, int status)
     }
     if (!context->transaction->decided) {
         finding = context->found ? context->finding
-                                 : as_finding_of(ap_is_HTTP_SERVER_ERROR(status) ? AS_OUTCOME_UNKNOWN_RESULT
-                                                                                 : AS_OUTCOME_NO_CREDENTIALS);
+                                 : as_finding_make(ap_is_HTTP_SERVER_ERROR(status) ? AS_OUTCOME_UNKNOWN_RESULT
+                                                                                   : AS_OUTCOME_NO_CREDENTIALS);
         as_decide_as_is(r, context, &finding, status);
     }
     return as_mask_decided(r, context, &verdict);

@@ -18,11 +18,11 @@ static as_verdict verdict_of(request_rec *r, const as_context *context, const as
         if (finding->outcome != AS_OUTCOME_GRANTED_STALE) {
             as_mask_proven(section, context);
         }
-        return as_verdict_of_grant(finding->outcome);
+        return as_verdict_make_for_grant(finding->outcome);
     }
     policy = as_section_policy(section, r);
     as_mask_weigh(context, finding, &policy);
-    return as_verdict_of(finding, &policy, wait);
+    return as_verdict_make(finding, &policy, wait);
 }
 
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait)
@@ -65,7 +65,7 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
 
     transaction->decided = true;
     transaction->finding = *finding;
-    transaction->verdict = as_verdict_of_grant(finding->outcome);
+    transaction->verdict = as_verdict_make_for_grant(finding->outcome);
     transaction->help = as_section_help(as_section_of(r), finding->outcome);
     as_counters_count_outcome_at(as_process_counters(), finding->outcome, now);
 }
@@ -82,7 +82,7 @@ void as_decide_stale(request_rec *r, as_context *context)
         return;
     }
     finding.outcome = AS_OUTCOME_GRANTED_STALE;
-    verdict = as_verdict_of_grant(finding.outcome);
+    verdict = as_verdict_make_for_grant(finding.outcome);
     context->answer = stale;
     as_log_outcome(r, context, &finding, &verdict);
     as_decide_record(transaction, &finding, &verdict);

@@ -148,7 +148,7 @@ static const as_authorization *nameless_doubt(const request_rec *r)
     as_authorization *doubt = apr_pcalloc(r->pool, sizeof(*doubt));
 
     doubt->answer = AS_UNKNOWN;
-    doubt->finding = as_finding_of(AS_OUTCOME_UNKNOWN_RESULT);
+    doubt->finding = as_finding_make(AS_OUTCOME_UNKNOWN_RESULT);
     doubt->reason = "too many Require lines are in doubt";
     doubt->evidence = doubt->fingerprint = "";
     return doubt;

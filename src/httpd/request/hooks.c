@@ -22,7 +22,7 @@ static bool passes(const as_context *context, as_phase phase)
 
 static int decide(request_rec *r, as_context *context, as_outcome outcome)
 {
-    const as_finding finding = as_finding_of(outcome);
+    const as_finding finding = as_finding_make(outcome);
 
     return as_decide(r, context, &finding, 0);
 }
@@ -40,7 +40,7 @@ static const as_answer *answer_of_doubt(const as_context *context, const as_auth
     answer->finding = doubt->finding;
     /* A "no" that must not be negated, and was. */
     if (doubt->answer != AS_UNKNOWN) {
-        answer->finding = as_finding_of(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+        answer->finding = as_finding_make(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
     }
     answer->server = doubt->server;
     answer->reason = doubt->reason;
@@ -379,7 +379,7 @@ int as_hook_log(request_rec *r)
     }
     if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_of(r)) &&
         !(transaction && transaction->decided && transaction->verdict.status)) {
-        const as_finding finding = as_finding_of(AS_OUTCOME_ACCESS_DENIED);
+        const as_finding finding = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
         as_decide_as_is(r, as_context_of(r), &finding, r->status);
         transaction = as_transaction_peek(r);
     }

@@ -248,7 +248,7 @@ static bool write_down(const request_rec *r, const as_context *context, const as
     memset(&known, 0, sizeof(known));
     known.finding = context->finding;
     known.renamed = context->login != NULL;
-    known.mark = as_login_mark(as_process_login(), plan->directory->settings, context->answer->dn, r->pool);
+    known.mark = as_login_get_mark(as_process_login(), plan->directory->settings, context->answer->dn, r->pool);
     room->length = sizeof(known);
     room->full = false;
     append(room, r->user);

@@ -102,7 +102,7 @@ static bool replace_user(request_rec *r, as_context *context, const as_section *
 
 static void find_without_directory(as_context *context, as_outcome outcome, const char *reason)
 {
-    context->finding = as_finding_of(outcome);
+    context->finding = as_finding_make(outcome);
     context->answer = NULL;
     context->reason = reason;
 }

@@ -155,7 +155,7 @@ apr_status_t as_log_post_config(server_rec *s);
 void as_log_answered(const request_rec *r, const as_answer *answer);
 
 /* Decides the request by a finding: logs it, publishes it, sets the headers of the answer. Returns the status that the
- * hook is to return; OK for a grant. `wait` as in as_verdict_of. */
+ * hook is to return; OK for a grant. `wait` as in as_verdict_make. */
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait);
 /* The same for a grant that nothing is logged of, in the client's own request. `now`: of CLOCK_MONOTONIC. */
 void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now);

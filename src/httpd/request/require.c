@@ -22,7 +22,7 @@ static as_authorization *settle(request_rec *r, as_ternary value, as_outcome out
     as_authorization *authorization = apr_pcalloc(r->pool, sizeof(*authorization));
 
     authorization->answer = value;
-    authorization->finding = as_finding_of(outcome);
+    authorization->finding = as_finding_make(outcome);
     authorization->reason = reason;
     authorization->evidence = authorization->fingerprint = "";
     return authorization;

@@ -75,7 +75,7 @@ static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
 /* A sentence about a constant, with the advice for the most likely reason. */
 static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const char *text)
 {
-    const char *problem = as_requirement_problem(&line->requirement, cmd->temp_pool);
+    const char *problem = as_requirement_check(&line->requirement, cmd->temp_pool);
 
     if (!problem) {
         return NULL;
@@ -198,7 +198,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const cha
         return NULL;
     }
     as_requirement_parse(cmd->pool, kind, value_of_constant(cmd, line->expression), &line->requirement);
-    line->requirement.name = as_requirement_name(&line->requirement, cmd->pool);
+    line->requirement.name = as_requirement_make_name(&line->requirement, cmd->pool);
     line->expression = NULL;
     line->problem = problem_of(cmd, line, text);
     if (line->problem && theirs[kind] && !is_on_here(cmd)) {

@@ -184,7 +184,7 @@ static void ask(as_requirement_kind kind, bool by_expression, char *const *words
                                           .requirement = &requirement,
                                           .negated = negated,
                                           .deadline = 5 * APR_USEC_PER_SEC};
-    const char *problem = as_requirement_problem(&requirement, process);
+    const char *problem = as_requirement_check(&requirement, process);
     const as_authorization *answer = as_authorize(&login, &memo, &attempt, NULL);
 
     say(names[answer->answer], &answer->finding, &answer->operations);
@@ -241,7 +241,7 @@ int main(void)
     apr_pool_create(&process, NULL);
     apr_pool_create(&request, process);
     login.directories = as_directories_create(process, &limits);
-    groups = as_group_settings_default();
+    groups = as_group_settings_make_default();
     make_cache();
     begin();
     while (fgets(line, sizeof line, stdin)) {
