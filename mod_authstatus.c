@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mod_authstatus: each outcome of an authentication gets the status that HTTP means for it.
+ * mod_authstatus: each outcome of an authentication gets the status that HTTP defines for it.
  *
- * The front door: the module record, and every hook with its place in the order and the reason for it. Wiring only.
+ * The module record, and every hook with its place in the order and the reason for it. Wiring only.
  */
 #define AUTHSTATUS_FRONT_DOOR
 #include "src/httpd/answer/answer.h"
@@ -40,20 +40,20 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return as_socache_pre_config(pconf);
 }
 
-/* For requests that can meet a section of ours. Each of the first runs the hooks behind it itself, before all others,
- * and has the last word on what they said. */
+/* Hooks for requests that can match a section with directives of ours. Each of the first runs the hooks behind it
+ * itself, before all others, and decides last by their results. */
 static void register_request_hooks(void)
 {
     ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    /* These know when httpd's own access phase runs, and let it go on to the login. */
+    /* These detect httpd's own access phase, and let it continue to the login. */
     ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_check_access(as_hook_access_begins, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access(as_hook_access_ends, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_force_authn(as_hook_force_authn, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    /* Nearest to httpd's own page: filters of other modules see ours. */
+    /* Nearest to httpd's own page: filters of other modules see our page. */
     ap_hook_insert_error_filter(as_error_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
     /* After authentication, before mod_headers and the handlers read the variables. */
     ap_hook_fixups(as_hook_fixups, NULL, NULL, APR_HOOK_FIRST);
@@ -61,8 +61,8 @@ static void register_request_hooks(void)
     ap_hook_log_transaction(as_hook_log, NULL, NULL, APR_HOOK_FIRST);
 }
 
-/* Masking takes the request when nobody has a quick answer, looks again when its place is known and when it is allowed,
- * and has the handlers to itself. Its filters go in after those of all others. */
+/* Hooks of masking: they take the request when no module has a quick answer, check it again when its section is
+ * known and when it is allowed, and handle it alone. The filters come after those of all others. */
 static void register_mask_hooks(void)
 {
     ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);
@@ -72,9 +72,9 @@ static void register_mask_hooks(void)
     ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
 }
 
-/* The configuration has been read. A server that only loads the module runs none of the hooks of requests, and one that
- * masks nothing none of the mask's. httpd sorts all hooks before it comes here, for modules that configurations load;
- * it is done once more for these. */
+/* Called when the configuration has been read. A server that only loads the module runs none of the request hooks,
+ * and one that masks nothing none of the mask's. httpd has already sorted all hooks of modules in the configuration;
+ * these are sorted once more. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const char *before = apr_hook_debug_current;
@@ -121,12 +121,12 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 static void child_init(apr_pool_t *pool, server_rec *s)
 {
     as_settings_serve(true);
-    as_merges_child_init(as_pool_for_life(pool));
+    as_merges_child_init(as_pool_choose_for_life(pool));
     as_interned_child_init(pool);
     as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, as_hook_handler);
-    as_lookaside_child_init(as_pool_for_life(pool));
+    as_lookaside_child_init(as_pool_choose_for_life(pool));
     if (!as_process_child_init(pool, s)) {
-        /* Another takes its place. */
+        /* another child replaces it */
         AS_LOG_SERVER(0097, APR_ENOMEM, s);
         exit(APEXIT_CHILDSICK);
     }
@@ -137,7 +137,7 @@ static int handle_own_pages(request_rec *r)
 {
     int status;
 
-    /* Of each request: a name that begins otherwise is not worth a call. */
+    /* Called for each request: other names are not worth a call. */
     if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
         return DECLINED;
     }
@@ -147,7 +147,7 @@ static int handle_own_pages(request_rec *r)
 
 static void register_hooks(apr_pool_t *pool)
 {
-    /* Before the configuration is read and after every LoadModule: `Require` looks its providers up while reading. */
+    /* Before the configuration is read and after every LoadModule: `Require` looks up its providers while reading. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_LAST);
     /* Also in httpd -t. */
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -155,7 +155,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(as_mask_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    /* In the parent, beside the MPM's own housekeeping. */
+    /* In the parent, besides the MPM's own housekeeping. */
     ap_hook_monitor(as_sampler_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, AS_PROVIDER, AUTHN_PROVIDER_VERSION, &as_provider,
@@ -167,7 +167,7 @@ static void register_hooks(apr_pool_t *pool)
     /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
     ap_hook_handler(handle_own_pages, NULL, NULL, APR_HOOK_MIDDLE);
     as_report_register_status();
-    /* Behind httpd's own lists (-S, -M). */
+    /* After httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(as_dump_json_test_config, NULL, NULL, APR_HOOK_MIDDLE);
 

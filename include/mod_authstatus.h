@@ -10,8 +10,8 @@
 
 #define AUTHSTATUS_VERSION "0.1.0"
 
-/* Environment of the application and of ErrorDocuments (there with REDIRECT_ before them as well): what the client may
- * be told. Absent where it may not, and altogether on a masked answer. */
+/* Environment of the application and of ErrorDocuments (there with REDIRECT_ before them as well): information that
+ * may be disclosed to the client. Absent otherwise, and always on a masked answer. */
 #define AUTHSTATUS_ENV_OUTCOME "AUTHSTATUS_OUTCOME"
 #define AUTHSTATUS_ENV_STATUS "AUTHSTATUS_STATUS"
 #define AUTHSTATUS_ENV_LDAP_CODE "AUTHSTATUS_LDAP_CODE"
@@ -20,16 +20,16 @@
 #define AUTHSTATUS_ENV_GRACE_LOGINS "AUTHSTATUS_GRACE_LOGINS"
 #define AUTHSTATUS_ENV_HELP "AUTHSTATUS_HELP" /* a URL */
 
-#define AUTHSTATUS_ENV_GROUP "AUTHSTATUS_GROUP" /* the DN of the line ldap-group that let the user in */
+#define AUTHSTATUS_ENV_GROUP "AUTHSTATUS_GROUP" /* the DN of the line ldap-group that granted the request */
 
-/* Notes for the access log: always the truth. */
+/* Notes for the access log: always the true outcome. */
 #define AUTHSTATUS_NOTE_OUTCOME "authstatus-outcome"
-#define AUTHSTATUS_NOTE_STATUS "authstatus-status" /* the status meant, before masking; absent after a success */
+#define AUTHSTATUS_NOTE_STATUS "authstatus-status" /* the intended status, before masking; absent after a success */
 #define AUTHSTATUS_NOTE_LDAP "authstatus-ldap"     /* code or code/subcode */
 #define AUTHSTATUS_NOTE_GROUP "authstatus-group"   /* as AUTHSTATUS_GROUP */
 
-/* The name of the request's outcome so far, the truth that the notes tell too; static. NULL: there is none.
- * From the authentication phase on, in the thread that serves the request. */
+/* Returns the name of the request's outcome so far, as in the notes; static. NULL: there is none. From the
+ * authentication phase on, in the thread of the request. */
 APR_DECLARE_OPTIONAL_FN(const char *, authstatus_outcome, (request_rec * r));
 
 #endif

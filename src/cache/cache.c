@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Caches is_answer, grants and refusals: first in the memory of this process, without any global lock, then in the
+ * Caches answers, grants and refusals: first in the memory of this process, without any global lock, then in the
  * store. Both keep the same payload with the time at which the directory answered: a copy never outlives its record.
  */
 #include "cache_private.h"
@@ -82,7 +82,7 @@ static bool is_answer_within(const question *of, as_record *record, as_record_ki
            bring_up_to_date(record, record->answer.age);
 }
 
-/* Returns whether this record, if it is about this password, is_answer the question. */
+/* Returns whether this record, if it is about this password, answers the question. */
 static bool is_answer(const question *of, as_record *record, as_record_kind kind)
 {
     return is_answer_within(of, record, kind, get_lifetime(of->memory, kind));

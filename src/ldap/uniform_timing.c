@@ -23,7 +23,7 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Returns the find_median of the first `noted`. */
+/* Returns the median of the first `noted`. */
 static as_mono find_median(as_timing_ring *ring, unsigned noted)
 {
     as_mono sorted[AS_TIMING_SAMPLES] = {0};
@@ -42,7 +42,7 @@ void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took)
     unsigned next = atomic_fetch_add_explicit(&ring->next, 1, memory_order_relaxed);
 
     atomic_store_explicit(&ring->took[next % AS_TIMING_SAMPLES], took, memory_order_relaxed);
-    /* Only at intervals: computing the find_median takes a measurable time. */
+    /* Only at intervals: computing the median takes a measurable time. */
     if (next < AS_TIMING_OFTEN || next % AS_TIMING_OFTEN == 0) {
         unsigned noted = next < AS_TIMING_SAMPLES ? next + 1 : AS_TIMING_SAMPLES;
         atomic_store_explicit(&ring->typical, find_median(ring, noted), memory_order_relaxed);

@@ -42,7 +42,7 @@ static int parse_hexadecimal(char c)
     return apr_isdigit(c) ? c - '0' : apr_tolower(c) - 'a' + 10;
 }
 
-/* Decodes %xx (RFC 3986 2.1). Returns NULL where a % is not followed by two parse_hexadecimal digits, or encodes NUL.
+/* Decodes %xx (RFC 3986 2.1). Returns NULL where a % is not followed by two hexadecimal digits, or encodes NUL.
  */
 static const char *unescape(apr_pool_t *pool, const char *text)
 {
@@ -79,7 +79,7 @@ static const char *split(apr_pool_t *pool, const char *url, as_url_parts *parts)
         return "the URL must begin with ldap:// or ldaps://";
     }
     if (!unescape(pool, url)) {
-        return "the URL has a % that is not followed by two parse_hexadecimal digits (write % itself as %25)";
+        return "the URL has a % that is not followed by two hexadecimal digits (write % itself as %25)";
     }
     end = hosts + strcspn(hosts, "/?");
     if (*end == '?') {

@@ -173,7 +173,7 @@ static bool refusal_proves_entry(const as_attempt *attempt, const as_reply *repl
 }
 
 /* Binds as the entry found earlier, and searches unless a refusal proves the entry. An accepted password grants
- * nothing before a search has found the same entry: an alias or the right to set_finding the entry may have been
+ * nothing before a search has found the same entry: an alias or the right to find the entry may have been
  * removed. Returns false if the directory must be queried as if nothing were cached. */
 static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
 {
@@ -379,7 +379,7 @@ static const char *find_subject(const as_directory_settings *settings, as_outcom
 }
 
 /* Returns the directory part of the cache key. With AuthLDAPInitialBindAsUser the bind name is part of it: under
- * another name the directory may set_finding another entry, or none. */
+ * another name the directory may find another entry, or none. */
 static const char *make_directory_key(const as_attempt *attempt)
 {
     const char *initial_bind = attempt->asked->initial_bind;

@@ -34,7 +34,7 @@ static void check_words(const as_requirement *requirement, size_t size)
 
 static void check(const as_requirement *requirement, size_t size, apr_pool_t *pool)
 {
-    const char *problem = as_requirement_problem(requirement, pool);
+    const char *problem = as_requirement_check(requirement, pool);
     char normal[AS_DN_MAX];
 
     if (requirement->kind == AS_REQUIRE_USER || requirement->kind == AS_REQUIRE_ATTRIBUTE) {
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     as_requirement_parse(pool, kind, text, &requirement);
     as_requirement_parse(pool, kind, text, &again);
     must(requirement.kind == kind && !requirement.by_expression);
-    must(strcmp(as_requirement_name(&requirement, pool), as_requirement_name(&again, pool)) == 0);
+    must(strcmp(as_requirement_make_name(&requirement, pool), as_requirement_make_name(&again, pool)) == 0);
     check(&requirement, strlen(text), pool);
     apr_pool_destroy(pool);
     free(text);

@@ -58,7 +58,7 @@ const char *as_json_string(apr_pool_t *pool, const char *text)
 
 as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
 {
-    const as_counters *counters = as_process_counters();
+    const as_counters *counters = as_process_get_counters();
     as_figures figures = {.now = apr_time_now(), .since = as_counters_get_start(counters)};
     int i;
 
@@ -73,7 +73,7 @@ as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
         figures.counts[i] = as_counters_get(counters, (as_counter)i);
     }
     figures.servers = as_server_stats_read(pool, &figures.more_servers);
-    figures.remembers = as_process_cache() != NULL;
+    figures.remembers = as_process_get_cache() != NULL;
     for (; s; s = s->next) {
         figures.throttles = figures.throttles || as_server_of(s)->throttles == 1;
     }

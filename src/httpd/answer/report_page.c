@@ -39,7 +39,7 @@ static bool is_open_to_strangers(request_rec *r)
     stranger.main = stranger.prev = NULL;
     stranger.log = &quiet;
     stranger.request_config = ap_create_request_config(pool);
-    as_context_of(&stranger)->running = AS_PHASE_ACCESS; /* no outcome of anybody's */
+    as_context_get(&stranger)->running = AS_PHASE_ACCESS; /* no outcome of anybody's */
     return ap_run_access_checker_ex(&stranger) == OK;
 }
 

@@ -51,7 +51,7 @@ static void fill_counts(as_series_column *first, as_series_ring ring, int64_t no
 
     for (slot = 0; slot < slots; slot++) {
         as_series_column *column = first;
-        const bool known = as_series_read(as_process_series(), ring, slots - 1 - slot, now, &point);
+        const bool known = as_series_read(as_process_get_series(), ring, slots - 1 - slot, now, &point);
 
         for (i = 0; i < AS_CLASS_COUNT; i++, column++) {
             column->values[ring][slot] = known ? (double)point.classes[i] : -1;
@@ -70,7 +70,7 @@ static void fill_server(as_series_column *column, as_series_ring ring, int64_t n
     int slot;
 
     for (slot = 0; slot < slots; slot++) {
-        as_series_read_server(as_process_series(), ring, slots - 1 - slot, now, column->name, &point);
+        as_series_read_server(as_process_get_series(), ring, slots - 1 - slot, now, column->name, &point);
         column->values[ring][slot] = point.latency ? (double)point.latency / 1000 : -1;
         column->marks[ring][slot] = point.circuit_open;
     }
@@ -292,7 +292,7 @@ void as_series_add_html(as_output *html, const as_figures *figures)
     const apr_array_header_t *columns;
     int ring;
 
-    if (!as_process_series()) {
+    if (!as_process_get_series()) {
         return;
     }
     columns = make_columns(html->pool, figures);

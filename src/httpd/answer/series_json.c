@@ -26,7 +26,7 @@ static bool class_value(as_output *json, as_series_ring ring, int age, int64_t n
 {
     as_series_point point;
 
-    if (!as_series_read(as_process_series(), ring, age, now, &point)) {
+    if (!as_series_read(as_process_get_series(), ring, age, now, &point)) {
         return false;
     }
     as_output_add(json, "%u", point.classes[*(const int *)of]);
@@ -37,7 +37,7 @@ static bool counter_value(as_output *json, as_series_ring ring, int age, int64_t
 {
     as_series_point point;
 
-    if (!as_series_read(as_process_series(), ring, age, now, &point)) {
+    if (!as_series_read(as_process_get_series(), ring, age, now, &point)) {
         return false;
     }
     as_output_add(json, "%u", point.counters[*(const int *)of]);
@@ -48,7 +48,7 @@ static bool question_value(as_output *json, as_series_ring ring, int age, int64_
 {
     as_series_server_point point;
 
-    if (!as_series_read_server(as_process_series(), ring, age, now, of, &point)) {
+    if (!as_series_read_server(as_process_get_series(), ring, age, now, of, &point)) {
         return false;
     }
     as_output_add(json, "%u", point.questions);
@@ -59,7 +59,7 @@ static bool latency_value(as_output *json, as_series_ring ring, int age, int64_t
 {
     as_series_server_point point;
 
-    if (!as_series_read_server(as_process_series(), ring, age, now, of, &point) || !point.latency) {
+    if (!as_series_read_server(as_process_get_series(), ring, age, now, of, &point) || !point.latency) {
         return false;
     }
     as_output_add(json, "%.6f", (double)point.latency / APR_USEC_PER_SEC);
@@ -70,7 +70,7 @@ static bool circuit_value(as_output *json, as_series_ring ring, int age, int64_t
 {
     as_series_server_point point;
 
-    if (!as_series_read_server(as_process_series(), ring, age, now, of, &point)) {
+    if (!as_series_read_server(as_process_get_series(), ring, age, now, of, &point)) {
         return false;
     }
     as_output_add(json, "%s", point.circuit_open ? "true" : "false");
@@ -123,7 +123,7 @@ static void add_ring(as_output *json, const as_figures *figures, as_series_ring 
 void as_series_add_json(as_output *json, const as_figures *figures)
 {
     as_output_add(json, "  \"samples\": %" APR_UINT64_T_FMT ",\n  \"series\": {\n",
-                  (apr_uint64_t)as_series_get_samples(as_process_series()));
+                  (apr_uint64_t)as_series_get_samples(as_process_get_series()));
     add_ring(json, figures, AS_SERIES_HOUR, "hour");
     as_output_add(json, ",\n");
     add_ring(json, figures, AS_SERIES_DAY, "day");

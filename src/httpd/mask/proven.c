@@ -16,7 +16,7 @@ int as_proven_post_config(server_rec *s)
     void *kept;
     bool is_new;
     apr_status_t status =
-        as_persistent_memory(s, "mod_authstatus-proofs", AS_PROOFS_LAYOUT, as_proofs_get_size(), &kept, &is_new);
+        as_persistent_memory_get(s, "mod_authstatus-proofs", AS_PROOFS_LAYOUT, as_proofs_get_size(), &kept, &is_new);
 
     if (status != APR_SUCCESS || (is_new && !as_proofs_begin(kept))) {
         AS_LOG_SERVER(0150, status, s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hooks of other modules behind ours, run by our hook of the same name. What stands in front of ours was asked by
- * httpd already.
+ * Runs the hooks of other modules behind ours, for our hook of the same name. httpd has already run the hooks before
+ * ours.
  */
 #include "request.h"
 
@@ -10,13 +10,13 @@
 #include <http_config.h>
 #include <http_request.h>
 
-/* Where the hooks behind ours begin in each chain. Set before a process's threads start. */
+/* Indexes of the hooks behind ours in each chain. Set before a process's threads start. */
 static int access_from, authn_from, authz_from, handler_from;
-/* Where mod_auth_basic's is, behind ours; -1: it is not. */
+/* Index of mod_auth_basic's hook, if it is behind ours; else -1. */
 static int basic_at = -1;
 
-/* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST. And
- * finds the hook that begins behind `own`. */
+/* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST.
+ * Also finds the hook behind `own`. */
 #define AS_CHAIN(hook)                                                                                                 \
     static int run_##hook(request_rec *r, int from, int to)                                                            \
     {                                                                                                                  \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * WWW-Authenticate and Proxy-Authenticate (RFC 9110 11.6.1, 11.7.1): a 401 or 407 has those that its module makes, no
+ * WWW-Authenticate and Proxy-Authenticate (RFC 9110 11.6.1, 11.7.1): a 401 or 407 has the challenges of its module, no
  * other answer has any.
  */
 #include "request.h"
@@ -10,12 +10,12 @@
 #include <http_core.h>
 #include <http_protocol.h>
 
-static const char *header_name(const request_rec *r)
+static const char *choose_header_name(const request_rec *r)
 {
     return r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate";
 }
 
-static void forget(request_rec *r)
+static void remove_challenges(request_rec *r)
 {
     apr_table_unset(r->headers_out, "WWW-Authenticate");
     apr_table_unset(r->headers_out, "Proxy-Authenticate");
@@ -23,30 +23,30 @@ static void forget(request_rec *r)
     apr_table_unset(r->err_headers_out, "Proxy-Authenticate");
 }
 
-/* The realm as a quoted-string's content (RFC 9110 5.6.4). */
-static const char *realm(request_rec *r)
+/* Returns the realm as the content of a quoted-string (RFC 9110 5.6.4). */
+static const char *format_realm(request_rec *r)
 {
     const char *name = ap_auth_name(r);
 
     return ap_escape_quotes(r->pool, name ? name : "");
 }
 
-/* Makes the module of the AuthType add its challenge, where it has made none: that of Basic is known, others make their
- * own. One that asks by a page (mod_auth_form, mod_auth_openidc) has no challenge, and none is invented for it: no
- * client would know what to do with it. */
-static void ask_module(request_rec *r, apr_array_header_t *challenges)
+/* Makes the module of the AuthType add its challenge, if it has not: Basic's is known, others make their own. A
+ * module with a login page (mod_auth_form, mod_auth_openidc) has no challenge, and none is invented for it: no
+ * client could use it. */
+static void add_module_challenge(request_rec *r, apr_array_header_t *challenges)
 {
     const char *type = ap_auth_type(r);
 
     if (!type || !ap_cstr_casecmp(type, "Basic") || !ap_cstr_casecmp(type, "None")) {
-        APR_ARRAY_PUSH(challenges, const char *) = apr_psprintf(r->pool, "Basic realm=\"%s\"", realm(r));
+        APR_ARRAY_PUSH(challenges, const char *) = apr_psprintf(r->pool, "Basic realm=\"%s\"", format_realm(r));
     } else {
         ap_note_auth_failure(r);
     }
 }
 
-/* Adds a field's value to a list. A field that is there more than once stays more than one field: a browser may know
- * the first scheme of each line alone. */
+/* Adds a field's value to a list. A repeated field stays repeated: some browsers read only the first scheme of each
+ * line. */
 static int collect(void *challenges, const char *name, const char *value)
 {
     (void)name;
@@ -54,7 +54,8 @@ static int collect(void *challenges, const char *name, const char *value)
     return 1;
 }
 
-/* One challenge as it is sent: with what Basic lacks (RFC 7617 2.1), or under a scheme without a dialog. */
+/* Returns one challenge as it is sent: with the parameters that Basic lacks (RFC 7617 2.1), or under a scheme
+ * without a dialog. */
 static const char *adapt(apr_pool_t *pool, const char *value, as_dialog dialog)
 {
     const bool basic = !strncasecmp(value, "Basic", 5) && (apr_isspace(value[5]) || !value[5]);
@@ -71,10 +72,10 @@ const apr_array_header_t *as_challenge_set(request_rec *r, bool wanted, as_dialo
     int i;
 
     if (wanted) {
-        apr_table_do(collect, challenges, r->err_headers_out, header_name(r), NULL);
+        apr_table_do(collect, challenges, r->err_headers_out, choose_header_name(r), NULL);
         if (!challenges->nelts) {
-            ask_module(r, challenges);
-            apr_table_do(collect, challenges, r->err_headers_out, header_name(r), NULL);
+            add_module_challenge(r, challenges);
+            apr_table_do(collect, challenges, r->err_headers_out, choose_header_name(r), NULL);
         }
         for (i = 0; i < challenges->nelts; i++) {
             const char **value = &APR_ARRAY_IDX(challenges, i, const char *);
@@ -89,8 +90,8 @@ void as_challenge_restore(request_rec *r, const apr_array_header_t *challenges)
 {
     int i;
 
-    forget(r);
+    remove_challenges(r);
     for (i = 0; challenges && i < challenges->nelts; i++) {
-        apr_table_addn(r->err_headers_out, header_name(r), APR_ARRAY_IDX(challenges, i, const char *));
+        apr_table_addn(r->err_headers_out, choose_header_name(r), APR_ARRAY_IDX(challenges, i, const char *));
     }
 }

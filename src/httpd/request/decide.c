@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a finding to the status that a hook returns: policy, verdict, log, headers, mask.
+ * Decides the status that a hook returns for a finding: policy, verdict, log, headers, mask.
  */
 #include "request.h"
 
@@ -9,8 +9,8 @@
 
 #include <apr_strings.h>
 
-static as_verdict verdict_of(request_rec *r, const as_context *context, const as_section *section,
-                             const as_finding *finding, long wait)
+static as_verdict make_verdict(request_rec *r, const as_context *context, const as_section *section,
+                               const as_finding *finding, long wait)
 {
     as_policy policy;
 
@@ -25,23 +25,34 @@ static as_verdict verdict_of(request_rec *r, const as_context *context, const as
     return as_verdict_make(finding, &policy, wait);
 }
 
+/* Records the decision in the transaction. */
+static void record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict)
+{
+    transaction->decided = true;
+    transaction->finding = *finding;
+    transaction->verdict = *verdict;
+    if (!transaction->truth) {
+        as_counters_count_outcome(as_process_get_counters(), finding->outcome);
+    }
+}
+
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait)
 {
     as_transaction *transaction = context->transaction;
     const as_section *section = as_section_of(r);
-    const as_verdict verdict = verdict_of(r, context, section, finding, wait);
+    const as_verdict verdict = make_verdict(r, context, section, finding, wait);
 
     as_log_outcome(r, context, finding, &verdict);
     if (r->main) {
-        /* Answered to httpd alone: a subrequest's headers and outcome go nowhere. */
+        /* Only httpd reads this answer: a subrequest's headers and outcome are never sent. */
         return as_mask_decided(r, context, &verdict);
     }
     if (as_transaction_is_refused(transaction)) {
-        /* Nothing of an error page's own failure may show in the headers of the first one. */
+        /* The headers must not reveal the failure of an error page. */
         as_challenge_restore(r, transaction->challenges);
         return as_mask_decided(r, context, &verdict);
     }
-    as_decide_record(transaction, finding, &verdict);
+    record(transaction, finding, &verdict);
     transaction->help = as_section_help(section, verdict.shown);
     transaction->group = NULL;
     if (!verdict.status) {
@@ -52,7 +63,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
         apr_table_setn(r->err_headers_out, "Retry-After", apr_ltoa(transaction->pool, verdict.retry_after));
     }
     if (verdict.status == HTTP_GONE || verdict.status == HTTP_UNAVAILABLE_FOR_LEGAL_REASONS) {
-        /* RFC 9110 15.1: cacheable unless it is said otherwise, and true of one person alone. */
+        /* RFC 9110 15.1: cacheable by default, but valid for one user only. */
         apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     }
     as_publish_variables(r, transaction);
@@ -67,7 +78,7 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
     transaction->finding = *finding;
     transaction->verdict = as_verdict_make_for_grant(finding->outcome);
     transaction->help = as_section_help(as_section_of(r), finding->outcome);
-    as_counters_count_outcome_at(as_process_counters(), finding->outcome, now);
+    as_counters_count_outcome_at(as_process_get_counters(), finding->outcome, now);
 }
 
 void as_decide_stale(request_rec *r, as_context *context)
@@ -85,18 +96,8 @@ void as_decide_stale(request_rec *r, as_context *context)
     verdict = as_verdict_make_for_grant(finding.outcome);
     context->answer = stale;
     as_log_outcome(r, context, &finding, &verdict);
-    as_decide_record(transaction, &finding, &verdict);
+    record(transaction, &finding, &verdict);
     transaction->help = as_section_help(as_section_of(r), finding.outcome);
-}
-
-void as_decide_record(as_transaction *transaction, const as_finding *finding, const as_verdict *verdict)
-{
-    transaction->decided = true;
-    transaction->finding = *finding;
-    transaction->verdict = *verdict;
-    if (!transaction->truth) {
-        as_counters_count_outcome(as_process_counters(), finding->outcome);
-    }
 }
 
 void as_decide_as_is(request_rec *r, const as_context *context, const as_finding *finding, int status)
@@ -105,6 +106,6 @@ void as_decide_as_is(request_rec *r, const as_context *context, const as_finding
 
     as_log_outcome(r, context, finding, &verdict);
     if (!r->main && !as_transaction_is_refused(context->transaction)) {
-        as_decide_record(context->transaction, finding, &verdict);
+        record(context->transaction, finding, &verdict);
     }
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs a phase of authorization, lines of `Require ldap-*` that are in doubt included (three_values.h).
+ * Runs a phase of authorization, including lines of `Require ldap-*` in doubt (three_values.h).
  *
  * mod_authz_core does not show its tree of lines, so the hooks behind ours are run once for each combination of values
- * that is tried. Its own lines in the log (AH01631: a user was refused) are held back meanwhile; a true refusal is run
- * once more, with these lines alone.
+ * that is tried. Its own lines in the log (AH01631: a user was refused) are suppressed meanwhile; a final refusal is
+ * run once more, with these lines alone.
  */
 #include "require.h"
 
@@ -16,23 +16,23 @@
 
 /* ---- the log during a run ---- */
 
-static int authz_core_index(void)
+static int get_authz_core_index(void)
 {
     const module *core = ap_find_linked_module("mod_authz_core.c");
 
     return core ? core->module_index : -1;
 }
 
-static const struct ap_logconf *log_in_force(const request_rec *r)
+static const struct ap_logconf *get_log(const request_rec *r)
 {
     return r->log ? r->log : r->connection->log ? r->connection->log : &r->server->log;
 }
 
 /* Of the first run: all speak, but for mod_authz_core. */
-static void hold_back_core(request_rec *r)
+static void silence_core(request_rec *r)
 {
-    struct ap_logconf *log = ap_new_log_config(r->pool, log_in_force(r));
-    const int index = authz_core_index();
+    struct ap_logconf *log = ap_new_log_config(r->pool, get_log(r));
+    const int index = get_authz_core_index();
 
     if (index >= 0) {
         ap_set_module_loglevel(r->pool, log, index, APLOG_EMERG);
@@ -40,7 +40,7 @@ static void hold_back_core(request_rec *r)
     }
 }
 
-/* Of trials: nobody speaks. */
+/* Suppresses all lines in trial runs. */
 static void silence(request_rec *r)
 {
     static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
@@ -49,10 +49,10 @@ static void silence(request_rec *r)
 }
 
 /* Of the last run: mod_authz_core alone speaks; the others have spoken. */
-static void let_core_speak(request_rec *r, const as_evaluation *evaluation)
+static void open_log_for_core(request_rec *r, const as_evaluation *evaluation)
 {
     struct ap_logconf *log = ap_new_log_config(r->pool, NULL);
-    const int index = authz_core_index();
+    const int index = get_authz_core_index();
 
     log->level = APLOG_EMERG;
     r->log = evaluation->log;
@@ -62,26 +62,26 @@ static void let_core_speak(request_rec *r, const as_evaluation *evaluation)
     r->log = log;
 }
 
-static bool core_speaks_of_everything(request_rec *r, const as_evaluation *evaluation)
+static bool does_core_log_everything(request_rec *r, const as_evaluation *evaluation)
 {
-    const int index = authz_core_index();
+    const int index = get_authz_core_index();
 
     r->log = evaluation->log;
     return index >= 0 && ap_get_request_module_loglevel(r, index) >= APLOG_DEBUG;
 }
 
-/* ---- what a run leaves behind ---- */
+/* ---- side effects of a run ---- */
 
-static void remember_tables(const request_rec *r, as_evaluation *evaluation)
+static void save_tables(const request_rec *r, as_evaluation *evaluation)
 {
 #define AS_TABLE(table) evaluation->table = apr_table_copy(r->pool, r->table);
     AS_TRIAL_TABLES(AS_TABLE)
 #undef AS_TABLE
-    /* mod_authz_core's note of the line that it asks at this moment. */
+    /* mod_authz_core's note of the line that it evaluates */
     apr_table_unset(evaluation->notes, AUTHZ_PROVIDER_NAME_NOTE);
 }
 
-static void take_back(request_rec *r, as_evaluation *evaluation)
+static void restore_tables(request_rec *r, as_evaluation *evaluation)
 {
 #define AS_TABLE(table) r->table = apr_table_copy(r->pool, evaluation->table);
     AS_TRIAL_TABLES(AS_TABLE)
@@ -92,12 +92,12 @@ static void take_back(request_rec *r, as_evaluation *evaluation)
 /* ---- a line ---- */
 
 /* An outage goes before a misconfiguration. */
-static int severity_of(const as_authorization *authorization)
+static int get_severity(const as_authorization *authorization)
 {
     return as_outcome_describe(authorization->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }
 
-static bool value_in_doubt(const request_rec *r, as_evaluation *evaluation, const as_authorization *authorization)
+static bool get_value_in_doubt(const request_rec *r, as_evaluation *evaluation, const as_authorization *authorization)
 {
     if (evaluation->last) {
         return false;
@@ -105,14 +105,14 @@ static bool value_in_doubt(const request_rec *r, as_evaluation *evaluation, cons
     if (!evaluation->trials) {
         evaluation->trials = apr_pcalloc(r->pool, sizeof(*evaluation->trials));
         as_trials_next(evaluation->trials);
-        remember_tables(r, evaluation);
+        save_tables(r, evaluation);
     }
     return as_trials_get_value(evaluation->trials, authorization,
                                authorization->answer == AS_UNKNOWN ? AS_DOUBT_UNKNOWN : AS_DOUBT_NEGATION,
-                               severity_of(authorization));
+                               get_severity(authorization));
 }
 
-authz_status as_evaluation_tell(request_rec *r, as_context *context, const as_answered *answered)
+authz_status as_evaluation_choose_status(request_rec *r, as_context *context, const as_answered *answered)
 {
     as_evaluation *evaluation = context->evaluation;
     const as_authorization *authorization = answered->authorization;
@@ -127,15 +127,15 @@ authz_status as_evaluation_tell(request_rec *r, as_context *context, const as_an
         return AUTHZ_DENIED;
     }
     if (!evaluation) {
-        /* Asked by a module outside of the phase: an error is neither granted nor negated. */
+        /* Called by a module outside of the phase: an error is neither granted nor negated. */
         return AUTHZ_GENERAL_ERROR;
     }
-    return value_in_doubt(r, evaluation, authorization) ? AUTHZ_GRANTED : AUTHZ_DENIED;
+    return get_value_in_doubt(r, evaluation, authorization) ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
 /* ---- the runs ---- */
 
-static as_trial_result result_of(int status)
+static as_trial_result get_result(int status)
 {
     return status == OK                                              ? AS_TRIAL_GRANTED
            : status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN ? AS_TRIAL_REFUSED
@@ -143,7 +143,7 @@ static as_trial_result result_of(int status)
 }
 
 /* More lines in doubt than can be tried, and none to name. */
-static const as_authorization *nameless_doubt(const request_rec *r)
+static const as_authorization *make_nameless_doubt(const request_rec *r)
 {
     as_authorization *doubt = apr_pcalloc(r->pool, sizeof(*doubt));
 
@@ -159,13 +159,13 @@ static int run_last(request_rec *r, as_context *context, as_phase phase, as_tria
     int status;
 
     context->evaluation->last = true;
-    let_core_speak(r, context->evaluation);
+    open_log_for_core(r, context->evaluation);
     status = as_chain_run(r, context, phase);
     /* Lines of other modules may depend on the time. */
-    return result_of(status) == expected ? status : HTTP_INTERNAL_SERVER_ERROR;
+    return get_result(status) == expected ? status : HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* Tries the lines in doubt, after a first run that met one. */
+/* Tries the lines in doubt, after a first run that evaluated one. */
 static int try_doubts(request_rec *r, as_context *context, as_phase phase, int status, const as_authorization **doubt)
 {
     as_evaluation *evaluation = context->evaluation;
@@ -173,23 +173,23 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
     as_trial_result result;
     const void *question;
 
-    as_trials_add_result(evaluation->trials, result_of(status));
+    as_trials_add_result(evaluation->trials, get_result(status));
     while (as_trials_next(evaluation->trials)) {
-        take_back(r, evaluation);
+        restore_tables(r, evaluation);
         silence(r);
         status = as_chain_run(r, context, phase);
         declined = declined || status == DECLINED;
-        as_trials_add_result(evaluation->trials, result_of(status));
+        as_trials_add_result(evaluation->trials, get_result(status));
     }
-    take_back(r, evaluation);
+    restore_tables(r, evaluation);
     if (as_trials_decide(evaluation->trials, &result, &question)) {
         return run_last(r, context, phase, result);
     }
     if (phase == AS_PHASE_ACCESS && declined) {
-        /* It depends on a login, too: authorization decides when there is one. */
+        /* The result depends on a login, too: authorization decides after it. */
         return DECLINED;
     }
-    *doubt = question ? question : nameless_doubt(r);
+    *doubt = question ? question : make_nameless_doubt(r);
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
@@ -198,13 +198,13 @@ static int evaluate(request_rec *r, as_context *context, as_phase phase, const a
     const as_evaluation *evaluation = context->evaluation;
     int status;
 
-    hold_back_core(r);
+    silence_core(r);
     status = as_chain_run(r, context, phase);
     if (evaluation->trials) {
         return try_doubts(r, context, phase, status, doubt);
     }
-    if (result_of(status) == AS_TRIAL_REFUSED || core_speaks_of_everything(r, evaluation)) {
-        let_core_speak(r, evaluation);
+    if (get_result(status) == AS_TRIAL_REFUSED || does_core_log_everything(r, evaluation)) {
+        open_log_for_core(r, evaluation);
         as_chain_run(r, context, phase);
     }
     return status;
@@ -212,7 +212,7 @@ static int evaluate(request_rec *r, as_context *context, as_phase phase, const a
 
 /* ---- after a grant ---- */
 
-/* Publishes AUTHORIZE_<attribute> of the entry that the granting line was asked about. */
+/* Publishes AUTHORIZE_<attribute> of the entry of the granting line. */
 static void publish_attributes(request_rec *r, const as_answered *granting)
 {
     const char *prefix = granting->section->authorize_prefix ? granting->section->authorize_prefix : AUTHZ_PREFIX;

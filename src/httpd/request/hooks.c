@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hooks: each runs the hooks behind it in its own chain, sees what all other modules said, and answers with our
- * verdict. Where one of them runs the chain itself, it meets our hook again; a bit in the context makes it pass.
+ * The hooks: each runs the hooks behind it in its own chain, collects the results of all other modules, and returns
+ * the verdict. If another module runs the chain itself, it calls our hook again; a bit in the context makes it
+ * decline.
  */
 #include "request.h"
 
@@ -27,7 +28,7 @@ static int decide(request_rec *r, as_context *context, as_outcome outcome)
     return as_decide(r, context, &finding, 0);
 }
 
-/* What the provider found; with what its directory asked to wait. */
+/* Decides by the provider's finding, with the wait that the directory asked for. */
 static int decide_found(request_rec *r, as_context *context)
 {
     return as_decide(r, context, &context->finding, context->answer ? context->answer->wait : 0);
@@ -38,7 +39,7 @@ static const as_answer *answer_of_doubt(const as_context *context, const as_auth
     as_answer *answer = apr_pcalloc(context->transaction->pool, sizeof(*answer));
 
     answer->finding = doubt->finding;
-    /* A "no" that must not be negated, and was. */
+    /* a "no" that must not be negated, but was */
     if (doubt->answer != AS_UNKNOWN) {
         answer->finding = as_finding_make(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
     }
@@ -49,7 +50,7 @@ static const as_answer *answer_of_doubt(const as_context *context, const as_auth
     return answer;
 }
 
-/* Lines of Require in doubt decide: their directory's answer is the request's. */
+/* Decides by lines of Require in doubt: their directory's answer is the request's. */
 static int decide_doubt(request_rec *r, as_context *context, const as_authorization *doubt)
 {
     context->answer = answer_of_doubt(context, doubt);
@@ -57,22 +58,22 @@ static int decide_doubt(request_rec *r, as_context *context, const as_authorizat
     return as_decide(r, context, &context->answer->finding, context->answer->wait);
 }
 
-/* ---- access: refused without asking who ---- */
+/* ---- access: refused without a login ---- */
 
-/* httpd's own access phase comes behind this hook; a subrequest has no such hook. */
+/* httpd's own access phase comes after this hook; a subrequest has no such hook. */
 int as_hook_header_parser(request_rec *r)
 {
     if (as_section_is_on(as_section_of(r))) {
-        as_context_of(r)->access_ahead = true;
+        as_context_get(r)->access_ahead = true;
     }
     return DECLINED;
 }
 
-/* The first and the last of httpd's access_checker hooks: are they under way? A refusal ends them early. */
+/* The first and the last of httpd's access_checker hooks count the runs in progress. A refusal ends a run early. */
 int as_hook_access_begins(request_rec *r)
 {
     if (as_section_is_on(as_section_of(r))) {
-        as_context_of(r)->access_depth++;
+        as_context_get(r)->access_depth++;
     }
     return DECLINED;
 }
@@ -87,8 +88,8 @@ int as_hook_access_ends(request_rec *r)
     return DECLINED;
 }
 
-/* Is it httpd's access phase that calls? A module may ask whether a login is needed (ap_some_authn_required), from
- * within the phase, before it or behind it: that function knows nothing of force_authn. Where both are possible: no. */
+/* Returns whether httpd's access phase is the caller. A module may call ap_some_authn_required within the phase,
+ * before it or after it: that function ignores force_authn. Returns false in ambiguous cases. */
 static bool is_access_phase(request_rec *r, const as_context *context)
 {
     if (context->access_done || !(context->access_ahead || r->main)) {
@@ -112,7 +113,7 @@ int as_hook_access(request_rec *r)
     if (!as_section_is_on(as_section_of(r))) {
         return DECLINED;
     }
-    context = as_context_of(r);
+    context = as_context_get(r);
     if (passes(context, AS_PHASE_ACCESS)) {
         return DECLINED;
     }
@@ -122,8 +123,8 @@ int as_hook_access(request_rec *r)
         return decide_doubt(r, context, doubt);
     }
     if (status == DECLINED && is_access_phase(r, context)) {
-        /* To decline here would make httpd ask all of them again. With OK it asks whether a login is needed all the
-         * same (as_hook_force_authn). */
+        /* With DECLINED httpd would run all of the hooks again. With OK it still asks whether a login is needed
+         * (as_hook_force_authn). */
         context->access_done = context->needs_login = true;
         return OK;
     }
@@ -153,12 +154,12 @@ static bool auth_type_is(request_rec *r, const char *type)
     return configured && !ap_cstr_casecmp(configured, type);
 }
 
-/* Judges a header of the Basic scheme that no provider could read, before mod_auth_basic takes what it can read of it
- * for a user. What is within the credentials is for the provider that is asked to judge: a password file may hold names
- * that are no UTF-8. Another scheme is another module's. */
+/* Judges a header of the Basic scheme that no provider could read, before mod_auth_basic takes its readable part for
+ * a user. The provider judges the content of the credentials: a password file may have names that are not UTF-8.
+ * Other schemes belong to other modules. */
 static bool unreadable(request_rec *r, as_outcome *outcome)
 {
-    const char *header = as_authorization_of(r);
+    const char *header = as_authorization_get_header(r);
     apr_size_t size;
 
     if (!header || !auth_type_is(r, "Basic") || strncasecmp(header, "Basic", 5) ||
@@ -170,10 +171,10 @@ static bool unreadable(request_rec *r, as_outcome *outcome)
     return *outcome != AS_OUTCOME_GRANTED;
 }
 
-/* Were credentials sent in the scheme that is asked for? A module that read them has set r->user. */
+/* Returns whether credentials were sent in the required scheme. A module that read them has set r->user. */
 static bool credentials_were_sent(request_rec *r)
 {
-    const char *header = as_authorization_of(r), *type = ap_auth_type(r);
+    const char *header = as_authorization_get_header(r), *type = ap_auth_type(r);
     apr_size_t length = type ? strlen(type) : 0;
 
     return r->user || (header && length && !strncasecmp(header, type, length) && header[length] == ' ');
@@ -184,25 +185,25 @@ static bool found(const as_context *context, as_class of)
     return context->found && as_outcome_describe(context->finding.outcome)->of == of;
 }
 
-/* The verdict after an authentication that ended with `status`. */
+/* Makes the verdict after an authentication that ended with `status`. */
 static int judge_authn(request_rec *r, as_context *context, int status)
 {
     const bool granted = found(context, AS_CLASS_GRANTED);
 
     if (context->final) {
-        /* Final whatever another module made of it (AuthBasicAuthoritative Off). */
+        /* Final, whatever another module made of it (AuthBasicAuthoritative Off). */
         return decide_found(r, context);
     }
     if (status == OK) {
         return granted ? decide_found(r, context) : decide(r, context, AS_OUTCOME_GRANTED);
     }
     if (granted) {
-        /* A module's own way to go on after a login: a redirect, or a login handler's 200. */
+        /* Another module continues after a login in its own way: a redirect, or a login handler's 200. */
         as_decide_as_is(r, context, &context->finding, 0);
         return status;
     }
     if (ap_is_HTTP_REDIRECT(status) && (!context->found || found(context, AS_CLASS_UNAUTHENTICATED))) {
-        /* A module's own way to ask: a login page. It cannot repair what is not about the credentials. */
+        /* Another module asks for a login in its own way: by a page. The page cannot repair other failures. */
         if (context->found) {
             as_decide_as_is(r, context, &context->finding, status);
         }
@@ -219,7 +220,7 @@ static int judge_authn(request_rec *r, as_context *context, int status)
                                     : as_mask_login_status(r, context, status);
 }
 
-/* Once, even where a masked request goes its way again. */
+/* Authenticates once, even if a masked request makes a second pass. */
 static int authenticate(request_rec *r, as_context *context)
 {
     int status;
@@ -233,11 +234,11 @@ static int authenticate(request_rec *r, as_context *context)
     return status;
 }
 
-/* The chain came to its end with `status`. */
+/* Ends the authentication: the chain ended with `status`. */
 static int end_authn(request_rec *r, as_context *context, int status)
 {
     if (status == DECLINED && !context->found) {
-        /* To decline here would make httpd run the chain again, to the same end. */
+        /* With DECLINED httpd would run the chain again, to the same end. */
         AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
         return as_mask_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
     }
@@ -254,7 +255,7 @@ int as_hook_authn(request_rec *r)
     if (!as_section_is_on(as_section_of(r))) {
         return DECLINED;
     }
-    context = as_context_of(r);
+    context = as_context_get(r);
     if (passes(context, AS_PHASE_AUTHN)) {
         return DECLINED;
     }
@@ -270,7 +271,7 @@ int as_hook_authn(request_rec *r)
     if (unreadable(r, &outcome)) {
         return decide(r, context, outcome);
     }
-    header = as_authorization_of(r);
+    header = as_authorization_get_header(r);
     status = authenticate(r, context);
     if (status == OK && header) {
         as_lookaside_learn(r, context, header);
@@ -287,7 +288,7 @@ static int handle_login_form(request_rec *r)
     if (!r->handler || strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_of(r))) {
         return DECLINED;
     }
-    context = as_context_of(r);
+    context = as_context_get(r);
     if (passes(context, AS_PHASE_HANDLER)) {
         return DECLINED;
     }
@@ -305,7 +306,7 @@ int as_hook_handler(request_rec *r)
 
 /* ---- authorization: the user is known ---- */
 
-/* Where AuthStatus is Off: our Require lines with httpd's statuses. */
+/* Authorizes where AuthStatus is Off: our Require lines with httpd's statuses. */
 static int authorize_when_off(request_rec *r, as_context *context)
 {
     const as_authorization *doubt;
@@ -332,7 +333,7 @@ int as_hook_authz(request_rec *r)
     if (!as_section_is_on(section) && !as_require_is_ours(section)) {
         return DECLINED;
     }
-    context = as_context_of(r);
+    context = as_context_get(r);
     if (passes(context, AS_PHASE_AUTHZ)) {
         return DECLINED;
     }
@@ -353,7 +354,7 @@ int as_hook_authz(request_rec *r)
     return as_mask_login_status(r, context, status);
 }
 
-/* ---- fixups: what the application sees ---- */
+/* ---- fixups: variables of the application ---- */
 
 int as_hook_fixups(request_rec *r)
 {
@@ -367,20 +368,20 @@ int as_hook_fixups(request_rec *r)
 
 /* ---- the end ---- */
 
-/* Notes are read from the request that ended the transaction. A 403 that was made later than our hooks (file
- * permissions, a handler, mod_access_compat) is an outcome like any other. */
+/* Publishes notes on the request that ended the transaction. A 403 from after our hooks (file permissions, a
+ * handler, mod_access_compat) is an outcome like any other. */
 int as_hook_log(request_rec *r)
 {
     const as_transaction *transaction = as_transaction_peek(r);
     const request_rec *last = r;
 
-    if (transaction && transaction->memo.counted && as_process_login()) {
-        as_login_finish(as_process_login(), &as_transaction_peek(r)->memo);
+    if (transaction && transaction->memo.counted && as_process_get_login()) {
+        as_login_finish(as_process_get_login(), &as_transaction_peek(r)->memo);
     }
     if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_of(r)) &&
         !(transaction && transaction->decided && transaction->verdict.status)) {
         const as_finding finding = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
-        as_decide_as_is(r, as_context_of(r), &finding, r->status);
+        as_decide_as_is(r, as_context_get(r), &finding, r->status);
         transaction = as_transaction_peek(r);
     }
     if (!transaction || !(transaction->decided || transaction->truth)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one place that says what became of a request: to the error log, the application, the access log and the client.
+ * Logs the outcome of a request: the one place for the error log, the application, the access log and the client.
  */
 #include "request.h"
 
@@ -13,10 +13,10 @@
 #define LOGGED_USER_MAX 128
 #define LOGGED_REASON_MAX 256
 
-/* Of all processes; NULL: there is no memory for them, and each request that meets one is logged. */
+/* Of all processes; NULL: no shared memory, and each failed request is logged. */
 static as_outages *outages;
 
-const char *as_for_log(apr_pool_t *pool, const char *text, apr_size_t most)
+const char *as_log_escape(apr_pool_t *pool, const char *text, apr_size_t most)
 {
     apr_size_t length = strlen(text);
     char *clean, *octet;
@@ -31,7 +31,7 @@ const char *as_for_log(apr_pool_t *pool, const char *text, apr_size_t most)
     return clean;
 }
 
-static int httpd_level(as_level level)
+static int convert_level(as_level level)
 {
     switch (level) {
     case AS_LEVEL_debug:
@@ -46,16 +46,16 @@ static int httpd_level(as_level level)
     return APLOG_ERR;
 }
 
-/* Is the failure one that the administrator must find out about? Then the reason is of use, and nobody's secret. */
-static bool is_his(const as_finding *finding)
+/* Returns whether the administrator must act on the failure: then the reason is useful, and no user's secret. */
+static bool is_administrators(const as_finding *finding)
 {
     const as_class of = as_outcome_describe(finding->outcome)->of;
 
     return of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED;
 }
 
-/* What the lines of Require ldap-* have found and cost. */
-static const char *evidence_of_authorization(request_rec *r, const as_context *context)
+/* Returns the results and costs of the lines of Require ldap-*. */
+static const char *describe_authorization(request_rec *r, const as_context *context)
 {
     const as_authorize_sums sums = as_authorize_sum(&context->transaction->memo);
     const as_operations *operations = &sums.operations;
@@ -79,24 +79,24 @@ static const char *evidence_of_authorization(request_rec *r, const as_context *c
                   : text;
 }
 
-/* What was served while the directory was away: since when it is known, and why it could not be asked. */
-static const char *evidence_of_stale(request_rec *r, const as_answer *answer)
+/* Returns the evidence of a stale answer: its age, and why the directory could not be queried. */
+static const char *describe_stale(request_rec *r, const as_answer *answer)
 {
     return apr_psprintf(r->pool, ", cached %" APR_TIME_T_FMT " s ago, %s, \"%s\"", apr_time_sec(answer->age),
                         as_outcome_describe(answer->outage)->name,
-                        as_for_log(r->pool, answer->reason, LOGGED_REASON_MAX));
+                        as_log_escape(r->pool, answer->reason, LOGGED_REASON_MAX));
 }
 
-/* The evidence, as parts of a sentence: user, code, server, reason. */
-static const char *evidence(request_rec *r, const as_context *context, const as_finding *finding)
+/* Returns the evidence as parts of a sentence: user, code, server, reason. */
+static const char *describe_evidence(request_rec *r, const as_context *context, const as_finding *finding)
 {
     const char *user = context->login ? context->login : r->user;
-    const char *code = as_ldap_code(r->pool, finding), *text = "";
+    const char *code = as_ldap_code_format(r->pool, finding), *text = "";
     const bool asked = as_outcome_describe(finding->outcome)->of != AS_CLASS_FORBIDDEN;
     const as_answer *answer = asked ? context->answer : NULL;
 
     if (user) {
-        text = apr_pstrcat(r->pool, text, ", user \"", as_for_log(r->pool, user, LOGGED_USER_MAX), "\"", NULL);
+        text = apr_pstrcat(r->pool, text, ", user \"", as_log_escape(r->pool, user, LOGGED_USER_MAX), "\"", NULL);
     }
     if (*code) {
         text = apr_pstrcat(r->pool, text, ", LDAP ", code, NULL);
@@ -105,19 +105,21 @@ static const char *evidence(request_rec *r, const as_context *context, const as_
         text = apr_pstrcat(r->pool, text, *code ? " from " : ", server ", answer->server, NULL);
     }
     if (answer && answer->subject) {
-        text = apr_pstrcat(r->pool, text, ", \"", as_for_log(r->pool, answer->subject, LOGGED_REASON_MAX), "\"", NULL);
+        text =
+            apr_pstrcat(r->pool, text, ", \"", as_log_escape(r->pool, answer->subject, LOGGED_REASON_MAX), "\"", NULL);
     }
     if (finding->outcome == AS_OUTCOME_NOT_AUTHORIZED) {
-        return apr_pstrcat(r->pool, text, evidence_of_authorization(r, context), NULL);
+        return apr_pstrcat(r->pool, text, describe_authorization(r, context), NULL);
     }
     if (context->reason) {
         text = apr_pstrcat(r->pool, text, ", ", context->reason, NULL);
     } else if (answer && finding->outcome == AS_OUTCOME_GRANTED_STALE) {
-        text = apr_pstrcat(r->pool, text, evidence_of_stale(r, answer), NULL);
+        text = apr_pstrcat(r->pool, text, describe_stale(r, answer), NULL);
     } else if (answer && answer->cached) {
         text = apr_pstrcat(r->pool, text, ", cached", NULL);
-    } else if (answer && answer->reason[0] && is_his(finding)) {
-        text = apr_pstrcat(r->pool, text, ", \"", as_for_log(r->pool, answer->reason, LOGGED_REASON_MAX), "\"", NULL);
+    } else if (answer && answer->reason[0] && is_administrators(finding)) {
+        text =
+            apr_pstrcat(r->pool, text, ", \"", as_log_escape(r->pool, answer->reason, LOGGED_REASON_MAX), "\"", NULL);
     }
     return text;
 }
@@ -128,8 +130,8 @@ apr_status_t as_log_post_config(server_rec *s)
 {
     void *kept;
     bool is_new;
-    apr_status_t status = as_persistent_memory(s, "mod_authstatus-outages", as_outages_hash_layout(),
-                                               as_outages_get_size(), &kept, &is_new);
+    apr_status_t status = as_persistent_memory_get(s, "mod_authstatus-outages", as_outages_hash_layout(),
+                                                   as_outages_get_size(), &kept, &is_new);
 
     if (status == APR_SUCCESS) {
         outages = kept;
@@ -139,8 +141,8 @@ apr_status_t as_log_post_config(server_rec *s)
     return status;
 }
 
-/* The local time of what was so long ago. */
-static const char *time_of(apr_pool_t *pool, int64_t ago)
+/* Formats the local time of `ago` before now. */
+static const char *format_time(apr_pool_t *pool, int64_t ago)
 {
     char text[32];
     apr_time_exp_t parts;
@@ -155,19 +157,22 @@ void as_log_answered(const request_rec *r, const as_answer *answer)
 {
     as_outage_end end;
 
-    if (!answer->server || is_his(&answer->finding)) {
+    if (!answer->server || is_administrators(&answer->finding)) {
         return;
     }
     while (as_outages_record_answer(outages, answer->fingerprint, as_outages_read_clock(), &end)) {
-        /* Of no client, and at the level that httpd shows by itself: whoever saw it begin is to see it end. */
+        /* Logged for no client, at a level that httpd shows by default: an administrator who saw the beginning must
+         * see the end. */
         AS_LOG_SERVER(0094, 0, r->server, as_outcome_describe(end.outcome)->name, answer->server,
-                      (apr_uint64_t)end.failures, end.failures == 1 ? "" : "s", time_of(r->pool, end.first),
-                      time_of(r->pool, end.last));
+                      (apr_uint64_t)end.failures, end.failures == 1 ? "" : "s", format_time(r->pool, end.first),
+                      format_time(r->pool, end.last));
     }
 }
 
-/* An outage is told when it begins and from time to time; in between its requests are for who wants to know all. */
-static int level_of_outage(request_rec *r, const as_context *context, as_outcome outcome, int level, const char **more)
+/* Returns the level of a line about an outage: its beginning and occasional reminders are logged; other requests at
+ * debug. */
+static int choose_outage_level(request_rec *r, const as_context *context, as_outcome outcome, int level,
+                               const char **more)
 {
     const as_answer *answer = context->answer;
     const as_outage_news news =
@@ -175,7 +180,7 @@ static int level_of_outage(request_rec *r, const as_context *context, as_outcome
 
     if (news.more) {
         *more = apr_psprintf(r->pool, "; and %" APR_UINT64_T_FMT " more since %s", (apr_uint64_t)news.more,
-                             time_of(r->pool, news.before));
+                             format_time(r->pool, news.before));
     }
     return news.due ? level : APLOG_DEBUG;
 }
@@ -185,13 +190,13 @@ static int level_of_outage(request_rec *r, const as_context *context, as_outcome
 void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict)
 {
     const as_outcome_info *outcome = as_outcome_describe(finding->outcome);
-    /* A subrequest is a question of httpd's own, and an error page that fails is no second failure of the user. */
+    /* A subrequest is httpd's own, and a failing error page is no second failure of the user. */
     const bool news = !r->main && !as_transaction_is_refused(context->transaction) && !context->transaction->truth;
     const char *answered = "", *more = "";
-    int level = news ? httpd_level(outcome->level) : APLOG_DEBUG;
+    int level = news ? convert_level(outcome->level) : APLOG_DEBUG;
 
-    if (news && (is_his(finding) || finding->outcome == AS_OUTCOME_GRANTED_STALE)) {
-        level = level_of_outage(r, context, finding->outcome, level, &more);
+    if (news && (is_administrators(finding) || finding->outcome == AS_OUTCOME_GRANTED_STALE)) {
+        level = choose_outage_level(r, context, finding->outcome, level, &more);
     }
     if (!APLOG_R_IS_LEVEL(r, level)) {
         return;
@@ -201,6 +206,6 @@ void as_log_outcome(request_rec *r, const as_context *context, const as_finding 
                                 verdict->shown == finding->outcome ? "" : " as ",
                                 verdict->shown == finding->outcome ? "" : as_outcome_describe(verdict->shown)->name);
     }
-    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s%s%s%s", outcome->tag, outcome->name, evidence(r, context, finding),
-                  answered, more);
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s%s%s%s", outcome->tag, outcome->name,
+                  describe_evidence(r, context, finding), answered, more);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A login that this process has cached, by the octets of its Authorization header: without mod_auth_basic, which is the
- * only module whose hook is not run, and without the way through the provider. What is seen afterwards is the same.
+ * The lookaside: finds a login that this process has cached by the octets of its Authorization header, without the hook
+ * of mod_auth_basic, the only hook that is skipped, and without the provider. The visible result is the same.
  *
- * Where it may be: a section of the server's configuration whose one AuthBasicProvider is ours, or an alias of ours;
- * the client's own request; a host that masks nothing; a header as clients write it; a plain grant, of which nothing is
- * logged. Everything else goes the long way, and so does a request that another module has changed.
+ * Conditions: a section of the server's configuration whose only AuthBasicProvider is ours, or an alias of ours;
+ * the client's own request; a host that masks nothing; a header in canonical form; a plain grant without a log line.
+ * All other requests authenticate in the usual way, and so does a request that another module has changed.
  */
 #include "request.h"
 
@@ -24,7 +24,7 @@
 
 #define HEADER_MOST 512
 
-/* What does not change from one login in a section to the next. */
+/* The constant part of logins in a section. */
 typedef struct as_plan {
     struct as_plan *next;
     const server_rec *server;
@@ -33,11 +33,10 @@ typedef struct as_plan {
     const char **variables; /* AUTHENTICATE_<attribute> of each attribute */
 } as_plan;
 
-/* What is kept of a login, in front of texts: r->user; the name that was sent, if that is another; the values of the
- * variables. */
+/* A login, followed by its texts: r->user; the name that was sent, if that is another; the values of the variables. */
 typedef struct as_known {
     as_finding finding;
-    uint32_t mark; /* of the account: while failures of it may be counted, a login ends the count, the long way */
+    uint32_t mark; /* of the account: while it may have failures, a login must end the count, in the usual way */
     unsigned char renamed, variables;
 } as_known;
 
@@ -66,7 +65,7 @@ static as_plan *find_plan(const as_section *section, const server_rec *server)
     return plan;
 }
 
-/* May logins in this section be found by their headers? */
+/* Returns whether logins in this section may be found by their headers. */
 static bool suits(const request_rec *r, const as_section *section)
 {
     return plans.pool && !section->fleeting && section->of_request != 1 && section->basic_providers == 1 &&
@@ -77,7 +76,7 @@ static as_plan *make_plan(const request_rec *r, const as_section *section, const
 {
     const as_directory_settings *settings = directory->settings;
     as_plan *plan = apr_pcalloc(plans.pool, sizeof(*plan));
-    /* No hole in it: it is hashed. */
+    /* Without padding, as it is hashed. */
     const struct {
         const as_login_directory *directory;
         const as_section
@@ -88,15 +87,15 @@ static as_plan *make_plan(const request_rec *r, const as_section *section, const
 
     plan->server = r->server;
     plan->directory = directory;
-    as_lookaside_about(as_process_cache(), &about, sizeof(about), &plan->own);
+    as_lookaside_about(as_process_get_cache(), &about, sizeof(about), &plan->own);
     plan->variables = apr_pcalloc(plans.pool, (size_t)(settings->attribute_count + 1) * sizeof(*plan->variables));
     for (i = 0; i < settings->attribute_count; i++) {
-        plan->variables[i] = as_attribute_variable(plans.pool, "AUTHENTICATE_", settings->attributes[i]);
+        plan->variables[i] = as_attribute_name_variable(plans.pool, "AUTHENTICATE_", settings->attributes[i]);
     }
     return plan;
 }
 
-/* Of a section that stays, which is const to everybody else. */
+/* Gets the plan of a section that stays, which is const elsewhere. */
 static const as_plan *plan_of(const request_rec *r, const as_section *section, const as_login_directory *directory)
 {
     as_section *owner = (as_section *)section;
@@ -115,7 +114,7 @@ static const as_plan *plan_of(const request_rec *r, const as_section *section, c
 
 /* ---- requests ---- */
 
-/* The header of a request that may be looked up, or NULL. */
+/* Returns the header of a request that may be looked up, or NULL. */
 static const char *header_of(request_rec *r, const as_context *context)
 {
     if (r->main || r->prev || r->user || r->proxyreq == PROXYREQ_PROXY || context->mask || context->found ||
@@ -142,7 +141,7 @@ static bool look(const as_plan *plan, const char *header, as_moment now, as_look
         return false;
     }
     as_lookaside_hash(&plan->own, header, length, &key);
-    return as_lookaside_get(as_process_cache(), &key, now, answer);
+    return as_lookaside_get(as_process_get_cache(), &key, now, answer);
 }
 
 static const char *next_text(const char **at)
@@ -185,16 +184,16 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
     if (!type) {
         return AS_LOOKED_IN_VAIN;
     }
-    now = as_cache_read_clock(as_process_cache(), apr_time_now());
+    now = as_cache_read_clock(as_process_get_cache(), apr_time_now());
     if (!look(plan, header, now, &answer) ||
-        as_login_is_marked(as_process_login(), ((const as_known *)(const void *)answer.data)->mark)) {
+        as_login_is_marked(as_process_get_login(), ((const as_known *)(const void *)answer.data)->mark)) {
         return AS_LOOKED_IN_VAIN;
     }
     if (as_chain_has_more_before_basic()) {
         *status = as_chain_run_to_basic(r, context);
         if (*status == DECLINED &&
             (r->user || context->found || apr_table_get(r->headers_in, "Authorization") != header)) {
-            /* Another module has made it another request. */
+            /* Another module has changed the request. */
             *status = as_chain_run_from_basic(r, context);
             return AS_LOOKED_OTHERWISE;
         }
@@ -202,15 +201,15 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
             return AS_LOOKED_OTHERWISE;
         }
     }
-    as_cache_count_hit(as_process_cache());
+    as_cache_count_hit(as_process_get_cache());
     publish(r, context, plan, type, &answer);
     as_decide_quiet_grant(r, context, &context->finding, now.mono);
     return AS_LOOKED_AND_FOUND;
 }
 
-/* ---- learning ---- */
+/* ---- writing ---- */
 
-/* Is it a plain grant of ours from the cache, as mod_auth_basic brought it, and of which nothing is logged? */
+/* Returns whether this is a plain grant of ours from the cache, through mod_auth_basic, and without a log line. */
 static bool is_plain(const request_rec *r, const as_context *context)
 {
     const as_finding *finding = &context->finding;
@@ -239,7 +238,7 @@ static void append(as_room *room, const char *text)
     room->length += size;
 }
 
-/* False: there is no room for all of it. */
+/* Writes a login down. Returns false if there is no room for all of it. */
 static bool write_down(const request_rec *r, const as_context *context, const as_plan *plan, as_room *room)
 {
     as_known known;
@@ -248,7 +247,7 @@ static bool write_down(const request_rec *r, const as_context *context, const as
     memset(&known, 0, sizeof(known));
     known.finding = context->finding;
     known.renamed = context->login != NULL;
-    known.mark = as_login_get_mark(as_process_login(), plan->directory->settings, context->answer->dn, r->pool);
+    known.mark = as_login_get_mark(as_process_get_login(), plan->directory->settings, context->answer->dn, r->pool);
     room->length = sizeof(known);
     room->full = false;
     append(room, r->user);
@@ -279,7 +278,7 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
     plan = plan_of(r, section, context->directory);
     if (plan && write_down(r, context, plan, &room)) {
         as_lookaside_hash(&plan->own, header, length, &key);
-        as_lookaside_put(as_process_cache(), &key, &context->answer->acceptance, room.data, room.length,
-                         as_cache_read_clock(as_process_cache(), apr_time_now()));
+        as_lookaside_put(as_process_get_cache(), &key, &context->answer->acceptance, room.data, room.length,
+                         as_cache_read_clock(as_process_get_cache(), apr_time_now()));
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Entries that Require lines name and that do not exist: which of them this process has warned of within the last hour.
+ * Entries that are named by Require lines and do not exist: those that this process has warned of within the last
+ * hour.
  */
 #include "request.h"
 
@@ -9,19 +10,19 @@
 #include <apr_sha1.h>
 
 #define HOUR apr_time_from_sec(3600)
-/* More missing entries than that are warned of more often. */
+/* With more missing entries, warnings repeat earlier. */
 #define MISSING_MOST 256
 
 typedef struct as_missing {
     unsigned char digest[APR_SHA1_DIGESTSIZE];
-    apr_time_t warned; /* 0: the place is free */
+    apr_time_t warned; /* 0: free slot */
 } as_missing;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static as_missing known[MISSING_MOST];
 
-/* The place of an entry: its own, a free one, or the one that was warned of first. */
-static as_missing *place_of(const unsigned char *digest)
+/* Returns the slot of an entry: its own, a free one, or that of the oldest warning. */
+static as_missing *find_slot(const unsigned char *digest)
 {
     as_missing *place = known, *each;
 
@@ -51,7 +52,7 @@ bool as_require_is_news(const char *fingerprint, const char *dn)
     apr_sha1_update(&sha1, dn, (unsigned)strlen(dn));
     apr_sha1_final(digest, &sha1);
     pthread_mutex_lock(&mutex);
-    place = place_of(digest);
+    place = find_slot(digest);
     news = !place->warned || now - place->warned >= HOUR || now < place->warned;
     if (news) {
         place->warned = now;

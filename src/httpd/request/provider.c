@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The authentication provider `authstatus`: asks the directory and leaves what it found in the request's context, where
- * the hooks of hooks.c pick it up. mod_auth_basic and mod_auth_form call it; httpd 2.4 lets a provider say no more
- * than granted, denied, not found and error.
+ * The authentication provider `authstatus`: queries the directory and leaves its finding in the request's context for
+ * the hooks of hooks.c. mod_auth_basic and mod_auth_form call it; in httpd 2.4 a provider can only return granted,
+ * denied, not found and error.
  */
 #include "request.h"
 
@@ -15,10 +15,10 @@
 
 #include "authstatus/credentials.h"
 
-/* ---- what is asked ---- */
+/* ---- the query ---- */
 
-/* AuthLDAPInitialBindPattern: the name that the user is bound by for the search. */
-static const char *initial_bind_name(request_rec *r, const as_section *section, const char *user)
+/* AuthLDAPInitialBindPattern: returns the name under which the user's bind for the search is made. */
+static const char *make_initial_bind_name(request_rec *r, const as_section *section, const char *user)
 {
     const as_credentials credentials = as_section_credentials(section, as_server_of(r->server), r);
     ap_regmatch_t match[AP_MAX_REG_MATCH];
@@ -36,7 +36,7 @@ static const char *initial_bind_name(request_rec *r, const as_section *section, 
     return name;
 }
 
-/* ---- what the login reports ---- */
+/* ---- reports of the login ---- */
 
 static void publish_stats(void *data, const as_login *login, const as_directory_settings *settings)
 {
@@ -44,7 +44,7 @@ static void publish_stats(void *data, const as_login *login, const as_directory_
     as_server_stats_write(login->directories, settings);
 }
 
-/* An outage of the store is two lines in the log, not one a request. */
+/* Logs a failure of the store as two lines, not one for each request. */
 static void log_store(void *data, bool down)
 {
     const request_rec *r = data;
@@ -61,7 +61,7 @@ static void log_answer(void *data, const as_answer *answer)
     as_log_answered(data, answer);
 }
 
-as_login_observer as_observer_of(request_rec *r)
+as_login_observer as_observer_make(request_rec *r)
 {
     const as_login_observer observer = {
         .data = r, .queried = publish_stats, .store_changed = log_store, .answered = log_answer};
@@ -71,8 +71,8 @@ as_login_observer as_observer_of(request_rec *r)
 
 /* ---- after a grant ---- */
 
-/* REMOTE_USER in the directory's own spelling. False if the entry does not have it: the name that was typed would then
- * stand for another identity than the administrator asked for. */
+/* Sets REMOTE_USER as the directory spells it. Returns false if the entry lacks the attribute: the typed name would
+ * then stand for another identity than the administrator asked for. */
 static bool replace_user(request_rec *r, as_context *context, const as_section *section,
                          const as_directory_settings *settings, const as_answer *answer)
 {
@@ -107,11 +107,10 @@ static void find_without_directory(as_context *context, as_outcome outcome, cons
     context->reason = reason;
 }
 
-/* mod_auth_basic ends what it decodes at the first NUL, so the octets that were sent are judged, where they are known.
- */
+/* Checks the octets that were sent, where they are known: mod_auth_basic ends its decoded copy at the first NUL. */
 static as_outcome check_credentials(request_rec *r, const char *user, const char *password)
 {
-    const char *header = as_authorization_of(r), *type = ap_auth_type(r), *sent_user, *sent_password;
+    const char *header = as_authorization_get_header(r), *type = ap_auth_type(r), *sent_user, *sent_password;
     as_outcome outcome = AS_OUTCOME_NO_CREDENTIALS;
 
     if (header && type && !ap_cstr_casecmp(type, "Basic")) {
@@ -127,8 +126,8 @@ static as_outcome check_credentials(request_rec *r, const char *user, const char
 static void find(request_rec *r, as_context *context, const as_section *section, const char *user, const char *password)
 {
     const as_login_directory *directory = as_intern_directory(r, section);
-    const as_login *login = as_process_login();
-    const as_login_observer observer = as_observer_of(r);
+    const as_login *login = as_process_get_login();
+    const as_login_observer observer = as_observer_make(r);
     as_login_attempt attempt = {.user = user,
                                 .password = password,
                                 .membership = as_section_membership(section),
@@ -156,8 +155,9 @@ static void find(request_rec *r, as_context *context, const as_section *section,
         return;
     }
     attempt.directory = directory;
-    attempt.initial_bind = initial_bind_name(r, section, user);
-    /* A login that the user's own bind has searched for is made anew each time: by its header it would be another's. */
+    attempt.initial_bind = make_initial_bind_name(r, section, user);
+    /* A login whose search used the user's own bind is made each time: found by its header it could be another
+     * user's. */
     context->directory = directory->stays && !attempt.initial_bind ? directory : NULL;
     answer = as_authenticate(login, &context->transaction->memo, &attempt, &observer);
     context->answer = answer;
@@ -173,9 +173,9 @@ static void find(request_rec *r, as_context *context, const as_section *section,
     }
 }
 
-/* What httpd's modules are told where AuthStatus is On. A refusal that mod_auth_basic would log as a wrong password,
- * for a ban to follow, is an error for it; hooks.c sees to it that it stays a refusal. */
-static authn_status tell_when_on(as_context *context, const as_section *section)
+/* Returns the result for httpd where AuthStatus is On. A refusal that mod_auth_basic would log as a wrong password,
+ * which a ban might follow, is an error for it; hooks.c keeps it a refusal. */
+static authn_status choose_result_when_on(as_context *context, const as_section *section)
 {
     const as_outcome outcome = context->finding.outcome;
 
@@ -205,9 +205,9 @@ static authn_status tell_when_on(as_context *context, const as_section *section)
     return AUTH_GENERAL_ERROR;
 }
 
-/* The same where it is Off: as mod_authnz_ldap answers, which lets a user in whose password must be changed. An outage
- * and a service account that is refused stay errors. */
-static authn_status tell_when_off(request_rec *r, as_context *context, const as_section *section)
+/* Returns the result where it is Off: as mod_authnz_ldap answers, which admits a user whose password must be
+ * changed. An outage and a refused service account stay errors. */
+static authn_status choose_result_when_off(request_rec *r, as_context *context, const as_section *section)
 {
     const as_outcome outcome = context->finding.outcome;
     const as_verdict none = {.status = 0, .shown = outcome, .retry_after = -1};
@@ -238,7 +238,7 @@ static authn_status tell_when_off(request_rec *r, as_context *context, const as_
 
 void as_provider_settle(request_rec *r, as_context *context, bool granted)
 {
-    const as_login *login = as_process_login();
+    const as_login *login = as_process_get_login();
     const as_class of = as_outcome_describe(context->finding.outcome)->of;
     as_login_end end = AS_LOGIN_UNKNOWN;
 
@@ -253,7 +253,7 @@ void as_provider_settle(request_rec *r, as_context *context, bool granted)
     as_login_settle(login, &context->transaction->memo, as_section_of(r)->throttle, r->useragent_ip, end);
 }
 
-/* The entry that Require ldap-* ask about: of the login that was made, and of no other with the same name. */
+/* Keeps the entry for Require ldap-*: of the login that was made, and of no other with the same name. */
 static void keep_entry(request_rec *r, as_context *context, const char *user, const char *password)
 {
     const as_answer *answer = context->answer;
@@ -266,7 +266,7 @@ static void keep_entry(request_rec *r, as_context *context, const char *user, co
     entry->password = password;
 }
 
-static as_login_end end_of(as_class of)
+static as_login_end get_end(as_class of)
 {
     if (of == AS_CLASS_GRANTED) {
         return AS_LOGIN_GRANTED;
@@ -276,9 +276,9 @@ static as_login_end end_of(as_class of)
 
 const as_answer *as_provider_complete(request_rec *r, as_context *context)
 {
-    const char *header = as_authorization_of(r), *user, *password;
+    const char *header = as_authorization_get_header(r), *user, *password;
     const as_section *section = as_section_of(r);
-    const as_login_observer observer = as_observer_of(r);
+    const as_login_observer observer = as_observer_make(r);
     as_login_attempt attempt = {.membership = as_section_membership(section),
                                 .client = r->useragent_ip,
                                 .throttle = section->throttle,
@@ -298,9 +298,9 @@ const as_answer *as_provider_complete(request_rec *r, as_context *context)
         attempt.directory = context->entry.directory = context->directory;
         attempt.user = user;
         attempt.password = password;
-        answer = as_authenticate(as_process_login(), memo, &attempt, &observer);
+        answer = as_authenticate(as_process_get_login(), memo, &attempt, &observer);
         of = as_outcome_describe(answer->finding.outcome)->of;
-        as_login_settle(as_process_login(), memo, section->throttle, r->useragent_ip, end_of(of));
+        as_login_settle(as_process_get_login(), memo, section->throttle, r->useragent_ip, get_end(of));
         if (of == AS_CLASS_GRANTED && answer->dn && answer->dn[0]) {
             context->by_header = false;
             context->answer = answer;
@@ -315,11 +315,12 @@ const as_answer *as_provider_complete(request_rec *r, as_context *context)
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     const as_section *section = as_section_of(r);
-    as_context *context = as_context_of(r);
+    as_context *context = as_context_get(r);
     authn_status status;
 
     find(r, context, section, user ? user : "", password ? password : "");
-    status = as_section_is_on(section) ? tell_when_on(context, section) : tell_when_off(r, context, section);
+    status = as_section_is_on(section) ? choose_result_when_on(context, section)
+                                       : choose_result_when_off(r, context, section);
     if (status == AUTH_GRANTED && context->answer && context->answer->dn && context->answer->dn[0]) {
         keep_entry(r, context, user, password);
     }
@@ -330,5 +331,5 @@ static authn_status check_password(request_rec *r, const char *user, const char 
     return status;
 }
 
-/* No get_realm_hash: a directory does not give its passwords away, so there is no Digest. */
+/* No get_realm_hash: a directory does not reveal passwords, so there is no Digest. */
 const authn_provider as_provider = {&check_password, NULL};

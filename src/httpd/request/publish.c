@@ -14,7 +14,7 @@ static const char *number(apr_pool_t *pool, int code)
     return code == LDAP_RESULT_SUCCESS ? "0" : apr_itoa(pool, code);
 }
 
-const char *as_ldap_code(apr_pool_t *pool, const as_finding *finding)
+const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding)
 {
     if (!finding->has_code) {
         return "";
@@ -30,8 +30,8 @@ static void set_number(apr_table_t *table, const char *name, long number, apr_po
     }
 }
 
-/* How names of ours go into a table: a table is searched for each that is set, among all that begin with the same four
- * letters. Where none of ours is in it, they are added. */
+/* A way to set names in a table. Setting searches all names with the same first four letters; where the table has
+ * none of ours, they are added without a search. */
 typedef void as_setter(apr_table_t *table, const char *name, const char *value);
 
 /* Is it AUTHSTATUS_* or authstatus-*? Most names end at the first letters, where a call would cost more. */
@@ -116,7 +116,7 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
         apr_table_setn(r->notes, AUTHSTATUS_NOTE_GROUP, transaction->group);
     }
     if (transaction->finding.has_code) {
-        set(r->notes, AUTHSTATUS_NOTE_LDAP, as_ldap_code(r->pool, &transaction->finding));
+        set(r->notes, AUTHSTATUS_NOTE_LDAP, as_ldap_code_format(r->pool, &transaction->finding));
     }
 }
 
@@ -133,7 +133,7 @@ static const char *join(apr_pool_t *pool, as_values values)
     return apr_array_pstrcat(pool, texts, '\0');
 }
 
-char *as_attribute_variable(apr_pool_t *pool, const char *prefix, const char *attribute)
+char *as_attribute_name_variable(apr_pool_t *pool, const char *prefix, const char *attribute)
 {
     char *name = apr_pstrcat(pool, prefix, attribute, NULL), *letter;
 
@@ -149,7 +149,7 @@ void as_publish_attributes(request_rec *r, const char *prefix, const as_director
     int i;
 
     for (i = 0; values && i < settings->attribute_count; i++) {
-        apr_table_setn(r->subprocess_env, as_attribute_variable(r->pool, prefix, settings->attributes[i]),
+        apr_table_setn(r->subprocess_env, as_attribute_name_variable(r->pool, prefix, settings->attributes[i]),
                        join(r->pool, values[i]));
     }
 }

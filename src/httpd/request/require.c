@@ -14,9 +14,9 @@
 
 #define LOGGED_DN_MAX 512
 
-/* ---- what is asked, and of which directory ---- */
+/* ---- the question, and its directory ---- */
 
-/* An answer that no directory was asked for. */
+/* Makes an answer without a directory. */
 static as_authorization *settle(request_rec *r, as_ternary value, as_outcome outcome, const char *reason)
 {
     as_authorization *authorization = apr_pcalloc(r->pool, sizeof(*authorization));
@@ -36,8 +36,7 @@ static as_authorization *settle_unsafe_no(request_rec *r, const char *reason)
     return authorization;
 }
 
-/* The answer where a search for the user's entry did not lead to one. Of several entries with this name one may be
- * banned. */
+/* Makes the answer if the search did not find one entry. Of several entries with this name one may be banned. */
 static const as_authorization *settle_lookup(request_rec *r, as_context *context, const as_entry_lookup *lookup)
 {
     as_authorization *authorization;
@@ -58,8 +57,8 @@ static const as_authorization *settle_lookup(request_rec *r, as_context *context
     return authorization;
 }
 
-/* The answer where a login that was known by its header is not granted any more: no entry is asked about, and another
- * of the same name least of all. */
+/* Makes the answer if a login found by its header is not granted any more: no entry is used, least of all another of
+ * the same name. */
 static const as_authorization *settle_incomplete(request_rec *r, const as_answer *answer)
 {
     const as_class of = as_outcome_describe(answer->finding.outcome)->of;
@@ -76,11 +75,11 @@ static const as_authorization *settle_incomplete(request_rec *r, const as_answer
     return authorization;
 }
 
-/* AuthLDAPCompareAsUser and AuthLDAPSearchAsUser bind as the user. A login that was found without mod_auth_basic and
- * our provider has left no password: it is in the header. */
+/* Gets the password for AuthLDAPCompareAsUser and AuthLDAPSearchAsUser. A login without mod_auth_basic and our
+ * provider has left it in the header alone. */
 static void complete_password(request_rec *r, as_context *context, const as_group_settings *groups)
 {
-    const char *header = as_authorization_of(r), *user, *password;
+    const char *header = as_authorization_get_header(r), *user, *password;
     apr_size_t size;
     char *buffer;
 
@@ -95,18 +94,18 @@ static void complete_password(request_rec *r, as_context *context, const as_grou
     }
 }
 
-/* The entry that a line asks about: of this very login, or that of r->user. NULL: *instead is the line's answer. */
-static const as_entry *entry_of(request_rec *r, as_context *context, const as_login_directory *directory,
-                                const as_group_settings *groups, const as_authorization **instead)
+/* Returns the entry for a line: of this login, or that of r->user. NULL: *instead is the line's answer. */
+static const as_entry *get_entry(request_rec *r, as_context *context, const as_login_directory *directory,
+                                 const as_group_settings *groups, const as_authorization **instead)
 {
-    const as_login_observer observer = as_observer_of(r);
+    const as_login_observer observer = as_observer_make(r);
     const as_entry_lookup *lookup;
 
     if (context->entry.dn) {
         complete_password(r, context, groups);
         return &context->entry;
     }
-    lookup = as_find_entry(as_process_login(), &context->transaction->memo, directory, r->user, groups,
+    lookup = as_find_entry(as_process_get_login(), &context->transaction->memo, directory, r->user, groups,
                            as_section_deadline(as_section_of(r)), &observer);
     if (lookup->found == AS_YES) {
         return &lookup->entry;
@@ -115,8 +114,8 @@ static const as_entry *entry_of(request_rec *r, as_context *context, const as_lo
     return NULL;
 }
 
-/* What a line asks for in this request. False: its expression has no value. */
-static bool requirement_of(request_rec *r, const as_require_line *line, apr_pool_t *pool, as_requirement *requirement)
+/* Makes the requirement of a line in this request. Returns false if its expression has no value. */
+static bool make_requirement(request_rec *r, const as_require_line *line, apr_pool_t *pool, as_requirement *requirement)
 {
     const char *error = NULL, *text;
 
@@ -135,22 +134,22 @@ static bool requirement_of(request_rec *r, const as_require_line *line, apr_pool
 
 /* ---- the answer ---- */
 
-/* Warns of a group or DN that does not exist, once an hour for each process. */
+/* Warns of a missing group or DN, once an hour for each process. */
 static void warn_if_missing(request_rec *r, const as_authorization *authorization, const as_requirement *requirement)
 {
     if (authorization->missing && as_require_is_news(authorization->fingerprint, requirement->text)) {
         AS_LOG_REQUEST(0032, 0, r, as_require_get_name(requirement->kind),
-                       as_for_log(r->pool, requirement->text, LOGGED_DN_MAX), authorization->server ? " on " : "",
+                       as_log_escape(r->pool, requirement->text, LOGGED_DN_MAX), authorization->server ? " on " : "",
                        authorization->server ? authorization->server : "");
     }
 }
 
-static const as_authorization *ask(request_rec *r, as_context *context, const as_require_line *line,
-                                   as_requirement *requirement, const as_entry **entry)
+static const as_authorization *query(request_rec *r, as_context *context, const as_require_line *line,
+                                     as_requirement *requirement, const as_entry **entry)
 {
     apr_pool_t *pool = context->transaction->pool;
     const as_section *section = as_section_of(r);
-    const as_login_observer observer = as_observer_of(r);
+    const as_login_observer observer = as_observer_make(r);
     as_group_settings *groups = apr_palloc(pool, sizeof(*groups));
     as_authorize_attempt attempt = {.groups = groups, .requirement = requirement, .negated = line->may_refuse};
     const as_authorization *instead = NULL;
@@ -167,19 +166,19 @@ static const as_authorization *ask(request_rec *r, as_context *context, const as
         attempt.directory = context->entry.dn ? context->entry.directory : NULL;
         attempt.of_login = true;
     }
-    if (!as_process_login()) {
+    if (!as_process_get_login()) {
         return settle(r, AS_UNKNOWN, AS_OUTCOME_UNKNOWN_RESULT, "no memory was left when the process started");
     }
     if (!attempt.directory) {
         return settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "there is no AuthLDAPURL here");
     }
     if (line->kind != AS_REQUIRE_SEARCH) {
-        attempt.entry = *entry = entry_of(r, context, attempt.directory, groups, &instead);
+        attempt.entry = *entry = get_entry(r, context, attempt.directory, groups, &instead);
         if (!attempt.entry) {
             return instead;
         }
     }
-    return as_authorize(as_process_login(), &context->transaction->memo, &attempt, &observer);
+    return as_authorize(as_process_get_login(), &context->transaction->memo, &attempt, &observer);
 }
 
 /* Counts an answer for the report page. */
@@ -187,7 +186,7 @@ static void count(const as_authorization *authorization)
 {
     static const as_counter answers[] = {
         [AS_NO] = AS_COUNTER_require_no, [AS_YES] = AS_COUNTER_require_yes, [AS_UNKNOWN] = AS_COUNTER_require_unknown};
-    as_counters *counters = as_process_counters();
+    as_counters *counters = as_process_get_counters();
     const as_operations *operations = &authorization->operations;
 
     as_counters_add(counters, answers[authorization->answer], 1);
@@ -212,17 +211,17 @@ static void answer(request_rec *r, as_context *context, const as_require_line *l
     answered->requirement.kind = line->kind;
     if (line->problem) {
         answered->authorization = settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, line->problem);
-    } else if (!requirement_of(r, line, context->transaction->pool, &answered->requirement)) {
+    } else if (!make_requirement(r, line, context->transaction->pool, &answered->requirement)) {
         answered->authorization = settle_unsafe_no(r, "the expression of a Require line has no value");
     } else {
-        answered->authorization = ask(r, context, line, &answered->requirement, &answered->entry);
+        answered->authorization = query(r, context, line, &answered->requirement, &answered->entry);
         warn_if_missing(r, answered->authorization, &answered->requirement);
     }
     count(answered->authorization);
 }
 
-/* Each line is answered once in an evaluation, whatever the number of its runs. The log is open for what the answer has
- * to say, also within a trial. */
+/* Answers each line once in an evaluation, for any number of runs. The log is open for the answer, also within a
+ * trial. */
 static const as_answered *answer_once(request_rec *r, as_context *context, const as_require_line *line)
 {
     as_evaluation *evaluation = context->evaluation;
@@ -252,7 +251,7 @@ static const as_answered *answer_once(request_rec *r, as_context *context, const
 static authz_status check(as_requirement_kind kind, request_rec *r, const char *text, const void *parsed)
 {
     const as_require_line *line = parsed;
-    const authz_provider *theirs = as_require_theirs(kind);
+    const authz_provider *theirs = as_require_get_theirs(kind);
 
     if (theirs && !as_section_is_on(as_section_of(r))) {
         return theirs->check_authorization(r, text, line->theirs);
@@ -260,10 +259,10 @@ static authz_status check(as_requirement_kind kind, request_rec *r, const char *
     if (!r->user && kind != AS_REQUIRE_SEARCH) {
         return AUTHZ_DENIED_NO_USER;
     }
-    return as_evaluation_tell(r, as_context_of(r), answer_once(r, as_context_of(r), line));
+    return as_evaluation_choose_status(r, as_context_get(r), answer_once(r, as_context_get(r), line));
 }
 
-/* A provider has no place for a pointer of its own, so each name has its own functions. */
+/* A provider has no pointer of its own, so each name has its own functions. */
 #define AS_REQUIREMENT(id, name)                                                                                       \
     static authz_status check_##id(request_rec *r, const char *text, const void *parsed)                               \
     {                                                                                                                  \
@@ -291,7 +290,7 @@ void as_require_register(apr_pool_t *pconf)
     for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
         const char *name = as_require_get_name((as_requirement_kind)i);
 
-        if (as_require_theirs((as_requirement_kind)i)) {
+        if (as_require_get_theirs((as_requirement_kind)i)) {
             /* httpd has counted this name among the providers that depend on the configuration alone. */
             ap_register_provider(pconf, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, providers[i]);
         } else {

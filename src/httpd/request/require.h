@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `Require ldap-*`: what the files of this room that answer these lines share.
+ * `Require ldap-*`: declarations shared by the files that answer these lines.
  */
 #ifndef AUTHSTATUS_HTTPD_REQUIRE_H
 #define AUTHSTATUS_HTTPD_REQUIRE_H
@@ -15,26 +15,26 @@ typedef struct as_require_line {
     as_requirement_kind kind;
     const ap_expr_info_t *expression; /* NULL: the requirement is constant */
     as_requirement requirement;       /* of a constant line */
-    const char *problem;              /* why a constant line can never be answered; NULL: it can */
+    const char *problem;              /* why a constant line can never be answered, or NULL */
     bool may_refuse;                  /* it is within a negation, or an alias that a negation may name */
-    bool negated;                     /* a yes refuses: it stands behind `not` or in RequireNone */
-    const void *theirs;               /* what mod_authnz_ldap made of the line; NULL: it is not loaded */
+    bool negated;                     /* a yes refuses: the line is behind `not` or in RequireNone */
+    const void *theirs;               /* the line as mod_authnz_ldap parsed it; NULL: not loaded */
 } as_require_line;
 
 /* ---- require_line.c ---- */
 
-/* Reads a line at start-up or in .htaccess. NULL and *parsed, or a sentence. */
+/* Parses a line at start-up or in .htaccess. Returns NULL and *parsed, or a sentence. */
 const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const char *text, const void **parsed);
 
-/* Begins a reading of the configuration: before our own providers are registered. */
+/* Begins a reading of the configuration: call it before our own providers are registered. */
 void as_require_lines_begin(apr_pool_t *pconf);
 
 /* Returns mod_authnz_ldap's provider of that name; NULL: it is not loaded. */
-const authz_provider *as_require_theirs(as_requirement_kind kind);
+const authz_provider *as_require_get_theirs(as_requirement_kind kind);
 
-/* ---- evaluation.c: one phase of one request, lines in doubt included ---- */
+/* ---- evaluation.c: one phase of one request, including lines in doubt ---- */
 
-/* A line that was answered in this phase, and what of. */
+/* A line answered in this phase, with its entry. */
 typedef struct as_answered as_answered;
 struct as_answered {
     const as_answered *next;
@@ -45,7 +45,7 @@ struct as_answered {
     const as_authorization *authorization;
 };
 
-/* Where a trial run leaves something behind. X(table) */
+/* Tables that a trial run changes. X(table) */
 #define AS_TRIAL_TABLES(X)                                                                                             \
     X(headers_out)                                                                                                     \
     X(err_headers_out)                                                                                                 \
@@ -54,17 +54,17 @@ struct as_answered {
 
 /* The evaluation in progress: context->evaluation, NULL outside of it. */
 struct as_evaluation {
-    const struct ap_logconf *log; /* of the request, as it was */
+    const struct ap_logconf *log; /* of the request, the original */
     const as_answered *answered;
-    as_trials *trials;                      /* NULL: no line in doubt was met */
+    as_trials *trials;                      /* NULL: no line in doubt was evaluated */
     bool last;                              /* the last run: lines in doubt are no */
-    const as_answered *granting;            /* the last line that said yes outside of a negation */
+    const as_answered *granting;            /* the last line with a yes outside of a negation */
 #define AS_TABLE(table) apr_table_t *table; /* before the first run; set with `trials` */
     AS_TRIAL_TABLES(AS_TABLE)
 #undef AS_TABLE
 };
 
 /* What httpd is told of a line, given its answer. */
-authz_status as_evaluation_tell(request_rec *r, as_context *context, const as_answered *answered);
+authz_status as_evaluation_choose_status(request_rec *r, as_context *context, const as_answered *answered);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `Require ldap-*` as it is read: a line that is wrong whatever the request stops the start-up.
+ * Parses `Require ldap-*`: a line that is wrong for every request stops the start-up.
  */
 #include "require.h"
 
@@ -11,7 +11,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
-/* Does a text contain no expression? Then its value is the same for every request. */
+/* Returns whether a text contains no expression: its value is the same for every request. */
 static bool is_constant(const char *text)
 {
     for (; *text; text++) {
@@ -22,7 +22,7 @@ static bool is_constant(const char *text)
     return true;
 }
 
-/* The value of a constant. httpd's own reader takes backslashes off; it looks at no request for that. */
+/* Returns the value of a constant. httpd's own reader removes backslashes; it needs no request for that. */
 static const char *value_of_constant(cmd_parms *cmd, const ap_expr_info_t *expression)
 {
     request_rec *r = apr_pcalloc(cmd->temp_pool, sizeof(*r));
@@ -34,8 +34,7 @@ static const char *value_of_constant(cmd_parms *cmd, const ap_expr_info_t *expre
     return error || !value ? "" : value;
 }
 
-/* Does a yes of this line refuse? By the containers that it stands in; of a line in AuthzProviderAlias that is not
- * known. */
+/* Returns whether a yes of this line refuses, by the containers around it; unknown for a line in AuthzProviderAlias. */
 static bool is_negated(const ap_directive_t *directive)
 {
     bool negated = directive && !ap_cstr_casecmpn(directive->args, "not", 3) && apr_isspace(directive->args[3]);
@@ -57,7 +56,7 @@ static bool may_refuse(const ap_directive_t *directive)
     return false;
 }
 
-/* The section that the line stands in knows that it has one. */
+/* Marks the section of the line. */
 static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
 {
     as_section *section = cmd->context ? ap_get_module_config(cmd->context, &authstatus_module) : NULL;
@@ -72,7 +71,7 @@ static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
     }
 }
 
-/* A sentence about a constant, with the advice for the most likely reason. */
+/* Returns a sentence about a constant, with advice for the most likely reason. */
 static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const char *text)
 {
     const char *problem = as_requirement_check(&line->requirement, cmd->temp_pool);
@@ -85,8 +84,8 @@ static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const
                                            : "");
 }
 
-/* A line that is wrong where this module answers it. It was read where mod_authnz_ldap is loaded, so that only the
- * whole configuration tells who answers. */
+/* A wrong line where this module answers it. It was parsed with mod_authnz_ldap loaded, so that only the whole
+ * configuration shows who answers. */
 typedef struct as_wrong_line {
     ap_conf_vector_t *section;
     const char *problem;
@@ -108,7 +107,7 @@ void as_require_lines_begin(apr_pool_t *pconf)
     }
 }
 
-const authz_provider *as_require_theirs(as_requirement_kind kind)
+const authz_provider *as_require_get_theirs(as_requirement_kind kind)
 {
     return theirs[kind];
 }
@@ -122,7 +121,7 @@ static void note_wrong_line(const cmd_parms *cmd, const char *problem)
 {
     as_wrong_line *wrong;
 
-    /* A request's own .htaccess: its line is unknown where it is asked. */
+    /* A line of a request's own .htaccess is unknown when evaluated. */
     if (wrong_lines && cmd->pool == wrong_lines->pool) {
         wrong = apr_array_push(wrong_lines);
         wrong->section = cmd->context;
@@ -165,7 +164,7 @@ int as_require_post_config(apr_pool_t *ptemp, server_rec *s)
     return OK;
 }
 
-/* Is AuthStatus On in the section itself? What it inherits is known after the start-up alone. */
+/* Returns whether AuthStatus is On in the section itself. Inherited settings are known only after the start-up. */
 static bool is_on_here(const cmd_parms *cmd)
 {
     const as_section *section = cmd->context ? ap_get_module_config(cmd->context, &authstatus_module) : NULL;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of a request, and of the transaction that it is part of; and all resets of it.
+ * The state of a request and of its transaction; and all resets of it.
  */
 #include "request.h"
 
 #include <http_request.h>
 
-/* The client's own request: subrequests lead to it through `main`, internal redirects through `prev`. */
+/* Returns the client's own request: subrequests lead to it through `main`, internal redirects through `prev`. */
 static const request_rec *client_request(const request_rec *r)
 {
     while (r->main || r->prev) {
@@ -45,7 +45,7 @@ as_context *as_context_create(request_rec *r)
 as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction)
 {
     if (r->main || r->prev || as_context_peek(r)) {
-        return as_context_of(r);
+        return as_context_get(r);
     }
     transaction->pool = transaction->memo.pool = r->pool;
     context->transaction = transaction;
@@ -94,7 +94,7 @@ bool as_transaction_is_refused(const as_transaction *transaction)
     return transaction->decided && transaction->verdict.status;
 }
 
-const char *as_authorization_of(const request_rec *r)
+const char *as_authorization_get_header(const request_rec *r)
 {
     return apr_table_get(r->headers_in, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authorization" : "Authorization");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a child has for its logins as long as it lives.
+ * The state of a child for its logins.
  */
 #include "runtime.h"
 
@@ -28,8 +28,8 @@ int as_process_post_config(server_rec *s)
     if (!is_throttled(s)) {
         return OK;
     }
-    status = as_persistent_memory(s, "mod_authstatus-throttle", AS_THROTTLES_LAYOUT, as_throttles_get_size(),
-                                  &throttle_memory, &is_new);
+    status = as_persistent_memory_get(s, "mod_authstatus-throttle", AS_THROTTLES_LAYOUT, as_throttles_get_size(),
+                                      &throttle_memory, &is_new);
     if (status != APR_SUCCESS || (is_new && !as_throttles_begin(throttle_memory))) {
         AS_LOG_SERVER(0120, status, s);
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -39,7 +39,7 @@ int as_process_post_config(server_rec *s)
 
 /* ---- a child ---- */
 
-/* Made before the threads of a child start, read-only from then on. */
+/* Made before the threads of a child start, read-only afterwards. */
 static as_login login;
 
 bool as_process_child_init(apr_pool_t *pool, server_rec *s)
@@ -51,19 +51,19 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
         threads = 1;
     }
     limits = as_server_limits(as_server_of(s), threads);
-    login.directories = as_directories_create(as_pool_for_life(pool), &limits);
+    login.directories = as_directories_create(as_pool_choose_for_life(pool), &limits);
     login.cache = NULL;
     if (!login.directories || !as_socache_child_init(pool, s)) {
         return false;
     }
-    login.cache = as_process_cache();
-    login.throttles = throttle_memory ? as_throttles_create(as_pool_for_life(pool), throttle_memory,
+    login.cache = as_process_get_cache();
+    login.throttles = throttle_memory ? as_throttles_create(as_pool_choose_for_life(pool), throttle_memory,
                                                             as_socache_is_for_machines() ? login.cache : NULL)
                                       : NULL;
     return true;
 }
 
-const as_login *as_process_login(void)
+const as_login *as_process_get_login(void)
 {
     return login.directories ? &login : NULL;
 }

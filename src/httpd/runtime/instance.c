@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The instance of the store's provider, with the connections that it keeps. A provider that reads without a limit holds
- * a connection for ever that went silent without an end, and a few of those are all that it may have. So where a call
- * did not come back the process goes on with another instance; the former one ends with the last call in it.
+ * The instance of the store's provider, with its connections. A provider that reads without a limit holds a silently
+ * broken connection forever, and its connections are few. So after a call that did not return the process continues
+ * with another instance; the former one ends with its last call.
  */
 #include "runtime.h"
 
@@ -55,7 +55,7 @@ as_instance *as_instance_take(ap_socache_instance_t **instance)
     return taken;
 }
 
-/* Closes its connections. Nobody is in it. */
+/* Closes its connections. No call uses it. */
 static void end(as_instance *instance)
 {
     apr_pool_t *pool = instance->pool;
@@ -77,7 +77,7 @@ void as_instance_return(as_instance *instance)
     }
 }
 
-const as_instance *as_instance_current(void)
+const as_instance *as_instance_get_current(void)
 {
     const as_instance *now;
 
@@ -87,7 +87,7 @@ const as_instance *as_instance_current(void)
     return now;
 }
 
-/* A pool that several threads may make pools of: the provider has a list of connections for each server. */
+/* Makes a pool in which several threads may make pools: the provider has a list of connections for each server. */
 static apr_pool_t *make_pool(void)
 {
     apr_allocator_t *allocator;
@@ -110,7 +110,7 @@ static apr_pool_t *make_pool(void)
     return pool;
 }
 
-/* NULL: it cannot be made. */
+/* Makes an instance; NULL on failure. */
 static as_instance *make(void)
 {
     apr_pool_t *pool = make_pool();

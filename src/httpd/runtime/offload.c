@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Calls to a store on another machine, with an end to their waiting. The providers for redis and memcache read without
- * a limit: a store that is frozen, or behind a network that swallows packets, would take every thread that asks it. So
- * threads of their own make the calls. Who asks waits for a while, and then leaves the call to its thread.
+ * Calls to a store on another machine, with a bounded wait. The providers for redis and memcache read without a limit:
+ * a store that is frozen, or behind a network that drops packets, would block every calling thread. So helper threads
+ * make the calls. The caller waits for a while, and then leaves the call to its thread.
  *
- * pthread rather than APR: APR's timed waits go by the wall clock, which may be set while we wait.
+ * pthread rather than APR: APR's timed waits use the wall clock, which may be set during a wait.
  */
 #include "runtime.h"
 
@@ -14,28 +14,28 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Longer than the memory room takes for an outage: it is to see how long a slow call took. */
+/* Longer than src/cache's limit for an outage, so that it can measure a slow call. */
 #define PATIENCE_NS 600000000L
-/* Of one process, at work or idle. */
+/* Of one process, busy or idle. */
 #define MOST_THREADS 16
-/* Beside them, those whose call nobody waits for any more. */
+/* Besides them, helpers whose call was abandoned. */
 #define MOST_STUCK 64
 
 typedef enum as_job_state { AS_QUEUED, AS_TAKEN, AS_DONE } as_job_state;
 
-/* One call. It belongs to who asks until `left`, then to the helper. */
+/* One call. It belongs to the caller until `left`, then to the helper. */
 typedef struct as_call as_call;
 struct as_call {
     as_offload_work *work;
     as_offload_job *job;
     as_job_state place;
     bool left;
-    bool written_off;    /* left, and another helper may take the place of its own */
-    pthread_cond_t done; /* by CLOCK_MONOTONIC, as nobody but who asks waits for it */
+    bool written_off;    /* left, and another helper may replace its own */
+    pthread_cond_t done; /* by CLOCK_MONOTONIC; only the caller waits for it */
     as_call *next;
 };
 
-/* A thread that makes calls; it lasts as long as the process. */
+/* A thread that makes calls; it lives as long as the process. */
 typedef struct as_helper as_helper;
 struct as_helper {
     pthread_cond_t arrived;
@@ -47,8 +47,8 @@ struct as_helper {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_condattr_t monotonic;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static as_helper *idle;            /* the last one that worked in front: its memory is still warm */
-static as_call *first, **last_end; /* calls that wait for a helper, in their order */
+static as_helper *idle;            /* most recently used first: its memory is still in caches */
+static as_call *first, **last_end; /* calls that wait for a helper, in order */
 static int threads, stuck_threads;
 
 static void initialize(void)
@@ -97,7 +97,7 @@ static void withdraw(const as_call *call)
     }
 }
 
-/* What is to be done next, when it is there. Under the lock. */
+/* Waits for the next call. Under the lock. */
 static as_call *next_call(as_helper *helper)
 {
     as_call *call = take_first();
@@ -114,7 +114,7 @@ static as_call *next_call(as_helper *helper)
     return call;
 }
 
-/* The call that nobody waited for any more has come back. False: another helper has taken this one's place. */
+/* Returns an abandoned call. False: another helper has replaced this one. */
 static bool comes_back(const as_call *call)
 {
     if (!call->written_off) {
@@ -168,7 +168,7 @@ static as_helper *make_helper(void)
 {
     as_helper *helper = calloc(1, sizeof(*helper));
 
-    /* A pool with an allocator of its own: no other thread is in it. */
+    /* a pool with an allocator of its own: no other thread uses it */
     if (helper && apr_pool_create_unmanaged(&helper->pool) != APR_SUCCESS) {
         free(helper);
         helper = NULL;
@@ -179,7 +179,7 @@ static as_helper *make_helper(void)
     return helper;
 }
 
-/* Signals are for httpd's own threads. */
+/* httpd's own threads handle signals. */
 static void start_thread(void)
 {
     as_helper *helper = make_helper();
@@ -203,7 +203,7 @@ static void start_thread(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Gives the call to a helper, or lets it wait for one. */
+/* Gives the call to a helper, or queues it. */
 static void hand_over(as_call *call)
 {
     as_helper *helper = idle;
@@ -232,8 +232,7 @@ static struct timespec end_of_patience(void)
     return until;
 }
 
-/* Leaves a call to its helper. One that hangs in a read without a limit may do so for ever: another may be started in
- * its place. */
+/* Abandons a call to its helper. A read without a limit may never end: another helper may be started in its place. */
 static void leave(as_call *call)
 {
     call->left = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Memory that lives as long as a child, and shared memory that outlasts all of them.
+ * Memory that lives as long as a child, and persistent shared memory.
  */
 #include "runtime.h"
 
@@ -8,7 +8,7 @@
 #include <apr_shm.h>
 #include <apr_strings.h>
 
-apr_pool_t *as_pool_for_life(apr_pool_t *pool)
+apr_pool_t *as_pool_choose_for_life(apr_pool_t *pool)
 {
     apr_pool_t *apart;
     int threaded = 1;
@@ -19,11 +19,11 @@ apr_pool_t *as_pool_for_life(apr_pool_t *pool)
                : pool;
 }
 
-apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
-                                  bool *is_new)
+apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
+                                      bool *is_new)
 {
     apr_pool_t *process = s->process->pool;
-    /* A restart may load another version of this module, to which the old memory means something else. */
+    /* A restart may load another version of this module, which would misread the old memory. */
     const char *key =
         apr_psprintf(s->process->pconf, "%s " AUTHSTATUS_VERSION " %u %" APR_SIZE_T_FMT, name, layout, size);
     apr_shm_t *segment;
@@ -35,9 +35,9 @@ apr_status_t as_persistent_memory(server_rec *s, const char *name, uint32_t layo
     if (!kept) {
         status = apr_shm_create(&segment, size, NULL, process);
         if (status == APR_SUCCESS) {
-            /* Zeros, as APR has it from mmap(2) or shmget(2): pages that nobody writes to cost nothing. */
+            /* Zeroed by mmap(2) or shmget(2): untouched pages cost no memory. */
             kept = apr_shm_baseaddr_get(segment);
-            /* Not setn: the key's pool is emptied by a restart. */
+            /* Not setn: a restart clears the key's pool. */
             apr_pool_userdata_set(kept, key, NULL, process);
         }
     }

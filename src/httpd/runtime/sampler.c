@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Samples the counters for the series of the last hour and day. A request costs nothing for it: the parent reads the
- * counters in its monitor hook, which every MPM of Unix runs about every ten seconds, and so does who shows the series.
+ * Samples the counters for the series of the last hour and day. Requests bear no cost: the parent reads the counters
+ * in its monitor hook, which every Unix MPM runs about every ten seconds, and so does a page that shows the series.
  */
 #include "runtime.h"
 
@@ -9,14 +9,14 @@
 static as_series *series;
 static uint32_t epoch;
 
-const as_series *as_process_series(void)
+const as_series *as_process_get_series(void)
 {
     return series;
 }
 
 apr_status_t as_sampler_post_config(server_rec *s)
 {
-    as_counters *counters = as_process_counters();
+    as_counters *counters = as_process_get_counters();
     void *kept = NULL;
     bool is_new = false;
     apr_status_t status;
@@ -25,7 +25,8 @@ apr_status_t as_sampler_post_config(server_rec *s)
     if (!counters) {
         return APR_SUCCESS;
     }
-    status = as_persistent_memory(s, "mod_authstatus-series", as_series_hash_layout(), as_series_get_size(), &kept, &is_new);
+    status = as_persistent_memory_get(s, "mod_authstatus-series", as_series_hash_layout(), as_series_get_size(), &kept,
+                                      &is_new);
     if (status == APR_SUCCESS) {
         series = kept;
         epoch = as_series_begin(series, counters, is_new);
@@ -53,7 +54,7 @@ void as_sampler_sample(apr_pool_t *pool)
         servers[i].latency = server->measured ? server->latency : 0;
         servers[i].circuit_open = server->circuit_open > 0;
     }
-    as_series_sample(series, as_process_counters(), servers, figures->nelts, epoch, apr_time_sec(apr_time_now()));
+    as_series_sample(series, as_process_get_counters(), servers, figures->nelts, epoch, apr_time_sec(apr_time_now()));
 }
 
 int as_sampler_monitor(apr_pool_t *pool, server_rec *s)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all processes together know of the directory servers, in shared memory, for the report page. Each process writes
- * what it sees of a server after each question to it, in cells of its own; who reads adds them up.
+ * The state of the LDAP servers as all processes see them, in shared memory, for the report page. Each process writes
+ * its view of a server after each query, in cells of its own; a reader adds them up.
  *
- * Each server that the configuration names has a row, whatever .htaccess files name. Theirs share a few others, where
- * the one that was not asked for longest gives way; never one that is in trouble.
+ * Each server of the configuration has a row, whatever .htaccess files name. Servers of .htaccess share a few other
+ * rows, where the least recently queried one is evicted; never one with an outage.
  *
- * Made anew with each reading of the configuration: servers that are no longer configured go, and what children of the
- * generation before still write goes to memory that nobody reads.
+ * Made anew with each reading of the configuration: servers that are no longer configured disappear, and children of
+ * the previous generation write to memory that is not read any more.
  */
 #include "runtime.h"
 
@@ -21,22 +21,22 @@
 #include <apr_shm.h>
 #include <apr_strings.h>
 
-/* More servers than that are asked, and not shown. */
+/* More servers are queried, but not shown. */
 #define CONFIGURED_MOST 1000
 #define HTACCESS_ROWS 16
-/* More processes than that work, and are not counted in. */
+/* More processes work, but are not counted. */
 #define PROCESSES_MOST 1024
 #define SERVER_SIZE 264 /* a name of DNS, a port */
 
 enum { ROW_FREE, ROW_BEING_WRITTEN, ROW_TAKEN };
 
-/* A server. Two processes that meet it at the same moment may take a row each: they are added up. */
+/* A server. Two processes may take a row each for the same server at the same time: readers add them up. */
 typedef struct as_row {
     atomic_int state;
-    _Atomic uint32_t generation; /* of what is in it: cells of another one are not about it */
+    _Atomic uint32_t generation; /* of the content: cells of another generation belong to another server */
     char server[SERVER_SIZE];
     _Atomic as_mono used;
-    _Atomic uint64_t questions; /* of all processes there ever were */
+    _Atomic uint64_t questions; /* of all processes since the start */
 } as_row;
 
 /* The same server as one process sees it. */
@@ -48,28 +48,28 @@ typedef struct as_cell {
 } as_cell;
 
 typedef struct as_process {
-    atomic_int pid;  /* 0: the place is free */
+    atomic_int pid;  /* 0: free slot */
     as_cell cells[]; /* as many as there are rows */
 } as_process;
 
 typedef struct as_server_table {
     atomic_bool full; /* a server found no row */
-    as_row rows[];    /* of the configuration, then of .htaccess; behind them as_process, `places` times */
+    as_row rows[];    /* of the configuration, then of .htaccess; followed by as_process, `places` times */
 } as_server_table;
 
-static as_server_table *board; /* NULL: there is none, nothing is shown */
+static as_server_table *table; /* NULL: not available, nothing is shown */
 static int places, configured, rows;
 /* Of this process. */
 static as_process *own;
 
-static apr_size_t size_of_process(void)
+static apr_size_t get_process_size(void)
 {
     return sizeof(as_process) + (apr_size_t)rows * sizeof(as_cell);
 }
 
-static as_process *process_at(int place)
+static as_process *get_process(int place)
 {
-    return (as_process *)(void *)((char *)&board->rows[rows] + (apr_size_t)place * size_of_process());
+    return (as_process *)(void *)((char *)&table->rows[rows] + (apr_size_t)place * get_process_size());
 }
 
 apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
@@ -79,18 +79,18 @@ apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
     apr_size_t size;
     int most = 0;
 
-    board = NULL;
+    table = NULL;
     if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &most) != APR_SUCCESS || most < 1) {
         most = 1;
     }
     places = most < PROCESSES_MOST ? most : PROCESSES_MOST;
     configured = servers < CONFIGURED_MOST ? servers : CONFIGURED_MOST;
     rows = configured + HTACCESS_ROWS;
-    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)places * size_of_process();
+    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)places * get_process_size();
     status = apr_shm_create(&segment, size, NULL, pconf);
     if (status == APR_SUCCESS) {
-        board = apr_shm_baseaddr_get(segment);
-        memset(board, 0, size);
+        table = apr_shm_baseaddr_get(segment);
+        memset(table, 0, size);
     }
     return status;
 }
@@ -136,11 +136,11 @@ void as_server_stats_child_init(apr_pool_t *pool)
     int i;
 
     own = NULL;
-    for (i = 0; board && i < places && !own; i++) {
-        as_process *process = process_at(i);
+    for (i = 0; table && i < places && !own; i++) {
+        as_process *process = get_process(i);
         int pid = atomic_load(&process->pid);
 
-        /* One that was killed could not clean up. */
+        /* A killed process could not clean up. */
         if ((pid == 0 || is_gone(pid)) && atomic_compare_exchange_strong(&process->pid, &pid, (int)getpid())) {
             empty_all(process);
             own = process;
@@ -149,14 +149,14 @@ void as_server_stats_child_init(apr_pool_t *pool)
     }
 }
 
-/* What a process that still is there sees in a row, or NULL. */
-static const as_cell *cell_of(int place, int row)
+/* Returns a live process's view of a row, or NULL. */
+static const as_cell *get_cell(int place, int row)
 {
-    const as_process *process = process_at(place);
+    const as_process *process = get_process(place);
     const as_cell *cell = &process->cells[row];
     const int pid = atomic_load(&process->pid);
 
-    return pid && atomic_load(&cell->generation) == atomic_load(&board->rows[row].generation) && !is_gone(pid) ? cell
+    return pid && atomic_load(&cell->generation) == atomic_load(&table->rows[row].generation) && !is_gone(pid) ? cell
                                                                                                                : NULL;
 }
 
@@ -165,7 +165,7 @@ static bool is_in_trouble(int row, as_mono now)
     int i;
 
     for (i = 0; i < places; i++) {
-        const as_cell *cell = cell_of(i, row);
+        const as_cell *cell = get_cell(i, row);
 
         if (cell && (atomic_load(&cell->outages) > 0 || atomic_load(&cell->open_until) > now)) {
             return true;
@@ -187,15 +187,15 @@ static bool claim(as_row *row, int was, const char *server)
     return true;
 }
 
-/* The row that was not used for longest, of those that may give way; -1: none may. */
-static int oldest_calm_row(int from, int end)
+/* Returns the least recently used row that may be evicted; -1: none. */
+static int find_row_to_evict(int from, int end)
 {
     const as_mono now = as_mono_read();
     int found = -1, i;
 
     for (i = from; i < end; i++) {
-        if (atomic_load(&board->rows[i].state) == ROW_TAKEN &&
-            (found < 0 || atomic_load(&board->rows[i].used) < atomic_load(&board->rows[found].used)) &&
+        if (atomic_load(&table->rows[i].state) == ROW_TAKEN &&
+            (found < 0 || atomic_load(&table->rows[i].used) < atomic_load(&table->rows[found].used)) &&
             !is_in_trouble(i, now)) {
             found = i;
         }
@@ -203,8 +203,8 @@ static int oldest_calm_row(int from, int end)
     return found;
 }
 
-/* The row of a server, or -1. */
-static int row_of(const as_ldap_server_state *state)
+/* Returns the row of a server, or -1. */
+static int find_row(const as_ldap_server_state *state)
 {
     const int from = state->of_htaccess ? configured : 0, end = state->of_htaccess ? rows : configured;
     int i;
@@ -213,18 +213,18 @@ static int row_of(const as_ldap_server_state *state)
         return -1;
     }
     for (i = from; i < end; i++) {
-        if (atomic_load(&board->rows[i].state) == ROW_TAKEN && !strcmp(board->rows[i].server, state->server)) {
+        if (atomic_load(&table->rows[i].state) == ROW_TAKEN && !strcmp(table->rows[i].server, state->server)) {
             return i;
         }
     }
     for (i = from; i < end; i++) {
-        if (claim(&board->rows[i], ROW_FREE, state->server)) {
+        if (claim(&table->rows[i], ROW_FREE, state->server)) {
             return i;
         }
     }
-    i = state->of_htaccess ? oldest_calm_row(from, end) : -1;
-    if (i < 0 || !claim(&board->rows[i], ROW_TAKEN, state->server)) {
-        atomic_store(&board->full, true);
+    i = state->of_htaccess ? find_row_to_evict(from, end) : -1;
+    if (i < 0 || !claim(&table->rows[i], ROW_TAKEN, state->server)) {
+        atomic_store(&table->full, true);
         return -1;
     }
     return i;
@@ -232,8 +232,8 @@ static int row_of(const as_ldap_server_state *state)
 
 static void write_state(void *data, const as_ldap_server_state *state)
 {
-    const int at = row_of(state);
-    as_row *row = &board->rows[at < 0 ? 0 : at];
+    const int at = find_row(state);
+    as_row *row = &table->rows[at < 0 ? 0 : at];
     as_cell *cell = &own->cells[at < 0 ? 0 : at];
 
     (void)data;
@@ -250,7 +250,7 @@ static void write_state(void *data, const as_ldap_server_state *state)
     atomic_store(&cell->outages, state->outages);
     atomic_store(&cell->latency, state->latency);
     if (state->open_until && atomic_load(&cell->open_until) <= as_mono_read()) {
-        as_counters_add(as_process_counters(), AS_COUNTER_breaker_opened, 1);
+        as_counters_add(as_process_get_counters(), AS_COUNTER_breaker_opened, 1);
     }
     atomic_store(&cell->open_until, state->open_until);
 }
@@ -264,7 +264,7 @@ void as_server_stats_write(as_directories *directories, const as_directory_setti
 
 /* ---- reading ---- */
 
-static as_ldap_server_figures *figures_of(apr_array_header_t *servers, const char *name)
+static as_ldap_server_figures *make_figures(apr_array_header_t *servers, const char *name)
 {
     as_ldap_server_figures *figures;
     int i;
@@ -295,7 +295,7 @@ static void add_process(as_ldap_server_figures *figures, const as_cell *cell, as
         figures->until = again > figures->until ? again : figures->until;
     }
     if (latency) {
-        /* The mean of processes, one after the other. */
+        /* The mean of all processes, updated one by one. */
         figures->measured++;
         figures->latency += (latency - figures->latency) / figures->measured;
     }
@@ -307,9 +307,9 @@ const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
     const as_mono now = as_mono_read();
     int i, j;
 
-    *more = board && atomic_load(&board->full);
-    for (i = 0; board && i < rows; i++) {
-        as_row *row = &board->rows[i];
+    *more = table && atomic_load(&table->full);
+    for (i = 0; table && i < rows; i++) {
+        as_row *row = &table->rows[i];
         const uint32_t generation = atomic_load(&row->generation);
         const char *server;
         as_ldap_server_figures *figures;
@@ -319,12 +319,12 @@ const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
         }
         server = apr_pstrmemdup(pool, row->server, strnlen(row->server, SERVER_SIZE - 1));
         if (atomic_load(&row->generation) != generation) {
-            continue; /* another server's since a moment ago */
+            continue; /* the row now belongs to another server */
         }
-        figures = figures_of(servers, server);
+        figures = make_figures(servers, server);
         figures->questions += atomic_load(&row->questions);
         for (j = 0; j < places; j++) {
-            const as_cell *cell = cell_of(j, i);
+            const as_cell *cell = get_cell(j, i);
 
             if (cell) {
                 add_process(figures, cell, now);

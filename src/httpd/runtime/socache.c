@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the processes of a server share: the store behind AuthStatusCache (any socache provider), the key that its
- * records are sealed with, and the counters. Made in the parent; each child has a memory of its own in front of them.
+ * State shared by the processes of a server: the store of AuthStatusCache (any socache provider), the key that seals
+ * its records, and the counters. Made in the parent; each child has a cache of its own in front of them.
  */
 #include "runtime.h"
 
@@ -21,17 +21,17 @@
 #define MUTEX_NAME "authstatus-cache"
 #define DEFAULT_ACCEPTANCE apr_time_from_sec(60)
 #define DEFAULT_REFUSAL apr_time_from_sec(30)
-/* Where an entry was found; a bind there that fails is followed by a search, so that an old one does no harm. */
+/* Location of an entry; a bind there that fails is followed by a search, so that an old one is harmless. */
 #define ENTRY_TIME apr_time_from_sec(600)
-/* Answers that a process remembers in front of the store. */
+/* Answers that a process caches in front of the store. */
 #define DEFAULT_ENTRIES 8192
 
-/* The store as this server knows it. From post_config on read-only, but for what child_init adds in each child. */
+/* The store of this server. Read-only from post_config on, except members that child_init sets in each child. */
 typedef struct as_shared {
     const ap_socache_provider_t *provider; /* NULL: there is none */
-    ap_socache_instance_t *instance;       /* of the parent; calls go to the one of as_instance_take */
+    ap_socache_instance_t *instance;       /* of the parent; calls use that of as_instance_take */
     server_rec *server;
-    apr_global_mutex_t *mutex; /* NULL: the provider serialises by itself */
+    apr_global_mutex_t *mutex; /* NULL: the provider serialises itself */
     unsigned char key[AS_KEY_SIZE];
     const as_key *configured_key;
 } as_shared;
@@ -40,17 +40,17 @@ static as_shared shared;
 static as_counters *counters;
 static as_cache *memory;
 
-as_cache *as_process_cache(void)
+as_cache *as_process_get_cache(void)
 {
     return memory;
 }
 
-as_counters *as_process_counters(void)
+as_counters *as_process_get_counters(void)
 {
     return counters;
 }
 
-/* A store on another machine, and a key that other machines can have. */
+/* Returns whether the store is on another machine, with a key that other machines can have. */
 bool as_socache_is_for_machines(void)
 {
     return shared.provider && !shared.mutex && shared.configured_key;
@@ -58,7 +58,7 @@ bool as_socache_is_for_machines(void)
 
 /* ---- the store's calls ---- */
 
-/* A call with all that it needs, so that it can go on when nobody waits for it any more. */
+/* A call with all its data, so that it can continue after its caller has left. */
 typedef enum as_operation { AS_RETRIEVE, AS_STORE, AS_REMOVE } as_operation;
 
 struct as_offload_job {
@@ -95,12 +95,12 @@ static void work(as_offload_job *job, apr_pool_t *pool)
     }
 }
 
-/* One call: serialised where the provider asks for that, else on a thread of its own, for it may be the network's. The
- * job, which is freed by who called, or NULL: the store does not answer. */
+/* Makes one call: serialised if the provider asks for it, else on another thread, as it may use the network. Returns
+ * the job, which the caller frees, or NULL: the store does not answer. */
 static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
 {
     if (!shared.mutex) {
-        const as_instance *instance = as_instance_current();
+        const as_instance *instance = as_instance_get_current();
         bool stuck = false;
 
         job = as_offload_run(work, job, &stuck);
@@ -232,13 +232,13 @@ static apr_status_t end_store(void *data)
     return APR_SUCCESS;
 }
 
-/* They count since the server was started. */
+/* Opens the counters, which count since the server was started. */
 static apr_status_t open_counters(server_rec *s)
 {
     void *kept;
     bool is_new;
-    apr_status_t status = as_persistent_memory(s, "mod_authstatus-counters", as_counters_hash_layout(),
-                                               as_counters_get_size(), &kept, &is_new);
+    apr_status_t status = as_persistent_memory_get(s, "mod_authstatus-counters", as_counters_hash_layout(),
+                                                   as_counters_get_size(), &kept, &is_new);
 
     if (status == APR_SUCCESS) {
         if (is_new) {
@@ -249,7 +249,7 @@ static apr_status_t open_counters(server_rec *s)
     return status;
 }
 
-/* The provider of AuthStatusCache, or shmcb where it is loaded and nothing was said. */
+/* Returns the provider of AuthStatusCache, by default shmcb where it is loaded. */
 static const char *choose_provider(const as_cache_setting *configured, apr_pool_t *pconf, apr_pool_t *ptemp,
                                    as_cache_setting *setting)
 {
@@ -333,7 +333,7 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
     if (server->stale_time != AS_UNSET) {
         times.stale = server->stale_time;
     }
-    memory = as_cache_create(as_pool_for_life(pool), &times, shared.provider ? &calls : &none,
+    memory = as_cache_create(as_pool_choose_for_life(pool), &times, shared.provider ? &calls : &none,
                              key ? key->octets : shared.key, key ? key->length : sizeof(shared.key),
                              server->cache_entries == AS_UNSET ? DEFAULT_ENTRIES : server->cache_entries);
     if (memory) {
