@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What people and programs read: error bodies, the report page, the page that signs in anew.
+ * Output for people and programs: error bodies, the report page, the page for signing in anew.
  */
 #ifndef AUTHSTATUS_HTTPD_ANSWER_H
 #define AUTHSTATUS_HTTPD_ANSWER_H
@@ -10,21 +10,21 @@
 #include "../request/request.h"
 #include "../runtime/runtime.h"
 
-/* ---- page.c: the frame of what a person sees ---- */
+/* ---- page.c: the frame of pages for people ---- */
 
-/* Of all pages, in light and dark; contrast is that of WCAG 2.2 AA. */
+/* Colours of all pages, in light and dark; contrast is that of WCAG 2.2 AA. */
 #define AS_PAGE_COLOURS                                                                                                \
     ":root{color-scheme:light dark;--line:#d0d4d9;--dim:#5c6570;--bad:#a61b1b;--badbg:#fdecec;--good:#14532d;"         \
     "--goodbg:#eaf6ee;--link:#0b57d0;--bg:#fff;--fg:#1b1f24}\n"                                                        \
     "@media (prefers-color-scheme:dark){:root{--line:#3a4149;--dim:#a3adb8;--bad:#ffb4ab;--badbg:#411c1c;"             \
     "--good:#a6e0b8;--goodbg:#15301f;--link:#a8c7fa;--bg:#15181c;--fg:#e6e9ec}}\n"
 
-/* The language that the client likes best, noted in Content-Language and Vary. */
+/* Returns the language that the client prefers, and adds it to Content-Language and Vary. */
 const as_language *as_page_language(request_rec *r);
-/* A whole page: `heading` and `status` as texts, `content` as HTML. From the request's pool. */
+/* Makes a whole page: `heading` and `status` as texts, `content` as HTML. From the request's pool. */
 const char *as_page_frame(request_rec *r, const as_language *language, const char *heading, int status,
                           const char *content);
-/* A link that looks like a button; `primary`: the one that is meant. */
+/* Makes a link that looks like a button; `primary`: the suggested one. */
 const char *as_page_button(apr_pool_t *pool, const char *url, const char *text, bool primary);
 
 /* ---- error_body.c ---- */
@@ -36,7 +36,7 @@ void as_error_body_insert_filter(request_rec *r);
 
 int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
 int as_report_handler(request_rec *r);
-/* mod_status asks for its figures too. */
+/* Registers with mod_status, which then includes the figures. */
 void as_report_register_status(void);
 
 /* ---- relogin.c: sign in as someone else ---- */
@@ -49,7 +49,7 @@ int as_relogin_handler(request_rec *r);
 
 typedef struct as_figures {
     apr_time_t now, since;
-    apr_interval_time_t within; /* `lately` is in this time */
+    apr_interval_time_t within; /* the period of `lately` */
     apr_uint64_t outcomes[AS_OUTCOME_COUNT], lately[AS_OUTCOME_COUNT];
     apr_uint64_t counts[AS_COUNTER_COUNT];
     const apr_array_header_t *servers; /* as_ldap_server_figures */
@@ -59,14 +59,14 @@ typedef struct as_figures {
 } as_figures;
 
 as_figures as_figures_read(apr_pool_t *pool, server_rec *s);
-/* Of `lately`, per minute. */
+/* Converts `lately` to a rate per minute. */
 double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately);
-/* Describes the state of an LDAP server: "up", or what is wrong. */
+/* Describes the state of an LDAP server: "up", or its fault. */
 const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
-/* "2024-05-01 12:00:00 UTC" */
+/* Formats "2024-05-01 12:00:00 UTC". */
 const char *as_report_time(apr_pool_t *pool, apr_time_t when);
 
-/* A text that grows. */
+/* A growing text. */
 typedef struct as_output {
     apr_pool_t *pool;
     apr_array_header_t *parts;
@@ -75,17 +75,17 @@ typedef struct as_output {
 as_output as_output_begin(apr_pool_t *pool);
 void as_output_add(as_output *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *as_output_end(const as_output *text);
-/* A text as a string of JSON, with its quotes. */
+/* Returns a text as a string of JSON, with its quotes. */
 const char *as_json_string(apr_pool_t *pool, const char *text);
 
 /* ---- plot.c: bars as inline SVG ---- */
 
-/* Values of equal stretches of time, the oldest first. */
+/* Values of equal periods, the oldest first. */
 typedef struct as_plot {
-    const char *label, *tone; /* what is read out; a class of the style sheet */
+    const char *label, *tone; /* for screen readers; a class of the style sheet */
     int points;
     const double *values; /* below 0: not known */
-    const bool *marks;    /* a stretch in which something was wrong; NULL: none */
+    const bool *marks;    /* periods with a fault; NULL: none */
     double top;           /* of the scale */
 } as_plot;
 
@@ -94,12 +94,12 @@ void as_plot_add(as_output *html, const as_plot *plot);
 /* ---- series_html.c, series_json.c: the last hour and the last day ---- */
 
 void as_series_add_html(as_output *html, const as_figures *figures);
-/* The member "series", without a comma behind it. */
+/* Adds the member "series", without a comma after it. */
 void as_series_add_json(as_output *json, const as_figures *figures);
 
 /* ---- html.c, json.c, metrics.c: the figures as a text ---- */
 
-/* `refresh`: seconds after which the page asks for itself again; 0: it does not. */
+/* `refresh`: interval in seconds of reloading the page; 0: never. */
 const char *as_report_html(request_rec *r, const as_figures *figures, int refresh);
 const char *as_report_json(apr_pool_t *pool, const as_figures *figures);
 const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures);

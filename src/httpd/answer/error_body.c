@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the person reads: one plain sentence in place of httpd's own text for the status, or application/problem+json
- * (RFC 9457) for a client that prefers it. An ErrorDocument of the administrator wins over both, and a masked answer is
- * left to httpd.
+ * Error bodies: one plain sentence in place of httpd's own text for the status, or application/problem+json (RFC 9457)
+ * for a client that prefers it. An ErrorDocument of the administrator has precedence, and httpd makes masked answers.
  */
 #include "answer.h"
 
@@ -18,17 +17,17 @@
 
 static ap_filter_rec_t *filter_handle;
 
-/* ---- which of the two (RFC 9110 12.5.1) ---- */
+/* ---- the media type (RFC 9110 12.5.1) ---- */
 
-/* A media type that could be sent, and what the client says of it. */
+/* A media type that could be sent, with the client's preference. */
 typedef struct as_candidate {
     const char *type;
     int weight;   /* in thousandths, of the most specific range that matches */
     int specific; /* 0: no range matches; 1: any type; 2: any of this kind; 3: this one */
 } as_candidate;
 
-/* Takes the next media range off the field, with its weight. False at the end. ap_get_token stops at a semicolon as
- * well as at a comma, and does not pass either. */
+/* Reads the next media range of the field, with its weight. Returns false at the end. ap_get_token stops before a
+ * semicolon as well as before a comma. */
 static bool next_range(apr_pool_t *pool, const char **field, const char **range, int *weight)
 {
     *field += strspn(*field, ", \t");
@@ -76,8 +75,8 @@ static bool is_preferred(const as_candidate *candidate, const as_candidate *othe
     return candidate->weight > 0 && candidate->specific > other->specific;
 }
 
-/* Of equal weights the one that the client has named wins: "application/json, any" is a script's. Who names
- * neither gets the page. */
+/* Returns whether the client prefers JSON. Of equal weights the one that the client names has precedence:
+ * "application/json, any" is a script's. A client that names neither gets the page. */
 static bool prefers_json(request_rec *r)
 {
     const char *field = apr_table_get(r->headers_in, "Accept"), *range;
@@ -92,9 +91,9 @@ static bool prefers_json(request_rec *r)
     return is_preferred(&problem, &page) || is_preferred(&plain, &page);
 }
 
-/* ---- the two ---- */
+/* ---- the two bodies ---- */
 
-/* Names of outcomes and our sentences need no escaping in JSON or HTML; a URL does. */
+/* Makes the JSON body. Names of outcomes and our sentences need no escaping in JSON or HTML; a URL does. */
 static const char *json(const request_rec *r, const as_language *language, const as_transaction *transaction)
 {
     const as_outcome shown = transaction->verdict.shown;
@@ -109,7 +108,7 @@ static const char *json(const request_rec *r, const as_language *language, const
                         name, language->sentence[shown], r->status, name, help);
 }
 
-/* What the link of AuthStatusHelp says. One that leads to the page which signs in anew says that. */
+/* Returns the text of the link of AuthStatusHelp; a link to the page for signing in anew has a text of its own. */
 static as_phrase help_phrase(request_rec *r, const char *url)
 {
     apr_table_t *headers = r->headers_in;
@@ -117,7 +116,7 @@ static as_phrase help_phrase(request_rec *r, const char *url)
     as_phrase phrase = AS_PHRASE_HELP;
 
     if (*url == '/') {
-        /* Nobody logs in there for it. */
+        /* the subrequest has no credentials */
         r->headers_in = apr_table_copy(r->pool, headers);
         apr_table_unset(r->headers_in, "Authorization");
         apr_table_unset(r->headers_in, "Proxy-Authorization");
@@ -148,8 +147,8 @@ static const char *html(request_rec *r, const as_language *language, const as_tr
 
 /* ---- the filter ---- */
 
-/* Replaces the whole of the page that httpd makes. Everything is in the first brigade but what is flushed; of what
- * comes later nothing goes on. */
+/* Replaces the whole page that httpd makes. The first brigade has everything unless it was flushed; later data is
+ * dropped. */
 static apr_status_t replace_body(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     request_rec *r = filter->r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The figures of the report page, and the text that its forms grow in.
+ * The figures of the report page, and the growing text of its formats.
  */
 #include "answer.h"
 
@@ -8,7 +8,7 @@
 
 #include <apr_strings.h>
 
-/* ---- a text that grows ---- */
+/* ---- a growing text ---- */
 
 as_output as_output_begin(apr_pool_t *pool)
 {
@@ -31,7 +31,7 @@ const char *as_output_end(const as_output *output)
     return apr_array_pstrcat(output->pool, output->parts, '\0');
 }
 
-/* RFC 8259 7. Octets that are not ASCII are taken for Latin-1: what is not UTF-8 must not make the whole unreadable. */
+/* RFC 8259 7. Octets that are not ASCII are written as Latin-1: invalid UTF-8 must not make the whole unreadable. */
 const char *as_json_string(apr_pool_t *pool, const char *text)
 {
     char *json = apr_palloc(pool, strlen(text) * 6 + 3), *end = json;
@@ -82,7 +82,7 @@ as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
 
 double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately)
 {
-    /* A server that has just started has no rate to speak of. */
+    /* a server that has just started has no meaningful rate */
     const apr_interval_time_t least = apr_time_from_sec(60);
     const apr_interval_time_t within = figures->within > least ? figures->within : least;
 

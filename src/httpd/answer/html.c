@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The report page for people: what is the matter first, then the figures. Plain HTML: no script, one style sheet
- * within, tables that a screen reader can read out, no meaning in a colour alone.
+ * The report page for people: faults first, then the figures. Plain HTML: no script, one embedded style sheet, tables
+ * for screen readers, no meaning in a colour alone.
  */
 #include "answer.h"
 
@@ -61,7 +61,7 @@ static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
                : apr_psprintf(pool, "%" APR_INT64_T_FMT "\u00a0s", seconds);
 }
 
-/* ---- what is the matter ---- */
+/* ---- faults ---- */
 
 static apr_uint64_t class_sum(const apr_uint64_t *of, as_class class_id)
 {
@@ -135,7 +135,7 @@ static void add_tile(as_output *html, const char *name, const char *tone, apr_ui
     as_output_add(html, "<div class=\"%s\"><dt>%s</dt><dd>%" APR_UINT64_T_FMT "</dd></div>\n", tone, name, lately);
 }
 
-/* The numbers that say at a glance how logins are. */
+/* Adds the key figures of logins. */
 static void add_glance(as_output *html, const as_figures *figures)
 {
     const apr_uint64_t failed =

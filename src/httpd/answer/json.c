@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The report page as JSON (RFC 8259). Names of outcomes, classes and counters are ours and need no escaping; names of
- * servers are the administrator's.
+ * The report page as JSON (RFC 8259). Names of outcomes, classes and counters need no escaping; names of servers do.
  */
 #include "answer.h"
 

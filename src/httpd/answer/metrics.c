@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The report page for Prometheus: its text format (its documentation, "Exposition formats", version 0.0.4). Names of
- * outcomes, classes and counters are ours and need no escaping; names of servers are the administrator's.
+ * outcomes, classes and counters need no escaping; names of servers do.
  */
 #include "answer.h"
 
@@ -12,7 +12,7 @@ static double seconds(apr_interval_time_t interval)
     return (double)interval / APR_USEC_PER_SEC;
 }
 
-/* A label's value. */
+/* Escapes a label's value. */
 static const char *label(apr_pool_t *pool, const char *text)
 {
     char *escaped = apr_palloc(pool, strlen(text) * 2 + 1), *end = escaped;

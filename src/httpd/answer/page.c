@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The frame of the pages that a person sees in place of what was asked for: one column, no script, nothing to load.
+ * The frame of pages shown in place of the requested one: one column, no script, nothing to load.
  */
 #include "answer.h"
 

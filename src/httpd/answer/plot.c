@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A plot as inline SVG: a bar for each stretch of time, a base line where something was measured. Its numbers stand
- * beside it as text; colours are the style sheet's.
+ * A plot as inline SVG: a bar for each period, a base line where something was measured. The numbers are also given as
+ * text; colours come from the style sheet.
  */
 #include "answer.h"
 
 #include <apr_strings.h>
 
-/* In units of the view: a bar and the gap behind it, and the height of all. */
+/* In units of the view: a bar with the gap after it, and the total height. */
 #define STEP 4
 #define BAR 3
 #define HEIGHT 40
 
-/* How high a bar is. A value above 0 is seen. */
+/* Returns the height of a bar. A value above 0 is visible. */
 static double height_of(double value, double top)
 {
     const double height = top > 0 ? value / top * HEIGHT : 0;
@@ -38,7 +38,7 @@ static void add_bars(as_output *html, const as_plot *plot)
     as_output_add(html, "\"/>");
 }
 
-/* From top to bottom, behind the bars. */
+/* Adds marks, from top to bottom, behind the bars. */
 static void add_marks(as_output *html, const as_plot *plot)
 {
     bool any = false;

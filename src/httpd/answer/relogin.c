@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handler `authstatus-switch`: sign in as someone else. A browser remembers Basic credentials as long as it runs;
- * it drops them when they are refused, and then it asks. So there are three steps:
+ * The handler `authstatus-switch`: sign in as someone else. A browser keeps Basic credentials as long as it runs; it
+ * drops them when they are refused, and then it prompts. So there are three steps:
  *
- *   /switch?to=/page        a page that says what will happen, with a way on and a way back
- *   /switch?to=/page&now=1  refuses the first credentials that come, whoever's they are: the browser asks
- *                           the second ones lead back to where the person came from, where they are checked
+ *   /switch?to=/page        a page that explains the next step, with links forward and back
+ *   /switch?to=/page&now=1  refuses the first credentials, of any user: the browser prompts
+ *                           the second ones redirect to the original page, where they are checked
  *
- * That the first ones were refused is remembered in a cookie for two minutes. It proves nothing, and whoever forges it
- * only spares himself the question; so it is not signed. Which credentials were refused is not looked at either: a
- * browser sends none twice by itself that were refused once, so that the same ones a second time were typed.
+ * A cookie records for two minutes that the first ones were refused. It proves nothing, and a forged one only skips the
+ * prompt; so it is not signed. The handler does not compare credentials either: a browser does not resend refused
+ * credentials by itself, so identical ones were typed again.
  */
 #include "answer.h"
 
@@ -23,15 +23,15 @@
 #define COOKIE AS_RELOGIN_HANDLER
 #define COOKIE_SECONDS "120"
 
-/* ---- where to go then: a path of this site ---- */
+/* ---- the target: a path of this site ---- */
 
 static bool is_unsafe(unsigned char octet)
 {
     return octet < 0x20 || octet == 0x7f || octet == '\\';
 }
 
-/* Exactly one slash first, so that no browser takes what follows for a host; no backslash, which browsers take for a
- * slash; no control characters, which they leave out before they look. */
+/* Returns whether a target is a local path: exactly one slash first, so that no browser takes the next part for a
+ * host; no backslash, which browsers treat as a slash; no control characters, which browsers remove. */
 static bool is_local_path(const char *target)
 {
     const char *octet;
@@ -47,20 +47,20 @@ static bool is_local_path(const char *target)
     return true;
 }
 
-/* This page itself, under any spelling of its name. */
+/* Returns whether the target is this page itself, under any spelling of its name. */
 static bool is_this_page(request_rec *r, const char *target)
 {
     char *path = apr_pstrmemdup(r->pool, target, strcspn(target, "?#"));
 
     if (ap_unescape_url(path) != OK) {
-        return true; /* nothing that could be gone to */
+        return true; /* no valid target */
     }
     ap_getparents(path);
     ap_no2slash(path);
     return !strcmp(path, r->uri);
 }
 
-/* As a URL: what may not stand in one (RFC 3986 2) is escaped; escapes stay. */
+/* Returns a target as a URL: escapes characters that a URL cannot have (RFC 3986 2); escapes stay. */
 static const char *as_location(apr_pool_t *pool, const char *target)
 {
     char *location = apr_palloc(pool, strlen(target) * 3 + 1), *end = location;
@@ -76,7 +76,7 @@ static const char *as_location(apr_pool_t *pool, const char *target)
     return location;
 }
 
-/* The argument of that name in the query, "name=" with it, up to its end; NULL: there is none. */
+/* Finds the argument of that name in the query, including "name="; NULL: there is none. */
 static const char *find_argument(const request_rec *r, const char *name, size_t *length)
 {
     const size_t size = strlen(name);
@@ -94,7 +94,7 @@ static const char *find_argument(const request_rec *r, const char *name, size_t 
     return NULL;
 }
 
-/* The value of `to` in the query, decoded; NULL: there is none. False: it cannot be decoded. */
+/* Reads the value of `to` in the query, decoded; NULL: there is none. Returns false if it cannot be decoded. */
 static bool read_to(request_rec *r, const char **target)
 {
     size_t length;
@@ -110,7 +110,7 @@ static bool read_to(request_rec *r, const char **target)
     return ap_unescape_urlencoded(value) == OK;
 }
 
-/* Has the person gone on from the page that says what will happen? */
+/* Returns whether the person has continued from the explaining page. */
 static bool is_confirmed(const request_rec *r)
 {
     size_t length;
@@ -119,7 +119,7 @@ static bool is_confirmed(const request_rec *r)
     return now && length == 1 && *now == '1';
 }
 
-/* The path of the page that the link was on, if that is one of this site. */
+/* Returns the path of the referring page, if it is on this site. */
 static const char *referring_path(request_rec *r)
 {
     const char *referer = apr_table_get(r->headers_in, "Referer"), *host = apr_table_get(r->headers_in, "Host");
@@ -134,7 +134,7 @@ static const char *referring_path(request_rec *r)
     return length == strlen(host) && !strncasecmp(authority, host, length) ? authority + length : NULL;
 }
 
-/* Where to go; NULL: what was asked for is not a path of this site. */
+/* Returns the target; NULL: the requested one is not a path of this site. */
 static const char *target_of(request_rec *r)
 {
     const char *target;
@@ -165,7 +165,7 @@ static bool has_cookie(request_rec *r)
     return false;
 }
 
-/* Without a Path: it is for the directory of this page. */
+/* Sets the cookie without a Path: it is for the directory of this page. */
 static void set_cookie(request_rec *r, bool refused)
 {
     const bool secure = !strcmp(ap_http_scheme(r), "https");
@@ -175,8 +175,8 @@ static void set_cookie(request_rec *r, bool refused)
                                "; HttpOnly; SameSite=Lax", secure ? "; Secure" : "", NULL));
 }
 
-/* Another site could make a person's browser forget by a link or an image. Browsers say where a request comes from
- * (Fetch Metadata); those that do not are let in. */
+/* Returns whether the request comes from another site, which could make a browser forget its login by a link or an
+ * image. Browsers send the origin (Fetch Metadata); requests without it are accepted. */
 static bool comes_from_elsewhere(const request_rec *r)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
@@ -193,7 +193,7 @@ static int send_page(request_rec *r, int status, const char *page)
     return OK;
 }
 
-/* This page's own URL, for the step behind the first one. */
+/* Returns this page's own URL, for the next step. */
 static const char *confirmed_url(request_rec *r, const char *target)
 {
     return apr_pstrcat(r->pool, ap_escape_uri(r->pool, r->uri), "?to=", ap_escape_urlencoded(r->pool, target), "&now=1",
@@ -211,7 +211,8 @@ static int explain(request_rec *r, const char *target)
     return send_page(r, HTTP_OK, as_page_frame(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_OK, content));
 }
 
-/* What is seen where the browser's question was cancelled. An ErrorDocument of the administrator wins. */
+/* Makes the browser prompt; the body is shown if the prompt is cancelled. An ErrorDocument of the administrator has
+ * precedence. */
 static int ask(request_rec *r, const char *target)
 {
     const as_language *language;
@@ -259,7 +260,8 @@ int as_relogin_handler(request_rec *r)
     }
     if (sent && has_cookie(r)) {
         set_cookie(r, false);
-        /* What the browser keeps of the former person's pages is not the next one's (W3C, Clear Site Data; by TLS). */
+        /* The browser's cache of the former person's pages must not serve the next one (W3C, Clear Site Data; over
+         * TLS). */
         apr_table_setn(r->err_headers_out, "Clear-Site-Data", "\"cache\"");
         apr_table_setn(r->headers_out, "Location", target);
         return HTTP_SEE_OTHER;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handler `authstatus-report`: what the module has counted, as a page, as JSON and for Prometheus; and the same
- * figures in mod_status. It names no user.
+ * The handler `authstatus-report`: the counters as a page, as JSON and for Prometheus; and the same figures in
+ * mod_status. It names no user.
  */
 #include "answer.h"
 #include "../config/sections.h"
@@ -14,11 +14,11 @@
 #include <http_request.h>
 #include <mod_status.h>
 
-/* ---- who may see it ---- */
+/* ---- protection ---- */
 
-/* Would anybody be let in? `Require` is asked on behalf of a stranger, without a name and from an address that nobody
- * has (RFC 5737), in a copy of the request: that a login or an address is required cannot be seen from outside of the
- * modules that require it. What is protected by other means than Require counts as not protected. */
+/* Returns whether the page is open to all. Runs `Require` for a stranger, without a name and from an unused address
+ * (RFC 5737), in a copy of the request: other modules do not show from outside that they require a login or an
+ * address. Protection by other means than Require counts as none. */
 static bool is_open_to_strangers(request_rec *r)
 {
     static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
@@ -29,7 +29,7 @@ static bool is_open_to_strangers(request_rec *r)
         return true;
     }
     stranger.useragent_ip = apr_pstrdup(pool, "192.0.2.1");
-    stranger.useragent_host = apr_pstrdup(pool, "stranger.invalid"); /* RFC 6761 6.4; nothing is looked up */
+    stranger.useragent_host = apr_pstrdup(pool, "stranger.invalid"); /* RFC 6761 6.4; no lookup is made */
     stranger.user = stranger.ap_auth_type = NULL;
     stranger.headers_in = apr_table_make(pool, 1);
     stranger.headers_out = apr_table_copy(pool, r->headers_out);
@@ -39,7 +39,7 @@ static bool is_open_to_strangers(request_rec *r)
     stranger.main = stranger.prev = NULL;
     stranger.log = &quiet;
     stranger.request_config = ap_create_request_config(pool);
-    as_context_get(&stranger)->running = AS_PHASE_ACCESS; /* no outcome of anybody's */
+    as_context_get(&stranger)->running = AS_PHASE_ACCESS; /* no outcome is counted */
     return ap_run_access_checker_ex(&stranger) == OK;
 }
 
@@ -59,11 +59,11 @@ static int send_text(request_rec *r, const char *type, const char *text)
     return OK;
 }
 
-/* How often a page may ask for itself again, in seconds. */
+/* Bounds of the interval of reloading, in seconds. */
 #define REFRESH_LEAST 5
 #define REFRESH_MOST 3600
 
-/* Returns the seconds of "?refresh=30", within their bounds; 0: the query is another. */
+/* Returns the seconds of "?refresh=30", within their bounds; 0 for another query. */
 static int refresh_of(const request_rec *r)
 {
     const char *text = r->args && !strncmp(r->args, "refresh=", 8) ? r->args + 8 : "";
@@ -77,7 +77,7 @@ static int refresh_of(const request_rec *r)
     return (int)(seconds < REFRESH_LEAST ? REFRESH_LEAST : seconds > REFRESH_MOST ? REFRESH_MOST : seconds);
 }
 
-/* Is that the query? Prometheus can only ask for "metrics=". */
+/* Returns whether the query is that format. Prometheus can only send "metrics=". */
 static bool asks_for(const request_rec *r, const char *form)
 {
     const size_t length = strlen(form);
@@ -191,7 +191,7 @@ void as_report_register_status(void)
 
 /* ---- start-up ---- */
 
-/* As far as can be known: the handler asks again, for each request. */
+/* Warns of an open report page as far as known at start-up: the handler checks each request again. */
 static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_rec *s)
 {
     const apr_array_header_t *places = as_sections_of(pool, main_server, s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The last hour and the last day on the report page: a pair of plots for each class of outcomes, the cache's share,
- * lines of Require and each LDAP server; the numbers as text beside them, and all of them in tables that unfold.
+ * lines of Require and each LDAP server; the numbers as text beside them, and all of them in folded tables.
  */
 #include "answer.h"
 
@@ -11,7 +11,7 @@
 
 typedef enum as_series_kind { COUNT, SHARE, LATENCY } as_series_kind;
 
-/* What is plotted, and a column of the tables. */
+/* A plot, and a column of the tables. */
 typedef struct as_series_column {
     const char *name, *tone;
     as_series_kind kind;
@@ -148,7 +148,7 @@ static bool is_empty(const as_series_column *column)
     return true;
 }
 
-/* "last hour: 340, at most 12 in a minute" */
+/* Formats "last hour: 340, at most 12 in a minute". */
 static const char *in_words(apr_pool_t *pool, const as_series_column *column, as_series_ring ring)
 {
     const as_series_sums sums = sum_up(column, ring);
@@ -236,7 +236,7 @@ static void add_cell(as_output *html, const as_series_column *column, as_series_
     }
 }
 
-/* Did anything happen in that slot? */
+/* Returns whether a slot has any event. */
 static bool has_news(const apr_array_header_t *columns, as_series_ring ring, int slot)
 {
     int i;

@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-/* A list: `value` writes what is at that age, true if it did. */
+/* Writes the value of that age. Returns true if it did. */
 typedef bool as_series_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of);
 
 static void add_list(as_output *json, as_series_ring ring, int64_t now, as_series_value *value, const void *of)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Arguments of directives, and the sentences about those that are not taken.
+ * Parses arguments of directives; each error is a sentence.
  */
 #include "arguments.h"
 

@@ -7,34 +7,35 @@
 
 #include "config.h"
 
-/* A word and what it stands for; a list of them ends with a NULL word. */
+/* A word and its value; a NULL word ends a list. */
 typedef struct as_word {
     const char *word;
     int value;
 } as_word;
 
-/* Where a word goes: an int of the section or server, and the words it takes. */
+/* The target of a word: an int of the section or server, and the permitted words. */
 typedef struct as_word_slot {
     size_t offset;
     as_word words[8];
 } as_word_slot;
 
 const char *as_argument_word(cmd_parms *cmd, const as_word *words, const char *word, int *value);
-/* A whole number from `low` to `high`. */
+/* Parses a whole number from `low` to `high`. */
 const char *as_argument_number(cmd_parms *cmd, const char *text, long low, long high, int *number);
-/* A time as httpd's own directives take it, from `low` to a day: 500ms, 10s, 5min, 1h; a bare number counts seconds. */
+/* Parses a time in the syntax of httpd's own directives, from `low` to a day: 500ms, 10s, 5min, 1h; a bare number
+ * counts seconds. */
 const char *as_argument_time(cmd_parms *cmd, const char *text, apr_interval_time_t low, apr_interval_time_t *interval);
-/* A word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided about. */
+/* Parses a word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided. */
 const char *as_argument_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
                                     const as_conditional **conditional);
-/* The name of an outcome or of a class, which *is_class tells; `throttled`, which is both, is the outcome. */
+/* Parses the name of an outcome or of a class (*is_class); `throttled`, which is both, is the outcome. */
 const char *as_argument_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
                                 bool *is_class);
 
-/* The configuration of the main server; a sentence where the directive stands anywhere else. */
+/* Returns the configuration of the main server; a sentence if the directive stands elsewhere. */
 const char *as_argument_main_server(cmd_parms *cmd, as_server **server);
 
-/* Setters for any word slot of a section, or of a server. */
+/* Set any word slot of a section, or of a server. */
 const char *as_set_word(cmd_parms *cmd, void *section, const char *word);
 const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word);
 
@@ -78,7 +79,7 @@ const char *as_set_throttle(cmd_parms *cmd, void *section, const char *failures,
 
 /* ---- notices.c ---- */
 
-/* Takes any argument, and notes that it has no effect; cmd->info: why. */
+/* Accepts any argument, and notes that it has no effect; cmd->info: the reason. */
 const char *as_set_without_effect(cmd_parms *cmd, void *section, const char *text);
 
 #endif

@@ -37,13 +37,13 @@ APLOG_USE_MODULE(authstatus);
 
 typedef enum as_dialog { AS_CHALLENGE_DIALOG, AS_CHALLENGE_QUIET } as_dialog;
 
-/* A word that a directive sets, for the requests that an expression is true for; NULL: for all. */
+/* A word set by a directive for requests that meet an expression; NULL: for all. */
 typedef struct as_conditional {
     int word;
     const ap_expr_info_t *when;
 } as_conditional;
 
-/* Where a directive was written; the later one needs the more caution. */
+/* The place of a directive; later ones need more caution. */
 typedef enum as_written {
     AS_WRITTEN_SERVER,   /* the server's configuration */
     AS_WRITTEN_HTACCESS, /* .htaccess */
@@ -58,7 +58,8 @@ typedef struct as_url {
     const char *text;
 } as_url;
 
-/* AuthStatusMap and AuthStatusHelp: for an outcome, or for a class and all its outcomes that are not named. */
+/* AuthStatusMap and AuthStatusHelp: for an outcome, or for a class and all its outcomes without a value of their
+ * own. */
 typedef struct as_map {
     short outcome[AS_OUTCOME_COUNT]; /* 0: not set */
     short of_class[AS_CLASS_COUNT];
@@ -69,7 +70,7 @@ typedef struct as_help {
     const char *of_class[AS_CLASS_COUNT];
 } as_help;
 
-/* AS_CREDENTIALS_<identity>(...) keeps what it is given for the members of section.def that are credentials. */
+/* AS_CREDENTIALS_<identity>(...) expands for the members of section.def that are credentials. */
 #define AS_CREDENTIALS_OF_POLICY(...)
 #define AS_CREDENTIALS_OF_DIRECTORY(...)
 #define AS_CREDENTIALS_OF_ACCOUNT(...) __VA_ARGS__
@@ -82,22 +83,22 @@ typedef enum as_credential {
     AS_CREDENTIAL_COUNT
 } as_credential;
 
-/* The credentials that may be used; each as in a section. */
+/* The usable credentials; each as in a section. */
 typedef struct as_credentials {
 #define AS_MEMBER(type, name, unset, identity) AS_CREDENTIALS_##identity(type name;)
 #include "section.def"
 } as_credentials;
 
-/* Where a credential belongs. */
+/* The home of a credential. */
 typedef struct as_home {
-    const as_url *url; /* NULL: none is in force where it stands */
+    const as_url *url; /* NULL: none is in force there */
     as_written written;
 } as_home;
 
-/* Which lines of `Require ldap-*` stand in a section, or in one that it is merged of. */
+/* The kinds of lines `Require ldap-*` in a section, or in one that it is merged of. */
 enum { AS_REQUIRES_LINES = 1, AS_REQUIRES_GROUPS = 2, AS_REQUIRES_SEARCHES = 4 };
 
-/* Names of attributes or classes: a list that a directive adds to. NULL-terminated. */
+/* Names of attributes or classes: a list to which a directive adds. NULL-terminated. */
 #define AS_NAMES_MOST 10
 typedef struct as_names {
     int count;
@@ -110,17 +111,17 @@ typedef struct as_section {
 #include "section.def"
     as_map map;
     as_help help;
-    struct as_plan *_Atomic plans; /* of lookaside.c, one a virtual host; never where it is fleeting */
-    bool fleeting;      /* it goes with a request; else it stays where it is for as long as the process serves */
-    as_written written; /* of a section that was read */
+    struct as_plan *_Atomic plans; /* of lookaside.c, one for each virtual host; never if it is fleeting */
+    bool fleeting;                 /* lives as long as a request; else as long as the process serves */
+    as_written written;            /* of a section that was read */
     as_written referrals_written;
-    bool merged; /* made of others: its credentials have the homes below */
+    bool merged; /* merged of others: its credentials have the homes below */
     as_home homes[AS_CREDENTIAL_COUNT];
     unsigned requires; /* AS_REQUIRES_* */
 } as_section;
 
-/* as_flag_on(section) and its like: the flag of a section, its default filled in; as_flag_value_on(value): of its
- * value, which may be AS_UNSET. */
+/* as_flag_on(section) and the like: the flag of a section, with its default; as_flag_value_on(value): of its value,
+ * which may be AS_UNSET. */
 #define AS_FLAG_On true
 #define AS_FLAG_Off false
 #define AS_FLAG(name, member, identity, where, explain, otherwise, ...)                                                \
@@ -134,7 +135,7 @@ typedef struct as_section {
     }
 #include "authstatus/directive.def"
 
-/* AuthStatus is On. */
+/* Returns whether AuthStatus is On. */
 static inline bool as_section_is_on(const as_section *section)
 {
     return as_flag_on(section);
@@ -145,7 +146,7 @@ typedef struct as_cache_setting {
     bool off;
     const ap_socache_provider_t *provider; /* NULL where off */
     ap_socache_instance_t *instance;
-    const char *arguments; /* it was made of; NULL: none */
+    const char *arguments; /* arguments of the provider; NULL: none */
 } as_cache_setting;
 
 /* AuthStatusCacheKey */
@@ -164,7 +165,8 @@ typedef struct as_server {
 } as_server;
 
 void *as_section_create(apr_pool_t *pool, char *path);
-/* Has a section of the configuration (none of a server, of an alias or of .htaccess) a directive of ours? */
+/* Returns whether a section of the configuration (none of a server, of an alias or of .htaccess) has a directive of
+ * ours. */
 bool as_sections_were_made(void);
 /* While the process serves, two sections that stay have one merge, which stays too. */
 void *as_section_merge(apr_pool_t *pool, void *outer, void *inner);
@@ -172,9 +174,8 @@ void as_merges_child_init(apr_pool_t *pool);
 void *as_server_create(apr_pool_t *pool, server_rec *s);
 void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
 
-/* What the settings of a directory are made of, and nothing else: the server, and the members of a section that are
- * OF_DIRECTORY, OF_ACCOUNT or OF_CERTIFICATE; credentials as far as they belong to its servers. Equal sources make
- * equal settings. */
+/* The sources of a directory's settings: the server, and the members of a section that are OF_DIRECTORY, OF_ACCOUNT
+ * or OF_CERTIFICATE; credentials only if they belong to its servers. Equal sources make equal settings. */
 typedef struct as_directory_source {
     const server_rec *server;
 #define AS_SOURCE_OF_DIRECTORY(type, name) type name;
@@ -195,26 +196,25 @@ typedef struct as_directory_source {
 as_directory_source as_directory_source_of(const as_section *section, const server_rec *server, const request_rec *r);
 bool as_directory_source_equal(const as_directory_source *one, const as_directory_source *other);
 
-/* From now on sections are created for requests (.htaccess), until the configuration is read again. */
+/* Sets whether sections are created for requests (.htaccess), until the configuration is read again. */
 void as_settings_serve(bool serving);
 
 /* ---- in_use.c ---- */
 
-/* Can a request meet a section with a directive of ours? When the configuration has been read. */
+/* Returns whether a request can match a section with a directive of ours. Call it after the configuration was read. */
 bool as_in_use(apr_pool_t *ptemp, const server_rec *main_server);
 
 /* ---- credentials.c ---- */
 
 /* Gives the credentials of a merged section their homes. */
 void as_credentials_merge(as_section *merged, const as_section *outer, const as_section *inner);
-/* The credentials that belong to the servers of the section's AuthLDAPURL. `r`: the request that asks, so that an alias
- * gets its own alone; NULL: none. */
+/* Returns the credentials that belong to the servers of the section's AuthLDAPURL. `r`: the request, so that an
+ * alias gets only its own; NULL: none. */
 as_credentials as_section_credentials(const as_section *section, const as_server *server, const request_rec *r);
-/* The directives in force that may not be used because they belong to other servers, for a person: "" if there are
- * none. */
+/* Names the directives in force that cannot be used because they belong to other servers: "" if there are none. */
 const char *as_credentials_left_out(apr_pool_t *pool, const as_section *section, const as_credentials *credentials);
 
-/* The section and server in force for a request. Never NULL. */
+/* Return the section and server in force for a request. Never NULL. */
 static inline const as_section *as_section_of(const request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &authstatus_module);
@@ -225,38 +225,38 @@ static inline const as_server *as_server_of(const server_rec *s)
     return ap_get_module_config(s->module_config, &authstatus_module);
 }
 
-/* What is in force, defaults filled in. */
+/* Return the settings in force, with defaults. */
 apr_interval_time_t as_section_deadline(const as_section *section);
 as_policy as_section_policy(const as_section *section, request_rec *r);
 as_dialog as_section_dialog(const as_section *section, request_rec *r);
 const char *as_section_help(const as_section *section, as_outcome outcome); /* URL or NULL */
 
-/* The settings of the directory that a section names, or NULL if it has no AuthLDAPURL. Live as long as `pool`. */
+/* Returns the settings of the directory of a section, or NULL if it has no AuthLDAPURL. Lives as long as `pool`. */
 const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool);
 
-/* How groups are decided in a section, defaults filled in. Lists are those of the section. */
+/* Returns how groups are decided in a section, with defaults. Lists are those of the section. */
 as_group_settings as_section_groups(const as_section *section);
-/* What the search of a login is to bring of the user's groups. */
+/* Returns which groups of the user the search of a login must read. */
 as_membership_wish as_section_membership(const as_section *section);
 
-/* ---- named.c: what the configuration names, .htaccess files left out ---- */
+/* ---- named.c: servers in the configuration, without .htaccess files ---- */
 
-/* Begins anew, with the configuration. */
+/* Starts counting anew, with the configuration. */
 void as_named_begin(apr_pool_t *pconf);
-/* Notes the servers of an AuthLDAPURL. */
+/* Counts the servers of an AuthLDAPURL. */
 void as_named_add(apr_pool_t *pconf, const as_directory_settings *url);
-/* Returns how many servers there are, and how many directories: lists of servers that differ. */
+/* Return the number of servers, and the number of directories: different lists of servers. */
 int as_named_servers(void);
 int as_named_directories(void);
 
 /* ---- interned.c ---- */
 
 void as_interned_child_init(apr_pool_t *pool);
-/* The directory of this request's section, with the attribute that becomes REMOTE_USER among what is asked for; or NULL
- * if it has no AuthLDAPURL. Lives as long as the request. Computed once for what the server's configuration says. */
+/* Returns the directory of this request's section, with the attribute for REMOTE_USER among those requested; or NULL
+ * if it has no AuthLDAPURL. Lives as long as the request. Computed once for the server's configuration. */
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section);
 
-/* The limits of a process, from the main server. `threads`: that a process may have. */
+/* Returns the limits of a process, from the main server. `threads`: of a process. */
 as_directory_limits as_server_limits(const as_server *server, int threads);
 
 /* ---- directives.c ---- */
@@ -270,11 +270,11 @@ extern const command_rec as_directives[];
 /* Stops the start where a directive of ours stands in a section in which it has no effect. */
 int as_effect_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 
-/* ---- notices.c: what is said at start-up ---- */
+/* ---- notices.c: notices at start-up ---- */
 
 /* Before the configuration is read. */
 void as_notices_pre_config(apr_pool_t *pconf);
-/* When it has been read, and the tree of its directives is still there. */
+/* After it has been read, while the tree of directives exists. */
 void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server);
 
 /* ---- dump.c: httpd -t -D DUMP_AUTHSTATUS ---- */
@@ -291,7 +291,7 @@ typedef struct as_alias {
     const struct ap_directive_t *directive;
 } as_alias;
 
-/* directives_ldap.c: those of this configuration; NULL: there are none. */
+/* directives_ldap.c: returns those of this configuration; NULL: there are none. */
 const apr_array_header_t *as_aliases(void);
 
 #endif

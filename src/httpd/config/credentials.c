@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Credentials belong to the servers of the AuthLDAPURL that they stand with. Merging keeps each credential with its
- * home: that URL, and the kind of configuration it was written in. Whether a credential may be used is decided by
- * comparing its home with the URL in force. The comparison comes last because httpd merges sections in any grouping
- * (directories first, locations among themselves, then both), and the result must not depend on that.
+ * Credentials belong to the servers of the AuthLDAPURL beside them. Merging keeps each credential with its home: that
+ * URL, and the kind of configuration that has it. A credential may be used if its home matches the URL in force. The
+ * comparison comes last because httpd merges sections in any grouping (directories first, locations among themselves,
+ * then both), and the result must not depend on that.
  */
 #include "config.h"
 
@@ -14,7 +14,7 @@
 
 /* ---- merging ---- */
 
-/* A section that was read, not merged, has one URL for all that stands in it. */
+/* Returns the home of a credential in a section that was read: the section's own URL. */
 static as_home home_of(const as_section *section, as_credential which)
 {
     const as_home read = {section->url, section->written};
@@ -22,7 +22,7 @@ static as_home home_of(const as_section *section, as_credential which)
     return section->merged ? section->homes[which] : read;
 }
 
-/* A credential without a URL of its own stands with the one in force around it. */
+/* Returns the home of a credential within an outer section: without a URL of its own, that in force around it. */
 static as_home home_within(const as_section *section, as_credential which, const as_section *outer)
 {
     as_home home = home_of(section, which);
@@ -41,7 +41,7 @@ void as_credentials_merge(as_section *merged, const as_section *outer, const as_
     merged->merged = true;
 }
 
-/* ---- what may be used ---- */
+/* ---- usable credentials ---- */
 
 static as_security security_of(const as_url *url, const as_server *server)
 {
@@ -70,14 +70,15 @@ static bool has_servers(const as_directory_settings *settings, const as_director
     return i == others->server_count;
 }
 
-/* Compares servers and ports, in whatever order, and the TLS mode. */
+/* Compares servers and ports, in any order, and the TLS mode. */
 static bool same_servers(const as_url *one, const as_url *other, const as_server *server)
 {
     return one == other || (security_of(one, server) == security_of(other, server) &&
                             has_servers(&one->parsed, &other->parsed) && has_servers(&other->parsed, &one->parsed));
 }
 
-/* What the server's configuration says never goes where .htaccess or an alias says. */
+/* Returns whether a credential may be used: those of the server's configuration are never sent to servers of
+ * .htaccess or of an alias. */
 static bool is_usable(const as_home *home, const as_url *url, const as_server *server, bool alias)
 {
     const as_written needed = alias ? AS_WRITTEN_ALIAS : url->written;
@@ -86,13 +87,13 @@ static bool is_usable(const as_home *home, const as_url *url, const as_server *s
            same_servers(home->url, url, server);
 }
 
-/* What is known of each credential while it is decided. */
+/* Candidates while credentials are chosen. */
 typedef struct as_candidates {
     as_home homes[AS_CREDENTIAL_COUNT];
     bool usable[AS_CREDENTIAL_COUNT];
 } as_candidates;
 
-/* Those that make one identity. */
+/* Credentials that form one identity. */
 typedef enum as_group { ACCOUNT, CERTIFICATE, BIND } as_group;
 
 static const as_group groups[] = {
@@ -105,8 +106,8 @@ static const as_group groups[] = {
 #include "section.def"
 };
 
-/* Those that make one identity come from one kind of configuration: .htaccess does not complete a DN or a password of
- * the server's. */
+/* Returns whether the credentials of one identity come from one kind of configuration: .htaccess cannot complete a
+ * DN or a password of the server's. */
 static bool is_complete(const as_candidates *candidates, as_credential which)
 {
     int i;
@@ -120,7 +121,7 @@ static bool is_complete(const as_candidates *candidates, as_credential which)
     return candidates->usable[which];
 }
 
-/* Whether an alias of mod_authn_core runs for this request: mod_auth_basic and mod_auth_form leave its name. */
+/* Returns whether an alias of mod_authn_core runs for this request: mod_auth_basic and mod_auth_form set its name. */
 static bool runs_alias(const request_rec *r)
 {
     const char *name = r ? apr_table_get(r->notes, AUTHN_PROVIDER_NAME_NOTE) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The table of directives, and the setters of those about outcomes. A wrong word stops the start-up with a sentence
- * that names the directive and the words allowed.
+ * that names the directive and the permitted words.
  */
 #include "arguments.h"
 
@@ -80,8 +80,8 @@ static const char *set_map(cmd_parms *cmd, void *into, const char *name, const c
     return NULL;
 }
 
-/* RFC 3986 2: unreserved and reserved characters, and octets as %XX. What is neither must be told by its octets, so
- * that a page, a header and JSON have the same URL. */
+/* Returns whether a text is a URL by RFC 3986 2: unreserved and reserved characters, and octets as %XX. Other
+ * characters must be escaped, so that a page, a header and JSON have the same URL. */
 static bool is_written_as_url(const char *text)
 {
     for (; *text; text++) {
@@ -137,7 +137,7 @@ static const char *set_mask(cmd_parms *cmd, void *section, const char *word, con
     return as_argument_conditional(cmd, mask_words, word, condition, &((as_section *)section)->mask);
 }
 
-/* mod_auth_basic's: whether there is one provider, and no other to be asked. */
+/* Counts the names of AuthBasicProvider, which is mod_auth_basic's. */
 static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *name)
 {
     as_section *section = into;
@@ -150,7 +150,7 @@ static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *na
     return NULL;
 }
 
-/* Where a directive may stand, as directive.def names it. SERVER: the setter refuses a virtual host. */
+/* Contexts of a directive, as named in directive.def. SERVER: the setter refuses a virtual host. */
 #define WHERE_SECTIONS (RSRC_CONF | ACCESS_CONF)
 #define WHERE_SERVER RSRC_CONF
 #define WHERE_HOSTS RSRC_CONF

@@ -34,7 +34,7 @@ static bool is_stale_word(const char *text)
     return text && !strncasecmp(text, STALE, strlen(STALE));
 }
 
-/* stale= comes last: behind the time of refusals, or in its place. */
+/* stale= comes last: after the time of refusals, or in its place. */
 const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *acceptance, const char *second,
                               const char *third)
 {
@@ -73,7 +73,7 @@ const char *as_set_cache_entries(cmd_parms *cmd, void *section, const char *text
 
 #define LONGEST_KEY 4096
 
-/* Reads the key. NULL and *key, or what is wrong. */
+/* Reads the key. Returns NULL and *key, or a sentence. */
 static const char *read_key(apr_pool_t *pool, apr_pool_t *ptemp, const char *path, as_key *key)
 {
     unsigned char *octets = apr_palloc(pool, LONGEST_KEY);

@@ -11,7 +11,7 @@ const as_word_slot as_groups_slot = {
     offsetof(as_section, groups),
     {{"Auto", AS_GROUPS_AUTO}, {"Member", AS_GROUPS_MEMBER}, {"MemberOf", AS_GROUPS_MEMBER_OF}, {NULL, 0}}};
 
-/* RFC 4512 1.4: descr or numericoid. Nothing else may come into a filter as a name. */
+/* RFC 4512 1.4: descr or numericoid. No other text may become a name in a filter. */
 static bool is_name(const char *text)
 {
     return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._;") == strlen(text);

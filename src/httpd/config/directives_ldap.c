@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Setters for directives of mod_authnz_ldap and mod_ldap. They keep the contexts and the meaning of httpd's manual;
- * where those modules are loaded too, httpd gives each directive to both.
+ * Setters for directives of mod_authnz_ldap and mod_ldap. They have the contexts and the meaning of httpd's manual;
+ * where those modules are loaded too, httpd passes each directive to both.
  */
 #include "arguments.h"
 
@@ -67,7 +67,7 @@ const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text)
 
 /* ---- the directory ---- */
 
-/* Of the configuration that is read: mod_authn_core and mod_authz_core keep them to themselves. */
+/* Of the configuration being read: mod_authn_core and mod_authz_core do not export them. */
 static apr_array_header_t *aliases;
 
 static apr_status_t forget_aliases(void *nothing)
@@ -97,8 +97,8 @@ const apr_array_header_t *as_aliases(void)
     return aliases;
 }
 
-/* Notes that a section is that of an alias, as soon as a URL or a credential stands in it: an alias inherits no
- * credentials from the section that uses it. */
+/* Notes that a section is that of an alias when it gets a URL or a credential: an alias inherits no credentials from
+ * the section that uses it. */
 static void note_writer(const cmd_parms *cmd, as_section *section)
 {
     const ap_directive_t *outer;
@@ -216,8 +216,8 @@ static bool holds_pem(const char *path, as_pem kind)
     return key || certificate;
 }
 
-/* Takes a type word and a file of mod_ldap's certificate directives. NULL and *kind and *path, or a sentence. OpenLDAP
- * reads PEM files only and keys without a passphrase. */
+/* Parses a type word and a file of mod_ldap's certificate directives. Returns NULL, *kind and *path, or a sentence.
+ * OpenLDAP reads only PEM files and keys without a passphrase. */
 static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file, const char *passphrase, int *kind,
                              const char **path)
 {

@@ -19,7 +19,7 @@ static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
 
 /* ---- the policy ---- */
 
-/* The condition of a directive as it was written: the parsed one has no text. */
+/* Returns the condition of a directive as written: the parsed one has no text. */
 static const char *condition(as_dump *dump, const char *directive, const as_conditional *conditional)
 {
     const char *arguments = conditional && conditional->when ? as_dump_argument(dump, directive) : NULL;
@@ -80,7 +80,7 @@ static void say_disclosure(as_dump *dump)
     }
 }
 
-/* The directory of this section, with the credentials that belong to it; NULL: it names none. */
+/* Returns the directory of this section, with the credentials that belong to it; NULL: it names none. */
 static const as_directory_settings *directory_of(as_dump *dump)
 {
     const as_directory_source source = as_directory_source_of(dump->section, dump->place->server, NULL);
@@ -88,7 +88,7 @@ static const as_directory_settings *directory_of(as_dump *dump)
     return as_section_directory(&source, dump->pool);
 }
 
-/* What this section's directory says of its own limit; NULL: the section names no directory. */
+/* Returns the directory's own limit; NULL: the section names no directory. */
 static const as_lockout *lockout_of(as_dump *dump)
 {
     static const as_directory_limits limits = {.in_flight = 1, .breaker_failures = 1};
@@ -113,7 +113,7 @@ static const as_lockout *lockout_of(as_dump *dump)
     return lockout;
 }
 
-/* The directory is asked: whoever wants this list is no request that waits. */
+/* Prints the directory's limit, which it queries: no request waits for this list. */
 static void say_lockout(as_dump *dump, const as_throttle *throttle)
 {
     const as_lockout *lockout = throttle->by_user ? lockout_of(dump) : NULL;
@@ -158,7 +158,7 @@ static void say_throttle(as_dump *dump)
     say_lockout(dump, throttle);
 }
 
-/* Says which credentials of outer sections do not hold here. */
+/* Prints which credentials of outer sections are not in force here. */
 static void say_left_out(as_dump *dump)
 {
     const as_credentials credentials = as_section_credentials(dump->section, as_server_of(dump->place->server), NULL);
@@ -169,7 +169,7 @@ static void say_left_out(as_dump *dump)
     }
 }
 
-/* No password, and no base: whose names are no secret, but long. */
+/* Prints the directory without password and base, which is not secret, but long. */
 static void say_directory(as_dump *dump)
 {
     static const char *const security[] = {"without TLS", "ldaps", "StartTLS"};
@@ -199,7 +199,7 @@ static void say_directory(as_dump *dump)
     }
 #include "authstatus/directive.def"
 
-/* Says the flags that are not as they are by default; say_on() has said AuthStatus. */
+/* Prints the flags that differ from their defaults; say_on() has printed AuthStatus. */
 static void say_flags(as_dump *dump)
 {
 #define AS_FLAG(name, member, identity, where, explain, otherwise, ...)                                                \
@@ -221,17 +221,18 @@ static void say_sign_in(as_dump *dump)
 
 /* ---- one place, one server, all ---- */
 
-/* As it was made? Both began as zeros, holes and all. */
+/* Returns whether a section is unchanged since its creation. Both began as zeros, padding included. */
 static bool says_nothing(const as_dump *dump, const as_section *section)
 {
     as_section *empty = as_section_create(dump->pool, NULL);
 
-    empty->merged = section->merged; /* of two that say nothing */
+    empty->merged = section->merged; /* of two without settings */
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     return !memcmp(section, empty, sizeof(*section));
 }
 
-/* A section that has a directive of ours, or serves the report page. A server has a section of ours in any case. */
+/* Returns whether a section has a directive of ours, or serves the report page. A server always has a section of
+ * ours. */
 static bool is_of_interest(const as_dump *dump, const as_section_ref *place)
 {
     const as_section *section = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
@@ -242,7 +243,7 @@ static bool is_of_interest(const as_dump *dump, const as_section_ref *place)
     return section || as_sections_report(as_sections_chain(dump->pool, dump->places, place));
 }
 
-/* A section that is written in several pieces is one: it is told at the first. */
+/* Returns whether a section of several pieces was printed already, at its first piece. */
 static bool was_told(const as_dump *dump, int index)
 {
     int i;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of DUMP_AUTHSTATUS share. For -t alone.
+ * Declarations shared by the files of DUMP_AUTHSTATUS. For -t only.
  */
 #ifndef AUTHSTATUS_HTTPD_DUMP_H
 #define AUTHSTATUS_HTTPD_DUMP_H
@@ -10,7 +10,7 @@
 #include <apr_file_io.h>
 #include <apr_hash.h>
 
-/* What is said about one place. */
+/* The state of the dump of one section. */
 typedef struct as_dump {
     apr_pool_t *pool;
     apr_file_t *out;
@@ -20,7 +20,7 @@ typedef struct as_dump {
     const as_section *section; /* in force */
     int warnings;
     as_directories *directories; /* made when first needed */
-    apr_hash_t *lockouts;        /* as_lockout by as_directory_compute_fingerprint: no directory is asked twice */
+    apr_hash_t *lockouts;        /* as_lockout by as_directory_compute_fingerprint: no directory is queried twice */
     apr_hash_t *documents;       /* pages of ErrorDocument that were warned of */
 } as_dump;
 
@@ -28,16 +28,16 @@ typedef struct as_dump {
 void as_dump_say(as_dump *dump, const char *label, const char *text);
 /* Prints and counts a warning. */
 void as_dump_warn(as_dump *dump, const char *text);
-/* The arguments of a directive in force, as they are written; NULL: there is none. */
+/* Returns the arguments of a directive in force, as written; NULL: there is none. */
 const char *as_dump_argument(as_dump *dump, const char *directive);
 
-/* dump_doubts.c: warns of what is doubtful about the policy of a place. */
+/* dump_doubts.c: warns of doubtful parts of a policy. */
 void as_dump_doubts(as_dump *dump);
 
 /* dump_error_documents.c: warns of pages of ErrorDocument that need a login themselves. */
 void as_dump_error_documents(as_dump *dump);
 
-/* dump_require.c: prints the lines of `Require ldap-*` of a place, and what is doubtful about them. */
+/* dump_require.c: prints the lines of `Require ldap-*` of a section, and doubts about them. */
 void as_dump_requirements(as_dump *dump);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * DUMP_AUTHSTATUS: what is doubtful about the policy of a section.
+ * DUMP_AUTHSTATUS: doubts about the policy of a section.
  */
 #include "dump.h"
 
@@ -28,7 +28,7 @@ static bool hides_sign_in(const as_section *section)
     return section->mask && section->mask->word == AS_MASK_ALL;
 }
 
-/* Is there a place in this server where a browser is asked for the same realm? */
+/* Returns whether another section of this server prompts for the same realm. */
 static bool has_doorway(as_dump *dump, const char *realm)
 {
     int i;
@@ -72,7 +72,7 @@ static void doubt_mask(as_dump *dump)
     }
 }
 
-/* The page for 404 that a masked answer shows must not itself be masked. */
+/* Warns if the page for 404 of a masked answer is itself masked. */
 static void doubt_error_document(as_dump *dump)
 {
     const core_dir_config *core = ap_get_core_module_config(dump->place->vector);
@@ -95,7 +95,7 @@ static void doubt_error_document(as_dump *dump)
     }
 }
 
-/* Does a place run programs? */
+/* Returns whether a section runs programs. */
 static bool runs_programs(const as_section_ref *place)
 {
     return as_section_directive(place, "ScriptAlias", NULL) || as_section_directive(place, "ScriptAliasMatch", NULL) ||
@@ -117,7 +117,8 @@ static void doubt_certificate(as_dump *dump, const as_section_ref *place)
     }
 }
 
-/* What gives a hidden place away that no mask reaches. A virtual host that masks is told of all its sections. */
+/* Warns of parts of the configuration that reveal a hidden section and that no mask reaches. A virtual host that
+ * masks is warned about all its sections. */
 static void doubt_reach(as_dump *dump)
 {
     const bool whole = dump->place->kind == AS_SECTION_SERVER;

@@ -20,10 +20,10 @@ typedef struct as_json_line {
     apr_pool_t *pool;
     apr_file_t *out;
     bool secrets; /* passwords may be written */
-    bool more;    /* the object has a member already */
+    bool more;    /* the object already has a member */
 } as_json_line;
 
-/* RFC 8259 7. Octets that are no UTF-8 stay as they are: it is a program that reads them. */
+/* Quotes a text (RFC 8259 7). Octets that are not UTF-8 stay unchanged: the reader is a program. */
 static const char *quoted(apr_pool_t *pool, const char *text)
 {
     char *json = apr_palloc(pool, 6 * strlen(text) + 3), *to = json;
@@ -123,7 +123,7 @@ static void put_initial_bind(as_json_line *line, const as_section *section, cons
     }
 }
 
-/* Lines of Require, each behind "1 " where it stands in RequireAll or RequireNone, else behind "0 ". */
+/* Finds lines of Require, each after "1 " if it is in RequireAll or RequireNone, else after "0 ". */
 static void find_require(const ap_directive_t *directive, const char *prefix, apr_pool_t *pool,
                          apr_array_header_t *lines)
 {
@@ -140,7 +140,7 @@ static void find_require(const ap_directive_t *directive, const char *prefix, ap
     }
 }
 
-/* AuthMerging is Off by default: the innermost section that has lines decides. */
+/* AuthMerging is Off by default: the innermost section with lines decides. */
 static void put_require(as_json_line *line, const apr_array_header_t *chain)
 {
     apr_array_header_t *lines = apr_array_make(line->pool, 4, sizeof(const char *));
@@ -177,7 +177,7 @@ static void put_groups(as_json_line *line, const as_section *section)
     put_number(line, "groups_mode", groups.mode);
 }
 
-/* `chain`: NULL for an alias, of which what surrounds it is not known. */
+/* `chain`: NULL for an alias, whose context is unknown. */
 static void put_section(as_json_line *line, const as_section *section, const server_rec *server, const char *argument,
                         const char *name, const apr_array_header_t *chain)
 {
@@ -236,7 +236,7 @@ static void put_aliases(as_json_line *line, server_rec *server)
     }
 }
 
-/* The pipe, if there is one; else standard output. */
+/* Opens the pipe, if there is one; else standard output. */
 static bool open_output(as_json_line *line)
 {
     const char *number = getenv("AUTHSTATUS_DUMP_FD");
@@ -258,7 +258,7 @@ void as_dump_json_test_config(apr_pool_t *pconf, server_rec *s)
         return;
     }
     each = s;
-    do { /* There is a main server. */
+    do { /* there is a main server */
         put_places(&line, s, each);
         each = each->next;
     } while (each);

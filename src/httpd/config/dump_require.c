@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * DUMP_AUTHSTATUS about lines of `Require ldap-*`: who answers each, and what is doubtful about it.
+ * DUMP_AUTHSTATUS about lines of `Require ldap-*`: the module that answers each, and doubts about it.
  */
 #include "dump.h"
 
@@ -9,7 +9,7 @@
 
 #include "authstatus/require_line.h"
 
-/* One line as it is written. */
+/* One line as written. */
 typedef struct as_written_line {
     as_requirement_kind kind;
     const char *arguments;
@@ -22,7 +22,7 @@ static bool is(const char *word, const char *name)
     return !ap_cstr_casecmp(word, name);
 }
 
-/* Reads the arguments of Require. False: another module's line. */
+/* Reads the arguments of Require. Returns false for another module's line. */
 static bool read_line(apr_pool_t *pool, const ap_directive_t *directive, as_written_line *line)
 {
     const char *rest = directive->args, *name = ap_getword_conf(pool, &rest);
@@ -37,7 +37,7 @@ static bool read_line(apr_pool_t *pool, const ap_directive_t *directive, as_writ
 
 /* ---- doubts ---- */
 
-/* httpd's expressions take a backslash that stands alone away. */
+/* Returns whether a text has a single backslash, which httpd's expressions remove. */
 static bool has_single_backslash(const char *text)
 {
     for (; *text; text++) {
@@ -49,7 +49,7 @@ static bool has_single_backslash(const char *text)
     return false;
 }
 
-/* Does a second DN begin behind a space that no comma precedes? */
+/* Returns whether a second DN begins after a space without a comma. */
 static bool has_two_names(const char *text)
 {
     const char *space = text, *word;
@@ -133,13 +133,13 @@ static bool has_alias(as_dump *dump)
     return false;
 }
 
-/* Can a login here come from an AuthnProviderAlias, which has a directory of its own? */
+/* Returns whether a login here may come from an AuthnProviderAlias, which has a directory of its own. */
 static bool may_have_alias(as_dump *dump)
 {
     return has_alias(dump) || as_dump_argument(dump, "AuthFormProvider") != NULL;
 }
 
-/* As far as the URL tells: these attributes are Active Directory's. */
+/* Returns whether the URL suggests Active Directory, by its attributes. */
 static bool seems_active_directory(const as_section *section)
 {
     const char *attribute = section->url ? section->url->parsed.attributes[0] : "";

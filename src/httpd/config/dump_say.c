@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parts of the dump print with, and where they find a directive's arguments.
+ * Output functions of the dump, and access to a directive's arguments.
  */
 #include "dump.h"
 

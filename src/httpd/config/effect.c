@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Refuses directives of ours in sections in which httpd takes them and they have no effect.
+ * Refuses directives of ours in sections where httpd accepts them but they have no effect.
  */
 #include "config.h"
 
 #include <util_cfgtree.h>
 
-/* What happens in a section. */
+/* The restrictions of a section. */
 typedef struct as_confine {
-    const char *section; /* as httpd's tree of directives names it */
-    const char *only; /* NULL: no directive AuthStatus* has an effect; else those that have none, separated by spaces */
+    const char *section; /* as in httpd's tree of directives */
+    const char *only; /* NULL: no directive AuthStatus* has an effect; else those without effect, separated by spaces */
     const char *reason;
 } as_confine;
 
-/* An alias is a provider with a directory of its own: the place that uses it decides what is answered. */
+/* An alias is a provider with a directory of its own: the section that uses it decides the answer. */
 #define ANSWERS                                                                                                        \
     "AuthStatus AuthStatusMap AuthStatusMask AuthStatusDisclose AuthStatusChallenge AuthStatusHelp "                   \
     "AuthStatusRetryAfter AuthStatusGroups "

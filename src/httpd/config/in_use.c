@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds out whether a request can meet a section of ours at all, so that a server which only loads the module does not
- * run its hooks.
+ * Finds out whether a request can match a section of ours at all, so that a server which only loads the module does
+ * not run its hooks.
  */
 #include "config.h"
 
 #include <http_core.h>
 
-/* Has a directive of ours been set at the level of the server? A section's padding is zero. */
+/* Returns whether a directive of ours is set at the level of the server. A section's padding is zero. */
 static bool is_set(const server_rec *s, const as_section *nothing)
 {
     const as_section *section = ap_get_module_config(s->lookup_defaults, &authstatus_module);
@@ -15,7 +15,7 @@ static bool is_set(const server_rec *s, const as_section *nothing)
     return section && memcmp(section, nothing, sizeof(*section)) != 0;
 }
 
-/* May a .htaccess file below this section have directives of ours? */
+/* Returns whether a .htaccess file below this section may have directives of ours. */
 static bool may_be_overridden(const ap_conf_vector_t *vector)
 {
     const core_dir_config *core = ap_get_core_module_config(vector);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The directories of sections, with their names. A name is a hash over all that the settings say; a section is merged
- * anew for each request. What the server's configuration says stays where it is for as long as a process serves, so a
- * directory is recognised by where its values are. What .htaccess files say comes and goes, and is computed each time.
+ * The directories of sections, with their names. A name is a hash over all settings; httpd merges sections for each
+ * request. Settings of the server's configuration stay at their addresses as long as a process serves, so a directory
+ * is recognised by the addresses of its values. Settings of .htaccess files are temporary, and their names are
+ * computed each time.
  */
 #include "config.h"
 
@@ -13,7 +14,7 @@
 #include <apr_thread_mutex.h>
 
 #define PLACES 256
-/* A configuration with more of them is served all the same, a little slower. */
+/* A larger configuration works too, a little slower. */
 #define MOST 4096
 
 typedef struct as_interned_node as_interned_node;
@@ -23,7 +24,7 @@ struct as_interned_node {
     as_login_directory named;
 };
 
-/* Of this process. Read without a lock: what is in a list never changes, and goes in front. */
+/* Of this process. Read without a lock: entries of a list never change, and new ones go first. */
 static struct {
     apr_pool_t *pool; /* under the mutex; NULL: nothing is kept */
     apr_thread_mutex_t *mutex;
@@ -62,7 +63,7 @@ as_directory_source as_directory_source_of(const as_section *section, const serv
 #undef AS_SOURCE_OF_CERTIFICATE
     if (section->url && section->referrals_written != section->url->written &&
         section->referrals_written == AS_WRITTEN_HTACCESS) {
-        source.referrals = AS_UNSET; /* A .htaccess does not send the server's account to other servers. */
+        source.referrals = AS_UNSET; /* a .htaccess must not send the server's account to other servers */
     }
     return source;
 }
@@ -96,7 +97,7 @@ static const as_login_directory *find(const as_directory_source *source, size_t 
     return NULL;
 }
 
-/* The attributes of the URL, and the one that becomes REMOTE_USER if it is not among them. */
+/* Adds the attribute for REMOTE_USER to those of the URL. */
 static void ask_for_remote_user(as_directory_settings *settings, const char *attribute, apr_pool_t *pool)
 {
     const char **attributes;
@@ -115,17 +116,17 @@ static void ask_for_remote_user(as_directory_settings *settings, const char *att
     settings->attribute_count = i + 1;
 }
 
-/* Answers of one virtual host are not another's, whatever directory they have in common; but the same virtual host on
- * several machines is one. */
+/* Returns the scope of cached answers: virtual hosts share no answers, whatever directory they share; but the same
+ * virtual host on several machines is one. */
 static const char *scope_of(const server_rec *s, apr_pool_t *pool)
 {
-    /* ServerName without a port says none. */
+    /* ServerName without a port sets none. */
     const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
 
     return apr_psprintf(pool, "%s:%u", s->server_hostname ? s->server_hostname : "", port);
 }
 
-/* False: no memory for its name. */
+/* Makes a named directory. Returns false without memory for its name. */
 static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_directory *named)
 {
     const as_directory_settings *settings = as_section_directory(source, pool);
@@ -142,7 +143,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
     return named->fingerprint != NULL;
 }
 
-/* Another thread may have been faster: an address stands for one directory alone. */
+/* Returns the one directory of a source: another thread may have made it already. */
 static const as_login_directory *meet(const as_directory_source *source, size_t place)
 {
     const as_login_directory *known;

@@ -7,7 +7,7 @@
 
 #include <http_log.h>
 
-/* Each number once, whether it is used or retired. */
+/* Each number once, used or retired. */
 enum {
 #define AS_TAG(number, level, format) AS_TAG_##number,
 #define AS_TAG_RETIRED(number, what) AS_TAG_##number,
@@ -21,7 +21,7 @@ enum {
 #include "authstatus/tag.def"
 };
 
-/* Arrays, so that the compiler still compares the arguments with the format. */
+/* Arrays, so that the compiler still checks the arguments against the format. */
 #define AS_TAG(number, level, format) static const char as_tag_format_##number[] = "AS" #number ": " format;
 #include "authstatus/tag.def"
 

@@ -37,8 +37,8 @@ bool as_sections_were_made(void)
     return made;
 }
 
-/* Within one section an outcome goes before its class. Across sections the inner one goes before the outer one, so a
- * class that is set inside also ends what was set outside for its outcomes. */
+/* Merges maps. Within one section an outcome has precedence over its class. Across sections the inner one has
+ * precedence, so a class set inside also overrides outcomes set outside. */
 static void merge_map(as_map *into, const as_map *outer, const as_map *inner)
 {
     int i;
@@ -67,7 +67,7 @@ static void merge_help(as_help *into, const as_help *outer, const as_help *inner
 
 static as_section *merge(apr_pool_t *pool, const as_section *outer, const as_section *inner)
 {
-    as_section *merged = apr_pcalloc(pool, sizeof(*merged)); /* its padding is compared too, by dump.c */
+    as_section *merged = apr_pcalloc(pool, sizeof(*merged)); /* dump.c compares its padding too */
 
 #define AS_MEMBER(type, name, unset, identity) merged->name = inner->name == unset ? outer->name : inner->name;
 #include "section.def"
@@ -87,10 +87,10 @@ static as_section *merge(apr_pool_t *pool, const as_section *outer, const as_sec
     return merged;
 }
 
-/* ---- merges that stay ---- */
+/* ---- permanent merges ---- */
 
-/* httpd merges anew for each request what it walks through. Of two sections that stay where they are, the merge is made
- * once in a process, and stays as well. A configuration with more of them is served all the same, a little slower. */
+/* httpd merges sections for each request. For two permanent sections the merge is made once in a process, and is
+ * permanent as well. A larger configuration works too, a little slower. */
 #define PLACES 256
 #define MOST 2048
 
@@ -100,7 +100,7 @@ typedef struct as_merge {
     as_section *merged;
 } as_merge;
 
-/* Of this process. Read without a lock: what is in a list never changes, and goes in front. */
+/* Of this process. Read without a lock: entries of a list never change, and new ones go first. */
 static struct {
     apr_pool_t *pool; /* under the mutex; NULL: each merge is made anew */
     apr_thread_mutex_t *mutex;
@@ -134,7 +134,8 @@ static as_section *find_merge(const as_section *outer, const as_section *inner, 
     return NULL;
 }
 
-/* Another thread may have been faster, and then its merge is the one: two of the same would not be the same section. */
+/* Returns the one merge of two sections: another thread may have made it already, and two of them would not be the
+ * same section. */
 static as_section *make_merge(const as_section *outer, const as_section *inner, size_t place)
 {
     as_section *merged;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which servers the configuration names, counted as it is read: by process, as the module is. What .htaccess files name
- * comes and goes, and is not counted.
+ * Counts the servers that the configuration names, as it is read: in each process, like the module. Servers of
+ * .htaccess files are temporary, and not counted.
  */
 #include "config.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
 
-/* Of the configuration that is being read, or in force; in its pool. */
+/* Of the configuration being read, or in force; in its pool. */
 static struct {
     apr_hash_t *servers, *directories;
 } named;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Notices at start-up: directives that are taken and have no effect here, and times of which one makes the other moot.
+ * Notices at start-up: directives that are accepted but have no effect here, and times that make another one moot.
  */
 #include "arguments.h"
 #include "sections.h"
@@ -8,13 +8,13 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
-/* A directive without effect: the first place where it stands. */
+/* A directive without effect: its first place. */
 typedef struct as_without_effect {
     const char *name, *reason, *file;
     int line;
 } as_without_effect;
 
-/* Of the configuration that is being read; in its pool. */
+/* Of the configuration being read; in its pool. */
 static apr_array_header_t *without_effect;
 
 void as_notices_pre_config(apr_pool_t *pconf)
@@ -58,7 +58,7 @@ static bool notice_timeout(const as_section_ref *ref, const as_section *section,
     return true;
 }
 
-/* What is served stale is compared with the password here, where no directory counts failures. */
+/* Warns where stale answers are compared with the password here, as no directory counts failures. */
 static void notice_guesses(server_rec *main_server)
 {
     const as_server *server = as_server_of(main_server);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is in force for a request: policy, limits and directory, with the defaults filled in.
+ * Settings in force for a request: policy, limits and directory, with defaults.
  */
 #include "config.h"
 
@@ -32,8 +32,8 @@ apr_interval_time_t as_section_deadline(const as_section *section)
     return time_or_default(section->deadline, DEFAULT_DEADLINE);
 }
 
-/* Is a condition's expression true for this request? One that cannot be evaluated is logged by httpd and counts as
- * `otherwise`. */
+/* Returns whether a condition's expression is true for this request. httpd logs an error of its evaluation, which
+ * counts as `otherwise`. */
 static bool applies(const as_conditional *conditional, request_rec *r, bool otherwise)
 {
     const char *error = NULL;
@@ -77,8 +77,8 @@ const char *as_section_help(const as_section *section, as_outcome outcome)
     return url ? url : section->help.of_class[as_outcome_describe(outcome)->of];
 }
 
-/* A client certificate and its key are one identity. Those of the server's configuration are for the directories that
- * it names, not for those of a .htaccess. */
+/* Sets a client certificate with its key: they are one identity. Those of the server's configuration are for the
+ * directories that it names, not for those of a .htaccess. */
 static void set_certificate(as_directory_settings *settings, const as_directory_source *source, const as_server *server)
 {
     if (source->client_certificate || source->client_key) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Texts for a terminal.
+ * Makes texts safe for a terminal.
  */
 #include "sections.h"
 
 #include <apr_strings.h>
 
-/* Octets of the character at `at` if it controls a terminal (C0, DEL, C1) or the direction of writing; else 0. */
+/* Returns the octets of the character at `at` if it controls a terminal (C0, DEL, C1) or the direction of writing;
+ * else 0. */
 static int control_length(const unsigned char *at)
 {
     if (at[0] < 0x20 || at[0] == 0x7f) {
@@ -22,7 +23,7 @@ static int control_length(const unsigned char *at)
     return 0;
 }
 
-/* Writes such characters as \xNN: names come from directories, and go to a terminal. */
+/* Writes such characters as \xNN: names come from directories, and are printed on a terminal. */
 const char *as_printable(apr_pool_t *pool, const char *text)
 {
     char *safe = apr_palloc(pool, 4 * strlen(text) + 1), *to = safe;

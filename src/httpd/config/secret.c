@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Secrets that a directive names by file or program: AuthLDAPBindPassword file: and exec:, AuthStatusCacheKey. Read
- * while the configuration is read, as the user who starts httpd, who is root as a rule.
+ * Secrets from a file or program in a directive: AuthLDAPBindPassword file: and exec:, AuthStatusCacheKey. Read with
+ * the configuration, as the user who starts httpd, usually root.
  */
 #include "secret.h"
 
@@ -10,7 +10,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
-/* Wipes a secret when the configuration goes. */
+/* Wipes a secret when the configuration is destroyed. */
 static apr_status_t wipe(void *secret)
 {
     OPENSSL_cleanse(secret, AS_SECRET_LINE_MAX + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sections as httpd keeps them (vectors of configurations), matched with sections as they were written (the tree of
- * directives). httpd does not keep the connection: they are matched by kind, argument and order.
+ * Matches sections in httpd's memory (vectors of configurations) with sections as written (the tree of directives).
+ * httpd does not keep the connection: they are matched by kind, argument and order.
  */
 #include "sections.h"
 
@@ -10,12 +10,12 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
-/* What one walk over a server needs. */
+/* The state of one walk over a server. */
 typedef struct as_walk {
     apr_pool_t *pool;
     const server_rec *main_server;
     const ap_directive_t *host; /* the <VirtualHost>, NULL in the main server */
-    apr_hash_t *seen;           /* directives that were matched */
+    apr_hash_t *seen;           /* directives already matched */
     apr_array_header_t *places;
 } as_walk;
 
@@ -46,7 +46,7 @@ static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
     return is(directive, "<VirtualHost");
 }
 
-/* The argument of a section, as httpd reads it. */
+/* Returns the argument of a section, as httpd reads it. */
 static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
 {
     const char *end = strrchr(section->args, '>');
@@ -57,7 +57,7 @@ static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
     return strcmp(word, "~") ? word : ap_getword_conf(pool, &rest);
 }
 
-/* Directories have a slash at their end that need not have been written. */
+/* Compares paths; directories have a slash at their end, which is optional in the configuration. */
 static bool same_path(const char *one, const char *other)
 {
     size_t one_length = strlen(one), other_length = strlen(other);
@@ -67,7 +67,7 @@ static bool same_path(const char *one, const char *other)
     return one_length == other_length && !strncmp(one, other, one_length);
 }
 
-/* The first section among siblings that is not matched yet. <If> has no path: httpd calls it "*If". */
+/* Returns the first unmatched section among siblings. <If> has no path: httpd names it "*If". */
 static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling, as_section_kind kind, const char *path)
 {
     for (; sibling; sibling = sibling->next) {
@@ -97,7 +97,7 @@ static const ap_directive_t *host_of(const server_rec *s)
     return directive;
 }
 
-/* ---- the places ---- */
+/* ---- the sections of a server ---- */
 
 static as_section_ref *add_place(as_walk *walk, as_section_kind kind, const server_rec *s, const as_section_ref *outer)
 {
@@ -138,7 +138,7 @@ static void add_within(as_walk *walk, const as_section_ref *outer, const apr_arr
     }
 }
 
-/* Sections of the main server come first in those of a virtual host. */
+/* Adds sections; those of the main server come first in a virtual host. */
 static void add_sections(as_walk *walk, as_section_kind kind, const as_section_ref *server,
                          const apr_array_header_t *vectors, const apr_array_header_t *of_main)
 {
@@ -184,14 +184,14 @@ const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_serv
     return walk.places;
 }
 
-/* ---- what is in force ---- */
+/* ---- the configuration in force ---- */
 
 static const core_dir_config *core_of(const as_section_ref *place)
 {
     return ap_get_core_module_config(place->vector);
 }
 
-/* Does a section apply to all that `inner` applies to? As the walks of httpd compare. */
+/* Returns whether a section applies to all resources of `inner`, as httpd's walks compare. */
 static bool contains(const as_section_ref *outer, const as_section_ref *inner)
 {
     const core_dir_config *out = core_of(outer), *in = core_of(inner);
@@ -225,11 +225,11 @@ static int depth_of(const as_section_ref *place)
 {
     const core_dir_config *core = core_of(place);
 
-    /* Those with expressions come behind all others. */
+    /* Sections with expressions come after all others. */
     return core->r ? 1000000 : (int)core->d_components;
 }
 
-/* Directories apply from the outermost to the innermost, whatever their order. */
+/* Sorts directories from the outermost to the innermost, as they apply. */
 static void sort_directories(apr_array_header_t *chain, int from)
 {
     int i, j;
@@ -281,7 +281,7 @@ const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t
     return section;
 }
 
-/* The last directive of that name; those in <Limit> and <RequireAll> and their kin stand in the place itself. */
+/* Returns the last directive of that name; those in <Limit>, <RequireAll> and the like belong to the section itself. */
 static const ap_directive_t *last_of(const ap_directive_t *directive, const char *name, const char *word)
 {
     const ap_directive_t *found = NULL, *inner;
@@ -319,7 +319,7 @@ const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, con
     return found;
 }
 
-/* 0: no Require; 1: all let everybody in; 2: some does not. */
+/* Returns 0: no Require; 1: all grant everybody; 2: some does not. */
 static int requires(const ap_directive_t *directive)
 {
     int most = 0, inner;
@@ -339,14 +339,14 @@ bool as_sections_require(const apr_array_header_t *chain)
 {
     int i, found = 0;
 
-    /* AuthMerging is Off by default: the innermost section that has a Require decides. */
+    /* AuthMerging is Off by default: the innermost section with a Require decides. */
     for (i = chain->nelts - 1; i >= 0 && !found; i--) {
         found = requires(APR_ARRAY_IDX(chain, i, const as_section_ref *)->first);
     }
     return found == 2;
 }
 
-/* ---- in words ---- */
+/* ---- descriptions ---- */
 
 const char *as_section_name(apr_pool_t *pool, const as_section_ref *place)
 {

@@ -26,33 +26,34 @@ struct as_section_ref {
     const server_rec *server;
     const as_section_ref *outer; /* of WITHIN: the section it is in; of a virtual host: the main server */
     ap_conf_vector_t *vector;
-    const ap_directive_t *section; /* as it was written; NULL: a server's default, or it was not found */
+    const ap_directive_t *section; /* as written; NULL: a server's default, or it was not found */
     const ap_directive_t *first;   /* the first directive in it */
     bool inherited;                /* a section of the main server, in a virtual host */
 };
 
-/* The places of a server, as_section_ref *: itself first, then its sections in their order. */
+/* Returns the sections of a server, as_section_ref *: itself first, then its sections in order. */
 const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_server, server_rec *s);
-/* Those that apply where `place` does, in the order in which the later one wins; `place` is one of them. */
+/* Returns those that apply where `place` does, later ones overriding earlier ones; `place` is one of them. */
 const apr_array_header_t *as_sections_chain(apr_pool_t *pool, const apr_array_header_t *places,
                                             const as_section_ref *place);
-/* Do both apply to the same, whatever that is? */
+/* Returns whether both always apply to the same resources. */
 bool as_sections_same(const as_section_ref *one, const as_section_ref *other);
-/* Our configuration in force there. */
+/* Returns our configuration in force there. */
 const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t *chain);
-/* The directive of that name that is in force, as far as can be known; NULL: none. */
+/* Returns the directive of that name in force, as far as can be known; NULL: none. */
 const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, const char *name);
-/* The directive of that name which stands in the place itself; `word`: its arguments begin so, NULL: anyhow. */
+/* Returns the directive of that name in the section itself; `word`: its first argument, NULL: any. */
 const ap_directive_t *as_section_directive(const as_section_ref *place, const char *name, const char *word);
-/* Is there a `Require` in force that does not let everybody in? */
+/* Returns whether a `Require` in force does not grant everybody. */
 bool as_sections_require(const apr_array_header_t *chain);
-/* "<Location "/x">", "virtual host www.example.org:443" or "main server" */
+/* Returns "<Location "/x">", "virtual host www.example.org:443" or "main server". */
 const char *as_section_name(apr_pool_t *pool, const as_section_ref *place);
-/* "/etc/apache2/apache2.conf:12", or "" where it is not known. */
+/* Returns "/etc/apache2/apache2.conf:12", or "" if unknown. */
 const char *as_section_source(apr_pool_t *pool, const as_section_ref *place);
-/* printable.c: the text with \xNN in place of what controls a terminal or the direction of writing. */
+/* printable.c: returns the text with \xNN in place of characters that control a terminal or the direction of
+ * writing. */
 const char *as_printable(apr_pool_t *pool, const char *text);
-/* Is the report page served there? */
+/* Returns whether the report page is served there. */
 bool as_sections_report(const apr_array_header_t *chain);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One login for both ways: a request that is refused and then goes on as a missing one has not sent its password twice,
- * so nobody is asked twice what it is worth.
+ * One login for both passes: the password of a request that is refused and then makes a second pass was sent once, so
+ * it is verified once.
  */
 #include "mask.h"
 
@@ -9,7 +9,7 @@
 #include <http_config.h>
 #include <http_core.h>
 
-/* Where a login leaves its results. X(table) */
+/* Tables that a login changes. X(table) */
 #define AS_LOGIN_TABLES(X)                                                                                             \
     X(headers_in)                                                                                                      \
     X(headers_out)                                                                                                     \
@@ -20,10 +20,10 @@
 struct as_cached_login {
     bool made;
     const char *type, *name;    /* AuthType and AuthName: one protection space (RFC 9110 11.5) is one login */
-    const request_rec *request; /* as it was when it logged in */
+    const request_rec *request; /* the request before the login */
     int status;
     char *user, *ap_auth_type;
-    as_context context; /* what the provider left */
+    as_context context; /* the provider's results */
 #define AS_TABLE(table) apr_table_t *table;
     AS_LOGIN_TABLES(AS_TABLE)
 #undef AS_TABLE
@@ -45,7 +45,7 @@ static int add_if_new(void *data, const char *name, const char *value)
     return 1;
 }
 
-/* What `after` has and `before` has not. */
+/* Returns the entries of `after` that `before` lacks. */
 static apr_table_t *added(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
 {
     as_difference difference = {before, apr_table_make(pool, 4)};
@@ -68,7 +68,7 @@ void as_mask_login_forget(request_rec *r)
     }
 }
 
-/* Ours to keep: on the request's own way, where it may have to go another. */
+/* Kept on the request's first pass, if it may have a second. */
 void as_mask_login_begins(request_rec *r, as_context *context)
 {
     as_cached_login *login;

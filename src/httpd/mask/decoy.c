@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Paths of resources that are missing, near to one that is refused.
+ * Paths of missing resources near to a refused one.
  */
 #include "mask.h"
 
@@ -9,12 +9,12 @@
 #include <http_core.h>
 #include <http_request.h>
 
-/* Names that are tried until one is nowhere in what the client has sent: its own octets must stay what they are. Then
- * one that is too long for it to be guessed. */
+/* Names are tried until one occurs nowhere in the request: the client's own octets must stay unchanged. The last one
+ * is too long to be guessed. */
 #define ATTEMPTS 4
 
-/* Drawn when httpd starts, for all its processes: a name for each request would fill what other modules cache by name.
- */
+/* Drawn when httpd starts, for all its processes: a name for each request would fill caches of other modules that
+ * are keyed by name. */
 static unsigned char secret[AS_DECOY_SECRET];
 
 apr_status_t as_decoys_post_config(void)
@@ -23,7 +23,7 @@ apr_status_t as_decoys_post_config(void)
 }
 
 #ifdef AP_NORMALIZE_MERGE_SLASHES
-/* The path as httpd will see it, but for its decoding. NULL for one that it will not take. */
+/* Returns the path as httpd will see it, before decoding. NULL for one that httpd refuses. */
 static char *normalized(request_rec *r, const char *path)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
@@ -49,7 +49,7 @@ const char *as_decoy_decoded(request_rec *r, const char *text)
     return copy;
 }
 #else
-/* Before 2.4.48 httpd decodes a path first: dots that are encoded would be others afterwards. */
+/* Before 2.4.48 httpd decodes a path first, so that encoded dots change their meaning. */
 static char *normalized(request_rec *r, const char *path)
 {
     char *copy = apr_pstrdup(r->pool, path);
@@ -76,8 +76,7 @@ const char *as_decoy_decoded(request_rec *r, const char *text)
 }
 #endif
 
-/* Returns the length of what begins with the dot that ends the name itself: what it says of the type is said of a
- * missing one as well. */
+/* Returns the length of the extensions, with the first dot: a missing resource has the same type. */
 static apr_size_t extensions(const char *begin, const char *end)
 {
     const char *dot = begin + 1 < end ? memchr(begin + 1, '.', (apr_size_t)(end - begin - 1)) : NULL;
@@ -94,7 +93,7 @@ static void add(as_decoys *all, const char *begin, const char *end, int below, a
 
 const as_decoys *as_decoys_of(request_rec *r, const char *path)
 {
-    /* The path of OPTIONS * has nothing that could be missing. */
+    /* The path of OPTIONS * has no segment that could be missing. */
     const char *from = path && *path == '/' ? normalized(r, path) : NULL, *begins[AS_SEGMENTS_MAX],
                *ends[AS_SEGMENTS_MAX], *octet;
     as_decoys *all = apr_pcalloc(r->pool, sizeof(*all));
@@ -114,7 +113,7 @@ const as_decoys *as_decoys_of(request_rec *r, const char *path)
     }
     for (i = count - 1; i >= 0; i--) {
         add(all, begins[i], ends[i] - extensions(begins[i], ends[i]), beyond + count - 1 - i, AS_DECOY_ALIKE);
-        /* Where it is the pattern that is refused, or the extension (FilesMatch). */
+        /* Where the pattern is refused, or the extension (FilesMatch). */
         add(all, begins[i], ends[i], beyond + count - 1 - i, AS_DECOY_PLAIN);
     }
     if (count) {
@@ -136,7 +135,7 @@ static int has_no_copy(void *data, const char *key, const char *value)
     return !as_decoy_name_is_in(name, key) && !(value && as_decoy_name_is_in(name, value));
 }
 
-/* Has the client sent the name, or a part of it that counts? */
+/* Returns whether the client has sent the name, or a significant part of it. */
 static bool is_sent(const request_rec *r, const as_decoys *all, const as_decoy_name *name)
 {
     return as_decoy_name_is_in(name, all->path) || (r->unparsed_uri && as_decoy_name_is_in(name, r->unparsed_uri)) ||
@@ -186,7 +185,7 @@ int as_decoy_translate(request_rec *r)
     return status;
 }
 
-/* ---- the decoy's name comes out of whatever it got into ---- */
+/* ---- removing the decoy's name from all data of the request ---- */
 
 char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text)
 {
@@ -202,7 +201,7 @@ char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text)
     return clean;
 }
 
-/* A table that is being cleaned. */
+/* A table in progress. */
 typedef struct as_decoy_table {
     apr_pool_t *pool;
     const as_decoy *decoy;

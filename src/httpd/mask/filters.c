@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two filters: one keeps a handler's own refusal from the client, one keeps every 404 out of caches.
+ * Two filters: one hides a handler's own refusal from the client, one keeps every 404 out of caches.
  */
 #include "mask.h"
 
@@ -10,7 +10,7 @@
 
 static ap_filter_rec_t *swallow, *no_store, *withhold, *discard;
 
-/* A status that is sent as a bucket, by a handler that finds out late. */
+/* Returns a status sent as a bucket, by a handler that detects the error late. */
 static int status_of(request_rec *r, apr_bucket_brigade *brigade)
 {
     apr_bucket *bucket;
@@ -24,8 +24,8 @@ static int status_of(request_rec *r, apr_bucket_brigade *brigade)
     return r->status;
 }
 
-/* Is the first filter: sees what a handler has to say before anything of it is on its way. Keeps a refusal that is to
- * be hidden from the client; a 404 gets the other filter. */
+/* The first filter: sees a handler's output before any of it is sent. Hides a refusal that must be masked; a 404
+ * gets the other filter. */
 static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     request_rec *r = filter->r;
@@ -52,7 +52,7 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     return ap_pass_brigade(filter->next, brigade);
 }
 
-/* RFC 9110 15.5.5: a 404 may be cached, and a cache would give it to those who are allowed in. */
+/* RFC 9110 15.5.5: a 404 is cacheable, and a cache would serve it to authorized clients. */
 static apr_status_t no_store_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     request_rec *r = filter->r;
@@ -103,7 +103,7 @@ void as_mask_register_filters(void)
     withhold = ap_register_input_filter("AUTHSTATUS_WITHHOLD", withhold_filter, NULL, AP_FTYPE_PROTOCOL);
     discard = ap_register_output_filter("AUTHSTATUS_DISCARD", discard_filter, NULL, AP_FTYPE_PROTOCOL);
     swallow = ap_register_output_filter("AUTHSTATUS_MASK", swallow_filter, NULL, AP_FTYPE_RESOURCE - 1);
-    /* Behind everything that sets headers, in front of what sends them. */
+    /* After all filters that set headers, before the one that sends them. */
     no_store = ap_register_output_filter("AUTHSTATUS_NO_STORE", no_store_filter, NULL, AP_FTYPE_PROTOCOL - 1);
 }
 
@@ -112,7 +112,7 @@ void as_mask_insert_filters(request_rec *r)
     const as_context *context = r->main ? NULL : as_context_peek(r);
 
     if (context && context->mask) {
-        /* In front of all others, which ap_add_output_filter would find out at some length. */
+        /* Before all others; ap_add_output_filter would search for that place. */
         ap_filter_t *first = &context->mask->swallow;
         first->frec = swallow;
         first->r = r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is to be masked: by which virtual hosts, and which answers.
+ * Decides what is masked: which virtual hosts, and which answers.
  */
 #include "mask.h"
 
@@ -9,7 +9,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
-/* ---- which virtual hosts mask anything ---- */
+/* ---- virtual hosts that mask ---- */
 
 bool as_server_masks(const as_server *server)
 {
@@ -21,7 +21,7 @@ bool as_server_watches(const as_server *server)
     return server->masks > AS_REACH_NONE;
 }
 
-/* ---- what is to be masked ---- */
+/* ---- answers that are masked ---- */
 
 /* The walk to a file ended with a refusal before its place was known: the place is that of its directory. */
 void as_mask_find_place(request_rec *r)
@@ -88,7 +88,7 @@ static void come_back(request_rec *r, const as_whereabouts *before)
     r->per_dir_config = before->per_dir_config;
 }
 
-/* A directory whose index is hidden; a name of which nothing but what is hidden was left to negotiate. */
+/* Returns whether a directory's index is hidden, or only hidden variants were left to negotiate. */
 static bool ends_in_hidden(const as_mask *mask, int status)
 {
     return mask->hidden_subrequest && (status == HTTP_FORBIDDEN || status == HTTP_NOT_FOUND);
@@ -112,7 +112,7 @@ bool as_mask_refuses(request_rec *r, const as_context *context, int status)
     return hides;
 }
 
-/* Nothing of what a handler has said is sent. */
+/* Discards all output of a handler. */
 static void take_back(request_rec *r)
 {
     r->status = HTTP_OK;
@@ -148,10 +148,10 @@ int as_mask_judge(request_rec *r, as_context *context, int status)
     return status;
 }
 
-/* ---- AuthStatusMask All: which answers of a login are hidden ---- */
+/* ---- AuthStatusMask All: answers of a login that are hidden ---- */
 
-/* Statuses by which only a protected place answers: a challenge, a refusal, a throttle, a login page, an outage of what
- * would know. A malformed request (400) and a method that is not allowed (405) are none. */
+/* Returns whether only a protected resource answers with this status: a challenge, a refusal, a throttle, a login
+ * page, an outage of the directory. A malformed request (400) and a method that is not allowed (405) do not count. */
 static bool is_of_login(int status)
 {
     return status == HTTP_UNAUTHORIZED || status == HTTP_PROXY_AUTHENTICATION_REQUIRED || status == HTTP_FORBIDDEN ||

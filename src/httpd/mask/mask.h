@@ -11,14 +11,14 @@
 
 #include <util_filter.h>
 
-/* ---- what the hooks and the front door call ---- */
+/* ---- interface for the hooks and mod_authstatus.c ---- */
 
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
-/* Does a section of any server mask anything, or map a 403? When the configuration has been read. */
+/* Returns whether a section of any server masks anything, or maps a 403. Call it after the configuration was read. */
 bool as_mask_is_configured(const server_rec *main_server);
-/* Does any section of this server mask anything? */
+/* Returns whether any section of this server masks anything. */
 bool as_server_masks(const as_server *server);
-/* Does any section of it mask a 403, or map it to another status? */
+/* Returns whether any section of it masks a 403, or maps it to another status. */
 bool as_server_watches(const as_server *server);
 int as_mask_quick_handler(request_rec *r, int lookup);
 int as_mask_post_perdir(request_rec *r);
@@ -27,31 +27,30 @@ int as_mask_handler(request_rec *r);
 void as_mask_register_filters(void);
 void as_mask_insert_filters(request_rec *r);
 void as_mask_insert_error_filters(request_rec *r);
-/* The status that a hook returns for a verdict, masked or not; OK for a grant. */
+/* Returns the status for a hook after a verdict, masked or not; OK for a grant. */
 int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdict);
 /* ---- proven.c: AuthStatusMask All ---- */
 
-/* The shared memory of who has proven a password. Returns OK, or a status that stops the start. */
+/* Opens the shared memory of proven passwords. Returns OK, or a status that stops the start. */
 int as_proven_post_config(server_rec *s);
-/* Notes what a provider of ours is asked about, where All holds. */
+/* Notes the credentials that a provider of ours checks, where All applies. */
 void as_mask_credentials(const request_rec *r, as_context *context, const char *user, const char *password);
-/* Remembers who was granted a login. */
+/* Records a granted login. */
 void as_mask_proven(const as_section *section, const as_context *context);
-/* Adds to the policy whether this client may be told an outage. */
+/* Adds to the policy whether an outage may be disclosed to this client. */
 void as_mask_weigh(const as_context *context, const as_finding *finding, as_policy *policy);
 
-/* Around an authentication, whose result is remembered for the case that the request goes its way again; and that
- * result, if it was made. */
+/* Around an authentication, whose result is kept for a second pass; and that result, if there is one. */
 void as_mask_login_begins(request_rec *r, as_context *context);
 void as_mask_login_ends(request_rec *r, as_context *context, int status);
 bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
-/* ---- snapshot.c: a request as it arrived ---- */
+/* ---- snapshot.c: a request at its arrival ---- */
 
 typedef struct as_snapshot as_snapshot;
 
 void as_snapshot_post_config(void);
-/* Keeps a request before its first hook, in as many octets. Valid as long as the request. */
+/* Saves a request before its first hook, in as many octets. Valid as long as the request. */
 apr_size_t as_snapshot_size(const request_rec *r);
 void as_snapshot_take(const request_rec *r, as_snapshot *kept);
 /* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
@@ -63,20 +62,20 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
 typedef struct as_pass as_pass;
 as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept);
 void as_snapshot_bring_back(request_rec *r, const as_pass *pass);
-/* The request's own pool again, behind the last use of the pass's. */
+/* Restores the request's own pool, after the last use of the pass's. */
 void as_snapshot_end(request_rec *r, const as_snapshot *kept);
-/* The path that was asked for, as it was sent: not yet decoded. NULL where there is none. */
+/* Returns the requested path as sent, not decoded. NULL if there is none. */
 char *as_snapshot_path(const request_rec *r);
 
-/* ---- decoy.c: paths that nothing has ---- */
+/* ---- decoy.c: paths of missing resources ---- */
 
-/* Segments of a path that are tried. Below that a path stands for what is above it: no request makes more work. */
+/* Segments of a path that are tried. A deeper path is treated as its upper part: no request causes more work. */
 #define AS_SEGMENTS_MAX 64
 
-/* What of a path a decoy's name may stand for. */
+/* A part of a path that a decoy's name may replace. */
 typedef struct as_decoy_spot {
     const char *begin, *end;
-    int below; /* segments below this one */
+    int below; /* number of segments below this one */
     as_decoy_shape shape;
 } as_decoy_spot;
 
@@ -89,12 +88,12 @@ typedef struct as_decoys {
 
 /* What a path is searched for. */
 typedef struct as_decoy {
-    char *path;       /* the path asked for, one segment replaced by a name that nothing has; percent-encoded */
+    char *path;       /* the requested path, with one segment replaced by a missing name; percent-encoded */
     const char *name; /* that name, decoded */
     as_decoy_name octets;
 } as_decoy;
 
-/* Before the first of them is asked for. */
+/* Call it before the first of them is made. */
 apr_status_t as_decoys_post_config(void);
 const as_decoys *as_decoys_of(request_rec *r, const char *path);
 /* `index`: up to `count`, which is all of the path. */
@@ -106,15 +105,15 @@ const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index)
 int as_decoy_translate(request_rec *r);
 /* Returns a percent-encoded path, or a part of it, as httpd decodes it. */
 const char *as_decoy_decoded(request_rec *r, const char *text);
-/* Returns `text` with each copy of the decoy's name, or of a part of it, replaced by what it stands for. */
+/* Returns `text` with each copy of the decoy's name, or of a part of it, replaced by the original. */
 char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text);
-/* The same for the names and values of a table; the table itself where there is nothing to replace. */
+/* Does the same for the names and values of a table; returns the table itself if there is nothing to replace. */
 apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_table_t *table);
 
 /* ---- place.c: sections that apply ---- */
 
 void as_places_post_config(void);
-/* Do the same sections say how both requests log in, so that the same providers are asked? */
+/* Returns whether the same sections define the login of both requests, so that the same providers are queried. */
 bool as_place_same_login(const request_rec *one, const request_rec *other);
 /* Decoys of a refused request, by the sections that reach them. */
 typedef struct as_nearby {
@@ -129,22 +128,22 @@ bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby 
 /* Returns the file that a decoy of a request would be, NULL for none. */
 char *as_place_filename(request_rec *r, const as_decoys *all, int index);
 
-/* ---- cached_login.c: one login for both ways ---- */
+/* ---- cached_login.c: one login for both passes ---- */
 
 typedef struct as_cached_login as_cached_login;
 
-/* mod_auth_digest remembers by itself that it was asked, and answers for it in its fixups (Authentication-Info), even
- * where it has nothing to answer with. For a missing resource that needed no login, it was not asked. */
+/* Removes the state of mod_auth_digest, which answers in its fixups (Authentication-Info) when its hook has run,
+ * even without a result. For a missing resource without login, it did not run. */
 void as_mask_login_forget(request_rec *r);
 
 /* ---- passes.c ---- */
 
 void as_passes_post_config(void);
 
-/* Which way a request goes that is in our hands. */
+/* The kind of pass that a request makes. */
 typedef enum as_pass_kind {
-    AS_PASS_FIRST,   /* as it was asked for; nothing of it may reach the client before it is known to be allowed */
-    AS_PASS_MISSING, /* as a resource that is missing */
+    AS_PASS_FIRST,   /* as requested; no output may reach the client before it is known to be allowed */
+    AS_PASS_MISSING, /* as a missing resource */
     AS_PASS_DONE     /* its answer is made */
 } as_pass_kind;
 
@@ -167,18 +166,18 @@ bool as_mask_is_missing_script(const request_rec *r);
 /* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
 typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
 
-/* Returns what a hook of a login returns for a status that another module made there: under All nothing tells that a
- * login was asked for. Records what was meant. */
+/* Returns a hook's status for a login that another module answered: under All nothing reveals that a login was
+ * requested. Records the intended status. */
 int as_mask_login_status(request_rec *r, as_context *context, int status);
 
 /* Gives the request the settings of the directory that its file is in, without a walk to the file. */
 void as_mask_find_place(request_rec *r);
-/* Is an answer with this status, which no hook of ours made, to be masked, or mapped by AuthStatusMap? */
+/* Returns whether an answer with this status, from no hook of ours, must be masked, or mapped by AuthStatusMap. */
 bool as_mask_hides(request_rec *r, const as_context *context, int status);
-/* Judges what became of a request that goes its own way. Returns the status that it is to have; context->masked: it is
- * to be answered as a missing resource. */
+/* Judges the result of a request's first pass. Returns the status for it; context->masked: it must be answered as a
+ * missing resource. */
 int as_mask_judge(request_rec *r, as_context *context, int status);
-/* Is a decoy refused as well? */
+/* Returns whether a decoy is refused as well. */
 bool as_mask_refuses(request_rec *r, const as_context *context, int status);
 
 /* ---- filters.c ---- */

@@ -136,9 +136,9 @@ static bool ends_as_missing(const request_rec *r)
            (as_mask_is_missing_script(r) || (!r->handler && nothing(r, r->finfo.filetype, r->path_info)));
 }
 
-/* A clock must not tell a masked answer from that of a missing resource: the one has perhaps been refused half way, and
- * somebody may have written a line about it. So both are held back until a full number of these has passed since the
- * request came, and as long as more than three whole walks take. */
+/* Timing must not distinguish a masked answer from that of a missing resource: the former may have been refused half
+ * way, and have caused a log line. So both are delayed until a full number of these has passed since the arrival,
+ * and by at least three whole walks. */
 #define BEAT apr_time_from_msec(1)
 #define LONGEST_WAIT apr_time_from_msec(100)
 
@@ -334,7 +334,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
 
 /* ---- the hooks ---- */
 
-/* In the midst of a refusal nobody but the log is told the truth. */
+/* During a refusal only the log gets the true outcome. */
 static const as_transaction *truth_of(const as_transaction *transaction)
 {
     return transaction->truth ? transaction->truth : apr_pmemdup(transaction->pool, transaction, sizeof(*transaction));
@@ -363,7 +363,7 @@ static void walk_as_others_do(request_rec *r, as_context *context, const as_snap
     wait_for_the_beat(r, &all);
 }
 
-/* What each request of a virtual host that masks costs: one allocation. */
+/* The cost of each request to a virtual host that masks: one allocation. */
 typedef struct as_own {
     as_context context;
     as_transaction transaction;
@@ -392,7 +392,7 @@ static int go_own_way(request_rec *r)
     context = as_context_make(r, &own->context, &own->transaction);
     context->mask = mask;
     if (r->prev) {
-        /* Nothing is decided when a client's own request arrives. */
+        /* Nothing is decided yet when a client's own request arrives. */
         before = apr_pmemdup(r->pool, context->transaction, sizeof(*context->transaction));
     }
     as_snapshot_take(r, arrived);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which sections of the configuration apply to a path, without a walk: found by comparing names alone, and told as one
+ * Finds the sections of the configuration that apply to a path, without a walk: by comparing names alone, as one
  * number. Two paths with the same number are refused by the same sections, and log in by the same providers.
  *
- * With it the outermost segment of a refused path is found that brings the refusal: the decoy takes the place of that
- * segment. A wrong guess costs one walk more, and shows nothing.
+ * With it the outermost segment of a refused path is found that causes the refusal: the decoy replaces that segment. A
+ * wrong guess costs one walk more, and reveals nothing.
  */
 #include "mask.h"
 
@@ -18,7 +18,7 @@
 
 #define MODULES_MAX 64
 
-/* Modules whose directives make a section count. */
+/* Modules whose directives make a section relevant. */
 typedef struct as_kinds {
     int index[MODULES_MAX];
     int count;
@@ -33,7 +33,7 @@ typedef struct as_place {
     apr_uint64_t number;
 } as_place;
 
-/* ---- which modules count ---- */
+/* ---- relevant modules ---- */
 
 static void add_module(as_kinds *kinds, const char *name)
 {
@@ -94,7 +94,7 @@ static bool counts(const ap_conf_vector_t *vector, const as_kinds *kinds)
     return false;
 }
 
-/* ---- which sections apply (as httpd's manual has it) ---- */
+/* ---- sections that apply (by httpd's manual) ---- */
 
 static void add_number(as_place *place, const void *what)
 {
@@ -159,7 +159,7 @@ static bool is_true(request_rec *r, const core_dir_config *core)
 
 static void add_vector(as_place *place, const ap_conf_vector_t *vector);
 
-/* Files and If, of a section that applies. */
+/* Adds Files and If of a section that applies. */
 static void add_within(as_place *place, const core_dir_config *core)
 {
     int i;
@@ -187,7 +187,7 @@ static void add_vector(as_place *place, const ap_conf_vector_t *vector)
     add_within(place, ap_get_core_module_config(vector));
 }
 
-/* Has a section that is not of interest itself others in it? */
+/* Returns whether an irrelevant section has others in it. */
 static bool has_within(const ap_conf_vector_t *vector)
 {
     const core_dir_config *core = ap_get_core_module_config(vector);
@@ -246,9 +246,9 @@ bool as_place_same_login(const request_rec *one, const request_rec *other)
     return number_of_login(one) == number_of_login(other);
 }
 
-/* ---- where the decoy belongs ---- */
+/* ---- the place of the decoy ---- */
 
-/* Returns where the segment begins that has `below` others below it; NULL: there are fewer. */
+/* Returns the start of the segment with `below` others below it; NULL: there are fewer. */
 static const char *segment_of(const char *path, int below)
 {
     const char *at = path + strlen(path);

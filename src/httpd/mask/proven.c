@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verdicts that are masked; under AuthStatusMask All, who is told an outage all the same.
+ * Verdicts that are masked; under AuthStatusMask All, the clients to which an outage is disclosed.
  */
 #include "mask.h"
 
@@ -8,7 +8,7 @@
 
 #include <apr_strings.h>
 
-/* Of all processes; NULL: there is no memory for them, or nothing is masked. */
+/* Of all processes; NULL: no shared memory, or nothing is masked. */
 static as_proofs *proofs;
 
 int as_proven_post_config(server_rec *s)
@@ -75,8 +75,7 @@ int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdi
     if (main && main->mask) {
         main->mask->hidden_subrequest = true;
         if (main->mask->handling) {
-            /* A page that names others: what is hidden is missing there, in a listing that shows the forbidden as well.
-             */
+            /* A page that lists others: hidden entries are missing in a listing that shows forbidden ones too. */
             return HTTP_NOT_FOUND;
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the mask computes when the configuration is read: which servers mask anything.
+ * Computes at start-up which servers mask anything.
  */
 #include "mask.h"
 
@@ -45,7 +45,7 @@ static as_reach reach_of_section(const as_section *section)
     return reach;
 }
 
-/* Of the section itself, or of what is in it: Files and If. */
+/* Returns the reach of the section itself, or of sections in it: Files and If. */
 static as_reach reach_of(ap_conf_vector_t *vector)
 {
     const as_section *section = ap_get_module_config(vector, &authstatus_module);
@@ -70,7 +70,7 @@ bool as_mask_is_configured(const server_rec *s)
     return s != NULL;
 }
 
-/* A server whose settings are another's (it has no directive of ours) has no section that masks, but that one's. */
+/* A server that shares another's settings (without directives of ours) masks if that one does. */
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     apr_status_t status = as_decoys_post_config();

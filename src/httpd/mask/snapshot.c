@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A request as it arrived, and a pass that begins with nothing else. A pass has a pool, tables, a configuration vector
- * and filters of its own, so whatever an earlier pass left (pool userdata, notes, walk caches, filters) is not there.
- * The lists in this file name what is handed over; nothing is cleaned up.
+ * A request at its arrival, and a pass that starts from it. A pass has a pool, tables, a configuration vector and
+ * filters of its own, so the state of an earlier pass (pool userdata, notes, walk caches, filters) does not exist in
+ * it. The lists in this file name the data that is handed over; nothing is cleaned up.
  */
 #include "mask.h"
 
@@ -12,7 +12,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
-/* From pass to pass: how far the body was read, which no pass can undo, and the id of the request's log lines.
+/* From pass to pass: how far the body was read, which cannot be undone, and the id of the request's log lines.
  * X(member) */
 #define AS_HANDED_OVER(X)                                                                                              \
     X(read_body)                                                                                                       \
@@ -33,13 +33,13 @@
     X(subprocess_env)                                                                                                  \
     X(notes)
 
-/* More filters than any request begins with. */
+/* More filters than any request starts with. */
 #define FILTERS_MAX 16
 
-/* The filters of a request: those in front of its connection's. The structs are the request's own and live as long. */
+/* The filters of a request: those before its connection's. The structs are the request's own and live as long. */
 typedef struct chain {
     ap_filter_t *filters[FILTERS_MAX];
-    ap_filter_t *connection; /* the first that is not the request's */
+    ap_filter_t *connection; /* the first one of the connection */
     int count;
 } chain;
 
@@ -52,7 +52,7 @@ struct as_snapshot {
     int count_of_##table;
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
-    void *modules[1]; /* modules_end of them: what post_read_request hooks left in request_config */
+    void *modules[1]; /* modules_end of them: results of post_read_request hooks in request_config */
 };
 
 /* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
@@ -91,7 +91,7 @@ static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *conn
     kept->connection = filter;
 }
 
-/* A table begins with its array, as APR promises (apr_is_empty_table). */
+/* Returns the array of a table, with which it begins, as APR promises (apr_is_empty_table). */
 static const apr_array_header_t *entries_of(const apr_table_t *table)
 {
     return (const apr_array_header_t *)table;
@@ -247,7 +247,7 @@ char *as_snapshot_path(const request_rec *r)
     if (!uri) {
         return NULL;
     }
-    /* As ap_parse_uri: no host is meant. */
+    /* As ap_parse_uri does: this is not a host. */
     while (uri[0] == '/' && uri[1] == '/') {
         uri++;
     }
