@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The lookaside: acceptances by what the client sent. Cells in sets of WAYS, each under a sequence lock: an odd number
- * while it is written, another even one afterwards. Readers take no lock and write nothing; a writer who meets another
- * one goes away. All that is shared is atomic, so that a torn read is one that is seen, and no undefined behaviour.
+ * The lookaside: acceptances by the header that the client sent. Cells in sets of WAYS, each under a sequence lock: an
+ * odd number during a write, another even one afterwards. Readers take no lock and write nothing; a writer that
+ * collides with another gives up. All shared data is atomic, so that a torn read is detected, and no undefined
+ * behaviour.
  */
 #include "cache_private.h"
 
@@ -15,7 +16,7 @@
 #define WAYS 4
 #define DATA_WORDS (AS_LOOKASIDE_DATA / 8)
 
-/* What a cell says of its data. */
+/* The head of a cell's data. */
 typedef struct head {
     as_lookaside_key key;
     as_acceptance acceptance;
@@ -41,7 +42,7 @@ bool as_lookaside_create(as_lookaside *lookaside, int acceptances)
     if (acceptances <= 0) {
         return true;
     }
-    /* Twice as many cells as there can be acceptances: few sets are full then. */
+    /* Twice as many cells as acceptances: few sets are full then. */
     while (sets * WAYS < (uint32_t)acceptances * 2) {
         sets *= 2;
     }
@@ -97,12 +98,12 @@ static as_lookaside_cell *set_of(const as_lookaside *lookaside, const as_lookasi
 static void read_words(uint64_t *to, const _Atomic uint64_t *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        /* None of these is read before the sequence, and none after the second look at it. */
+        /* Read after the sequence, and before the second read of it. */
         to[i] = atomic_load_explicit(&from[i], memory_order_acquire);
     }
 }
 
-/* False: it is being written. */
+/* Returns false during a write. */
 static bool begin_reading(const as_lookaside_cell *cell, uint32_t *sequence)
 {
     *sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
@@ -127,7 +128,7 @@ static bool read_head(const as_lookaside_cell *cell, head *of)
     return was_whole(cell, sequence);
 }
 
-/* What is there for the key; its data too. */
+/* Reads the cell's answer and data for the key. */
 static bool read_cell(const as_lookaside_cell *cell, const as_lookaside_key *key, as_lookaside_answer *answer)
 {
     uint64_t words[HEAD_WORDS];
@@ -148,7 +149,7 @@ static bool read_cell(const as_lookaside_cell *cell, const as_lookaside_key *key
     return was_whole(cell, sequence);
 }
 
-/* Would as_cache_get find this acceptance? */
+/* Returns whether as_cache_get would find this acceptance. */
 static bool holds(const as_cache *cache, const as_acceptance *acceptance, as_moment now)
 {
     return as_moment_is_within(acceptance->born, acceptance->good_for, now) &&
@@ -179,7 +180,7 @@ bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment no
 
 /* ---- writing ---- */
 
-/* The cell that has the key; else one of an acceptance that is over; else one by chance, which is what a hash is. */
+/* Chooses the cell with the key; else one with an expired acceptance; else one by the hash, which is random. */
 static as_lookaside_cell *place_for(const as_cache *cache, const as_lookaside_key *key, as_moment now)
 {
     as_lookaside_cell *set = set_of(&cache->lookaside, key), *over = NULL;
@@ -201,7 +202,7 @@ static as_lookaside_cell *place_for(const as_cache *cache, const as_lookaside_ke
 static void write_words(_Atomic uint64_t *to, const uint64_t *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        /* None of these is written before the sequence is odd. */
+        /* Written after the sequence is odd. */
         atomic_store_explicit(&to[i], from[i], memory_order_release);
     }
 }

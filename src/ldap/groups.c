@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Questions about groups: what they are asked with, and what of the answer is of use.
+ * Queries about groups: their requests, and the useful part of the answers.
  */
 #include "ldap_private.h"
 
@@ -51,7 +51,7 @@ static bool has_answer(const as_reply *reply)
     return reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_SEARCH;
 }
 
-/* A base search. The entry in *found, NULL where there is none, or it does not match. */
+/* Makes a base search. *found is the entry, NULL if there is none, or it does not match. */
 static bool look_at(as_group_query *query, const as_search *search, const as_found **found, as_reply *reply)
 {
     const as_operation operation = {.search = search};
@@ -127,7 +127,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
     facts->is_ad = false;
     facts->contexts = none;
     if (!look_at(query, &search, &found, reply)) {
-        /* A rootDSE that this account may not read tells nothing. */
+        /* An unreadable rootDSE reports nothing. */
         return has_answer(reply) && (reply->code == LDAP_INSUFFICIENT_ACCESS || reply->code == LDAP_INAPPROPRIATE_AUTH);
     }
     if (found) {
@@ -140,7 +140,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 
 /* ---- one group ---- */
 
-/* A group, the attributes of its members, and who asks. */
+/* Makes the key of a fact: a group, the attributes of its members, and the querying account. */
 static const char *key_of(const as_group_query *query, const char *dn, const char *const *attributes)
 {
     const char *key = apr_pstrcat(query->pool, query->bind_dn ? query->bind_dn : "", "\n", dn, NULL);
@@ -162,7 +162,7 @@ void as_group_note_comparable(const as_group_query *query, const char *dn, const
     as_facts_note_comparable(query->entered->facts, key_of(query, dn, attributes));
 }
 
-/* Is any of the attributes there? */
+/* Makes a filter for the presence of any of the attributes. */
 static const char *presence_filter(const char *const *attributes, apr_pool_t *pool)
 {
     const char *filter = "(|";
@@ -240,7 +240,7 @@ static void add_clauses(apr_array_header_t *parts, const char *const *attributes
     }
 }
 
-/* (&(|(objectClass=a)(objectClass=b))(|(member=x)(uniqueMember=x)...)); NULL without memory. */
+/* Makes (&(|(objectClass=a)(objectClass=b))(|(member=x)(uniqueMember=x)...)); NULL without memory. */
 static const char *level_filter(const as_group_level *level, apr_pool_t *pool)
 {
     apr_array_header_t *parts = apr_array_make(pool, 64, sizeof(const char *));
@@ -305,7 +305,7 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 
 /* ---- Active Directory, and memberOf ---- */
 
-/* What a user has seen is kept as facts of groups are. */
+/* A user's own observation is stored like facts of groups. */
 bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
 {
     as_group_facts seen;
@@ -374,7 +374,7 @@ bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_si
         const as_found_value *value = &found->attributes[0].values[i];
 
         if (!as_sid_read((const unsigned char *)value->octets, value->length, &read[i])) {
-            return true; /* one that cannot be read may be the one: none is believed */
+            return true; /* an unreadable value may be the wanted one: trust none */
         }
     }
     *sids = read;
@@ -423,7 +423,7 @@ bool as_group_is_filter(const char *filter)
     struct berval encoded = {0, NULL};
     bool is = false;
 
-    /* A control's value has the same filter in it, and needs no connection. */
+    /* A control's value contains the same filter, and needs no connection. */
     if (*filter && ldap_create(&ld) == LDAP_SUCCESS) {
         is = ldap_create_assertion_control_value(ld, (char *)(intptr_t)filter, &encoded) == LDAP_SUCCESS;
         ber_memfree(encoded.bv_val);

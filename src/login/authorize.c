@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From an entry and a line of Require to an answer: what this transaction has asked, what the login knows already, what
- * is cached, what another request asks at this moment, and then the directory. In this order, as in authenticate.c.
+ * Decides a line of Require for an entry. Sources in this order, as in authenticate.c: earlier queries of this
+ * transaction, the login, the cache, an identical query in progress, and then the directory.
  */
 #include "authorize_private.h"
 #include "coalesce.h"
@@ -67,7 +67,7 @@ const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *
 
 /* ---- one line ---- */
 
-/* A user's password goes to no other servers than those that have accepted it. */
+/* A user's password is sent only to servers that have accepted it. */
 static void set_identity(as_authorizing *of, as_group_query *query, bool as_user)
 {
     const as_entry *entry = of->asked->entry;
@@ -238,7 +238,7 @@ static void query_within_limit(as_authorizing *of)
     }
 }
 
-/* The observer sees whether the directory answered. */
+/* Reports to the observer whether the directory answered. */
 static void report(const as_authorizing *of)
 {
     const as_authorization *answer = of->answer;
@@ -278,7 +278,7 @@ static void serve_stale(as_authorizing *of)
     }
 }
 
-/* Everything that the answer depends on is in its key: ldap-user, and groups of names, look at the name as well. */
+/* The key includes everything that the answer depends on: for ldap-user, and groups of names, the name too. */
 static void set_key(as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;

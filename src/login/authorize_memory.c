@@ -234,7 +234,7 @@ as_user_groups *as_user_groups_get(as_authorizing *of)
     return user;
 }
 
-/* Texts: "whole" or "part", "login" or "line" for whose search brought it, the SIDs, the groups. */
+/* Texts: "whole" or "part", "login" or "line" for the origin of the search, the SIDs, the groups. */
 enum { MEMBERSHIP_WHOLE, MEMBERSHIP_SEARCH, MEMBERSHIP_SID, MEMBERSHIP_PRIMARY, MEMBERSHIP_GROUPS };
 
 static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_key *key)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A "no" that a negation turns into a yes. A search that finds nothing says that there is nothing, or that this account
- * may not see it; a group that is in no naming context of a directory may be another's, or a slip of the pen.
+ * Decides when a "no" may be negated into a yes. A search without a result means that there is no entry, or that this
+ * account may not see it; a group in no naming context of a directory may belong to another, or be misspelled.
  */
 #include "authorize_private.h"
 
@@ -23,7 +23,7 @@ bool as_is_same_server(const as_directory_settings *a, const as_directory_settin
     return true;
 }
 
-/* An entry's DN says nothing on servers that it was not found on: it may be nobody's there. */
+/* Returns whether an entry was found on other servers, where its DN has no meaning for these. */
 static bool is_entry_of_others(const as_authorize_attempt *asked)
 {
     return asked->entry && !as_is_same_server(asked->entry->directory->settings, asked->directory->settings);
@@ -35,7 +35,7 @@ bool as_is_to_be_proven(const as_authorize_attempt *asked, const as_authorizatio
            (answer->unproven || (is_entry_of_others(asked) && !answer->elsewhere));
 }
 
-/* Is there an entry of this name in the directory that is asked? False: the answer is given. */
+/* Looks for an entry of this name in the directory queried. Returns false if the answer is already given. */
 static bool find_entry_here(as_authorizing *of)
 {
     const char *dn = of->asked->entry->dn;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * While the directory is away: an acceptance, and a yes of a line of Require, serves for as long as the stale= of
- * AuthStatusCacheTime says. Only an outcome of class unavailable is replaced, and only by what the directory accepted.
+ * While the directory is unavailable, serves an acceptance, and a yes of a line of Require, for the time of stale= in
+ * AuthStatusCacheTime. Replaces only an outcome of class unavailable, and only by an answer that the directory gave.
  */
 #include "settle.h"
 
@@ -32,7 +32,7 @@ bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_ke
     return true;
 }
 
-/* Is the password to be compared at all? That is a guess like any other: it counts until it is found to be right. */
+/* Returns whether the password may be compared. That is a guess like any other: it counts until it is found right. */
 static bool may_compare(as_admission *admission, const char *dn)
 {
     const char *initial_bind = admission->asked->initial_bind;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Can two answers be told apart?
+ * Decides whether two answers can be distinguished.
  */
 #include "audit.h"
 
@@ -28,7 +28,7 @@ static void add(as_text *text, const char *octets, size_t length)
     text->octets[text->length] = '\0';
 }
 
-/* The path as it may stand in a page: without its query. */
+/* Returns the length of the path without its query, as it may occur in a page. */
 static size_t path_length(const char *path)
 {
     return strcspn(path, "?");
@@ -64,7 +64,7 @@ char *as_audit_normalize(const as_audit_answer *answer, const char *path)
     return text.octets;
 }
 
-/* The line around `at`, printable and bounded. */
+/* Prints the line around `at`, printable and bounded. */
 static void print_line(const char *label, const char *text, size_t at)
 {
     const char *begin = text + at, *end = text + at;
@@ -85,7 +85,7 @@ static void print_line(const char *label, const char *text, size_t at)
     putchar('\n');
 }
 
-/* What kind of thing stands at `at`. */
+/* Returns the kind of text at `at`. */
 static const char *kind_of(const char *text, size_t at)
 {
     const char *head = strstr(text, "\r\n\r\n"), *line = strchr(text, '\n');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP/1.x as octets: nothing is left out of what the server sends, nor put right.
+ * HTTP/1.x as octets: nothing in the server's answer is omitted or corrected.
  */
 #include "audit.h"
 
@@ -43,7 +43,8 @@ static char *copy(const char *text, size_t length)
     return made;
 }
 
-/* Where the host ends: behind the brackets of an IPv6 address, else at a colon, or at `end`. NULL: it is none. */
+/* Returns the end of the host: after the brackets of an IPv6 address, else at a colon, or at `end`. NULL: there is
+ * none. */
 static const char *end_of_host(const char *host, const char *end)
 {
     const bool is_bracketed = *host == '[';
@@ -224,7 +225,7 @@ bool as_audit_send(as_audit_wire *wire, const char *text, size_t left)
     return true;
 }
 
-/* ---- where an answer ends (RFC 9112 6.3) ---- */
+/* ---- the end of an answer (RFC 9112 6.3) ---- */
 
 static const char *field(const char *head, const char *end, const char *name)
 {
@@ -241,8 +242,8 @@ static const char *field(const char *head, const char *end, const char *name)
     return NULL;
 }
 
-/* Is the last of the answers in `text` whole? Interim ones (1xx) come before it, as many as the server likes; 101 is
- * followed by another protocol. */
+/* Returns whether the last answer in `text` is complete. Any number of interim ones (1xx) precede it; another
+ * protocol follows 101. */
 static bool is_whole(const char *text, size_t length, bool is_head)
 {
     const char *end, *value;

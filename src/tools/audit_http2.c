@@ -22,7 +22,7 @@
 /* One exchange. */
 typedef struct stream {
     as_audit_answer *answer;
-    const char *body; /* what is left of it */
+    const char *body; /* the unsent part */
     bool has_fields;  /* the head of the answer has begun */
     bool has_body;
     bool ended;
@@ -184,7 +184,7 @@ static bool send_pending(nghttp2_session *session, as_audit_wire *wire)
     return length == 0;
 }
 
-/* Until the stream has ended. False: the server does not speak HTTP/2. */
+/* Runs the session until the stream has ended. Returns false if the server does not support HTTP/2. */
 static bool converse(nghttp2_session *session, as_audit_wire *wire, const as_audit_options *options, stream *of)
 {
     char buffer[16384];

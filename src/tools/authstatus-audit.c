@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * authstatus-audit: compares what a server of one's own answers for a forbidden and for a missing resource, and prints
- * what tells them apart.
+ * authstatus-audit: compares the answers of the administrator's own server for a forbidden and for a missing resource,
+ * and prints the differences.
  */
 #include "audit.h"
 
@@ -20,10 +20,10 @@
 #define EXIT_USAGE 2
 #define EXIT_UNREACHABLE 3
 
-/* A clock that does not do better than this is noise. */
+/* A smaller difference of times is noise. */
 #define AREA_NOISE 0.05
 
-/* Each is asked of both URLs. The safe ones (RFC 9110 9.2.1) first; what may change something is asked on demand. */
+/* Each probe is sent to both URLs. Safe methods (RFC 9110 9.2.1) come first; others are sent on demand. */
 static const as_audit_probe probes[] = {
     {"GET", "GET", "", "1.1", "", NULL, false, 0},
     {"HEAD", "HEAD", "", "1.1", "", NULL, false, 0},
@@ -138,7 +138,7 @@ static char *basic(const char *user, const char *file)
     return value;
 }
 
-/* Asks in one way, over one protocol. False: see answer->error; none: the protocol is not spoken. */
+/* Sends one probe over one protocol. Returns false with answer->error; without error: the protocol is not supported. */
 static bool ask(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options, bool http2,
                 as_audit_answer *answer)
 {
@@ -162,17 +162,17 @@ static bool has_status(const as_audit_answer *answer, const char *status)
                : !strncmp(answer->octets, ":status: ", 9) && !strncmp(answer->octets + 9, status, 3);
 }
 
-/* Who has proven his password is told of an outage: that is no leak to him. */
+/* Returns whether a difference is promised: an outage is disclosed to a client that has proven a password. */
 static bool is_promised(const as_audit_probe *probe, const as_audit_options *options, const as_audit_answer *forbidden)
 {
     return options->outage && probe->credentials == 1 && (has_status(forbidden, "503") || has_status(forbidden, "500"));
 }
 
-/* True: they differ. *reached is false where a server did not answer. */
+/* Returns true if the answers differ. *reached is false if the server did not answer. */
 static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_probe *probe,
                       const as_audit_options *options, bool http2, bool *reached)
 {
-    /* What is printed has no password in it. */
+    /* printed without the password */
     const as_audit_options printable = {.credential = "Basic ..."};
     char *to_print = as_audit_request(forbidden, probe, &printable), title[96];
     as_audit_answer one, other;
@@ -199,7 +199,7 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
     return differ;
 }
 
-/* One by the other, so that what the machine does meanwhile is the same for both. */
+/* Compares times. Requests alternate, so that other load affects both alike. */
 static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
 {
     const size_t count = (size_t)options->timing;
@@ -226,12 +226,12 @@ static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing
     return area > 0.5 + AREA_NOISE || area < 0.5 - AREA_NOISE;
 }
 
-/* What was found out. */
+/* The results so far. */
 typedef struct as_tally {
     int found, asked;
 } as_tally;
 
-/* False: no answer. */
+/* Makes all probes. Returns false without an answer. */
 static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
                     bool http2, as_tally *tally)
 {
@@ -253,7 +253,7 @@ static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, 
     return true;
 }
 
-/* More failed logins of a name that nobody has than any throttle is likely to allow. Each is compared. */
+/* More failed logins of an unused name than a throttle is likely to allow. Each is compared. */
 #define LOGINS 24
 
 static bool run_logins(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
@@ -274,7 +274,7 @@ static bool run_logins(const as_audit_url *forbidden, const as_audit_url *missin
     return reached;
 }
 
-/* Returns the number of ways to tell the two apart, or -1: no answer. */
+/* Returns the number of differing probes, or -1: no answer. */
 static int audit(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
 {
     as_tally tally = {0, 0};
@@ -298,7 +298,7 @@ static int audit(const as_audit_url *forbidden, const as_audit_url *missing, con
     return tally.found;
 }
 
-/* One pair of URLs, as they were typed. */
+/* Audits one pair of URLs, as typed. */
 static int audit_pair(const char *first, const char *second, const as_audit_options *options)
 {
     as_audit_url forbidden = {.host = NULL}, missing = {.host = NULL};
@@ -335,20 +335,20 @@ static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
                                              {"outage", no_argument, NULL, 'o'},
                                              {NULL, 0, NULL, 0}};
 
-/* `urls`: how many are named. */
+/* `urls`: their number. */
 static bool is_usable(int urls, const as_audit_options *options)
 {
     return urls >= 2 && urls % 2 == 0 && options->timeout_ms >= 1000 && options->timing >= 0 &&
            options->timing <= 100000;
 }
 
-/* What the command line says beside the URLs. */
+/* The command line except the URLs. */
 typedef struct command_line {
     as_audit_options options;
     const char *user, *file;
 } command_line;
 
-/* Returns -1, or the exit code of a program that has nothing more to do. */
+/* Returns -1, or the exit code if the program has nothing more to do. */
 static int read_options(int argc, char **argv, command_line *into)
 {
     as_audit_options *options = &into->options;

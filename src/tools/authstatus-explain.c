@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * authstatus-explain: asks a directory as mod_authstatus would, and tells each step.
+ * authstatus-explain: queries a directory as mod_authstatus would, and reports each step.
  */
 #include "explain.h"
 
@@ -10,7 +10,8 @@
 
 #include <apr_general.h>
 
-/* A core file would have passwords in it. A directory that closes a connection must not end the program. */
+/* Hardens the process: a core file would contain passwords, and a directory that closes a connection must not end
+ * the program. */
 static void harden(void)
 {
     const struct rlimit none = {0, 0};

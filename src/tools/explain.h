@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * authstatus-explain: what its files may see of each other.
+ * authstatus-explain: declarations shared by its files.
  *
  *   authstatus-explain.c  from the command line to an exit code
  *   explain_options.c     the command line
  *   explain_config.c      httpd's configuration: lines, words, sections
- *   explain_sections.c    which directives are in force in a section
- *   explain_httpd.c       asks httpd itself for what is in force
- *   explain_directives.c  what the directives in it mean
+ *   explain_sections.c    directives in force in a section
+ *   explain_httpd.c       gets the settings in force from httpd itself
+ *   explain_directives.c  the meaning of directives
  *   explain_secret.c      passwords: from files and the terminal, wiped
- *   explain_ask.c         the question, and its steps as they end
- *   explain_require.c     lines of Require, for who was let in
+ *   explain_ask.c         the query, and its steps as they end
+ *   explain_require.c     lines of Require, after a granted login
  *   explain_words.c       octets, dates and codes in words
  *   explain_text.c        the explanation for a person
  *   explain_json.c        the explanation for a program
  *
- * Functions that can fail return NULL, or a sentence that says what is wrong and never has a password in it.
+ * Functions that can fail return NULL, or a sentence with the error, which never has a password in it.
  */
 #ifndef AUTHSTATUS_EXPLAIN_H
 #define AUTHSTATUS_EXPLAIN_H
@@ -34,8 +34,8 @@
 
 #define PROGRAM "authstatus-explain"
 
-/* Exit codes, one for each class that a login can end in. */
-#define EXIT_GRANTED 0 /* also: nothing is wrong as far as it was asked */
+/* Exit codes, one for each class of a login's outcome. */
+#define EXIT_GRANTED 0 /* also: no fault as far as queried */
 #define EXIT_USAGE 1
 #define EXIT_UNAUTHENTICATED 2
 #define EXIT_REFUSED 3
@@ -44,33 +44,33 @@
 
 typedef enum explain_answer { EXPLAIN_NOT_LOOKED_AT, EXPLAIN_YES, EXPLAIN_NO, EXPLAIN_UNKNOWN } explain_answer;
 
-/* A line of Require, and what came of it. */
+/* A line of Require, and its result. */
 typedef struct explain_require {
     int argc;
     const char *const *argv; /* "ldap-group", ...; NULL-terminated */
     bool combined;           /* in RequireAll or RequireNone: it does not decide alone */
     const char *line;
     explain_answer answer;
-    as_finding finding; /* of one that is unknown */
+    as_finding finding; /* of an unknown line */
     const char *why;
 } explain_require;
 
-/* What is to be explained. */
+/* The subject of the explanation. */
 typedef struct explain_wish {
     as_directory_settings settings;
-    const char *url;         /* as it was given, for the headline */
-    const char *user;        /* NULL: does the directory answer at all? */
-    char *password;          /* wiped at the end; NULL: explain as far as the entry */
-    bool password_was_asked; /* there was a way to give one */
+    const char *url;         /* as given, for the headline */
+    const char *user;        /* NULL: only check whether the directory answers */
+    char *password;          /* wiped at the end; NULL: stop at the entry */
+    bool password_was_asked; /* a password could have been given */
     bool initial_bind;       /* AuthLDAPInitialBindAsUser */
     regex_t *initial_bind_pattern;
     const char *initial_bind_name;
     apr_interval_time_t deadline;
     bool json;
-    bool sees_throttle;          /* an AuthStatusThrottle that is in force would have been seen */
+    bool sees_throttle;          /* an AuthStatusThrottle in force would have been seen */
     apr_array_header_t *require; /* explain_require; NULL: none is known */
     as_group_settings groups;    /* of its lines */
-    long throttle; /* AuthStatusThrottle: failures of a user that reach the directory; 0: none is in force */
+    long throttle;               /* AuthStatusThrottle: failures of a user that reach the directory; 0: none in force */
 } explain_wish;
 
 /* The command line, before the configuration is read. */
@@ -82,12 +82,12 @@ typedef struct explain_options {
     const char *bind_dn, *bind_password_file, *password_file;
     char *bind_password;
     bool ask_bind_password, no_password, start_tls, json;
-    int deref;                   /* -1: not said */
+    int deref;                   /* -1: not given */
     apr_array_header_t *require; /* --require, const char * */
     apr_array_header_t *options; /* of -o, "name=value", const char * */
 } explain_options;
 
-/* explain_options.c. EXIT_USAGE where it cannot go on; 0 and *done for --help and --version. */
+/* explain_options.c: parses the command line. Returns EXIT_USAGE on an error; 0 and *done for --help and --version. */
 int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_options *options, bool *done);
 const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, explain_wish *wish);
 
@@ -96,51 +96,51 @@ typedef struct explain_directive {
     const char *name;
     int argc;
     const char *const *argv;
-    const char *const *sections; /* that it stands in, from the outermost, as "Location /a"; NULL-terminated */
+    const char *const *sections; /* the enclosing sections, from the outermost, as "Location /a"; NULL-terminated */
     const char *file;
     int line;
     bool combined; /* in RequireAll or RequireNone */
-    bool trusted;  /* the file is the administrator's, or of the user who runs this, and nobody else may write it */
+    bool trusted;  /* the file belongs to root or to the calling user, and no other user may write it */
 } explain_directive;
 
-/* The directives about LDAP and the deadline in these files, in their order: const explain_directive *. */
+/* Reads the directives about LDAP and the deadline in these files, in order: const explain_directive *. */
 const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *pool, apr_array_header_t **directives);
 
-/* explain_sections.c: those that are in force in `section`, the later one wins; of credentials, those that belong to
- * its AuthLDAPURL. NULL: there must be one section alone that has one. */
+/* explain_sections.c: chooses those in force in `section`, later ones overriding earlier ones; of credentials, those
+ * that belong to its AuthLDAPURL. NULL: exactly one section must have one. */
 bool explain_same_section(const explain_directive *one, const explain_directive *other);
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen);
 
-/* explain_httpd.c: the wish of one section, as `program` -t tells it. */
+/* explain_httpd.c: gets the wish for one section from `program` -t. */
 const char *explain_ask_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish);
 
 /* explain_directives.c */
 const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool);
 void explain_defaults(explain_wish *wish);
-/* Does the directive of this name, in any case, change what is explained? */
+/* Returns whether the directive of this name, in any case, affects the explanation. */
 bool explain_reads(const char *name);
 const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
 const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
 const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool);
-/* "500ms", "10s", "5min", "1h"; a bare number counts seconds. */
+/* Parses "500ms", "10s", "5min", "1h"; a bare number counts seconds. */
 bool explain_parse_time(const char *text, apr_interval_time_t *time);
 
-/* explain_secret.c. What they return is wiped when the pool goes. */
+/* explain_secret.c: results are wiped with the pool. */
 const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **secret);
 const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **secret);
-/* Without echo. *secret is NULL where there is no terminal. */
+/* Reads without echo. *secret is NULL if there is no terminal. */
 const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, char **secret);
 char *explain_secret_copy(const char *secret, apr_pool_t *pool);
 
-/* A step as it ended. */
+/* A step after its end. */
 typedef struct explain_step {
     as_step step;
     const char *server, *what;
     apr_interval_time_t took, lookup;
-    bool well; /* it went well, or was answered with success */
+    bool well; /* it succeeded */
     bool answered;
-    as_reply reply; /* of this step; only where not well, or answered */
+    as_reply reply; /* of this step; only if not well, or answered */
     const unsigned char *certificate;
     size_t certificate_length;
 } explain_step;
@@ -150,13 +150,13 @@ typedef struct explain_story {
     apr_pool_t *pool;
     apr_array_header_t *steps; /* explain_step */
     as_answer answer;
-    bool asked;    /* a directory was; else the credentials alone decided */
-    bool required; /* lines of Require were asked */
-    bool partial;  /* all is well as far as it was asked, which was not up to a password */
+    bool asked;    /* a directory was queried; else the credentials alone decided */
+    bool required; /* lines of Require were evaluated */
+    bool partial;  /* no fault as far as queried, which was not up to a password */
     as_finding finding;
     as_verdict verdict; /* under the defaults: AuthStatusDisclose Proven */
     as_verdict open;    /* under AuthStatusDisclose Always */
-    as_lockout lockout; /* only where the directory answered; else its `where` is NULL */
+    as_lockout lockout; /* only if the directory answered; else its `where` is NULL */
 } explain_story;
 
 /* explain_ask.c. `tell`: called for each step as it ends; may be NULL. */
@@ -164,36 +164,36 @@ typedef void explain_teller(const explain_story *story, const explain_step *step
 explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool);
 int explain_exit_code(const explain_story *story);
 
-/* explain_require.c */
-/* What a login was made with. */
+/* explain_require.c: the state of the login. */
 typedef struct explain_asker {
     const as_login *login;
     as_login_memo *memo;
     const as_login_directory *directory;
 } explain_asker;
-/* Asks the lines, where the user was let in, and changes the story's finding if none lets him go on. */
+/* Evaluates the lines after a granted login, and changes the story's finding if none grants. */
 void explain_ask_require(explain_story *story, const explain_asker *asker);
 const char *explain_answer_word(explain_answer answer);
 
 /* explain_words.c: texts for people; from the pool */
 
-/* Printable on a terminal: what is no UTF-8, controls it or changes the direction of writing becomes \xNN. */
+/* Makes a text printable on a terminal: octets that are not UTF-8, control it or change the direction of writing
+ * become \xNN. */
 const char *explain_printable(const char *text, size_t length, apr_pool_t *pool);
 /* The same of lines: a line end stays. */
 const char *explain_printable_lines(const char *text, apr_pool_t *pool);
 /* Is it a character that neither controls a terminal nor changes the direction of writing? */
 bool explain_is_harmless(unsigned code);
-/* The octets of the character at `text`, and the character; 0: it is no UTF-8. */
+/* Returns the octets of the character at `text`, and the character; 0: not UTF-8. */
 size_t explain_utf8(const char *text, size_t length, unsigned *code);
 const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool);
 const char *explain_step_name(as_step step);
-const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool); /* "49/pp1", as the logs have it; or "" */
+const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool); /* "49/pp1", as in the logs; or "" */
 const char *explain_control_name(const char *oid);
 const char *explain_control(const as_control *control, apr_pool_t *pool);
-/* For the administrator; NULL: there is nothing to advise. */
+/* Returns advice for the administrator; NULL: there is none. */
 const char *explain_advice(const explain_story *story);
 typedef struct explain_certificate {
-    const char *subject, *issuer, *not_before, *not_after; /* the dates as RFC 3339 has them */
+    const char *subject, *issuer, *not_before, *not_after; /* the dates in RFC 3339 format */
     long days_left;
 } explain_certificate;
 bool explain_read_certificate(const explain_step *step, apr_pool_t *pool, explain_certificate *certificate);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The question, asked by the module's own login (src/login), and its steps as they end.
+ * The query by the module's own login (src/login), and its steps as they end.
  */
 #include "explain.h"
 
@@ -10,10 +10,10 @@
 
 #include "authstatus/credentials.h"
 
-/* As the module's defaults are (src/httpd/config/policy.c). */
+/* The module's default (src/httpd/config/policy.c). */
 #define DEFAULT_RETRY_AFTER 10
 
-/* What a question's observer needs. */
+/* The data of the query's observer. */
 typedef struct watch {
     explain_story *story;
     explain_teller *tell;
@@ -43,7 +43,7 @@ static void note_step(void *data, const as_trace_step *traced)
     }
 }
 
-/* AuthLDAPInitialBindPattern: $0 to $9 in the name stand for what the pattern matched. */
+/* AuthLDAPInitialBindPattern: replaces $0 to $9 in the name by the matches of the pattern. */
 static const char *initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
 {
     regmatch_t match[10];
@@ -72,7 +72,7 @@ static const char *initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
     return name;
 }
 
-/* What needs no directory to be known: src/httpd/request/provider.c looks at that first too. */
+/* Returns whether the credentials alone decide, as src/httpd/request/provider.c checks first too. */
 static bool decided_by_credentials(explain_story *story)
 {
     const explain_wish *wish = story->wish;
@@ -89,7 +89,7 @@ static bool decided_by_credentials(explain_story *story)
     return true;
 }
 
-/* Without a password the question ends with the search, which is no login. */
+/* Without a password the query ends with the search, which is no login. */
 static void find_entry(explain_story *story, const as_login *login, const as_login_attempt *attempt, as_mono deadline)
 {
     const as_query question = {.settings = attempt->directory->settings, .user = attempt->user, .deadline = deadline};
@@ -103,7 +103,7 @@ static void find_entry(explain_story *story, const as_login *login, const as_log
         reply.failure == AS_FAILURE_NONE && reply.step == AS_STEP_SEARCH && reply.code == 0 && reply.entries == 1;
 }
 
-/* As as_section_membership() has it: only lines of groups need it. */
+/* Chooses the membership as as_section_membership() does: only lines of groups need it. */
 static as_membership_wish membership_of(const explain_wish *wish)
 {
     if (!wish->require || wish->groups.mode == AS_GROUPS_MEMBER) {
@@ -112,7 +112,7 @@ static as_membership_wish membership_of(const explain_wish *wish)
     return wish->groups.mode == AS_GROUPS_MEMBER_OF ? AS_MEMBERSHIP_ALWAYS : AS_MEMBERSHIP_ON_AD;
 }
 
-/* Asks with the module's own login. A probe looks for nobody, so what it finds is no finding about a user. */
+/* Queries with the module's own login. A probe searches for no user, so its result is no finding about one. */
 static void ask_directory(explain_story *story, const as_login *login, as_mono deadline)
 {
     const explain_wish *wish = story->wish;
@@ -132,13 +132,13 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
 
     if (!wish->user) {
         as_probe_directory(login, &memo, &directory, wish->deadline, NULL, story->pool, &story->answer);
-        /* Where users search for themselves, a search as nobody may be refused: the directory answers, and that is all
-         * that can be asked. */
+        /* Where users search for themselves, an anonymous search may be refused: the directory answers, and no more
+         * can be queried. */
         story->partial = story->answer.finding.has_code && (story->answer.finding.code == 0 || wish->initial_bind);
     } else if (wish->password) {
         story->answer = *as_authenticate(login, &memo, &attempt, NULL);
         story->finding = story->answer.finding;
-        as_directories_trace(login->directories, NULL, NULL); /* its operations are told by number */
+        as_directories_trace(login->directories, NULL, NULL); /* its operations are reported by number */
         explain_ask_require(story, &(explain_asker){login, &memo, &directory});
         return;
     } else {
@@ -147,7 +147,7 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
     story->finding = story->answer.finding;
 }
 
-/* With what is left of the time, from a directory that answered. */
+/* Reads the lockout in the time left, from a directory that answered. */
 static void ask_lockout(explain_story *story, as_directories *all, as_mono deadline)
 {
     const as_class of = as_outcome_describe(story->finding.outcome)->of;

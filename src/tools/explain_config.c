@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * httpd's configuration, as far as it is needed here: lines, words, sections, Define. Nothing is included; what stands
- * in <IfModule>, <IfDefine> and their like counts.
+ * Reads httpd's configuration as far as needed: lines, words, sections, Define. Includes are not followed; the content
+ * of <IfModule>, <IfDefine> and the like counts.
  */
 #include "explain.h"
 
@@ -26,12 +26,12 @@ typedef struct reader {
     const char *file;
     int line;
     bool trusted;                             /* of the file */
-    apr_array_header_t *sections;             /* const char *; NULL for one that does not count */
+    apr_array_header_t *sections;             /* const char *; NULL for one that is ignored */
     apr_array_header_t *found;                /* const explain_directive * */
-    apr_table_t *defined, *defined_by_others; /* by files that are trusted; by those that are not */
+    apr_table_t *defined, *defined_by_others; /* by trusted files; by others */
 } reader;
 
-/* Configurations have passwords in them: every copy of their text is wiped with the pool. */
+/* Configurations contain passwords: every copy of their text is wiped with the pool. */
 typedef struct wiped {
     char *text;
     size_t size;
@@ -57,8 +57,8 @@ static char *new_text(apr_pool_t *pool, size_t size)
 
 /* ---- lines ---- */
 
-/* Is it root's, or of the user who runs this, and may nobody else write it? What .htaccess says is never more than the
- * text of its author. */
+/* Returns whether a file belongs to root or to the calling user, and no other user may write it. A .htaccess is
+ * never trusted more than its author. */
 static bool is_trusted(int fd, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -91,7 +91,7 @@ static char *read_file(const char *path, apr_pool_t *pool, bool *trusted, const 
     return text;
 }
 
-/* The next line, with those that a backslash at its end joins to it; NULL at the end. Counts in *line. */
+/* Returns the next line, with lines joined by a backslash; NULL at the end. Counts in *line. */
 static char *next_line(char **at, int *line)
 {
     char *from = *at, *to = *at, *start = *at;
@@ -115,8 +115,8 @@ static char *next_line(char **at, int *line)
 
 /* ---- words ---- */
 
-/* ${NAME}: of a Define, else of the environment; what is neither stays as it is. What a file that others may write
- * defines is for such files alone. */
+/* Returns the value of ${NAME}: of a Define, else of the environment; other texts stay unchanged. A definition in a
+ * file that others may write holds for such files alone. */
 static const char *value_of(const reader *in, const char *name)
 {
     const char *value = in->trusted ? NULL : apr_table_get(in->defined_by_others, name);
@@ -125,13 +125,13 @@ static const char *value_of(const reader *in, const char *name)
     return value ? value : getenv(name);
 }
 
-/* A text that grows. */
+/* A growing text. */
 typedef struct growing {
     char *text;
     size_t length, size;
 } growing;
 
-/* False: it would be longer than any line means to be, as where a Define doubles itself. */
+/* Appends octets. Returns false for a text longer than any reasonable line, as when a Define doubles itself. */
 static bool grow(const reader *in, growing *to, const char *octets, size_t length)
 {
     if (length > MAX_LINE - to->length) {
@@ -149,7 +149,7 @@ static bool grow(const reader *in, growing *to, const char *octets, size_t lengt
     return true;
 }
 
-/* NULL: the line becomes too long. */
+/* Expands a line. Returns NULL if it becomes too long. */
 static char *expand(const reader *in, const char *line)
 {
     growing to = {new_text(in->pool, 1), 0, 1};
@@ -165,8 +165,8 @@ static char *expand(const reader *in, const char *line)
     return fits && grow(in, &to, at, strlen(at)) ? to.text : NULL;
 }
 
-/* The next word, as ap_getword_conf() has it: quotes may be of both kinds; a backslash makes a quote or a backslash
- * literal. NULL at the end. Takes it apart where it stands. */
+/* Returns the next word, as ap_getword_conf() does: both kinds of quotes; a backslash escapes a quote or a
+ * backslash. NULL at the end. Modifies the text in place. */
 static char *next_word(char **at)
 {
     char *from = *at + strspn(*at, " \t"), *to, *start;
@@ -188,8 +188,8 @@ static char *next_word(char **at)
 
 /* ---- sections ---- */
 
-/* Lines of Require in RequireAll or RequireNone do not decide alone. Kept in the list of sections in place of a name.
- */
+/* Lines of Require in RequireAll or RequireNone do not decide alone. Stored in the list of sections in place of a
+ * name. */
 static const char combining[] = "";
 
 static bool combines(const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the directives of a configuration mean, as src/httpd/config/directives*.c have it; and the defaults, as
- * src/httpd/config/policy.c has them.
+ * Interprets the directives of a configuration as src/httpd/config/directives*.c does, with the defaults of
+ * src/httpd/config/policy.c.
  */
 #include "explain.h"
 
@@ -17,7 +17,7 @@
 
 typedef enum group_list { GROUP_ATTRIBUTES, SUBGROUP_ATTRIBUTES, SUBGROUP_CLASSES, GROUP_LISTS } group_list;
 
-/* What must wait until all directives are read. */
+/* Settings that wait until all directives are read. */
 typedef struct pending {
     apr_pool_t *pool;
     explain_wish *wish;
@@ -40,7 +40,7 @@ void explain_defaults(explain_wish *wish)
     wish->settings.connect_timeout = apr_time_from_sec(10);
     wish->settings.operation_timeout = apr_time_from_sec(60);
     wish->settings.session_ttl = -1;
-    /* There is nobody to hide anything from. */
+    /* The user of this program may see the timing. */
     wish->settings.uniform_timing = false;
 }
 
@@ -85,7 +85,7 @@ const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr
     return NULL;
 }
 
-/* What stands around an alias is not what stands around the sections that use it. */
+/* Returns whether a directive is in an alias, whose context is not that of the sections that use it. */
 static bool is_in_alias(const explain_directive *directive)
 {
     const char *const *section;
@@ -114,7 +114,7 @@ static const char *set_bind_dn(pending *into, const explain_directive *directive
     return NULL;
 }
 
-/* A path as httpd takes it: from ServerRoot on. NULL: there is none in these files. */
+/* Returns a path relative to ServerRoot, as httpd does. NULL: there is none in these files. */
 static const char *path_of(const pending *into, const char *path)
 {
     if (*path == '/') {
@@ -206,7 +206,7 @@ static const char *set_initial_bind(pending *into, const explain_directive *dire
     return set_flag(directive->argv[0], &into->wish->initial_bind);
 }
 
-/* httpd's are Perl's regular expressions; what is used here is the same in POSIX's. */
+/* httpd uses Perl's regular expressions; the parts used here are the same in POSIX's. */
 const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool)
 {
     regex_t *compiled = apr_pcalloc(pool, sizeof(*compiled));
@@ -313,7 +313,7 @@ static const char *set_deadline(pending *into, const explain_directive *directiv
                : "it takes a time: a number, and ms, s, min or h after it";
 }
 
-/* Only what concerns the directory's own limit; httpd checks the rest. */
+/* Reads what concerns the directory's own limit; httpd checks the rest. */
 static const char *set_throttle(pending *into, const explain_directive *directive)
 {
     const bool by_user = directive->argc < 3 || !as_text_equal(directive->argv[2], "client");

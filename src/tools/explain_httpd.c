@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * --httpd: asks httpd itself what is in force in its sections (httpd -t -D DUMP_AUTHSTATUS_JSON), so that there is one
- * reader of a configuration. httpd writes an object a line into a pipe, passwords included.
+ * --httpd: gets the settings in force in a section from httpd itself (httpd -t -D DUMP_AUTHSTATUS_JSON), so that there
+ * is one reader of a configuration. httpd writes one object per line into a pipe, including passwords.
  */
 #include "explain.h"
 
@@ -24,7 +24,7 @@
 
 #define MAX_DUMP (16 * 1024 * 1024)
 #define PIPE_IN_HTTPD 9
-#define PATIENCE 60000 /* milliseconds without a word */
+#define PATIENCE 60000 /* milliseconds without output */
 
 extern char **environ;
 
@@ -77,7 +77,7 @@ static int spawn(const char *program, int end, apr_pool_t *pool, pid_t *pid)
     return error;
 }
 
-/* One read; false at the end, or when nothing came for long. The buffer never moves a password without wiping it. */
+/* Reads once; returns false at the end, or after a long silence. Wipes passwords before the buffer moves. */
 static bool read_more(int fd, dump *into)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
@@ -98,7 +98,7 @@ static const char *run(const char *program, apr_pool_t *pool, dump **answer)
     pid_t pid;
 
     read->size = MAX_DUMP;
-    read->text = calloc(1, read->size); /* touched only as far as it is used */
+    read->text = calloc(1, read->size); /* touched only as far as used */
     if (!read->text || pipe2(ends, O_CLOEXEC) != 0) {
         free(read->text);
         return "no memory";
@@ -113,7 +113,7 @@ static const char *run(const char *program, apr_pool_t *pool, dump **answer)
     while (read_more(ends[0], read)) {
     }
     close(ends[0]);
-    kill(pid, SIGTERM); /* an httpd that has more to say, or does not end */
+    kill(pid, SIGTERM); /* an httpd with further output, or that does not end */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     *answer = read;
@@ -126,7 +126,7 @@ static const char *run(const char *program, apr_pool_t *pool, dump **answer)
 
 /* ---- objects ---- */
 
-/* Takes a string apart where it stands; NULL: it is none. */
+/* Parses a string in place; NULL: invalid. */
 static char *take_string(char **at)
 {
     char *from = *at, *to, *start;
@@ -162,7 +162,7 @@ static bool take(char **at, char wanted)
     return true;
 }
 
-/* A section as httpd told of it: texts and numbers by name, lists as arrays of texts. */
+/* A section from httpd: texts and numbers by name, lists as arrays of texts. */
 typedef struct section {
     apr_table_t *values;
     apr_hash_t *lists; /* arrays of const char * */
@@ -202,7 +202,7 @@ static bool take_member(char **at, section *into, apr_pool_t *pool)
         text = *at;
         *at += strspn(*at, "-0123456789");
         if (**at && *at > text) {
-            /* The comma or brace behind a number ends it; a brace is the end of the object. */
+            /* A comma or brace ends the number; a brace ends the object. */
             char *end = *at;
             *at += *end == '}' ? 0 : 1;
             if (*end != '}') {
@@ -231,7 +231,7 @@ static section *take_section(char *line, apr_pool_t *pool)
     return made;
 }
 
-/* ---- the section that is meant ---- */
+/* ---- choice of a section ---- */
 
 static const char *value(const section *from, const char *name)
 {
@@ -265,13 +265,13 @@ static const char *several(const apr_array_header_t *sections, apr_pool_t *pool)
     return list;
 }
 
-/* By its argument, or as an error message called it. */
+/* Returns whether a section is the wanted one: by its argument, or by its name in an error message. */
 static bool is_meant(const section *one, const char *wanted)
 {
     return !wanted || !strcmp(value(one, "argument"), wanted) || !strcmp(value(one, "name"), wanted);
 }
 
-/* A path without a section of its own is in the innermost that contains it. */
+/* Returns the innermost section that contains a path without a section of its own. */
 static const section *around(const apr_array_header_t *sections, const char *path)
 {
     const section *found = NULL;
@@ -319,7 +319,7 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
                           : apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", wanted ? wanted : "");
 }
 
-/* ---- what it means ---- */
+/* ---- interpretation ---- */
 
 static void take_servers(const section *from, as_directory_settings *settings, apr_pool_t *pool)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The explanation for a program: one JSON object (RFC 8259). Octets that are no UTF-8 become U+FFFD.
+ * The explanation for a program: one JSON object (RFC 8259). Octets that are not UTF-8 become U+FFFD.
  */
 #include "explain.h"
 
@@ -43,7 +43,7 @@ static void put_text(const char *text)
     }
 }
 
-/* A member, with the comma of the one before. */
+/* Writes a member's name, after the comma of the previous one. */
 static void put_name(const char *name)
 {
     printf(", \"%s\": ", name);

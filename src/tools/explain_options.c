@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line: options as ldapsearch has them, where it has them.
+ * The command line: options of ldapsearch, where it has them.
  */
 #include "explain.h"
 
@@ -71,7 +71,7 @@ static const char usage[] =
     "exit code: 0 granted (or nothing wrong so far), 1 usage, 2 unauthenticated, 3 refused, 4 unavailable,\n"
     "           5 misconfigured\n";
 
-/* Who looks at the list of processes from now on does not see it. */
+/* Takes a secret from the command line: it disappears from the list of processes. */
 static char *take_from_command_line(char *argument, apr_pool_t *pool)
 {
     char *copy = explain_secret_copy(argument, pool);
@@ -119,7 +119,7 @@ static bool read_option(int letter, apr_pool_t *pool, explain_options *options)
     case 'Z':
         options->start_tls = true;
         break;
-    case 'x': /* ldapsearch's word for the simple bind that is always made here */
+    case 'x': /* ldapsearch's option for a simple bind, which is always made here */
         break;
     case 'a':
         return read_deref(optarg, &options->deref);
@@ -228,7 +228,7 @@ static const char *set_key(const char *value, explain_wish *wish)
     return NULL;
 }
 
-/* The module knows no half measures: `allow` is never, and `try` and `hard` are demand. */
+/* The module has two modes: `allow` means never, and `try` and `hard` mean demand. */
 static const char *set_verify(const char *value, explain_wish *wish)
 {
     bool off = as_text_equal(value, "never") || as_text_equal(value, "allow");
@@ -297,7 +297,7 @@ static const char *apply_named(const char *option, apr_pool_t *pool, explain_wis
     return apr_psprintf(pool, "-o %s: there is no such option, see --help", name);
 }
 
-/* ---- everything together ---- */
+/* ---- combination ---- */
 
 static const char *apply_configuration(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
@@ -386,7 +386,7 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
     return error;
 }
 
-/* --require goes before the lines of the section. */
+/* --require replaces the lines of the section. */
 static const char *apply_require(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
     const char *error = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lines of Require, asked for a user who was let in, by the module's own authorization (as_authorize). What other
- * modules answer is not looked at, and said so.
+ * Evaluates lines of Require after a granted login, by the module's own authorization (as_authorize). Lines of other
+ * modules are not evaluated, and reported as such.
  */
 #include "explain.h"
 
@@ -32,7 +32,7 @@ static const char *join(const char *const *words, int count, apr_pool_t *pool)
     return text;
 }
 
-/* False: it is no line of this module's, or an expression that only a request can answer. */
+/* Returns false for a line of another module, or an expression that only a request can evaluate. */
 static bool make_requirement(const explain_require *require, apr_pool_t *pool, as_requirement *requirement)
 {
     const char *text = join(require->argv + 1, require->argc - 1, pool);
@@ -96,7 +96,7 @@ static void ask(explain_story *story, const explain_asker *asker, explain_requir
                                      : "";
 }
 
-/* One of the lines is enough (RequireAny). A line that was not looked at might be that one. */
+/* Combines the lines. One is enough (RequireAny), and a line that was not evaluated might be that one. */
 static void conclude(explain_story *story)
 {
     const explain_require *unknown = NULL;

@@ -46,7 +46,7 @@ char *explain_secret_copy(const char *text, apr_pool_t *pool)
     return copy->text;
 }
 
-/* Unbuffered, so that stdio keeps no copy. False: too long, or errno. */
+/* Reads unbuffered, so that stdio keeps no copy. Returns false: too long, or errno. */
 static bool read_all(int fd, secret *into)
 {
     ssize_t got;
@@ -65,7 +65,7 @@ static bool read_all(int fd, secret *into)
     return got == 0;
 }
 
-/* Editors and `echo` end a file with a line end, which nobody means. */
+/* Removes the line end that editors and `echo` append. */
 static void drop_line_end(secret *from)
 {
     char *end = strchr(from->text, '\0');
@@ -133,7 +133,7 @@ static void restore(void)
     }
 }
 
-/* Whoever ends the program at the prompt gets his terminal back as it was. */
+/* Restores the terminal when the program is ended at the prompt. */
 static void restore_and_end(int number)
 {
     restore();
@@ -167,7 +167,7 @@ static void speak(int fd)
     signal(SIGHUP, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
     if (write(fd, "\n", 1) < 0) {
-        return; /* The terminal has gone; nothing is lost. */
+        return; /* the terminal is gone */
     }
 }
 

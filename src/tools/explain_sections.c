@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which directives of a configuration are in force in one section, in httpd's order: the server, its virtual host, the
- * sections of the same kind that contain it, itself; and which credentials among them belong to its AuthLDAPURL.
+ * Chooses the directives in force in one section, in httpd's order: the server, its virtual host, the sections of the
+ * same kind that contain it, itself; and the credentials among them that belong to its AuthLDAPURL.
  */
 #include "explain.h"
 
@@ -40,8 +40,8 @@ static size_t count_of(const char *const *sections)
     return count;
 }
 
-/* Is the innermost section of the directive the one that is meant: by its argument, by the last word of it (an alias's
- * name), or by all that an error message called it? */
+/* Returns whether the innermost section of the directive is the wanted one: by its argument, by its last word (an
+ * alias's name), or by its name in an error message. */
 static bool is_within(const explain_directive *directive, const char *section, apr_pool_t *pool)
 {
     const size_t count = count_of(directive->sections);
@@ -52,7 +52,7 @@ static bool is_within(const explain_directive *directive, const char *section, a
            !strcmp(innermost, section) || !strcmp(label_of(directive->sections, pool), section);
 }
 
-/* Does a path contain another one, as httpd's walks compare? */
+/* Returns whether a path contains another one, as httpd's walks compare. */
 static bool contains_path(const char *outer, const char *inner)
 {
     const size_t length = strlen(outer);
@@ -61,7 +61,7 @@ static bool contains_path(const char *outer, const char *inner)
            (length == 0 || outer[length - 1] == '/' || inner[length] == '/' || inner[length] == '\0');
 }
 
-/* Does <Location> or <Directory> `outer` apply to all that `inner` applies to? */
+/* Returns whether <Location> or <Directory> `outer` applies to all resources of `inner`. */
 static bool contains(const char *outer, const char *inner)
 {
     const char *outer_path = strchr(outer, ' '), *inner_path = strchr(inner, ' ');
@@ -75,7 +75,7 @@ static bool contains(const char *outer, const char *inner)
            !strpbrk(outer_path + 1, "~*?[") && contains_path(outer_path + 1, inner_path + 1);
 }
 
-/* Is the directive in force in the section `place`? */
+/* Returns whether the directive is in force in the section `place`. */
 static bool applies(const explain_directive *directive, const char *const *place)
 {
     const char *const *own = directive->sections;
@@ -105,13 +105,13 @@ typedef struct ranked {
     int at; /* in the configuration */
 } ranked;
 
-/* What stands within others comes behind them. */
+/* Returns the depth of nesting: inner sections come after outer ones. */
 static size_t depth_of(const explain_directive *directive)
 {
     return count_of(directive->sections) - (is_host(directive->sections[0]) ? 1 : 0);
 }
 
-/* Directories apply from the outermost to the innermost, whatever their order; locations in their order. */
+/* Directories apply from the outermost to the innermost in any order; locations in their order. */
 static size_t path_of_directory(const explain_directive *directive)
 {
     const char *section = directive->sections[is_host(directive->sections[0]) ? 1 : 0];
@@ -196,7 +196,7 @@ static bool share_credentials(const explain_directive *credential, const explain
     return !strcmp(credential->file, url->file) || (credential->trusted && url->trusted);
 }
 
-/* The AuthLDAPURL that the directive stands with: of its section, else the one in force around it; NULL: none. */
+/* Returns the AuthLDAPURL of the directive: of its section, else the one in force around it; NULL: none. */
 static const explain_directive *home_of(const apr_array_header_t *chosen, int at)
 {
     const explain_directive *directive = APR_ARRAY_IDX(chosen, at, const explain_directive *), *home = NULL;
@@ -254,7 +254,7 @@ static bool same_servers(const explain_directive *one, const explain_directive *
             has_servers(&first, &second) && has_servers(&second, &first));
 }
 
-/* Leaves out the credentials that belong to other servers, as the module does (src/httpd/config/credentials.c). */
+/* Removes the credentials that belong to other servers, as the module does (src/httpd/config/credentials.c). */
 static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr_pool_t *pool)
 {
     apr_array_header_t *own = apr_array_make(pool, chosen->nelts, sizeof(const explain_directive *));
@@ -278,7 +278,7 @@ static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr
     return own;
 }
 
-/* ---- which section ---- */
+/* ---- choice of a section ---- */
 
 static const char *several(const apr_array_header_t *places, apr_pool_t *pool)
 {
@@ -294,7 +294,7 @@ static const char *several(const apr_array_header_t *places, apr_pool_t *pool)
     return list;
 }
 
-/* The sections that are meant, each once; without a name those that have a URL. */
+/* Returns the wanted sections, each once; without a name those that have a URL. */
 static apr_array_header_t *places_of(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
 {
     apr_array_header_t *places = apr_array_make(pool, 4, sizeof(const explain_directive *));
@@ -336,7 +336,7 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
                            apr_array_header_t **chosen)
 {
     const apr_array_header_t *places = places_of(directives, section, pool);
-    /* A path that has no section of its own is in those that contain it. */
+    /* A path without a section of its own is in those that contain it. */
     const char *path[] = {section && *section == '/' ? apr_pstrcat(pool, "Location ", section, NULL) : NULL, NULL};
 
     if (places->nelts > 1) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The explanation for a person: a line a step, as it ends, and what it comes to.
+ * The explanation for a person: one line per step, as it ends, and the result.
  */
 #include "explain.h"
 
@@ -86,7 +86,7 @@ static void tell_failure(const explain_step *step, apr_pool_t *pool)
     printf("%s: %s\n", words[step->reply.failure], show(step->reply.reason, pool));
 }
 
-/* The server's words, controls and matched name that came with an answer. */
+/* Prints the server's message, controls and matched name of an answer. */
 static void tell_answer_details(const as_reply *reply, apr_pool_t *pool)
 {
     size_t i;
@@ -132,7 +132,8 @@ static void tell_connect(const explain_story *story, const explain_step *step)
     printf("\n");
 }
 
-/* The search and the password have a connection each, with the same certificate as a rule: it is told once. */
+/* Returns whether a step was printed already: search and password have a connection each, usually with the same
+ * certificate. */
 static bool is_told(const explain_story *story, const explain_step *step)
 {
     int i;
@@ -241,7 +242,7 @@ void explain_text_step(const explain_story *story, const explain_step *step)
     fflush(stdout);
 }
 
-/* ---- what it comes to ---- */
+/* ---- the result ---- */
 
 static void tell_status(const explain_story *story)
 {
@@ -263,7 +264,7 @@ static void tell_status(const explain_story *story)
     }
 }
 
-/* The directory's own limit, and whether AuthStatusThrottle is below it. */
+/* Prints the directory's own limit, and whether AuthStatusThrottle is below it. */
 static void tell_lockout(const explain_story *story)
 {
     const as_lockout *lockout = &story->lockout;
@@ -292,7 +293,7 @@ static void tell_lockout(const explain_story *story)
     }
 }
 
-/* What the last step has told already need not be told again. */
+/* Returns whether the last step has printed this reason already. */
 static bool is_last_reason(const explain_story *story)
 {
     const explain_step *last =
@@ -302,7 +303,7 @@ static bool is_last_reason(const explain_story *story)
            (last && !last->well && !last->answered && !strcmp(last->reply.reason, story->answer.reason));
 }
 
-/* The lines of Require one by one, or that none was looked at. */
+/* Prints the lines of Require one by one, or that none was evaluated. */
 static void tell_require(const explain_story *story)
 {
     const apr_array_header_t *lines = story->wish->require;

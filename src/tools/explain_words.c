@@ -170,7 +170,7 @@ static const char *policy(const as_ppolicy *read, apr_pool_t *pool)
     return text ? text : "nothing is wrong with the password's age or the account";
 }
 
-/* One control by itself; what all of them say together is as_outcome_find's business. */
+/* Describes one control; as_outcome_find interprets all of them together. */
 const char *explain_control(const as_control *control, apr_pool_t *pool)
 {
     as_ppolicy read = as_ppolicy_read(control, 1);
@@ -229,7 +229,7 @@ static const char *name_of(const X509_NAME *name, apr_pool_t *pool)
     char *data = NULL;
     long length;
 
-    /* RFC 2253, but with UTF-8 as it is. */
+    /* RFC 2253, but UTF-8 stays unescaped. */
     if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
         length = BIO_get_mem_data(bio, &data);
         text = explain_printable(data, length > MAX_NAME ? MAX_NAME : (size_t)(length > 0 ? length : 0), pool);
