@@ -169,7 +169,7 @@ void as_directory_read_lockout(as_directories *all, const as_directory_settings 
         in.session = as_pool_lend(&directory->peers[i], AS_KIND_SEARCH, false, in.deadline, pool, &reply);
     }
     if (in.session) {
-        lockout->where = settings->bind_dn ? "the service account may not read it" : "nobody in particular may read it";
+        lockout->where = settings->bind_dn ? "the service account may not read it" : "no ordinary account may read it";
         read_lockout(&in, settings->base);
         as_pool_return(in.session);
     } else if (reply.failure == AS_FAILURE_NONE) {

@@ -149,7 +149,7 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
         return AS_DIRECT_ANSWERED;
     }
     if (has_code(codes, count, AS_LDAP_INVALID_DN) && of->asked->requirement->by_expression) {
-        as_say_no_unsafe(of, apr_pstrcat(of->pool, "the directory says that this is not a DN: ", line->dn, NULL));
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, "the directory reports that this is not a DN: ", line->dn, NULL));
         return AS_DIRECT_ANSWERED;
     }
     if (!are) {

@@ -153,7 +153,7 @@ static void decide_dn(as_authorizing *of)
     if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_INVALID_DN &&
             of->asked->requirement->by_expression) {
-            as_say_no_unsafe(of, "the directory says that this is not a DN");
+            as_say_no_unsafe(of, "the directory reports that this is not a DN");
         } else {
             as_say_reply(of);
         }

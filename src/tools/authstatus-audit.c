@@ -46,7 +46,7 @@ static const as_audit_probe probes[] = {
     {"If-Modified-Since", "GET", "", "1.1", "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT\r\n", NULL, false, 0},
     {"If-Match", "GET", "", "1.1", "If-Match: \"x\"\r\n", NULL, false, 0},
     {"compression", "GET", "", "1.1", "Accept-Encoding: gzip, br\r\n", NULL, false, 0},
-    {"JSON asked for", "GET", "", "1.1", "Accept: application/problem+json\r\n", NULL, false, 0},
+    {"JSON preferred", "GET", "", "1.1", "Accept: application/problem+json\r\n", NULL, false, 0},
     {"a language", "GET", "", "1.1", "Accept-Language: de\r\n", NULL, false, 0},
     {"an upgrade", "GET", "", "1.1",
      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", NULL, false, 0},
@@ -74,20 +74,20 @@ static void usage(FILE *out)
           "\n"
           "Compares the answers for the URL of a forbidden resource with those for a missing one of the same server, "
           "and\n"
-          "prints what tells them apart. Names of the same length compare best.\n"
+          "prints the differences. Names of the same length compare best.\n"
           "\n"
-          "  -u USER     ask with credentials as well; the password is asked for, or comes from -y\n"
+          "  -u USER     also send credentials; the password is prompted for, or comes from -y\n"
           "  -y FILE     the password is the first line of FILE\n"
           "  -a          all methods, POST, PUT, PATCH and DELETE too. They may change something\n"
           "  -t NUMBER   compare that many pairs of answers by the clock as well\n"
           "  -C FILE     CA certificates in PEM; -k takes any certificate\n"
           "  -w SECONDS  wait that long for an answer (5)\n"
-          "  --login     log in wrongly again and again as well, as a name that nobody has: what throttles tell\n"
-          "  --outage    the directory is away now: who has proven his password (-u) may be told of it, nobody else\n"
-          "  -v          say what is asked\n"
+          "  --login     also fail to log in repeatedly, under an unused name: what a throttle reveals\n"
+          "  --outage    the directory is unavailable now: it may be disclosed to a client with a proven password (-u) only\n"
+          "  -v          print each request\n"
           "  --help, --version\n"
           "\n"
-          "Exits with 0 if nothing tells them apart, 1 if something does, 2 for wrong usage, 3 without an answer.\n",
+          "Exits with 0 if no probe distinguishes them, 1 if one does, 2 for wrong usage, 3 without an answer.\n",
           out);
 }
 
@@ -189,7 +189,7 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
             fprintf(stderr, "authstatus-audit: %s\n", one.error[0] ? one.error : other.error);
         }
     } else if (is_promised(probe, options, &one)) {
-        printf("  %s: told of the outage, as who has proven a password is\n", title);
+        printf("  %s: the outage is disclosed, as to a client that has proven a password\n", title);
     } else {
         differ = as_audit_compare(&one, &other, forbidden->path, missing->path, title, to_print);
     }
@@ -222,7 +222,7 @@ static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing
     free(other);
     free(to_forbidden);
     free(to_missing);
-    printf("  the clock: area under the curve %.3f in %zu pairs (0.5 cannot be told apart)\n", area, count);
+    printf("  the clock: area under the curve %.3f in %zu pairs (0.5: no difference)\n", area, count);
     return area > 0.5 + AREA_NOISE || area < 0.5 - AREA_NOISE;
 }
 
@@ -294,7 +294,7 @@ static int audit(const as_audit_url *forbidden, const as_audit_url *missing, con
         tally.found += run_clock(forbidden, missing, options);
         tally.asked++;
     }
-    printf("  %d of %d probes tell them apart\n", tally.found, tally.asked);
+    printf("  %d of %d probes distinguish them\n", tally.found, tally.asked);
     return tally.found;
 }
 

@@ -119,7 +119,7 @@ static const char *run(const char *program, apr_pool_t *pool, dump **answer)
     *answer = read;
     return read->length > 0 ? NULL
                             : apr_psprintf(pool,
-                                           "--httpd: \"%s -t -D DUMP_AUTHSTATUS_JSON\" told of no section with an "
+                                           "--httpd: \"%s -t -D DUMP_AUTHSTATUS_JSON\" reported no section with an "
                                            "AuthLDAPURL; what does \"%s -t\" say?",
                                            program, program);
 }

@@ -44,7 +44,7 @@ static const char usage[] =
     "       " PROGRAM " [options] --httpd[=PROGRAM] [--section NAME] [user]\n"
     "       " PROGRAM " [options] --config FILE [--section NAME] [user]\n"
     "\n"
-    "Asks a directory as mod_authstatus would, and tells each step, the outcome and the status.\n"
+    "Asks a directory as mod_authstatus would, and reports each step, the outcome and the status.\n"
     "URL is an AuthLDAPURL: 'ldaps://dc1.example.org/dc=example,dc=org?sAMAccountName'.\n"
     "Without a user: does the directory answer, and does it take the service account?\n"
     "\n"

@@ -113,7 +113,7 @@ static void say_what_is_the_matter(as_output *html, const as_figures *figures)
     if (is_well(figures)) {
         as_output_add(html,
                       "<p class=\"say good\"><strong>Logins are well.</strong> No outage and no mistake in the "
-                      "configuration was met in the last %s.</p>\n",
+                      "configuration occurred in the last %s.</p>\n",
                       duration(html->pool, figures->within));
         return;
     }

@@ -67,12 +67,12 @@ static void say_mask(as_dump *dump)
 
 static void say_disclosure(as_dump *dump)
 {
-    static const char *const words[] = {"of accounts, what the directory told after the right password",
-                                        "of accounts, whatever the directory told",
+    static const char *const words[] = {"of accounts, what the directory reported after the right password",
+                                        "of accounts, whatever the directory reported",
                                         "of accounts nothing: each failure is a plain 401"};
     const as_section *section = dump->section;
 
-    as_dump_say(dump, "told", words[section->disclose == AS_UNSET ? AS_DISCLOSE_PROVEN : section->disclose]);
+    as_dump_say(dump, "disclosed", words[section->disclose == AS_UNSET ? AS_DISCLOSE_PROVEN : section->disclose]);
     if (section->dialog && section->dialog->word == AS_CHALLENGE_QUIET) {
         as_dump_say(dump, "challenge",
                     apr_pstrcat(dump->pool, "without a dialog in browsers",
@@ -124,7 +124,7 @@ static void say_lockout(as_dump *dump, const as_throttle *throttle)
     if (lockout->failures <= 0) {
         as_dump_say(dump, "lockout",
                     apr_pstrcat(dump->pool,
-                                lockout->failures == 0 ? "the directory locks nobody: "
+                                lockout->failures == 0 ? "the directory locks no account: "
                                                        : "the directory's own limit is not known: ",
                                 lockout->where, NULL));
         return;

@@ -95,7 +95,7 @@ static void doubt_line(as_dump *dump, const as_written_line *line)
         as_dump_warn(dump, "the filter is in parentheses: mod_authnz_ldap lets nobody in by it, this module does");
     }
     if (line->kind == AS_REQUIRE_SEARCH && strstr(line->arguments, "REMOTE_USER")) {
-        as_dump_warn(dump, "ldap-search is asked before any login: REMOTE_USER is empty then");
+        as_dump_warn(dump, "ldap-search is decided before any login: REMOTE_USER is empty then");
     }
     if (is_name && has_two_names(line->arguments)) {
         as_dump_warn(dump, "the rest of the line is one DN; write a second one on a line of its own");

@@ -269,7 +269,7 @@ def test_httpd_tells_no_password_to_a_terminal(program):
     assert SERVICE in done.stdout and SERVICE_PASSWORD not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("httpd, says", [("/nonexistent/httpd", "cannot be run"), ("/bin/true", "told of no section")])
+@pytest.mark.parametrize("httpd, says", [("/nonexistent/httpd", "cannot be run"), ("/bin/true", "reported no section")])
 def test_httpd_that_tells_nothing(httpd, says):
     done = ask(httpd, "/")
     assert done.returncode == 1 and says in done.stderr

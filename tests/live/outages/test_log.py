@@ -105,7 +105,7 @@ def test_an_outage(sites, slapd, rooms):
         poll(outage.is_over, 30, "the end of the outage")
         (over,) = poll(lambda outage=outage: lines(outage.site, "AS0094"), 10, "the line about the end")
         assert over.level == "warn" and "[client" not in over.text, over
-        number = re.search(r"directory-down is over: \S+ answers; (\d+) requests met it from (\S+ \S+) to (\S+ \S+)$", over.text)
+        number = re.search(r"directory-down is over: \S+ answers; (\d+) requests failed from (\S+ \S+) to (\S+ \S+)$", over.text)
         assert number and int(number[1]) == outage.met and number[2] < number[3], over.text
         assert len(lines(outage.site, "AS0050")) == 2
         # Each has its note, whatever the error log says.
@@ -162,4 +162,4 @@ def test_it_goes_on_through_a_graceful_restart(sites, slapd):
     slapd.start()
     poll(outage.is_over, 30, "the end of the outage")
     (over,) = poll(lambda: lines(site, "AS0094"), 10, "the line about the end")
-    assert f"; {outage.met} requests met it " in over.text
+    assert f"; {outage.met} requests failed from " in over.text

@@ -89,14 +89,14 @@ def test_policy(dump):
     assert top["directory"] == ["dc1.test:636, then dc2.test:3269 (ldaps), as cn=service,dc=x, within 5 s"]
     assert top["statuses"] == ["unauthenticated 401, refused 403, forbidden 403, throttled 429, unavailable 503, "
                                "misconfigured 500"]
-    assert top["told"] == ["of accounts, what the directory told after the right password"]
+    assert top["disclosed"] == ["of accounts, what the directory reported after the right password"]
     assert top["masked"] == ["nothing"] and top["throttle"] == ["none"]
     assert top["challenge"] == ["without a dialog in browsers, where %{HTTP:X-Requested-With} == 'XMLHttpRequest'"]
     # A later piece of the outer section still applies to the inner one.
     deep = section(main, '<Location "/in/deep">')
     assert deep["challenge"] == top["challenge"] and deep["directory"] == [top["directory"][0].replace("5 s", "1500 ms")]
     assert "refused 401 (account-locked 429)" in deep["statuses"][0]
-    assert deep["told"] == ["of accounts nothing: each failure is a plain 401"]
+    assert deep["disclosed"] == ["of accounts nothing: each failure is a plain 401"]
     assert deep["throttle"] == ["4 failures of a user or a client within 300 s"]
     assert section(main, '<Directory "/tmp">')["masked"] == [
         "every 403 answers as a missing resource, where -R '10.0.0.0/8'"]
