@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What build/check and build/demo share; sourced.
+# Functions shared by build/check and build/demo; sourced.
 
 # The top of the source.
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,7 +9,7 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Servers are in sbin, which an ordinary user's PATH does not have.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
-# No message of a tool that is read here may be translated, nor may a number have a comma.
+# The output of tools is parsed: messages must not be translated, and numbers must not have a comma.
 LC_ALL=C.UTF-8
 export LC_ALL
 
@@ -38,7 +38,7 @@ packages_missing() {
         END { for (i = 1; i <= count; i++) if (!(names[i] in there)) print names[i] }'
 }
 
-# Installs the Debian packages that are missing. Where there is no dpkg, configure says what it does not find.
+# Installs missing Debian packages. Without dpkg, configure reports missing parts.
 packages_install() {
     local missing as_root=()
     if ! command -v dpkg-query >/dev/null; then

@@ -310,8 +310,8 @@ bool as_proofs_has(const as_proofs *proofs, as_proof proof);
 
 #define AS_COUNTER_LIST(X)                                                                                             \
     X(cache_hits, "answers from the cache")                                                                            \
-    X(cache_misses, "queries without a cached answer")                                                            \
-    X(cache_joined, "queries that waited for an identical one")                                                      \
+    X(cache_misses, "queries without a cached answer")                                                                 \
+    X(cache_joined, "queries that waited for an identical one")                                                        \
     X(store_errors, "calls to the store that failed")                                                                  \
     X(breaker_opened, "times that the circuit breaker of an LDAP server opened")                                       \
     X(require_yes, "lines of Require ldap-* answered yes")                                                             \

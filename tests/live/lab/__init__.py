@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the live tests stand on: real httpds, real slapds, a directory that lies, and a client that hides nothing."""
+"""Tools of the live tests: real httpds, real slapds, a directory that lies, and a client that shows all octets."""

@@ -40,11 +40,11 @@ class Answer:
         return values[0] if values else None
 
     def comparable(self):
-        """Everything but the date: what two answers must share to be told apart by no one."""
+        """Everything but the date: the parts in which two indistinguishable answers must be equal."""
         return re.sub(rb"(?im)^date: [^\r]*\r\n", b"", self.raw)
 
     def variables(self):
-        """What a site shows in X-Variables, `name=value;...`, without what is unset."""
+        """The variables that a site sends in X-Variables, `name=value;...`, without what is unset."""
         shown = self.header("X-Variables")
         assert shown is not None, f"no X-Variables in {self.headers}"
         pairs = (part.split("=", 1) for part in shown.split(";"))
@@ -55,7 +55,7 @@ class Answer:
 
 
 class Connection:
-    """A connection to httpd that is kept as long as both sides like it."""
+    """A connection to httpd that is kept until one side closes it."""
 
     def __init__(self, port, timeout=30):
         self.port = port

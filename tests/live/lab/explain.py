@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""authstatus-explain, for tests of directories: what it says as JSON. Passwords come from files, and never out of it."""
+"""authstatus-explain, for tests of directories: its output as JSON. Passwords come from files, and never appear in the output."""
 import json
 import os
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A directory that can be made to do what slapd cannot: refuse, reset, hang, lie and mumble at any step.
+"""A directory that can be made to do what slapd cannot: refuse, reset, hang and send wrong data at any step.
 
 A script is a dict from step to action, or to a list of actions used up one by one, of which the last stays. Steps:
     accept         a connection came
@@ -51,7 +51,7 @@ def answer(code, diagnostic="", controls=(), matched="", referrals=()):
 
 
 def entries(*dns, references=(), code=0):
-    """Of a search: these entries, whoever was looked for."""
+    """Answers any search by these entries."""
     def act(connection, message_id, tag):
         for dn in dns:
             connection.send(ber.message(message_id, ber.entry(dn, {"uid": ["ann"]})))
@@ -136,7 +136,7 @@ def alert(connection, *_):
 
 
 def broken_record(connection, *_):
-    """Application data that nobody encrypted."""
+    """Application data in clear."""
     connection.send_below_tls(b"\x17\x03\x03\x00\x40" + bytes(range(64)))
     connection.wait_below_tls()
 
@@ -149,7 +149,7 @@ def half_record(end):
 
 
 def well(*_):
-    """As a good directory does."""
+    """Answers as a correct directory."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class _Connection:
         return element
 
     def ended(self, seconds):
-        """Waits for the other side to hang up, or for the fake to stop."""
+        """Waits for the other side to close the connection, or for the fake to stop."""
         self.socket.settimeout(seconds)
         try:
             return not self.socket.recv(65536)
@@ -353,7 +353,7 @@ class Fake:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def act(self, step, connection, message_id, tag, detail=None):
-        """Does what the script says. True where it says nothing, so that the good answer is to be given."""
+        """Runs the script's action. Returns True if it has none, so that the correct answer follows."""
         with self._lock:
             password = connection.password if step in ("service-bind", "user-bind") else None
             self.operations.append(Operation(connection.number, step, detail, connection.controls, password, connection.peer))
@@ -386,7 +386,7 @@ class Fake:
             return len(self._open)
 
     def hang_up(self, action=close):
-        """Ends all connections, at a moment when nobody waits for an answer: `action` is close, reset or notice."""
+        """Ends all connections, while no query is in progress: `action` is close, reset or notice."""
         with self._lock:
             idle = list(self._open)
         for connection in idle:

@@ -59,7 +59,7 @@ def has_module(name):
 
 
 class ErrorLog:
-    """A test says beforehand which warnings and errors it provokes. Others fail it, and so do those that do not come."""
+    """A test announces the warnings and errors that it provokes. Others fail it, and so do announced ones that are missing."""
 
     FORMAT = r"[%{cu}t] [%-m:%-l] [%{X-Row}i] [pid %P:tid %T] %7F: %E: [client\ %a] %M"
     _line = re.compile(r"^\[[^]]*\] \[(?P<module>[^:\]]*):(?P<level>\w+)\] (?:\[(?P<row>[^]]*)\] )?(?P<text>.*)$")
@@ -96,7 +96,7 @@ class ErrorLog:
         return os.path.getsize(self.path)
 
     def settle(self):
-        """What is wrong with the log since the last time, as sentences; then begins anew."""
+        """Returns the problems of the log since the last call, as sentences; then starts anew."""
         lines = self.lines()
         self.position = self.size()
         problems = [f"expected in the log, and not there: {pattern.pattern}" for pattern in self._expected
@@ -210,7 +210,7 @@ class Httpd:
         return env | self.environment
 
     def configtest(self):
-        """(code, everything it said) of `httpd -t`."""
+        """(code, all output) of `httpd -t`."""
         done = subprocess.run(self._command("-t"), capture_output=True, text=True, env=self._environment(), timeout=60)
         return done.returncode, done.stdout + done.stderr
 
@@ -230,7 +230,7 @@ class Httpd:
         self.child = Child(self._command("-DFOREGROUND"), self.room / "logs/stderr", env=self._environment())
 
     def must_not_start(self):
-        """Everything that httpd said before it gave up; fails if it did not."""
+        """Returns all output of an httpd that must fail to start."""
         self._spawn()
         # It listens before its modules have had a look at the whole of the configuration.
         poll(lambda: not self.child.alive() or self._generations(), 30, "httpd ended")
@@ -265,7 +265,7 @@ class Httpd:
             return [int(number) for number in ids.read().split()]
 
     def resident_memory(self):
-        """Octets that all children have to themselves."""
+        """Octets of private memory of all children."""
         return sum(map(private_memory, self.children()))
 
     def scoreboard(self):
@@ -273,7 +273,7 @@ class Httpd:
         return re.search(r"^Scoreboard: (.*)$", self.get("/status?auto").body.decode(), re.M)[1]
 
     def cpu_seconds(self):
-        """What all children have used."""
+        """CPU seconds of all children."""
         ticks = 0
         for number in self.children():
             with open(f"/proc/{number}/stat") as stat:
@@ -287,7 +287,7 @@ class Httpd:
         return "in apr_os_sock_get" in text and "mod_mpm_event.so" in text and "mod_authstatus" not in text and " T0)" in text
 
     def problems(self):
-        """What is wrong with this httpd since it was last asked."""
+        """Returns the problems of this httpd since the last call."""
         reports = sorted((self.room / "reports").iterdir())
         own = [report for report in reports if self._is_own_end(report)]
         if own:
@@ -337,7 +337,7 @@ def open_descriptors(pid):
 
 
 def private_memory(pid):
-    """Octets that a process has to itself."""
+    """Octets of private memory of a process."""
     with open(f"/proc/{pid}/smaps_rollup") as maps:
         return sum(int(line.split()[1]) for line in maps if line.startswith("Private_")) * 1024
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests run beside httpd and slapd, and what may be left out of a run, by name only: `pytest --without samba`,
+"""Optional programs of the tests besides httpd and slapd, which a run may omit by name only: `pytest --without samba`,
 or the same words in AUTHSTATUS_WITHOUT. What starts one of these asks here first, so that a test cannot forget to."""
 import os
 
@@ -22,7 +22,7 @@ def leave_out_of_environment():
 
 
 def require(name):
-    """Skips the test where this was left out."""
+    """Skips the test if this was omitted."""
     assert name in OPTIONAL
     if name in _left_out:
         pytest.skip(f"left out: {name}")

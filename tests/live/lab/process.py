@@ -86,7 +86,7 @@ class Child:
         return self.process.wait(seconds)
 
     def freeze(self):
-        """Stops it, as a hung server; returns when each of its threads is stopped."""
+        """Stops the process, like a hung server; returns when each of its threads is stopped."""
         os.kill(self.pid, signal.SIGSTOP)
         poll(self._is_stopped, 10, f"pid {self.pid} stopped")
 
@@ -102,7 +102,7 @@ class Child:
         return states == {"T"}
 
     def stop(self, seconds=15):
-        """Returns the exit code; what does not end on SIGTERM is killed, with its group, and that is an error."""
+        """Returns the exit code; a process that does not end on SIGTERM is killed, with its group, which is an error."""
         if self.alive():
             self.process.terminate()
             try:

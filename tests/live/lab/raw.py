@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Octets to a server and all octets back, whatever HTTP would make of them; and HTTP/2, frame by frame."""
+"""Sends octets to a server and returns all its octets, without interpretation as HTTP; and HTTP/2, frame by frame."""
 import re
 import socket
 import ssl
@@ -105,7 +105,7 @@ class Http2:
         self.socket.close()
 
     def request(self, headers, body=None):
-        """The answer; what no client understands is one too, and ends the connection."""
+        """The answer; an invalid one counts too, and ends the connection."""
         try:
             return self._request(headers, body)
         except self._errors as error:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A relay in front of a server, as a tunnel, a VPN or a load balancer is one. It can forget: the connections that it has
-stay open, what is sent on them is acknowledged, and nothing comes back. New connections are relayed as ever."""
+stay open, what is sent on them is acknowledged, and nothing comes back. New connections are relayed as before."""
 import contextlib
 import select
 import socket
@@ -83,7 +83,7 @@ class Relay:
             return len(self._pairs)
 
     def forget(self):
-        """All connections that there are; returns how many."""
+        """Drops the state of all connections; returns their number."""
         with self._lock:
             for pair in self._pairs:
                 pair.forgotten = True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real slapd: databases from LDIF, password policies, TLS, and a count of what it was asked."""
+"""A real slapd: databases from LDIF, password policies, TLS, and a count of its operations."""
 import datetime
 import os
 import re
@@ -121,20 +121,20 @@ class Slapd:
             self.child = None
 
     def kill(self):
-        """With no farewell."""
+        """Kills it without a clean end."""
         child, self.child = self.child, None
         os.kill(child.pid, signal.SIGKILL)
         child.wait(10)
 
     def freeze(self):
-        """It still accepts (its kernel does), and never answers."""
+        """Stops it: its kernel still accepts connections, but it never answers."""
         self.child.freeze()
 
     def thaw(self):
         self.child.thaw()
 
     def client(self, dn=None, password=SERVICE_PASSWORD, suffix=None):
-        """A client of the test's own, bound as the service account unless told otherwise."""
+        """A client of the test's own, bound as the service account by default."""
         connection = ldap.initialize(f"ldap://127.0.0.1:{self.port}")
         connection.simple_bind_s(dn or f"cn=service,{suffix or self.databases[0].suffix}", password)
         return connection

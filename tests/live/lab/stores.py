@@ -29,7 +29,7 @@ class _Store:
         return self
 
     def kill(self):
-        """With no farewell."""
+        """Kills it without a clean end."""
         os.kill(self.child.pid, signal.SIGKILL)
         self.child.wait(10)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every answer must be, whatever its outcome."""
+"""Properties of every answer, for each outcome."""
 from .httpd import tag_of
 from .outcomes import OUTCOMES, TAGS
 
