@@ -4,6 +4,7 @@
  */
 #include "ldap_private.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -217,7 +218,9 @@ static as_directory *get_directory(as_directories *all, const as_directory_setti
 
     as_reply_clear(reply);
     if (shared) {
-        directory = apr_pmemdup(pool, shared, sizeof(*directory));
+        /* Other threads write what follows, under the lock of the registry. */
+        directory = apr_pcalloc(pool, sizeof(*directory));
+        memcpy(directory, shared, offsetof(as_directory, users));
         directory->settings = settings;
         directory->shared = shared;
     } else {

@@ -233,7 +233,7 @@ struct as_directory {
     apr_pool_t *pool;
     as_uniform_timing *pace; /* AS_TIMING_CLASSES */
     as_facts *facts;
-    int users;    /* queries that use it; under the lock of `all` */
+    int users;    /* queries that use it; under the lock of `all`. From here on: in the registry alone, not in a copy */
     bool listed;  /* it is in the registry */
     as_mono used; /* time of the last use; under the lock of `all` */
 };

@@ -22,22 +22,23 @@ def _group(name, *members):
 def _ldif():
     text = TOP + "".join(map(PERSON.format, range(USERS)))
     text += _group("flat", *(f"uid=u{number}" for number in range(0, USERS, 2)))
-    text += "".join(_group(f"five{number}", *(["uid=u0", "uid=u2"] if number == 5 else [])) for number in range(1, 6))
+    inside = [f"uid=u{number}" for number in range(0, 100, 2)]
+    text += "".join(_group(f"five{number}", *(inside if number == 5 else [])) for number in range(1, 6))
     for depth in (3, 10):
-        text += "".join(_group(f"nest{depth}-{level}", *([f"cn=nest{depth}-{level + 1}"] if level < depth else
-                                                         ["uid=u0", "uid=u2"])) for level in range(depth + 1))
+        text += "".join(_group(f"nest{depth}-{level}", *([f"cn=nest{depth}-{level + 1}"] if level < depth else inside))
+                        for level in range(depth + 1))
     text += _group("large", *(f"uid=member{number}" for number in range(10000)))
     text += "".join(_group(f"clique{one}", *(f"cn=clique{other}" for other in range(5) if other != one)) for one in range(5))
     return text
 
 
-# Section, and its groups. Who is in: u0 and u2; u1 and u3 are in nothing.
+# Section, and its groups. Who is in: u0, u2 and so on to u98; u1, u3 and so on are in nothing.
 PLACES = {"valid": (), "flat": ("flat",), "five": tuple(f"five{number}" for number in range(1, 6)), "nest3": ("nest3-0",),
           "nest10": ("nest10-0",), "large": ("large",), "clique": ("clique0",)}
-# Title, section, who warms up what is known of groups and of connections, and who asks.
-COLD = [("flat, hit", "flat", "u2", "u0"), ("flat, miss", "flat", "u3", "u1"), ("five lines, hit in the 5th", "five", "u2", "u0"),
-        ("five lines, miss", "five", "u3", "u1"), ("nested 3, hit", "nest3", "u2", "u0"), ("nested 10, hit", "nest10", "u2", "u0"),
-        ("10,000 members, miss", "large", "u3", "u1"), ("clique of 5, miss", "clique", "u3", "u1")]
+# Title, section, who warms up what is known of groups and of connections, and who asks, of whom nothing is known.
+COLD = [("flat, hit", "flat", "u2", "u4"), ("flat, miss", "flat", "u3", "u5"), ("five lines, hit in the 5th", "five", "u6", "u8"),
+        ("five lines, miss", "five", "u7", "u9"), ("nested 3, hit", "nest3", "u10", "u12"), ("nested 10, hit", "nest10", "u14", "u16"),
+        ("10,000 members, miss", "large", "u11", "u13"), ("clique of 5, miss", "clique", "u15", "u17")]
 
 
 def _site(provider, url, account, suffix=BASE, more="", places=None):
@@ -56,7 +57,7 @@ class _Pair:
         conf = "AuthStatusCacheTime 5min 5min\n<Location /report>\n    SetHandler authstatus-report\n    Require local\n</Location>\n"
         threads = options.pop("threads", 32)
         self.ours = sites.httpd(f"{name}-ours", conf + _site("authstatus", url, account, more="AuthStatus On", **options),
-                                cache="shmcb", modules=("socache_shmcb",), threads=threads)
+                                modules=("socache_shmcb",), threads=threads)
         self.theirs = sites.httpd(f"{name}-theirs", _site("ldap", url, account, more="AuthzSendForbiddenOnFailure On", **options),
                                   ldap=True, authstatus=False, threads=threads)
 
