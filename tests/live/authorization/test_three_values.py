@@ -14,6 +14,8 @@ HERE = Path(__file__).parent
 RIGHT = "Pw!right"
 BASE = "o=authz"
 TREES = 150
+# More of them, with what is asked before a login, and in two sections that are merged.
+EARLY, MERGED = 60, 60
 
 # A line, and what it is for ann. Each alias has a directory of its own.
 YES = [f"ldap-group cn=staff,{BASE}", "user ann", "ldap-user ann", f"ldap-dn uid=ann,{BASE}"]
@@ -21,6 +23,8 @@ NO = [f"ldap-group cn=others,{BASE}", "user bob", "ldap-user bob", "method OPTIO
 DOWN = [f"down{number}" for number in range(3)]
 ILL = [f"ill{number}" for number in range(2)]
 MISSING = [f"ldap-group cn=missing{number},{BASE}" for number in range(2)]
+# ldap-search, asked before a login.
+SEARCH_YES, SEARCH_NO, SEARCH_DOWN = SEARCHES = ("search-yes", "search-no", "search-down")
 
 SITE = """
 LogLevel warn authstatus:debug
@@ -82,9 +86,11 @@ def is_negation(tree):
     return tree.negated or tree.kind == "None"
 
 
-def random_tree(seed):
+def random_tree(seed, early=False):
     rng = random.Random(seed)
     lines = rng.choice([YES + NO + DOWN, YES + NO + ILL, YES + NO + MISSING, YES + NO + DOWN + ILL + MISSING])
+    if early:
+        lines = lines + 2 * [SEARCH_YES, SEARCH_NO, SEARCH_DOWN]
     kind = rng.choice(["All", "Any"])
     children = [grow(rng, 3, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, 4))]
     if all(is_negation(child) for child in children):
@@ -100,15 +106,19 @@ def results(tree, varied, fixed):
 def expected(tree):
     """The statuses that may be answered."""
     used = set(tree.lines())
-    fixed = {line: True for line in YES} | {line: False for line in NO + MISSING}
-    unknown = [line for line in DOWN + ILL if line in used]
+    fixed = {line: True for line in [*YES, SEARCH_YES]} | {line: False for line in [*NO, *MISSING, SEARCH_NO]}
+    unknown = [line for line in [*DOWN, *ILL, SEARCH_DOWN] if line in used]
+    # httpd asks once without a user: what needs one is no then, and its negation says nothing.
+    early = {line: line == SEARCH_YES for line in fixed | dict.fromkeys(unknown)}
+    if used & set(SEARCHES) and results(tree, [line for line in unknown if line == SEARCH_DOWN], early) == {True}:
+        return {200}
     told = results(tree, unknown, fixed)
     if told == {False}:
         return {403}
     if told == {True}:
         varied = unknown + [line for line in MISSING if line in used]
         return {200} if results(tree, varied, fixed) == {True} else {500}
-    down, ill = used & set(DOWN), used & set(ILL)
+    down, ill = used & {*DOWN, SEARCH_DOWN}, used & set(ILL)
     # Which of both was met depends on what httpd leaves out.
     return {503, 500} if down and ill else {503} if down else {500}
 
@@ -120,18 +130,37 @@ def slapd(start_slapd):
 
 @pytest.fixture(scope="module")
 def trees():
-    return {f"/in/tree{seed}": random_tree(seed) for seed in range(TREES)}
+    return ({f"/in/tree{seed}": random_tree(seed) for seed in range(TREES)}
+            | {f"/in/early{seed}": random_tree(seed, early=True) for seed in range(1000, 1000 + EARLY)})
 
 
 @pytest.fixture(scope="module")
-def site(start, slapd, trees):
+def merged():
+    """Path: what stands in the outer section, how the inner one merges, and what stands in that."""
+    return {f"/in/merged{seed}/in": (random_tree(seed), ("And", "Off")[seed % 2], random_tree(seed + 5000))
+            for seed in range(2000, 2000 + MERGED)}
+
+
+def merge(outer, how, inner):
+    """AuthMerging Or would take in what <Directory> grants: httpd merges sections of one kind first."""
+    return inner if how == "Off" else Tree("All", [outer, inner])
+
+
+@pytest.fixture(scope="module")
+def site(start, slapd, trees, merged):
     dead = reserve_port()
     conf = SITE + "".join(ALIAS % (name, name, dead, "Pw!service") for name in DOWN)
     conf += "".join(ALIAS % (name, name, "${LDAP}", "Pw!wrong") for name in ILL)
+    conf += "".join(ALIAS.replace("ldap-group %s cn=%s,o=authz", f"ldap-search {name} (uid={uid})") % (port, "Pw!service")
+                    for name, uid, port in zip(SEARCHES, ("ann", "nobody", "ann"), ("${LDAP}", "${LDAP}", dead)))
     for path, tree in trees.items():
         conf += (f'<Location "{path}">\n        AuthType Basic\n        AuthName "the lab"\n'
                  "        AuthBasicProvider login\n        AuthStatus On\n"
                  f"{tree.written()}</Location>\n")
+    for path, (outer, how, inner) in merged.items():
+        conf += (f'<Location "{path.rpartition("/")[0]}">\n        AuthType Basic\n        AuthName "the lab"\n'
+                 f"        AuthBasicProvider login\n        AuthStatus On\n{outer.written()}</Location>\n"
+                 f'<Location "{path}">\n        AuthMerging {how}\n{inner.written()}</Location>\n')
     return start(conf, defines={"LDAP": slapd.port})
 
 
@@ -142,12 +171,8 @@ def test_the_trees_are_of_every_kind(trees):
     assert all(statuses.count(frozenset({status})) >= 5 for status in (200, 403, 500, 503))
 
 
-@pytest.mark.parametrize("number", range(TREES))
-def test_tree(site, slapd, trees, number):
-    path = f"/in/tree{number}"
-    tree = trees[path]
+def check(site, path, tree):
     site.log.allow("AS0032", "AS0050", "AS0060", "AS0062", "AH0163[01]", "AS0094")
-    mark = slapd.mark()
     answer = site.get(path, login=("ann", RIGHT))
     record = site.access(answer)
     told = [line.text for line in site.log.of(answer.row)]
@@ -155,11 +180,26 @@ def test_tree(site, slapd, trees, number):
     assert answer.status in expected(tree), evidence
     assert not answer.all("WWW-Authenticate"), evidence
     # httpd's own line of a refusal is there once for a refusal, and never for want of an answer.
-    # What is refused whoever asks is refused before a login.
+    # What is refused whoever asks is refused before a login, and so is granted what a search grants.
     assert sum("AH01631" in line or "AH01630" in line for line in told) == (answer.status == 403), evidence
     assert bool(answer.all("Retry-After")) == (answer.status == 503), evidence
-    assert answer.status != 200 or record.outcome == "granted", evidence
+    assert answer.status != 200 or record.outcome == "granted" or "search-" in tree.written(), evidence
     assert answer.status != 403 or record.outcome in ("not-authorized", "access-denied"), evidence
+    return evidence
+
+
+@pytest.mark.parametrize("path", [*(f"/in/tree{number}" for number in range(TREES)),
+                                  *(f"/in/early{number}" for number in range(1000, 1000 + EARLY))])
+def test_tree(site, slapd, trees, path):
+    tree = trees[path]
+    mark = slapd.mark()
+    evidence = check(site, path, tree)
     # However many runs there were, no line was asked twice: a compare for each of two attributes.
     compares = sum(" CMP " in line for line in slapd.lines(mark))
     assert compares <= 2 * len({line for line in tree.lines() if line.startswith("ldap-group")}) + 2, evidence
+
+
+@pytest.mark.parametrize("number", range(2000, 2000 + MERGED))
+def test_merged(site, merged, number):
+    path = f"/in/merged{number}/in"
+    check(site, path, merge(*merged[path]))
