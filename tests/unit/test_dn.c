@@ -162,9 +162,9 @@ static void equality_and_parts(void **state)
 
 static unsigned random_of(unsigned below)
 {
-    static unsigned long seed = 20261128;
+    static uint64_t seed = 20261128;
 
-    seed = seed * 6364136223846793005UL + 1442695040888963407UL;
+    seed = seed * 6364136223846793005U + 1442695040888963407U;
     return (unsigned)(seed >> 33) % below;
 }
 
