@@ -165,7 +165,7 @@ static void *fail_often(void *data)
     uint64_t *told = data;
 
     for (int i = 0; i < EACH; i++) {
-        as_outage_news news = down((as_outages *)told[1], START + i * SECOND / 100);
+        as_outage_news news = down((as_outages *)(uintptr_t)told[1], START + i * SECOND / 100);
         told[0] += news.due ? 1 + news.more : 0;
     }
     return NULL;
