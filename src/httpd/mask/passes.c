@@ -264,8 +264,10 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
     state before;
 
     if (!is_answer(r, context, status)) {
-        return answer_from_afar(r, context, all,
-                                find_open(r, context, all, &first, decoys->between + 1, decoys->farthest));
+        const int index = is_open(r, context, all, &first, decoys->nearest)
+                              ? decoys->nearest
+                              : find_open(r, context, all, &first, decoys->between + 1, decoys->farthest);
+        return answer_from_afar(r, context, all, index);
     }
     pass = as_snapshot_put_aside(r, all->arrived);
     before = state_of(context);

@@ -400,7 +400,8 @@ bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby 
         }
     }
     next = first_of(&in, found->nearest + 1, number_at(&in, found->nearest), false);
-    if (next <= last) {
+    /* A pattern for all of a URL may refuse farther decoys, and not the nearest. */
+    if (next <= last && number_at(&in, next) != here) {
         found->farthest = first_of(&in, next, number_at(&in, last), true);
         found->between = next < found->farthest ? next : -1;
     }
