@@ -25,7 +25,7 @@ ROWS = [
     ("--without shellcheck", {"shellcheck"}, set()),
     ("--quick", {"sanitizer build", "unit tests, sanitized", "live tests, sanitized", "clang", "distcheck", "cppcheck", "format", "shellcheck"}, set(OPTIONAL)),
 ]
-EVERY_STAGE = {"autoreconf", "gcc build", "unit tests", "live tests", "sanitizer build", "unit tests, sanitized",
+EVERY_STAGE = {"autoreconf", "gcc build", "hardening", "unit tests", "live tests", "sanitizer build", "unit tests, sanitized",
                "live tests, sanitized", "clang", "distcheck", "cppcheck", "format", "shellcheck"}
 
 
