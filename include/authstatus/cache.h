@@ -187,6 +187,9 @@ bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_
 void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_cached_answer *entry, bool lasting,
                         apr_time_t now);
 void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject);
+/* The same of what a failure has found out, kept for as long as a refusal: the entry's DN, or a
+ * word of the caller's that is none. */
+void as_cache_put_failed_entry(as_cache *memory, const as_cache_key *subject, const char *dn, apr_time_t now);
 
 /* Single flight: identical queries by several threads of a process at one time go to the directory once. All of them
  * get its answer, cacheable or not: otherwise they would query a hung directory one after the other. */

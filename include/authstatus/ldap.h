@@ -91,7 +91,7 @@ typedef struct as_query {
     const char *user;         /* UTF-8, not empty; escaped here for the filter */
     const char *password;     /* UTF-8, not empty; NULL: only find the user's entry */
     const char *initial_bind; /* AuthLDAPInitialBindAsUser: the name that searches, with `password`; else NULL */
-    const char *known_dn;     /* the user's entry as found earlier: no search; else NULL */
+    const char *known_dn; /* the user's entry as found earlier, or "" of a user who has none: no search; else NULL */
     as_membership_wish membership;
     as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the query takes a slot itself */
     as_mono deadline;      /* end of the query */

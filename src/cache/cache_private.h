@@ -13,7 +13,8 @@
  *   lookaside.c      acceptances by the header that the client sent
  *   shared_store.c   the store that processes share, and whether it is available
  *   instance.c       creates and destroys the cache of a process
- *   cache.c          answers, grants and refusals; locations of entries
+ *   cache.c          answers, grants and refusals
+ *   entries.c        locations of entries
  *   single_flight.c  coalesces identical queries
  *   throttle.c       failures per account and client: admission of binds
  *   throttle_count.c   one count of these, from store and memory

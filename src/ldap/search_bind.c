@@ -302,7 +302,11 @@ void as_search_bind_query(as_task *task)
     as_login known = {.dn = query->known_dn, .password = query->password};
     as_search wanted;
 
-    if (known.dn && known.password) {
+    if (known.dn && known.password && !*known.dn) {
+        /* As a search that found nothing. */
+        as_reply_fail(task->reply, AS_STEP_SEARCH, AS_FAILURE_NONE, NULL);
+        verify_decoy(task);
+    } else if (known.dn && known.password) {
         verify_known(task, &known, NULL);
     } else if (!query->initial_bind || !query->password) {
         search_as_service(task);

@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-#include <apr_cstr.h>
 #include <apr_strings.h>
 
 #include "authstatus/ppolicy.h"
 
 #include "coalesce.h"
+#include "known_entry.h"
 #include "settle.h"
 
 /* The most time that a bind may take that confirms a cached password. */
@@ -139,91 +139,22 @@ static void query(const as_attempt *attempt, const char *password, const char *k
     report_query(attempt->login, attempt->observer, attempt->settings);
 }
 
-/* Returns whether the search may be omitted for an entry found earlier. Not where an unknown user must cost as much
- * as a known one: the search is always made then. Not where the search itself decides who may enter (a filter), nor
- * where it reads attributes for the application. */
-static bool may_use_known_entry(const as_attempt *attempt)
+static void query_known(const void *data, const char *password, const char *known_dn, as_reply *reply)
 {
-    const as_directory_settings *settings = attempt->settings;
-
-    return attempt->login->cache && !settings->uniform_timing && !attempt->asked->initial_bind &&
-           settings->attribute_count == 1 && (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
-}
-
-/* Returns whether the user logs in with the entry's own name ("uid=bob,..." for bob): then no other entry can have
- * that name while this one has that DN. Only names that need no escaping in a DN. */
-static bool is_named_after(const char *dn, const char *attribute, const char *user)
-{
-    const size_t attribute_length = strlen(attribute), user_length = strlen(user);
-
-    return strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@") == user_length &&
-           !apr_cstr_casecmpn(dn, attribute, attribute_length) && dn[attribute_length] == '=' &&
-           !apr_cstr_casecmpn(dn + attribute_length + 1, user, user_length) &&
-           dn[attribute_length + 1 + user_length] == ',';
-}
-
-/* Returns whether a refusal proves that the entry still exists, and is still the user's. A directory with a password
- * policy reports it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. */
-static bool refusal_proves_entry(const as_attempt *attempt, const as_reply *reply)
-{
-    const as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
-
-    return policy.present && !policy.contradictory &&
-           is_named_after(reply->dn, attempt->settings->attributes[0], attempt->key.user);
-}
-
-/* Binds as the entry found earlier, and searches unless a refusal proves the entry. An accepted password grants
- * nothing before a search has found the same entry: an alias or the right to find the entry may have been
- * removed. Returns false if the directory must be queried as if nothing were cached. */
-static bool query_known_entry(const as_attempt *attempt, as_reply *reply)
-{
-    as_cached_answer entry;
-    as_reply search;
-
-    if (!as_cache_get_entry(attempt->login->cache, &attempt->key, apr_time_now(), attempt->pool, &entry)) {
-        return false;
-    }
-    query(attempt, attempt->key.password, entry.dn, reply);
-    reply->dn = entry.dn;
-    reply->values = entry.values;
-    reply->entries = 1;
-    if (reply->failure != AS_FAILURE_NONE || (reply->code != 0 && refusal_proves_entry(attempt, reply))) {
-        return true;
-    }
-    query(attempt, NULL, NULL, &search);
-    if (search.failure == AS_FAILURE_NONE && search.entries == 1 && search.dn && !strcmp(search.dn, entry.dn)) {
-        reply->values = search.values;
-        reply->membership = search.membership;
-        return true;
-    }
-    as_cache_remove_entry(attempt->login->cache, &attempt->key);
-    return false;
-}
-
-static void keep_entry(const as_attempt *attempt, const as_reply *reply)
-{
-    const as_cache_key *key = &attempt->key;
-    as_cached_answer entry = {
-        .dn = reply->dn, .values = reply->values, .value_count = attempt->settings->attribute_count};
-
-    if (reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND && reply->entries == 1 && reply->dn &&
-        reply->values) {
-        as_cache_put_entry(attempt->login->cache, key, &entry,
-                           is_named_after(reply->dn, attempt->settings->attributes[0], key->user), apr_time_now());
-    }
+    query(data, password, known_dn, reply);
 }
 
 static void query_directory(const as_attempt *attempt)
 {
-    const bool may_know = may_use_known_entry(attempt);
+    const as_known known = {.cache = attempt->login->cache,
+                            .asked = attempt->asked,
+                            .key = &attempt->key,
+                            .pool = attempt->pool,
+                            .data = attempt,
+                            .query = query_known};
     as_reply reply;
 
-    if (!may_know || !query_known_entry(attempt, &reply)) {
-        query(attempt, attempt->key.password, NULL, &reply);
-        if (may_know) {
-            keep_entry(attempt, &reply);
-        }
-    }
+    as_known_query(&known, &reply);
     if (!attempt->admission->refused) {
         fill_from_reply(attempt->answer, &reply);
     } else if (as_admission_has_sent(attempt->admission)) {

@@ -2,7 +2,8 @@
  *
  * What the files of authorization may see of each other. Upward view: authstatus/authorize.h.
  *
- *   authenticate.c      logins; of the others it knows settle.c and coalesce.c alone
+ *   authenticate.c      logins; of the others it knows settle.c, coalesce.c and known_entry.c alone
+ *   known_entry.c       logins of names whose entries were found before
  *   coalesce.c          single flight: identical queries are one
  *   settle.c            the end of a login, and what the throttle counts of it
  *   authorize.c         one line of Require: memo, cache, single flight, limits
