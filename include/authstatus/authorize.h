@@ -82,9 +82,11 @@ typedef struct as_authorize_attempt {
     const as_group_settings *groups;
     const as_entry *entry; /* NULL for AS_REQUIRE_SEARCH */
     const as_requirement *requirement;
-    bool of_login; /* the section names no directory, so it is the login's: groups of other directories are "no" */
-    bool negated;  /* a yes of this line refuses, or may: a "no" is to be proven, as far as the directory can */
-    apr_interval_time_t deadline; /* as in as_login_attempt */
+    bool of_login;      /* the section names no directory, so it is the login's: groups of other directories are "no" */
+    bool negated;       /* a yes of this line refuses, or may: a "no" is to be proven, as far as the directory can */
+    const char *client; /* these three: as in as_login_attempt */
+    const as_throttle *throttle;
+    apr_interval_time_t deadline;
 } as_authorize_attempt;
 
 /* ---- the answer ---- */
@@ -105,7 +107,9 @@ typedef struct as_authorization {
     bool unproven;        /* no: nothing was found; what this account may not search would not have been found either */
     bool missing;         /* the group or DN does not exist: log AS0032 */
     bool bounded;         /* unknown, as a bound on groups or searches was reached; `reason` names it */
-    as_finding finding;   /* yes: granted; no: not-authorized; unknown: of class unavailable or misconfigured, with
+    bool ends_login;      /* unknown, as the user's own bind (CompareAsUser, SearchAsUser) was refused, or throttled:
+                             `finding` and `wait` are a login's, and the end of this one */
+    as_finding finding;   /* yes: granted; no: not-authorized; else unknown: of class unavailable or misconfigured, with
                              the LDAP code if there is one */
     const char *reason;   /* for the log: why it is unknown or unsafe, or the server's own message; never NULL */
     const char *evidence; /* for the log: "direct", "by memberOf", "via cn=dev,..."; never NULL */

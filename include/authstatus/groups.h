@@ -11,13 +11,33 @@
 
 #include "authstatus/ldap.h"
 
-/* The common state of the queries of one authorization. */
+/* What the answer to a user's own bind makes of the user. */
+typedef enum as_bound {
+    AS_BOUND_UNKNOWN,  /* an outage, or a misconfiguration: it says nothing */
+    AS_BOUND_ACCEPTED, /* who may ask */
+    AS_BOUND_REFUSED   /* and is to be bound no more */
+} as_bound;
+
+/* A user whose own binds are asked under (AuthLDAPCompareAsUser, AuthLDAPSearchAsUser). */
+typedef struct as_group_user {
+    const char *dn, *password;
+    /* As as_query's; NULL: each bind is admitted. */
+    bool (*admit)(void *data, const char *dn, bool accepted);
+    void *admit_data;
+    as_bound (*judge)(const as_reply *reply); /* the meaning of an answer; never NULL */
+    bool sent;                                /* a bind */
+    bool accepted;                            /* the last one */
+    bool ended;     /* a bind was refused, or not admitted: `bound` answers every further question, and none is sent */
+    as_reply bound; /* to the last bind, or why there was none */
+} as_group_user;
+
+/* What all questions of one authorization have in common. */
 typedef struct as_group_query {
     as_directory *entered; /* of as_directories_enter */
     as_mono deadline;
-    apr_pool_t *pool;                    /* the lifetime of all results */
-    const char *bind_dn, *bind_password; /* the account that queries; NULL: the service account */
-    int searches, compares, binds;       /* sent so far; counted up */
+    apr_pool_t *pool;              /* everything that is returned lives as long */
+    as_group_user *user;           /* who asks; NULL: the service account */
+    int searches, compares, binds; /* sent so far; counted up */
 } as_group_query;
 
 /* Each query returns false without an answer: the reply has the reason, a failure, the refused bind, or the LDAP

@@ -53,7 +53,7 @@ typedef struct as_answer {
 typedef struct as_login_memo {
     apr_pool_t *pool; /* outlives redirects and subrequests */
     as_mono deadline; /* for the directory; 0: not queried yet */
-    const struct as_queried *queried;
+    struct as_queried *queried;
     struct as_counted_account *counted; /* accounts that the throttle counts, until the transaction ends */
     bool failed_afresh;                 /* a directory refused credentials in the current login */
     bool guessed;                       /* a password was not the one that may serve while the directory is away */

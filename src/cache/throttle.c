@@ -18,9 +18,9 @@
 #define KEPT_AT_LEAST apr_time_from_sec(3600)
 /* A name may be given to another entry later. */
 #define SPELLING_KEPT apr_time_from_sec(60)
-/* Threads of a process that may wait for binds in progress: identical right passwords already wait for one another
- * elsewhere (single flight), and guesses must not occupy the slots of AuthStatusInFlight. */
-#define WAITING_MOST 2
+/* Threads of a process that may wait for binds in progress. A right password that several sections ask for at one
+ * moment waits for itself: no reason to refuse it. AuthStatusInFlight bounds the threads that wait as well. */
+#define WAITING_MOST 64
 /* Interval of polling binds in progress, in microseconds. */
 #define PAUSE_HERE 2000
 #define PAUSE_WITH_STORE 20000
@@ -94,14 +94,19 @@ typedef struct admission {
 } admission;
 
 /* Decides an admission. Under the lock. */
-static void judge(const as_count *of, const as_throttle *throttle, bool certain, admission *into)
+static void judge(const as_count *of, const as_throttle *throttle, as_bind_kind kind, admission *into)
 {
     const apr_time_t now = as_throttle_read_clock(of->all);
     as_tally *own = as_count_get_own(of, now);
 
     into->all = as_count_merge(of, own);
-    into->wait = certain ? 0 : compute_wait(throttle, &into->all, now);
-    into->busy = into->wait > 0 && is_busy(own, throttle, &into->all, now);
+    into->wait = kind == AS_BIND_REFUSED ? 0 : compute_wait(throttle, &into->all, now);
+    if (into->wait > 0 && kind == AS_BIND_REMEMBERED) {
+        into->busy = own && as_tally_count_pending(own, now) > 0;
+        into->wait = into->busy ? into->wait : 0;
+    } else {
+        into->busy = into->wait > 0 && is_busy(own, throttle, &into->all, now);
+    }
     if (into->wait == 0) {
         into->wait = add(of, own, throttle, &into->all, now, false, &into->stamp);
     } else if (own && !into->busy && own->forbids_until < now + into->wait) {
@@ -109,14 +114,14 @@ static void judge(const as_count *of, const as_throttle *throttle, bool certain,
     }
 }
 
-static admission try_admit(as_count *of, const as_throttle *throttle, bool certain, apr_pool_t *pool)
+static admission try_admit(as_count *of, const as_throttle *throttle, as_bind_kind kind, apr_pool_t *pool)
 {
     admission made = {.wait = APR_USEC_PER_SEC};
 
     as_count_take_turn(of);
     as_count_fetch(of, pool);
     if (as_throttle_lock(of->all->memory)) {
-        judge(of, throttle, certain, &made);
+        judge(of, throttle, kind, &made);
         as_throttle_unlock(of->all->memory);
     }
     if (made.wait == 0) {
@@ -133,7 +138,27 @@ static void sleep_for(int64_t microseconds)
     nanosleep(&pause, NULL);
 }
 
-long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, bool certain,
+static void end_wait(as_throttles *all, as_bind_kind kind)
+{
+    if (kind == AS_BIND_GUESS) {
+        atomic_fetch_sub(&all->waiting, 1);
+    }
+}
+
+/* If so, end_wait follows. */
+static bool may_wait(as_throttles *all, as_bind_kind kind)
+{
+    if (kind != AS_BIND_GUESS) {
+        return true;
+    }
+    if (atomic_fetch_add(&all->waiting, 1) < WAITING_MOST) {
+        return true;
+    }
+    end_wait(all, kind);
+    return false;
+}
+
+long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, as_bind_kind kind,
                        as_mono patience, apr_pool_t *pool, apr_time_t *stamp)
 {
     admission made;
@@ -146,15 +171,13 @@ long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const cha
     if (!as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account)) {
         return 1;
     }
-    made = try_admit(&of, throttle, certain, pool);
-    if (made.busy && atomic_fetch_add(&all->waiting, 1) < WAITING_MOST) {
+    made = try_admit(&of, throttle, kind, pool);
+    if (made.busy && may_wait(all, kind)) {
         while (made.busy && all->mono() < patience) {
             sleep_for(of.shared ? PAUSE_WITH_STORE : PAUSE_HERE);
-            made = try_admit(&of, throttle, certain, pool);
+            made = try_admit(&of, throttle, kind, pool);
         }
-        atomic_fetch_sub(&all->waiting, 1);
-    } else if (made.busy) {
-        atomic_fetch_sub(&all->waiting, 1);
+        end_wait(all, kind);
     }
     *stamp = made.wait == 0 ? made.stamp : 0;
     return round_up_to_seconds(made.wait);

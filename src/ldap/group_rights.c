@@ -98,7 +98,7 @@ static bool pick(as_group_query *query, const apr_array_header_t *all, const apr
 
 static const char *key_of(const as_group_query *query, const char *base, const char *filter)
 {
-    return apr_pstrcat(query->pool, "hidden\n", query->bind_dn ? query->bind_dn : "", "\n", base, "\n", filter, NULL);
+    return apr_pstrcat(query->pool, "hidden\n", query->user ? query->user->dn : "", "\n", base, "\n", filter, NULL);
 }
 
 bool as_group_hidden(as_group_query *query, const char *base, const char *const *classes, const char *const *attributes,

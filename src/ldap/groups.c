@@ -143,7 +143,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 /* Makes the key of a fact: a group, the attributes of its members, and the querying account. */
 static const char *key_of(const as_group_query *query, const char *dn, const char *const *attributes)
 {
-    const char *key = apr_pstrcat(query->pool, query->bind_dn ? query->bind_dn : "", "\n", dn, NULL);
+    const char *key = apr_pstrcat(query->pool, query->user ? query->user->dn : "", "\n", dn, NULL);
 
     for (; attributes && *attributes; attributes++) {
         key = apr_pstrcat(query->pool, key, "\n", *attributes, NULL);
@@ -310,7 +310,7 @@ bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
 {
     as_group_facts seen;
 
-    if (by_login || !query->bind_dn) {
+    if (by_login || !query->user) {
         return as_facts_member_of_seen(query->entered->facts);
     }
     as_facts_get(query->entered->facts, key_of(query, "memberOf", NULL), &seen, query->pool);
@@ -319,7 +319,7 @@ bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
 
 void as_group_note_member_of(const as_group_query *query, bool by_login)
 {
-    if (by_login || !query->bind_dn) {
+    if (by_login || !query->user) {
         as_facts_note_member_of(query->entered->facts);
     } else {
         as_facts_note_comparable(query->entered->facts, key_of(query, "memberOf", NULL));

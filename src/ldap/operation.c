@@ -35,24 +35,56 @@ static bool perform(const as_task *task, as_session *session, const void *argume
     return as_session_compare(session, operation->compare, task->deadline, task->pool, task->reply);
 }
 
-/* Uses a session that others have bound before: binds it first. A refused bind is the answer. */
+static void note_bind(as_group_user *user, const as_reply *reply)
+{
+    const as_bound bound = user->judge(reply);
+
+    user->bound = *reply;
+    user->accepted = bound == AS_BOUND_ACCEPTED;
+    user->ended = bound == AS_BOUND_REFUSED;
+}
+
+/* A bind that was sent before, and lost, has failed already. */
+static void note_not_admitted(as_group_user *user, as_reply *reply)
+{
+    if (!as_reply_is_outage(reply)) {
+        as_reply_fail(reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
+    }
+    user->bound = *reply;
+    user->ended = true;
+}
+
+/* False: the session has no answer. */
+static bool bind_user(const as_task *task, as_session *session, as_group_query *query)
+{
+    as_group_user *user = query->user;
+    bool answered;
+
+    if (user->admit && !user->admit(user->admit_data, user->dn, user->accepted)) {
+        note_not_admitted(user, task->reply);
+        return false;
+    }
+    query->binds++;
+    user->sent = true;
+    answered = as_session_bind_user(session, user->dn, user->password, task->deadline, task->pool, task->reply);
+    note_bind(user, task->reply);
+    return answered;
+}
+
+/* Uses a session that others have bound before: binds it first. A bind that is not accepted is the answer. */
 static bool perform_as_user(const as_task *task, as_session *session, const void *argument)
 {
     const as_request *request = argument;
-    as_group_query *query = request->query;
 
-    query->binds++;
-    if (!as_session_bind_user(session, query->bind_dn, query->bind_password, task->deadline, task->pool, task->reply)) {
-        return false;
-    }
-    return task->reply->code != LDAP_SUCCESS || perform(task, session, argument);
+    return bind_user(task, session, request->query) &&
+           (!request->query->user->accepted || perform(task, session, argument));
 }
 
 static void run_operation(as_task *task)
 {
     const as_request *request = task->data;
 
-    if (request->query->bind_dn) {
+    if (request->query->user) {
         as_session_run_step(task, AS_KIND_VERIFY, perform_as_user, request);
     } else {
         as_session_run_step(task, AS_KIND_SEARCH, perform, request);
@@ -64,7 +96,11 @@ void as_operation_run(as_group_query *query, const as_operation *operation, as_r
     as_request request = {query, operation};
 
     as_reply_clear(reply);
-    as_failover_run(query->entered, run_operation, &request, query->deadline, query->pool, reply);
+    if (query->user && query->user->ended) {
+        *reply = query->user->bound;
+    } else {
+        as_failover_run(query->entered, run_operation, &request, query->deadline, query->pool, reply);
+    }
     reply->dn = NULL;
     reply->values = NULL;
 }

@@ -13,6 +13,7 @@
 
 #include "coalesce.h"
 #include "known_entry.h"
+#include "queried.h"
 #include "settle.h"
 
 /* The most time that a bind may take that confirms a cached password. */
@@ -24,53 +25,6 @@ as_mono as_deadline_get(as_login_memo *memo, apr_interval_time_t within)
         memo->deadline = as_mono_read() + within;
     }
     return memo->deadline;
-}
-
-/* A login of this transaction, with its answer. */
-typedef struct as_queried {
-    const struct as_queried *next;
-    const char *directory; /* of the cache key */
-    const char *user;
-    char *password; /* wiped when the memo's pool is cleared */
-    const as_answer *answer;
-} as_queried;
-
-/* ---- this transaction ---- */
-
-static apr_status_t wipe_password(void *data)
-{
-    volatile char *octet = ((as_queried *)data)->password;
-
-    while (*octet) {
-        *octet++ = '\0';
-    }
-    return APR_SUCCESS;
-}
-
-static const as_answer *find_queried(const as_login_memo *memo, const as_cache_key *key)
-{
-    const as_queried *queried;
-
-    for (queried = memo->queried; queried; queried = queried->next) {
-        if (!strcmp(queried->directory, key->directory) && !strcmp(queried->user, key->user) &&
-            !strcmp(queried->password, key->password)) {
-            return queried->answer;
-        }
-    }
-    return NULL;
-}
-
-static void note_queried(as_login_memo *memo, const as_cache_key *key, const as_answer *answer)
-{
-    as_queried *queried = apr_palloc(memo->pool, sizeof(*queried));
-
-    queried->next = memo->queried;
-    queried->directory = apr_pstrdup(memo->pool, key->directory);
-    queried->user = apr_pstrdup(memo->pool, key->user);
-    queried->password = apr_pstrdup(memo->pool, key->password);
-    queried->answer = answer;
-    apr_pool_cleanup_register(memo->pool, queried, wipe_password, apr_pool_cleanup_null);
-    memo->queried = queried;
 }
 
 /* ---- the directory ---- */
@@ -222,8 +176,15 @@ static void query_unless_throttled(const as_attempt *attempt)
 
     if (wait > 0) {
         set_finding(attempt, AS_OUTCOME_THROTTLED, wait);
-    } else {
-        query_directory(attempt);
+        return;
+    }
+    query_directory(attempt);
+    if (attempt->admission->superseded) {
+        /* What is known of the password now, or it is a guess like any other. */
+        attempt->admission->superseded = false;
+        if (!get_cached(attempt, as_cache_get)) {
+            query_unless_throttled(attempt);
+        }
     }
 }
 
@@ -231,7 +192,7 @@ static bool get_again(void *data)
 {
     const as_attempt *attempt = data;
 
-    return !attempt->admission->certain && get_cached(attempt, as_cache_get_again);
+    return !attempt->admission->remembered && get_cached(attempt, as_cache_get_again);
 }
 
 static void query_now(void *data)
@@ -335,7 +296,7 @@ static void confirm(as_attempt *attempt)
     const as_mono soon = as_mono_read() + CONFIRMED_WITHIN;
     as_class of;
 
-    attempt->admission->certain = true;
+    attempt->admission->remembered = &attempt->key;
     attempt->deadline = attempt->deadline < soon ? attempt->deadline : soon;
     attempt->admission->deadline = attempt->deadline;
     query_within_limit(attempt);
@@ -372,7 +333,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
                           .pool = memo->pool,
                           .settings = asked->directory->settings};
     as_admission admission = {.login = login, .memo = memo, .asked = asked, .before = memo->counted};
-    const as_answer *before;
+    const as_queried *before;
 
     attempt.admission = &admission;
     /* The settings may belong to a subrequest's .htaccess; the answer outlives the subrequest. */
@@ -381,9 +342,9 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
     attempt.key.directory = make_directory_key(&attempt);
     attempt.key.user = asked->user;
     attempt.key.password = asked->password;
-    before = find_queried(memo, &attempt.key);
+    before = as_queried_find(memo, &attempt.key);
     if (before) {
-        return before;
+        return before->answer;
     }
     as_cache_key_prepare(&attempt.key, memo->pool);
     attempt.answer = apr_pcalloc(memo->pool, sizeof(*attempt.answer));
@@ -394,7 +355,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
     attempt.answer->fingerprint = attempt.fingerprint;
     attempt.answer->subject = find_subject(attempt.settings, attempt.answer->finding.outcome, memo->pool);
     report_answer(observer, attempt.answer);
-    note_queried(memo, &attempt.key, attempt.answer);
+    as_queried_note(memo, &attempt.key, attempt.answer);
     return attempt.answer;
 }
 

@@ -67,19 +67,6 @@ const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *
 
 /* ---- one line ---- */
 
-/* A user's password is sent only to servers that have accepted it. */
-static void set_identity(as_authorizing *of, as_group_query *query, bool as_user)
-{
-    const as_entry *entry = of->asked->entry;
-
-    query->pool = of->pool;
-    if (as_user && entry && entry->password && *entry->password &&
-        as_is_same_server(entry->directory->settings, of->asked->directory->settings)) {
-        query->bind_dn = entry->dn;
-        query->bind_password = entry->password;
-    }
-}
-
 void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
                           const as_authorize_attempt *asked, const as_login_observer *observer)
 {
@@ -91,10 +78,8 @@ void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_me
     of->pool = memo->pool;
     of->fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
     of->born = apr_time_now();
-    set_identity(of, &of->compares, asked->groups->compare_as_user);
-    set_identity(of, &of->searches, asked->groups->search_as_user);
-    of->identity =
-        apr_pstrcat(of->pool, of->compares.bind_dn ? "compares " : "", of->searches.bind_dn ? "searches" : "", NULL);
+    of->compares.pool = of->searches.pool = of->pool;
+    as_user_begin(of);
     of->answer = apr_pcalloc(of->pool, sizeof(*of->answer));
     of->answer->fingerprint = of->fingerprint;
     of->answer->reason = of->answer->evidence = "";
@@ -143,6 +128,7 @@ static void query(as_authorizing *of)
         as_decide_line(of);
     }
     of->answer->server = of->reply.server;
+    as_user_end(of);
 }
 
 static bool get_cached(as_authorizing *of, bool again)
@@ -225,7 +211,7 @@ static void query_within_limit(as_authorizing *of)
         return;
     }
     of->compares.entered = of->searches.entered = entered;
-    of->compares.deadline = of->searches.deadline = of->deadline;
+    of->compares.deadline = of->searches.deadline = of->admission.deadline = of->deadline;
     if (of->login->cache) {
         query_coalesced(of);
     } else {
@@ -317,6 +303,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
     if (!login->cache || !get_cached(&of, false)) {
         of.deadline = as_deadline_get(memo, asked->deadline);
         query_within_limit(&of);
+        as_user_learn(&of);
         report(&of);
         serve_stale(&of);
     }

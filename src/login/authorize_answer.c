@@ -11,7 +11,7 @@ static void say(as_authorizing *of, as_ternary answer, as_outcome outcome, const
     as_authorization *to = of->answer;
 
     to->answer = answer;
-    to->unsafe_to_negate = to->missing = to->bounded = to->elsewhere = to->unproven = false;
+    to->unsafe_to_negate = to->missing = to->bounded = to->elsewhere = to->unproven = to->ends_login = false;
     to->finding = as_finding_make(outcome);
     to->finding.proven = answer == AS_YES;
     to->reason = reason;

@@ -96,13 +96,12 @@ const char *as_groups_get_name(const as_authorizing *of)
 
 as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, const char *user)
 {
-    /* No login has this password, and no directory this form of fingerprint: the records of logins and of
-     * authorization are separate. */
+    /* No directory's fingerprint has this form: records of logins and of lines are apart. */
     const as_cache_key key = {
         .scope = apr_pstrdup(of->pool, of->asked->directory->scope),
         .directory = apr_pstrcat(of->pool, "authorize ", of->fingerprint, " ", of->identity, " ", what, NULL),
         .user = apr_pstrdup(of->pool, user),
-        .password = "authorize"};
+        .password = of->password};
 
     return key;
 }
@@ -140,7 +139,7 @@ as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_p
     cached.retry_after = answer->wait;
     texts[TEXT_FLAGS] =
         apr_pstrcat(pool, answer->unsafe_to_negate ? "u" : "", answer->missing ? "m" : "", answer->bounded ? "b" : "",
-                    answer->elsewhere ? "e" : "", answer->unproven ? "p" : "", NULL);
+                    answer->elsewhere ? "e" : "", answer->unproven ? "p" : "", answer->ends_login ? "l" : "", NULL);
     texts[TEXT_REASON] = answer->reason;
     texts[TEXT_EVIDENCE] = answer->evidence;
     return cached;
@@ -169,6 +168,7 @@ void as_authorization_from_cache(as_authorization *answer, const as_cached_answe
     answer->bounded = strchr(flags, 'b') != NULL;
     answer->elsewhere = strchr(flags, 'e') != NULL;
     answer->unproven = strchr(flags, 'p') != NULL;
+    answer->ends_login = strchr(flags, 'l') != NULL;
     answer->reason = apr_pstrdup(pool, cached->values[0][TEXT_REASON]);
     answer->evidence = apr_pstrdup(pool, cached->values[0][TEXT_EVIDENCE]);
 }

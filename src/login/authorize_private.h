@@ -2,12 +2,14 @@
  *
  * What the files of authorization may see of each other. Upward view: authstatus/authorize.h.
  *
- *   authenticate.c      logins; of the others it knows settle.c, coalesce.c and known_entry.c alone
+ *   authenticate.c      logins; of the others it knows queried.c, settle.c, coalesce.c and known_entry.c alone
  *   known_entry.c       logins of names whose entries were found before
  *   coalesce.c          single flight: identical queries are one
+ *   queried.c           the logins of a transaction
  *   settle.c            the end of a login, and what the throttle counts of it
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers
+ *   authorize_user.c    lines that are asked under binds of the user's own
  *   authorize_memory.c  answers, sets of groups, memberships: what is kept in the cache and in a transaction
  *   group.c             ldap-group: which way, and the way by members
  *   group_entry.c       one group: what is known of it, and its direct members
@@ -29,6 +31,7 @@
 #include "authstatus/dn.h"
 #include "authstatus/groups.h"
 
+#include "queried.h"
 #include "settle.h"
 
 /* LDAP result codes (RFC 4511 4.1.9): src/login does not include libldap's header. */
@@ -58,7 +61,12 @@ typedef struct as_authorizing {
     const as_login_observer *observer;
     apr_pool_t *pool; /* of the memo */
     const char *fingerprint;
-    const char *identity; /* the DN that compares or searches, where the user does; "" for the service account */
+    const char *identity;            /* what is asked as the user; "" where all is asked as the service account */
+    const char *password;            /* of cache keys: the user's, where he asks */
+    struct as_authorized_user *user; /* who asks; NULL: the service account alone */
+    as_login_attempt as_user;        /* his binds, as the throttle sees them */
+    as_cache_key remembered;         /* of his login, for the admission */
+    as_admission admission;
     as_cache_key key;
     const as_authorization *to_prove; /* a "no"; NULL: there is none to prove */
     as_mono deadline;
@@ -103,7 +111,18 @@ struct as_authorized {
     const struct as_entry_lookup_kept *lookups;
     struct as_group_set *sets;
     struct as_user_groups *users;
+    struct as_authorized_user *askers;
 };
+
+/* A user who asks by binds of his own. */
+typedef struct as_authorized_user {
+    struct as_authorized_user *next;
+    as_queried *login; /* that found him; NULL: none of this transaction */
+    as_group_user bind;
+    const char *reason; /* if his login has ended: with this finding; else NULL */
+    as_finding finding;
+    long wait;
+} as_authorized_user;
 
 typedef struct as_authorized_line {
     const struct as_authorized_line *next;
@@ -222,6 +241,17 @@ void as_prove(as_authorizing *of);
 /* The answer to this attempt: what another attempt would be told may be no "no" here. */
 const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_authorization *answer, apr_pool_t *pool);
 bool as_is_same_server(const as_directory_settings *a, const as_directory_settings *b);
+
+/* ---- authorize_user.c ---- */
+
+#define AS_AUTHORIZE_PASSWORD "authorize" /* of cache keys, where the service account asks */
+
+/* Finds out who compares and who searches. */
+void as_user_begin(as_authorizing *of);
+/* Behind the questions of a line: counts the user's bind. If it ended the login, that is the answer. */
+void as_user_end(as_authorizing *of);
+/* The answer is another request's: what ended that login ends this one, with the same password. */
+void as_user_learn(as_authorizing *of);
 
 /* ---- authorize.c ---- */
 

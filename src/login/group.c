@@ -181,7 +181,7 @@ static bool begin(as_authorizing *of, as_group_line *line)
         return false;
     }
     as_group_get_facts(&of->searches, line->dn, groups->attributes, &line->facts);
-    if (of->compares.bind_dn != of->searches.bind_dn) {
+    if (of->compares.user != of->searches.user) {
         as_group_facts compared;
 
         as_group_get_facts(&of->compares, line->dn, groups->attributes, &compared);

@@ -174,7 +174,7 @@ long as_admission_get_wait(const as_admission *admission)
     as_throttles *throttles = admission->login->throttles;
     long of_user, of_client;
 
-    if (!throttles || !asked->throttle || !asked->throttle->failures || admission->certain) {
+    if (!throttles || !asked->throttle || !asked->throttle->failures || admission->remembered || admission->proven) {
         return 0;
     }
     of_client = as_throttle_check_client(throttles, asked->throttle, asked->client, admission->memo->pool);
@@ -186,7 +186,7 @@ long as_admission_get_wait(const as_admission *admission)
 void as_admission_begin_query(as_admission *admission)
 {
     admission->before = admission->memo->counted;
-    admission->refused = false;
+    admission->refused = admission->superseded = false;
     admission->wait = 0;
 }
 
@@ -212,13 +212,14 @@ static void take_back(const as_admission *admission, struct as_counted_account *
 
 static bool admit_account(as_admission *admission, const char *account)
 {
+    const as_bind_kind kind = admission->remembered ? AS_BIND_REMEMBERED : AS_BIND_GUESS;
     as_throttles *throttles = admission->login->throttles;
     const apr_time_t noted = as_throttle_read_clock(throttles);
     struct as_counted_account *counted;
     apr_time_t stamp;
 
     note_no_answer(admission, account);
-    admission->wait = as_throttle_admit(throttles, admission->asked->throttle, account, admission->certain,
+    admission->wait = as_throttle_admit(throttles, admission->asked->throttle, account, kind,
                                         compute_patience(admission), admission->memo->pool, &stamp);
     if (admission->wait > 0) {
         return false;
@@ -229,12 +230,43 @@ static bool admit_account(as_admission *admission, const char *account)
     return true;
 }
 
+/* Returns whether the password that is remembered is so still. Another request, of any process, may have found out
+ * meanwhile that it is not accepted any more. */
+static bool is_remembered_still(const as_admission *admission)
+{
+    as_cached_answer cached;
+
+    return as_cache_get_again(admission->login->cache, admission->remembered, apr_time_now(), admission->memo->pool,
+                              &cached) &&
+           as_outcome_describe(cached.finding.outcome)->of == AS_CLASS_GRANTED;
+}
+
+/* Admits a password that is remembered no more as a guess, unless its refusal is known. */
+static bool admit_forgotten(as_admission *admission, const char *name, bool accepted)
+{
+    const as_cache_key *key = admission->remembered;
+    as_cached_answer cached;
+
+    admission->remembered = NULL;
+    if (as_cache_get(admission->login->cache, key, apr_time_now(), admission->memo->pool, &cached) &&
+        as_outcome_describe(cached.finding.outcome)->of != AS_CLASS_GRANTED) {
+        admission->refused = admission->superseded = true;
+        return false;
+    }
+    return as_admission_admit(admission, name, accepted);
+}
+
 bool as_admission_admit(void *data, const char *name, bool accepted)
 {
     as_admission *admission = data;
     const as_login_attempt *asked = admission->asked;
     struct as_counted_account *before = admission->memo->counted;
-    const char *const *account = list_accounts(admission, name);
+    const char *const *account;
+
+    if (admission->proven) {
+        return true;
+    }
+    account = list_accounts(admission, name);
 
     if (accepted && *account && was_sent_for(admission, *account)) {
         /* The directory has accepted this password for this account. */
@@ -247,6 +279,10 @@ bool as_admission_admit(void *data, const char *name, bool accepted)
     if (*account && asked->throttle && asked->throttle->failures) {
         as_throttle_keep_spelling(admission->login->throttles, asked->directory->fingerprint, make_spelling(admission),
                                   *account);
+    }
+    if (!admission->refused && admission->remembered && !is_remembered_still(admission)) {
+        take_back(admission, before);
+        return admit_forgotten(admission, name, accepted);
     }
     if (admission->refused) {
         take_back(admission, before);
@@ -307,7 +343,7 @@ void as_admission_end_query(const as_admission *admission, const as_reply *reply
                 /* The bind had no answer, and the later one has the same password. */
                 withdraw(admission, counted);
             }
-        } else if (answered ? !is_failure(&finding) : admission->certain) {
+        } else if (answered ? !is_failure(&finding) : admission->remembered != NULL) {
             withdraw(admission, counted);
         }
     }
@@ -379,6 +415,38 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
         }
     }
     memo->failed_afresh = memo->guessed = false;
+}
+
+/* Counts a bind that was sent without being counted in advance. */
+static void count_refused(const as_admission *admission, const char *dn)
+{
+    const char *const *account;
+    apr_time_t stamp;
+
+    for (account = list_accounts(admission, dn); *account; account++) {
+        as_throttle_admit(admission->login->throttles, admission->asked->throttle, *account, AS_BIND_REFUSED, 0,
+                          admission->memo->pool, &stamp);
+        note_account(admission, *account)->stamp = stamp;
+    }
+}
+
+void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bound)
+{
+    const as_finding finding = as_outcome_find(bound);
+    const bool answered = bound->failure == AS_FAILURE_NONE, refused = answered && is_failure(&finding);
+    as_login_end end = AS_LOGIN_UNKNOWN;
+
+    if (refused) {
+        end = AS_LOGIN_REFUSED;
+    } else if (answered && is_success(&finding)) {
+        end = AS_LOGIN_GRANTED;
+    }
+    as_admission_end_query(admission, bound);
+    if (admission->proven && refused) {
+        count_refused(admission, dn);
+    }
+    admission->memo->failed_afresh = refused;
+    as_login_settle(admission->login, admission->memo, admission->asked->throttle, admission->asked->client, end);
 }
 
 uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *settings, const char *dn,

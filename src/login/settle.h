@@ -13,10 +13,13 @@ typedef struct as_admission {
     as_login_memo *memo;
     const as_login_attempt *asked;
     as_mono deadline;
-    bool certain;                      /* the password was accepted a moment ago: a bind with it is no guess */
-    struct as_counted_account *before; /* the counted accounts of the memo when the last query began */
+    const as_cache_key *remembered; /* the password is cached as accepted, under this key; else NULL */
+    bool proven;                    /* the directory has accepted the password in this transaction */
+    /* Of the last query: */
+    struct as_counted_account *before; /* what the memo had counted when it began */
     bool refused;                      /* a bind was not admitted */
-    long wait;                         /* seconds, if refused */
+    bool superseded; /* so, as the password was refused meanwhile: the cache says with which outcome */
+    long wait;       /* seconds, then */
 } as_admission;
 
 /* Returns the seconds that this client, or the account that this name is known to lead to, must wait; 0: none. */
@@ -36,6 +39,9 @@ bool as_admission_has_sent(const as_admission *admission);
 bool as_settle_is_counted(const as_admission *admission, const char *dn);
 /* Notes a provider's answer: from the directory, unless it was cached or coalesced. */
 void as_settle_note(const as_admission *admission, const as_answer *answer, bool afresh);
+
+/* A bind as this entry, for a line of Require behind the login, ended so: counts it, once, as a login's. */
+void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bound);
 
 /* ---- stale.c: while the directory is away ---- */
 

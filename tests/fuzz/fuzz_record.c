@@ -107,7 +107,7 @@ static void check(const input *in, apr_pool_t *pool)
     wait = as_throttle_check_spelling(in->throttles, &throttle, "directory", "Alice", pool);
     must(wait >= 0 && wait <= 300);
     must(wait == 0 || in->sealed);
-    must(as_throttle_admit(in->throttles, &throttle, "alice", false, 0, pool, &stamp) == wait);
+    must(as_throttle_admit(in->throttles, &throttle, "alice", AS_BIND_GUESS, 0, pool, &stamp) == wait);
     as_throttle_record_success(in->throttles, "alice", stamp, pool);
     wait = as_throttle_check_client(in->throttles, &throttle, "192.0.2.1", pool);
     must(wait >= 0 && wait <= 300);

@@ -279,7 +279,7 @@ static void *guess(void *data)
     (void)data;
     apr_pool_create(&request, NULL);
     for (int i = 0; i < 100; i++) {
-        if (as_throttle_admit(throttles, &throttle, "alice", false, 0, request, &stamp) == 0) {
+        if (as_throttle_admit(throttles, &throttle, "alice", AS_BIND_GUESS, 0, request, &stamp) == 0) {
             atomic_fetch_add(&admitted, 1);
             as_throttle_record_failure(throttles, "alice", stamp, request);
         }
@@ -372,8 +372,8 @@ static void *everything(void *data)
         snprintf(user, sizeof user, "u%d", i % 10);
         if (!as_cache_get(memory, &subject, now, request, &again) &&
             as_throttle_check_client(throttles, &throttle, "c", request) == 0 &&
-            as_throttle_admit(throttles, &throttle, user, i % 7 == 0, as_clock_read_mono() + 1000, request, &stamp) ==
-                0) {
+            as_throttle_admit(throttles, &throttle, user, i % 7 == 0 ? AS_BIND_REMEMBERED : AS_BIND_GUESS,
+                              as_clock_read_mono() + 1000, request, &stamp) == 0) {
             as_throttle_keep_spelling(throttles, "d1", user, user);
             settle[i % 3](throttles, user, stamp, request);
             as_throttle_count_client(throttles, &throttle, "c", request);

@@ -82,7 +82,7 @@ static long ask(as_throttles *all, const as_throttle *throttle, const char *user
     long wait = as_throttle_check_client(all, throttle, client, pool);
 
     if (wait == 0) {
-        wait = as_throttle_admit(all, throttle, user, false, mono, pool, &stamp);
+        wait = as_throttle_admit(all, throttle, user, AS_BIND_GUESS, mono, pool, &stamp);
     }
     if (wait > 0) {
         return wait;
@@ -235,12 +235,13 @@ static void guesses_sent_at_once_are_counted_before_they_are_answered(void **sta
     (void)state;
     for (int i = 0; i < 4; i++) {
         assert_int_equal(
-            as_throttle_admit(processes[i % 2], &four_in_five_minutes, "alice", false, mono, pool, &stamps[i]), 0);
+            as_throttle_admit(processes[i % 2], &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &stamps[i]),
+            0);
         assert_true(stamps[i] > 0);
     }
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(as_throttle_admit(processes[i % 2], &four_in_five_minutes, "alice", false, mono, pool, &none),
-                         300);
+        assert_int_equal(
+            as_throttle_admit(processes[i % 2], &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &none), 300);
         assert_int_equal(none, 0);
     }
     as_throttle_record_failure(processes[1], "alice", stamps[0], pool);
@@ -274,17 +275,17 @@ static void right_passwords_at_once_wait_for_each_other(void **state)
 
     (void)state;
     all->mono = as_clock_read_mono;
-    assert_int_equal(as_throttle_admit(all, &one, "alice", false, 0, pool, &under_way), 0);
+    assert_int_equal(as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, 0, pool, &under_way), 0);
     assert_int_equal(pthread_create(&other, NULL, answer_meanwhile, all), 0);
-    assert_int_equal(as_throttle_admit(all, &one, "alice", false, as_clock_read_mono() + 10 * SECOND, pool, &second),
-                     0);
+    assert_int_equal(
+        as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, as_clock_read_mono() + 10 * SECOND, pool, &second), 0);
     pthread_join(other, NULL);
     assert_true(second > under_way);
     /* Nobody answers this one. */
-    assert_int_equal(as_throttle_admit(all, &one, "alice", false, as_clock_read_mono() + SECOND / 50, pool, &third),
-                     300);
+    assert_int_equal(
+        as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, as_clock_read_mono() + SECOND / 50, pool, &third), 300);
     as_throttle_record_failure(all, "alice", second, pool);
-    assert_int_equal(as_throttle_admit(all, &one, "alice", false, INT64_MAX, pool, &third), 300);
+    assert_int_equal(as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, INT64_MAX, pool, &third), 300);
 }
 
 /* A success ends what the directory had answered before it; a wrong password that is still under way may reach the
@@ -296,12 +297,13 @@ static void a_success_leaves_what_is_under_way(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &wrong[i]), 0);
+        assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &wrong[i]),
+                         0);
         pass(0.001);
     }
     as_throttle_record_failure(all, "alice", wrong[0], pool);
     pass(0.001);
-    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &right), 0);
+    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &right), 0);
     pass(0.001);
     as_throttle_record_failure(all, "alice", wrong[1], pool);
     as_throttle_record_success(all, "alice", right, pool);
@@ -321,7 +323,7 @@ static void a_password_that_is_no_guess_is_always_admitted(void **state)
     assert_true(as_throttle_is_counted(all, "alice"));
     assert_false(as_throttle_is_counted(all, "bob"));
     pass(1);
-    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", true, mono, pool, &stamp), 0);
+    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_REMEMBERED, mono, pool, &stamp), 0);
     as_throttle_record_success(all, "alice", stamp, pool);
     assert_false(as_throttle_is_counted(all, "alice"));
     assert_true(as_throttle_is_quiet(all));
@@ -338,7 +340,7 @@ static void clients_are_counted_when_they_have_failed(void **state)
     (void)state;
     for (int i = 0; i < 50; i++) {
         assert_int_equal(as_throttle_check_client(all, &by_client, "192.0.2.1", pool), 0);
-        assert_int_equal(as_throttle_admit(all, &by_client, "alice", false, mono, pool, &stamp), 0);
+        assert_int_equal(as_throttle_admit(all, &by_client, "alice", AS_BIND_GUESS, mono, pool, &stamp), 0);
         assert_int_equal(stamp, 0);
     }
     assert_int_equal(wait_for(all, &by_client, NULL, "192.0.2.1"), 0);
@@ -358,7 +360,7 @@ static void off_is_off(void **state)
         for (int j = 0; j < 10; j++) {
             apr_time_t stamp;
 
-            assert_int_equal(as_throttle_admit(all, &rows[i], "alice", false, mono, pool, &stamp), 0);
+            assert_int_equal(as_throttle_admit(all, &rows[i], "alice", AS_BIND_GUESS, mono, pool, &stamp), 0);
             assert_int_equal(stamp, 0);
             as_throttle_count_client(all, &rows[i], "192.0.2.1", pool);
         }
@@ -554,7 +556,7 @@ static void a_spelling_leads_to_the_account(void **state)
     as_throttle_keep_spelling(all, "d1", "alice", "alice");
     assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
     guess(all, &four_in_five_minutes, 3);
-    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &stamp), 0);
+    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &stamp), 0);
     assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
     as_throttle_record_failure(all, "alice", stamp, pool);
     assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 300);
@@ -606,7 +608,7 @@ static void under_any_concurrency_the_limit_is_exact(void **state)
             for (int i = 0; i < 50; i++) {
                 apr_time_t stamp;
 
-                if (as_throttle_admit(all, &four_in_five_minutes, "alice", false, mono, pool, &stamp) == 0) {
+                if (as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &stamp) == 0) {
                     atomic_fetch_add(admitted, 1);
                     as_throttle_record_failure(all, "alice", stamp, pool);
                 }

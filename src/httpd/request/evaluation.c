@@ -154,6 +154,18 @@ static const as_authorization *make_nameless_doubt(const request_rec *r)
     return doubt;
 }
 
+/* The user's own bind for one of the lines was refused: the login has ended, whatever the others say. NULL: none was.
+ */
+static const as_authorization *ended_login(const as_evaluation *evaluation)
+{
+    const as_answered *answered = evaluation->answered;
+
+    while (answered && !answered->authorization->ends_login) {
+        answered = answered->next;
+    }
+    return answered ? answered->authorization : NULL;
+}
+
 static int run_last(request_rec *r, as_context *context, as_phase phase, as_trial_result expected)
 {
     int status;
@@ -174,7 +186,7 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
     const void *question;
 
     as_trials_add_result(evaluation->trials, get_result(status));
-    while (as_trials_next(evaluation->trials)) {
+    while (!ended_login(evaluation) && as_trials_next(evaluation->trials)) {
         restore_tables(r, evaluation);
         silence(r);
         status = as_chain_run(r, context, phase);
@@ -182,6 +194,10 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
         as_trials_add_result(evaluation->trials, get_result(status));
     }
     restore_tables(r, evaluation);
+    *doubt = ended_login(evaluation);
+    if (*doubt) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
     if (as_trials_decide(evaluation->trials, &result, &question)) {
         return run_last(r, context, phase, result);
     }

@@ -12,6 +12,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
+#include <http_protocol.h>
 #include <http_request.h>
 
 #include "authstatus/credentials.h"
@@ -306,6 +307,14 @@ int as_hook_handler(request_rec *r)
 
 /* ---- authorization: the user is known ---- */
 
+/* As httpd answers a login that is refused, and one that cannot be decided. */
+static int status_when_off(const as_authorization *doubt)
+{
+    const as_class of = as_outcome_describe(doubt->finding.outcome)->of;
+
+    return of == AS_CLASS_UNAUTHENTICATED || of == AS_CLASS_REFUSED ? HTTP_UNAUTHORIZED : HTTP_INTERNAL_SERVER_ERROR;
+}
+
 /* Authorizes where AuthStatus is Off: our Require lines with httpd's statuses. */
 static int authorize_when_off(request_rec *r, as_context *context)
 {
@@ -314,11 +323,14 @@ static int authorize_when_off(request_rec *r, as_context *context)
 
     if (doubt) {
         const as_answer *answer = context->answer = answer_of_doubt(context, doubt);
-        const as_verdict verdict = {.status = HTTP_INTERNAL_SERVER_ERROR, .shown = answer->finding.outcome};
+        const as_verdict verdict = {.status = status_when_off(doubt), .shown = answer->finding.outcome};
 
         context->reason = NULL;
         as_log_outcome(r, context, &answer->finding, &verdict);
-        return HTTP_INTERNAL_SERVER_ERROR;
+        if (verdict.status == HTTP_UNAUTHORIZED) {
+            ap_note_auth_failure(r);
+        }
+        return verdict.status;
     }
     return status;
 }

@@ -151,7 +151,11 @@ static const as_authorization *query(request_rec *r, as_context *context, const 
     const as_section *section = as_section_of(r);
     const as_login_observer observer = as_observer_make(r);
     as_group_settings *groups = apr_palloc(pool, sizeof(*groups));
-    as_authorize_attempt attempt = {.groups = groups, .requirement = requirement, .negated = line->may_refuse};
+    as_authorize_attempt attempt = {.groups = groups,
+                                    .requirement = requirement,
+                                    .negated = line->may_refuse,
+                                    .client = r->useragent_ip,
+                                    .throttle = section->throttle};
     const as_authorization *instead = NULL;
     const as_answer *incomplete;
 
