@@ -221,6 +221,19 @@ static int judge_authn(request_rec *r, as_context *context, int status)
                                     : as_mask_login_status(r, context, status);
 }
 
+/* mod_auth_form let the user in, by another provider's word: that is the last one. Returns `status`. */
+static int note_form_login(request_rec *r, as_context *context, int status)
+{
+    if (context->found && !context->final && !found(context, AS_CLASS_GRANTED) &&
+        as_form_login_was_granted(r, status)) {
+        context->finding = as_finding_make(AS_OUTCOME_GRANTED);
+        context->answer = NULL;
+        context->directory = NULL;
+        context->reason = NULL;
+    }
+    return status;
+}
+
 /* Authenticates once, even if a masked request makes a second pass. */
 static int authenticate(request_rec *r, as_context *context)
 {
@@ -228,7 +241,7 @@ static int authenticate(request_rec *r, as_context *context)
 
     if (!as_mask_login_was_made(r, context, &status)) {
         as_mask_login_begins(r, context);
-        status = as_chain_run(r, context, AS_PHASE_AUTHN);
+        status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_AUTHN));
         as_provider_settle(r, context, status == OK);
         as_mask_login_ends(r, context, status);
     }
@@ -293,7 +306,7 @@ static int handle_login_form(request_rec *r)
     if (passes(context, AS_PHASE_HANDLER)) {
         return DECLINED;
     }
-    status = as_chain_run(r, context, AS_PHASE_HANDLER);
+    status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_HANDLER));
     as_provider_settle(r, context, false);
     return context->found ? judge_authn(r, context, status) : status;
 }

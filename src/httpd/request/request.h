@@ -137,6 +137,11 @@ as_looked as_lookaside_login(request_rec *r, as_context *context, int *status);
 /* Records a login granted in the usual way; `header`: as sent, from the request's original headers. */
 void as_lookaside_learn(request_rec *r, const as_context *context, const char *header);
 
+/* ---- form_login.c ---- */
+
+/* Did mod_auth_form let the user in, where its hook or handler ended with this status? */
+bool as_form_login_was_granted(request_rec *r, int status);
+
 /* ---- challenge.c ---- */
 
 /* Makes the answer of `r` carry challenges (RFC 9110 11.6.1) or none, in the form of `dialog`: each field that a

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins by mod_auth_form with several providers: each is counted once, when it has ended, and a success by any of them is
+none. The form's answer is a redirect, whichever it was."""
+import base64
+import hashlib
+from urllib.parse import urlencode
+
+import pytest
+
+from lab.httpd import has_module
+from throttle.shared import LIMIT, RIGHT, Account
+
+HASH = "{SHA}" + base64.b64encode(hashlib.sha1(RIGHT.encode()).digest()).decode()
+MODULES = ("socache_shmcb", "auth_form", "request", "session", "session_cookie", "session_crypto")
+CRYPTO = "SessionCryptoPassphrase secret\n" if has_module("session_crypto") else ""
+ALIAS = """<AuthnProviderAlias authstatus {name}>
+    Use Directory "ldap://127.0.0.1:${{LDAP}}" o={name}
+    AuthLDAPBindAuthoritative Off
+</AuthnProviderAlias>
+"""
+FORM = """<Location {path}>
+    AuthType form
+    AuthName "the form"
+    AuthFormProvider {providers}
+    AuthUserFile "${{ROOM}}/users"
+    Session On
+    SessionCookieName session path=/
+    {crypto}AuthFormLoginRequiredLocation /login.html
+    AuthStatus On
+    AuthStatusThrottle {throttle}
+    {more}
+</Location>
+"""
+HANDLER = "SetHandler form-login-handler\n    Require all granted\n    "
+TO = "AuthFormLoginSuccessLocation /welcome"
+PROVIDERS = {"file": "staff file", "partners": "staff partners"}
+
+
+@pytest.fixture(scope="module")
+def site(start, slapd):
+    conf = "".join(ALIAS.format(name=name) for name in ("staff", "partners"))
+    for name, providers in PROVIDERS.items():
+        for path, more in (("handler", HANDLER + TO), ("handler-200", HANDLER), ("inline", "Require valid-user"), ("inline-to", f"Require valid-user\n    {TO}")):
+            for kind, throttle in (("user", f"{LIMIT} 1h"), ("client", "3 1h Client")):
+                conf += FORM.format(path=f"/in/{path}-{name}-{kind}", providers=providers, throttle=throttle, more=more, crypto=CRYPTO)
+    conf += f'AuthStatusThrottle {LIMIT} 1h\nUse Login /in/basic "ldap://127.0.0.1:${{LDAP}}" o=staff\n'
+    httpd = start.make(conf, defines={"LDAP": slapd.port}, cache="Off", modules=MODULES)
+    httpd.start()
+    return httpd
+
+
+def post(site, path, user, password):
+    return site.get(path, method="POST", body=urlencode({"httpd_username": user, "httpd_password": password}),
+                    headers=[("Content-Type", "application/x-www-form-urlencoded")])
+
+
+def account_of(site, slapd, name):
+    """Known to both providers; the first one has another password."""
+    if name == "partners":
+        return Account(slapd, "o=staff", "o=partners", passwords=("Pw!another", RIGHT))
+    one = Account(slapd, "o=staff", passwords=("Pw!another",))
+    with open(site.room / "users", "a") as users:
+        users.write(f"{one.uid}:{HASH}\n")
+    return one
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("path, status", [("handler", 302), ("handler-200", 200), ("inline", 200), ("inline-to", 302)])
+def test_a_success_by_the_second_provider_is_no_failure(site, slapd, path, status, name):
+    site.log.allow("AH0180[78]", "AS0040", "AH0161[78]")
+    one = account_of(site, slapd, name)
+    for _ in range(LIMIT + 1):
+        answer = post(site, f"/in/{path}-{name}-user", one.uid, RIGHT)
+        assert answer.status == status and site.access(answer).outcome == "granted"
+        assert answer.header("Location") in (None, "/welcome") or answer.header("Location").endswith("/welcome")
+    assert site.get("/in/basic", login=(one.uid, "Pw!another")).status == 200, "not throttled"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("path", ["handler", "inline", "inline-to"])
+def test_a_success_by_the_second_provider_ends_the_count(site, slapd, path, name):
+    site.log.allow("AH0180[78]", "AS0040", "AH0161[78]")
+    one = account_of(site, slapd, name)
+    for number in range(3):
+        one.set_password(f"Pw!another{number}", "o=staff")  # so that slapd's own count ends
+        for _ in range(LIMIT - 1):
+            failed = post(site, f"/in/{path}-{name}-user", one.uid, "Pw!wrong")
+            assert failed.header("Location").endswith("/login.html") and site.access(failed).outcome == "wrong-password"
+        assert post(site, f"/in/{path}-{name}-user", one.uid, RIGHT).status in (200, 302)
+
+
+@pytest.mark.parametrize("path", ["handler", "inline"])
+def test_a_failure_is_counted_once(site, slapd, path):
+    """Both refuse: one failure of each account, one of the client. Names of a file alone are none."""
+    site.log.allow("AH0180[78]", "AS0040")
+    with open(site.room / "users", "a") as users:
+        users.write(f"filed-{path}:{HASH}\n")
+    one = account_of(site, slapd, "partners")
+    assert all(post(site, f"/in/{path}-file-client", f"filed-{path}", RIGHT).status in (200, 302) for _ in range(6))
+    statuses = [post(site, f"/in/{path}-partners-user", one.uid, "Pw!wrong").status for _ in range(LIMIT + 1)]
+    assert statuses == [302] * LIMIT + [429]
