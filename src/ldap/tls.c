@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <openldap.h>
+#include <openssl/err.h>
 
 #include <apr_strings.h>
 
@@ -107,6 +108,18 @@ static bool open_keeper(as_tls *tls)
     return true;
 }
 
+/* Begins and ends a handshake with an empty queue of OpenSSL's errors, which each thread has for all of its code:
+ * libldap over OpenSSL takes what another module left there for its own failure, and leaves its own for the others. */
+static bool install_tls(LDAP *ld)
+{
+    bool installed;
+
+    ERR_clear_error();
+    installed = ldap_install_tls(ld) == LDAP_SUCCESS;
+    ERR_clear_error();
+    return installed;
+}
+
 /* Under the lock: concurrent sessions need the same context, and would make it again. */
 static bool keep_context(as_tls *tls, const as_directory_settings *settings)
 {
@@ -118,7 +131,7 @@ static bool keep_context(as_tls *tls, const as_directory_settings *settings)
     if (make_context(tls->keeper, settings)) {
         ldap_set_option(tls->keeper, LDAP_OPT_X_TLS_CONNECT_CB, (void *)callback);
         ldap_set_option(tls->keeper, LDAP_OPT_X_TLS_CONNECT_ARG, &tls->context);
-        ldap_install_tls(tls->keeper);
+        install_tls(tls->keeper);
     }
     if (!tls->context) {
         drop_keeper(tls);
@@ -186,7 +199,7 @@ bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, 
         return false;
     }
     *began = true;
-    if (ldap_install_tls(ld) == LDAP_SUCCESS) {
+    if (install_tls(ld)) {
         return true;
     }
     *reason = describe_error(ld, pool);

@@ -9,6 +9,7 @@ the question before it left behind (a closed connection) is then its own. Prints
 curve of "this took longer, so the user is known": 0.5 cannot be told apart; 1.0 always, and 0.0 too.
 
 usage: AUTHSTATUS_BUILD=... tests/bench/timing.py [--server slapd|slapd-crypt|samba|389ds] [--pairs N] [--most AUC]
+           [--providers 1|2] [--authoritative On|Off] [--length OCTETS]
 """
 import argparse
 import os
@@ -56,9 +57,24 @@ LDAPOpCacheEntries 0
         Require valid-user
     </Location>
 </Macro>
-Use Login on authstatus On On
-Use Login off authstatus On Off
-Use Login mod_authnz_ldap ldap Off Off
+Use Login on {provider} On On
+Use Login off {provider} On Off
+Use Login mod_authnz_ldap {theirs} Off Off
+"""
+# The second provider of a chain is the same directory below an empty branch: it knows nobody.
+CHAIN = """
+<Macro Alias $provider $name $url>
+    <AuthnProviderAlias $provider $name>
+        AuthLDAPURL "$url"
+        AuthLDAPBindDN "{service}"
+        AuthLDAPBindPassword "Pw!service"
+        AuthLDAPBindAuthoritative {authoritative}
+    </AuthnProviderAlias>
+</Macro>
+Use Alias authstatus first "{url}"
+Use Alias authstatus second "{empty}"
+Use Alias ldap their-first "{url}"
+Use Alias ldap their-second "{empty}"
 """
 
 
@@ -103,7 +119,15 @@ def area_under_curve(known, unknown):
     return (total - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown))
 
 
-def measure(httpd, pairs):
+def site_of(url, service, providers, authoritative):
+    if providers == 1:
+        return SITE.format(url=url, service=service, provider="authstatus", theirs="ldap")
+    empty = f"{url}?sub?(objectClass=account)"
+    return (CHAIN.format(url=url, service=service, empty=empty, authoritative=authoritative)
+            + SITE.format(url=url, service=service, provider='"first second"', theirs='"their-first their-second"'))
+
+
+def measure(httpd, pairs, length=0):
     """{kind: (seconds of wrong passwords, seconds of unknown users)}"""
     times = {kind: ([], []) for kind in KINDS}
     with httpd.connection() as connection:
@@ -111,7 +135,7 @@ def measure(httpd, pairs):
             questions = [(kind, known) for kind in KINDS for known in (True, False)]
             random.shuffle(questions)
             for kind, known in questions:
-                login = ("known" if known else f"u{random.randrange(10**4):04}", f"Pw!wrong{number}")
+                login = ("known" if known else f"u{random.randrange(10**4):04}", f"Pw!wrong{number}".ljust(length, "x"))
                 for _ in range(2):
                     answer = connection.request(f"/in/{kind}", login=login)
                 if answer.status != 401:
@@ -125,6 +149,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--server", choices=SERVERS, default="slapd")
     parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--providers", type=int, choices=(1, 2), default=1,
+                        help="2: a chain, of which the first provider knows the known name, and none the other")
+    parser.add_argument("--authoritative", choices=("On", "Off"), default="On",
+                        help="AuthLDAPBindAuthoritative of both: Off asks the second one behind a wrong password too")
+    parser.add_argument("--length", type=int, default=0, help="octets of each password at least, 600 for example")
     parser.add_argument("--most", type=float, default=1.0,
                         help="end with 1 where mod_authstatus with uniform timing tells more, 0.55 for example")
     options = parser.parse_args()
@@ -136,14 +165,14 @@ def main():
         for room in rooms:
             room.mkdir()
         server, url, service = SERVERS[options.server](rooms[0])
-        httpd = Httpd(rooms[1], SITE.format(url=url, service=service), ldap=True)
+        httpd = Httpd(rooms[1], site_of(url, service, options.providers, options.authoritative), ldap=True)
         try:
             httpd.start()
-            times = measure(httpd, options.pairs)
+            times = measure(httpd, options.pairs, options.length)
         finally:
             httpd.stop()
             server.stop()
-    print(f"{options.server}, {options.pairs} pairs{'wrong password':>24}{'unknown user':>16}{'area under the curve':>24}")
+    print(f"{options.server}, {options.providers} provider(s), {options.pairs} pairs{'wrong password':>24}{'unknown user':>16}{'area under the curve':>24}")
     areas = {}
     for kind in KINDS:
         known, unknown = times[kind]
