@@ -22,6 +22,10 @@
  * error in `text`. */
 bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at);
 
+/* Writes `text` with a NUL to `plain`, which has room for AS_DN_MAX octets, with escapes in place of quotes around
+ * values (RFC 2253 4). Returns false for a quote that does not end, and for text that is too long. */
+bool as_dn_unquote(const char *text, size_t length, char *plain);
+
 /* Returns true for two names with the same normal form. */
 bool as_dn_is_same(const char *a, const char *b);
 

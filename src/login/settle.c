@@ -74,11 +74,12 @@ static const char *prepare_dn(const char *normal, apr_pool_t *pool)
     }
 }
 
-/* Names the subject of a bind. A DN is normalised (RFC 4514), any other bind name prepared (RFC 4518 2). */
+/* Names the subject of a bind. A DN is normalised (RFC 4514, with the quotes that RFC 2253 4 allows, as directories
+ * do), any other bind name prepared (RFC 4518 2). */
 static const char *name_subject(const char *name, apr_pool_t *pool)
 {
-    char *normal = apr_palloc(pool, AS_DN_MAX);
-    const bool is_dn = as_dn_normalize(name, strlen(name), normal, NULL);
+    char *normal = apr_palloc(pool, AS_DN_MAX), *plain = apr_palloc(pool, AS_DN_MAX);
+    const bool is_dn = as_dn_unquote(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL);
 
     return apr_pstrcat(pool, is_dn ? "dn " : "name ", is_dn ? prepare_dn(normal, pool) : prepare(name, pool), NULL);
 }

@@ -278,6 +278,33 @@ static void other_spellings_are_the_same(void **state)
     }
 }
 
+/* Quotes around values, as directories read them. NULL: it is none. */
+static void quotes_are_escapes(void **state)
+{
+    static const row quoted[] = {
+        {"uid=ann,o=x", "uid=ann,o=x"},
+        {"uid=\"ann\",o=x", "uid=ann,o=x"},
+        {"uid = \"ann\" , o=\"x\"", "uid = ann , o=x"},
+        {"cn=\"a,b;c=d+e#f<g>\",o=x", "cn=a\\,b\\;c\\=d\\+e\\#f\\<g\\>,o=x"},
+        {"cn=\"a\\\"b\\2c\"", "cn=a\\\"b\\2c"},
+        {"cn=a\"b", "cn=a\"b"},
+        {"cn=\\\"a", "cn=\\\"a"},
+        {"cn=\"a", NULL},
+        {"", ""},
+    };
+    char plain[AS_DN_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof quoted / sizeof quoted[0]; i++) {
+        const bool is = as_dn_unquote(quoted[i].text, strlen(quoted[i].text), plain);
+
+        assert_int_equal(is, quoted[i].normal != NULL);
+        if (is) {
+            assert_string_equal(plain, quoted[i].normal);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +315,7 @@ int main(void)
         cmocka_unit_test(equality_for_certain),
         cmocka_unit_test(equality_and_parts),
         cmocka_unit_test(other_spellings_are_the_same),
+        cmocka_unit_test(quotes_are_escapes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

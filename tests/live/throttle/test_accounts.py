@@ -224,3 +224,18 @@ def test_a_bind_without_an_answer_in_time_stays_counted(start):
     fake.stop()
 
 
+
+
+def old_spellings(name):
+    """How else a DN's value may be written: escaped, in hexadecimal, and quoted (RFC 2253 4)."""
+    half = len(name) // 2
+    yield from (f"\\{ord(name[0]):02x}{name[1:]}", f"{name[:-1]}\\{ord(name[-1]):02X}", f"#0c{len(name):02x}{name.encode().hex()}")
+    yield from (f'"{name}"', f' "{name}" ', f'"{name.upper()}"', f'"{name[:half]}\\{ord(name[half]):02x}{name[half + 1:]}"', f'"{name} "',
+                f'" {name}"', f'"{name}\u00a0"', f"{name},", f"{name}+uid={name}")
+
+
+def test_one_account_where_its_dn_is_written_in_old_ways(slapd, account, guess):
+    for name in old_spellings(account.uid):
+        assert guess("self", name) in (401, 429), name
+        assert guess("self", name) in (401, 429), name
+    assert wrong_binds(slapd, account.dns[0]) <= LIMIT and not account.is_locked()
