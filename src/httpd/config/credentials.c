@@ -12,6 +12,8 @@
 
 #include <mod_auth.h>
 
+#include "authstatus/require_line.h"
+
 /* ---- merging ---- */
 
 /* Returns the home of a credential in a section that was read: the section's own URL. */
@@ -121,12 +123,16 @@ static bool is_complete(const as_candidates *candidates, as_credential which)
     return candidates->usable[which];
 }
 
-/* Returns whether an alias of mod_authn_core runs for this request: mod_auth_basic and mod_auth_form set its name. */
+/* Returns whether an alias of mod_authn_core or mod_authz_core runs for this request: mod_auth_basic, mod_auth_form and
+ * mod_authz_core set its name for as long as it runs. */
 static bool runs_alias(const request_rec *r)
 {
-    const char *name = r ? apr_table_get(r->notes, AUTHN_PROVIDER_NAME_NOTE) : NULL;
+    const char *login = r ? apr_table_get(r->notes, AUTHN_PROVIDER_NAME_NOTE) : NULL;
+    const char *line = r ? apr_table_get(r->notes, AUTHZ_PROVIDER_NAME_NOTE) : NULL;
 
-    return name && strcmp(name, AS_PROVIDER) != 0;
+    as_requirement_kind kind;
+
+    return (login && strcmp(login, AS_PROVIDER) != 0) || (line && !as_require_by_name(line, &kind));
 }
 
 as_credentials as_section_credentials(const as_section *section, const as_server *server, const request_rec *r)

@@ -20,7 +20,7 @@ HEAD = """AuthStatusUniformTiming Off
     Require valid-user
 </Location>
 """
-MODULES = ("proxy", "proxy_http", "authn_core", "macro")
+MODULES = ("proxy", "proxy_http", "authn_core", "authn_anon", "macro")
 
 
 def url(fake, base="dc=fake", mode=""):
@@ -40,6 +40,9 @@ Row = namedtuple("Row", "name conf path elsewhere home files", defaults=((), {})
 INHERITS = [SERVICE_LOGIN, USER_LOGIN]
 HOME, OTHER = url("${HOME}"), url("${OTHER}")
 DIRECTORY = f'<Directory "${{DOCS}}/a">\nAllowOverride AuthConfig\n{HOME}{ACCOUNT}</Directory>\n'
+# The line alone asks a directory.
+ANYBODY = (f'<Location "/a">\nAuthBasicProvider anon\nAnonymous *\nAnonymous_MustGiveEmail Off\n{HOME}{ACCOUNT}'
+           "AuthMerging Off\nRequire %s\n</Location>\n")
 ROWS = [
     Row("htaccess", DIRECTORY, "/a/x.html", (), files={"a/.htaccess": OTHER}),
     Row("htaccess-same-servers", DIRECTORY, "/a/x.html", (), (), {"a/.htaccess": HOME}),
@@ -86,6 +89,15 @@ ROWS = [
     Row("alias-in-a-macro", f'<Macro Partner $port>\nAuthLDAPURL "ldap://127.0.0.1:$port/dc=fake?uid"\n</Macro>\n'
         '<AuthnProviderAlias authstatus partner>\nUse Partner ${HOME}\n</AuthnProviderAlias>\n'
         f'<Location "/a">\n{HOME}{ACCOUNT}AuthBasicProvider partner\n</Location>\n', "/a/x.html", (), ()),
+    Row("authz-alias", f'<AuthzProviderAlias ldap-filter partner objectClass=*>\n{OTHER}</AuthzProviderAlias>\n{ANYBODY % "partner"}', "/a/x.html", (), ()),
+    Row("authz-alias-same-servers", f'<AuthzProviderAlias ldap-filter partner objectClass=*>\n{HOME}</AuthzProviderAlias>\n{ANYBODY % "partner"}',
+        "/a/x.html", (), ()),
+    Row("authz-alias-without-url", '<AuthzProviderAlias ldap-filter partner objectClass=*>\nAuthLDAPMaxSubGroupDepth 1\n</AuthzProviderAlias>\n'
+        f'{ANYBODY % "partner"}', "/a/x.html", (), ()),
+    Row("authz-alias-dn-alone", '<AuthzProviderAlias ldap-filter partner objectClass=*>\nAuthLDAPBindDN cn=his,dc=fake\n</AuthzProviderAlias>\n'
+        f'{ANYBODY % "partner"}', "/a/x.html", (), [("cn=his,dc=fake", "")]),
+    Row("authz-alias-with-account", f'<AuthzProviderAlias ldap-filter staff objectClass=*>\n{HOME}{ACCOUNT}</AuthzProviderAlias>\n'
+        f'{ANYBODY.replace(HOME, OTHER).replace(ACCOUNT, "") % "staff"}', "/a/x.html", (), [SERVICE_LOGIN]),
     Row("alias-with-account", f'<AuthnProviderAlias authstatus staff>\n{HOME}{ACCOUNT}</AuthnProviderAlias>\n<Location "/a">\n{OTHER}'
         'AuthBasicProvider staff\n</Location>\n', "/a/x.html", (), INHERITS),
 ]
