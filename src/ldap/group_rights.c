@@ -60,7 +60,7 @@ static bool is_hidden(as_group_query *query, const char *dn, const char *const *
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count, i;
 
     *is = false;
-    for (count = 0; attributes[count] && count < AS_GROUP_ATTRIBUTES_MAX; count++) {
+    for (count = 0; count < AS_GROUP_ATTRIBUTES_MAX && attributes[count]; count++) {
         values[count] = dn;
     }
     if (!as_group_compare(query, dn, attributes, values, count, codes, reply)) {
