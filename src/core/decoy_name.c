@@ -232,14 +232,14 @@ static bool find_at(const as_decoy_name *name, const char *text, copy *best)
 {
     unsigned char i;
 
-    best->weight = 0;
+    *best = (copy){.weight = 0};
     for (i = name->first[(unsigned char)as_text_lower(*text)]; i; i = name->next[i - 1]) {
         const copy found = copy_at(name, i - 1U, text);
         if (found.weight > best->weight) {
             *best = found;
         }
     }
-    return best->weight >= name->least;
+    return best->weight > 0 && best->weight >= name->least;
 }
 
 bool as_decoy_name_is_in(const as_decoy_name *name, const char *text)

@@ -7,12 +7,21 @@
 
 #include <http_core.h>
 
-/* Returns whether a directive of ours is set at the level of the server. A section's padding is zero. */
+/* Returns whether a directive of ours is set at the level of the server: any member of its section. */
 static bool is_set(const server_rec *s, const as_section *nothing)
 {
     const as_section *section = ap_get_module_config(s->lookup_defaults, &authstatus_module);
 
-    return section && memcmp(section, nothing, sizeof(*section)) != 0;
+    if (!section) {
+        return false;
+    }
+#define AS_MEMBER(type, name, unset, identity)                                                                         \
+    if (section->name != nothing->name) {                                                                              \
+        return true;                                                                                                   \
+    }
+#include "section.def"
+    return section->requires || memcmp(&section->map, &nothing->map, sizeof(section->map)) != 0 ||
+           memcmp(&section->help, &nothing->help, sizeof(section->help)) != 0;
 }
 
 /* Returns whether a .htaccess file below this section may have directives of ours. */
