@@ -69,9 +69,12 @@ static const char *format_general_name(const GENERAL_NAME *name, apr_pool_t *poo
 
     if (name->type == GEN_IPADD) {
         octets = name->d.iPAddress;
+        if (ASN1_STRING_length(octets) != 4 && ASN1_STRING_length(octets) != 16) {
+            return NULL;
+        }
         inet_ntop(ASN1_STRING_length(octets) == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(octets), address,
                   sizeof(address));
-        return ASN1_STRING_length(octets) == 4 || ASN1_STRING_length(octets) == 16 ? apr_pstrdup(pool, address) : NULL;
+        return apr_pstrdup(pool, address);
     }
     if (name->type != GEN_DNS) {
         return NULL;

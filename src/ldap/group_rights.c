@@ -53,7 +53,15 @@ static bool find(as_group_query *query, const char *base, const char *filter, ap
            reply->code == LDAP_ADMINLIMIT_EXCEEDED || reply->code == LDAP_NO_SUCH_OBJECT;
 }
 
-/* Does a compare say that this account may not? */
+/* Returns whether a compare says that the attribute has no values, or none that could be a member. One that a search
+ * for any value does not find, and that has values to compare, may not be searched (RFC 4511 4.10). */
+static bool is_empty(int code)
+{
+    return code == LDAP_NO_SUCH_ATTRIBUTE || code == LDAP_UNDEFINED_TYPE || code == LDAP_INAPPROPRIATE_MATCHING ||
+           code == LDAP_INVALID_SYNTAX;
+}
+
+/* Finds out whether the members of a group may not be searched, though it has some or may have. */
 static bool is_hidden(as_group_query *query, const char *dn, const char *const *attributes, bool *is, as_reply *reply)
 {
     const char *values[AS_GROUP_ATTRIBUTES_MAX];
@@ -67,7 +75,7 @@ static bool is_hidden(as_group_query *query, const char *dn, const char *const *
         return false;
     }
     for (i = 0; i < count; i++) {
-        *is = *is || codes[i] == LDAP_INSUFFICIENT_ACCESS;
+        *is = *is || !is_empty(codes[i]);
     }
     return true;
 }

@@ -249,6 +249,7 @@ static void search_as_service(as_task *task)
     }
     if (found_on) {
         as_session_close(found_on);
+        task->reply->referral = true; /* The entry is not this server's. */
     }
 }
 

@@ -37,7 +37,8 @@ typedef struct as_program {
     char *line;
     size_t length;
     as_mono deadline;
-    int ended; /* what waitpid() told */
+    int ended; /* of waitpid() */
+    bool lost; /* its end is not known */
 } as_program;
 
 static void read_output(as_program *program)
@@ -52,7 +53,8 @@ static void read_output(as_program *program)
         } else {
             got = read(program->out, rest, sizeof(rest));
         }
-    } while (got > 0 || (got < 0 && errno == EINTR));
+        /* One that prints without end is never read empty. */
+    } while ((got > 0 || (got < 0 && errno == EINTR)) && as_mono_read() <= program->deadline);
     OPENSSL_cleanse(rest, sizeof(rest));
 }
 
@@ -71,6 +73,7 @@ static bool wait_for_program(as_program *program)
         got = waitpid(program->pid, &program->ended, WNOHANG);
         read_output(program);
         if (got != 0 && !(got < 0 && errno == EINTR)) {
+            program->lost = got < 0; /* whoever started this process ignores SIGCHLD */
             return true;
         }
         if (as_mono_read() > program->deadline) {
@@ -124,6 +127,9 @@ static int spawn(as_program *program, char **argv)
 /* Says why there is no secret; NULL: there is one. */
 static const char *judge(apr_pool_t *pool, const as_program *program)
 {
+    if (program->lost) {
+        return "its exit status is not known";
+    }
     if (WIFSIGNALED(program->ended)) {
         return apr_psprintf(pool, "it was ended by signal %d", WTERMSIG(program->ended));
     }

@@ -195,9 +195,12 @@ static bool get_again(void *data)
     return !attempt->admission->remembered && get_cached(attempt, as_cache_get_again);
 }
 
-static void query_now(void *data)
+static bool query_now(void *data)
 {
-    query_unless_throttled(data);
+    const as_attempt *attempt = data;
+
+    query_unless_throttled(attempt);
+    return !attempt->answer->cached;
 }
 
 static void take_coalesced(void *data, const as_cached_answer *cached)

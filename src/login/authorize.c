@@ -148,9 +148,10 @@ static bool get_again(void *data)
     return get_cached(data, true);
 }
 
-static void query_now(void *data)
+static bool query_now(void *data)
 {
     query(data);
+    return true;
 }
 
 static as_cached_answer to_cache(void *data)

@@ -10,8 +10,7 @@ static void lead(const as_coalesced *of, as_single_flight *flight)
 {
     as_cached_answer cached;
 
-    if (!of->get_again(of->data)) {
-        of->query(of->data);
+    if (!of->get_again(of->data) && of->query(of->data)) {
         cached = of->to_cache(of->data);
         as_cache_put(of->cache, of->key, &cached, of->born ? of->born : apr_time_now(), of->pool);
     }

@@ -17,8 +17,8 @@ typedef struct as_coalesced {
     void *data;
     /* Takes an answer that another request has cached since this one looked. Returns false if there is none. */
     bool (*get_again)(void *data);
-    /* Queries the directory, and finds an answer in any case. */
-    void (*query)(void *data);
+    /* Queries the directory, and finds an answer in any case. False: the cache had it after all. */
+    bool (*query)(void *data);
     /* Returns the answer as it is cached. */
     as_cached_answer (*to_cache)(void *data);
     /* Takes the answer of the leader. */

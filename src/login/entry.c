@@ -129,7 +129,7 @@ typedef struct as_entry_search {
     as_entry_lookup *lookup;
 } as_entry_search;
 
-static void query(void *data)
+static bool query(void *data)
 {
     const as_entry_search *search = data;
     as_authorizing *of = search->of;
@@ -144,6 +144,7 @@ static void query(void *data)
     take_reply(search->lookup, &of->reply, of->pool);
     search->lookup->operations.searches = 1;
     search->lookup->operations.took = as_mono_read() - started;
+    return true;
 }
 
 static bool get_again(void *data)

@@ -233,20 +233,44 @@ void as_decide_group(as_authorizing *of)
 
 /* ---- proof ---- */
 
+static bool is_same_list(const char *const *one, const char *const *other)
+{
+    while (*one && *other && !apr_cstr_casecmp(*one, *other)) {
+        one++;
+        other++;
+    }
+    return !*one && !*other;
+}
+
+/* Adds the groups below `base` whose values of some attributes this account may not search. False: the answer is
+ * given. */
+static bool add_hidden(as_authorizing *of, const char *base, const char *const *attributes, apr_array_header_t *hidden)
+{
+    const char *const *found;
+
+    if (!as_group_hidden(&of->searches, base, of->asked->groups->subgroup_classes, attributes, &found, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    for (; *found; found++) {
+        APR_ARRAY_PUSH(hidden, const char *) = *found;
+    }
+    return true;
+}
+
 /* The groups that this account may not look into, where groups were looked for. NULL: the answer is given. */
 static const char *const *find_hidden(as_authorizing *of, const as_group_line *line)
 {
     const as_group_settings *groups = of->asked->groups;
-    const char *const one[] = {line->base, NULL}, *const * base, *const * found;
+    const char *const one[] = {line->base, NULL}, *const * base;
     apr_array_header_t *hidden = apr_array_make(of->pool, 4, sizeof(const char *));
 
     for (base = line->everywhere ? line->server.contexts : one; *base; base++) {
-        if (!as_group_hidden(&of->searches, *base, groups->subgroup_classes, groups->attributes, &found, &of->reply)) {
-            as_say_reply(of);
+        /* Users are found by one list of attributes, groups by the other. */
+        if (!add_hidden(of, *base, groups->attributes, hidden) ||
+            (!is_same_list(groups->attributes, groups->subgroup_attributes) &&
+             !add_hidden(of, *base, groups->subgroup_attributes, hidden))) {
             return NULL;
-        }
-        for (; *found; found++) {
-            APR_ARRAY_PUSH(hidden, const char *) = *found;
         }
     }
     APR_ARRAY_PUSH(hidden, const char *) = NULL;

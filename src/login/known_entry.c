@@ -15,6 +15,7 @@
 /* RFC 4511 4.1.9 */
 #define SUCCESS 0
 #define SIZE_LIMIT_EXCEEDED 4
+#define NO_SUCH_OBJECT 32
 #define INVALID_CREDENTIALS 49
 
 /* ---- AuthStatusUniformTiming Off ---- */
@@ -86,8 +87,8 @@ static void keep_entry(const as_known *known, const as_reply *reply)
     as_cached_answer entry = {
         .dn = reply->dn, .values = reply->values, .value_count = known->asked->directory->settings->attribute_count};
 
-    if (reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND && reply->entries == 1 && reply->dn &&
-        reply->values) {
+    if (reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND && reply->entries == 1 &&
+        !reply->referral && reply->dn && reply->values) {
         as_cache_put_entry(known->cache, key, &entry,
                            is_named_after(reply->dn, known->asked->directory->settings->attributes[0], key->user),
                            apr_time_now());
@@ -130,8 +131,9 @@ static bool is_found_again(const as_known *known, const char *dn, as_reply *repl
     return true;
 }
 
-/* Makes the one bind that remains after an earlier failure: as the entry, or as the decoy. Returns false if the
- * directory must be queried as if nothing were cached. */
+/* Makes the one bind that remains after an earlier failure: as the entry, or as the decoy. Any answer to it is the
+ * answer, but that the entry is gone, or that the search no longer finds it: then returns false, and the directory
+ * must be queried as if nothing were cached. */
 static bool query_after_failure(const as_known *known, const as_cache_key *key, as_reply *reply)
 {
     as_cached_answer entry;
@@ -149,7 +151,7 @@ static bool query_after_failure(const as_known *known, const as_cache_key *key, 
     known->query(known->data, known->key->password, entry.dn, reply);
     reply->dn = entry.dn;
     reply->entries = 1;
-    if (reply->failure != AS_FAILURE_NONE || reply->code == INVALID_CREDENTIALS) {
+    if (reply->failure != AS_FAILURE_NONE || (reply->code != SUCCESS && reply->code != NO_SUCH_OBJECT)) {
         return true;
     }
     return reply->code == SUCCESS && is_found_again(known, entry.dn, reply);
@@ -161,7 +163,8 @@ static void keep_failure(const as_known *known, const as_cache_key *key, const a
     if (reply->failure != AS_FAILURE_NONE) {
         return;
     }
-    if (reply->step == AS_STEP_USER_BIND && reply->code == INVALID_CREDENTIALS && reply->entries == 1 && reply->dn) {
+    if (reply->step == AS_STEP_USER_BIND && reply->code == INVALID_CREDENTIALS && reply->entries == 1 &&
+        !reply->referral && reply->dn) {
         as_cache_put_failed_entry(known->cache, key, reply->dn, apr_time_now());
     } else if (reply->step == AS_STEP_SEARCH && reply->entries != 1 && !reply->referral &&
                (reply->code == SUCCESS || reply->code == SIZE_LIMIT_EXCEEDED)) {

@@ -58,7 +58,7 @@ typedef struct as_figures {
     bool throttles; /* some section has an AuthStatusThrottle */
 } as_figures;
 
-as_figures as_figures_read(apr_pool_t *pool, server_rec *s);
+as_figures as_figures_read(apr_pool_t *pool);
 /* Converts `lately` to a rate per minute. */
 double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately);
 /* Describes the state of an LDAP server: "up", or its fault. */

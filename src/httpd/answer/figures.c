@@ -7,6 +7,7 @@
 #include <stdarg.h>
 
 #include <apr_strings.h>
+#include <http_main.h>
 
 /* ---- a growing text ---- */
 
@@ -56,10 +57,11 @@ const char *as_json_string(apr_pool_t *pool, const char *text)
 
 /* ---- the figures ---- */
 
-as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
+as_figures as_figures_read(apr_pool_t *pool)
 {
     const as_counters *counters = as_process_get_counters();
     as_figures figures = {.now = apr_time_now(), .since = as_counters_get_start(counters)};
+    const server_rec *s;
     int i;
 
     for (i = 0; i < AS_OUTCOME_COUNT; i++) {
@@ -74,7 +76,7 @@ as_figures as_figures_read(apr_pool_t *pool, server_rec *s)
     }
     figures.servers = as_server_stats_read(pool, &figures.more_servers);
     figures.remembers = as_process_get_cache() != NULL;
-    for (; s; s = s->next) {
+    for (s = ap_server_conf; s; s = s->next) {
         figures.throttles = figures.throttles || as_server_of(s)->throttles == 1;
     }
     return figures;

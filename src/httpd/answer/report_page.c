@@ -102,7 +102,7 @@ int as_report_handler(request_rec *r)
         return HTTP_FORBIDDEN;
     }
     ap_discard_request_body(r);
-    figures = as_figures_read(r->pool, r->server);
+    figures = as_figures_read(r->pool);
     as_sampler_sample(r->pool);
     if (asks_for(r, "json")) {
         return send_text(r, "application/json", as_report_json(r->pool, &figures));
@@ -174,7 +174,7 @@ static void add_long(request_rec *r, const as_figures *figures, bool extended)
 
 static int add_to_status(request_rec *r, int flags)
 {
-    const as_figures figures = as_figures_read(r->pool, r->server);
+    const as_figures figures = as_figures_read(r->pool);
 
     if (flags & AP_STATUS_SHORT) {
         add_short(r, &figures);

@@ -23,12 +23,17 @@ static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
 static const char *condition(as_dump *dump, const char *directive, const as_conditional *conditional)
 {
     const char *arguments = conditional && conditional->when ? as_dump_argument(dump, directive) : NULL;
+    const char *expression;
 
     if (!conditional || !conditional->when) {
         return "";
     }
+    if (!arguments) {
+        return ", where a condition holds";
+    }
     ap_getword_conf(dump->pool, &arguments);
-    return apr_pstrcat(dump->pool, ", where ", ap_getword_conf(dump->pool, &arguments) + 5, NULL);
+    expression = ap_getword_conf(dump->pool, &arguments);
+    return apr_pstrcat(dump->pool, ", where ", strlen(expression) > 5 ? expression + 5 : "a condition holds", NULL);
 }
 
 static void say_statuses(as_dump *dump)

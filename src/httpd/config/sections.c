@@ -57,6 +57,19 @@ static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
     return strcmp(word, "~") ? word : ap_getword_conf(pool, &rest);
 }
 
+/* Returns the argument of a section as httpd keeps it: the path of a <Directory> in canonical form. */
+static const char *path_of(apr_pool_t *pool, const ap_directive_t *section)
+{
+    const char *argument = argument_of(pool, section);
+    char *canonical = NULL;
+
+    if (is(section, "<Directory") && *argument == '/' &&
+        apr_filepath_merge(&canonical, NULL, argument, APR_FILEPATH_TRUENAME, pool) == APR_SUCCESS) {
+        return canonical;
+    }
+    return argument;
+}
+
 /* Compares paths; directories have a slash at their end, which is optional in the configuration. */
 static bool same_path(const char *one, const char *other)
 {
@@ -76,7 +89,7 @@ static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling,
         if (same && !strcmp(path, "*If")) {
             same = begins(sibling, "<If") || begins(sibling, "<Else");
         } else if (same) {
-            same = !begins(sibling, "<If") && same_path(argument_of(walk->pool, sibling), path);
+            same = !begins(sibling, "<If") && same_path(path_of(walk->pool, sibling), path);
         }
         if (same && !apr_hash_get(walk->seen, &sibling, sizeof(sibling))) {
             apr_hash_set(walk->seen, apr_pmemdup(walk->pool, &sibling, sizeof(sibling)), sizeof(sibling), "");

@@ -16,14 +16,14 @@ static int access_from, authn_from, authz_from, handler_from;
 static int basic_at = -1;
 
 /* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST.
- * Also finds the hook behind `own`. */
+ * Also finds the hook behind `own`. A chain without any hook is NULL. */
 #define AS_CHAIN(hook)                                                                                                 \
     static int run_##hook(request_rec *r, int from, int to)                                                            \
     {                                                                                                                  \
         const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
         int i, status = DECLINED;                                                                                      \
                                                                                                                        \
-        for (i = from; i < hooks->nelts && i < to && status == DECLINED; i++) {                                        \
+        for (i = from; hooks && i < hooks->nelts && i < to && status == DECLINED; i++) {                               \
             status = APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc(r);                                             \
         }                                                                                                              \
         return status;                                                                                                 \
@@ -33,7 +33,7 @@ static int basic_at = -1;
         const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
         int i = 0;                                                                                                     \
                                                                                                                        \
-        while (i < hooks->nelts && APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc != own) {                         \
+        while (hooks && i < hooks->nelts && APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc != own) {                \
             i++;                                                                                                       \
         }                                                                                                              \
         return i + 1;                                                                                                  \
@@ -50,7 +50,7 @@ static void find_basic(void)
     int i;
 
     basic_at = -1;
-    for (i = authn_from; i < hooks->nelts && basic_at < 0; i++) {
+    for (i = authn_from; hooks && i < hooks->nelts && basic_at < 0; i++) {
         const char *module_name = APR_ARRAY_IDX(hooks, i, ap_LINK_check_user_id_t).szName;
 
         if (module_name && !strcmp(module_name, "mod_auth_basic.c")) {

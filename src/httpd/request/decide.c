@@ -96,7 +96,9 @@ void as_decide_stale(request_rec *r, as_context *context)
     verdict = as_verdict_make_for_grant(finding.outcome);
     context->answer = stale;
     as_log_outcome(r, context, &finding, &verdict);
-    record(transaction, &finding, &verdict);
+    /* The login was counted, and require_stale counts the line. */
+    transaction->finding = finding;
+    transaction->verdict = verdict;
     transaction->help = as_section_help(as_section_of(r), finding.outcome);
 }
 

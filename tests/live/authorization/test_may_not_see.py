@@ -24,6 +24,8 @@ def ldif():
     text += group("exact", f"labeledURI=A,{BASE}", base=BASE)
     # "outer" has, two levels down, a group that nobody may look into.
     text += group("closed", f"uid=bob,{BASE}", base=BASE) + group("outer", f"cn=middle,{BASE}", base=BASE)
+    # The same with one that may be compared and not searched.
+    text += group("half", f"uid=bob,{BASE}", base=BASE) + group("above", f"cn=half,{BASE}", base=BASE)
     text += group("middle", f"cn=closed,{BASE}", base=BASE) + group("plain", f"uid=nobody,{BASE}", base=BASE)
     text += f"dn: cn=posix,{BASE}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 7\nmemberUid: ann\n\n"
     return text
@@ -37,6 +39,7 @@ def slapd(rooms):
         "access to * by users read by * none",
         f'access to dn.subtree="{BASE}" attrs=employeeType,uid by dn.exact="{BLIND}" none by users read by * none\n'
         f'access to dn.exact="cn=closed,{BASE}" attrs=member by * none\n'
+        f'access to dn.exact="cn=half,{BASE}" attrs=member by users =c by * none\n'
         "access to * by users read by * none", 1)
     # The blind account finds people by mail.
     slapd.configuration.write_text(text)
@@ -89,6 +92,7 @@ ROWS = {
     "contexts": (not_(f"ldap-group cn=banned,{BASE}"), HERE, {"ann": 403, "bob": 200}),
     # A group between that the account may not look into.
     "hidden-between": (not_(f"ldap-group cn=outer,{BASE}"), HERE, {"ann": 500, "bob": 500}),
+    "compared-between": (not_(f"ldap-group cn=above,{BASE}"), HERE, {"bob": 500}),
     "hidden-elsewhere": (not_(f"ldap-group cn=plain,{BASE}"), HERE, {"ann": 200, "bob": 200}),
     "hidden-depth": ("AuthLDAPMaxSubGroupDepth 0\n    " + not_(f"ldap-group cn=outer,{BASE}"), HERE, {"bob": 200}),
     # A slip of the pen in the suffix; a group of another directory.

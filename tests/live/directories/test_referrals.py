@@ -118,6 +118,19 @@ def test_one_part_is_elsewhere(site, here, there, row):
         assert f'BIND dn="uid=bob' not in "\n".join(here.lines(marks[0])), "the password is for the one who has the entry"
 
 
+@pytest.mark.parametrize("uniform", ["On", "Off"])
+def test_the_place_of_an_entry_elsewhere_is_not_kept(start, here, there, uniform):
+    """The first server has no such entry, and refuses a bind as it: who mistyped once, or comes again, is asked for anew."""
+    httpd = start("AuthStatusCacheTime 1ms 60s\n" + SECTION.format(name="kept", base=SUFFIX, mode="", referrals="On", uniform=uniform),
+                  defines={"HERE": here.port}, cache="shmcb", modules=("socache_shmcb",))
+    httpd.log.allow("AH0161[78]")
+    with referring(here, there=[to(there)]):
+        assert httpd.get("/in/kept/", login=("bob", WRONG)).status == 401
+        for _ in range(3):
+            assert httpd.get("/in/kept/", login=("bob", RIGHT)).status == 200
+    httpd.stop()
+
+
 def test_several_urls_are_one_place(site, here, there):
     """RFC 4511 4.5.3: any of them will do. They lead to the same entry, so it is no second one."""
     with referring(here, there=[to(there), to(there, host="localhost")]):

@@ -14,7 +14,7 @@ RIGHT = "Pw!right"
 def site(start, start_slapd, needs_module):
     needs_module("substitute", "filter")
     slapd = start_slapd(Database("o=loud", SOURCE / "tests/live/outcomes/people.ldif", ("ppolicy_use_lockout",)))
-    text = (SOURCE / "docs/error-page.md").read_text().partition("## Telling people")[2]
+    text = (SOURCE / "docs/error-page.md").read_text().partition("## Warning of an expiring password")[2]
     blocks = re.findall(r"^```apache\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 2
     conf = f'Use Login /in/ "ldap://127.0.0.1:{slapd.port}" o=loud\n' + "".join(blocks).replace("/wiki/", "/in/")

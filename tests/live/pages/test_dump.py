@@ -204,6 +204,14 @@ AuthStatusMask Forbidden
     assert plain.count("SSLVerifyClient") == 1
 
 
+@pytest.mark.parametrize("path", ["/tmp//", "//tmp", "/./tmp", "/var/../tmp", "${root}/tmp"])
+def test_a_directory_is_the_same_however_it_is_written(dump, path):
+    """httpd keeps paths in canonical form."""
+    conf = f'Define root /\n<Directory "{path}">\n{LOGIN}\nAuthStatusMask Forbidden "expr=-R \'10.0.0.0/8\'"\nRequire ldap-group cn=x,dc=x\n</Directory>\n'
+    said = dump(conf)
+    assert "where -R '10.0.0.0/8'" in said and "ldap-group cn=x,dc=x: answered by mod_authstatus" in said, said
+
+
 PAGES = """SSLEngine On
 Alias /elsewhere /srv/elsewhere
 {documents}

@@ -141,6 +141,7 @@ PROGRAMS_BAD = [
     Program("prints-nothing", "#!/bin/sh\n", ("printed nothing",)),
     Program("prints-an-empty-line", "#!/bin/sh\necho\necho Pw!x\n", ("printed nothing",)),
     Program("prints-too-much", "#!/bin/sh\nhead -c 5000 /dev/zero | tr '\\0' x\n", ("too long",)),
+    Program("prints-without-end", "#!/bin/sh\nexec yes Pw!x\n", ("did not end within 10 s",), 0o755, 20),
     Program("does-not-end", "#!/bin/sh\necho Pw!x\nsleep 1000\n", ("did not end within 10 s",), 0o755, 20),
 ]
 
