@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.fake import BASE, Fake, answer
 from lab.slapd import Database
 
 HERE = Path(__file__).parent
@@ -67,3 +68,18 @@ def test_a_right_password_is_followed_by_a_search(ask):
     assert ask("ann", wrong()) == (401, FIRST)
     assert ask("ann", RIGHT) == (200, FIRST)
     assert ask("ann", wrong()) == (401, SECOND), "a success removes nothing"
+
+
+def test_a_bind_that_locks_is_the_answer(start):
+    """389 DS answers 19 to the failure that locks: whatever the bind says, it is not sent a second time."""
+    fake = Fake({"user-bind": [answer(49), answer(19, "Exceed password retry limit. Please try later.",
+                                                  [("1.3.6.1.4.1.42.2.27.8.5.1", bytes.fromhex("3003810101"))])]})
+    httpd = start(f'AuthStatusCacheTime 60s 60s\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" {BASE}', defines={"LDAP": fake.port},
+                  cache="shmcb", modules=("socache_shmcb",))
+    httpd.log.allow("AH01617", "AS00")
+    for outcome in ("wrong-password", "account-locked"):
+        got = httpd.get("/in/", login=("ann", wrong()))
+        assert httpd.access(got).outcome == outcome
+    assert fake.count("user-bind") == 2
+    httpd.stop()
+    fake.stop()
