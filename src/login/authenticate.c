@@ -169,23 +169,23 @@ static as_cached_answer to_cache(void *data)
     return cached;
 }
 
-/* Queries the directory, unless the client is throttled, or the account that this name leads to. */
-static void query_unless_throttled(const as_attempt *attempt)
+/* Queries the directory, unless the client is throttled, or the account that this name leads to. Returns false if the
+ * answer is the cache's after all. */
+static bool query_unless_throttled(const as_attempt *attempt)
 {
     const long wait = as_admission_get_wait(attempt->admission);
 
     if (wait > 0) {
         set_finding(attempt, AS_OUTCOME_THROTTLED, wait);
-        return;
+        return true;
     }
     query_directory(attempt);
-    if (attempt->admission->superseded) {
-        /* What is known of the password now, or it is a guess like any other. */
-        attempt->admission->superseded = false;
-        if (!get_cached(attempt, as_cache_get)) {
-            query_unless_throttled(attempt);
-        }
+    if (!attempt->admission->superseded) {
+        return true;
     }
+    /* What is known of the password now, or it is a guess like any other. */
+    attempt->admission->superseded = false;
+    return !get_cached(attempt, as_cache_get) && query_unless_throttled(attempt);
 }
 
 static bool get_again(void *data)
@@ -197,10 +197,7 @@ static bool get_again(void *data)
 
 static bool query_now(void *data)
 {
-    const as_attempt *attempt = data;
-
-    query_unless_throttled(attempt);
-    return !attempt->answer->cached;
+    return query_unless_throttled(data);
 }
 
 static void take_coalesced(void *data, const as_cached_answer *cached)
