@@ -18,6 +18,20 @@
 #define NO_SUCH_OBJECT 32
 #define INVALID_CREDENTIALS 49
 
+/* Returns whether the search finds that entry again. An accepted password grants nothing before. */
+static bool is_found_again(const as_known *known, const char *dn, as_reply *reply)
+{
+    as_reply search;
+
+    known->query(known->data, NULL, NULL, &search);
+    if (search.failure != AS_FAILURE_NONE || search.entries != 1 || !search.dn || strcmp(search.dn, dn) != 0) {
+        return false;
+    }
+    reply->values = search.values;
+    reply->membership = search.membership;
+    return true;
+}
+
 /* ---- AuthStatusUniformTiming Off ---- */
 
 /* Returns whether the search may be omitted for an entry found earlier. Not where an unknown user must cost as much
@@ -59,7 +73,6 @@ static bool refusal_proves_entry(const as_known *known, const as_reply *reply)
 static bool query_known_entry(const as_known *known, as_reply *reply)
 {
     as_cached_answer entry;
-    as_reply search;
 
     if (!as_cache_get_entry(known->cache, known->key, apr_time_now(), known->pool, &entry)) {
         return false;
@@ -71,10 +84,7 @@ static bool query_known_entry(const as_known *known, as_reply *reply)
     if (reply->failure != AS_FAILURE_NONE || (reply->code != 0 && refusal_proves_entry(known, reply))) {
         return true;
     }
-    known->query(known->data, NULL, NULL, &search);
-    if (search.failure == AS_FAILURE_NONE && search.entries == 1 && search.dn && !strcmp(search.dn, entry.dn)) {
-        reply->values = search.values;
-        reply->membership = search.membership;
+    if (is_found_again(known, entry.dn, reply)) {
         return true;
     }
     as_cache_remove_entry(known->cache, known->key);
@@ -115,20 +125,6 @@ static as_cache_key make_failure_key(const as_known *known)
     key.directory = apr_pstrcat(known->pool, key.directory, " failed from ", known->asked->client, NULL);
     key.hashes = NULL;
     return key;
-}
-
-/* Returns whether the search finds that entry again. An accepted password grants nothing before. */
-static bool is_found_again(const as_known *known, const char *dn, as_reply *reply)
-{
-    as_reply search;
-
-    known->query(known->data, NULL, NULL, &search);
-    if (search.failure != AS_FAILURE_NONE || search.entries != 1 || !search.dn || strcmp(search.dn, dn) != 0) {
-        return false;
-    }
-    reply->values = search.values;
-    reply->membership = search.membership;
-    return true;
 }
 
 /* Makes the one bind that remains after an earlier failure: as the entry, or as the decoy. Any answer to it is the
