@@ -115,18 +115,20 @@ bool as_group_hidden(as_group_query *query, const char *base, const char *const 
     const char *of_class = any_of("objectClass", classes, query->pool),
                *has_member = any_of(NULL, attributes, query->pool);
     apr_array_header_t *all, *seen, *found = apr_array_make(query->pool, 4, sizeof(const char *));
-    const char *filter = apr_pstrcat(query->pool, "(&", of_class, has_member, ")", NULL);
+    const char *filter, *key;
     as_group_facts facts;
 
     as_reply_clear(reply);
-    as_facts_get(query->entered->facts, key_of(query, base, filter), &facts, query->pool);
-    if (facts.described) {
-        *hidden = facts.classes;
-        return true;
-    }
     if (!of_class || !has_member) {
         as_reply_fail(reply, AS_STEP_SEARCH, AS_FAILURE_LOCAL, "no memory");
         return false;
+    }
+    filter = apr_pstrcat(query->pool, "(&", of_class, has_member, ")", NULL);
+    key = key_of(query, base, filter);
+    as_facts_get(query->entered->facts, key, &facts, query->pool);
+    if (facts.described) {
+        *hidden = facts.classes;
+        return true;
     }
     if (!find(query, base, of_class, &all, reply) || (all && !find(query, base, filter, &seen, reply)) ||
         (all && seen && !pick(query, all, seen, attributes, found, reply))) {
@@ -138,6 +140,6 @@ bool as_group_hidden(as_group_query *query, const char *base, const char *const 
     facts.exists = true;
     facts.dn = base;
     facts.classes = *hidden;
-    as_facts_note_described(query->entered->facts, key_of(query, base, filter), &facts);
+    as_facts_note_described(query->entered->facts, key, &facts);
     return true;
 }
