@@ -84,14 +84,17 @@ static bool same_path(const char *one, const char *other)
 static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling, as_section_kind kind, const char *path)
 {
     for (; sibling; sibling = sibling->next) {
-        bool same = is_of_kind(sibling, kind);
+        bool same;
 
-        if (same && !strcmp(path, "*If")) {
+        if (!is_of_kind(sibling, kind) || apr_hash_get(walk->seen, &sibling, sizeof(sibling))) {
+            continue;
+        }
+        if (!strcmp(path, "*If")) {
             same = begins(sibling, "<If") || begins(sibling, "<Else");
-        } else if (same) {
+        } else {
             same = !begins(sibling, "<If") && same_path(path_of(walk->pool, sibling), path);
         }
-        if (same && !apr_hash_get(walk->seen, &sibling, sizeof(sibling))) {
+        if (same) {
             apr_hash_set(walk->seen, apr_pmemdup(walk->pool, &sibling, sizeof(sibling)), sizeof(sibling), "");
             return sibling;
         }
