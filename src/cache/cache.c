@@ -30,10 +30,16 @@ static apr_interval_time_t get_lifetime(const as_cache *memory, as_record_kind k
                                         : memory->times.entry;
 }
 
-/* Returns how long a record is kept: an acceptance may be served for longer while the directory is unavailable. */
+/* Returns for how much longer a record may be served while the directory is unavailable. */
+static apr_interval_time_t get_stale_time(const as_cache *memory, as_record_kind kind)
+{
+    return kind == AS_RECORD_ACCEPTANCE ? memory->times.stale : 0;
+}
+
+/* Returns how long a record is kept. */
 static apr_interval_time_t get_kept_time(const as_cache *memory, as_record_kind kind)
 {
-    return get_lifetime(memory, kind) + (kind == AS_RECORD_ACCEPTANCE ? memory->times.stale : 0);
+    return get_lifetime(memory, kind) + get_stale_time(memory, kind);
 }
 
 static as_table *get_table(as_cache *memory, as_record_kind kind)
@@ -143,9 +149,7 @@ static bool cache_here(const question *of, const as_record *record, unsigned cha
     as_slot slot = {
         .born = record->born,
         .good_for = get_lifetime(of->memory, record->kind),
-        .stale_for = as_shared_exists(of->memory)
-                         ? 0
-                         : get_kept_time(of->memory, record->kind) - get_lifetime(of->memory, record->kind),
+        .stale_for = as_shared_exists(of->memory) ? 0 : get_stale_time(of->memory, record->kind),
         .place = of->place,
         .generation = of->generation,
         .length = (uint32_t)length,
@@ -288,32 +292,34 @@ static void keep_refusal(const question *of, const as_record *record)
     }
 }
 
-/* Ends the acceptance that the directory contradicts by a refusal of its password, or of the account. */
-static void end_stale(const question *of, const as_finding *refusal)
+/* Returns whether the store has an acceptance of this very password. */
+static bool is_accepted_in_store(const question *of)
 {
-    const bool of_password = refusal->outcome == AS_OUTCOME_WRONG_PASSWORD;
-    const unsigned char *near = get_local_id(of, AS_RECORD_ACCEPTANCE), *proof = compute_hash(of, AS_HASH_SECRET), *id;
+    const unsigned char *id = of->place != AS_NO_PLACE ? get_shared_id(of, AS_RECORD_ACCEPTANCE) : NULL;
     unsigned char data[AS_STORED_MAX];
     as_record record;
     size_t length;
 
+    return id && as_shared_fetch(of->memory, id, data, &length, of->pool) == AS_FETCHED &&
+           as_record_parse(of->memory, data, length, of->now, of->pool, &record) && is_proof(of, &record);
+}
+
+/* Ends the acceptance that the directory contradicts by a refusal of its password, or of the account. */
+static void end_stale(const question *of, const as_finding *refusal)
+{
+    const unsigned char *near, *proof;
+
     if (of->memory->times.stale <= 0) {
         return;
     }
+    if (refusal->outcome != AS_OUTCOME_WRONG_PASSWORD || is_accepted_in_store(of)) {
+        forget(of, AS_RECORD_ACCEPTANCE);
+        return;
+    }
+    near = get_local_id(of, AS_RECORD_ACCEPTANCE);
+    proof = compute_hash(of, AS_HASH_SECRET);
     if (near && proof) {
-        as_table_remove(&of->memory->acceptances, near, of_password ? proof : NULL);
-    }
-    id = of->place != AS_NO_PLACE ? get_shared_id(of, AS_RECORD_ACCEPTANCE) : NULL;
-    if (!id) {
-        return;
-    }
-    if (of_password &&
-        (as_shared_fetch(of->memory, id, data, &length, of->pool) != AS_FETCHED ||
-         !as_record_parse(of->memory, data, length, of->now, of->pool, &record) || !is_proof(of, &record))) {
-        return;
-    }
-    if (as_shared_remove(of->memory, id, of->pool)) {
-        as_generation_advance(of->memory->counters, of->place);
+        as_table_remove(&of->memory->acceptances, near, proof);
     }
 }
 
