@@ -465,6 +465,22 @@ static inline const as_authorization *ask_group(int number)
     return ask(AS_REQUIRE_GROUP, name_of(number, request));
 }
 
+/* Around all rows of a program. */
+static inline int begin_process(void **state)
+{
+    (void)state;
+    apr_initialize();
+    apr_pool_create(&process, NULL);
+    return 0;
+}
+
+static inline int end_process(void **state)
+{
+    (void)state;
+    apr_terminate();
+    return 0;
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif

@@ -188,11 +188,6 @@ int main(void)
         ROW(guesses_are_throttled_while_the_directory_is_away),
         ROW(nobody_is_found),
     };
-    int failed;
 
-    apr_initialize();
-    apr_pool_create(&process, NULL);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, begin_process, end_process);
 }

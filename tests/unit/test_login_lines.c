@@ -275,11 +275,6 @@ int main(void)
         ROW(usual_settings_have_the_name_of_equal_ones),
         ROW(answers_are_those_of_all_the_groups),
     };
-    int failed;
 
-    apr_initialize();
-    apr_pool_create(&process, NULL);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, begin_process, end_process);
 }
