@@ -46,7 +46,7 @@ static bool is_refusal(const as_finding *finding)
 }
 
 /* A password that the directory has accepted in this transaction is no guess. */
-static void open_gate(as_authorizing *of)
+static void begin_admission(as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
     const as_queried *login = of->user->login;
@@ -88,7 +88,7 @@ void as_user_begin(as_authorizing *of)
         return;
     }
     of->user = find_user(of, as_queried_of_entry(of->memo, entry->dn, entry->user, entry->password));
-    open_gate(of);
+    begin_admission(of);
     bind = &of->user->bind;
     bind->dn = entry->dn;
     bind->password = entry->password;
@@ -122,6 +122,16 @@ static void find_why_not(const as_authorizing *of)
     }
 }
 
+/* A refusal is the answer of the login itself from now on. */
+static void refuse_login(const as_authorizing *of)
+{
+    as_authorized_user *user = of->user;
+
+    if (user->login && is_refusal(&user->finding)) {
+        as_queried_refuse(user->login, of->login, of->memo, &user->finding);
+    }
+}
+
 /* Ends the login: the outcome is that of a login with this password. */
 static void end_login(const as_authorizing *of)
 {
@@ -133,9 +143,7 @@ static void end_login(const as_authorizing *of)
         user->finding = as_outcome_find(&user->bind.bound);
         user->reason = user->bind.bound.diagnostic;
     }
-    if (user->login && is_refusal(&user->finding)) {
-        as_queried_refuse(user->login, of->login, of->memo, &user->finding);
-    }
+    refuse_login(of);
 }
 
 void as_user_end(as_authorizing *of)
@@ -171,7 +179,5 @@ void as_user_learn(as_authorizing *of)
     user->finding = of->answer->finding;
     user->wait = of->answer->wait;
     user->reason = of->answer->reason;
-    if (user->login && is_refusal(&user->finding)) {
-        as_queried_refuse(user->login, of->login, of->memo, &user->finding);
-    }
+    refuse_login(of);
 }

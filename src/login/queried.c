@@ -68,8 +68,7 @@ as_cache_key as_queried_key(const as_queried *queried)
 
 void as_queried_refuse(as_queried *queried, const as_login *login, as_login_memo *memo, const as_finding *finding)
 {
-    const as_cache_key key = {
-        .scope = queried->scope, .directory = queried->directory, .user = queried->user, .password = queried->password};
+    const as_cache_key key = as_queried_key(queried);
     as_answer *answer = apr_pmemdup(memo->pool, queried->answer, sizeof(*answer));
     const as_cached_answer refusal = {.finding = *finding, .dn = answer->dn};
 
