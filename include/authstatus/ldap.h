@@ -59,6 +59,10 @@ const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char
  * SHA-256 over all settings, so it reveals no secret setting. */
 const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_directory_settings *settings);
 
+/* Returns whether two AuthLDAPURLs name the same servers and ports, in any order, hosts in any case. Credentials that
+ * stand with one may be used for the other then, if its TLS mode is the same as well: the caller compares that. */
+bool as_directory_has_same_servers(const as_directory_settings *one, const as_directory_settings *other);
+
 /* Copies ldap.conf's TLS settings into `lasting`, which lives as long as the process and through all restarts; a
  * second call finds the copy. Call it in the parent of all processes before another module has used libldap. Without
  * the call, as_directories_create() reads ldap.conf itself. */

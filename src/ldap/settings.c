@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Copies of a directory's settings, made from setting.def.
+ * Copies of a directory's settings, made from setting.def, and the comparison of their servers.
  */
 #include "ldap_private.h"
 
@@ -8,6 +8,7 @@
 
 #include <openssl/crypto.h>
 
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
 static const char *copy_text(apr_pool_t *pool, const char *text)
@@ -68,4 +69,32 @@ void as_settings_wipe(const as_directory_settings *copy)
 #define WIPE_SECRET(name) wipe_text(copy->name);
 #define AS_SETTING(kind, type, name) WIPE_##kind(name)
 #include "authstatus/setting.def"
+}
+
+/* ---- comparison ---- */
+
+static bool has_server(const as_directory_settings *settings, const as_ldap_server *server)
+{
+    int i;
+
+    for (i = 0; i < settings->server_count; i++) {
+        if (settings->servers[i].port == server->port && !apr_cstr_casecmp(settings->servers[i].host, server->host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_servers(const as_directory_settings *settings, const as_directory_settings *others)
+{
+    int i;
+
+    for (i = 0; i < others->server_count && has_server(settings, &others->servers[i]); i++) {
+    }
+    return i == others->server_count;
+}
+
+bool as_directory_has_same_servers(const as_directory_settings *one, const as_directory_settings *other)
+{
+    return has_servers(one, other) && has_servers(other, one);
 }

@@ -211,22 +211,6 @@ static const explain_directive *home_of(const apr_array_header_t *chosen, int at
     return home;
 }
 
-static bool has_servers(const as_directory_settings *settings, const as_directory_settings *others)
-{
-    int i, j;
-
-    for (i = 0; i < others->server_count; i++) {
-        for (j = 0; j < settings->server_count && (settings->servers[j].port != others->servers[i].port ||
-                                                   !as_text_equal(settings->servers[j].host, others->servers[i].host));
-             j++) {
-        }
-        if (j == settings->server_count) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A URL; LDAPTrustedMode says how TLS is begun where it says nothing itself. */
 static bool parse(const explain_directive *url, const char *mode, as_directory_settings *settings, apr_pool_t *pool)
 {
@@ -249,9 +233,8 @@ static bool same_servers(const explain_directive *one, const explain_directive *
 {
     as_directory_settings first, second;
 
-    return one == other ||
-           (parse(one, mode, &first, pool) && parse(other, mode, &second, pool) && first.security == second.security &&
-            has_servers(&first, &second) && has_servers(&second, &first));
+    return one == other || (parse(one, mode, &first, pool) && parse(other, mode, &second, pool) &&
+                            first.security == second.security && as_directory_has_same_servers(&first, &second));
 }
 
 /* Removes the credentials that belong to other servers, as the module does (src/httpd/config/credentials.c). */

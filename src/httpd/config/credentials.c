@@ -51,32 +51,11 @@ static as_security security_of(const as_url *url, const as_server *server)
                                                                         : url->parsed.security;
 }
 
-static bool has_server(const as_directory_settings *settings, const as_ldap_server *server)
-{
-    int i;
-
-    for (i = 0; i < settings->server_count; i++) {
-        if (settings->servers[i].port == server->port && !ap_cstr_casecmp(settings->servers[i].host, server->host)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool has_servers(const as_directory_settings *settings, const as_directory_settings *others)
-{
-    int i;
-
-    for (i = 0; i < others->server_count && has_server(settings, &others->servers[i]); i++) {
-    }
-    return i == others->server_count;
-}
-
 /* Compares servers and ports, in any order, and the TLS mode. */
 static bool same_servers(const as_url *one, const as_url *other, const as_server *server)
 {
     return one == other || (security_of(one, server) == security_of(other, server) &&
-                            has_servers(&one->parsed, &other->parsed) && has_servers(&other->parsed, &one->parsed));
+                            as_directory_has_same_servers(&one->parsed, &other->parsed));
 }
 
 /* Returns whether a credential may be used: those of the server's configuration are never sent to servers of
