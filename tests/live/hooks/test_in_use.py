@@ -4,7 +4,7 @@ whatever section or .htaccess file it stands. Who is known and not allowed gets 
 import pytest
 
 from lab import client
-from lab.httpd import MODULE, MODULES, PROGRAM, _who_serves, has_module
+from lab.httpd import MODULE, MODULES, PROGRAM, _who_serves, environment, has_module
 from lab.process import Child, listens, reserve_port
 
 ANN, WRONG = ("ann", "Pw!ann"), ("ann", "Pw!wrong")
@@ -73,16 +73,19 @@ def test_off_where_it_does_not_stand(start, name):
 def test_loaded_where_nobody_logs_in(rooms):
     """A proxy or a server of pages has neither mod_authn_core nor mod_authz_core: chains of hooks that nobody is on."""
     room = rooms.new("alone")
+    (room / "reports").mkdir()
+    (room / "reports").chmod(0o1777)
     port = reserve_port()
     lines = [f'LoadModule {name}_module "{MODULES}/mod_{name}.so"' for name in ("mpm_event", "unixd") if has_module(name)]
     lines += [f'LoadModule authstatus_module "{MODULE}"', f"Listen 127.0.0.1:{port}", "ServerName localhost", f'DefaultRuntimeDir "{room}"',
               f'PidFile "{room}/pid"', f'ErrorLog "{room}/error"', *_who_serves()]
     room.chmod(0o755)
     (room / "httpd.conf").write_text("\n".join(lines) + "\n")
-    child = Child([PROGRAM, "-f", str(room / "httpd.conf"), "-DFOREGROUND"], room / "stderr")
+    child = Child([PROGRAM, "-f", str(room / "httpd.conf"), "-DFOREGROUND"], room / "stderr", environment(room / "reports"))
     try:
         child.wait_until(lambda: listens(port), 30, "httpd")
         assert client.get(port, "/page").status == 500, "nobody says that it is allowed"
     finally:
         child.stop()
     assert "exit signal" not in (room / "error").read_text()
+    assert not list((room / "reports").iterdir())

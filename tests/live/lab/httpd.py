@@ -200,11 +200,7 @@ class Httpd:
         return [PROGRAM, "-d", str(self.room), "-f", str(self.configuration), *more]
 
     def _environment(self):
-        env = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-        if SANITIZE:
-            env |= sanitizers(self.room / "reports")
-        if APR:
-            env["LD_LIBRARY_PATH"] = APR
+        env = environment(self.room / "reports")
         if self.preload:
             env["LD_PRELOAD"] = f"{env.get('LD_PRELOAD', '')} {self.preload}".strip()
         return env | self.environment
@@ -358,6 +354,16 @@ def _who_serves():
             continue
         return (f"User {user}", f"Group {group}")
     raise RuntimeError("nobody to serve as")
+
+
+def environment(reports):
+    """What each httpd needs to load the module of this build. reports: the folder of the sanitizers' reports."""
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    if SANITIZE:
+        env |= sanitizers(reports)
+    if APR:
+        env["LD_LIBRARY_PATH"] = APR
+    return env
 
 
 def sanitizers(reports):
