@@ -83,7 +83,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_hook_debug_current = authstatus_module.name;
-    if (as_in_use(ptemp, s)) {
+    if (as_is_in_use(ptemp, s)) {
         register_request_hooks();
     }
     if (as_mask_is_configured(s)) {

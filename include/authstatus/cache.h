@@ -153,7 +153,7 @@ typedef struct as_lookaside_key {
 } as_lookaside_key;
 
 /* The key of what is found for the same `about` alone: whatever else must be the same. */
-void as_lookaside_about(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own);
+void as_lookaside_make_key(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own);
 void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t length, as_lookaside_key *key);
 
 #define AS_LOOKASIDE_DATA 256 /* octets */

@@ -33,6 +33,6 @@ const as_language *as_language_get(int index);
 
 /* Returns heading or advice for an outcome of this class; AS_PHRASE_COUNT for a grant, which has no page. */
 as_phrase as_phrase_find_title(as_class of);
-as_phrase as_phrase_advice(as_class of);
+as_phrase as_phrase_find_advice(as_class of);
 
 #endif

@@ -78,14 +78,14 @@ typedef struct as_trials {
 } as_trials;
 
 /* Prepares the next run. Returns false if no further run is needed. */
-bool as_trials_next(as_trials *trials);
+bool as_trials_begin_next(as_trials *trials);
 /* Returns the value of a line in this run. `severity` as in as_trial_line. */
 bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt, int severity);
 /* Records the result of the run. */
 void as_trials_add_result(as_trials *trials, as_trial_result result);
 
-/* Returns the decision, after as_trials_next returned false. True: all runs had *result. False: the result depends
- * on lines in doubt, and *question is the line that gives the status; NULL if there was no room for it. */
+/* Returns the decision, after as_trials_begin_next returned false. True: all runs had *result. False: the result
+ * depends on lines in doubt, and *question is the line that gives the status; NULL if there was no room for it. */
 bool as_trials_decide(const as_trials *trials, as_trial_result *result, const void **question);
 
 #endif

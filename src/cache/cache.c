@@ -104,7 +104,7 @@ static bool begin(question *of)
 /* Continues with the state that processes share. */
 static bool begin_sharing(question *of)
 {
-    const unsigned char *id = as_shared_exists(of->memory) ? compute_hash(of, AS_HASH_ACCEPTANCE) : NULL;
+    const unsigned char *id = as_shared_is_configured(of->memory) ? compute_hash(of, AS_HASH_ACCEPTANCE) : NULL;
 
     if (id) {
         of->place = as_generation_choose_place(id);
@@ -143,13 +143,13 @@ static bool recall_here(const question *of, as_record_kind kind, as_cached_answe
 }
 
 /* Caches a payload in this process, and takes ownership of it. Returns false if this process has a younger one. */
-static bool cache_here(const question *of, const as_record *record, unsigned char *payload, size_t length)
+static bool keep_here(const question *of, const as_record *record, unsigned char *payload, size_t length)
 {
     const unsigned char *id = get_local_id(of, record->kind), *proof = compute_hash(of, AS_HASH_SECRET);
     as_slot slot = {
         .born = record->born,
         .good_for = get_lifetime(of->memory, record->kind),
-        .stale_for = as_shared_exists(of->memory) ? 0 : get_stale_time(of->memory, record->kind),
+        .stale_for = as_shared_is_configured(of->memory) ? 0 : get_stale_time(of->memory, record->kind),
         .place = of->place,
         .generation = of->generation,
         .length = (uint32_t)length,
@@ -186,7 +186,7 @@ static bool recall_shared(const question *of, as_record_kind kind, as_cached_ans
     memcpy(payload, data, length);
     if (!as_record_parse(of->memory, payload, length, of->now, of->pool, &record) || !is_answer(of, &record, kind) ||
         (kind == AS_RECORD_ACCEPTANCE && !is_proof(of, &record)) ||
-        !cache_here(of, &record, as_record_copy(payload, length), length)) {
+        !keep_here(of, &record, as_record_copy(payload, length), length)) {
         return false;
     }
     *answer = record.answer;
@@ -278,7 +278,7 @@ static void keep_acceptance(question *of, as_record *record)
             of->generation = as_generation_get(of->memory->counters, of->place);
         }
     }
-    cache_here(of, record, payload, length);
+    keep_here(of, record, payload, length);
 }
 
 static void keep_refusal(const question *of, const as_record *record)
@@ -288,7 +288,7 @@ static void keep_refusal(const question *of, const as_record *record)
 
     if (payload) {
         keep_shared(of, record, payload, length);
-        cache_here(of, record, payload, length);
+        keep_here(of, record, payload, length);
     }
 }
 
@@ -403,7 +403,7 @@ as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *subject, apr_t
 {
     as_hashes own;
     question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
-    const bool shared = as_shared_exists(memory);
+    const bool shared = as_shared_is_configured(memory);
     bool is_this = false;
     unsigned char *payload;
     as_record record;

@@ -34,7 +34,7 @@ static bool hash_secret(const as_cache *memory, const as_cache_key *subject, as_
     return user && as_siphash_hash(&memory->near, parts, 2, hash);
 }
 
-static unsigned char *place_of(as_hashes *hashes, as_hash_kind kind)
+static unsigned char *find_place(as_hashes *hashes, as_hash_kind kind)
 {
     return kind == AS_HASH_USER         ? hashes->user
            : kind == AS_HASH_SECRET     ? hashes->secret
@@ -64,7 +64,7 @@ static bool make(const as_cache *memory, const as_cache_key *subject, as_hashes 
 const unsigned char *as_hash_get(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
                                  as_hash_kind kind)
 {
-    unsigned char *hash = place_of(hashes, kind);
+    unsigned char *hash = find_place(hashes, kind);
 
     if (!(hashes->made & kind)) {
         if (!make(memory, subject, hashes, kind, hash)) {

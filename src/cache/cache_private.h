@@ -296,7 +296,7 @@ as_fetched as_shared_fetch(as_cache *memory, const unsigned char *id, unsigned c
 /* Each returns true if the store did it. */
 bool as_shared_keep(as_cache *memory, const unsigned char *id, const unsigned char *payload, size_t length,
                     apr_time_t expiry, apr_pool_t *pool);
-bool as_shared_exists(const as_cache *memory);
+bool as_shared_is_configured(const as_cache *memory);
 bool as_shared_remove(as_cache *memory, const unsigned char *id, apr_pool_t *pool);
 
 /* ---- single_flight.c ---- */

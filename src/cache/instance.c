@@ -50,7 +50,7 @@ static void destroy(as_cache *memory)
     OPENSSL_cleanse(&memory->near, sizeof memory->near);
 }
 
-static apr_status_t cleanup(void *data)
+static apr_status_t clean_up(void *data)
 {
     as_cache *memory = data;
 
@@ -76,7 +76,7 @@ as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const a
         return NULL;
     }
     learn_boot(memory);
-    apr_pool_cleanup_register(pool, memory, cleanup, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pool, memory, clean_up, apr_pool_cleanup_null);
     return memory;
 }
 

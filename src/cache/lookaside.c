@@ -70,7 +70,7 @@ static void hash_into(const as_siphash_key *with, const void *octets, size_t len
     memcpy(key, hash, sizeof hash);
 }
 
-void as_lookaside_about(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own)
+void as_lookaside_make_key(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own)
 {
     hash_into(&cache->lookaside.key, about, length, own);
 }
@@ -181,7 +181,7 @@ bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment no
 /* ---- writing ---- */
 
 /* Chooses the cell with the key; else one with an expired acceptance; else one by the hash, which is random. */
-static as_lookaside_cell *place_for(const as_cache *cache, const as_lookaside_key *key, as_moment now)
+static as_lookaside_cell *choose_cell(const as_cache *cache, const as_lookaside_key *key, as_moment now)
 {
     as_lookaside_cell *set = set_of(&cache->lookaside, key), *over = NULL;
     head of;
@@ -218,7 +218,7 @@ void as_lookaside_put(as_cache *cache, const as_lookaside_key *key, const as_acc
     if (cache->lookaside.sets == 0 || length > AS_LOOKASIDE_DATA || acceptance->stamp == 0) {
         return;
     }
-    cell = place_for(cache, key, now);
+    cell = choose_cell(cache, key, now);
     sequence = atomic_load_explicit(&cell->sequence, memory_order_relaxed);
     if (sequence % 2 != 0 || !atomic_compare_exchange_strong_explicit(&cell->sequence, &sequence, sequence + 1,
                                                                       memory_order_acq_rel, memory_order_relaxed)) {

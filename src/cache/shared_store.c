@@ -122,7 +122,7 @@ bool as_shared_remove(as_cache *memory, const unsigned char *id, apr_pool_t *poo
     return status == APR_SUCCESS;
 }
 
-bool as_shared_exists(const as_cache *memory)
+bool as_shared_is_configured(const as_cache *memory)
 {
     return memory->shared.store.retrieve != NULL;
 }

@@ -14,7 +14,7 @@ as_throttles *as_throttles_create(apr_pool_t *pool, void *memory, as_cache *stor
     as_throttles *all = apr_pcalloc(pool, sizeof *all);
 
     all->memory = memory;
-    all->store = store && as_shared_exists(store) ? store : NULL;
+    all->store = store && as_shared_is_configured(store) ? store : NULL;
     all->mono = as_clock_read_mono;
     all->wall = apr_time_now;
     for (int i = 0; i < AS_SHARDS; i++) {

@@ -48,7 +48,7 @@ static const char *find_basic_value(const char *header)
     static const char scheme[] = "basic";
     const char *at = skip_blanks(header);
     for (size_t i = 0; scheme[i] != '\0'; i++, at++) {
-        if (as_text_lower(*at) != scheme[i]) {
+        if (as_text_convert_to_lower(*at) != scheme[i]) {
             return NULL;
         }
     }

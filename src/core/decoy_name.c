@@ -23,8 +23,8 @@ static const char letters[] = "gjklmnpqrvwxz";
 /* Reads an octet that may be percent-encoded. Returns how many octets of the text that is. */
 static size_t read_octet(const char *text, size_t length, char *octet)
 {
-    if (length >= 3 && text[0] == '%' && as_text_hex(text[1]) >= 0 && as_text_hex(text[2]) >= 0) {
-        *octet = (char)(as_text_hex(text[1]) * 16 + as_text_hex(text[2]));
+    if (length >= 3 && text[0] == '%' && as_text_get_hex_value(text[1]) >= 0 && as_text_get_hex_value(text[2]) >= 0) {
+        *octet = (char)(as_text_get_hex_value(text[1]) * 16 + as_text_get_hex_value(text[2]));
         return 3;
     }
     *octet = text[0];
@@ -36,7 +36,7 @@ static bool is_upper(char c)
     return c >= 'A' && c <= 'Z';
 }
 
-static char upper(char c)
+static char convert_to_upper(char c)
 {
     return (c >= 'a' && c <= 'z') ? (char)(c - 'a' + 'A') : c;
 }
@@ -49,7 +49,7 @@ static bool is_hexadecimal(const char *segment, size_t length)
     for (i = 0; i < length; i += step) {
         step = read_octet(segment + i, length - i, &octet);
         if (as_text_is_alnum(octet)) {
-            if (as_text_hex(octet) < 0) {
+            if (as_text_get_hex_value(octet) < 0) {
                 return false;
             }
             digits += as_text_is_digit(octet);
@@ -77,11 +77,11 @@ static as_decoy_octet draw_octet(const draw *from, size_t at, const char *alphab
     const unsigned drawn = from->secret[(at + from->attempt * 37U) % AS_DECOY_SECRET];
     as_decoy_octet octet = {.name = alphabet[drawn % count], .segment = own, .weight = (char)weight};
 
-    if (octet.name == as_text_lower(own)) {
+    if (octet.name == as_text_convert_to_lower(own)) {
         octet.name = alphabet[(drawn + 1) % count];
     }
     if (is_upper(own)) {
-        octet.name = upper(octet.name);
+        octet.name = convert_to_upper(octet.name);
     }
     return octet;
 }
@@ -148,7 +148,7 @@ void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length,
         weight += name->octets[at].weight;
     }
     for (i = name->count; i-- > 0;) {
-        unsigned char *first = &name->first[(unsigned char)as_text_lower(name->octets[i].name)];
+        unsigned char *first = &name->first[(unsigned char)as_text_convert_to_lower(name->octets[i].name)];
         if (name->octets[i].weight) {
             name->next[i] = *first;
             *first = (unsigned char)(i + 1);
@@ -177,7 +177,7 @@ void as_decoy_name_write(const as_decoy_name *name, char text[AS_DECOY_TEXT_MAX]
 /* ---- copies ---- */
 
 /* Returns how many octets of `text` are this octet, percent-encoded once or more often; 0: none. */
-static size_t length_encoded(char octet, const char *text)
+static size_t measure_encoded(char octet, const char *text)
 {
     size_t at = 1;
 
@@ -187,23 +187,23 @@ static size_t length_encoded(char octet, const char *text)
     if (octet == '%') {
         return at;
     }
-    if (at > 1 && (as_text_hex(text[at]) < 0 || as_text_hex(text[at + 1]) < 0)) {
+    if (at > 1 && (as_text_get_hex_value(text[at]) < 0 || as_text_get_hex_value(text[at + 1]) < 0)) {
         at -= 2;
     }
-    return as_text_hex(text[at]) >= 0 && as_text_hex(text[at + 1]) >= 0 &&
-                   (char)(as_text_hex(text[at]) * 16 + as_text_hex(text[at + 1])) == octet
+    return as_text_get_hex_value(text[at]) >= 0 && as_text_get_hex_value(text[at + 1]) >= 0 &&
+                   (char)(as_text_get_hex_value(text[at]) * 16 + as_text_get_hex_value(text[at + 1])) == octet
                ? at + 2
                : 0;
 }
 
 /* Returns how many octets of `text` are this octet of a name, itself or encoded; 0: none. */
-static size_t length_of(const as_decoy_octet *octet, const char *text)
+static size_t measure(const as_decoy_octet *octet, const char *text)
 {
     if (octet->weight) {
-        return as_text_lower(*text) == as_text_lower(octet->name);
+        return as_text_convert_to_lower(*text) == as_text_convert_to_lower(octet->name);
     }
     if (*text == '%') {
-        return length_encoded(octet->name, text);
+        return measure_encoded(octet->name, text);
     }
     return *text != '\0' && (*text == octet->name || (*text == '+' && octet->name == ' '));
 }
@@ -219,7 +219,7 @@ static copy copy_at(const as_decoy_name *name, size_t from, const char *text)
     copy found = {.from = from, .to = from};
     size_t length;
 
-    while (found.to < name->count && (length = length_of(&name->octets[found.to], text)) > 0) {
+    while (found.to < name->count && (length = measure(&name->octets[found.to], text)) > 0) {
         found.weight += name->octets[found.to].weight;
         found.to++;
         text += length;
@@ -233,7 +233,7 @@ static bool find_at(const as_decoy_name *name, const char *text, copy *best)
     unsigned char i;
 
     *best = (copy){.weight = 0};
-    for (i = name->first[(unsigned char)as_text_lower(*text)]; i; i = name->next[i - 1]) {
+    for (i = name->first[(unsigned char)as_text_convert_to_lower(*text)]; i; i = name->next[i - 1]) {
         const copy found = copy_at(name, i - 1U, text);
         if (found.weight > best->weight) {
             *best = found;
@@ -267,12 +267,12 @@ static void add(written *out, char octet)
 }
 
 /* In the case that the copy has. */
-static char undone(const as_decoy_octet *octet, char copied)
+static char undo_octet(const as_decoy_octet *octet, char copied)
 {
     if (copied == octet->name) {
         return octet->segment;
     }
-    return is_upper(copied) ? upper(octet->segment) : as_text_lower(octet->segment);
+    return is_upper(copied) ? convert_to_upper(octet->segment) : as_text_convert_to_lower(octet->segment);
 }
 
 static void add_rest(written *out, const as_decoy_name *name)
@@ -293,10 +293,10 @@ static const char *undo_copy(const as_decoy_name *name, const copy *found, const
 
     for (i = found->from; i < found->to; i++) {
         const as_decoy_octet *octet = &name->octets[i];
-        size_t length = length_of(octet, text);
+        size_t length = measure(octet, text);
 
         if (octet->weight && octet->segment) {
-            add(out, undone(octet, *text++));
+            add(out, undo_octet(octet, *text++));
         } else if (octet->weight) {
             text++;
         } else {

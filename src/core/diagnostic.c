@@ -42,7 +42,7 @@ static const phrase phrases[] = {
 static bool matches(const char *text, size_t length, const char *words)
 {
     size_t i = 0;
-    while (i < length && words[i] != '\0' && as_text_lower(text[i]) == words[i]) {
+    while (i < length && words[i] != '\0' && as_text_convert_to_lower(text[i]) == words[i]) {
         i++;
     }
     return words[i] == '\0';
@@ -73,7 +73,7 @@ static bool read_ad_number(const char *text, size_t length, size_t at, long *num
     }
     size_t end = first;
     long value = 0;
-    for (int digit; end < length && (digit = as_text_hex(text[end])) >= 0; end++) {
+    for (int digit; end < length && (digit = as_text_get_hex_value(text[end])) >= 0; end++) {
         if (value > LARGEST_AD_NUMBER >> 4) {
             return false;
         }

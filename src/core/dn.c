@@ -129,8 +129,8 @@ static int read_hex_pair(const reader *from, size_t at)
     if (from->length < 2 || at > from->length - 2) {
         return -1;
     }
-    high = as_text_hex(from->text[at]);
-    low = as_text_hex(from->text[at + 1]);
+    high = as_text_get_hex_value(from->text[at]);
+    low = as_text_get_hex_value(from->text[at + 1]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
@@ -166,7 +166,7 @@ static bool is_same_text(const char *text, size_t length, const char *lower)
 {
     size_t i;
 
-    for (i = 0; i < length && as_text_lower(text[i]) == lower[i]; i++) {
+    for (i = 0; i < length && as_text_convert_to_lower(text[i]) == lower[i]; i++) {
     }
     return i == length && lower[i] == '\0';
 }
@@ -182,7 +182,7 @@ static void put_type(writer *to, const char *text, size_t length)
         }
     }
     for (i = 0; i < length; i++) {
-        put(to, as_text_lower(text[i]));
+        put(to, as_text_convert_to_lower(text[i]));
     }
 }
 
@@ -253,7 +253,7 @@ static void fold(folding *value, unsigned char octet)
     if (octet < ' ' || octet == 0x7f || strchr("\"+,;<>=#\\", octet)) {
         put_escaped(value->to, octet);
     } else {
-        put(value->to, value->keeps_case ? (char)octet : as_text_lower((char)octet));
+        put(value->to, value->keeps_case ? (char)octet : as_text_convert_to_lower((char)octet));
     }
 }
 
@@ -287,7 +287,7 @@ static bool take_hex(reader *from, writer *to)
     }
     put(to, '#');
     for (i = begin; i < from->at; i++) {
-        put(to, as_text_lower(from->text[i]));
+        put(to, as_text_convert_to_lower(from->text[i]));
     }
     return true;
 }

@@ -97,7 +97,7 @@ int as_qvalue_read(const char *at)
 }
 
 /* Reads the next range of the field. Returns the text after it, or NULL at the end. */
-static const char *next_range(const char *at, as_range *range)
+static const char *read_next_range(const char *at, as_range *range)
 {
     while (as_text_is_blank(*at) || *at == ',') {
         at++;
@@ -114,7 +114,7 @@ static const char *next_range(const char *at, as_range *range)
     at = skip_blanks(at);
     if (*at == ';') {
         at = skip_blanks(at + 1);
-        if (as_text_lower(*at) == 'q' && at[1] == '=') {
+        if (as_text_convert_to_lower(*at) == 'q' && at[1] == '=') {
             range->weight = as_qvalue_read(at + 2);
         }
     }
@@ -127,7 +127,7 @@ static const char *next_range(const char *at, as_range *range)
 static bool begins_with(const char *text, const char *with, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (as_text_lower(text[i]) != as_text_lower(with[i]) || text[i] == '\0') {
+        if (as_text_convert_to_lower(text[i]) != as_text_convert_to_lower(with[i]) || text[i] == '\0') {
             return false;
         }
     }
@@ -151,7 +151,7 @@ const as_language *as_language_find(const char *accept_language)
     int weight = 0;
     as_range range;
 
-    while (at && (at = next_range(at, &range)) != NULL) {
+    while (at && (at = read_next_range(at, &range)) != NULL) {
         for (int i = 0; i < LANGUAGE_COUNT && range.weight > weight; i++) {
             if (is_meant(&range, languages[i].tag)) {
                 best = &languages[i];
@@ -184,7 +184,7 @@ as_phrase as_phrase_find_title(as_class of)
     return AS_PHRASE_COUNT;
 }
 
-as_phrase as_phrase_advice(as_class of)
+as_phrase as_phrase_find_advice(as_class of)
 {
     const as_phrase title = as_phrase_find_title(of);
 

@@ -46,7 +46,7 @@ uint32_t as_outcome_hash_order(void)
 bool as_outcome_by_name(const char *name, as_outcome *outcome)
 {
     for (unsigned i = 0; i < AS_OUTCOME_COUNT; i++) {
-        if (as_text_equal(name, outcomes[i].name)) {
+        if (as_text_is_equal(name, outcomes[i].name)) {
             *outcome = (as_outcome)i;
             return true;
         }
@@ -57,7 +57,7 @@ bool as_outcome_by_name(const char *name, as_outcome *outcome)
 bool as_class_by_name(const char *name, as_class *class_id)
 {
     for (unsigned i = 0; i < AS_CLASS_COUNT; i++) {
-        if (as_text_equal(name, classes[i].name)) {
+        if (as_text_is_equal(name, classes[i].name)) {
             *class_id = (as_class)i;
             return true;
         }
@@ -77,12 +77,12 @@ typedef struct meaning {
     bool proven;
 } meaning;
 
-static meaning unproven(as_outcome outcome)
+static meaning make_unproven(as_outcome outcome)
 {
     return (meaning){outcome, false};
 }
 
-static meaning proven(as_outcome outcome)
+static meaning make_proven(as_outcome outcome)
 {
     return (meaning){outcome, true};
 }
@@ -225,7 +225,7 @@ static bool is_about_transport(const evidence *seen)
 /* Returns the meaning of the result code alone. An unknown code is an error of the configuration. */
 static meaning interpret_directory(const evidence *seen)
 {
-    meaning means = unproven(AS_OUTCOME_UNKNOWN_RESULT);
+    meaning means = make_unproven(AS_OUTCOME_UNKNOWN_RESULT);
     LOOK_UP(directory_codes, seen->code, &means);
     return means;
 }
@@ -263,12 +263,12 @@ static meaning interpret_refusal(const evidence *seen)
     }
     /* OpenLDAP sends Netscape's "expired" for locked accounts as well, for any password. */
     if (seen->policy.netscape_expired && seen->code == LDAP_INVALID_CREDENTIALS) {
-        return unproven(AS_OUTCOME_PASSWORD_EXPIRED);
+        return make_unproven(AS_OUTCOME_PASSWORD_EXPIRED);
     }
     if (seen->code == LDAP_UNWILLING_TO_PERFORM && is_about_transport(seen)) {
-        return unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+        return make_unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
     }
-    return LOOK_UP(refusal_codes, seen->code, &means) ? means : unproven(AS_OUTCOME_UNKNOWN_RESULT);
+    return LOOK_UP(refusal_codes, seen->code, &means) ? means : make_unproven(AS_OUTCOME_UNKNOWN_RESULT);
 }
 
 /* Returns whether the text that comes with success reports a grace login (eDirectory). */
@@ -278,7 +278,7 @@ static bool is_nds_grace(const evidence *seen)
 }
 
 /* Returns whether the text gives a reason for a refusal and so contradicts success. */
-static bool text_contradicts_success(const evidence *seen)
+static bool contradicts_success(const evidence *seen)
 {
     return seen->text.dialect != AS_DIALECT_NONE && !is_about_transport(seen) && !is_nds_grace(seen);
 }
@@ -288,24 +288,24 @@ static bool text_contradicts_success(const evidence *seen)
 static meaning interpret_success(const evidence *seen)
 {
     const as_ppolicy *policy = &seen->policy;
-    if (policy->contradictory || text_contradicts_success(seen)) {
-        return unproven(AS_OUTCOME_UNKNOWN_RESULT);
+    if (policy->contradictory || contradicts_success(seen)) {
+        return make_unproven(AS_OUTCOME_UNKNOWN_RESULT);
     }
     if (policy->error == AS_PPOLICY_CHANGE_AFTER_RESET) {
-        return proven(AS_OUTCOME_PASSWORD_MUST_CHANGE);
+        return make_proven(AS_OUTCOME_PASSWORD_MUST_CHANGE);
     }
     if (policy->error != AS_PPOLICY_NO_ERROR) {
-        return unproven(AS_OUTCOME_UNKNOWN_RESULT);
+        return make_unproven(AS_OUTCOME_UNKNOWN_RESULT);
     }
     /* With success, Netscape's "expired" means grace logins or a password that must be changed. A server that means
      * grace logins counts them in the control that was requested. */
     if (policy->netscape_expired && policy->grace_logins < 0) {
-        return proven(AS_OUTCOME_PASSWORD_MUST_CHANGE);
+        return make_proven(AS_OUTCOME_PASSWORD_MUST_CHANGE);
     }
     if (policy->grace_logins >= 0 || is_nds_grace(seen)) {
-        return proven(AS_OUTCOME_GRACE_LOGIN);
+        return make_proven(AS_OUTCOME_GRACE_LOGIN);
     }
-    return proven(policy->expires_in >= 0 ? AS_OUTCOME_PASSWORD_EXPIRING : AS_OUTCOME_GRANTED);
+    return make_proven(policy->expires_in >= 0 ? AS_OUTCOME_PASSWORD_EXPIRING : AS_OUTCOME_GRANTED);
 }
 
 /* Returns whether the bind had no name: such a bind succeeds for any password (RFC 4513 5.1.1, 5.1.2). Where no
@@ -319,7 +319,7 @@ static meaning interpret_user_bind(const as_reply *reply, const evidence *seen)
 {
     switch (seen->code) {
     case LDAP_SUCCESS:
-        return was_anonymous(reply) ? unproven(AS_OUTCOME_UNKNOWN_RESULT) : interpret_success(seen);
+        return was_anonymous(reply) ? make_unproven(AS_OUTCOME_UNKNOWN_RESULT) : interpret_success(seen);
     case LDAP_CONSTRAINT_VIOLATION:
     case LDAP_NO_SUCH_OBJECT:
     case LDAP_INVALID_CREDENTIALS:
@@ -327,7 +327,7 @@ static meaning interpret_user_bind(const as_reply *reply, const evidence *seen)
         return interpret_refusal(seen);
     case LDAP_INVALID_DN_SYNTAX:
         /* A typed name that is not a DN counts as an unknown name. */
-        return reply->typed_name ? unproven(AS_OUTCOME_WRONG_PASSWORD) : interpret_directory(seen);
+        return reply->typed_name ? make_unproven(AS_OUTCOME_WRONG_PASSWORD) : interpret_directory(seen);
     default:
         return interpret_directory(seen);
     }
@@ -337,7 +337,7 @@ static meaning interpret_service_bind(const evidence *seen)
 {
     meaning means;
     if (seen->code == LDAP_UNWILLING_TO_PERFORM && is_about_transport(seen)) {
-        return unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+        return make_unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
     }
     /* AD also sends 49 when it cannot reach a domain controller. */
     if (seen->code == LDAP_INVALID_CREDENTIALS && interpret_text(seen, &means) &&
@@ -356,16 +356,16 @@ static meaning interpret_search(const as_reply *reply, const evidence *seen)
     switch (seen->code) {
     case LDAP_SUCCESS:
         if (reply->entries == 1) {
-            return unproven(AS_OUTCOME_UNKNOWN_RESULT);
+            return make_unproven(AS_OUTCOME_UNKNOWN_RESULT);
         }
-        return unproven(reply->entries == 0 ? AS_OUTCOME_UNKNOWN_USER : AS_OUTCOME_AMBIGUOUS_USER);
+        return make_unproven(reply->entries == 0 ? AS_OUTCOME_UNKNOWN_USER : AS_OUTCOME_AMBIGUOUS_USER);
     case LDAP_SIZELIMIT_EXCEEDED:
-        return unproven(reply->entries == 0 ? AS_OUTCOME_DIRECTORY_MISCONFIGURED : AS_OUTCOME_AMBIGUOUS_USER);
+        return make_unproven(reply->entries == 0 ? AS_OUTCOME_DIRECTORY_MISCONFIGURED : AS_OUTCOME_AMBIGUOUS_USER);
     case LDAP_OPERATIONS_ERROR:
     case LDAP_UNWILLING_TO_PERFORM:
         /* AD without a service account: 1, "a successful bind must be completed on the connection" */
         if (is_about_transport(seen)) {
-            return unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+            return make_unproven(AS_OUTCOME_DIRECTORY_MISCONFIGURED);
         }
         break;
     default:
@@ -382,7 +382,7 @@ static meaning interpret_tls(const evidence *seen)
         (as_outcome_describe(means.outcome)->of == AS_CLASS_UNAVAILABLE && !is_about_transport(seen))) {
         return means;
     }
-    return unproven(AS_OUTCOME_TLS_FAILED);
+    return make_unproven(AS_OUTCOME_TLS_FAILED);
 }
 
 static meaning interpret_step(const as_reply *reply, const evidence *seen)

@@ -87,7 +87,7 @@ bool as_sid_parse(const char *text, as_sid *sid)
 
     sid->length = 0;
     while (text[0] != '\0' && length < AS_SID_MAX) {
-        int high = as_text_hex(text[0]), low = high < 0 ? -1 : as_text_hex(text[1]);
+        int high = as_text_get_hex_value(text[0]), low = high < 0 ? -1 : as_text_get_hex_value(text[1]);
 
         if (low < 0) {
             return false;

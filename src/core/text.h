@@ -18,21 +18,21 @@ static inline bool as_text_is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static inline char as_text_lower(char c)
+static inline char as_text_convert_to_lower(char c)
 {
     return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
 }
 
 static inline bool as_text_is_alnum(char c)
 {
-    char lower = as_text_lower(c);
+    char lower = as_text_convert_to_lower(c);
     return as_text_is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
 /* Returns the value of a hexadecimal digit, -1 for any other octet. */
-static inline int as_text_hex(char c)
+static inline int as_text_get_hex_value(char c)
 {
-    char lower = as_text_lower(c);
+    char lower = as_text_convert_to_lower(c);
     if (as_text_is_digit(c)) {
         return c - '0';
     }
@@ -51,13 +51,13 @@ static inline uint32_t as_text_hash(uint32_t hash, const char *text)
 }
 
 /* Returns true for two strings that are equal except for the case of their letters. */
-static inline bool as_text_equal(const char *a, const char *b)
+static inline bool as_text_is_equal(const char *a, const char *b)
 {
-    while (*a != '\0' && as_text_lower(*a) == as_text_lower(*b)) {
+    while (*a != '\0' && as_text_convert_to_lower(*a) == as_text_convert_to_lower(*b)) {
         a++;
         b++;
     }
-    return as_text_lower(*a) == as_text_lower(*b);
+    return as_text_convert_to_lower(*a) == as_text_convert_to_lower(*b);
 }
 
 #endif

@@ -91,7 +91,7 @@ static bool begin_negations(as_trials *trials)
     return begin(trials, AS_TRIAL_NEGATIONS, true);
 }
 
-bool as_trials_next(as_trials *trials)
+bool as_trials_begin_next(as_trials *trials)
 {
     if (is_mixed(trials) || trials->exhausted) {
         return false;

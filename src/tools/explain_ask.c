@@ -103,7 +103,7 @@ static void find_entry(explain_story *story, const as_login *login, const as_log
         reply.failure == AS_FAILURE_NONE && reply.step == AS_STEP_SEARCH && reply.code == 0 && reply.entries == 1;
 }
 
-/* Chooses the membership as as_section_membership() does: only lines of groups need it. */
+/* Chooses the membership as as_section_get_membership() does: only lines of groups need it. */
 static as_membership_wish membership_of(const explain_wish *wish)
 {
     if (!wish->require || wish->groups.mode == AS_GROUPS_MEMBER) {

@@ -194,7 +194,7 @@ static const char combining[] = "";
 
 static bool combines(const char *name)
 {
-    return as_text_equal(name, "RequireAll") || as_text_equal(name, "RequireNone");
+    return as_text_is_equal(name, "RequireAll") || as_text_is_equal(name, "RequireNone");
 }
 
 static bool counts_as_section(const char *name)
@@ -205,7 +205,7 @@ static bool counts_as_section(const char *name)
     size_t i;
 
     for (i = 0; i < sizeof(transparent) / sizeof(transparent[0]); i++) {
-        if (as_text_equal(name, transparent[i])) {
+        if (as_text_is_equal(name, transparent[i])) {
             return false;
         }
     }
@@ -317,7 +317,7 @@ static const char *read_line(reader *in, char *line)
     }
     at = line;
     name = next_word(&at);
-    if (name && as_text_equal(name, "Define")) {
+    if (name && as_text_is_equal(name, "Define")) {
         define(in, at);
     } else if (name && explain_reads(name)) {
         add_directive(in, name, at);

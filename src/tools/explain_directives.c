@@ -73,7 +73,7 @@ const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr
     int i;
 
     for (i = 0; i < settings->attribute_count; i++) {
-        if (as_text_equal(settings->attributes[i], attribute)) {
+        if (as_text_is_equal(settings->attributes[i], attribute)) {
             return NULL;
         }
     }
@@ -170,10 +170,10 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
 
 static const char *set_flag(const char *text, bool *flag)
 {
-    if (!as_text_equal(text, "on") && !as_text_equal(text, "off")) {
+    if (!as_text_is_equal(text, "on") && !as_text_is_equal(text, "off")) {
         return "it takes On or Off";
     }
-    *flag = as_text_equal(text, "on");
+    *flag = as_text_is_equal(text, "on");
     return NULL;
 }
 
@@ -187,7 +187,7 @@ static const char *set_deref(pending *into, const explain_directive *directive)
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (as_text_equal(directive->argv[0], words[i].word)) {
+        if (as_text_is_equal(directive->argv[0], words[i].word)) {
             into->wish->settings.deref = words[i].value;
             return NULL;
         }
@@ -231,7 +231,7 @@ static const char *set_referrals(pending *into, const explain_directive *directi
     bool on = false;
     const char *error = NULL;
 
-    if (as_text_equal(directive->argv[0], "default")) {
+    if (as_text_is_equal(directive->argv[0], "default")) {
         into->wish->settings.referrals = AS_REFERRALS_DEFAULT;
         return NULL;
     }
@@ -244,11 +244,11 @@ static const char *set_trusted_mode(pending *into, const explain_directive *dire
 {
     const char *word = directive->argv[0];
 
-    if (as_text_equal(word, "SSL")) {
+    if (as_text_is_equal(word, "SSL")) {
         into->trusted_mode = AS_SECURITY_SSL;
-    } else if (as_text_equal(word, "TLS") || as_text_equal(word, "STARTTLS")) {
+    } else if (as_text_is_equal(word, "TLS") || as_text_is_equal(word, "STARTTLS")) {
         into->trusted_mode = AS_SECURITY_STARTTLS;
-    } else if (as_text_equal(word, "NONE")) {
+    } else if (as_text_is_equal(word, "NONE")) {
         into->trusted_mode = AS_SECURITY_NONE;
     } else {
         return "it takes NONE, SSL, TLS or STARTTLS";
@@ -274,11 +274,11 @@ static const char *set_certificate(pending *into, const explain_directive *direc
     if (!path) {
         return RELATIVE;
     }
-    if (as_text_equal(type, "CA_BASE64")) {
+    if (as_text_is_equal(type, "CA_BASE64")) {
         settings->ca_file = path;
-    } else if (as_text_equal(type, "CERT_BASE64")) {
+    } else if (as_text_is_equal(type, "CERT_BASE64")) {
         settings->client_certificate = path;
-    } else if (as_text_equal(type, "KEY_BASE64")) {
+    } else if (as_text_is_equal(type, "KEY_BASE64")) {
         settings->client_key = path;
     } else {
         return "it takes CA_BASE64, CERT_BASE64 or KEY_BASE64";
@@ -316,9 +316,9 @@ static const char *set_deadline(pending *into, const explain_directive *directiv
 /* Reads what concerns the directory's own limit; httpd checks the rest. */
 static const char *set_throttle(pending *into, const explain_directive *directive)
 {
-    const bool by_user = directive->argc < 3 || !as_text_equal(directive->argv[2], "client");
+    const bool by_user = directive->argc < 3 || !as_text_is_equal(directive->argv[2], "client");
 
-    if (as_text_equal(directive->argv[0], "off")) {
+    if (as_text_is_equal(directive->argv[0], "off")) {
         into->wish->throttle = 0;
         return NULL;
     }
@@ -403,7 +403,7 @@ static const char *set_groups_mode(pending *into, const explain_directive *direc
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (as_text_equal(directive->argv[0], words[i])) {
+        if (as_text_is_equal(directive->argv[0], words[i])) {
             into->wish->groups.mode = (as_groups_mode)i;
             return NULL;
         }
@@ -456,7 +456,7 @@ static directive_setter *setter_of(const char *name)
     size_t i;
 
     for (i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
-        if (as_text_equal(name, setters[i].name)) {
+        if (as_text_is_equal(name, setters[i].name)) {
             return setters[i].set;
         }
     }

@@ -92,7 +92,7 @@ static bool read_deref(const char *word, int *deref)
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (as_text_equal(word, words[i].word)) {
+        if (as_text_is_equal(word, words[i].word)) {
             *deref = words[i].value;
             return true;
         }
@@ -231,9 +231,10 @@ static const char *set_key(const char *value, explain_wish *wish)
 /* The module has two modes: `allow` means never, and `try` and `hard` mean demand. */
 static const char *set_verify(const char *value, explain_wish *wish)
 {
-    bool off = as_text_equal(value, "never") || as_text_equal(value, "allow");
+    bool off = as_text_is_equal(value, "never") || as_text_is_equal(value, "allow");
 
-    if (!off && !as_text_equal(value, "demand") && !as_text_equal(value, "hard") && !as_text_equal(value, "try")) {
+    if (!off && !as_text_is_equal(value, "demand") && !as_text_is_equal(value, "hard") &&
+        !as_text_is_equal(value, "try")) {
         return "it takes never or demand";
     }
     wish->settings.verify_certificate = !off;
@@ -263,10 +264,10 @@ static const char *set_deadline(const char *value, explain_wish *wish)
 
 static const char *set_referrals(const char *value, explain_wish *wish)
 {
-    if (!as_text_equal(value, "on") && !as_text_equal(value, "off")) {
+    if (!as_text_is_equal(value, "on") && !as_text_is_equal(value, "off")) {
         return "it takes on or off";
     }
-    wish->settings.referrals = as_text_equal(value, "on") ? AS_REFERRALS_ON : AS_REFERRALS_OFF;
+    wish->settings.referrals = as_text_is_equal(value, "on") ? AS_REFERRALS_ON : AS_REFERRALS_OFF;
     return NULL;
 }
 
@@ -289,7 +290,7 @@ static const char *apply_named(const char *option, apr_pool_t *pool, explain_wis
     }
     name = apr_pstrmemdup(pool, option, (apr_size_t)(equals - option));
     for (i = 0; i < sizeof(named_options) / sizeof(named_options[0]); i++) {
-        if (as_text_equal(name, named_options[i].name)) {
+        if (as_text_is_equal(name, named_options[i].name)) {
             error = named_options[i].set(equals + 1, wish);
             return error ? apr_psprintf(pool, "-o %s: %s", name, error) : NULL;
         }

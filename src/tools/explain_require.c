@@ -39,7 +39,7 @@ static bool make_requirement(const explain_require *require, apr_pool_t *pool, a
     size_t i;
 
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (as_text_equal(require->argv[0], kinds[i].name) && !strstr(text, "%{")) {
+        if (as_text_is_equal(require->argv[0], kinds[i].name) && !strstr(text, "%{")) {
             memset(requirement, 0, sizeof(*requirement));
             requirement->kind = kinds[i].kind;
             requirement->text = kinds[i].has_words ? NULL : text;
@@ -54,9 +54,9 @@ static void answer_without_directory(explain_require *require, const char *user)
 {
     int i;
 
-    if (as_text_equal(require->argv[0], "valid-user")) {
+    if (as_text_is_equal(require->argv[0], "valid-user")) {
         require->answer = EXPLAIN_YES;
-    } else if (as_text_equal(require->argv[0], "user")) {
+    } else if (as_text_is_equal(require->argv[0], "user")) {
         require->answer = EXPLAIN_NO;
         for (i = 1; i < require->argc; i++) {
             require->answer = strcmp(require->argv[i], user) ? require->answer : EXPLAIN_YES;

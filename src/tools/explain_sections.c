@@ -163,7 +163,7 @@ static apr_array_header_t *in_force(const apr_array_header_t *directives, const 
 
 static bool is_url(const explain_directive *directive)
 {
-    return as_text_equal(directive->name, "AuthLDAPURL");
+    return as_text_is_equal(directive->name, "AuthLDAPURL");
 }
 
 static bool is_credential(const explain_directive *directive)
@@ -173,7 +173,7 @@ static bool is_credential(const explain_directive *directive)
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (as_text_equal(directive->name, names[i])) {
+        if (as_text_is_equal(directive->name, names[i])) {
             return true;
         }
     }
@@ -248,7 +248,7 @@ static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);
         url = is_url(directive) ? directive : url;
-        mode = as_text_equal(directive->name, "LDAPTrustedMode") && directive->argc > 0 ? directive->argv[0] : mode;
+        mode = as_text_is_equal(directive->name, "LDAPTrustedMode") && directive->argc > 0 ? directive->argv[0] : mode;
     }
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);

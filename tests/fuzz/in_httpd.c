@@ -47,13 +47,13 @@ static void check_section(apr_pool_t *pool, ap_conf_vector_t *vector, server_rec
 {
     as_section *taken = ap_get_module_config(vector, &authstatus_module);
     as_section *merged = as_section_merge(pool, as_section_create(pool, NULL), taken);
-    const as_directory_source source = as_directory_source_of(merged, fresh, NULL);
-    const as_directory_settings *directory = as_section_directory(&source, pool);
-    as_directory_limits limits = as_server_limits(as_server_of(fresh), 16);
+    const as_directory_source source = as_directory_source_find(merged, fresh, NULL);
+    const as_directory_settings *directory = as_section_make_directory(&source, pool);
+    as_directory_limits limits = as_server_get_limits(as_server_get(fresh), 16);
 
     must(directory == NULL || as_directory_compute_fingerprint(pool, directory) != NULL);
     must(limits.in_flight > 0 && limits.breaker_failures > 0 && limits.breaker_time > 0);
-    must(as_section_deadline(merged) > 0);
+    must(as_section_get_deadline(merged) > 0);
     for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
         short status = merged->map.outcome[i];
         must(status == 0 ||

@@ -115,12 +115,12 @@ static void each_class_has_a_page(void **state)
 {
     (void)state;
     assert_int_equal(as_phrase_find_title(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
-    assert_int_equal(as_phrase_advice(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
+    assert_int_equal(as_phrase_find_advice(AS_CLASS_GRANTED), AS_PHRASE_COUNT);
     assert_int_equal(as_phrase_find_title(AS_CLASS_UNAVAILABLE), AS_PHRASE_TITLE_UNAVAILABLE);
-    assert_int_equal(as_phrase_advice(AS_CLASS_MISCONFIGURED), AS_PHRASE_DO_MISCONFIGURED);
+    assert_int_equal(as_phrase_find_advice(AS_CLASS_MISCONFIGURED), AS_PHRASE_DO_MISCONFIGURED);
     for (int i = AS_CLASS_GRANTED + 1; i < AS_CLASS_COUNT; i++) {
         assert_within(as_phrase_find_title((as_class)i), 0, AS_PHRASE_DO_UNAUTHENTICATED - 1);
-        assert_within(as_phrase_advice((as_class)i), AS_PHRASE_DO_UNAUTHENTICATED, AS_PHRASE_DO_MISCONFIGURED);
+        assert_within(as_phrase_find_advice((as_class)i), AS_PHRASE_DO_UNAUTHENTICATED, AS_PHRASE_DO_MISCONFIGURED);
     }
 }
 

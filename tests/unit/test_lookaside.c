@@ -10,7 +10,7 @@ static as_lookaside_key key_of(const as_cache *memory, const char *about, const 
 {
     as_lookaside_key own, hashed;
 
-    as_lookaside_about(memory, about, strlen(about), &own);
+    as_lookaside_make_key(memory, about, strlen(about), &own);
     as_lookaside_hash(&own, octets, strlen(octets), &hashed);
     return hashed;
 }

@@ -250,7 +250,7 @@ static void the_lookaside_ends_with_the_acceptance(void **state)
     memory = one(&none);
     keep(memory, alice, AS_OUTCOME_GRANTED);
     assert_true(as_cache_get(memory, &alice, wall, pool, &answer));
-    as_lookaside_about(memory, "here", 4, &own);
+    as_lookaside_make_key(memory, "here", 4, &own);
     as_lookaside_put(memory, &own, &answer.acceptance, "x", 1, (as_moment){wall, mono});
     pass(59);
     assert_true(as_lookaside_get(memory, &own, (as_moment){wall, mono}, &found));

@@ -166,7 +166,7 @@ static bool value_by_trial(void *data, int question, as_doubt doubt)
 static void try_all(const tree *t, by_trial *trial)
 {
     memset(trial, 0, sizeof(*trial));
-    while (as_trials_next(&trial->trials)) {
+    while (as_trials_begin_next(&trial->trials)) {
         as_trials_add_result(&trial->trials, result_of(evaluate(t, 0, value_by_trial, trial)));
     }
 }
@@ -319,12 +319,12 @@ static void test_too_many_lines_are_never_decided(void **state)
 
     (void)state;
     memset(&trials, 0, sizeof(trials));
-    assert_true(as_trials_next(&trials));
+    assert_true(as_trials_begin_next(&trials));
     for (i = 0; i <= AS_TRIAL_LINES_MOST; i++) {
         as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, i);
     }
     as_trials_add_result(&trials, AS_TRIAL_GRANTED);
-    assert_false(as_trials_next(&trials));
+    assert_false(as_trials_begin_next(&trials));
     assert_false(as_trials_decide(&trials, &result, &question));
     assert_ptr_equal(question, &questions[AS_TRIAL_LINES_MOST - 1]);
 }
@@ -340,7 +340,7 @@ static void test_runs_are_bounded(void **state)
 
     (void)state;
     memset(&trials, 0, sizeof(trials));
-    while (as_trials_next(&trials)) {
+    while (as_trials_begin_next(&trials)) {
         for (i = 0; i < 10; i++) {
             as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, 0);
         }
@@ -361,7 +361,7 @@ static void test_an_outage_goes_before_a_misconfiguration(void **state)
 
     (void)state;
     memset(&trials, 0, sizeof(trials));
-    while (as_trials_next(&trials)) {
+    while (as_trials_begin_next(&trials)) {
         bool yes = as_trials_get_value(&trials, &questions[0], AS_DOUBT_UNKNOWN, 1);
         yes = as_trials_get_value(&trials, &questions[1], AS_DOUBT_UNKNOWN, 2) && yes;
         yes = as_trials_get_value(&trials, &questions[2], AS_DOUBT_UNKNOWN, 2) && yes;

@@ -20,12 +20,12 @@
     "--good:#a6e0b8;--goodbg:#15301f;--link:#a8c7fa;--bg:#15181c;--fg:#e6e9ec}}\n"
 
 /* Returns the language that the client prefers, and adds it to Content-Language and Vary. */
-const as_language *as_page_language(request_rec *r);
+const as_language *as_page_choose_language(request_rec *r);
 /* Makes a whole page: `heading` and `status` as texts, `content` as HTML. From the request's pool. */
-const char *as_page_frame(request_rec *r, const as_language *language, const char *heading, int status,
-                          const char *content);
+const char *as_page_make(request_rec *r, const as_language *language, const char *heading, int status,
+                         const char *content);
 /* Makes a link that looks like a button; `primary`: the suggested one. */
-const char *as_page_button(apr_pool_t *pool, const char *url, const char *text, bool primary);
+const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, bool primary);
 
 /* ---- error_body.c ---- */
 
@@ -60,9 +60,9 @@ typedef struct as_figures {
 
 as_figures as_figures_read(apr_pool_t *pool);
 /* Converts `lately` to a rate per minute. */
-double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately);
+double as_figures_compute_per_minute(const as_figures *figures, apr_uint64_t lately);
 /* Describes the state of an LDAP server: "up", or its fault. */
-const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
+const char *as_describe_ldap_server(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
 /* Formats "2024-05-01 12:00:00 UTC". */
 const char *as_report_time(apr_pool_t *pool, apr_time_t when);
 
@@ -76,7 +76,7 @@ as_output as_output_begin(apr_pool_t *pool);
 void as_output_add(as_output *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *as_output_end(const as_output *text);
 /* Returns a text as a string of JSON, with its quotes. */
-const char *as_json_string(apr_pool_t *pool, const char *text);
+const char *as_write_json_string(apr_pool_t *pool, const char *text);
 
 /* ---- plot.c: bars as inline SVG ---- */
 

@@ -28,7 +28,7 @@ typedef struct as_candidate {
 
 /* Reads the next media range of the field, with its weight. Returns false at the end. ap_get_token stops before a
  * semicolon as well as before a comma. */
-static bool next_range(apr_pool_t *pool, const char **field, const char **range, int *weight)
+static bool read_next_range(apr_pool_t *pool, const char **field, const char **range, int *weight)
 {
     *field += strspn(*field, ", \t");
     if (!**field) {
@@ -83,7 +83,7 @@ static bool prefers_json(request_rec *r)
     as_candidate page = {"text/html", 0, 0}, problem = {PROBLEM_JSON, 0, 0}, plain = {"application/json", 0, 0};
     int weight;
 
-    while (field && next_range(r->pool, &field, &range, &weight)) {
+    while (field && read_next_range(r->pool, &field, &range, &weight)) {
         weigh(&page, range, weight);
         weigh(&problem, range, weight);
         weigh(&plain, range, weight);
@@ -94,13 +94,14 @@ static bool prefers_json(request_rec *r)
 /* ---- the two bodies ---- */
 
 /* Makes the JSON body. Names of outcomes and our sentences need no escaping in JSON or HTML; a URL does. */
-static const char *json(const request_rec *r, const as_language *language, const as_transaction *transaction)
+static const char *make_json(const request_rec *r, const as_language *language, const as_transaction *transaction)
 {
     const as_outcome shown = transaction->verdict.shown;
     const char *name = as_outcome_describe(shown)->name;
-    const char *help = transaction->help
-                           ? apr_pstrcat(r->pool, ",\n  \"help\": ", as_json_string(r->pool, transaction->help), NULL)
-                           : "";
+    const char *help =
+        transaction->help
+            ? apr_pstrcat(r->pool, ",\n  \"help\": ", as_write_json_string(r->pool, transaction->help), NULL)
+            : "";
 
     return apr_psprintf(r->pool,
                         "{\n  \"type\": \"urn:x-authstatus:%s\",\n  \"title\": \"%s\",\n  \"status\": %d,\n"
@@ -109,7 +110,7 @@ static const char *json(const request_rec *r, const as_language *language, const
 }
 
 /* Returns the text of the link of AuthStatusHelp; a link to the page for signing in anew has a text of its own. */
-static as_phrase help_phrase(request_rec *r, const char *url)
+static as_phrase choose_help_phrase(request_rec *r, const char *url)
 {
     apr_table_t *headers = r->headers_in;
     request_rec *there;
@@ -130,7 +131,7 @@ static as_phrase help_phrase(request_rec *r, const char *url)
     return phrase;
 }
 
-static const char *html(request_rec *r, const as_language *language, const as_transaction *transaction)
+static const char *make_html(request_rec *r, const as_language *language, const as_transaction *transaction)
 {
     const as_outcome shown = transaction->verdict.shown;
     const as_class of = as_outcome_describe(shown)->of;
@@ -138,11 +139,12 @@ static const char *html(request_rec *r, const as_language *language, const as_tr
 
     if (help) {
         ways = apr_pstrcat(r->pool, "<p class=\"ways\">",
-                           as_page_button(r->pool, help, language->phrase[help_phrase(r, help)], true), "</p>\n", NULL);
+                           as_page_make_button(r->pool, help, language->phrase[choose_help_phrase(r, help)], true),
+                           "</p>\n", NULL);
     }
-    return as_page_frame(r, language, language->phrase[as_phrase_find_title(of)], r->status,
-                         apr_pstrcat(r->pool, "<p>", language->sentence[shown], "</p>\n<p class=\"do\">",
-                                     language->phrase[as_phrase_advice(of)], "</p>\n", ways, NULL));
+    return as_page_make(r, language, language->phrase[as_phrase_find_title(of)], r->status,
+                        apr_pstrcat(r->pool, "<p>", language->sentence[shown], "</p>\n<p class=\"do\">",
+                                    language->phrase[as_phrase_find_advice(of)], "</p>\n", ways, NULL));
 }
 
 /* ---- the filter ---- */
@@ -166,8 +168,8 @@ static apr_status_t replace_body(ap_filter_t *filter, apr_bucket_brigade *brigad
     filter->ctx = r;
     as_json = prefers_json(r);
     apr_table_mergen(r->headers_out, "Vary", "Accept");
-    language = as_page_language(r);
-    text = as_json ? json(r, language, transaction) : html(r, language, transaction);
+    language = as_page_choose_language(r);
+    text = as_json ? make_json(r, language, transaction) : make_html(r, language, transaction);
     length = strlen(text);
     ap_set_content_type(r, as_json ? PROBLEM_JSON : "text/html; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)length);
@@ -187,7 +189,7 @@ void as_error_body_insert_filter(request_rec *r)
     int status = r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED ? HTTP_UNAUTHORIZED : r->status;
 
     if (!transaction || !transaction->decided || transaction->verdict.masked || transaction->verdict.status != status ||
-        !as_section_is_on(as_section_of(r)) || ap_response_code_string(r, ap_index_of_response(r->status))) {
+        !as_section_is_on(as_section_get(r)) || ap_response_code_string(r, ap_index_of_response(r->status))) {
         return;
     }
     ap_add_output_filter_handle(filter_handle, NULL, r, r->connection);

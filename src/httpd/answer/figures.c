@@ -33,7 +33,7 @@ const char *as_output_end(const as_output *output)
 }
 
 /* RFC 8259 7. Octets that are not ASCII are written as Latin-1: invalid UTF-8 must not make the whole unreadable. */
-const char *as_json_string(apr_pool_t *pool, const char *text)
+const char *as_write_json_string(apr_pool_t *pool, const char *text)
 {
     char *json = apr_palloc(pool, strlen(text) * 6 + 3), *end = json;
 
@@ -77,12 +77,12 @@ as_figures as_figures_read(apr_pool_t *pool)
     figures.servers = as_server_stats_read(pool, &figures.more_servers);
     figures.remembers = as_process_get_cache() != NULL;
     for (s = ap_server_conf; s; s = s->next) {
-        figures.throttles = figures.throttles || as_server_of(s)->throttles == 1;
+        figures.throttles = figures.throttles || as_server_get(s)->throttles == 1;
     }
     return figures;
 }
 
-double as_figures_per_minute(const as_figures *figures, apr_uint64_t lately)
+double as_figures_compute_per_minute(const as_figures *figures, apr_uint64_t lately)
 {
     /* a server that has just started has no meaningful rate */
     const apr_interval_time_t least = apr_time_from_sec(60);
@@ -104,7 +104,7 @@ const char *as_report_time(apr_pool_t *pool, apr_time_t when)
     return apr_pstrdup(pool, text);
 }
 
-const char *as_ldap_server_in_words(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now)
+const char *as_describe_ldap_server(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now)
 {
     if (!server->circuit_open) {
         return "up";

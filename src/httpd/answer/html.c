@@ -46,7 +46,7 @@ static const char style[] = AS_PAGE_COLOURS
     "color:var(--dim)}}\n"
     "@media print{body{max-width:none;padding:0}nav{display:none}tr,.say,figure{break-inside:avoid}}\n";
 
-static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
+static const char *format_duration(apr_pool_t *pool, apr_interval_time_t interval)
 {
     const apr_int64_t seconds = apr_time_sec(interval), minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
 
@@ -63,7 +63,7 @@ static const char *duration(apr_pool_t *pool, apr_interval_time_t interval)
 
 /* ---- faults ---- */
 
-static apr_uint64_t class_sum(const apr_uint64_t *of, as_class class_id)
+static apr_uint64_t sum_class(const apr_uint64_t *of, as_class class_id)
 {
     apr_uint64_t sum = 0;
     int i;
@@ -76,14 +76,14 @@ static apr_uint64_t class_sum(const apr_uint64_t *of, as_class class_id)
 
 static void say_outages(as_output *html, const as_figures *figures, as_class class_id, const char *what)
 {
-    const apr_uint64_t count = class_sum(figures->lately, class_id);
+    const apr_uint64_t count = sum_class(figures->lately, class_id);
     const char *separator = "";
     int i;
 
     if (!count) {
         return;
     }
-    as_output_add(html, "<p class=\"say bad\">%s in the last %s:", what, duration(html->pool, figures->within));
+    as_output_add(html, "<p class=\"say bad\">%s in the last %s:", what, format_duration(html->pool, figures->within));
     for (i = 0; i < AS_OUTCOME_COUNT; i++) {
         const as_outcome_info *outcome = as_outcome_describe((as_outcome)i);
         if (outcome->of == class_id && figures->lately[i]) {
@@ -102,8 +102,8 @@ static bool is_well(const as_figures *figures)
     for (i = 0; i < figures->servers->nelts; i++) {
         open = open || APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures).circuit_open;
     }
-    return !open && !class_sum(figures->lately, AS_CLASS_UNAVAILABLE) &&
-           !class_sum(figures->lately, AS_CLASS_MISCONFIGURED);
+    return !open && !sum_class(figures->lately, AS_CLASS_UNAVAILABLE) &&
+           !sum_class(figures->lately, AS_CLASS_MISCONFIGURED);
 }
 
 static void say_what_is_the_matter(as_output *html, const as_figures *figures)
@@ -114,7 +114,7 @@ static void say_what_is_the_matter(as_output *html, const as_figures *figures)
         as_output_add(html,
                       "<p class=\"say good\"><strong>Logins are well.</strong> No outage and no mistake in the "
                       "configuration occurred in the last %s.</p>\n",
-                      duration(html->pool, figures->within));
+                      format_duration(html->pool, figures->within));
         return;
     }
     as_output_add(html, "<p class=\"say bad\"><strong>Logins are in trouble.</strong></p>\n");
@@ -123,7 +123,7 @@ static void say_what_is_the_matter(as_output *html, const as_figures *figures)
         if (server->circuit_open) {
             as_output_add(html, "<p class=\"say bad\"><strong>%s</strong> does not answer: %s.</p>\n",
                           ap_escape_html(html->pool, server->server),
-                          as_ldap_server_in_words(html->pool, server, figures->now));
+                          as_describe_ldap_server(html->pool, server, figures->now));
         }
     }
     say_outages(html, figures, AS_CLASS_UNAVAILABLE, "Logins that could not be checked");
@@ -139,15 +139,15 @@ static void add_tile(as_output *html, const char *name, const char *tone, apr_ui
 static void add_glance(as_output *html, const as_figures *figures)
 {
     const apr_uint64_t failed =
-        class_sum(figures->lately, AS_CLASS_UNAVAILABLE) + class_sum(figures->lately, AS_CLASS_MISCONFIGURED);
+        sum_class(figures->lately, AS_CLASS_UNAVAILABLE) + sum_class(figures->lately, AS_CLASS_MISCONFIGURED);
 
     as_output_add(html, "<p class=\"dim\">In the last %s:</p>\n<dl class=\"glance\">\n",
-                  duration(html->pool, figures->within));
-    add_tile(html, "signed in", "", class_sum(figures->lately, AS_CLASS_GRANTED));
-    add_tile(html, "not signed in", "", class_sum(figures->lately, AS_CLASS_UNAUTHENTICATED));
-    add_tile(html, "account refused", "", class_sum(figures->lately, AS_CLASS_REFUSED));
-    add_tile(html, "not allowed", "", class_sum(figures->lately, AS_CLASS_FORBIDDEN));
-    add_tile(html, "throttled", "", class_sum(figures->lately, AS_CLASS_THROTTLED));
+                  format_duration(html->pool, figures->within));
+    add_tile(html, "signed in", "", sum_class(figures->lately, AS_CLASS_GRANTED));
+    add_tile(html, "not signed in", "", sum_class(figures->lately, AS_CLASS_UNAUTHENTICATED));
+    add_tile(html, "account refused", "", sum_class(figures->lately, AS_CLASS_REFUSED));
+    add_tile(html, "not allowed", "", sum_class(figures->lately, AS_CLASS_FORBIDDEN));
+    add_tile(html, "throttled", "", sum_class(figures->lately, AS_CLASS_THROTTLED));
     add_tile(html, "could not be checked", failed ? "bad" : "", failed);
     as_output_add(html, "</dl>\n");
 }
@@ -161,7 +161,7 @@ static void add_row(as_output *html, const as_figures *figures, const char *name
                   "<tr class=\"%s%s\"><th scope=\"row\" class=\"%s\">%s</th><td>%" APR_UINT64_T_FMT
                   "</td><td>%" APR_UINT64_T_FMT "</td><td>%.1f</td></tr>\n",
                   row_class, count ? "" : " none", cell_class, name, count, lately,
-                  as_figures_per_minute(figures, lately));
+                  as_figures_compute_per_minute(figures, lately));
 }
 
 static void add_outcomes(as_output *html, const as_figures *figures)
@@ -173,13 +173,13 @@ static void add_outcomes(as_output *html, const as_figures *figures)
         "<h2 id=\"outcomes\">Outcomes</h2>\n<table class=\"outcomes\" aria-labelledby=\"outcomes\">\n<thead><tr>"
         "<th scope=\"col\">outcome</th><th scope=\"col\">total</th><th scope=\"col\">last %s</th>"
         "<th scope=\"col\">per min</th></tr></thead>\n",
-        duration(html->pool, figures->within));
+        format_duration(html->pool, figures->within));
     for (i = 0; i < AS_CLASS_COUNT; i++) {
         const char *name = as_class_describe((as_class)i)->name;
 
         as_output_add(html, "<tbody>\n");
-        add_row(html, figures, name, "class", "", class_sum(figures->outcomes, (as_class)i),
-                class_sum(figures->lately, (as_class)i));
+        add_row(html, figures, name, "class", "", sum_class(figures->outcomes, (as_class)i),
+                sum_class(figures->lately, (as_class)i));
         for (j = 0; i != AS_CLASS_THROTTLED && j < AS_OUTCOME_COUNT; j++) {
             const as_outcome_info *outcome = as_outcome_describe((as_outcome)j);
             if (outcome->of == (as_class)i) {
@@ -213,7 +213,7 @@ static void add_servers(as_output *html, const as_figures *figures)
                       "<td data-of=\"questions\">%" APR_UINT64_T_FMT "</td><td data-of=\"sessions\">%d</td>"
                       "<td data-of=\"latency\">%s</td></tr>\n",
                       ap_escape_html(html->pool, server->server),
-                      as_ldap_server_in_words(html->pool, server, figures->now), server->questions, server->sessions,
+                      as_describe_ldap_server(html->pool, server, figures->now), server->questions, server->sessions,
                       latency);
     }
     as_output_add(html,
@@ -281,7 +281,7 @@ const char *as_report_html(request_rec *r, const as_figures *figures, int refres
                   "<title>Logins at %s</title>\n<style>\n%s</style>\n</head><body>\n<main>\n<h1>Logins at %s</h1>\n"
                   "<p class=\"dim\">As of %s; counted since %s (%s), by all processes and virtual hosts.</p>\n",
                   host, style, host, as_report_time(r->pool, figures->now), as_report_time(r->pool, figures->since),
-                  duration(r->pool, figures->now - figures->since));
+                  format_duration(r->pool, figures->now - figures->since));
     say_what_is_the_matter(&html, figures);
     add_glance(&html, figures);
     as_series_add_html(&html, figures);

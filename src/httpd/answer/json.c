@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-static double seconds(apr_interval_time_t interval)
+static double convert_to_seconds(apr_interval_time_t interval)
 {
     return (double)interval / APR_USEC_PER_SEC;
 }
@@ -21,7 +21,7 @@ static void add_outcomes(as_output *json, const as_figures *figures)
                       "%s\n    \"%s\": {\"class\": \"%s\", \"count\": %" APR_UINT64_T_FMT
                       ", \"lately\": %" APR_UINT64_T_FMT ", \"per_minute\": %.2f}",
                       i ? "," : "", outcome->name, as_class_describe(outcome->of)->name, figures->outcomes[i],
-                      figures->lately[i], as_figures_per_minute(figures, figures->lately[i]));
+                      figures->lately[i], as_figures_compute_per_minute(figures, figures->lately[i]));
     }
 }
 
@@ -34,15 +34,16 @@ static void add_servers(as_output *json, const as_figures *figures)
         as_output_add(json,
                       "%s\n    {\"server\": %s, \"questions\": %" APR_UINT64_T_FMT ", \"sessions\": %d, "
                       "\"latency_seconds\": ",
-                      i ? "," : "", as_json_string(json->pool, server->server), server->questions, server->sessions);
+                      i ? "," : "", as_write_json_string(json->pool, server->server), server->questions,
+                      server->sessions);
         if (server->measured) {
-            as_output_add(json, "%.6f", seconds(server->latency));
+            as_output_add(json, "%.6f", convert_to_seconds(server->latency));
         } else {
             as_output_add(json, "null");
         }
         as_output_add(json, ", \"processes\": %d, \"processes_circuit_open\": %d, \"circuit_open_for_seconds\": %.1f}",
                       server->asking, server->circuit_open,
-                      server->until ? seconds(server->until - figures->now) : 0.0);
+                      server->until ? convert_to_seconds(server->until - figures->now) : 0.0);
     }
 }
 
@@ -53,7 +54,8 @@ const char *as_report_json(apr_pool_t *pool, const as_figures *figures)
 
     as_output_add(&json, "{\n  \"module\": \"mod_authstatus\",\n  \"version\": \"" AUTHSTATUS_VERSION "\",\n");
     as_output_add(&json, "  \"since\": %.3f,\n  \"now\": %.3f,\n  \"lately_seconds\": %.1f,\n  \"outcomes\": {",
-                  seconds(figures->since), seconds(figures->now), seconds(figures->within));
+                  convert_to_seconds(figures->since), convert_to_seconds(figures->now),
+                  convert_to_seconds(figures->within));
     add_outcomes(&json, figures);
     as_output_add(&json, "\n  },\n  \"servers\": [");
     add_servers(&json, figures);

@@ -7,13 +7,13 @@
 
 #include <apr_strings.h>
 
-static double seconds(apr_interval_time_t interval)
+static double convert_to_seconds(apr_interval_time_t interval)
 {
     return (double)interval / APR_USEC_PER_SEC;
 }
 
 /* Escapes a label's value. */
-static const char *label(apr_pool_t *pool, const char *text)
+static const char *escape_label(apr_pool_t *pool, const char *text)
 {
     char *escaped = apr_palloc(pool, strlen(text) * 2 + 1), *end = escaped;
 
@@ -46,7 +46,7 @@ static void add_server_metric(as_output *metrics, const as_figures *figures, as_
         if (which == LATENCY && !server->measured) {
             continue;
         }
-        as_output_add(metrics, "authstatus_%s{server=\"%s\"} ", name, label(metrics->pool, server->server));
+        as_output_add(metrics, "authstatus_%s{server=\"%s\"} ", name, escape_label(metrics->pool, server->server));
         switch (which) {
         case QUESTIONS:
             as_output_add(metrics, "%" APR_UINT64_T_FMT "\n", server->questions);
@@ -55,7 +55,7 @@ static void add_server_metric(as_output *metrics, const as_figures *figures, as_
             as_output_add(metrics, "%d\n", server->sessions);
             break;
         case LATENCY:
-            as_output_add(metrics, "%.6f\n", seconds(server->latency));
+            as_output_add(metrics, "%.6f\n", convert_to_seconds(server->latency));
             break;
         case CIRCUIT_OPEN:
             as_output_add(metrics, "%d\n", server->circuit_open);
@@ -72,7 +72,7 @@ const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures)
     begin_metric(&metrics, "info", "gauge", "The version of mod_authstatus.");
     as_output_add(&metrics, "authstatus_info{version=\"" AUTHSTATUS_VERSION "\"} 1\n");
     begin_metric(&metrics, "start_time_seconds", "gauge", "Unix time since which everything is counted.");
-    as_output_add(&metrics, "authstatus_start_time_seconds %.3f\n", seconds(figures->since));
+    as_output_add(&metrics, "authstatus_start_time_seconds %.3f\n", convert_to_seconds(figures->since));
     begin_metric(&metrics, "outcomes_total", "counter", "Authentications and refusals, by what became of them.");
     for (i = 0; i < AS_OUTCOME_COUNT; i++) {
         const as_outcome_info *outcome = as_outcome_describe((as_outcome)i);

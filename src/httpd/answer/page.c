@@ -23,7 +23,7 @@ static const char style[] = AS_PAGE_COLOURS
     "footer{color:var(--dim);font-size:.9rem;margin-top:3rem;border-top:1px solid var(--line);padding-top:.5rem}\n"
     "footer hr{display:none}footer address{font-style:normal}\n";
 
-const as_language *as_page_language(request_rec *r)
+const as_language *as_page_choose_language(request_rec *r)
 {
     const as_language *language = as_language_find(apr_table_get(r->headers_in, "Accept-Language"));
 
@@ -32,8 +32,8 @@ const as_language *as_page_language(request_rec *r)
     return language;
 }
 
-const char *as_page_frame(request_rec *r, const as_language *language, const char *heading, int status,
-                          const char *content)
+const char *as_page_make(request_rec *r, const as_language *language, const char *heading, int status,
+                         const char *content)
 {
     return apr_pstrcat(r->pool, "<!DOCTYPE html>\n<html lang=\"", language->tag, "\" dir=\"", language->direction,
                        "\"><head>\n<meta charset=\"utf-8\">\n"
@@ -45,7 +45,7 @@ const char *as_page_frame(request_rec *r, const as_language *language, const cha
                        NULL);
 }
 
-const char *as_page_button(apr_pool_t *pool, const char *url, const char *text, bool primary)
+const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, bool primary)
 {
     return apr_pstrcat(pool, "<a ", primary ? "class=\"main\" " : "", "href=\"", ap_escape_html(pool, url), "\">", text,
                        "</a>\n", NULL);

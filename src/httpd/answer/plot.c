@@ -13,7 +13,7 @@
 #define HEIGHT 40
 
 /* Returns the height of a bar. A value above 0 is visible. */
-static double height_of(double value, double top)
+static double compute_height(double value, double top)
 {
     const double height = top > 0 ? value / top * HEIGHT : 0;
 
@@ -29,7 +29,7 @@ static void add_bars(as_output *html, const as_plot *plot)
 
     as_output_add(html, "<path class=\"bars\" d=\"");
     for (i = 0; i < plot->points; i++) {
-        const double height = height_of(plot->values[i], plot->top);
+        const double height = compute_height(plot->values[i], plot->top);
 
         if (height > 0) {
             as_output_add(html, "M%d %dv-%.1fh%dv%.1fz", i * STEP, HEIGHT, height, BAR, height);

@@ -61,7 +61,7 @@ static bool is_this_page(request_rec *r, const char *target)
 }
 
 /* Returns a target as a URL: escapes characters that a URL cannot have (RFC 3986 2); escapes stay. */
-static const char *as_location(apr_pool_t *pool, const char *target)
+static const char *as_relogin_make_location(apr_pool_t *pool, const char *target)
 {
     char *location = apr_palloc(pool, strlen(target) * 3 + 1), *end = location;
 
@@ -120,7 +120,7 @@ static bool is_confirmed(const request_rec *r)
 }
 
 /* Returns the path of the referring page, if it is on this site. */
-static const char *referring_path(request_rec *r)
+static const char *find_referring_path(request_rec *r)
 {
     const char *referer = apr_table_get(r->headers_in, "Referer"), *host = apr_table_get(r->headers_in, "Host");
     const char *authority = referer ? strstr(referer, "://") : NULL;
@@ -135,7 +135,7 @@ static const char *referring_path(request_rec *r)
 }
 
 /* Returns the target; NULL: the requested one is not a path of this site. */
-static const char *target_of(request_rec *r)
+static const char *find_target(request_rec *r)
 {
     const char *target;
 
@@ -143,10 +143,11 @@ static const char *target_of(request_rec *r)
         return NULL;
     }
     if (target) {
-        return is_local_path(target) && !is_this_page(r, target) ? as_location(r->pool, target) : NULL;
+        return is_local_path(target) && !is_this_page(r, target) ? as_relogin_make_location(r->pool, target) : NULL;
     }
-    target = referring_path(r);
-    return target && is_local_path(target) && !is_this_page(r, target) ? as_location(r->pool, target) : "/";
+    target = find_referring_path(r);
+    return target && is_local_path(target) && !is_this_page(r, target) ? as_relogin_make_location(r->pool, target)
+                                                                       : "/";
 }
 
 /* ---- the page ---- */
@@ -194,7 +195,7 @@ static int send_page(request_rec *r, int status, const char *page)
 }
 
 /* Returns this page's own URL, for the next step. */
-static const char *confirmed_url(request_rec *r, const char *target)
+static const char *make_confirmed_url(request_rec *r, const char *target)
 {
     return apr_pstrcat(r->pool, ap_escape_uri(r->pool, r->uri), "?to=", ap_escape_urlencoded(r->pool, target), "&now=1",
                        NULL);
@@ -202,13 +203,13 @@ static const char *confirmed_url(request_rec *r, const char *target)
 
 static int explain(request_rec *r, const char *target)
 {
-    const as_language *language = as_page_language(r);
-    const char *content =
-        apr_pstrcat(r->pool, "<p>", language->phrase[AS_PHRASE_SWITCH_EXPLAINED], "</p>\n<p class=\"ways\">",
-                    as_page_button(r->pool, confirmed_url(r, target), language->phrase[AS_PHRASE_CONTINUE], true),
-                    as_page_button(r->pool, target, language->phrase[AS_PHRASE_BACK], false), "</p>\n", NULL);
+    const as_language *language = as_page_choose_language(r);
+    const char *content = apr_pstrcat(
+        r->pool, "<p>", language->phrase[AS_PHRASE_SWITCH_EXPLAINED], "</p>\n<p class=\"ways\">",
+        as_page_make_button(r->pool, make_confirmed_url(r, target), language->phrase[AS_PHRASE_CONTINUE], true),
+        as_page_make_button(r->pool, target, language->phrase[AS_PHRASE_BACK], false), "</p>\n", NULL);
 
-    return send_page(r, HTTP_OK, as_page_frame(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_OK, content));
+    return send_page(r, HTTP_OK, as_page_make(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_OK, content));
 }
 
 /* Makes the browser prompt; the body is shown if the prompt is cancelled. An ErrorDocument of the administrator has
@@ -222,13 +223,14 @@ static int ask(request_rec *r, const char *target)
     if (ap_response_code_string(r, ap_index_of_response(HTTP_UNAUTHORIZED))) {
         return HTTP_UNAUTHORIZED;
     }
-    language = as_page_language(r);
-    content = apr_pstrcat(r->pool, "<p>", language->phrase[AS_PHRASE_CANCELLED], "</p>\n<p class=\"ways\">",
-                          as_page_button(r->pool, target, language->phrase[AS_PHRASE_BACK], true),
-                          as_page_button(r->pool, confirmed_url(r, target), language->phrase[AS_PHRASE_SWITCH], false),
-                          "</p>\n", NULL);
+    language = as_page_choose_language(r);
+    content = apr_pstrcat(
+        r->pool, "<p>", language->phrase[AS_PHRASE_CANCELLED], "</p>\n<p class=\"ways\">",
+        as_page_make_button(r->pool, target, language->phrase[AS_PHRASE_BACK], true),
+        as_page_make_button(r->pool, make_confirmed_url(r, target), language->phrase[AS_PHRASE_SWITCH], false),
+        "</p>\n", NULL);
     return send_page(r, HTTP_UNAUTHORIZED,
-                     as_page_frame(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_UNAUTHORIZED, content));
+                     as_page_make(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_UNAUTHORIZED, content));
 }
 
 int as_relogin_handler(request_rec *r)
@@ -246,7 +248,7 @@ int as_relogin_handler(request_rec *r)
     if (comes_from_elsewhere(r)) {
         return HTTP_FORBIDDEN;
     }
-    target = target_of(r);
+    target = find_target(r);
     if (!target) {
         return HTTP_BAD_REQUEST;
     }

@@ -166,7 +166,7 @@ static void add_long(request_rec *r, const as_figures *figures, bool extended)
     for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
         ap_rprintf(r, "<li>%s: %s, %" APR_UINT64_T_FMT " questions, %d sessions, %.1f ms</li>\n",
-                   ap_escape_html(r->pool, server->server), as_ldap_server_in_words(r->pool, server, figures->now),
+                   ap_escape_html(r->pool, server->server), as_describe_ldap_server(r->pool, server, figures->now),
                    server->questions, server->sessions, (double)server->latency / 1000);
     }
     ap_rputs("</ul>\n", r);
@@ -194,15 +194,15 @@ void as_report_register_status(void)
 /* Warns of an open report page as far as known at start-up: the handler checks each request again. */
 static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_rec *s)
 {
-    const apr_array_header_t *places = as_sections_of(pool, main_server, s);
+    const apr_array_header_t *places = as_sections_list(pool, main_server, s);
     int i;
 
     for (i = 0; i < places->nelts; i++) {
         const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
-        const apr_array_header_t *chain = as_sections_chain(pool, places, place);
+        const apr_array_header_t *chain = as_sections_make_chain(pool, places, place);
 
-        if (!place->inherited && as_sections_report(chain) && !as_sections_require(chain)) {
-            AS_LOG_SERVER(0091, 0, s, as_section_name(pool, place), as_section_source(pool, place));
+        if (!place->inherited && as_sections_report(chain) && !as_sections_have_require(chain)) {
+            AS_LOG_SERVER(0091, 0, s, as_section_name(pool, place), as_section_describe_source(pool, place));
         }
     }
 }
@@ -210,7 +210,7 @@ static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_re
 int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 {
     server_rec *each;
-    apr_status_t status = as_server_stats_post_config(pconf, as_named_servers());
+    apr_status_t status = as_server_stats_post_config(pconf, as_named_get_servers());
 
     if (status != APR_SUCCESS) {
         AS_LOG_SERVER(0092, status, s);

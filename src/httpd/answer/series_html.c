@@ -35,7 +35,7 @@ static as_series_column *push(apr_array_header_t *columns, const char *name, con
     return column;
 }
 
-static double share_of(const as_series_point *point)
+static double compute_share(const as_series_point *point)
 {
     const double hits = point->counters[AS_SERIES_cache_hits];
     const double all = hits + point->counters[AS_SERIES_cache_misses];
@@ -59,7 +59,7 @@ static void fill_counts(as_series_column *first, as_series_ring ring, int64_t no
         for (i = AS_SERIES_require_yes; i <= AS_SERIES_require_unknown; i++, column++) {
             column->values[ring][slot] = known ? (double)point.counters[i] : -1;
         }
-        column->values[ring][slot] = known ? share_of(&point) : -1;
+        column->values[ring][slot] = known ? compute_share(&point) : -1;
     }
 }
 
@@ -76,7 +76,7 @@ static void fill_server(as_series_column *column, as_series_ring ring, int64_t n
     }
 }
 
-static const char *tone_of(as_class class_id)
+static const char *choose_tone(as_class class_id)
 {
     return class_id == AS_CLASS_GRANTED                                             ? "fine"
            : class_id == AS_CLASS_UNAVAILABLE || class_id == AS_CLASS_MISCONFIGURED ? "wrong"
@@ -90,7 +90,7 @@ static const apr_array_header_t *make_columns(apr_pool_t *pool, const as_figures
     int i, first;
 
     for (i = 0; i < AS_CLASS_COUNT; i++) {
-        push(columns, as_class_describe((as_class)i)->name, tone_of((as_class)i), COUNT);
+        push(columns, as_class_describe((as_class)i)->name, choose_tone((as_class)i), COUNT);
     }
     push(columns, "Require ldap-*: yes", "fine", COUNT);
     push(columns, "Require ldap-*: no", "plain", COUNT);
@@ -149,7 +149,7 @@ static bool is_empty(const as_series_column *column)
 }
 
 /* Formats "last hour: 340, at most 12 in a minute". */
-static const char *in_words(apr_pool_t *pool, const as_series_column *column, as_series_ring ring)
+static const char *describe(apr_pool_t *pool, const as_series_column *column, as_series_ring ring)
 {
     const as_series_sums sums = sum_up(column, ring);
     const char *open =
@@ -178,7 +178,7 @@ static void add_figure(as_output *html, const as_series_column *column)
 
     as_output_add(html, "<figure><figcaption>%s</figcaption>\n", ap_escape_html(html->pool, column->name));
     for (ring = 0; ring < AS_SERIES_RINGS; ring++) {
-        const char *words = in_words(html->pool, column, (as_series_ring)ring);
+        const char *words = describe(html->pool, column, (as_series_ring)ring);
         as_plot plot = {.label = apr_psprintf(html->pool, "%s, %s", column->name, words),
                         .tone = column->tone,
                         .points = as_series_get_slots((as_series_ring)ring),
@@ -251,7 +251,7 @@ static bool has_news(const apr_array_header_t *columns, as_series_ring ring, int
     return false;
 }
 
-static const char *clock_time(apr_pool_t *pool, apr_int64_t when)
+static const char *format_clock_time(apr_pool_t *pool, apr_int64_t when)
 {
     return apr_psprintf(pool, "%02d:%02d", (int)(when / 3600 % 24), (int)(when / 60 % 60));
 }
@@ -278,7 +278,7 @@ static void add_table(as_output *html, const apr_array_header_t *columns, const 
             continue;
         }
         as_output_add(html, "<tr><th scope=\"row\">%s</th>",
-                      clock_time(html->pool, newest - (apr_int64_t)(slots - 1 - slot) * step));
+                      format_clock_time(html->pool, newest - (apr_int64_t)(slots - 1 - slot) * step));
         for (i = 0; i < columns->nelts; i++) {
             add_cell(html, &APR_ARRAY_IDX(columns, i, as_series_column), ring, slot);
         }

@@ -22,7 +22,7 @@ static void add_list(as_output *json, as_series_ring ring, int64_t now, as_serie
     }
 }
 
-static bool class_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
+static bool put_class_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
 {
     as_series_point point;
 
@@ -33,7 +33,7 @@ static bool class_value(as_output *json, as_series_ring ring, int age, int64_t n
     return true;
 }
 
-static bool counter_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
+static bool put_counter_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
 {
     as_series_point point;
 
@@ -44,7 +44,7 @@ static bool counter_value(as_output *json, as_series_ring ring, int age, int64_t
     return true;
 }
 
-static bool question_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
+static bool put_query_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
 {
     as_series_server_point point;
 
@@ -55,7 +55,7 @@ static bool question_value(as_output *json, as_series_ring ring, int age, int64_
     return true;
 }
 
-static bool latency_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
+static bool put_latency_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
 {
     as_series_server_point point;
 
@@ -66,7 +66,7 @@ static bool latency_value(as_output *json, as_series_ring ring, int age, int64_t
     return true;
 }
 
-static bool circuit_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
+static bool put_circuit_value(as_output *json, as_series_ring ring, int age, int64_t now, const void *of)
 {
     as_series_server_point point;
 
@@ -85,12 +85,12 @@ static void add_servers(as_output *json, const as_figures *figures, as_series_ri
     for (i = 0; i < figures->servers->nelts; i++) {
         const char *server = APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures).server;
 
-        as_output_add(json, "%s\n        %s: {\"questions\": ", i ? "," : "", as_json_string(json->pool, server));
-        add_list(json, ring, now, question_value, server);
+        as_output_add(json, "%s\n        %s: {\"questions\": ", i ? "," : "", as_write_json_string(json->pool, server));
+        add_list(json, ring, now, put_query_value, server);
         as_output_add(json, ",\n          \"latency_seconds\": ");
-        add_list(json, ring, now, latency_value, server);
+        add_list(json, ring, now, put_latency_value, server);
         as_output_add(json, ",\n          \"circuit_open\": ");
-        add_list(json, ring, now, circuit_value, server);
+        add_list(json, ring, now, put_circuit_value, server);
         as_output_add(json, "}");
     }
     as_output_add(json, "%s}", figures->servers->nelts ? "\n      " : "");
@@ -108,12 +108,12 @@ static void add_ring(as_output *json, const as_figures *figures, as_series_ring 
                   name, step, (apr_int64_t)((now / step - as_series_get_slots(ring) + 1) * step));
     for (i = 0; i < AS_CLASS_COUNT; i++) {
         as_output_add(json, "%s\n        \"%s\": ", i ? "," : "", as_class_describe((as_class)i)->name);
-        add_list(json, ring, now, class_value, &i);
+        add_list(json, ring, now, put_class_value, &i);
     }
     as_output_add(json, "\n      },\n      \"counters\": {");
     for (i = 0; i < AS_SERIES_COUNTERS; i++) {
         as_output_add(json, "%s\n        \"%s\": ", i ? "," : "", as_series_get_counter_name((as_series_counter)i));
-        add_list(json, ring, now, counter_value, &i);
+        add_list(json, ring, now, put_counter_value, &i);
     }
     as_output_add(json, "\n      }");
     add_servers(json, figures, ring, now);

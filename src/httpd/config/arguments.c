@@ -7,7 +7,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
-static const char *allowed_words(apr_pool_t *pool, const as_word *words)
+static const char *list_allowed_words(apr_pool_t *pool, const as_word *words)
 {
     const char *all = words->word;
 
@@ -17,7 +17,7 @@ static const char *allowed_words(apr_pool_t *pool, const as_word *words)
     return all;
 }
 
-const char *as_argument_word(cmd_parms *cmd, const as_word *words, const char *word, int *value)
+const char *as_argument_read_word(cmd_parms *cmd, const as_word *words, const char *word, int *value)
 {
     const as_word *found;
 
@@ -28,10 +28,10 @@ const char *as_argument_word(cmd_parms *cmd, const as_word *words, const char *w
         }
     }
     return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a word that it takes; use %s", cmd->cmd->name, word,
-                        allowed_words(cmd->temp_pool, words));
+                        list_allowed_words(cmd->temp_pool, words));
 }
 
-const char *as_argument_number(cmd_parms *cmd, const char *text, long low, long high, int *number)
+const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, long high, int *number)
 {
     char *end;
     apr_int64_t value = apr_strtoi64(text, &end, 10);
@@ -44,7 +44,8 @@ const char *as_argument_number(cmd_parms *cmd, const char *text, long low, long 
     return NULL;
 }
 
-const char *as_argument_time(cmd_parms *cmd, const char *text, apr_interval_time_t low, apr_interval_time_t *interval)
+const char *as_argument_read_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
+                                  apr_interval_time_t *interval)
 {
     const char *unit = text + strspn(text, "0123456789");
     bool known = !*unit || !strcmp(unit, "ms") || !strcmp(unit, "s") || !strcmp(unit, "min") || !strcmp(unit, "h");
@@ -59,7 +60,7 @@ const char *as_argument_time(cmd_parms *cmd, const char *text, apr_interval_time
     return NULL;
 }
 
-static const char *outcome_words(apr_pool_t *pool)
+static const char *list_outcomes(apr_pool_t *pool)
 {
     const char *words = "";
     int i;
@@ -79,13 +80,13 @@ static const char *outcome_words(apr_pool_t *pool)
     return words;
 }
 
-const char *as_argument_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
-                                bool *is_class)
+const char *as_argument_read_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
+                                     bool *is_class)
 {
     *is_class = as_class_by_name(name, class_id) && *class_id != AS_CLASS_THROTTLED;
     if (!*is_class && !as_outcome_by_name(name, outcome)) {
         return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is no outcome and no class of outcomes; use one of %s",
-                            cmd->cmd->name, name, outcome_words(cmd->temp_pool));
+                            cmd->cmd->name, name, list_outcomes(cmd->temp_pool));
     }
     return NULL;
 }
@@ -108,17 +109,17 @@ static const char *parse_condition(cmd_parms *cmd, const char *text, const ap_ex
                  : NULL;
 }
 
-const char *as_argument_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
-                                    const as_conditional **conditional)
+const char *as_argument_read_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
+                                         const as_conditional **conditional)
 {
     as_conditional *parsed = apr_pcalloc(cmd->pool, sizeof(*parsed));
-    const char *error = as_argument_word(cmd, words, word, &parsed->word);
+    const char *error = as_argument_read_word(cmd, words, word, &parsed->word);
 
     *conditional = parsed;
     return error ? error : parse_condition(cmd, condition, &parsed->when);
 }
 
-const char *as_argument_main_server(cmd_parms *cmd, as_server **server)
+const char *as_argument_get_main_server(cmd_parms *cmd, as_server **server)
 {
     *server = ap_get_module_config(cmd->server->module_config, &authstatus_module);
     return ap_check_cmd_context(cmd, GLOBAL_ONLY);
@@ -128,7 +129,7 @@ const char *as_set_word(cmd_parms *cmd, void *into, const char *word)
 {
     const as_word_slot *slot = cmd->info;
 
-    return as_argument_word(cmd, slot->words, word, (int *)((char *)into + slot->offset));
+    return as_argument_read_word(cmd, slot->words, word, (int *)((char *)into + slot->offset));
 }
 
 const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word)

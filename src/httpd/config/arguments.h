@@ -19,21 +19,22 @@ typedef struct as_word_slot {
     as_word words[8];
 } as_word_slot;
 
-const char *as_argument_word(cmd_parms *cmd, const as_word *words, const char *word, int *value);
+const char *as_argument_read_word(cmd_parms *cmd, const as_word *words, const char *word, int *value);
 /* Parses a whole number from `low` to `high`. */
-const char *as_argument_number(cmd_parms *cmd, const char *text, long low, long high, int *number);
+const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, long high, int *number);
 /* Parses a time in the syntax of httpd's own directives, from `low` to a day: 500ms, 10s, 5min, 1h; a bare number
  * counts seconds. */
-const char *as_argument_time(cmd_parms *cmd, const char *text, apr_interval_time_t low, apr_interval_time_t *interval);
+const char *as_argument_read_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
+                                  apr_interval_time_t *interval);
 /* Parses a word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided. */
-const char *as_argument_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
-                                    const as_conditional **conditional);
+const char *as_argument_read_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
+                                         const as_conditional **conditional);
 /* Parses the name of an outcome or of a class (*is_class); `throttled`, which is both, is the outcome. */
-const char *as_argument_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
-                                bool *is_class);
+const char *as_argument_read_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
+                                     bool *is_class);
 
 /* Returns the configuration of the main server; a sentence if the directive stands elsewhere. */
-const char *as_argument_main_server(cmd_parms *cmd, as_server **server);
+const char *as_argument_get_main_server(cmd_parms *cmd, as_server **server);
 
 /* Set any word slot of a section, or of a server. */
 const char *as_set_word(cmd_parms *cmd, void *section, const char *word);

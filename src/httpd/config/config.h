@@ -192,9 +192,9 @@ typedef struct as_directory_source {
 #undef AS_SOURCE_OF_POLICY
 } as_directory_source;
 
-/* `r`: as in as_section_credentials. */
-as_directory_source as_directory_source_of(const as_section *section, const server_rec *server, const request_rec *r);
-bool as_directory_source_equal(const as_directory_source *one, const as_directory_source *other);
+/* `r`: as in as_section_get_credentials. */
+as_directory_source as_directory_source_find(const as_section *section, const server_rec *server, const request_rec *r);
+bool as_directory_source_is_same(const as_directory_source *one, const as_directory_source *other);
 
 /* Sets whether sections are created for requests (.htaccess), until the configuration is read again. */
 void as_settings_serve(bool serving);
@@ -202,7 +202,7 @@ void as_settings_serve(bool serving);
 /* ---- in_use.c ---- */
 
 /* Returns whether a request can match a section with a directive of ours. Call it after the configuration was read. */
-bool as_in_use(apr_pool_t *ptemp, const server_rec *main_server);
+bool as_is_in_use(apr_pool_t *ptemp, const server_rec *main_server);
 
 /* ---- credentials.c ---- */
 
@@ -210,34 +210,35 @@ bool as_in_use(apr_pool_t *ptemp, const server_rec *main_server);
 void as_credentials_merge(as_section *merged, const as_section *outer, const as_section *inner);
 /* Returns the credentials that belong to the servers of the section's AuthLDAPURL. `r`: the request, so that an
  * alias gets only its own; NULL: none. */
-as_credentials as_section_credentials(const as_section *section, const as_server *server, const request_rec *r);
+as_credentials as_section_get_credentials(const as_section *section, const as_server *server, const request_rec *r);
 /* Names the directives in force that cannot be used because they belong to other servers: "" if there are none. */
-const char *as_credentials_left_out(apr_pool_t *pool, const as_section *section, const as_credentials *credentials);
+const char *as_credentials_explain_left_out(apr_pool_t *pool, const as_section *section,
+                                            const as_credentials *credentials);
 
 /* Return the section and server in force for a request. Never NULL. */
-static inline const as_section *as_section_of(const request_rec *r)
+static inline const as_section *as_section_get(const request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &authstatus_module);
 }
 
-static inline const as_server *as_server_of(const server_rec *s)
+static inline const as_server *as_server_get(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &authstatus_module);
 }
 
 /* Return the settings in force, with defaults. */
-apr_interval_time_t as_section_deadline(const as_section *section);
-as_policy as_section_policy(const as_section *section, request_rec *r);
-as_dialog as_section_dialog(const as_section *section, request_rec *r);
-const char *as_section_help(const as_section *section, as_outcome outcome); /* URL or NULL */
+apr_interval_time_t as_section_get_deadline(const as_section *section);
+as_policy as_section_get_policy(const as_section *section, request_rec *r);
+as_dialog as_section_get_dialog(const as_section *section, request_rec *r);
+const char *as_section_find_help(const as_section *section, as_outcome outcome); /* URL or NULL */
 
 /* Returns the settings of the directory of a section, or NULL if it has no AuthLDAPURL. Lives as long as `pool`. */
-const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool);
+const as_directory_settings *as_section_make_directory(const as_directory_source *source, apr_pool_t *pool);
 
 /* Returns how groups are decided in a section, with defaults. Lists are those of the section. */
-as_group_settings as_section_groups(const as_section *section);
+as_group_settings as_section_get_groups(const as_section *section);
 /* Returns which groups of the user the search of a login must read. */
-as_membership_wish as_section_membership(const as_section *section);
+as_membership_wish as_section_get_membership(const as_section *section);
 
 /* ---- named.c: servers in the configuration, without .htaccess files ---- */
 
@@ -246,8 +247,8 @@ void as_named_begin(apr_pool_t *pconf);
 /* Counts the servers of an AuthLDAPURL. */
 void as_named_add(apr_pool_t *pconf, const as_directory_settings *url);
 /* Return the number of servers, and the number of directories: different lists of servers. */
-int as_named_servers(void);
-int as_named_directories(void);
+int as_named_get_servers(void);
+int as_named_get_directories(void);
 
 /* ---- interned.c ---- */
 
@@ -257,7 +258,7 @@ void as_interned_child_init(apr_pool_t *pool);
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section);
 
 /* Returns the limits of a process, from the main server. `threads`: of a process. */
-as_directory_limits as_server_limits(const as_server *server, int threads);
+as_directory_limits as_server_get_limits(const as_server *server, int threads);
 
 /* ---- directives.c ---- */
 
@@ -292,6 +293,6 @@ typedef struct as_alias {
 } as_alias;
 
 /* directives_ldap.c: returns those of this configuration; NULL: there are none. */
-const apr_array_header_t *as_aliases(void);
+const apr_array_header_t *as_get_aliases(void);
 
 #endif

@@ -17,7 +17,7 @@
 /* ---- merging ---- */
 
 /* Returns the home of a credential in a section that was read: the section's own URL. */
-static as_home home_of(const as_section *section, as_credential which)
+static as_home find_home(const as_section *section, as_credential which)
 {
     const as_home read = {section->url, section->written};
 
@@ -25,9 +25,9 @@ static as_home home_of(const as_section *section, as_credential which)
 }
 
 /* Returns the home of a credential within an outer section: without a URL of its own, that in force around it. */
-static as_home home_within(const as_section *section, as_credential which, const as_section *outer)
+static as_home find_home_within(const as_section *section, as_credential which, const as_section *outer)
 {
-    as_home home = home_of(section, which);
+    as_home home = find_home(section, which);
 
     home.url = home.url ? home.url : outer->url;
     return home;
@@ -37,24 +37,24 @@ void as_credentials_merge(as_section *merged, const as_section *outer, const as_
 {
 #define AS_MEMBER(type, name, unset, identity)                                                                         \
     AS_CREDENTIALS_##identity(merged->homes[AS_CREDENTIAL_##name] =                                                    \
-                                  inner->name == unset ? home_of(outer, AS_CREDENTIAL_##name)                          \
-                                                       : home_within(inner, AS_CREDENTIAL_##name, outer);)
+                                  inner->name == unset ? find_home(outer, AS_CREDENTIAL_##name)                        \
+                                                       : find_home_within(inner, AS_CREDENTIAL_##name, outer);)
 #include "section.def"
     merged->merged = true;
 }
 
 /* ---- usable credentials ---- */
 
-static as_security security_of(const as_url *url, const as_server *server)
+static as_security find_security(const as_url *url, const as_server *server)
 {
     return url->security_is_default && server->trusted_mode != AS_UNSET ? (as_security)server->trusted_mode
                                                                         : url->parsed.security;
 }
 
 /* Compares servers and ports, in any order, and the TLS mode. */
-static bool same_servers(const as_url *one, const as_url *other, const as_server *server)
+static bool has_same_servers(const as_url *one, const as_url *other, const as_server *server)
 {
-    return one == other || (security_of(one, server) == security_of(other, server) &&
+    return one == other || (find_security(one, server) == find_security(other, server) &&
                             as_directory_has_same_servers(&one->parsed, &other->parsed));
 }
 
@@ -65,7 +65,7 @@ static bool is_usable(const as_home *home, const as_url *url, const as_server *s
     const as_written needed = alias ? AS_WRITTEN_ALIAS : url->written;
 
     return home->url && (needed == AS_WRITTEN_SERVER || home->written == needed) &&
-           same_servers(home->url, url, server);
+           has_same_servers(home->url, url, server);
 }
 
 /* Candidates while credentials are chosen. */
@@ -114,14 +114,14 @@ static bool runs_alias(const request_rec *r)
     return (login && strcmp(login, AS_PROVIDER) != 0) || (line && !as_require_by_name(line, &kind));
 }
 
-as_credentials as_section_credentials(const as_section *section, const as_server *server, const request_rec *r)
+as_credentials as_section_get_credentials(const as_section *section, const as_server *server, const request_rec *r)
 {
     const bool alias = runs_alias(r);
     as_candidates candidates;
     as_credentials credentials;
 
 #define AS_MEMBER(type, name, unset, identity)                                                                         \
-    AS_CREDENTIALS_##identity(candidates.homes[AS_CREDENTIAL_##name] = home_of(section, AS_CREDENTIAL_##name);         \
+    AS_CREDENTIALS_##identity(candidates.homes[AS_CREDENTIAL_##name] = find_home(section, AS_CREDENTIAL_##name);       \
                               candidates.usable[AS_CREDENTIAL_##name] =                                                \
                                   section->url && section->name != unset &&                                            \
                                   is_usable(&candidates.homes[AS_CREDENTIAL_##name], section->url, server, alias);)
@@ -133,7 +133,8 @@ as_credentials as_section_credentials(const as_section *section, const as_server
     return credentials;
 }
 
-const char *as_credentials_left_out(apr_pool_t *pool, const as_section *section, const as_credentials *credentials)
+const char *as_credentials_explain_left_out(apr_pool_t *pool, const as_section *section,
+                                            const as_credentials *credentials)
 {
     static const char *const directives[] = {[ACCOUNT] = "AuthLDAPBindDN and AuthLDAPBindPassword",
                                              [CERTIFICATE] = "LDAPTrustedClientCert",

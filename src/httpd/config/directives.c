@@ -20,33 +20,33 @@ static const as_word dialog_words[] = {{"Dialog", AS_CHALLENGE_DIALOG}, {"Quiet"
 
 static const char *set_deadline(cmd_parms *cmd, void *section, const char *text)
 {
-    return as_argument_time(cmd, text, apr_time_from_msec(10), &((as_section *)section)->deadline);
+    return as_argument_read_time(cmd, text, apr_time_from_msec(10), &((as_section *)section)->deadline);
 }
 
 static const char *set_retry_after(cmd_parms *cmd, void *section, const char *text)
 {
-    return as_argument_time(cmd, text, apr_time_from_sec(1), &((as_section *)section)->retry_after);
+    return as_argument_read_time(cmd, text, apr_time_from_sec(1), &((as_section *)section)->retry_after);
 }
 
 static const char *set_in_flight(cmd_parms *cmd, void *section, const char *text)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
 
     (void)section;
-    return error ? error : as_argument_number(cmd, text, 1, 1000000, &server->in_flight);
+    return error ? error : as_argument_read_number(cmd, text, 1, 1000000, &server->in_flight);
 }
 
 static const char *set_breaker(cmd_parms *cmd, void *section, const char *failures, const char *interval)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
 
     (void)section;
     if (!error) {
-        error = as_argument_number(cmd, failures, 1, 1000000, &server->breaker_failures);
+        error = as_argument_read_number(cmd, failures, 1, 1000000, &server->breaker_failures);
     }
-    return error ? error : as_argument_time(cmd, interval, apr_time_from_msec(10), &server->breaker_time);
+    return error ? error : as_argument_read_time(cmd, interval, apr_time_from_msec(10), &server->breaker_time);
 }
 
 static const char *set_map(cmd_parms *cmd, void *into, const char *name, const char *status_word)
@@ -55,7 +55,7 @@ static const char *set_map(cmd_parms *cmd, void *into, const char *name, const c
     as_outcome outcome = AS_OUTCOME_UNKNOWN_RESULT;
     as_class class_id = AS_CLASS_MISCONFIGURED;
     bool is_class;
-    const char *error = as_argument_outcome(cmd, name, &outcome, &class_id, &is_class);
+    const char *error = as_argument_read_outcome(cmd, name, &outcome, &class_id, &is_class);
     int status;
 
     if (error) {
@@ -102,7 +102,7 @@ static const char *set_help(cmd_parms *cmd, void *into, const char *name, const 
     as_outcome outcome = AS_OUTCOME_UNKNOWN_RESULT;
     as_class class_id = AS_CLASS_MISCONFIGURED;
     bool is_class;
-    const char *error = as_argument_outcome(cmd, name, &outcome, &class_id, &is_class);
+    const char *error = as_argument_read_outcome(cmd, name, &outcome, &class_id, &is_class);
 
     if (error) {
         return error;
@@ -129,12 +129,12 @@ static const char *set_help(cmd_parms *cmd, void *into, const char *name, const 
 
 static const char *set_challenge(cmd_parms *cmd, void *section, const char *word, const char *condition)
 {
-    return as_argument_conditional(cmd, dialog_words, word, condition, &((as_section *)section)->dialog);
+    return as_argument_read_conditional(cmd, dialog_words, word, condition, &((as_section *)section)->dialog);
 }
 
 static const char *set_mask(cmd_parms *cmd, void *section, const char *word, const char *condition)
 {
-    return as_argument_conditional(cmd, mask_words, word, condition, &((as_section *)section)->mask);
+    return as_argument_read_conditional(cmd, mask_words, word, condition, &((as_section *)section)->mask);
 }
 
 /* Counts the names of AuthBasicProvider, which is mod_auth_basic's. */

@@ -15,7 +15,7 @@
 const char *as_set_cache(cmd_parms *cmd, void *section, const char *text)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
     as_cache_setting *setting = apr_pcalloc(cmd->pool, sizeof(*setting));
 
     (void)section;
@@ -40,7 +40,7 @@ const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *accepta
 {
     const char *refusal = is_stale_word(second) ? NULL : second, *stale = is_stale_word(second) ? second : third;
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
 
     (void)section;
     if (!error && stale && (!is_stale_word(stale) || (third && stale != third))) {
@@ -50,14 +50,14 @@ const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *accepta
                              cmd->cmd->name, third);
     }
     if (!error) {
-        error = as_argument_time(cmd, acceptance, 0, &server->acceptance_time);
+        error = as_argument_read_time(cmd, acceptance, 0, &server->acceptance_time);
     }
     if (!error && refusal) {
-        error = as_argument_time(cmd, refusal, 0, &server->refusal_time);
+        error = as_argument_read_time(cmd, refusal, 0, &server->refusal_time);
     }
     if (!error) {
         server->stale_time = 0;
-        error = stale ? as_argument_time(cmd, stale + strlen(STALE), 0, &server->stale_time) : NULL;
+        error = stale ? as_argument_read_time(cmd, stale + strlen(STALE), 0, &server->stale_time) : NULL;
     }
     return error;
 }
@@ -65,10 +65,10 @@ const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *accepta
 const char *as_set_cache_entries(cmd_parms *cmd, void *section, const char *text)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
 
     (void)section;
-    return error ? error : as_argument_number(cmd, text, 1, 10000000, &server->cache_entries);
+    return error ? error : as_argument_read_number(cmd, text, 1, 10000000, &server->cache_entries);
 }
 
 #define LONGEST_KEY 4096
@@ -96,7 +96,7 @@ static const char *read_key(apr_pool_t *pool, apr_pool_t *ptemp, const char *pat
 const char *as_set_cache_key(cmd_parms *cmd, void *section, const char *file)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
     as_key *key = apr_pcalloc(cmd->pool, sizeof(*key));
 
     (void)section;
@@ -132,12 +132,12 @@ const char *as_set_throttle(cmd_parms *cmd, void *into, const char *failures, co
         return apr_psprintf(cmd->temp_pool, "%s: use Off, or a number of failures, a time, and User, Client or Both",
                             cmd->cmd->name);
     }
-    error = as_argument_number(cmd, failures, 1, AS_THROTTLE_MOST, &throttle->failures);
+    error = as_argument_read_number(cmd, failures, 1, AS_THROTTLE_MOST, &throttle->failures);
     if (!error) {
-        error = as_argument_time(cmd, within, apr_time_from_sec(1), &throttle->within);
+        error = as_argument_read_time(cmd, within, apr_time_from_sec(1), &throttle->within);
     }
     if (!error && counted_word) {
-        error = as_argument_word(cmd, counted_words, counted_word, &counted);
+        error = as_argument_read_word(cmd, counted_words, counted_word, &counted);
     }
     throttle->by_user = counted != AS_COUNTED_CLIENT;
     throttle->by_client = counted != AS_COUNTED_USER;

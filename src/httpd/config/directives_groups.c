@@ -38,5 +38,5 @@ const char *as_set_names(cmd_parms *cmd, void *section, const char *name)
 
 const char *as_set_subgroup_depth(cmd_parms *cmd, void *section, const char *text)
 {
-    return as_argument_number(cmd, text, 0, AS_SUBGROUP_DEPTH_MAX, &((as_section *)section)->subgroup_depth);
+    return as_argument_read_number(cmd, text, 0, AS_SUBGROUP_DEPTH_MAX, &((as_section *)section)->subgroup_depth);
 }

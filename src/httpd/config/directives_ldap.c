@@ -39,13 +39,13 @@ const as_word_slot as_trusted_mode_slot = {offsetof(as_server, trusted_mode),
 const char *as_set_server_seconds(cmd_parms *cmd, void *section, const char *text)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
     apr_interval_time_t *interval = (apr_interval_time_t *)((char *)server + (size_t)cmd->info);
     int seconds = 0;
 
     (void)section;
     if (!error) {
-        error = as_argument_number(cmd, text, 0, APR_INT32_MAX, &seconds);
+        error = as_argument_read_number(cmd, text, 0, APR_INT32_MAX, &seconds);
     }
     if (!error) {
         *interval = apr_time_from_sec(seconds);
@@ -62,7 +62,7 @@ const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text)
         server->session_ttl = -1;
         return NULL;
     }
-    return as_argument_time(cmd, text, 0, &server->session_ttl);
+    return as_argument_read_time(cmd, text, 0, &server->session_ttl);
 }
 
 /* ---- the directory ---- */
@@ -92,7 +92,7 @@ static void add_alias(const cmd_parms *cmd, as_section *section, const ap_direct
     }
 }
 
-const apr_array_header_t *as_aliases(void)
+const apr_array_header_t *as_get_aliases(void)
 {
     return aliases;
 }
@@ -168,9 +168,9 @@ const char *as_set_bind_password(cmd_parms *cmd, void *into, const char *text)
         /* Its author could run programs as httpd's user, and send httpd's files elsewhere. */
         error = apr_psprintf(cmd->temp_pool, "%.5s cannot be used in .htaccess", text);
     } else if (program) {
-        error = as_secret_of_program(cmd, text + 5, &password);
+        error = as_secret_read_program(cmd, text + 5, &password);
     } else if (file) {
-        error = as_secret_of_file(cmd, text + 5, &password);
+        error = as_secret_read_file(cmd, text + 5, &password);
     }
     section->bind_password = password ? password : text;
     if (!error && !*section->bind_password) {
@@ -231,7 +231,7 @@ static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file,
                             cmd->cmd->name, ap_cstr_casecmpn(type, "KEY", 3) ? "x509" : "pkey", file, (int)(of - type),
                             type);
     }
-    error = as_argument_word(cmd, pem_words, type, kind);
+    error = as_argument_read_word(cmd, pem_words, type, kind);
     if (error) {
         return error;
     }
@@ -257,7 +257,7 @@ const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, 
                                const char *passphrase)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server), *path = NULL;
+    const char *error = as_argument_get_main_server(cmd, &server), *path = NULL;
     int kind = AS_PEM_CA;
 
     (void)section;
@@ -309,7 +309,7 @@ const char *as_set_client_cert(cmd_parms *cmd, void *into, const char *type, con
 const char *as_set_verify(cmd_parms *cmd, void *section, int on)
 {
     as_server *server;
-    const char *error = as_argument_main_server(cmd, &server);
+    const char *error = as_argument_get_main_server(cmd, &server);
 
     (void)section;
     if (!error) {

@@ -11,7 +11,7 @@
 #include <http_core.h>
 #include <http_main.h>
 
-static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
+static const char *format_seconds(apr_pool_t *pool, apr_interval_time_t interval)
 {
     return interval % APR_USEC_PER_SEC ? apr_psprintf(pool, "%" APR_TIME_T_FMT " ms", apr_time_as_msec(interval))
                                        : apr_psprintf(pool, "%" APR_TIME_T_FMT " s", apr_time_sec(interval));
@@ -20,7 +20,7 @@ static const char *in_seconds(apr_pool_t *pool, apr_interval_time_t interval)
 /* ---- the policy ---- */
 
 /* Returns the condition of a directive as written: the parsed one has no text. */
-static const char *condition(as_dump *dump, const char *directive, const as_conditional *conditional)
+static const char *get_condition(as_dump *dump, const char *directive, const as_conditional *conditional)
 {
     const char *arguments = conditional && conditional->when ? as_dump_argument(dump, directive) : NULL;
     const char *expression;
@@ -65,9 +65,9 @@ static void say_mask(as_dump *dump)
     const as_conditional *mask = dump->section->mask;
     const int word = mask ? mask->word : AS_MASK_OFF;
 
-    as_dump_say(
-        dump, "masked",
-        apr_pstrcat(dump->pool, words[word], word == AS_MASK_OFF ? "" : condition(dump, "AuthStatusMask", mask), NULL));
+    as_dump_say(dump, "masked",
+                apr_pstrcat(dump->pool, words[word],
+                            word == AS_MASK_OFF ? "" : get_condition(dump, "AuthStatusMask", mask), NULL));
 }
 
 static void say_disclosure(as_dump *dump)
@@ -81,23 +81,23 @@ static void say_disclosure(as_dump *dump)
     if (section->dialog && section->dialog->word == AS_CHALLENGE_QUIET) {
         as_dump_say(dump, "challenge",
                     apr_pstrcat(dump->pool, "without a dialog in browsers",
-                                condition(dump, "AuthStatusChallenge", section->dialog), NULL));
+                                get_condition(dump, "AuthStatusChallenge", section->dialog), NULL));
     }
 }
 
 /* Returns the directory of this section, with the credentials that belong to it; NULL: it names none. */
-static const as_directory_settings *directory_of(as_dump *dump)
+static const as_directory_settings *find_directory(as_dump *dump)
 {
-    const as_directory_source source = as_directory_source_of(dump->section, dump->place->server, NULL);
+    const as_directory_source source = as_directory_source_find(dump->section, dump->place->server, NULL);
 
-    return as_section_directory(&source, dump->pool);
+    return as_section_make_directory(&source, dump->pool);
 }
 
 /* Returns the directory's own limit; NULL: the section names no directory. */
-static const as_lockout *lockout_of(as_dump *dump)
+static const as_lockout *find_lockout(as_dump *dump)
 {
     static const as_directory_limits limits = {.in_flight = 1, .breaker_failures = 1};
-    const as_directory_settings *settings = directory_of(dump);
+    const as_directory_settings *settings = find_directory(dump);
     const char *name = settings ? as_directory_compute_fingerprint(dump->pool, settings) : NULL;
     as_lockout *lockout;
 
@@ -111,7 +111,7 @@ static const as_lockout *lockout_of(as_dump *dump)
     lockout = apr_hash_get(dump->lockouts, name, APR_HASH_KEY_STRING);
     if (!lockout && dump->directories) {
         lockout = apr_pcalloc(dump->pool, sizeof(*lockout));
-        as_directory_read_lockout(dump->directories, settings, as_mono_read() + as_section_deadline(dump->section),
+        as_directory_read_lockout(dump->directories, settings, as_mono_read() + as_section_get_deadline(dump->section),
                                   dump->pool, lockout);
         apr_hash_set(dump->lockouts, name, APR_HASH_KEY_STRING, lockout);
     }
@@ -121,7 +121,7 @@ static const as_lockout *lockout_of(as_dump *dump)
 /* Prints the directory's limit, which it queries: no request waits for this list. */
 static void say_lockout(as_dump *dump, const as_throttle *throttle)
 {
-    const as_lockout *lockout = throttle->by_user ? lockout_of(dump) : NULL;
+    const as_lockout *lockout = throttle->by_user ? find_lockout(dump) : NULL;
 
     if (!lockout) {
         return;
@@ -159,15 +159,16 @@ static void say_throttle(as_dump *dump)
                              !throttle->by_client ? "user"
                              : throttle->by_user  ? "user or a client"
                                                   : "client",
-                             in_seconds(dump->pool, throttle->within)));
+                             format_seconds(dump->pool, throttle->within)));
     say_lockout(dump, throttle);
 }
 
 /* Prints which credentials of outer sections are not in force here. */
 static void say_left_out(as_dump *dump)
 {
-    const as_credentials credentials = as_section_credentials(dump->section, as_server_of(dump->place->server), NULL);
-    const char *names = as_credentials_left_out(dump->pool, dump->section, &credentials);
+    const as_credentials credentials =
+        as_section_get_credentials(dump->section, as_server_get(dump->place->server), NULL);
+    const char *names = as_credentials_explain_left_out(dump->pool, dump->section, &credentials);
 
     if (*names) {
         as_dump_say(dump, "not used", apr_pstrcat(dump->pool, names, ": for the servers of another AuthLDAPURL", NULL));
@@ -178,7 +179,7 @@ static void say_left_out(as_dump *dump)
 static void say_directory(as_dump *dump)
 {
     static const char *const security[] = {"without TLS", "ldaps", "StartTLS"};
-    const as_directory_settings *settings = directory_of(dump);
+    const as_directory_settings *settings = find_directory(dump);
     const char *text = "";
     int i;
 
@@ -191,7 +192,7 @@ static void say_directory(as_dump *dump)
     }
     text = apr_psprintf(dump->pool, "%s (%s), as %s, within %s", text, security[settings->security],
                         settings->bind_dn ? settings->bind_dn : "nobody",
-                        in_seconds(dump->pool, as_section_deadline(dump->section)));
+                        format_seconds(dump->pool, as_section_get_deadline(dump->section)));
     as_dump_say(dump, "directory", text);
     say_left_out(dump);
 }
@@ -227,7 +228,7 @@ static void say_sign_in(as_dump *dump)
 /* ---- one place, one server, all ---- */
 
 /* Returns whether a section is unchanged since its creation. Both began as zeros, padding included. */
-static bool says_nothing(const as_dump *dump, const as_section *section)
+static bool is_unchanged(const as_dump *dump, const as_section *section)
 {
     as_section *empty = as_section_create(dump->pool, NULL);
 
@@ -242,10 +243,10 @@ static bool is_of_interest(const as_dump *dump, const as_section_ref *place)
 {
     const as_section *section = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
 
-    if (section && place->kind == AS_SECTION_SERVER && says_nothing(dump, section)) {
+    if (section && place->kind == AS_SECTION_SERVER && is_unchanged(dump, section)) {
         section = NULL;
     }
-    return section || as_sections_report(as_sections_chain(dump->pool, dump->places, place));
+    return section || as_sections_report(as_sections_make_chain(dump->pool, dump->places, place));
 }
 
 /* Returns whether a section of several pieces was printed already, at its first piece. */
@@ -255,7 +256,7 @@ static bool was_told(const as_dump *dump, int index)
 
     for (i = 0; i < index; i++) {
         const as_section_ref *before = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        if (as_sections_same(before, dump->place) && is_of_interest(dump, before)) {
+        if (as_sections_are_same(before, dump->place) && is_of_interest(dump, before)) {
             return true;
         }
     }
@@ -269,18 +270,18 @@ static void say_where(as_dump *dump)
     apr_file_printf(dump->out, "  %s\n",
                     dump->place->kind == AS_SECTION_SERVER
                         ? "everywhere"
-                        : as_printable(dump->pool, as_section_name(dump->pool, dump->place)));
+                        : as_escape_unprintable(dump->pool, as_section_name(dump->pool, dump->place)));
     for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
         const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        if (piece->section && as_sections_same(piece, dump->place)) {
-            as_dump_say(dump, "at", as_section_source(dump->pool, piece));
+        if (piece->section && as_sections_are_same(piece, dump->place)) {
+            as_dump_say(dump, "at", as_section_describe_source(dump->pool, piece));
         }
     }
 }
 
 static void dump_place(as_dump *dump)
 {
-    dump->section = as_sections_section(dump->pool, dump->chain);
+    dump->section = as_sections_merge_chain(dump->pool, dump->chain);
     say_where(dump);
     say_on(dump);
     say_sign_in(dump);
@@ -293,7 +294,7 @@ static void dump_place(as_dump *dump)
         say_throttle(dump);
     }
     as_dump_requirements(dump);
-    as_dump_doubts(dump);
+    as_dump_warnings(dump);
     as_dump_error_documents(dump);
 }
 
@@ -308,15 +309,16 @@ void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
         return;
     }
     for (each = s; each; each = each->next) {
-        dump.places = as_sections_of(dump.pool, s, each);
+        dump.places = as_sections_list(dump.pool, s, each);
         dump.place = APR_ARRAY_IDX(dump.places, 0, const as_section_ref *);
-        apr_file_printf(dump.out, "%s%s%s%s\n", as_printable(dump.pool, as_section_name(dump.pool, dump.place)),
+        apr_file_printf(dump.out, "%s%s%s%s\n",
+                        as_escape_unprintable(dump.pool, as_section_name(dump.pool, dump.place)),
                         dump.place->section ? "  (" : "",
-                        as_printable(dump.pool, as_section_source(dump.pool, dump.place)),
+                        as_escape_unprintable(dump.pool, as_section_describe_source(dump.pool, dump.place)),
                         dump.place->section ? ")" : "");
         for (i = shown = 0; i < dump.places->nelts; i++) {
             dump.place = APR_ARRAY_IDX(dump.places, i, const as_section_ref *);
-            dump.chain = as_sections_chain(dump.pool, dump.places, dump.place);
+            dump.chain = as_sections_make_chain(dump.pool, dump.places, dump.place);
             if (is_of_interest(&dump, dump.place) && !was_told(&dump, i)) {
                 dump_place(&dump);
                 shown++;

@@ -32,7 +32,7 @@ void as_dump_warn(as_dump *dump, const char *text);
 const char *as_dump_argument(as_dump *dump, const char *directive);
 
 /* dump_doubts.c: warns of doubtful parts of a policy. */
-void as_dump_doubts(as_dump *dump);
+void as_dump_warnings(as_dump *dump);
 
 /* dump_error_documents.c: warns of pages of ErrorDocument that need a login themselves. */
 void as_dump_error_documents(as_dump *dump);

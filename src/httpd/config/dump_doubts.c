@@ -12,7 +12,7 @@ static bool is_word(const char *arguments, const char *word)
     return arguments && !ap_cstr_casecmpn(arguments + (*arguments == '"'), word, strlen(word));
 }
 
-static void doubt_basic(as_dump *dump)
+static void warn_of_basic(as_dump *dump)
 {
     if (is_word(as_dump_argument(dump, "AuthType"), "Basic") && as_section_is_on(dump->section) &&
         !(as_dump_argument(dump, "SSLEngine") && !is_word(as_dump_argument(dump, "SSLEngine"), "off")) &&
@@ -35,20 +35,21 @@ static bool has_doorway(as_dump *dump, const char *realm)
 
     for (i = 0; i < dump->places->nelts; i++) {
         const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        const apr_array_header_t *chain = as_sections_chain(dump->pool, dump->places, place);
-        const ap_directive_t *name = as_sections_directive(chain, "AuthName");
+        const apr_array_header_t *chain = as_sections_make_chain(dump->pool, dump->places, place);
+        const ap_directive_t *name = as_sections_find_directive(chain, "AuthName");
 
-        if (place != dump->place && name && !strcmp(name->args, realm) && as_sections_directive(chain, "AuthType") &&
-            as_sections_require(chain) && !hides_sign_in(as_sections_section(dump->pool, chain))) {
+        if (place != dump->place && name && !strcmp(name->args, realm) &&
+            as_sections_find_directive(chain, "AuthType") && as_sections_have_require(chain) &&
+            !hides_sign_in(as_sections_merge_chain(dump->pool, chain))) {
             return true;
         }
     }
     return false;
 }
 
-static void doubt_mask(as_dump *dump)
+static void warn_of_mask(as_dump *dump)
 {
-    const ap_directive_t *document = as_section_directive(dump->place, "ErrorDocument", "404");
+    const ap_directive_t *document = as_section_find_directive(dump->place, "ErrorDocument", "404");
     const char *realm = as_dump_argument(dump, "AuthName");
 
     if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
@@ -73,7 +74,7 @@ static void doubt_mask(as_dump *dump)
 }
 
 /* Warns if the page for 404 of a masked answer is itself masked. */
-static void doubt_error_document(as_dump *dump)
+static void warn_of_error_document(as_dump *dump)
 {
     const core_dir_config *core = ap_get_core_module_config(dump->place->vector);
     const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
@@ -81,7 +82,7 @@ static void doubt_error_document(as_dump *dump)
     const char *arguments, *path;
 
     for (; server && !document; server = server->outer) {
-        document = as_section_directive(server, "ErrorDocument", "404");
+        document = as_section_find_directive(server, "ErrorDocument", "404");
     }
     if (!document || dump->place->kind != AS_SECTION_LOCATION || !core || core->r || !core->d || !dump->section->mask ||
         dump->section->mask->word == AS_MASK_OFF) {
@@ -98,14 +99,15 @@ static void doubt_error_document(as_dump *dump)
 /* Returns whether a section runs programs. */
 static bool runs_programs(const as_section_ref *place)
 {
-    return as_section_directive(place, "ScriptAlias", NULL) || as_section_directive(place, "ScriptAliasMatch", NULL) ||
-           as_section_directive(place, "AddHandler", "cgi-script") ||
-           as_section_directive(place, "SetHandler", "cgi-script");
+    return as_section_find_directive(place, "ScriptAlias", NULL) ||
+           as_section_find_directive(place, "ScriptAliasMatch", NULL) ||
+           as_section_find_directive(place, "AddHandler", "cgi-script") ||
+           as_section_find_directive(place, "SetHandler", "cgi-script");
 }
 
-static void doubt_certificate(as_dump *dump, const as_section_ref *place)
+static void warn_of_certificate(as_dump *dump, const as_section_ref *place)
 {
-    const ap_directive_t *verify = as_section_directive(place, "SSLVerifyClient", NULL);
+    const ap_directive_t *verify = as_section_find_directive(place, "SSLVerifyClient", NULL);
 
     if (verify && place->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
         as_dump_warn(
@@ -119,7 +121,7 @@ static void doubt_certificate(as_dump *dump, const as_section_ref *place)
 
 /* Warns of parts of the configuration that reveal a hidden section and that no mask reaches. A virtual host that
  * masks is warned about all its sections. */
-static void doubt_reach(as_dump *dump)
+static void warn_of_reach(as_dump *dump)
 {
     const bool whole = dump->place->kind == AS_SECTION_SERVER;
     bool programs = false;
@@ -134,10 +136,10 @@ static void doubt_reach(as_dump *dump)
     for (i = 0; whole && i < dump->places->nelts; i++) {
         const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
         programs = programs || runs_programs(place);
-        doubt_certificate(dump, place);
+        warn_of_certificate(dump, place);
     }
     if (!whole) {
-        doubt_certificate(dump, dump->place);
+        warn_of_certificate(dump, dump->place);
     }
     if (programs) {
         as_dump_warn(
@@ -146,21 +148,21 @@ static void doubt_reach(as_dump *dump)
     }
 }
 
-static void doubt_report(as_dump *dump)
+static void warn_of_report(as_dump *dump)
 {
     if (as_sections_report(dump->chain)) {
         as_dump_say(dump, "page", "the report (SetHandler authstatus-report)");
-        if (!as_sections_require(dump->chain)) {
+        if (!as_sections_have_require(dump->chain)) {
             as_dump_warn(dump, "nothing protects the report page, so it will not be shown; use Require");
         }
     }
 }
 
-void as_dump_doubts(as_dump *dump)
+void as_dump_warnings(as_dump *dump)
 {
-    doubt_basic(dump);
-    doubt_mask(dump);
-    doubt_error_document(dump);
-    doubt_reach(dump);
-    doubt_report(dump);
+    warn_of_basic(dump);
+    warn_of_mask(dump);
+    warn_of_error_document(dump);
+    warn_of_reach(dump);
+    warn_of_report(dump);
 }

@@ -34,7 +34,7 @@ static bool has_path(const as_section_ref *place, as_section_kind kind, const ch
 }
 
 /* The file of a path by the first Alias that names it; NULL: none does. */
-static const char *aliased(apr_pool_t *pool, const ap_directive_t *directive, const char *path)
+static const char *find_aliased(apr_pool_t *pool, const ap_directive_t *directive, const char *path)
 {
     for (; directive; directive = directive->next) {
         const char *arguments = directive->args, *from;
@@ -53,14 +53,14 @@ static const char *aliased(apr_pool_t *pool, const ap_directive_t *directive, co
 }
 
 /* The file of a path: by Alias, of the virtual host before the main server's, else below DocumentRoot. */
-static const char *file_of(const as_dump *dump, const char *path)
+static const char *find_file(const as_dump *dump, const char *path)
 {
     const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
     const core_server_config *core = ap_get_core_module_config(server->server->module_config);
     const char *file = NULL;
 
     for (; server && !file; server = server->outer) {
-        file = aliased(dump->pool, server->first, path);
+        file = find_aliased(dump->pool, server->first, path);
     }
     return file || !core->ap_document_root ? file : apr_pstrcat(dump->pool, core->ap_document_root, path, NULL);
 }
@@ -102,7 +102,7 @@ static as_admits admits_within(const ap_directive_t *directive)
     return most;
 }
 
-static unsigned depth_of(const as_section_ref *place)
+static unsigned count_depth(const as_section_ref *place)
 {
     const core_dir_config *core = ap_get_core_module_config(place->vector);
 
@@ -110,10 +110,10 @@ static unsigned depth_of(const as_section_ref *place)
 }
 
 /* The section whose lines of Require decide about a page: the last <Location>, else the innermost <Directory>. */
-static const as_section_ref *decider_of(const as_dump *dump, const char *path)
+static const as_section_ref *find_decider(const as_dump *dump, const char *path)
 {
     const as_section_ref *location = NULL, *directory = NULL;
-    const char *file = file_of(dump, path);
+    const char *file = find_file(dump, path);
     int i;
 
     for (i = 1; i < dump->places->nelts; i++) {
@@ -125,7 +125,7 @@ static const as_section_ref *decider_of(const as_dump *dump, const char *path)
         if (has_path(place, AS_SECTION_LOCATION, path)) {
             location = place;
         } else if (has_path(place, AS_SECTION_DIRECTORY, file) &&
-                   (!directory || depth_of(place) >= depth_of(directory))) {
+                   (!directory || count_depth(place) >= count_depth(directory))) {
             directory = place;
         }
     }
@@ -135,7 +135,7 @@ static const as_section_ref *decider_of(const as_dump *dump, const char *path)
 /* ---- the pages ---- */
 
 /* The ErrorDocument of a status that is in force; NULL: none. */
-static const ap_directive_t *document_of(const as_dump *dump, const char *status)
+static const ap_directive_t *find_document(const as_dump *dump, const char *status)
 {
     const ap_directive_t *found = NULL;
     const as_section_ref *place;
@@ -144,7 +144,7 @@ static const ap_directive_t *document_of(const as_dump *dump, const char *status
     for (i = dump->chain->nelts - 1; i >= 0 && !found; i--) {
         for (place = APR_ARRAY_IDX(dump->chain, i, const as_section_ref *); place && !found;
              place = place->kind == AS_SECTION_SERVER ? place->outer : NULL) {
-            found = as_section_directive(place, "ErrorDocument", status);
+            found = as_section_find_directive(place, "ErrorDocument", status);
         }
     }
     return found;
@@ -163,14 +163,14 @@ static bool is_news(as_dump *dump, const char *path)
     return true;
 }
 
-static void doubt_document(as_dump *dump, const ap_directive_t *document)
+static void warn_of_document(as_dump *dump, const ap_directive_t *document)
 {
     const char *arguments = document->args, *status = ap_getword_conf(dump->pool, &arguments);
     char *path = ap_getword_conf(dump->pool, &arguments);
     const as_section_ref *decider;
 
     path[strcspn(path, "?#")] = '\0';
-    decider = *path == '/' ? decider_of(dump, path) : NULL;
+    decider = *path == '/' ? find_decider(dump, path) : NULL;
     if (!decider || admits_within(decider->first) != ADMITS_BY_LOGIN || !is_news(dump, path)) {
         return;
     }
@@ -188,10 +188,10 @@ void as_dump_error_documents(as_dump *dump)
     size_t i;
 
     for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]) && as_section_is_on(dump->section); i++) {
-        const ap_directive_t *document = document_of(dump, statuses[i]);
+        const ap_directive_t *document = find_document(dump, statuses[i]);
 
         if (document) {
-            doubt_document(dump, document);
+            warn_of_document(dump, document);
         }
     }
 }

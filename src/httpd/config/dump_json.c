@@ -24,7 +24,7 @@ typedef struct as_json_line {
 } as_json_line;
 
 /* Quotes a text (RFC 8259 7). Octets that are not UTF-8 stay unchanged: the reader is a program. */
-static const char *quoted(apr_pool_t *pool, const char *text)
+static const char *quote(apr_pool_t *pool, const char *text)
 {
     char *json = apr_palloc(pool, 6 * strlen(text) + 3), *to = json;
 
@@ -54,7 +54,7 @@ static void put_text(as_json_line *line, const char *name, const char *text)
 {
     if (text) {
         put_name(line, name);
-        apr_file_puts(quoted(line->pool, text), line->out);
+        apr_file_puts(quote(line->pool, text), line->out);
     }
 }
 
@@ -70,7 +70,7 @@ static void put_texts(as_json_line *line, const char *name, const apr_array_head
 
     put_name(line, name);
     for (i = 0; i < texts->nelts; i++) {
-        apr_file_printf(line->out, "%s%s", i ? ", " : "[", quoted(line->pool, APR_ARRAY_IDX(texts, i, const char *)));
+        apr_file_printf(line->out, "%s%s", i ? ", " : "[", quote(line->pool, APR_ARRAY_IDX(texts, i, const char *)));
     }
     apr_file_puts(texts->nelts ? "]" : "[]", line->out);
 }
@@ -91,7 +91,7 @@ static void put_servers(as_json_line *line, const as_directory_settings *setting
 
 static void put_directory(as_json_line *line, const as_directory_source *source)
 {
-    const as_directory_settings *settings = as_section_directory(source, line->pool);
+    const as_directory_settings *settings = as_section_make_directory(source, line->pool);
 
     put_text(line, "url", source->url->text);
     put_servers(line, settings);
@@ -112,8 +112,8 @@ static void put_directory(as_json_line *line, const as_directory_source *source)
 static void put_initial_bind(as_json_line *line, const as_section *section, const as_server *server,
                              const apr_array_header_t *chain)
 {
-    const as_credentials credentials = as_section_credentials(section, server, NULL);
-    const ap_directive_t *pattern = chain ? as_sections_directive(chain, "AuthLDAPInitialBindPattern") : NULL;
+    const as_credentials credentials = as_section_get_credentials(section, server, NULL);
+    const ap_directive_t *pattern = chain ? as_sections_find_directive(chain, "AuthLDAPInitialBindPattern") : NULL;
     const char *arguments = pattern ? pattern->args : NULL;
 
     put_number(line, "initial_bind", as_flag_value_initial_bind_as_user(credentials.initial_bind_as_user));
@@ -164,7 +164,7 @@ static void put_names(as_json_line *line, const char *name, const char *const *n
 
 static void put_groups(as_json_line *line, const as_section *section)
 {
-    const as_group_settings groups = as_section_groups(section);
+    const as_group_settings groups = as_section_get_groups(section);
 
     put_names(line, "group_attributes", groups.attributes);
     put_names(line, "subgroup_attributes", groups.subgroup_attributes);
@@ -181,7 +181,7 @@ static void put_groups(as_json_line *line, const as_section *section)
 static void put_section(as_json_line *line, const as_section *section, const server_rec *server, const char *argument,
                         const char *name, const apr_array_header_t *chain)
 {
-    const as_directory_source source = as_directory_source_of(section, server, NULL);
+    const as_directory_source source = as_directory_source_find(section, server, NULL);
     const as_throttle *throttle = section->throttle;
 
     if (!source.url) {
@@ -192,8 +192,8 @@ static void put_section(as_json_line *line, const as_section *section, const ser
     put_text(line, "name", name);
     put_text(line, "host", server->server_hostname ? server->server_hostname : "");
     put_directory(line, &source);
-    put_initial_bind(line, section, as_server_of(server), chain);
-    put_number(line, "deadline", as_section_deadline(section));
+    put_initial_bind(line, section, as_server_get(server), chain);
+    put_number(line, "deadline", as_section_get_deadline(section));
     put_groups(line, section);
     if (chain) {
         put_number(line, "throttle", throttle && throttle->by_user ? throttle->failures : 0);
@@ -206,22 +206,22 @@ static void put_section(as_json_line *line, const as_section *section, const ser
 
 static void put_places(as_json_line *line, server_rec *main_server, server_rec *server)
 {
-    const apr_array_header_t *places = as_sections_of(line->pool, main_server, server);
+    const apr_array_header_t *places = as_sections_list(line->pool, main_server, server);
     int i;
 
     for (i = 0; i < places->nelts; i++) {
         const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
-        const apr_array_header_t *chain = as_sections_chain(line->pool, places, place);
+        const apr_array_header_t *chain = as_sections_make_chain(line->pool, places, place);
         const core_dir_config *core = place->vector ? ap_get_core_module_config(place->vector) : NULL;
 
-        put_section(line, as_sections_section(line->pool, chain), server, core && core->d ? core->d : "",
+        put_section(line, as_sections_merge_chain(line->pool, chain), server, core && core->d ? core->d : "",
                     as_section_name(line->pool, place), chain);
     }
 }
 
 static void put_aliases(as_json_line *line, server_rec *server)
 {
-    const apr_array_header_t *aliases = as_aliases();
+    const apr_array_header_t *aliases = as_get_aliases();
     int i;
 
     for (i = 0; aliases && i < aliases->nelts; i++) {

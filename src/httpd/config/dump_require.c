@@ -82,7 +82,7 @@ static bool has_raw_expression(const char *text)
 }
 
 /* Warns of what a line may not say as it is meant. */
-static void doubt_line(as_dump *dump, const as_written_line *line)
+static void warn_of_line(as_dump *dump, const as_written_line *line)
 {
     const bool is_name = line->kind == AS_REQUIRE_GROUP || line->kind == AS_REQUIRE_DN;
     const bool is_text = line->kind != AS_REQUIRE_USER && line->kind != AS_REQUIRE_ATTRIBUTE;
@@ -159,7 +159,7 @@ static bool takes_class_group(const as_section *section)
     return false;
 }
 
-static void doubt_section(as_dump *dump, bool groups)
+static void warn_of_section(as_dump *dump, bool groups)
 {
     const as_section *section = dump->section;
 
@@ -192,7 +192,7 @@ static void say_line(as_dump *dump, const as_written_line *line)
                              as_require_get_name(line->kind), line->arguments,
                              theirs ? "mod_authnz_ldap" : "mod_authstatus"));
     if (!theirs) {
-        doubt_line(dump, line);
+        warn_of_line(dump, line);
     }
 }
 
@@ -220,6 +220,6 @@ void as_dump_requirements(as_dump *dump)
     const unsigned found = say_lines(dump, dump->place->first, false);
 
     if (found && (as_section_is_on(dump->section) || !ap_find_linked_module("mod_authnz_ldap.c"))) {
-        doubt_section(dump, (found & AS_REQUIRES_GROUPS) != 0);
+        warn_of_section(dump, (found & AS_REQUIRES_GROUPS) != 0);
     }
 }

@@ -6,7 +6,7 @@
 
 void as_dump_say(as_dump *dump, const char *label, const char *text)
 {
-    apr_file_printf(dump->out, "    %-10s %s\n", label, as_printable(dump->pool, text));
+    apr_file_printf(dump->out, "    %-10s %s\n", label, as_escape_unprintable(dump->pool, text));
 }
 
 void as_dump_warn(as_dump *dump, const char *text)
@@ -17,7 +17,7 @@ void as_dump_warn(as_dump *dump, const char *text)
 
 const char *as_dump_argument(as_dump *dump, const char *directive)
 {
-    const ap_directive_t *found = as_sections_directive(dump->chain, directive);
+    const ap_directive_t *found = as_sections_find_directive(dump->chain, directive);
 
     return found ? found->args : NULL;
 }

@@ -42,7 +42,7 @@ static bool is_in(const char *list, const char *name)
 }
 
 /* Returns the section around a directive in which it has no effect; NULL: it has one. */
-static const as_confine *confined(const ap_directive_t *directive)
+static const as_confine *find_confining(const ap_directive_t *directive)
 {
     const ap_directive_t *outer;
     apr_size_t i;
@@ -66,7 +66,7 @@ static bool check(const ap_directive_t *directive, const server_rec *s)
         const as_confine *confine = NULL;
 
         if (!ap_cstr_casecmpn(directive->directive, "AuthStatus", 10)) {
-            confine = confined(directive);
+            confine = find_confining(directive);
         }
         if (confine) {
             AS_LOG_SERVER(0151, 0, s, directive->filename, directive->line_num, directive->directive, confine->section,

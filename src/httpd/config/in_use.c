@@ -45,10 +45,10 @@ static bool may_have_htaccess(const server_rec *s)
     return may_be_overridden(s->lookup_defaults);
 }
 
-bool as_in_use(apr_pool_t *ptemp, const server_rec *s)
+bool as_is_in_use(apr_pool_t *ptemp, const server_rec *s)
 {
     const as_section *nothing = as_section_create(ptemp, NULL);
-    bool used = as_sections_were_made() || as_aliases();
+    bool used = as_sections_were_made() || as_get_aliases();
 
     for (; s && !used; s = s->next) {
         used = is_set(s, nothing) || may_have_htaccess(s);

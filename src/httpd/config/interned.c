@@ -46,9 +46,9 @@ void as_interned_child_init(apr_pool_t *pool)
     }
 }
 
-as_directory_source as_directory_source_of(const as_section *section, const server_rec *server, const request_rec *r)
+as_directory_source as_directory_source_find(const as_section *section, const server_rec *server, const request_rec *r)
 {
-    const as_credentials credentials = as_section_credentials(section, as_server_of(server), r);
+    const as_credentials credentials = as_section_get_credentials(section, as_server_get(server), r);
     as_directory_source source = {.server = server};
 
 #define AS_SOURCE_OF_DIRECTORY(name) source.name = section->name;
@@ -68,7 +68,7 @@ as_directory_source as_directory_source_of(const as_section *section, const serv
     return source;
 }
 
-bool as_directory_source_equal(const as_directory_source *one, const as_directory_source *other)
+bool as_directory_source_is_same(const as_directory_source *one, const as_directory_source *other)
 {
     bool equal = one->server == other->server;
 
@@ -90,7 +90,7 @@ static const as_login_directory *find(const as_directory_source *source, size_t 
     const as_interned_node *one;
 
     for (one = atomic_load_explicit(&met.lists[place], memory_order_acquire); one; one = one->next) {
-        if (as_directory_source_equal(&one->source, source)) {
+        if (as_directory_source_is_same(&one->source, source)) {
             return &one->named;
         }
     }
@@ -118,7 +118,7 @@ static void ask_for_remote_user(as_directory_settings *settings, const char *att
 
 /* Returns the scope of cached answers: virtual hosts share no answers, whatever directory they share; but the same
  * virtual host on several machines is one. */
-static const char *scope_of(const server_rec *s, apr_pool_t *pool)
+static const char *make_scope(const server_rec *s, apr_pool_t *pool)
 {
     /* ServerName without a port sets none. */
     const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
@@ -129,7 +129,7 @@ static const char *scope_of(const server_rec *s, apr_pool_t *pool)
 /* Makes a named directory. Returns false without memory for its name. */
 static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_directory *named)
 {
-    const as_directory_settings *settings = as_section_directory(source, pool);
+    const as_directory_settings *settings = as_section_make_directory(source, pool);
     as_directory_settings *more;
 
     if (source->remote_user_attribute) {
@@ -138,7 +138,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
         settings = more;
     }
     named->settings = settings;
-    named->scope = scope_of(source->server, pool);
+    named->scope = make_scope(source->server, pool);
     named->fingerprint = as_directory_compute_fingerprint(pool, settings);
     return named->fingerprint != NULL;
 }
@@ -169,7 +169,7 @@ static const as_login_directory *meet(const as_directory_source *source, size_t 
 
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section)
 {
-    const as_directory_source source = as_directory_source_of(section, r->server, r);
+    const as_directory_source source = as_directory_source_find(section, r->server, r);
     const as_login_directory *known = NULL;
     as_login_directory *own;
 

@@ -157,7 +157,7 @@ static as_section *make_merge(const as_section *outer, const as_section *inner, 
     return merged;
 }
 
-static size_t place_of(const as_section *outer, const as_section *inner)
+static size_t find_place(const as_section *outer, const as_section *inner)
 {
     return ((uintptr_t)outer * 31 + (uintptr_t)inner) / 16 % PLACES;
 }
@@ -168,7 +168,7 @@ void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_sectio
     as_section *merged = NULL;
 
     if (serves && merges.pool && !outer->fleeting && !inner->fleeting) {
-        const size_t place = place_of(outer, inner);
+        const size_t place = find_place(outer, inner);
         merged = find_merge(outer, inner, place);
         merged = merged ? merged : make_merge(outer, inner, place);
     }

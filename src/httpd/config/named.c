@@ -35,12 +35,12 @@ void as_named_add(apr_pool_t *pconf, const as_directory_settings *url)
     }
 }
 
-int as_named_servers(void)
+int as_named_get_servers(void)
 {
     return named.servers ? (int)apr_hash_count(named.servers) : 0;
 }
 
-int as_named_directories(void)
+int as_named_get_directories(void)
 {
     return named.directories ? (int)apr_hash_count(named.directories) : 0;
 }

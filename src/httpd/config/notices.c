@@ -45,10 +45,10 @@ const char *as_set_without_effect(cmd_parms *cmd, void *section, const char *tex
 }
 
 /* LDAPTimeout is for one operation, AuthStatusDeadline for the whole login. */
-static bool notice_timeout(const as_section_ref *ref, const as_section *section, const as_server *server,
-                           apr_pool_t *ptemp, server_rec *s)
+static bool note_timeout(const as_section_ref *ref, const as_section *section, const as_server *server,
+                         apr_pool_t *ptemp, server_rec *s)
 {
-    const apr_interval_time_t deadline = as_section_deadline(section);
+    const apr_interval_time_t deadline = as_section_get_deadline(section);
 
     if (server->operation_timeout == AS_UNSET || server->operation_timeout <= deadline || !section->url) {
         return false;
@@ -59,14 +59,14 @@ static bool notice_timeout(const as_section_ref *ref, const as_section *section,
 }
 
 /* Warns where stale answers are compared with the password here, as no directory counts failures. */
-static void notice_guesses(server_rec *main_server)
+static void note_guesses(server_rec *main_server)
 {
-    const as_server *server = as_server_of(main_server);
+    const as_server *server = as_server_get(main_server);
     const server_rec *s;
     bool throttled = false;
 
     for (s = main_server; s; s = s->next) {
-        throttled = throttled || as_server_of(s)->throttles > 0;
+        throttled = throttled || as_server_get(s)->throttles > 0;
     }
     if (server->stale_time > 0 && !throttled) {
         AS_LOG_SERVER(0221, 0, main_server);
@@ -84,15 +84,15 @@ void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server)
 
         AS_LOG_SERVER(0175, 0, main_server, notice->name, notice->file, notice->line, notice->reason);
     }
-    notice_guesses(main_server);
+    note_guesses(main_server);
     for (s = main_server; s && !noticed; s = s->next) {
-        const apr_array_header_t *refs = as_sections_of(ptemp, main_server, s);
+        const apr_array_header_t *refs = as_sections_list(ptemp, main_server, s);
 
         for (i = 0; i < refs->nelts && !noticed; i++) {
             const as_section_ref *ref = APR_ARRAY_IDX(refs, i, as_section_ref *);
-            const as_section *section = as_sections_section(ptemp, as_sections_chain(ptemp, refs, ref));
+            const as_section *section = as_sections_merge_chain(ptemp, as_sections_make_chain(ptemp, refs, ref));
 
-            noticed = notice_timeout(ref, section, as_server_of(s), ptemp, main_server);
+            noticed = note_timeout(ref, section, as_server_get(s), ptemp, main_server);
         }
     }
 }

@@ -17,19 +17,19 @@
 #define DEFAULT_OPERATION_TIMEOUT apr_time_from_sec(60)
 #define DEFAULT_SESSION_TTL (-1)
 
-static int or_default(int value, int otherwise)
+static int choose_or_default(int value, int otherwise)
 {
     return value == AS_UNSET ? otherwise : value;
 }
 
-static apr_interval_time_t time_or_default(apr_interval_time_t value, apr_interval_time_t otherwise)
+static apr_interval_time_t choose_time_or_default(apr_interval_time_t value, apr_interval_time_t otherwise)
 {
     return value == AS_UNSET ? otherwise : value;
 }
 
-apr_interval_time_t as_section_deadline(const as_section *section)
+apr_interval_time_t as_section_get_deadline(const as_section *section)
 {
-    return time_or_default(section->deadline, DEFAULT_DEADLINE);
+    return choose_time_or_default(section->deadline, DEFAULT_DEADLINE);
 }
 
 /* Returns whether a condition's expression is true for this request. httpd logs an error of its evaluation, which
@@ -46,7 +46,7 @@ static bool applies(const as_conditional *conditional, request_rec *r, bool othe
     return result < 0 ? otherwise : result > 0;
 }
 
-as_policy as_section_policy(const as_section *section, request_rec *r)
+as_policy as_section_get_policy(const as_section *section, request_rec *r)
 {
     as_policy policy = {.disclose = AS_DISCLOSE_PROVEN, .mask = AS_MASK_OFF};
 
@@ -57,20 +57,20 @@ as_policy as_section_policy(const as_section *section, request_rec *r)
         policy.mask = (as_masking)section->mask->word;
         policy.plain = !applies(section->mask, r, true);
     }
-    policy.retry_after = (long)apr_time_sec(time_or_default(section->retry_after, DEFAULT_RETRY_AFTER));
+    policy.retry_after = (long)apr_time_sec(choose_time_or_default(section->retry_after, DEFAULT_RETRY_AFTER));
     memcpy(policy.status, section->map.outcome, sizeof(policy.status));
     memcpy(policy.class_status, section->map.of_class, sizeof(policy.class_status));
     return policy;
 }
 
-as_dialog as_section_dialog(const as_section *section, request_rec *r)
+as_dialog as_section_get_dialog(const as_section *section, request_rec *r)
 {
     const as_conditional *dialog = section->dialog;
 
     return dialog && applies(dialog, r, false) ? (as_dialog)dialog->word : AS_CHALLENGE_DIALOG;
 }
 
-const char *as_section_help(const as_section *section, as_outcome outcome)
+const char *as_section_find_help(const as_section *section, as_outcome outcome)
 {
     const char *url = section->help.outcome[outcome];
 
@@ -90,9 +90,9 @@ static void set_certificate(as_directory_settings *settings, const as_directory_
     }
 }
 
-const as_directory_settings *as_section_directory(const as_directory_source *source, apr_pool_t *pool)
+const as_directory_settings *as_section_make_directory(const as_directory_source *source, apr_pool_t *pool)
 {
-    const as_server *server = as_server_of(source->server);
+    const as_server *server = as_server_get(source->server);
     as_directory_settings *settings;
 
     if (!source->url) {
@@ -102,42 +102,42 @@ const as_directory_settings *as_section_directory(const as_directory_source *sou
     if (source->url->security_is_default && server->trusted_mode != AS_UNSET) {
         settings->security = (as_security)server->trusted_mode;
     }
-    settings->deref = or_default(source->deref, LDAP_DEREF_ALWAYS);
-    settings->referrals = (as_referrals)or_default(source->referrals, AS_REFERRALS_DEFAULT);
+    settings->deref = choose_or_default(source->deref, LDAP_DEREF_ALWAYS);
+    settings->referrals = (as_referrals)choose_or_default(source->referrals, AS_REFERRALS_DEFAULT);
     settings->bind_dn = source->bind_dn;
     settings->bind_password = source->bind_password;
     settings->verify_certificate = server->verify_certificate != 0;
     settings->ca_file = server->ca_file;
     set_certificate(settings, source, server);
-    settings->connect_timeout = time_or_default(server->connect_timeout, DEFAULT_CONNECT_TIMEOUT);
-    settings->operation_timeout = time_or_default(server->operation_timeout, DEFAULT_OPERATION_TIMEOUT);
+    settings->connect_timeout = choose_time_or_default(server->connect_timeout, DEFAULT_CONNECT_TIMEOUT);
+    settings->operation_timeout = choose_time_or_default(server->operation_timeout, DEFAULT_OPERATION_TIMEOUT);
     settings->session_ttl = server->session_ttl == AS_UNSET_TTL ? DEFAULT_SESSION_TTL : server->session_ttl;
     settings->uniform_timing = as_flag_value_uniform_timing(source->uniform_timing);
     return settings;
 }
 
-static const char *const *names_or(const as_names *names, const char *const *otherwise)
+static const char *const *choose_names(const as_names *names, const char *const *otherwise)
 {
     return names ? names->names : otherwise;
 }
 
-as_group_settings as_section_groups(const as_section *section)
+as_group_settings as_section_get_groups(const as_section *section)
 {
     as_group_settings groups = as_group_settings_make_default();
 
-    groups.attributes = names_or(section->group_attributes, groups.attributes);
-    groups.subgroup_attributes = names_or(section->subgroup_attributes, groups.subgroup_attributes);
-    groups.subgroup_classes = names_or(section->subgroup_classes, groups.subgroup_classes);
+    groups.attributes = choose_names(section->group_attributes, groups.attributes);
+    groups.subgroup_attributes = choose_names(section->subgroup_attributes, groups.subgroup_attributes);
+    groups.subgroup_classes = choose_names(section->subgroup_classes, groups.subgroup_classes);
     groups.attribute_is_dn = as_flag_group_attribute_is_dn(section);
-    groups.max_depth = or_default(section->subgroup_depth, groups.max_depth);
+    groups.max_depth = choose_or_default(section->subgroup_depth, groups.max_depth);
     groups.compare_dn_on_server = as_flag_compare_dn_on_server(section);
     groups.compare_as_user = as_flag_compare_as_user(section);
     groups.search_as_user = as_flag_search_as_user(section);
-    groups.mode = (as_groups_mode)or_default(section->groups, AS_GROUPS_AUTO);
+    groups.mode = (as_groups_mode)choose_or_default(section->groups, AS_GROUPS_AUTO);
     return groups;
 }
 
-as_membership_wish as_section_membership(const as_section *section)
+as_membership_wish as_section_get_membership(const as_section *section)
 {
     if (!(section->requires & AS_REQUIRES_GROUPS) || section->groups == AS_GROUPS_MEMBER) {
         return AS_MEMBERSHIP_NONE;
@@ -145,13 +145,13 @@ as_membership_wish as_section_membership(const as_section *section)
     return section->groups == AS_GROUPS_MEMBER_OF ? AS_MEMBERSHIP_ALWAYS : AS_MEMBERSHIP_ON_AD;
 }
 
-as_directory_limits as_server_limits(const as_server *server, int threads)
+as_directory_limits as_server_get_limits(const as_server *server, int threads)
 {
     as_directory_limits limits;
 
-    limits.directories = as_named_directories();
-    limits.in_flight = or_default(server->in_flight, threads > 1 ? threads / 2 : 1);
-    limits.breaker_failures = or_default(server->breaker_failures, DEFAULT_BREAKER_FAILURES);
-    limits.breaker_time = time_or_default(server->breaker_time, DEFAULT_BREAKER_TIME);
+    limits.directories = as_named_get_directories();
+    limits.in_flight = choose_or_default(server->in_flight, threads > 1 ? threads / 2 : 1);
+    limits.breaker_failures = choose_or_default(server->breaker_failures, DEFAULT_BREAKER_FAILURES);
+    limits.breaker_time = choose_time_or_default(server->breaker_time, DEFAULT_BREAKER_TIME);
     return limits;
 }

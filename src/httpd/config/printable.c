@@ -8,7 +8,7 @@
 
 /* Returns the octets of the character at `at` if it controls a terminal (C0, DEL, C1) or the direction of writing;
  * else 0. */
-static int control_length(const unsigned char *at)
+static int measure_control(const unsigned char *at)
 {
     if (at[0] < 0x20 || at[0] == 0x7f) {
         return 1;
@@ -24,13 +24,13 @@ static int control_length(const unsigned char *at)
 }
 
 /* Writes such characters as \xNN: names come from directories, and are printed on a terminal. */
-const char *as_printable(apr_pool_t *pool, const char *text)
+const char *as_escape_unprintable(apr_pool_t *pool, const char *text)
 {
     char *safe = apr_palloc(pool, 4 * strlen(text) + 1), *to = safe;
     int control = 0;
 
     for (; *text; text++) {
-        control = control > 0 ? control : control_length((const unsigned char *)text);
+        control = control > 0 ? control : measure_control((const unsigned char *)text);
         if (control > 0) {
             to += apr_snprintf(to, 5, "\\x%02x", (unsigned char)*text);
             control--;

@@ -46,7 +46,7 @@ const char *as_secret_open(apr_pool_t *pool, const char *path, apr_file_t **file
            "alone may read, and the owner root or who starts httpd";
 }
 
-const char *as_secret_of_file(cmd_parms *cmd, const char *name, char **secret)
+const char *as_secret_read_file(cmd_parms *cmd, const char *name, char **secret)
 {
     char *line = make_line(cmd->pool);
     apr_size_t length = 0;
@@ -69,7 +69,7 @@ const char *as_secret_of_file(cmd_parms *cmd, const char *name, char **secret)
 
 /* ---- programs ---- */
 
-const char *as_secret_of_program(cmd_parms *cmd, const char *command, char **secret)
+const char *as_secret_read_program(cmd_parms *cmd, const char *command, char **secret)
 {
     const char *fault;
     char **argv, *line;

@@ -16,8 +16,8 @@
  * Another writer could choose the secret. */
 const char *as_secret_open(apr_pool_t *pool, const char *path, apr_file_t **file);
 /* Reads the first line of such a file. It is wiped with the configuration's pool. */
-const char *as_secret_of_file(cmd_parms *cmd, const char *name, char **secret);
+const char *as_secret_read_file(cmd_parms *cmd, const char *name, char **secret);
 /* Reads the first line of a program's output. The program is killed, with its process group, after its time. */
-const char *as_secret_of_program(cmd_parms *cmd, const char *command, char **secret);
+const char *as_secret_read_program(cmd_parms *cmd, const char *command, char **secret);
 
 #endif

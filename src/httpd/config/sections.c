@@ -26,7 +26,7 @@ static bool is(const ap_directive_t *directive, const char *name)
     return !ap_cstr_casecmp(directive->directive, name);
 }
 
-static bool begins(const ap_directive_t *directive, const char *name)
+static bool is_directive(const ap_directive_t *directive, const char *name)
 {
     return !ap_cstr_casecmpn(directive->directive, name, strlen(name));
 }
@@ -39,7 +39,7 @@ static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
     case AS_SECTION_LOCATION:
         return is(directive, "<Location") || is(directive, "<LocationMatch");
     case AS_SECTION_WITHIN:
-        return begins(directive, "<Files") || begins(directive, "<If") || begins(directive, "<Else");
+        return is_directive(directive, "<Files") || is_directive(directive, "<If") || is_directive(directive, "<Else");
     case AS_SECTION_SERVER:
         break;
     }
@@ -47,7 +47,7 @@ static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
 }
 
 /* Returns the argument of a section, as httpd reads it. */
-static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
+static const char *read_argument(apr_pool_t *pool, const ap_directive_t *section)
 {
     const char *end = strrchr(section->args, '>');
     const char *rest =
@@ -58,9 +58,9 @@ static const char *argument_of(apr_pool_t *pool, const ap_directive_t *section)
 }
 
 /* Returns the argument of a section as httpd keeps it: the path of a <Directory> in canonical form. */
-static const char *path_of(apr_pool_t *pool, const ap_directive_t *section)
+static const char *make_path(apr_pool_t *pool, const ap_directive_t *section)
 {
-    const char *argument = argument_of(pool, section);
+    const char *argument = read_argument(pool, section);
     char *canonical = NULL;
 
     if (is(section, "<Directory") && *argument == '/' &&
@@ -71,7 +71,7 @@ static const char *path_of(apr_pool_t *pool, const ap_directive_t *section)
 }
 
 /* Compares paths; directories have a slash at their end, which is optional in the configuration. */
-static bool same_path(const char *one, const char *other)
+static bool is_same_path(const char *one, const char *other)
 {
     size_t one_length = strlen(one), other_length = strlen(other);
 
@@ -90,9 +90,9 @@ static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling,
             continue;
         }
         if (!strcmp(path, "*If")) {
-            same = begins(sibling, "<If") || begins(sibling, "<Else");
+            same = is_directive(sibling, "<If") || is_directive(sibling, "<Else");
         } else {
-            same = !begins(sibling, "<If") && same_path(path_of(walk->pool, sibling), path);
+            same = !is_directive(sibling, "<If") && is_same_path(make_path(walk->pool, sibling), path);
         }
         if (same) {
             apr_hash_set(walk->seen, apr_pmemdup(walk->pool, &sibling, sizeof(sibling)), sizeof(sibling), "");
@@ -102,7 +102,7 @@ static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling,
     return NULL;
 }
 
-static const ap_directive_t *host_of(const server_rec *s)
+static const ap_directive_t *find_host(const server_rec *s)
 {
     const ap_directive_t *directive = ap_conftree;
 
@@ -172,9 +172,9 @@ static void add_sections(as_walk *walk, as_section_kind kind, const as_section_r
     }
 }
 
-const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_server, server_rec *s)
+const apr_array_header_t *as_sections_list(apr_pool_t *pool, server_rec *main_server, server_rec *s)
 {
-    as_walk walk = {pool, main_server, s == main_server ? NULL : host_of(s), apr_hash_make(pool),
+    as_walk walk = {pool, main_server, s == main_server ? NULL : find_host(s), apr_hash_make(pool),
                     apr_array_make(pool, 16, sizeof(as_section_ref *))};
     const core_server_config *core = ap_get_core_module_config(s->module_config);
     const core_server_config *of_main = ap_get_core_module_config(main_server->module_config);
@@ -202,7 +202,7 @@ const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_serv
 
 /* ---- the configuration in force ---- */
 
-static const core_dir_config *core_of(const as_section_ref *place)
+static const core_dir_config *get_core(const as_section_ref *place)
 {
     return ap_get_core_module_config(place->vector);
 }
@@ -210,7 +210,7 @@ static const core_dir_config *core_of(const as_section_ref *place)
 /* Returns whether a section applies to all resources of `inner`, as httpd's walks compare. */
 static bool contains(const as_section_ref *outer, const as_section_ref *inner)
 {
-    const core_dir_config *out = core_of(outer), *in = core_of(inner);
+    const core_dir_config *out = get_core(outer), *in = get_core(inner);
     size_t length;
 
     if (outer == inner) {
@@ -229,17 +229,17 @@ static bool contains(const as_section_ref *outer, const as_section_ref *inner)
     return length == 0 || out->d[length - 1] == '/' || in->d[length] == '/' || in->d[length] == '\0';
 }
 
-bool as_sections_same(const as_section_ref *one, const as_section_ref *other)
+bool as_sections_are_same(const as_section_ref *one, const as_section_ref *other)
 {
-    const core_dir_config *first = one->vector ? core_of(one) : NULL, *second = other->vector ? core_of(other) : NULL;
+    const core_dir_config *first = one->vector ? get_core(one) : NULL, *second = other->vector ? get_core(other) : NULL;
 
     return one == other || (one->kind == other->kind && one->kind != AS_SECTION_WITHIN && first && second && first->d &&
                             second->d && !strcmp(first->d, second->d) && !first->r == !second->r);
 }
 
-static int depth_of(const as_section_ref *place)
+static int count_depth(const as_section_ref *place)
 {
-    const core_dir_config *core = core_of(place);
+    const core_dir_config *core = get_core(place);
 
     /* Sections with expressions come after all others. */
     return core->r ? 1000000 : (int)core->d_components;
@@ -252,21 +252,22 @@ static void sort_directories(apr_array_header_t *chain, int from)
 
     for (i = from + 1; i < chain->nelts; i++) {
         const as_section_ref *place = APR_ARRAY_IDX(chain, i, const as_section_ref *);
-        for (j = i; j > from && depth_of(APR_ARRAY_IDX(chain, j - 1, const as_section_ref *)) > depth_of(place); j--) {
+        for (j = i; j > from && count_depth(APR_ARRAY_IDX(chain, j - 1, const as_section_ref *)) > count_depth(place);
+             j--) {
             APR_ARRAY_IDX(chain, j, const as_section_ref *) = APR_ARRAY_IDX(chain, j - 1, const as_section_ref *);
         }
         APR_ARRAY_IDX(chain, j, const as_section_ref *) = place;
     }
 }
 
-const apr_array_header_t *as_sections_chain(apr_pool_t *pool, const apr_array_header_t *places,
-                                            const as_section_ref *place)
+const apr_array_header_t *as_sections_make_chain(apr_pool_t *pool, const apr_array_header_t *places,
+                                                 const as_section_ref *place)
 {
     apr_array_header_t *chain = apr_array_make(pool, 4, sizeof(const as_section_ref *));
     int i, from;
 
     if (place->kind == AS_SECTION_WITHIN) {
-        apr_array_cat(chain, as_sections_chain(pool, places, place->outer));
+        apr_array_cat(chain, as_sections_make_chain(pool, places, place->outer));
         APR_ARRAY_PUSH(chain, const as_section_ref *) = place;
         return chain;
     }
@@ -284,7 +285,7 @@ const apr_array_header_t *as_sections_chain(apr_pool_t *pool, const apr_array_he
     return chain;
 }
 
-const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t *chain)
+const as_section *as_sections_merge_chain(apr_pool_t *pool, const apr_array_header_t *chain)
 {
     void *section = as_section_create(pool, NULL);
     int i;
@@ -298,13 +299,13 @@ const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t
 }
 
 /* Returns the last directive of that name; those in <Limit>, <RequireAll> and the like belong to the section itself. */
-static const ap_directive_t *last_of(const ap_directive_t *directive, const char *name, const char *word)
+static const ap_directive_t *find_last(const ap_directive_t *directive, const char *name, const char *word)
 {
     const ap_directive_t *found = NULL, *inner;
 
     for (; directive; directive = directive->next) {
-        inner = begins(directive, "<Require") || begins(directive, "<Limit")
-                    ? last_of(directive->first_child, name, word)
+        inner = is_directive(directive, "<Require") || is_directive(directive, "<Limit")
+                    ? find_last(directive->first_child, name, word)
                     : NULL;
         if (inner) {
             found = inner;
@@ -315,12 +316,12 @@ static const ap_directive_t *last_of(const ap_directive_t *directive, const char
     return found;
 }
 
-const ap_directive_t *as_section_directive(const as_section_ref *place, const char *name, const char *word)
+const ap_directive_t *as_section_find_directive(const as_section_ref *place, const char *name, const char *word)
 {
-    return last_of(place->first, name, word ? word : "");
+    return find_last(place->first, name, word ? word : "");
 }
 
-const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, const char *name)
+const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain, const char *name)
 {
     const ap_directive_t *found = NULL;
     const as_section_ref *place;
@@ -329,7 +330,7 @@ const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, con
     for (i = chain->nelts - 1; i >= 0 && !found; i--) {
         for (place = APR_ARRAY_IDX(chain, i, const as_section_ref *); place && !found;
              place = place->kind == AS_SECTION_SERVER ? place->outer : NULL) {
-            found = as_section_directive(place, name, NULL);
+            found = as_section_find_directive(place, name, NULL);
         }
     }
     return found;
@@ -341,7 +342,7 @@ static int requires(const ap_directive_t *directive)
     int most = 0, inner;
 
     for (; directive; directive = directive->next) {
-        if (begins(directive, "<Require") || begins(directive, "<Limit")) {
+        if (is_directive(directive, "<Require") || is_directive(directive, "<Limit")) {
             inner = requires(directive->first_child);
         } else {
             inner = !is(directive, "Require") ? 0 : ap_cstr_casecmp(directive->args, "all granted") ? 2 : 1;
@@ -351,7 +352,7 @@ static int requires(const ap_directive_t *directive)
     return most;
 }
 
-bool as_sections_require(const apr_array_header_t *chain)
+bool as_sections_have_require(const apr_array_header_t *chain)
 {
     int i, found = 0;
 
@@ -366,7 +367,7 @@ bool as_sections_require(const apr_array_header_t *chain)
 
 const char *as_section_name(apr_pool_t *pool, const as_section_ref *place)
 {
-    const core_dir_config *core = place->vector ? core_of(place) : NULL;
+    const core_dir_config *core = place->vector ? get_core(place) : NULL;
     const server_rec *s = place->server;
 
     if (place->kind == AS_SECTION_SERVER) {
@@ -381,14 +382,14 @@ const char *as_section_name(apr_pool_t *pool, const as_section_ref *place)
     return apr_psprintf(pool, "a section of \"%s\"", core && core->d ? core->d : "");
 }
 
-const char *as_section_source(apr_pool_t *pool, const as_section_ref *place)
+const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *place)
 {
     return place->section ? apr_psprintf(pool, "%s:%d", place->section->filename, place->section->line_num) : "";
 }
 
 bool as_sections_report(const apr_array_header_t *chain)
 {
-    const ap_directive_t *handler = as_sections_directive(chain, "SetHandler");
+    const ap_directive_t *handler = as_sections_find_directive(chain, "SetHandler");
     const char *name = handler ? handler->args : "";
 
     name += *name == '"';

@@ -32,27 +32,27 @@ struct as_section_ref {
 };
 
 /* Returns the sections of a server, as_section_ref *: itself first, then its sections in order. */
-const apr_array_header_t *as_sections_of(apr_pool_t *pool, server_rec *main_server, server_rec *s);
+const apr_array_header_t *as_sections_list(apr_pool_t *pool, server_rec *main_server, server_rec *s);
 /* Returns those that apply where `place` does, later ones overriding earlier ones; `place` is one of them. */
-const apr_array_header_t *as_sections_chain(apr_pool_t *pool, const apr_array_header_t *places,
-                                            const as_section_ref *place);
+const apr_array_header_t *as_sections_make_chain(apr_pool_t *pool, const apr_array_header_t *places,
+                                                 const as_section_ref *place);
 /* Returns whether both always apply to the same resources. */
-bool as_sections_same(const as_section_ref *one, const as_section_ref *other);
+bool as_sections_are_same(const as_section_ref *one, const as_section_ref *other);
 /* Returns our configuration in force there. */
-const as_section *as_sections_section(apr_pool_t *pool, const apr_array_header_t *chain);
+const as_section *as_sections_merge_chain(apr_pool_t *pool, const apr_array_header_t *chain);
 /* Returns the directive of that name in force, as far as can be known; NULL: none. */
-const ap_directive_t *as_sections_directive(const apr_array_header_t *chain, const char *name);
+const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain, const char *name);
 /* Returns the directive of that name in the section itself; `word`: its first argument, NULL: any. */
-const ap_directive_t *as_section_directive(const as_section_ref *place, const char *name, const char *word);
+const ap_directive_t *as_section_find_directive(const as_section_ref *place, const char *name, const char *word);
 /* Returns whether a `Require` in force does not grant everybody. */
-bool as_sections_require(const apr_array_header_t *chain);
+bool as_sections_have_require(const apr_array_header_t *chain);
 /* Returns "<Location "/x">", "virtual host www.example.org:443" or "main server". */
 const char *as_section_name(apr_pool_t *pool, const as_section_ref *place);
 /* Returns "/etc/apache2/apache2.conf:12", or "" if unknown. */
-const char *as_section_source(apr_pool_t *pool, const as_section_ref *place);
+const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *place);
 /* printable.c: returns the text with \xNN in place of characters that control a terminal or the direction of
  * writing. */
-const char *as_printable(apr_pool_t *pool, const char *text);
+const char *as_escape_unprintable(apr_pool_t *pool, const char *text);
 /* Returns whether the report page is served there. */
 bool as_sections_report(const apr_array_header_t *chain);
 

@@ -41,7 +41,7 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
         apr_brigade_cleanup(brigade);
         return APR_SUCCESS;
     }
-    if (status == HTTP_NOT_FOUND && as_server_masks(as_server_of(r->server))) {
+    if (status == HTTP_NOT_FOUND && as_server_masks(as_server_get(r->server))) {
         ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
     if (r->output_filters == filter) {
@@ -124,7 +124,7 @@ void as_mask_insert_filters(request_rec *r)
 
 void as_mask_insert_error_filters(request_rec *r)
 {
-    if (as_server_masks(as_server_of(r->server))) {
+    if (as_server_masks(as_server_get(r->server))) {
         ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
 }

@@ -43,7 +43,7 @@ void as_mask_find_place(request_rec *r)
 bool as_mask_hides(request_rec *r, const as_context *context, int status)
 {
     const as_finding denied = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     as_policy policy;
     as_verdict verdict;
 
@@ -53,7 +53,7 @@ bool as_mask_hides(request_rec *r, const as_context *context, int status)
     if ((status != HTTP_FORBIDDEN && status != HTTP_UNAUTHORIZED) || !as_section_is_on(section)) {
         return false;
     }
-    policy = as_section_policy(section, r);
+    policy = as_section_get_policy(section, r);
     if (status == HTTP_UNAUTHORIZED) {
         return !policy.plain && policy.mask == AS_MASK_ALL;
     }
@@ -160,7 +160,7 @@ static bool is_of_login(int status)
 
 int as_mask_login_status(request_rec *r, as_context *context, int status)
 {
-    const as_policy policy = as_section_policy(as_section_of(r), r);
+    const as_policy policy = as_section_get_policy(as_section_get(r), r);
     const as_verdict verdict = {.status = status, .masked = true};
     as_finding finding;
 

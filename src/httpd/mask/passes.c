@@ -401,7 +401,7 @@ static int go_own_way(request_rec *r)
     status = ap_process_request_internal(r);
 
     if (status == OK) {
-        if (ends_as_missing(r) && as_server_masks(as_server_of(r->server))) {
+        if (ends_as_missing(r) && as_server_masks(as_server_get(r->server))) {
             walk_as_others_do(r, context, arrived, before);
         }
         status = ap_invoke_handler(r);
@@ -421,7 +421,7 @@ static int go_own_way(request_rec *r)
  * last), we do what it would do next, and see what comes of it before the client does. */
 int as_mask_quick_handler(request_rec *r, int lookup)
 {
-    if (lookup || r->main || !as_server_watches(as_server_of(r->server))) {
+    if (lookup || r->main || !as_server_watches(as_server_get(r->server))) {
         return DECLINED;
     }
     return go_own_way(r);

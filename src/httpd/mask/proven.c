@@ -33,7 +33,7 @@ static bool masks_all(const as_section *section)
 
 void as_mask_credentials(const request_rec *r, as_context *context, const char *user, const char *password)
 {
-    if (proofs && masks_all(as_section_of(r))) {
+    if (proofs && masks_all(as_section_get(r))) {
         const server_rec *s = r->server;
         const char *scope = apr_psprintf(r->pool, "%s:%u", s->server_hostname ? s->server_hostname : "", s->port);
         context->proof = as_proof_make(proofs, scope, user, password);

@@ -20,7 +20,7 @@ static as_verdict make_verdict(request_rec *r, const as_context *context, const 
         }
         return as_verdict_make_for_grant(finding->outcome);
     }
-    policy = as_section_policy(section, r);
+    policy = as_section_get_policy(section, r);
     as_mask_weigh(context, finding, &policy);
     return as_verdict_make(finding, &policy, wait);
 }
@@ -39,7 +39,7 @@ static void record(as_transaction *transaction, const as_finding *finding, const
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait)
 {
     as_transaction *transaction = context->transaction;
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     const as_verdict verdict = make_verdict(r, context, section, finding, wait);
 
     as_log_outcome(r, context, finding, &verdict);
@@ -53,12 +53,12 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
         return as_mask_decided(r, context, &verdict);
     }
     record(transaction, finding, &verdict);
-    transaction->help = as_section_help(section, verdict.shown);
+    transaction->help = as_section_find_help(section, verdict.shown);
     transaction->group = NULL;
     if (!verdict.status) {
         return OK;
     }
-    transaction->challenges = as_challenge_set(r, verdict.challenge, as_section_dialog(section, r));
+    transaction->challenges = as_challenge_set(r, verdict.challenge, as_section_get_dialog(section, r));
     if (verdict.retry_after >= 0) {
         apr_table_setn(r->err_headers_out, "Retry-After", apr_ltoa(transaction->pool, verdict.retry_after));
     }
@@ -77,7 +77,7 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
     transaction->decided = true;
     transaction->finding = *finding;
     transaction->verdict = as_verdict_make_for_grant(finding->outcome);
-    transaction->help = as_section_help(as_section_of(r), finding->outcome);
+    transaction->help = as_section_find_help(as_section_get(r), finding->outcome);
     as_counters_count_outcome_at(as_process_get_counters(), finding->outcome, now);
 }
 
@@ -99,7 +99,7 @@ void as_decide_stale(request_rec *r, as_context *context)
     /* The login was counted, and require_stale counts the line. */
     transaction->finding = finding;
     transaction->verdict = verdict;
-    transaction->help = as_section_help(as_section_of(r), finding.outcome);
+    transaction->help = as_section_find_help(as_section_get(r), finding.outcome);
 }
 
 void as_decide_as_is(request_rec *r, const as_context *context, const as_finding *finding, int status)

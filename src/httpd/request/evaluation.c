@@ -104,7 +104,7 @@ static bool get_value_in_doubt(const request_rec *r, as_evaluation *evaluation, 
     }
     if (!evaluation->trials) {
         evaluation->trials = apr_pcalloc(r->pool, sizeof(*evaluation->trials));
-        as_trials_next(evaluation->trials);
+        as_trials_begin_next(evaluation->trials);
         save_tables(r, evaluation);
     }
     return as_trials_get_value(evaluation->trials, authorization,
@@ -186,7 +186,7 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
     const void *question;
 
     as_trials_add_result(evaluation->trials, get_result(status));
-    while (!ended_login(evaluation) && as_trials_next(evaluation->trials)) {
+    while (!ended_login(evaluation) && as_trials_begin_next(evaluation->trials)) {
         restore_tables(r, evaluation);
         silence(r);
         status = as_chain_run(r, context, phase);
@@ -243,7 +243,7 @@ static void publish_grant(request_rec *r, as_context *context, const as_answered
     if (granting) {
         publish_attributes(r, granting);
     }
-    if (!r->main && as_section_is_on(as_section_of(r))) {
+    if (!r->main && as_section_is_on(as_section_get(r))) {
         context->transaction->group = granting && granting->line->kind == AS_REQUIRE_GROUP
                                           ? apr_pstrdup(context->transaction->pool, granting->requirement.text)
                                           : NULL;
@@ -256,7 +256,7 @@ static void publish_grant(request_rec *r, as_context *context, const as_answered
  * (mod_ssl's SSLUserName). */
 static bool concerns(const request_rec *r, as_phase phase)
 {
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
 
     return as_require_is_ours(section) &&
            (phase != AS_PHASE_ACCESS || r->user || section->requires & AS_REQUIRES_SEARCHES);

@@ -64,7 +64,7 @@ static int decide_doubt(request_rec *r, as_context *context, const as_authorizat
 /* httpd's own access phase comes after this hook; a subrequest has no such hook. */
 int as_hook_header_parser(request_rec *r)
 {
-    if (as_section_is_on(as_section_of(r))) {
+    if (as_section_is_on(as_section_get(r))) {
         as_context_get(r)->access_ahead = true;
     }
     return DECLINED;
@@ -73,7 +73,7 @@ int as_hook_header_parser(request_rec *r)
 /* The first and the last of httpd's access_checker hooks count the runs in progress. A refusal ends a run early. */
 int as_hook_access_begins(request_rec *r)
 {
-    if (as_section_is_on(as_section_of(r))) {
+    if (as_section_is_on(as_section_get(r))) {
         as_context_get(r)->access_depth++;
     }
     return DECLINED;
@@ -102,7 +102,7 @@ static bool is_access_phase(request_rec *r, const as_context *context)
 /* Returns the outcome of a denial. A certificate may have told who the user is (mod_ssl's SSLUserName). */
 static as_outcome denial_of(const request_rec *r)
 {
-    return r->user && as_section_of(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
+    return r->user && as_section_get(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
 }
 
 int as_hook_access(request_rec *r)
@@ -111,7 +111,7 @@ int as_hook_access(request_rec *r)
     as_context *context;
     int status;
 
-    if (!as_section_is_on(as_section_of(r))) {
+    if (!as_section_is_on(as_section_get(r))) {
         return DECLINED;
     }
     context = as_context_get(r);
@@ -266,7 +266,7 @@ int as_hook_authn(request_rec *r)
     as_outcome outcome;
     int status;
 
-    if (!as_section_is_on(as_section_of(r))) {
+    if (!as_section_is_on(as_section_get(r))) {
         return DECLINED;
     }
     context = as_context_get(r);
@@ -299,7 +299,7 @@ static int handle_login_form(request_rec *r)
     as_context *context;
     int status;
 
-    if (!r->handler || strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_of(r))) {
+    if (!r->handler || strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_get(r))) {
         return DECLINED;
     }
     context = as_context_get(r);
@@ -350,7 +350,7 @@ static int authorize_when_off(request_rec *r, as_context *context)
 
 int as_hook_authz(request_rec *r)
 {
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     const as_authorization *doubt;
     as_context *context;
     int status;
@@ -403,7 +403,7 @@ int as_hook_log(request_rec *r)
     if (transaction && transaction->memo.counted && as_process_get_login()) {
         as_login_finish(as_process_get_login(), &as_transaction_peek(r)->memo);
     }
-    if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_of(r)) &&
+    if (r->status == HTTP_FORBIDDEN && as_section_is_on(as_section_get(r)) &&
         !(transaction && transaction->decided && transaction->verdict.status)) {
         const as_finding finding = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
         as_decide_as_is(r, as_context_get(r), &finding, r->status);

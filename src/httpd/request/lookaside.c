@@ -69,7 +69,7 @@ static as_plan *find_plan(const as_section *section, const server_rec *server)
 static bool suits(const request_rec *r, const as_section *section)
 {
     return plans.pool && !section->fleeting && section->of_request != 1 && section->basic_providers == 1 &&
-           !as_flag_initial_bind_as_user(section) && !as_server_masks(as_server_of(r->server)) && as_chain_has_basic();
+           !as_flag_initial_bind_as_user(section) && !as_server_masks(as_server_get(r->server)) && as_chain_has_basic();
 }
 
 static as_plan *make_plan(const request_rec *r, const as_section *section, const as_login_directory *directory)
@@ -87,7 +87,7 @@ static as_plan *make_plan(const request_rec *r, const as_section *section, const
 
     plan->server = r->server;
     plan->directory = directory;
-    as_lookaside_about(as_process_get_cache(), &about, sizeof(about), &plan->own);
+    as_lookaside_make_key(as_process_get_cache(), &about, sizeof(about), &plan->own);
     plan->variables = apr_pcalloc(plans.pool, (size_t)(settings->attribute_count + 1) * sizeof(*plan->variables));
     for (i = 0; i < settings->attribute_count; i++) {
         plan->variables[i] = as_attribute_name_variable(plans.pool, "AUTHENTICATE_", settings->attributes[i]);
@@ -174,7 +174,7 @@ static void publish(request_rec *r, as_context *context, const as_plan *plan, co
 
 as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
 {
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     const as_plan *plan = find_plan(section, r->server);
     const char *header = plan ? header_of(r, context) : NULL;
     const char *type = header ? basic_type_of(r) : NULL;
@@ -264,7 +264,7 @@ static bool write_down(const request_rec *r, const as_context *context, const as
 
 void as_lookaside_learn(request_rec *r, const as_context *context, const char *header)
 {
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     const size_t length = strlen(header);
     const as_plan *plan;
     as_lookaside_key key;

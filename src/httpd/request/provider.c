@@ -20,7 +20,7 @@
 /* AuthLDAPInitialBindPattern: returns the name under which the user's bind for the search is made. */
 static const char *make_initial_bind_name(request_rec *r, const as_section *section, const char *user)
 {
-    const as_credentials credentials = as_section_credentials(section, as_server_of(r->server), r);
+    const as_credentials credentials = as_section_get_credentials(section, as_server_get(r->server), r);
     ap_regmatch_t match[AP_MAX_REG_MATCH];
     const char *name = user;
 
@@ -130,10 +130,10 @@ static void find(request_rec *r, as_context *context, const as_section *section,
     const as_login_observer observer = as_observer_make(r);
     as_login_attempt attempt = {.user = user,
                                 .password = password,
-                                .membership = as_section_membership(section),
+                                .membership = as_section_get_membership(section),
                                 .client = r->useragent_ip,
                                 .throttle = section->throttle,
-                                .deadline = as_section_deadline(section)};
+                                .deadline = as_section_get_deadline(section)};
     as_outcome outcome = check_credentials(r, user, password);
     const as_answer *answer;
 
@@ -250,7 +250,7 @@ void as_provider_settle(request_rec *r, as_context *context, bool granted)
     } else if (context->found && (of == AS_CLASS_UNAUTHENTICATED || of == AS_CLASS_REFUSED)) {
         end = AS_LOGIN_REFUSED;
     }
-    as_login_settle(login, &context->transaction->memo, as_section_of(r)->throttle, r->useragent_ip, end);
+    as_login_settle(login, &context->transaction->memo, as_section_get(r)->throttle, r->useragent_ip, end);
 }
 
 /* Keeps the entry for Require ldap-*: of the login that was made, and of no other with the same name. */
@@ -277,12 +277,12 @@ static as_login_end get_end(as_class of)
 const as_answer *as_provider_complete(request_rec *r, as_context *context)
 {
     const char *header = as_authorization_get_header(r), *user, *password;
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     const as_login_observer observer = as_observer_make(r);
-    as_login_attempt attempt = {.membership = as_section_membership(section),
+    as_login_attempt attempt = {.membership = as_section_get_membership(section),
                                 .client = r->useragent_ip,
                                 .throttle = section->throttle,
-                                .deadline = as_section_deadline(section)};
+                                .deadline = as_section_get_deadline(section)};
     as_login_memo *memo = &context->transaction->memo;
     const as_answer *answer = NULL;
     apr_size_t size;
@@ -314,7 +314,7 @@ const as_answer *as_provider_complete(request_rec *r, as_context *context)
 
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     as_context *context = as_context_get(r);
     authn_status status;
 

@@ -106,7 +106,7 @@ static const as_entry *get_entry(request_rec *r, as_context *context, const as_l
         return &context->entry;
     }
     lookup = as_find_entry(as_process_get_login(), &context->transaction->memo, directory, r->user, groups,
-                           as_section_deadline(as_section_of(r)), &observer);
+                           as_section_get_deadline(as_section_get(r)), &observer);
     if (lookup->found == AS_YES) {
         return &lookup->entry;
     }
@@ -148,7 +148,7 @@ static const as_authorization *query(request_rec *r, as_context *context, const 
                                      as_requirement *requirement, const as_entry **entry)
 {
     apr_pool_t *pool = context->transaction->pool;
-    const as_section *section = as_section_of(r);
+    const as_section *section = as_section_get(r);
     const as_login_observer observer = as_observer_make(r);
     as_group_settings *groups = apr_palloc(pool, sizeof(*groups));
     as_authorize_attempt attempt = {.groups = groups,
@@ -163,8 +163,8 @@ static const as_authorization *query(request_rec *r, as_context *context, const 
     if (incomplete) {
         return settle_incomplete(r, incomplete);
     }
-    *groups = as_section_groups(section);
-    attempt.deadline = as_section_deadline(section);
+    *groups = as_section_get_groups(section);
+    attempt.deadline = as_section_get_deadline(section);
     attempt.directory = as_intern_directory(r, section);
     if (!attempt.directory && line->kind != AS_REQUIRE_SEARCH) {
         attempt.directory = context->entry.dn ? context->entry.directory : NULL;
@@ -211,7 +211,7 @@ static void count(const as_authorization *authorization)
 static void answer(request_rec *r, as_context *context, const as_require_line *line, as_answered *answered)
 {
     answered->line = line;
-    answered->section = as_section_of(r);
+    answered->section = as_section_get(r);
     answered->requirement.kind = line->kind;
     if (line->problem) {
         answered->authorization = settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, line->problem);
@@ -257,7 +257,7 @@ static authz_status check(as_requirement_kind kind, request_rec *r, const char *
     const as_require_line *line = parsed;
     const authz_provider *theirs = as_require_get_theirs(kind);
 
-    if (theirs && !as_section_is_on(as_section_of(r))) {
+    if (theirs && !as_section_is_on(as_section_get(r))) {
         return theirs->check_authorization(r, text, line->theirs);
     }
     if (!r->user && kind != AS_REQUIRE_SEARCH) {

@@ -149,13 +149,14 @@ int as_require_post_config(apr_pool_t *ptemp, server_rec *s)
     int i;
 
     for (each = s; each && wrong_lines && wrong_lines->nelts; each = each->next) {
-        const apr_array_header_t *places = as_sections_of(ptemp, s, each);
+        const apr_array_header_t *places = as_sections_list(ptemp, s, each);
 
         for (i = 0; i < places->nelts; i++) {
             const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
             const char *problem = place->vector ? problem_in(place->vector) : NULL;
 
-            if (problem && as_section_is_on(as_sections_section(ptemp, as_sections_chain(ptemp, places, place)))) {
+            if (problem &&
+                as_section_is_on(as_sections_merge_chain(ptemp, as_sections_make_chain(ptemp, places, place)))) {
                 AS_LOG_SERVER(0110, 0, each, problem);
                 return HTTP_INTERNAL_SERVER_ERROR;
             }

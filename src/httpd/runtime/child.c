@@ -13,7 +13,7 @@ static void *throttle_memory;
 
 static bool is_throttled(const server_rec *s)
 {
-    while (s && as_server_of(s)->throttles != 1) {
+    while (s && as_server_get(s)->throttles != 1) {
         s = s->next;
     }
     return s != NULL;
@@ -50,7 +50,7 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
     if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 1) {
         threads = 1;
     }
-    limits = as_server_limits(as_server_of(s), threads);
+    limits = as_server_get_limits(as_server_get(s), threads);
     login.directories = as_directories_create(as_pool_choose_for_life(pool), &limits);
     login.cache = NULL;
     if (!login.directories || !as_socache_child_init(pool, s)) {

@@ -285,7 +285,7 @@ static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s
 
 int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 {
-    const as_server *server = as_server_of(s);
+    const as_server *server = as_server_get(s);
     as_cache_setting setting = {.off = false};
     const char *error;
     apr_status_t status;
@@ -311,7 +311,7 @@ int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
 {
     static const as_store calls = {NULL, retrieve, store, drop}, none = {NULL, NULL, NULL, NULL};
-    const as_server *server = as_server_of(s);
+    const as_server *server = as_server_get(s);
     as_cache_times times = {.acceptance = DEFAULT_ACCEPTANCE, .refusal = DEFAULT_REFUSAL, .entry = ENTRY_TIME};
     const as_key *key = shared.configured_key;
 
