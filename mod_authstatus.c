@@ -50,8 +50,8 @@ static void register_request_hooks(void)
     ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* These detect httpd's own access phase, and let it continue to the login. */
     ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_check_access(as_hook_access_begins, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_access(as_hook_access_ends, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access(as_hook_access_begin, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access(as_hook_access_end, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_force_authn(as_hook_force_authn, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Nearest to httpd's own page: filters of other modules see our page. */
     ap_hook_insert_error_filter(as_error_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
@@ -156,7 +156,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* In the parent, besides the MPM's own housekeeping. */
-    ap_hook_monitor(as_sampler_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(as_sampler_sample_in_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, AS_PROVIDER, AUTHN_PROVIDER_VERSION, &as_provider,
                               AP_AUTH_INTERNAL_PER_CONF);

@@ -153,6 +153,6 @@ typedef struct as_authorize_sums {
     as_operations operations;
 } as_authorize_sums;
 
-as_authorize_sums as_authorize_sum(const as_login_memo *memo);
+as_authorize_sums as_authorize_add_up(const as_login_memo *memo);
 
 #endif

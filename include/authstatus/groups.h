@@ -117,8 +117,8 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 
 /* The groups below `base` whose members this account may not search, and that are not empty: their DNs,
  * NULL-terminated. Known for an hour. Of more groups than are looked at none is said to be. */
-bool as_group_hidden(as_group_query *query, const char *base, const char *const *classes, const char *const *attributes,
-                     const char *const **hidden, as_reply *reply);
+bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
+                          const char *const *attributes, const char *const **hidden, as_reply *reply);
 
 /* ---- Active Directory, and memberOf ---- */
 

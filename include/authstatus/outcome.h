@@ -48,8 +48,8 @@ const as_class_info *as_class_describe(as_class class_id);
 uint32_t as_outcome_hash_order(void);
 
 /* Finds an outcome or a class by its name, in any case. Returns false if there is none. */
-bool as_outcome_by_name(const char *name, as_outcome *outcome);
-bool as_class_by_name(const char *name, as_class *class_id);
+bool as_outcome_find_by_name(const char *name, as_outcome *outcome);
+bool as_class_find_by_name(const char *name, as_class *class_id);
 
 /* Returns true for the outcomes that AuthStatusDisclose governs: classes unauthenticated and refused. */
 bool as_outcome_is_about_account(as_outcome outcome);

@@ -51,7 +51,7 @@ typedef struct as_membership {
  * can be a text. */
 typedef const char *const *as_values;
 
-static inline const char *as_first_value(as_values values)
+static inline const char *as_get_first_value(as_values values)
 {
     return values ? values[0] : NULL;
 }

@@ -23,7 +23,7 @@
 /* Returns "ldap-group" and the like; static. */
 const char *as_require_get_name(as_requirement_kind kind);
 /* Finds a kind by its name, in any case. Returns false if there is none. */
-bool as_require_by_name(const char *name, as_requirement_kind *kind);
+bool as_require_find_by_name(const char *name, as_requirement_kind *kind);
 
 /* Parses the arguments of a line as httpd passes them, expressions evaluated. Accepts any text:
  * as_requirement_check reports errors. Allocated from `pool`. */

@@ -328,7 +328,7 @@ static void take_finding(reader *from, as_finding *finding, long *retry_after)
     *retry_after = take_small(from, 0);
     name = take_text(from);
     subcode = take_text(from);
-    if (!name || !subcode || strlen(subcode) >= AS_SUBCODE_SIZE || !as_outcome_by_name(name, &finding->outcome)) {
+    if (!name || !subcode || strlen(subcode) >= AS_SUBCODE_SIZE || !as_outcome_find_by_name(name, &finding->outcome)) {
         from->broken = true;
         return;
     }

@@ -43,7 +43,7 @@ uint32_t as_outcome_hash_order(void)
     return hash;
 }
 
-bool as_outcome_by_name(const char *name, as_outcome *outcome)
+bool as_outcome_find_by_name(const char *name, as_outcome *outcome)
 {
     for (unsigned i = 0; i < AS_OUTCOME_COUNT; i++) {
         if (as_text_is_equal(name, outcomes[i].name)) {
@@ -54,7 +54,7 @@ bool as_outcome_by_name(const char *name, as_outcome *outcome)
     return false;
 }
 
-bool as_class_by_name(const char *name, as_class *class_id)
+bool as_class_find_by_name(const char *name, as_class *class_id)
 {
     for (unsigned i = 0; i < AS_CLASS_COUNT; i++) {
         if (as_text_is_equal(name, classes[i].name)) {

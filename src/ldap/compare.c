@@ -20,7 +20,7 @@ static int send_compare(as_session *session, const as_compare *compare, int inde
 static bool take_answer(as_session *session, const as_compare *compare, int index, int id, as_mono started,
                         apr_pool_t *pool, as_reply *reply)
 {
-    LDAPMessage *message = as_session_next(session, id, index > 0);
+    LDAPMessage *message = as_session_read_next(session, id, index > 0);
 
     if (!message) {
         return as_session_fail_lost(session, AS_STEP_SEARCH, pool, reply);

@@ -142,7 +142,7 @@ void as_group_note_ad_ways_failed(as_directory *entered)
     }
 }
 
-bool as_facts_member_of_seen(const as_facts *facts)
+bool as_facts_has_seen_member_of(const as_facts *facts)
 {
     return facts && atomic_load(&facts->member_of_seen);
 }

@@ -128,7 +128,7 @@ static as_mono find_shortest_wait(const as_directory *directory)
     return shortest;
 }
 
-static void reply_circuit_open(as_reply *reply, as_mono wait)
+static void refuse_circuit_open(as_reply *reply, as_mono wait)
 {
     as_reply_clear(reply);
     as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_CIRCUIT_OPEN, "the circuit breaker of every server is open");
@@ -156,7 +156,7 @@ static void query_servers(as_directory *directory, as_task task, as_work *work, 
         add_attempt(&attempts, reply, task.pool);
     }
     if (attempts.count == 0) {
-        reply_circuit_open(reply, find_shortest_wait(directory));
+        refuse_circuit_open(reply, find_shortest_wait(directory));
         return;
     }
     *reply = attempts.reply;
@@ -170,7 +170,7 @@ static bool enter_limiter(as_directory *directory, as_mono deadline, as_reply *r
     as_mono wait = find_shortest_wait(directory);
 
     if (wait > 0) {
-        reply_circuit_open(reply, wait);
+        refuse_circuit_open(reply, wait);
     } else if (deadline <= as_mono_read()) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_TIMEOUT, "the deadline passed before a server was queried");
     } else if (!as_limiter_enter(&directory->all->limiter, directory->share, deadline)) {

@@ -14,7 +14,7 @@
 static const char *const no_attributes[] = {LDAP_NO_ATTRS, NULL};
 
 /* (|(name=a)(name=b)...), or with a presence of each name. NULL without memory. */
-static const char *any_of(const char *name, const char *const *texts, apr_pool_t *pool)
+static const char *make_any_filter(const char *name, const char *const *texts, apr_pool_t *pool)
 {
     const char *filter = "(|";
 
@@ -104,16 +104,16 @@ static bool pick(as_group_query *query, const apr_array_header_t *all, const apr
     return true;
 }
 
-static const char *key_of(const as_group_query *query, const char *base, const char *filter)
+static const char *make_key(const as_group_query *query, const char *base, const char *filter)
 {
     return apr_pstrcat(query->pool, "hidden\n", query->user ? query->user->dn : "", "\n", base, "\n", filter, NULL);
 }
 
-bool as_group_hidden(as_group_query *query, const char *base, const char *const *classes, const char *const *attributes,
-                     const char *const **hidden, as_reply *reply)
+bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
+                          const char *const *attributes, const char *const **hidden, as_reply *reply)
 {
-    const char *of_class = any_of("objectClass", classes, query->pool),
-               *has_member = any_of(NULL, attributes, query->pool);
+    const char *of_class = make_any_filter("objectClass", classes, query->pool),
+               *has_member = make_any_filter(NULL, attributes, query->pool);
     apr_array_header_t *all, *seen, *found = apr_array_make(query->pool, 4, sizeof(const char *));
     const char *filter, *key;
     as_group_facts facts;
@@ -124,7 +124,7 @@ bool as_group_hidden(as_group_query *query, const char *base, const char *const 
         return false;
     }
     filter = apr_pstrcat(query->pool, "(&", of_class, has_member, ")", NULL);
-    key = key_of(query, base, filter);
+    key = make_key(query, base, filter);
     as_facts_get(query->entered->facts, key, &facts, query->pool);
     if (facts.described) {
         *hidden = facts.classes;

@@ -22,7 +22,7 @@ static const char *const no_attributes[] = {LDAP_NO_ATTRS, NULL};
 
 /* ---- one search ---- */
 
-static int count_of(const char *const *texts)
+static int count_values(const char *const *texts)
 {
     int count = 0;
 
@@ -32,14 +32,14 @@ static int count_of(const char *const *texts)
     return count;
 }
 
-static as_search base_search(const as_group_query *query, const char *dn, const char *filter,
-                             const char *const *attributes)
+static as_search make_base_search(const as_group_query *query, const char *dn, const char *filter,
+                                  const char *const *attributes)
 {
     as_search search = {.base = dn,
                         .scope = LDAP_SCOPE_BASE,
                         .filter = filter,
                         .attributes = attributes,
-                        .attribute_count = count_of(attributes),
+                        .attribute_count = count_values(attributes),
                         .limit = 2,
                         .found = apr_array_make(query->pool, 1, sizeof(as_found))};
 
@@ -87,7 +87,7 @@ const char *as_group_escape(const char *value, apr_pool_t *pool)
 
 /* ---- the server ---- */
 
-static const char *const *normal_contexts(const as_found_values *values, apr_pool_t *pool)
+static const char *const *normalize_contexts(const as_found_values *values, apr_pool_t *pool)
 {
     const char **contexts = apr_pcalloc(pool, ((size_t)values->count + 1) * sizeof(*contexts));
     char normal[AS_DN_MAX];
@@ -117,7 +117,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 {
     static const char *const attributes[] = {"supportedCapabilities", "namingContexts", NULL};
     static const char *const none[] = {NULL};
-    const as_search search = base_search(query, "", ANY, attributes);
+    const as_search search = make_base_search(query, "", ANY, attributes);
     const as_found *found;
 
     as_reply_clear(reply);
@@ -132,7 +132,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
     }
     if (found) {
         facts->is_ad = has_value(&found->attributes[0], OID_ACTIVE_DIRECTORY);
-        facts->contexts = normal_contexts(&found->attributes[1], query->pool);
+        facts->contexts = normalize_contexts(&found->attributes[1], query->pool);
     }
     as_facts_put_server(query->entered->facts, facts);
     return true;
@@ -141,7 +141,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 /* ---- one group ---- */
 
 /* Makes the key of a fact: a group, the attributes of its members, and the querying account. */
-static const char *key_of(const as_group_query *query, const char *dn, const char *const *attributes)
+static const char *make_key(const as_group_query *query, const char *dn, const char *const *attributes)
 {
     const char *key = apr_pstrcat(query->pool, query->user ? query->user->dn : "", "\n", dn, NULL);
 
@@ -154,12 +154,12 @@ static const char *key_of(const as_group_query *query, const char *dn, const cha
 void as_group_get_facts(const as_group_query *query, const char *dn, const char *const *attributes,
                         as_group_facts *facts)
 {
-    as_facts_get(query->entered->facts, key_of(query, dn, attributes), facts, query->pool);
+    as_facts_get(query->entered->facts, make_key(query, dn, attributes), facts, query->pool);
 }
 
 void as_group_note_comparable(const as_group_query *query, const char *dn, const char *const *attributes)
 {
-    as_facts_note_comparable(query->entered->facts, key_of(query, dn, attributes));
+    as_facts_note_comparable(query->entered->facts, make_key(query, dn, attributes));
 }
 
 /* Makes a filter for the presence of any of the attributes. */
@@ -194,7 +194,7 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
                        as_reply *reply)
 {
     static const char *const wanted[] = {"objectClass", "objectSid", "groupType", NULL};
-    as_search search = base_search(query, dn, ANY, wanted);
+    as_search search = make_base_search(query, dn, ANY, wanted);
     const as_found *found = NULL;
 
     memset(facts, 0, sizeof(*facts));
@@ -212,7 +212,7 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
     facts->described = true;
     if (found) {
         describe(found, query->pool, facts);
-        as_facts_note_described(query->entered->facts, key_of(query, dn, attributes), facts);
+        as_facts_note_described(query->entered->facts, make_key(query, dn, attributes), facts);
     }
     return true;
 }
@@ -311,9 +311,9 @@ bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
     as_group_facts seen;
 
     if (by_login || !query->user) {
-        return as_facts_member_of_seen(query->entered->facts);
+        return as_facts_has_seen_member_of(query->entered->facts);
     }
-    as_facts_get(query->entered->facts, key_of(query, "memberOf", NULL), &seen, query->pool);
+    as_facts_get(query->entered->facts, make_key(query, "memberOf", NULL), &seen, query->pool);
     return seen.comparable;
 }
 
@@ -322,13 +322,13 @@ void as_group_note_member_of(const as_group_query *query, bool by_login)
     if (by_login || !query->user) {
         as_facts_note_member_of(query->entered->facts);
     } else {
-        as_facts_note_comparable(query->entered->facts, key_of(query, "memberOf", NULL));
+        as_facts_note_comparable(query->entered->facts, make_key(query, "memberOf", NULL));
     }
 }
 
 bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
 {
-    const as_search search = base_search(query, user_dn, ANY, as_membership_attributes);
+    const as_search search = make_base_search(query, user_dn, ANY, as_membership_attributes);
     static const char *const none[] = {NULL};
     const as_found *found;
 
@@ -356,7 +356,7 @@ bool as_group_test_chain(as_group_query *query, const char *user_dn, const char 
 bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply)
 {
     static const char *const attributes[] = {"tokenGroups", NULL};
-    const as_search search = base_search(query, user_dn, ANY, attributes);
+    const as_search search = make_base_search(query, user_dn, ANY, attributes);
     const as_found *found;
     as_sid *read;
     int i;
@@ -386,7 +386,7 @@ bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_si
 
 bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
 {
-    const as_search search = base_search(query, dn, filter, no_attributes);
+    const as_search search = make_base_search(query, dn, filter, no_attributes);
     const as_found *found;
 
     *does = false;

@@ -95,7 +95,7 @@ bool as_wire_is_quiet(const as_wire *wire);
 /* Waits for data to read. Returns false on an error, the peer's end, or the deadline. */
 bool as_wire_read_ahead(as_wire *wire);
 /* Returns the reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
-const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool);
+const char *as_wire_find_fault(const as_wire *wire, apr_pool_t *pool);
 /* Reads and writes for libldap; its argument is the as_wire. Never returns EAGAIN: it waits for the peer, at most
  * until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or block, at whatever
  * point the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
@@ -283,7 +283,7 @@ bool as_session_search(as_session *session, const as_search *search, as_mono dea
                        as_reply *reply);
 /* The parts of an operation; each failure makes the session dead, and returns false or NULL. */
 void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest);
-LDAPMessage *as_session_next(as_session *session, int id, bool queued);
+LDAPMessage *as_session_read_next(as_session *session, int id, bool queued);
 bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply);
 bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply);
 bool as_session_fail_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply);
@@ -350,12 +350,12 @@ void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char
 /* Returns whether the server did not answer, or is too busy (RFC 4511 Appendix A: busy, unavailable). */
 bool as_reply_is_outage(const as_reply *reply);
 /* Reads a message that ends an operation, and frees it. Returns false for an unacceptable message, with *reason. */
-bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
-                        as_reply *reply, const char **reason);
+bool as_response_read_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
+                             as_reply *reply, const char **reason);
 /* Returns false for an unreadable entry. */
-bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
-void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
-                           as_reply *reply);
+bool as_response_read_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply);
+void as_response_read_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
+                                as_reply *reply);
 
 /* fingerprint.c: returns the settings of sessions: these, without the search parameters. */
 as_directory_settings as_session_choose_settings(const as_directory_settings *settings);
@@ -486,7 +486,7 @@ void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_p
 void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
 void as_facts_note_comparable(as_facts *facts, const char *key);
 /* The service account has seen memberOf. */
-bool as_facts_member_of_seen(const as_facts *facts);
+bool as_facts_has_seen_member_of(const as_facts *facts);
 void as_facts_note_member_of(as_facts *facts);
 
 /* search_bind.c */

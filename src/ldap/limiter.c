@@ -137,7 +137,7 @@ bool as_limiter_enter(as_limiter *limiter, as_share *share, as_mono deadline)
     return entered;
 }
 
-static void hand_over(as_limiter *limiter)
+static void give_slots(as_limiter *limiter)
 {
     as_waiter *waiter = APR_RING_FIRST(&limiter->queue), *next;
 
@@ -160,6 +160,6 @@ void as_limiter_leave(as_limiter *limiter, as_share *share)
     pthread_mutex_lock(&limiter->mutex);
     limiter->inside--;
     share->inside--;
-    hand_over(limiter);
+    give_slots(limiter);
     pthread_mutex_unlock(&limiter->mutex);
 }

@@ -58,7 +58,7 @@ static bool read_domain(const reading *in, const char *dn)
     as_reply reply;
 
     return find(in, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &reply) && reply.values &&
-           report(in, parse_number(as_first_value(reply.values[0])),
+           report(in, parse_number(as_get_first_value(reply.values[0])),
                   apr_pstrcat(in->pool, "lockoutThreshold of ", reply.dn, NULL));
 }
 
@@ -75,7 +75,7 @@ static bool read_policies(const reading *in, const char *dn)
         return false;
     }
     if (reply.entries == 1 && reply.values) {
-        return report(in, parse_number(as_first_value(reply.values[0])),
+        return report(in, parse_number(as_get_first_value(reply.values[0])),
                       apr_pstrcat(in->pool, "pwdMaxFailure of ", reply.dn, NULL));
     }
     if (reply.entries == 0) {
@@ -113,7 +113,7 @@ static bool read_configuration(const reading *in)
     if (strcasecmp(reply.values[1][0], "on")) {
         return report(in, 0, "passwordLockout of cn=config is off");
     }
-    return report(in, parse_number(as_first_value(reply.values[0])), "passwordMaxFailure of cn=config");
+    return report(in, parse_number(as_get_first_value(reply.values[0])), "passwordMaxFailure of cn=config");
 }
 
 /* Returns the DN one level up; NULL at the top. */

@@ -160,8 +160,8 @@ static bool is_message(LDAPMessage *message)
     return whole;
 }
 
-bool as_response_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
-                        as_reply *reply, const char **reason)
+bool as_response_read_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,
+                             as_reply *reply, const char **reason)
 {
     char *matched = NULL, *diagnostic = NULL, **urls = NULL;
     LDAPControl **controls = NULL;
@@ -208,7 +208,7 @@ static as_values copy_values(LDAP *ld, LDAPMessage *entry, const char *attribute
     return copied > 0 ? copies : NULL;
 }
 
-bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
+bool as_response_read_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
 {
     char *dn = ldap_get_dn(ld, entry);
     as_values *values;
@@ -240,8 +240,8 @@ bool as_response_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, ap
     return true;
 }
 
-void as_response_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
-                           as_reply *reply)
+void as_response_read_reference(LDAP *ld, LDAPMessage *reference, apr_array_header_t *referrals, apr_pool_t *pool,
+                                as_reply *reply)
 {
     char **urls = NULL;
 

@@ -101,7 +101,7 @@ static const char *const *add_membership_attributes(const as_directory_settings 
     return all;
 }
 
-static bool wants_membership(const as_task *task)
+static bool needs_membership(const as_task *task)
 {
     const as_membership_wish wish = task->query->membership;
 
@@ -120,7 +120,7 @@ static bool make_search(const as_task *task, as_search *search)
     search->filter = make_filter(settings, task->query->user, task->pool);
     search->attributes = settings->attributes;
     search->attribute_count = settings->attribute_count;
-    if (wants_membership(task)) {
+    if (needs_membership(task)) {
         search->with_membership = true;
         search->attributes = add_membership_attributes(settings, task->pool);
     }
@@ -134,12 +134,12 @@ static bool make_search(const as_task *task, as_search *search)
     return search->filter != NULL;
 }
 
-static bool found_one(const as_reply *reply)
+static bool has_found_one(const as_reply *reply)
 {
     return reply->failure == AS_FAILURE_NONE && reply->code == LDAP_SUCCESS && reply->entries == 1 && reply->dn;
 }
 
-static bool found_none_or_many(const as_reply *reply)
+static bool has_found_none_or_many(const as_reply *reply)
 {
     return reply->failure == AS_FAILURE_NONE && reply->entries != 1 &&
            (reply->code == LDAP_SUCCESS || reply->code == LDAP_SIZELIMIT_EXCEEDED);
@@ -242,9 +242,9 @@ static void search_as_service(as_task *task)
     if (has_referral(task->reply, &wanted)) {
         found_on = as_referrals_follow(task, &wanted);
     }
-    if (task->query->password && found_one(task->reply)) {
+    if (task->query->password && has_found_one(task->reply)) {
         verify_found(task, found_on);
-    } else if (task->query->password && settings->uniform_timing && found_none_or_many(task->reply)) {
+    } else if (task->query->password && settings->uniform_timing && has_found_none_or_many(task->reply)) {
         verify_decoy(task);
     }
     if (found_on) {
@@ -286,7 +286,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
     if (!search(task, session, argument)) {
         return false;
     }
-    if (found_one(task->reply)) {
+    if (has_found_one(task->reply)) {
         entry = (as_login){.dn = task->reply->dn, .password = query->password, .accepted = true};
         return verify(task, session, &entry);
     }

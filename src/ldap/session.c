@@ -91,7 +91,7 @@ bool as_session_refuse(as_session *session, as_step step, const char *reason, as
 /* Ends a session without an answer. The wire knows whether the peer or the clock ended it, else the library does. */
 bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
 {
-    const char *trouble = as_wire_trouble(&session->wire, pool);
+    const char *trouble = as_wire_find_fault(&session->wire, pool);
     int code = LDAP_OTHER;
 
     if (session->wire.too_large) {
@@ -135,7 +135,7 @@ static bool is_ready(const as_session *session)
 /* Returns the next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it
  * already, with an earlier one; else waits for it, on a monotonic clock, and libldap finds it without a wait of its
  * own. */
-LDAPMessage *as_session_next(as_session *session, int id, bool queued)
+LDAPMessage *as_session_read_next(as_session *session, int id, bool queued)
 {
     struct timeval at_once = {0, 0};
     int passed_over = 0;
@@ -171,7 +171,7 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
 {
     const char *reason = NULL;
 
-    if (!as_response_result(session->ld, message, referrals, pool, reply, &reason)) {
+    if (!as_response_read_result(session->ld, message, referrals, pool, reply, &reason)) {
         return as_session_refuse(session, step, reason, reply);
     }
     reply->step = step;
@@ -182,7 +182,7 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
 bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     as_mono started = as_mono_read();
-    LDAPMessage *message = as_session_next(session, id, false);
+    LDAPMessage *message = as_session_read_next(session, id, false);
 
     if (!message) {
         return as_session_fail_lost(session, step, pool, reply);
@@ -275,7 +275,7 @@ static int send_search(as_session *session, const as_search *search, int *id)
 }
 
 /* Ends a search whose server ignores the size limit: the rest of its answer ends with the session. */
-static bool cut_short(as_session *session, as_reply *reply)
+static bool shorten(as_session *session, as_reply *reply)
 {
     session->dead = true;
     reply->failure = AS_FAILURE_NONE;
@@ -289,7 +289,7 @@ static bool take_entry(LDAP *ld, LDAPMessage *entry, const as_search *search, ap
     if (search->found) {
         return as_found_add(ld, entry, search, pool, reply);
     }
-    return as_response_entry(ld, entry, search, pool, reply) &&
+    return as_response_read_entry(ld, entry, search, pool, reply) &&
            (!search->with_membership || as_membership_take(ld, entry, pool, reply));
 }
 
@@ -302,7 +302,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         return as_session_fail_unsent(session, code, AS_STEP_SEARCH, pool, reply);
     }
     for (count = 0; count < AS_MAX_MESSAGES + search->limit; count++) {
-        LDAPMessage *message = as_session_next(session, id, count > 0);
+        LDAPMessage *message = as_session_read_next(session, id, count > 0);
 
         if (!message) {
             return as_session_fail_lost(session, AS_STEP_SEARCH, pool, reply);
@@ -318,7 +318,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
             }
             break;
         case LDAP_RES_SEARCH_REFERENCE:
-            as_response_reference(session->ld, message, search->referrals, pool, reply);
+            as_response_read_reference(session->ld, message, search->referrals, pool, reply);
             break;
         default:
             ldap_msgfree(message);
@@ -327,7 +327,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         ldap_msgfree(message);
     }
     if (reply->entries > 1) {
-        return cut_short(session, reply);
+        return shorten(session, reply);
     }
     return refuse_entry(session, AS_STEP_SEARCH,
                         "an answer of more than the " AS_TEXT_OF(AS_MAX_MESSAGES) " messages that are taken", reply);

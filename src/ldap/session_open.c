@@ -58,7 +58,7 @@ static bool attach(as_session *session)
 }
 
 /* Requests StartTLS (RFC 4511 4.14). Any refusal needs the administrator. */
-static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
+static bool request_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
     int id = 0;
     int code = ldap_start_tls(session->ld, NULL, NULL, &id);
@@ -84,7 +84,7 @@ static bool ask_for_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
 /* Reports a failed handshake. as_certificate_explain finds the reason for a refused certificate. */
 static void report_tls_failure(as_session *session, bool began, const char *reason, apr_pool_t *pool, as_reply *reply)
 {
-    const char *trouble = as_wire_trouble(&session->wire, pool);
+    const char *trouble = as_wire_find_fault(&session->wire, pool);
 
     if (trouble) {
         as_reply_fail(reply, AS_STEP_TLS, session->wire.timed_out ? AS_FAILURE_TIMEOUT : AS_FAILURE_DOWN,
@@ -101,7 +101,7 @@ static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     const char *reason;
     bool began;
 
-    if (settings->security == AS_SECURITY_STARTTLS && !ask_for_tls(session, pool, reply)) {
+    if (settings->security == AS_SECURITY_STARTTLS && !request_tls(session, pool, reply)) {
         return false;
     }
     if (as_tls_start(session->peer->directory->tls, session->ld, settings, pool, &began, &reason)) {
@@ -113,7 +113,7 @@ static bool start_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
     return false;
 }
 
-static bool secure(as_session *session, apr_pool_t *pool, as_reply *reply)
+static bool begin_security(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
     bool secured;
 
@@ -170,7 +170,7 @@ bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as
     as_limiter_note_answer(&session->peer->directory->all->limiter, session->peer->directory->share);
     if (!attach(session)) {
         as_reply_fail(reply, AS_STEP_CONNECT, AS_FAILURE_LOCAL, "libldap could not take the connection");
-    } else if (secure(session, pool, reply)) {
+    } else if (begin_security(session, pool, reply)) {
         return true;
     }
     as_session_close(session);

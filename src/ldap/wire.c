@@ -62,7 +62,7 @@ static int wait_until(int fd, short events, as_mono deadline)
     }
 }
 
-static bool wire_wait(as_wire *wire, short events)
+static bool wait_on_wire(as_wire *wire, short events)
 {
     int ready = wait_until(wire->fd, events, wire->deadline);
 
@@ -125,7 +125,7 @@ static ssize_t receive(as_wire *wire, void *buffer, size_t size)
             wire->error = errno;
             return -1;
         }
-        if (!wire_wait(wire, POLLIN)) {
+        if (!wait_on_wire(wire, POLLIN)) {
             return -1;
         }
     }
@@ -139,7 +139,7 @@ bool as_wire_read_ahead(as_wire *wire)
         return true;
     }
     /* The answer takes longer than the request: a read without a wait would be in vain. */
-    if (!wire_wait(wire, POLLIN)) {
+    if (!wait_on_wire(wire, POLLIN)) {
         return false;
     }
     got = receive(wire, wire->ahead, sizeof(wire->ahead));
@@ -188,7 +188,7 @@ static ber_slen_t io_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
             wire->error = errno;
             return -1;
         }
-        if (!wire_wait(wire, POLLOUT)) {
+        if (!wait_on_wire(wire, POLLOUT)) {
             return -1;
         }
     }
@@ -214,7 +214,7 @@ static int guard_control(Sockbuf_IO_Desc *io, int option, void *argument)
     return LBER_SBIOD_CTRL_NEXT(io, option, argument);
 }
 
-static bool head_is_whole(const as_wire *wire)
+static bool is_head_whole(const as_wire *wire)
 {
     return wire->head_size >= 2 && (wire->head[1] < 0x80 || wire->head_size >= 2 + (size_t)(wire->head[1] & 0x7f) ||
                                     wire->head_size == sizeof(wire->head));
@@ -248,7 +248,7 @@ static void follow(as_wire *wire, const unsigned char *octets, size_t size)
             wire->to_come -= step;
         } else {
             wire->head[wire->head_size++] = *octets;
-            if (head_is_whole(wire)) {
+            if (is_head_whole(wire)) {
                 wire->to_come = parse_length(wire);
                 wire->too_large = wire->to_come > AS_MAX_PDU && wire->to_come != UINT64_MAX;
                 wire->head_size = 0;
@@ -321,7 +321,7 @@ static const char *format_error(int error, apr_pool_t *pool)
     return apr_pstrdup(pool, text);
 }
 
-const char *as_wire_trouble(const as_wire *wire, apr_pool_t *pool)
+const char *as_wire_find_fault(const as_wire *wire, apr_pool_t *pool)
 {
     if (wire->timed_out) {
         return "no answer in time";

@@ -156,7 +156,7 @@ static bool is_cached(const as_attempt *attempt, const as_login_memo *memo)
            get_cached(attempt, as_cache_get);
 }
 
-static as_cached_answer to_cache(void *data)
+static as_cached_answer convert_to_cached(void *data)
 {
     const as_attempt *attempt = data;
     const as_answer *answer = attempt->answer;
@@ -219,7 +219,7 @@ static void query_coalesced(as_attempt *attempt)
                                     .data = attempt,
                                     .get_again = get_again,
                                     .query = query_now,
-                                    .to_cache = to_cache,
+                                    .to_cache = convert_to_cached,
                                     .from_cache = take_coalesced,
                                     .give_up = give_up};
 
@@ -315,7 +315,7 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
     if (!attempt->login->cache || !is_cached(attempt, memo)) {
         attempt->deadline = attempt->admission->deadline = as_deadline_get(memo, attempt->asked->deadline);
         query_within_limit(attempt);
-        as_stale_login(attempt->admission, &attempt->key, attempt->answer);
+        as_stale_replace(attempt->admission, &attempt->key, attempt->answer);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
                as_settle_is_counted(attempt->admission, answer->dn)) {
         attempt->deadline = as_deadline_get(memo, attempt->asked->deadline);

@@ -12,7 +12,7 @@
 
 /* ---- requirements ---- */
 
-static const char *problem_of_dn(const char *text, apr_pool_t *pool)
+static const char *find_problem_of_dn(const char *text, apr_pool_t *pool)
 {
     char normal[AS_DN_MAX];
     size_t at = 0;
@@ -30,7 +30,7 @@ static const char *problem_of_filter(const char *text, apr_pool_t *pool)
     return as_group_is_filter(whole) ? NULL : apr_psprintf(pool, "\"%s\" is not a filter (RFC 4515)", text);
 }
 
-static const char *problem_of_words(const as_requirement *requirement, apr_pool_t *pool)
+static const char *find_problem_of_words(const as_requirement *requirement, apr_pool_t *pool)
 {
     const char *const *word;
 
@@ -54,7 +54,7 @@ const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *
     switch (requirement->kind) {
     case AS_REQUIRE_GROUP:
     case AS_REQUIRE_DN:
-        return problem_of_dn(text, pool);
+        return find_problem_of_dn(text, pool);
     case AS_REQUIRE_FILTER:
     case AS_REQUIRE_SEARCH:
         return problem_of_filter(text, pool);
@@ -62,7 +62,7 @@ const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *
     case AS_REQUIRE_ATTRIBUTE:
         break;
     }
-    return problem_of_words(requirement, pool);
+    return find_problem_of_words(requirement, pool);
 }
 
 /* ---- one line ---- */
@@ -85,7 +85,7 @@ void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_me
     of->answer->reason = of->answer->evidence = "";
 }
 
-static const as_authorization *asked_before(const as_authorizing *of)
+static const as_authorization *find_earlier(const as_authorizing *of)
 {
     const as_authorized_line *line;
 
@@ -139,7 +139,7 @@ static bool get_cached(as_authorizing *of, bool again)
     if (!(again ? as_cache_get_again : as_cache_get)(of->login->cache, &of->key, now, of->pool, &cached)) {
         return false;
     }
-    as_authorization_from_cache(of->answer, &cached, of->pool);
+    as_authorization_read_cached(of->answer, &cached, of->pool);
     return true;
 }
 
@@ -154,18 +154,18 @@ static bool query_now(void *data)
     return true;
 }
 
-static as_cached_answer to_cache(void *data)
+static as_cached_answer convert_to_cached(void *data)
 {
     const as_authorizing *of = data;
 
-    return as_authorization_to_cache(of->answer, of->pool);
+    return as_authorization_make_cached(of->answer, of->pool);
 }
 
 static void take_coalesced(void *data, const as_cached_answer *cached)
 {
     const as_authorizing *of = data;
 
-    as_authorization_from_cache(of->answer, cached, of->pool);
+    as_authorization_read_cached(of->answer, cached, of->pool);
 }
 
 static void give_up(void *data)
@@ -183,7 +183,7 @@ static void query_coalesced(as_authorizing *of)
                                     .data = of,
                                     .get_again = get_again,
                                     .query = query_now,
-                                    .to_cache = to_cache,
+                                    .to_cache = convert_to_cached,
                                     .from_cache = take_coalesced,
                                     .give_up = give_up};
 
@@ -257,7 +257,7 @@ static void serve_stale(as_authorizing *of)
     if (of->answer->answer != AS_UNKNOWN || !as_stale_find(of->login, of->memo, &of->key, &away, &cached)) {
         return;
     }
-    as_authorization_from_cache(&served, &cached, of->pool);
+    as_authorization_read_cached(&served, &cached, of->pool);
     if (served.answer == AS_YES) {
         served.server = NULL;
         served.cached = served.stale = true;
@@ -295,7 +295,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
         return of.answer;
     }
     set_key(&of);
-    before = asked_before(&of);
+    before = find_earlier(&of);
     if (before) {
         return before;
     }
@@ -323,7 +323,7 @@ const as_authorization *as_authorize(const as_login *login, as_login_memo *memo,
     return as_qualify(asked, answer, memo->pool);
 }
 
-as_authorize_sums as_authorize_sum(const as_login_memo *memo)
+as_authorize_sums as_authorize_add_up(const as_login_memo *memo)
 {
     as_authorize_sums sums = {.groups = 0};
     const as_authorized_line *line;

@@ -118,7 +118,7 @@ static as_cached_answer record_of(as_outcome outcome, const char *const *texts, 
     return cached;
 }
 
-static int texts_in(const as_cached_answer *cached)
+static int count_texts(const as_cached_answer *cached)
 {
     int count = 0;
 
@@ -130,7 +130,7 @@ static int texts_in(const as_cached_answer *cached)
 
 enum { TEXT_FLAGS, TEXT_REASON, TEXT_EVIDENCE, TEXTS };
 
-as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool)
+as_cached_answer as_authorization_make_cached(const as_authorization *answer, apr_pool_t *pool)
 {
     const char **texts = apr_pcalloc(pool, (TEXTS + 1) * sizeof(*texts));
     as_cached_answer cached = record_of(answer->finding.outcome, texts, pool);
@@ -145,9 +145,9 @@ as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_p
     return cached;
 }
 
-void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool)
+void as_authorization_read_cached(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool)
 {
-    const bool is_one = texts_in(cached) == TEXTS;
+    const bool is_one = count_texts(cached) == TEXTS;
     const char *flags = is_one ? cached->values[0][TEXT_FLAGS] : "";
 
     answer->finding = cached->finding;
@@ -175,7 +175,7 @@ void as_authorization_from_cache(as_authorization *answer, const as_cached_answe
 
 /* ---- texts ---- */
 
-static apr_time_t shorter_time(const as_cache *cache)
+static apr_time_t compute_shorter_time(const as_cache *cache)
 {
     const as_cache_times *times = as_cache_get_times(cache);
 
@@ -189,13 +189,13 @@ bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *te
     as_cached_answer cached;
 
     if (!of->login->cache || !as_cache_get(of->login->cache, key, now, of->pool, &cached) ||
-        cached.finding.outcome != AS_OUTCOME_NOT_AUTHORIZED || texts_in(&cached) < 1) {
+        cached.finding.outcome != AS_OUTCOME_NOT_AUTHORIZED || count_texts(&cached) < 1) {
         return false;
     }
     texts->born = apr_atoi64(cached.values[0][0]);
     texts->texts = cached.values[0] + 1;
-    texts->count = texts_in(&cached) - 1;
-    return texts->born <= now && now - texts->born < shorter_time(of->login->cache);
+    texts->count = count_texts(&cached) - 1;
+    return texts->born <= now && now - texts->born < compute_shorter_time(of->login->cache);
 }
 
 void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_texts *texts)

@@ -145,8 +145,8 @@ as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, c
 /* The name that was made before, or a new one. */
 const char *as_groups_get_name(const as_authorizing *of);
 
-as_cached_answer as_authorization_to_cache(const as_authorization *answer, apr_pool_t *pool);
-void as_authorization_from_cache(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool);
+as_cached_answer as_authorization_make_cached(const as_authorization *answer, apr_pool_t *pool);
+void as_authorization_read_cached(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool);
 
 /* Texts that are cached no longer than a yes or a no. */
 typedef struct as_kept_texts {
@@ -206,7 +206,7 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line);
 typedef struct as_group_set as_group_set;
 as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line);
 /* The groups above these, whoever the user is. */
-as_group_set *as_group_set_above(as_authorizing *of, const as_group_line *line, const char *const *groups);
+as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *line, const char *const *groups);
 bool as_group_set_has(const as_group_set *set, const as_group_line *line);
 bool as_group_set_is_complete(const as_group_set *set);
 apr_time_t as_group_set_get_time(const as_group_set *set);

@@ -11,7 +11,7 @@
 #include <apr_strings.h>
 
 /* Returns whether the user can ask: his password goes to no other servers than those that have accepted it. */
-static bool can_ask(const as_authorizing *of)
+static bool can_query(const as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
     const as_group_settings *groups = of->asked->groups;
@@ -59,7 +59,7 @@ static void begin_admission(as_authorizing *of)
     of->admission = (as_admission){.login = of->login, .memo = of->memo, .asked = &of->as_user};
     of->admission.proven = of->user->bind.accepted || (login && !login->answer->cached);
     if (login && !of->admission.proven && of->login->cache) {
-        of->remembered = as_queried_key(login);
+        of->remembered = as_queried_get_key(login);
         of->admission.remembered = &of->remembered;
     }
     as_admission_begin_query(&of->admission);
@@ -84,10 +84,10 @@ void as_user_begin(as_authorizing *of)
 
     of->identity = "";
     of->password = AS_AUTHORIZE_PASSWORD;
-    if (!can_ask(of)) {
+    if (!can_query(of)) {
         return;
     }
-    of->user = find_user(of, as_queried_of_entry(of->memo, entry->dn, entry->user, entry->password));
+    of->user = find_user(of, as_queried_find_by_entry(of->memo, entry->dn, entry->user, entry->password));
     begin_admission(of);
     bind = &of->user->bind;
     bind->dn = entry->dn;

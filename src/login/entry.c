@@ -70,7 +70,7 @@ static void take_reply(as_entry_lookup *lookup, const as_reply *reply, apr_pool_
     }
 }
 
-static void from_cache(const as_authorizing *of, const as_cached_answer *cached, as_entry_lookup *lookup)
+static void read_cached(const as_authorizing *of, const as_cached_answer *cached, as_entry_lookup *lookup)
 {
     const int attributes = of->asked->directory->settings->attribute_count;
     const bool is_entry = cached->finding.outcome == AS_OUTCOME_GRANTED && cached->dn && *cached->dn;
@@ -88,7 +88,7 @@ static void from_cache(const as_authorizing *of, const as_cached_answer *cached,
     lookup->wait = cached->retry_after;
 }
 
-static as_cached_answer to_cache(const as_authorizing *of, const as_entry_lookup *lookup)
+static as_cached_answer convert_to_cached(const as_authorizing *of, const as_entry_lookup *lookup)
 {
     const int attributes = of->asked->directory->settings->attribute_count;
     as_cached_answer cached = {.finding = lookup->finding,
@@ -109,7 +109,7 @@ static bool get_cached(const as_authorizing *of, bool again, as_entry_lookup *lo
         !(again ? as_cache_get_again : as_cache_get)(of->login->cache, &of->key, apr_time_now(), of->pool, &cached)) {
         return false;
     }
-    from_cache(of, &cached, lookup);
+    read_cached(of, &cached, lookup);
     lookup->cached = lookup->found != AS_UNKNOWN;
     return lookup->cached;
 }
@@ -158,14 +158,14 @@ static as_cached_answer search_to_cache(void *data)
 {
     const as_entry_search *search = data;
 
-    return to_cache(search->of, search->lookup);
+    return convert_to_cached(search->of, search->lookup);
 }
 
 static void take_coalesced(void *data, const as_cached_answer *cached)
 {
     const as_entry_search *search = data;
 
-    from_cache(search->of, cached, search->lookup);
+    read_cached(search->of, cached, search->lookup);
 }
 
 static void give_up(void *data)
@@ -232,7 +232,7 @@ static void serve_stale(const as_authorizing *of, as_entry_lookup *lookup)
     as_cached_answer cached;
 
     if (lookup->found == AS_UNKNOWN && as_stale_find(of->login, of->memo, &of->key, &away, &cached)) {
-        from_cache(of, &cached, lookup);
+        read_cached(of, &cached, lookup);
         lookup->server = NULL;
         lookup->cached = true;
     }

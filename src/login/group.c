@@ -35,7 +35,7 @@ static bool is_global_catalog(const as_directory_settings *settings)
 }
 
 /* Returns the naming context of the group: the longest match of those that the server names. NULL: none. */
-static const char *context_of(const as_group_line *line)
+static const char *find_context(const as_group_line *line)
 {
     const char *const *context, *longest = NULL;
 
@@ -54,7 +54,7 @@ static bool find_base(as_authorizing *of, as_group_line *line)
     const as_directory_settings *settings = of->asked->directory->settings;
     const char *base = normalize(settings->base, of->pool);
 
-    line->base = context_of(line);
+    line->base = find_context(line);
     if (line->base) {
         return true;
     }
@@ -152,7 +152,7 @@ static bool are_usual_attributes(const char *const *attributes)
     return has_member;
 }
 
-static bool goes_ad_ways(const as_authorizing *of, const as_group_line *line)
+static bool uses_ad_ways(const as_authorizing *of, const as_group_line *line)
 {
     const as_group_settings *groups = of->asked->groups;
 
@@ -191,7 +191,7 @@ static bool begin(as_authorizing *of, as_group_line *line)
 }
 
 /* Makes a "no" unsafe that is none for what could not be seen on the way by members. */
-static void doubt_members(as_authorizing *of, const as_group_line *line)
+static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line)
 {
     if (of->answer->answer != AS_NO || of->answer->unsafe_to_negate) {
         return;
@@ -207,7 +207,7 @@ static void doubt_members(as_authorizing *of, const as_group_line *line)
 }
 
 /* A global catalogue knows the members of universal groups alone, but for those of its own domain. */
-static void doubt_catalog(as_authorizing *of, const as_group_line *line)
+static void mark_unsafe_by_catalog(as_authorizing *of, const as_group_line *line)
 {
     if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate && line->server.is_ad &&
         is_global_catalog(of->asked->directory->settings) && !line->facts.is_universal_group) {
@@ -224,11 +224,11 @@ void as_decide_group(as_authorizing *of)
     }
     if (of->asked->groups->mode == AS_GROUPS_MEMBER_OF) {
         as_decide_by_member_of(of, &line);
-    } else if (!goes_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
+    } else if (!uses_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
         decide_by_member(of, &line);
-        doubt_members(of, &line);
+        mark_unsafe_by_members(of, &line);
     }
-    doubt_catalog(of, &line);
+    mark_unsafe_by_catalog(of, &line);
 }
 
 /* ---- proof ---- */
@@ -248,7 +248,8 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
 {
     const char *const *found;
 
-    if (!as_group_hidden(&of->searches, base, of->asked->groups->subgroup_classes, attributes, &found, &of->reply)) {
+    if (!as_group_find_hidden(&of->searches, base, of->asked->groups->subgroup_classes, attributes, &found,
+                              &of->reply)) {
         as_say_reply(of);
         return false;
     }
@@ -285,7 +286,7 @@ static void prove_without_hidden(as_authorizing *of, as_group_line *line)
     if (!hidden || !*hidden) {
         return;
     }
-    as_decide_upwards(of, line, as_group_set_above(of, line, hidden));
+    as_decide_upwards(of, line, as_group_set_get_above(of, line, hidden));
     if (of->answer->answer == AS_YES) {
         as_say_no_unsafe(of, apr_pstrcat(of->pool, "a group within it has members that this account may not search: ",
                                          *hidden, hidden[1] ? " or another" : "", NULL));

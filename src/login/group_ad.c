@@ -61,7 +61,7 @@ static bool decide_directly(as_authorizing *of, as_group_line *line, const as_us
 
 /* ---- AuthStatusGroups MemberOf ---- */
 
-static void ask_for_value(as_authorizing *of, const as_group_line *line, const as_user_groups *user)
+static void compare_value(as_authorizing *of, const as_group_line *line, const as_user_groups *user)
 {
     const char *value = as_group_escape(line->facts.dn, of->pool);
     bool does = false;
@@ -84,7 +84,7 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
         return;
     }
     if (!user->membership.whole || !are_read(user, line->facts.dn)) {
-        ask_for_value(of, line, user);
+        compare_value(of, line, user);
     } else if (line->server.is_ad && user->membership.primary_group.length == 0) {
         as_say_no_unsafe(of, "not in memberOf, and the primary group could not be read");
     } else if (user->membership.group_count == 0 && !as_group_was_member_of_seen(&of->searches, user->of_login)) {
@@ -105,7 +105,7 @@ static bool give_up(as_authorizing *of)
 
 typedef enum as_way { AS_WAY_ANSWERED, AS_WAY_NOT_FOUND, AS_WAY_FAILED } as_way;
 
-static as_way ask_in_chain(as_authorizing *of, const as_group_line *line, as_user_groups *user)
+static as_way search_in_chain(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
     bool is = false;
 
@@ -124,7 +124,7 @@ static as_way ask_in_chain(as_authorizing *of, const as_group_line *line, as_use
     return AS_WAY_NOT_FOUND;
 }
 
-static as_way ask_tokens(as_authorizing *of, const as_group_line *line, as_user_groups *user)
+static as_way query_tokens(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
     int i;
 
@@ -150,18 +150,18 @@ static as_way ask_tokens(as_authorizing *of, const as_group_line *line, as_user_
 static as_way decide_security_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
     if (!as_user_tokens_are_known(of, user) && !user->asked_in_chain) {
-        as_way way = ask_in_chain(of, line, user);
+        as_way way = search_in_chain(of, line, user);
 
         if (way != AS_WAY_NOT_FOUND) {
             return way;
         }
     }
-    return ask_tokens(of, line, user);
+    return query_tokens(of, line, user);
 }
 
 static as_way decide_other_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
-    as_way way = ask_in_chain(of, line, user);
+    as_way way = search_in_chain(of, line, user);
 
     if (way == AS_WAY_NOT_FOUND) {
         as_say_no(of, "not nested");

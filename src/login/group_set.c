@@ -134,7 +134,7 @@ as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line)
     return set_of(of, as_authorize_make_key(of, what, of->asked->entry->dn));
 }
 
-as_group_set *as_group_set_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
+as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
 {
     const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " by ",
                                    as_groups_get_name(of), NULL);
@@ -176,7 +176,7 @@ apr_time_t as_group_set_get_time(const as_group_set *set)
 /* ---- upwards ---- */
 
 /* Returns the members by which the next level is searched. */
-static apr_array_header_t *members_of_level(const as_authorizing *of, const as_group_set *set)
+static apr_array_header_t *list_members_of_level(const as_authorizing *of, const as_group_set *set)
 {
     apr_array_header_t *members = apr_array_make(of->pool, 16, sizeof(const char *));
     int i;
@@ -273,7 +273,7 @@ static bool search_below(as_authorizing *of, as_group_set *set, const apr_array_
 /* The same, in one naming context or in all. */
 static bool search_level(as_authorizing *of, as_group_set *set, const as_group_line *line)
 {
-    const apr_array_header_t *members = members_of_level(of, set);
+    const apr_array_header_t *members = list_members_of_level(of, set);
     const int before = set->groups->nelts;
     const char *const *context;
 

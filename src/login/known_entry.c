@@ -59,7 +59,7 @@ static bool is_named_after(const char *dn, const char *attribute, const char *us
 
 /* Returns whether a refusal proves that the entry still exists, and is still the user's. A directory with a password
  * policy reports it for entries only (draft-behera-ldap-password-policy-11 9.1), and the name is in the DN. */
-static bool refusal_proves_entry(const as_known *known, const as_reply *reply)
+static bool proves_entry(const as_known *known, const as_reply *reply)
 {
     const as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
 
@@ -81,7 +81,7 @@ static bool query_known_entry(const as_known *known, as_reply *reply)
     reply->dn = entry.dn;
     reply->values = entry.values;
     reply->entries = 1;
-    if (reply->failure != AS_FAILURE_NONE || (reply->code != 0 && refusal_proves_entry(known, reply))) {
+    if (reply->failure != AS_FAILURE_NONE || (reply->code != 0 && proves_entry(known, reply))) {
         return true;
     }
     if (is_found_again(known, entry.dn, reply)) {

@@ -112,7 +112,7 @@ static void decide_match(as_authorizing *of, const char *filter, const char *yes
 }
 
 /* The directory compares the names as it did when it found the entry. NULL without memory. */
-static const char *filter_of_names(const as_authorizing *of)
+static const char *make_filter_of_names(const as_authorizing *of)
 {
     const char *attribute = of->asked->directory->settings->attributes[0], *filter = "(|";
     const char *const *word;
@@ -130,7 +130,7 @@ static const char *filter_of_names(const as_authorizing *of)
 
 static void decide_user(as_authorizing *of)
 {
-    const char *filter = filter_of_names(of);
+    const char *filter = make_filter_of_names(of);
 
     if (filter) {
         decide_match(of, filter, "by name", "another name");
@@ -251,7 +251,7 @@ static void decide_attribute(as_authorizing *of)
     }
 }
 
-static const char *whole_filter(const as_authorizing *of)
+static const char *make_whole_filter(const as_authorizing *of)
 {
     const char *text = of->asked->requirement->text;
 
@@ -261,7 +261,7 @@ static const char *whole_filter(const as_authorizing *of)
 void as_prove_match(as_authorizing *of)
 {
     const bool is_filter = of->asked->requirement->kind == AS_REQUIRE_FILTER;
-    const char *filter = is_filter ? whole_filter(of) : filter_of_names(of);
+    const char *filter = is_filter ? make_whole_filter(of) : make_filter_of_names(of);
     bool does = false;
 
     if (!filter) {
@@ -279,7 +279,7 @@ void as_prove_match(as_authorizing *of)
 
 static void decide_search(as_authorizing *of)
 {
-    const char *own = of->asked->directory->settings->filter, *filter = whole_filter(of);
+    const char *own = of->asked->directory->settings->filter, *filter = make_whole_filter(of);
     int entries = 0;
 
     if (own) {
@@ -309,7 +309,7 @@ void as_decide_line(as_authorizing *of)
         decide_attribute(of);
         break;
     case AS_REQUIRE_FILTER:
-        decide_match(of, whole_filter(of), "by the filter", "the filter does not match");
+        decide_match(of, make_whole_filter(of), "by the filter", "the filter does not match");
         break;
     case AS_REQUIRE_SEARCH:
         decide_search(of);

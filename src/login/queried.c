@@ -31,7 +31,7 @@ as_queried *as_queried_find(const as_login_memo *memo, const as_cache_key *key)
     return NULL;
 }
 
-as_queried *as_queried_of_entry(const as_login_memo *memo, const char *dn, const char *user, const char *password)
+as_queried *as_queried_find_by_entry(const as_login_memo *memo, const char *dn, const char *user, const char *password)
 {
     as_queried *queried;
 
@@ -58,7 +58,7 @@ void as_queried_note(as_login_memo *memo, const as_cache_key *key, const as_answ
     memo->queried = queried;
 }
 
-as_cache_key as_queried_key(const as_queried *queried)
+as_cache_key as_queried_get_key(const as_queried *queried)
 {
     const as_cache_key key = {
         .scope = queried->scope, .directory = queried->directory, .user = queried->user, .password = queried->password};
@@ -68,7 +68,7 @@ as_cache_key as_queried_key(const as_queried *queried)
 
 void as_queried_refuse(as_queried *queried, const as_login *login, as_login_memo *memo, const as_finding *finding)
 {
-    const as_cache_key key = as_queried_key(queried);
+    const as_cache_key key = as_queried_get_key(queried);
     as_answer *answer = apr_pmemdup(memo->pool, queried->answer, sizeof(*answer));
     const as_cached_answer refusal = {.finding = *finding, .dn = answer->dn};
 

@@ -22,7 +22,7 @@ const char *as_require_get_name(as_requirement_kind kind)
     return (unsigned)kind < AS_REQUIREMENT_COUNT ? names[kind] : "";
 }
 
-bool as_require_by_name(const char *name, as_requirement_kind *kind)
+bool as_require_find_by_name(const char *name, as_requirement_kind *kind)
 {
     int i;
 

@@ -48,7 +48,7 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
 /* Replaces an answer of class unavailable by the acceptance of this password, where one may still serve. A password
  * that is not the one that was accepted counts as a failure of the account, and of the client; a throttled account is
  * throttled. */
-void as_stale_login(as_admission *admission, const as_cache_key *key, as_answer *answer);
+void as_stale_replace(as_admission *admission, const as_cache_key *key, as_answer *answer);
 /* The same for an answer that is found without a password: `away` is what the directory's would be. True: *cached is
  * the one that serves, and the memo knows. */
 bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_key *key, const as_answer *away,

@@ -42,7 +42,7 @@ static bool may_compare(as_admission *admission, const char *dn)
            (!admission->login->throttles || as_admission_admit(admission, initial_bind ? initial_bind : dn, true));
 }
 
-static void throttle(const as_admission *admission, as_answer *answer)
+static void throttle_account(const as_admission *admission, as_answer *answer)
 {
     answer->finding = as_finding_make(AS_OUTCOME_THROTTLED);
     answer->reason = "";
@@ -65,7 +65,7 @@ static void serve(as_login_memo *memo, as_answer *answer, const as_cached_answer
     memo->stale = answer;
 }
 
-void as_stale_login(as_admission *admission, const as_cache_key *key, as_answer *answer)
+void as_stale_replace(as_admission *admission, const as_cache_key *key, as_answer *answer)
 {
     as_login_memo *memo = admission->memo;
     as_cached_answer cached;
@@ -78,7 +78,7 @@ void as_stale_login(as_admission *admission, const as_cache_key *key, as_answer 
         return;
     }
     if (!may_compare(admission, cached.dn)) {
-        throttle(admission, answer);
+        throttle_account(admission, answer);
     } else if (found == AS_STALE_FOUND) {
         as_admission_accept(admission);
         serve(memo, answer, &cached, admission->asked->directory->settings->attribute_count);

@@ -120,13 +120,13 @@ static void run_path(apr_pool_t *pool, const char *path)
     r->per_dir_config = server->lookup_defaults;
     r->headers_in = apr_table_make(pool, 1);
     must(as_decoys_post_config() == APR_SUCCESS);
-    all = as_decoys_of(r, path);
+    all = as_decoys_get(r, path);
     must(all->count >= 1);
     for (int i = 0; i < all->count; i++) {
         const as_decoy *decoy = as_decoy_make(r, all, i);
 
-        must(decoy->path[0] == '/' && strstr(as_decoy_decoded(r, decoy->path), decoy->name));
-        must(!strstr(as_decoy_decoded(r, as_decoy_undo(pool, decoy, decoy->path)), decoy->name));
+        must(decoy->path[0] == '/' && strstr(as_decoy_decode(r, decoy->path), decoy->name));
+        must(!strstr(as_decoy_decode(r, as_decoy_undo(pool, decoy, decoy->path)), decoy->name));
     }
 }
 

@@ -182,8 +182,8 @@ void as_group_note_ad_ways_failed(as_directory *entered)
     (void)entered;
 }
 
-bool as_group_hidden(as_group_query *query, const char *base, const char *const *classes, const char *const *attributes,
-                     const char *const **hidden, as_reply *reply)
+bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
+                          const char *const *attributes, const char *const **hidden, as_reply *reply)
 {
     static const char *const none[] = {NULL};
 

@@ -126,7 +126,7 @@ static void test_table(void **state)
     for (unsigned i = 0; i < AS_OUTCOME_COUNT; i++) {
         const as_outcome_info *info = as_outcome_describe((as_outcome)i);
         as_outcome found;
-        assert_true(as_outcome_by_name(info->name, &found));
+        assert_true(as_outcome_find_by_name(info->name, &found));
         assert_int_equal(found, i);
         for (unsigned j = 0; j < i; j++) {
             assert_string_not_equal(info->tag, as_outcome_describe((as_outcome)j)->tag);
@@ -137,7 +137,7 @@ static void test_table(void **state)
     }
     for (unsigned i = 0; i < AS_CLASS_COUNT; i++) {
         as_class found;
-        assert_true(as_class_by_name(as_class_describe((as_class)i)->name, &found));
+        assert_true(as_class_find_by_name(as_class_describe((as_class)i)->name, &found));
         assert_int_equal(found, i);
     }
 }
@@ -147,15 +147,15 @@ static void test_names(void **state)
     (void)state;
     as_outcome outcome = AS_OUTCOME_DENIED;
     as_class class_id = AS_CLASS_FORBIDDEN;
-    assert_true(as_outcome_by_name("Account-LOCKED", &outcome));
+    assert_true(as_outcome_find_by_name("Account-LOCKED", &outcome));
     assert_int_equal(outcome, AS_OUTCOME_ACCOUNT_LOCKED);
-    assert_true(as_class_by_name("REFUSED", &class_id));
+    assert_true(as_class_find_by_name("REFUSED", &class_id));
     assert_int_equal(class_id, AS_CLASS_REFUSED);
-    assert_false(as_outcome_by_name("account-lock", &outcome));
-    assert_false(as_outcome_by_name("account-locked ", &outcome));
-    assert_false(as_outcome_by_name("", &outcome));
-    assert_false(as_outcome_by_name("refused", &outcome));
-    assert_false(as_class_by_name("account-locked", &class_id));
+    assert_false(as_outcome_find_by_name("account-lock", &outcome));
+    assert_false(as_outcome_find_by_name("account-locked ", &outcome));
+    assert_false(as_outcome_find_by_name("", &outcome));
+    assert_false(as_outcome_find_by_name("refused", &outcome));
+    assert_false(as_class_find_by_name("account-locked", &class_id));
     assert_int_equal(outcome, AS_OUTCOME_ACCOUNT_LOCKED);
     assert_int_equal(class_id, AS_CLASS_REFUSED);
 }

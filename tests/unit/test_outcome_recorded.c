@@ -82,7 +82,7 @@ static expectation read_expectation(char **columns)
         .expires_in = number_or_not_told(columns[7]),
         .grace_logins = number_or_not_told(columns[8]),
     };
-    assert_true(as_outcome_by_name(columns[4], &expected.outcome));
+    assert_true(as_outcome_find_by_name(columns[4], &expected.outcome));
     return expected;
 }
 

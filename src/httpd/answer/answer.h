@@ -64,7 +64,7 @@ double as_figures_compute_per_minute(const as_figures *figures, apr_uint64_t lat
 /* Describes the state of an LDAP server: "up", or its fault. */
 const char *as_describe_ldap_server(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
 /* Formats "2024-05-01 12:00:00 UTC". */
-const char *as_report_time(apr_pool_t *pool, apr_time_t when);
+const char *as_report_format_time(apr_pool_t *pool, apr_time_t when);
 
 /* A growing text. */
 typedef struct as_output {
@@ -100,8 +100,8 @@ void as_series_add_json(as_output *json, const as_figures *figures);
 /* ---- html.c, json.c, metrics.c: the figures as a text ---- */
 
 /* `refresh`: interval in seconds of reloading the page; 0: never. */
-const char *as_report_html(request_rec *r, const as_figures *figures, int refresh);
-const char *as_report_json(apr_pool_t *pool, const as_figures *figures);
-const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures);
+const char *as_report_make_html(request_rec *r, const as_figures *figures, int refresh);
+const char *as_report_make_json(apr_pool_t *pool, const as_figures *figures);
+const char *as_report_make_metrics(apr_pool_t *pool, const as_figures *figures);
 
 #endif

@@ -91,7 +91,7 @@ double as_figures_compute_per_minute(const as_figures *figures, apr_uint64_t lat
     return (double)lately * (double)apr_time_from_sec(60) / (double)within;
 }
 
-const char *as_report_time(apr_pool_t *pool, apr_time_t when)
+const char *as_report_format_time(apr_pool_t *pool, apr_time_t when)
 {
     apr_time_exp_t parts;
     char text[32];

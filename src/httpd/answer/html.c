@@ -270,7 +270,7 @@ static void add_authorization(as_output *html, const as_figures *figures)
     as_output_add(html, "</ul>\n");
 }
 
-const char *as_report_html(request_rec *r, const as_figures *figures, int refresh)
+const char *as_report_make_html(request_rec *r, const as_figures *figures, int refresh)
 {
     as_output html = as_output_begin(r->pool);
     const char *host = ap_escape_html(r->pool, ap_get_server_name(r));
@@ -280,7 +280,8 @@ const char *as_report_html(request_rec *r, const as_figures *figures, int refres
                   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                   "<title>Logins at %s</title>\n<style>\n%s</style>\n</head><body>\n<main>\n<h1>Logins at %s</h1>\n"
                   "<p class=\"dim\">As of %s; counted since %s (%s), by all processes and virtual hosts.</p>\n",
-                  host, style, host, as_report_time(r->pool, figures->now), as_report_time(r->pool, figures->since),
+                  host, style, host, as_report_format_time(r->pool, figures->now),
+                  as_report_format_time(r->pool, figures->since),
                   format_duration(r->pool, figures->now - figures->since));
     say_what_is_the_matter(&html, figures);
     add_glance(&html, figures);

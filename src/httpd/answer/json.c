@@ -47,7 +47,7 @@ static void add_servers(as_output *json, const as_figures *figures)
     }
 }
 
-const char *as_report_json(apr_pool_t *pool, const as_figures *figures)
+const char *as_report_make_json(apr_pool_t *pool, const as_figures *figures)
 {
     as_output json = as_output_begin(pool);
     int i;

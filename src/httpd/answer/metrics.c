@@ -64,7 +64,7 @@ static void add_server_metric(as_output *metrics, const as_figures *figures, as_
     }
 }
 
-const char *as_report_metrics(apr_pool_t *pool, const as_figures *figures)
+const char *as_report_make_metrics(apr_pool_t *pool, const as_figures *figures)
 {
     as_output metrics = as_output_begin(pool);
     int i;

@@ -214,7 +214,7 @@ static int explain(request_rec *r, const char *target)
 
 /* Makes the browser prompt; the body is shown if the prompt is cancelled. An ErrorDocument of the administrator has
  * precedence. */
-static int ask(request_rec *r, const char *target)
+static int send_challenge(request_rec *r, const char *target)
 {
     const as_language *language;
     const char *content;
@@ -271,5 +271,5 @@ int as_relogin_handler(request_rec *r)
     if (sent) {
         set_cookie(r, true);
     }
-    return ask(r, target);
+    return send_challenge(r, target);
 }

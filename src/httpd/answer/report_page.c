@@ -78,7 +78,7 @@ static int refresh_of(const request_rec *r)
 }
 
 /* Returns whether the query is that format. Prometheus can only send "metrics=". */
-static bool asks_for(const request_rec *r, const char *form)
+static bool is_query_for(const request_rec *r, const char *form)
 {
     const size_t length = strlen(form);
 
@@ -104,17 +104,17 @@ int as_report_handler(request_rec *r)
     ap_discard_request_body(r);
     figures = as_figures_read(r->pool);
     as_sampler_sample(r->pool);
-    if (asks_for(r, "json")) {
-        return send_text(r, "application/json", as_report_json(r->pool, &figures));
+    if (is_query_for(r, "json")) {
+        return send_text(r, "application/json", as_report_make_json(r->pool, &figures));
     }
-    if (asks_for(r, "metrics")) {
-        return send_text(r, "text/plain; version=0.0.4; charset=utf-8", as_report_metrics(r->pool, &figures));
+    if (is_query_for(r, "metrics")) {
+        return send_text(r, "text/plain; version=0.0.4; charset=utf-8", as_report_make_metrics(r->pool, &figures));
     }
     refresh = refresh_of(r);
     if (refresh) {
         apr_table_setn(r->headers_out, "Refresh", apr_itoa(r->pool, refresh));
     }
-    return send_text(r, "text/html; charset=utf-8", as_report_html(r, &figures, refresh));
+    return send_text(r, "text/html; charset=utf-8", as_report_make_html(r, &figures, refresh));
 }
 
 /* ---- mod_status ---- */
@@ -147,7 +147,7 @@ static void add_long(request_rec *r, const as_figures *figures, bool extended)
     const char *separator = "";
     int i;
 
-    ap_rprintf(r, "<hr>\n<h2>mod_authstatus</h2>\n<p>Since %s:", as_report_time(r->pool, figures->since));
+    ap_rprintf(r, "<hr>\n<h2>mod_authstatus</h2>\n<p>Since %s:", as_report_format_time(r->pool, figures->since));
     for (i = 0; i < AS_OUTCOME_COUNT; i++) {
         if (figures->outcomes[i]) {
             ap_rprintf(r, "%s %s %" APR_UINT64_T_FMT, separator, as_outcome_describe((as_outcome)i)->name,

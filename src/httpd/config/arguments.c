@@ -83,8 +83,8 @@ static const char *list_outcomes(apr_pool_t *pool)
 const char *as_argument_read_outcome(cmd_parms *cmd, const char *name, as_outcome *outcome, as_class *class_id,
                                      bool *is_class)
 {
-    *is_class = as_class_by_name(name, class_id) && *class_id != AS_CLASS_THROTTLED;
-    if (!*is_class && !as_outcome_by_name(name, outcome)) {
+    *is_class = as_class_find_by_name(name, class_id) && *class_id != AS_CLASS_THROTTLED;
+    if (!*is_class && !as_outcome_find_by_name(name, outcome)) {
         return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is no outcome and no class of outcomes; use one of %s",
                             cmd->cmd->name, name, list_outcomes(cmd->temp_pool));
     }

@@ -293,6 +293,6 @@ typedef struct as_alias {
 } as_alias;
 
 /* directives_ldap.c: returns those of this configuration; NULL: there are none. */
-const apr_array_header_t *as_get_aliases(void);
+const apr_array_header_t *as_aliases_get(void);
 
 #endif

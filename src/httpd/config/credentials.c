@@ -111,7 +111,7 @@ static bool runs_alias(const request_rec *r)
 
     as_requirement_kind kind;
 
-    return (login && strcmp(login, AS_PROVIDER) != 0) || (line && !as_require_by_name(line, &kind));
+    return (login && strcmp(login, AS_PROVIDER) != 0) || (line && !as_require_find_by_name(line, &kind));
 }
 
 as_credentials as_section_get_credentials(const as_section *section, const as_server *server, const request_rec *r)

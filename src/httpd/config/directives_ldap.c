@@ -92,7 +92,7 @@ static void add_alias(const cmd_parms *cmd, as_section *section, const ap_direct
     }
 }
 
-const apr_array_header_t *as_get_aliases(void)
+const apr_array_header_t *as_aliases_get(void)
 {
     return aliases;
 }

@@ -250,7 +250,7 @@ static bool is_of_interest(const as_dump *dump, const as_section_ref *place)
 }
 
 /* Returns whether a section of several pieces was printed already, at its first piece. */
-static bool was_told(const as_dump *dump, int index)
+static bool was_disclosed(const as_dump *dump, int index)
 {
     int i;
 
@@ -319,7 +319,7 @@ void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
         for (i = shown = 0; i < dump.places->nelts; i++) {
             dump.place = APR_ARRAY_IDX(dump.places, i, const as_section_ref *);
             dump.chain = as_sections_make_chain(dump.pool, dump.places, dump.place);
-            if (is_of_interest(&dump, dump.place) && !was_told(&dump, i)) {
+            if (is_of_interest(&dump, dump.place) && !was_disclosed(&dump, i)) {
                 dump_place(&dump);
                 shown++;
             }

@@ -70,7 +70,7 @@ static const char *find_file(const as_dump *dump, const char *path)
 typedef enum as_admits { SAYS_NOTHING, ADMITS_BY_REQUEST, ADMITS_BY_LOGIN } as_admits;
 
 /* What a line of Require asks: what anybody's request shows, or who it is. */
-static as_admits admits(const ap_directive_t *directive)
+static as_admits is_admitted(const ap_directive_t *directive)
 {
     static const char *const by_request[] = {"all granted", "ip",     "host", "forward-dns", "local",
                                              "env",         "method", "expr", "not"};
@@ -92,7 +92,7 @@ static as_admits admits_within(const ap_directive_t *directive)
     for (; directive; directive = directive->next) {
         inner = SAYS_NOTHING;
         if (!ap_cstr_casecmp(directive->directive, "Require")) {
-            inner = admits(directive);
+            inner = is_admitted(directive);
         } else if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
                    !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
             inner = admits_within(directive->first_child);

@@ -221,7 +221,7 @@ static void put_places(as_json_line *line, server_rec *main_server, server_rec *
 
 static void put_aliases(as_json_line *line, server_rec *server)
 {
-    const apr_array_header_t *aliases = as_get_aliases();
+    const apr_array_header_t *aliases = as_aliases_get();
     int i;
 
     for (i = 0; aliases && i < aliases->nelts; i++) {

@@ -32,7 +32,7 @@ static bool read_line(apr_pool_t *pool, const ap_directive_t *directive, as_writ
         name = ap_getword_conf(pool, &rest);
     }
     line->arguments = rest;
-    return as_require_by_name(name, &line->kind);
+    return as_require_find_by_name(name, &line->kind);
 }
 
 /* ---- doubts ---- */

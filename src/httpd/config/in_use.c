@@ -48,7 +48,7 @@ static bool may_have_htaccess(const server_rec *s)
 bool as_is_in_use(apr_pool_t *ptemp, const server_rec *s)
 {
     const as_section *nothing = as_section_create(ptemp, NULL);
-    bool used = as_sections_were_made() || as_get_aliases();
+    bool used = as_sections_were_made() || as_aliases_get();
 
     for (; s && !used; s = s->next) {
         used = is_set(s, nothing) || may_have_htaccess(s);

@@ -98,7 +98,7 @@ static const as_login_directory *find(const as_directory_source *source, size_t 
 }
 
 /* Adds the attribute for REMOTE_USER to those of the URL. */
-static void ask_for_remote_user(as_directory_settings *settings, const char *attribute, apr_pool_t *pool)
+static void request_remote_user(as_directory_settings *settings, const char *attribute, apr_pool_t *pool)
 {
     const char **attributes;
     int i;
@@ -134,7 +134,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
 
     if (source->remote_user_attribute) {
         more = apr_pmemdup(pool, settings, sizeof(*more));
-        ask_for_remote_user(more, source->remote_user_attribute, pool);
+        request_remote_user(more, source->remote_user_attribute, pool);
         settings = more;
     }
     named->settings = settings;

@@ -337,13 +337,13 @@ const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain
 }
 
 /* Returns 0: no Require; 1: all grant everybody; 2: some does not. */
-static int requires(const ap_directive_t *directive)
+static int find_strictest_require(const ap_directive_t *directive)
 {
     int most = 0, inner;
 
     for (; directive; directive = directive->next) {
         if (is_directive(directive, "<Require") || is_directive(directive, "<Limit")) {
-            inner = requires(directive->first_child);
+            inner = find_strictest_require(directive->first_child);
         } else {
             inner = !is(directive, "Require") ? 0 : ap_cstr_casecmp(directive->args, "all granted") ? 2 : 1;
         }
@@ -358,7 +358,7 @@ bool as_sections_have_require(const apr_array_header_t *chain)
 
     /* AuthMerging is Off by default: the innermost section with a Require decides. */
     for (i = chain->nelts - 1; i >= 0 && !found; i--) {
-        found = requires(APR_ARRAY_IDX(chain, i, const as_section_ref *)->first);
+        found = find_strictest_require(APR_ARRAY_IDX(chain, i, const as_section_ref *)->first);
     }
     return found == 2;
 }

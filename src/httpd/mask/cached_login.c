@@ -46,7 +46,7 @@ static int add_if_new(void *data, const char *name, const char *value)
 }
 
 /* Returns the entries of `after` that `before` lacks. */
-static apr_table_t *added(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
+static apr_table_t *find_added(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
 {
     as_difference difference = {before, apr_table_make(pool, 4)};
 
@@ -54,7 +54,7 @@ static apr_table_t *added(apr_pool_t *pool, const apr_table_t *before, const apr
     return difference.added;
 }
 
-static bool same(const char *one, const char *other)
+static bool is_same(const char *one, const char *other)
 {
     return one && other ? !strcmp(one, other) : one == other;
 }
@@ -69,7 +69,7 @@ void as_mask_login_forget(request_rec *r)
 }
 
 /* Kept on the request's first pass, if it may have a second. */
-void as_mask_login_begins(request_rec *r, as_context *context)
+void as_mask_begin_login(request_rec *r, as_context *context)
 {
     as_cached_login *login;
 
@@ -85,14 +85,14 @@ void as_mask_login_begins(request_rec *r, as_context *context)
 #undef AS_TABLE
 }
 
-void as_mask_login_ends(request_rec *r, as_context *context, int status)
+void as_mask_end_login(request_rec *r, as_context *context, int status)
 {
     as_cached_login *login = context->mask ? context->mask->login : NULL;
 
     if (!login || login->made) {
         return;
     }
-#define AS_TABLE(table) login->table = added(r->pool, login->table, r->table);
+#define AS_TABLE(table) login->table = find_added(r->pool, login->table, r->table);
     AS_LOGIN_TABLES(AS_TABLE)
 #undef AS_TABLE
     login->status = status;
@@ -107,8 +107,8 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
     const as_mask *mask = context->mask;
     const as_cached_login *login = mask && mask->way == AS_PASS_MISSING ? mask->login : NULL;
 
-    if (!login || !login->made || !same(login->type, ap_auth_type(r)) || !same(login->name, ap_auth_name(r)) ||
-        !as_place_same_login(login->request, r)) {
+    if (!login || !login->made || !is_same(login->type, ap_auth_type(r)) || !is_same(login->name, ap_auth_name(r)) ||
+        !as_place_has_same_login(login->request, r)) {
         return false;
     }
 #define AS_TABLE(table) apr_table_overlap(r->table, login->table, APR_OVERLAP_TABLES_SET);

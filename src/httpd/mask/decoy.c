@@ -24,7 +24,7 @@ apr_status_t as_decoys_post_config(void)
 
 #ifdef AP_NORMALIZE_MERGE_SLASHES
 /* Returns the path as httpd will see it, before decoding. NULL for one that httpd refuses. */
-static char *normalized(request_rec *r, const char *path)
+static char *normalize(request_rec *r, const char *path)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
     unsigned flags = AP_NORMALIZE_NOT_ABOVE_ROOT | AP_NORMALIZE_DECODE_UNRESERVED;
@@ -36,7 +36,7 @@ static char *normalized(request_rec *r, const char *path)
     return ap_normalize_path(copy, flags) ? copy : NULL;
 }
 
-const char *as_decoy_decoded(request_rec *r, const char *text)
+const char *as_decoy_decode(request_rec *r, const char *text)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     unsigned flags = AP_UNESCAPE_URL_KEEP_UNRESERVED;
@@ -50,7 +50,7 @@ const char *as_decoy_decoded(request_rec *r, const char *text)
 }
 #else
 /* Before 2.4.48 httpd decodes a path first, so that encoded dots change their meaning. */
-static char *normalized(request_rec *r, const char *path)
+static char *normalize(request_rec *r, const char *path)
 {
     char *copy = apr_pstrdup(r->pool, path);
 
@@ -62,7 +62,7 @@ static char *normalized(request_rec *r, const char *path)
     return copy;
 }
 
-const char *as_decoy_decoded(request_rec *r, const char *text)
+const char *as_decoy_decode(request_rec *r, const char *text)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     char *copy = apr_pstrdup(r->pool, text);
@@ -77,7 +77,7 @@ const char *as_decoy_decoded(request_rec *r, const char *text)
 #endif
 
 /* Returns the length of the extensions, with the first dot: a missing resource has the same type. */
-static apr_size_t extensions(const char *begin, const char *end)
+static apr_size_t measure_extensions(const char *begin, const char *end)
 {
     const char *dot = begin + 1 < end ? memchr(begin + 1, '.', (apr_size_t)(end - begin - 1)) : NULL;
 
@@ -91,10 +91,10 @@ static void add(as_decoys *all, const char *begin, const char *end, int below, a
     all->spots[all->count++] = spot;
 }
 
-const as_decoys *as_decoys_of(request_rec *r, const char *path)
+const as_decoys *as_decoys_get(request_rec *r, const char *path)
 {
     /* The path of OPTIONS * has no segment that could be missing. */
-    const char *from = path && *path == '/' ? normalized(r, path) : NULL, *begins[AS_SEGMENTS_MAX],
+    const char *from = path && *path == '/' ? normalize(r, path) : NULL, *begins[AS_SEGMENTS_MAX],
                *ends[AS_SEGMENTS_MAX], *octet;
     as_decoys *all = apr_pcalloc(r->pool, sizeof(*all));
     int count = 0, beyond = 0, i;
@@ -112,12 +112,13 @@ const as_decoys *as_decoys_of(request_rec *r, const char *path)
         octet += strcspn(octet, "/");
     }
     for (i = count - 1; i >= 0; i--) {
-        add(all, begins[i], ends[i] - extensions(begins[i], ends[i]), beyond + count - 1 - i, AS_DECOY_ALIKE);
+        add(all, begins[i], ends[i] - measure_extensions(begins[i], ends[i]), beyond + count - 1 - i, AS_DECOY_ALIKE);
         /* Where the pattern is refused, or the extension (FilesMatch). */
         add(all, begins[i], ends[i], beyond + count - 1 - i, AS_DECOY_PLAIN);
     }
     if (count) {
-        add(all, begins[0], ends[count - 1] - extensions(begins[count - 1], ends[count - 1]), 0, AS_DECOY_ALIKE);
+        add(all, begins[0], ends[count - 1] - measure_extensions(begins[count - 1], ends[count - 1]), 0,
+            AS_DECOY_ALIKE);
         all->count--;
     } else {
         /* The root of the site. */
@@ -155,7 +156,7 @@ static as_decoy *make(request_rec *r, const as_decoys *all, int index, bool sket
                            attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN);
     } while (attempt++ < ATTEMPTS && !sketch && is_sent(r, all, &decoy->octets));
     as_decoy_name_write(&decoy->octets, text);
-    decoy->name = as_decoy_decoded(r, text);
+    decoy->name = as_decoy_decode(r, text);
     decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)), text,
                               spot->end, NULL);
     return decoy;

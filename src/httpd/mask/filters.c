@@ -11,7 +11,7 @@
 static ap_filter_rec_t *swallow, *no_store, *withhold, *discard;
 
 /* Returns a status sent as a bucket, by a handler that detects the error late. */
-static int status_of(request_rec *r, apr_bucket_brigade *brigade)
+static int find_status(request_rec *r, apr_bucket_brigade *brigade)
 {
     apr_bucket *bucket;
 
@@ -31,17 +31,17 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     request_rec *r = filter->r;
     const as_context *context = as_context_peek(r);
     as_mask *mask = context ? context->mask : NULL;
-    const int status = status_of(r, brigade);
+    const int status = find_status(r, brigade);
 
     if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed && status != HTTP_OK &&
-        as_mask_hides(r, context, status)) {
+        as_mask_must_hide(r, context, status)) {
         mask->swallowed = status;
     }
     if (mask && mask->swallowed) {
         apr_brigade_cleanup(brigade);
         return APR_SUCCESS;
     }
-    if (status == HTTP_NOT_FOUND && as_server_masks(as_server_get(r->server))) {
+    if (status == HTTP_NOT_FOUND && as_server_has_mask(as_server_get(r->server))) {
         ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
     if (r->output_filters == filter) {
@@ -82,7 +82,7 @@ static apr_status_t discard_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     return apr_brigade_cleanup(brigade);
 }
 
-static ap_filter_t *only(request_rec *r, ap_filter_rec_t *kind)
+static ap_filter_t *insert_once(request_rec *r, ap_filter_rec_t *kind)
 {
     ap_filter_t *filter = apr_pcalloc(r->pool, sizeof(*filter));
 
@@ -94,8 +94,8 @@ static ap_filter_t *only(request_rec *r, ap_filter_rec_t *kind)
 
 void as_mask_isolate(request_rec *r)
 {
-    r->input_filters = r->proto_input_filters = only(r, withhold);
-    r->output_filters = r->proto_output_filters = only(r, discard);
+    r->input_filters = r->proto_input_filters = insert_once(r, withhold);
+    r->output_filters = r->proto_output_filters = insert_once(r, discard);
 }
 
 void as_mask_register_filters(void)
@@ -124,7 +124,7 @@ void as_mask_insert_filters(request_rec *r)
 
 void as_mask_insert_error_filters(request_rec *r)
 {
-    if (as_server_masks(as_server_get(r->server))) {
+    if (as_server_has_mask(as_server_get(r->server))) {
         ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
 }

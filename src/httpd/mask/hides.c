@@ -11,12 +11,12 @@
 
 /* ---- virtual hosts that mask ---- */
 
-bool as_server_masks(const as_server *server)
+bool as_server_has_mask(const as_server *server)
 {
     return server->masks == AS_REACH_MASKED;
 }
 
-bool as_server_watches(const as_server *server)
+bool as_server_must_watch(const as_server *server)
 {
     return server->masks > AS_REACH_NONE;
 }
@@ -40,7 +40,7 @@ void as_mask_find_place(request_rec *r)
     }
 }
 
-bool as_mask_hides(request_rec *r, const as_context *context, int status)
+bool as_mask_must_hide(request_rec *r, const as_context *context, int status)
 {
     const as_finding denied = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
     const as_section *section = as_section_get(r);
@@ -80,7 +80,7 @@ static void go_to_place(request_rec *r, bool walked, as_whereabouts *before)
     }
 }
 
-static void come_back(request_rec *r, const as_whereabouts *before)
+static void return_to(request_rec *r, const as_whereabouts *before)
 {
     r->filename = before->filename;
     r->path_info = before->path_info;
@@ -89,26 +89,26 @@ static void come_back(request_rec *r, const as_whereabouts *before)
 }
 
 /* Returns whether a directory's index is hidden, or only hidden variants were left to negotiate. */
-static bool ends_in_hidden(const as_mask *mask, int status)
+static bool is_end_hidden(const as_mask *mask, int status)
 {
     return mask->hidden_subrequest && (status == HTTP_FORBIDDEN || status == HTTP_NOT_FOUND);
 }
 
-bool as_mask_refuses(request_rec *r, const as_context *context, int status)
+bool as_mask_must_refuse(request_rec *r, const as_context *context, int status)
 {
     const as_mask *mask = context->mask;
     as_whereabouts before;
     bool hides;
 
-    if (mask->swallowed || context->masked || ends_in_hidden(mask, status)) {
+    if (mask->swallowed || context->masked || is_end_hidden(mask, status)) {
         return true;
     }
     if (status != HTTP_FORBIDDEN && status != HTTP_UNAUTHORIZED) {
         return false;
     }
     go_to_place(r, mask->walked, &before);
-    hides = as_mask_hides(r, context, status);
-    come_back(r, &before);
+    hides = as_mask_must_hide(r, context, status);
+    return_to(r, &before);
     return hides;
 }
 
@@ -131,20 +131,20 @@ int as_mask_judge(request_rec *r, as_context *context, int status)
     const int meant = mask->swallowed ? mask->swallowed : status;
     as_whereabouts before;
 
-    if (context->masked || !as_mask_refuses(r, context, status)) {
+    if (context->masked || !as_mask_must_refuse(r, context, status)) {
         return status;
     }
     if (mask->swallowed) {
         take_back(r);
     }
-    if (meant != HTTP_FORBIDDEN || ends_in_hidden(mask, status) || as_transaction_is_refused(context->transaction)) {
+    if (meant != HTTP_FORBIDDEN || is_end_hidden(mask, status) || as_transaction_is_refused(context->transaction)) {
         as_decide_as_is(r, context, &denied, meant == HTTP_UNAUTHORIZED ? meant : HTTP_FORBIDDEN);
         context->masked = true;
         return status;
     }
     go_to_place(r, mask->walked, &before);
     status = as_decide(r, context, &denied, 0);
-    come_back(r, &before);
+    return_to(r, &before);
     return status;
 }
 
@@ -158,7 +158,7 @@ static bool is_of_login(int status)
            status == HTTP_TOO_MANY_REQUESTS || ap_is_HTTP_REDIRECT(status) || ap_is_HTTP_SERVER_ERROR(status);
 }
 
-int as_mask_login_status(request_rec *r, as_context *context, int status)
+int as_mask_choose_login_status(request_rec *r, as_context *context, int status)
 {
     const as_policy policy = as_section_get_policy(as_section_get(r), r);
     const as_verdict verdict = {.status = status, .masked = true};
@@ -173,5 +173,5 @@ int as_mask_login_status(request_rec *r, as_context *context, int status)
                                                                                    : AS_OUTCOME_NO_CREDENTIALS);
         as_decide_as_is(r, context, &finding, status);
     }
-    return as_mask_decided(r, context, &verdict);
+    return as_mask_choose_status(r, context, &verdict);
 }

@@ -17,9 +17,9 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 /* Returns whether a section of any server masks anything, or maps a 403. Call it after the configuration was read. */
 bool as_mask_is_configured(const server_rec *main_server);
 /* Returns whether any section of this server masks anything. */
-bool as_server_masks(const as_server *server);
+bool as_server_has_mask(const as_server *server);
 /* Returns whether any section of it masks a 403, or maps it to another status. */
-bool as_server_watches(const as_server *server);
+bool as_server_must_watch(const as_server *server);
 int as_mask_quick_handler(request_rec *r, int lookup);
 int as_mask_post_perdir(request_rec *r);
 int as_mask_type_checker(request_rec *r);
@@ -28,21 +28,21 @@ void as_mask_register_filters(void);
 void as_mask_insert_filters(request_rec *r);
 void as_mask_insert_error_filters(request_rec *r);
 /* Returns the status for a hook after a verdict, masked or not; OK for a grant. */
-int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdict);
+int as_mask_choose_status(request_rec *r, as_context *context, const as_verdict *verdict);
 /* ---- proven.c: AuthStatusMask All ---- */
 
 /* Opens the shared memory of proven passwords. Returns OK, or a status that stops the start. */
 int as_proven_post_config(server_rec *s);
 /* Notes the credentials that a provider of ours checks, where All applies. */
-void as_mask_credentials(const request_rec *r, as_context *context, const char *user, const char *password);
+void as_mask_note_credentials(const request_rec *r, as_context *context, const char *user, const char *password);
 /* Records a granted login. */
-void as_mask_proven(const as_section *section, const as_context *context);
+void as_mask_record_proven(const as_section *section, const as_context *context);
 /* Adds to the policy whether an outage may be disclosed to this client. */
 void as_mask_weigh(const as_context *context, const as_finding *finding, as_policy *policy);
 
 /* Around an authentication, whose result is kept for a second pass; and that result, if there is one. */
-void as_mask_login_begins(request_rec *r, as_context *context);
-void as_mask_login_ends(request_rec *r, as_context *context, int status);
+void as_mask_begin_login(request_rec *r, as_context *context);
+void as_mask_end_login(request_rec *r, as_context *context, int status);
 bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
 /* ---- snapshot.c: a request at its arrival ---- */
@@ -51,7 +51,7 @@ typedef struct as_snapshot as_snapshot;
 
 void as_snapshot_post_config(void);
 /* Saves a request before its first hook, in as many octets. Valid as long as the request. */
-apr_size_t as_snapshot_size(const request_rec *r);
+apr_size_t as_snapshot_compute_size(const request_rec *r);
 void as_snapshot_take(const request_rec *r, as_snapshot *kept);
 /* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
  * read of the body. The structs and tables of earlier passes stay as they are: a copy of *r brings one back, but for
@@ -65,7 +65,7 @@ void as_snapshot_bring_back(request_rec *r, const as_pass *pass);
 /* Restores the request's own pool, after the last use of the pass's. */
 void as_snapshot_end(request_rec *r, const as_snapshot *kept);
 /* Returns the requested path as sent, not decoded. NULL if there is none. */
-char *as_snapshot_path(const request_rec *r);
+char *as_snapshot_make_path(const request_rec *r);
 
 /* ---- decoy.c: paths of missing resources ---- */
 
@@ -95,7 +95,7 @@ typedef struct as_decoy {
 
 /* Call it before the first of them is made. */
 apr_status_t as_decoys_post_config(void);
-const as_decoys *as_decoys_of(request_rec *r, const char *path);
+const as_decoys *as_decoys_get(request_rec *r, const char *path);
 /* `index`: up to `count`, which is all of the path. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
 /* The same for names that are compared and go no further: one may be in what the client has sent. */
@@ -104,7 +104,7 @@ const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index)
  * Runs the translate_name hooks of these two modules, and no other. */
 int as_decoy_translate(request_rec *r);
 /* Returns a percent-encoded path, or a part of it, as httpd decodes it. */
-const char *as_decoy_decoded(request_rec *r, const char *text);
+const char *as_decoy_decode(request_rec *r, const char *text);
 /* Returns `text` with each copy of the decoy's name, or of a part of it, replaced by the original. */
 char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text);
 /* Does the same for the names and values of a table; returns the table itself if there is nothing to replace. */
@@ -114,7 +114,7 @@ apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_ta
 
 void as_places_post_config(void);
 /* Returns whether the same sections define the login of both requests, so that the same providers are queried. */
-bool as_place_same_login(const request_rec *one, const request_rec *other);
+bool as_place_has_same_login(const request_rec *one, const request_rec *other);
 /* Decoys of a refused request, by the sections that reach them. */
 typedef struct as_nearby {
     int nearest;  /* that the sections which refused the request do not all reach */
@@ -126,7 +126,7 @@ typedef struct as_nearby {
 bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby *found);
 
 /* Returns the file that a decoy of a request would be, NULL for none. */
-char *as_place_filename(request_rec *r, const as_decoys *all, int index);
+char *as_place_make_filename(request_rec *r, const as_decoys *all, int index);
 
 /* ---- cached_login.c: one login for both passes ---- */
 
@@ -155,7 +155,7 @@ struct as_mask {
 /* ---- missing.c ---- */
 
 /* Nothing of this pass is logged: it is about a resource that nobody asked for. */
-void as_mask_hush(request_rec *r);
+void as_mask_silence_log(request_rec *r);
 /* The URL is again as the client sent it; and the name of the file. */
 void as_mask_undo_url(request_rec *r, const as_decoy *as);
 void as_mask_undo_filename(request_rec *r, const as_decoy *as);
@@ -168,17 +168,17 @@ typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_rea
 
 /* Returns a hook's status for a login that another module answered: under All nothing reveals that a login was
  * requested. Records the intended status. */
-int as_mask_login_status(request_rec *r, as_context *context, int status);
+int as_mask_choose_login_status(request_rec *r, as_context *context, int status);
 
 /* Gives the request the settings of the directory that its file is in, without a walk to the file. */
 void as_mask_find_place(request_rec *r);
 /* Returns whether an answer with this status, from no hook of ours, must be masked, or mapped by AuthStatusMap. */
-bool as_mask_hides(request_rec *r, const as_context *context, int status);
+bool as_mask_must_hide(request_rec *r, const as_context *context, int status);
 /* Judges the result of a request's first pass. Returns the status for it; context->masked: it must be answered as a
  * missing resource. */
 int as_mask_judge(request_rec *r, as_context *context, int status);
 /* Returns whether a decoy is refused as well. */
-bool as_mask_refuses(request_rec *r, const as_context *context, int status);
+bool as_mask_must_refuse(request_rec *r, const as_context *context, int status);
 
 /* ---- filters.c ---- */
 

@@ -11,7 +11,7 @@
 
 static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
 
-void as_mask_hush(request_rec *r)
+void as_mask_silence_log(request_rec *r)
 {
     r->log = &quiet;
 }
@@ -48,16 +48,16 @@ bool as_mask_is_missing_script(const request_rec *r)
     return r->handler && !strcmp(r->handler, "cgi-script") && r->finfo.filetype == APR_NOFILE;
 }
 
-static as_mask *mask_of(const request_rec *r)
+static as_mask *get_mask(const request_rec *r)
 {
     const as_context *context = r->main ? NULL : as_context_peek(r);
 
     return context ? context->mask : NULL;
 }
 
-static as_mask *missing_mask_of(const request_rec *r)
+static as_mask *get_missing_mask(const request_rec *r)
 {
-    as_mask *mask = mask_of(r);
+    as_mask *mask = get_mask(r);
 
     return mask && mask->way == AS_PASS_MISSING ? mask : NULL;
 }
@@ -65,14 +65,14 @@ static as_mask *missing_mask_of(const request_rec *r)
 /* The configuration of the place is known now. */
 int as_mask_post_perdir(request_rec *r)
 {
-    as_mask *mask = mask_of(r);
+    as_mask *mask = get_mask(r);
 
     if (mask) {
         mask->walked = true;
         if (mask->way == AS_PASS_MISSING) {
             /* Who may see a resource that nobody asked for is no news. */
             mask->log = r->log == &quiet ? mask->log : r->log;
-            as_mask_hush(r);
+            as_mask_silence_log(r);
         }
     }
     return DECLINED;
@@ -81,7 +81,7 @@ int as_mask_post_perdir(request_rec *r)
 /* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing. */
 int as_mask_type_checker(request_rec *r)
 {
-    as_mask *mask = missing_mask_of(r);
+    as_mask *mask = get_missing_mask(r);
 
     if (mask) {
         r->log = mask->log;
@@ -110,7 +110,7 @@ static bool is_unlisted(request_rec *r)
 
 int as_mask_handler(request_rec *r)
 {
-    as_mask *mask = mask_of(r);
+    as_mask *mask = get_mask(r);
     const apr_array_header_t *hooks;
     int i;
 
@@ -119,7 +119,7 @@ int as_mask_handler(request_rec *r)
     }
     mask->handling = true;
     if (mask->way == AS_PASS_FIRST) {
-        return is_unlisted(r) && as_mask_hides(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
+        return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
     }
     /* Fixups may have turned it into another: a front controller, an index. */
     r->filename = mask->filename;

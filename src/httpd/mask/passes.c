@@ -60,7 +60,7 @@ static bool begin_pass(request_rec *r, as_context *context, const walks *all, in
     mask->way = AS_PASS_MISSING;
     mask->as = as_decoy_make(r, all->decoys, index);
     mask->log = r->log;
-    as_mask_hush(r);
+    as_mask_silence_log(r);
     r->uri = r->parsed_uri.path = apr_pstrdup(r->pool, mask->as->path);
     return true;
 }
@@ -89,7 +89,7 @@ typedef struct state {
     as_mask mask;
 } state;
 
-static state state_of(const as_context *context)
+static state copy_state(const as_context *context)
 {
     const state now = {.context = *context, .transaction = *context->transaction, .mask = *context->mask};
 
@@ -107,7 +107,7 @@ static void restore_state(as_context *context, const state *before)
 static void walk_for_nothing(request_rec *r, as_context *context, walks *all)
 {
     const request_rec request = *r;
-    const state before = state_of(context);
+    const state before = copy_state(context);
 
     while (all->left > 0) {
         walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, false);
@@ -119,21 +119,21 @@ static void walk_for_nothing(request_rec *r, as_context *context, walks *all)
 /* ---- the answer of what is missing ---- */
 
 /* Did the walk find that nothing is there? A file that has the name behind it is not that file. */
-static bool nothing(const request_rec *r, apr_filetype_e type, const char *path_info)
+static bool is_nothing(const request_rec *r, apr_filetype_e type, const char *path_info)
 {
     return type == APR_NOFILE || (path_info && *path_info && r->used_path_info != AP_REQ_ACCEPT_PATH_INFO);
 }
 
 static bool is_missing(const request_rec *r, const as_mask *mask)
 {
-    return mask->filename && nothing(r, mask->finfo.filetype, mask->path_info);
+    return mask->filename && is_nothing(r, mask->finfo.filetype, mask->path_info);
 }
 
 /* Will httpd find that nothing is there? Another's answer is his own, and takes its own time. */
-static bool ends_as_missing(const request_rec *r)
+static bool is_end_missing(const request_rec *r)
 {
     return !r->proxyreq &&
-           (as_mask_is_missing_script(r) || (!r->handler && nothing(r, r->finfo.filetype, r->path_info)));
+           (as_mask_is_missing_script(r) || (!r->handler && is_nothing(r, r->finfo.filetype, r->path_info)));
 }
 
 /* Timing must not distinguish a masked answer from that of a missing resource: the former may have been refused half
@@ -142,7 +142,7 @@ static bool ends_as_missing(const request_rec *r)
 #define BEAT apr_time_from_msec(1)
 #define LONGEST_WAIT apr_time_from_msec(100)
 
-static void wait_for_the_beat(const request_rec *r, const walks *all)
+static void wait_for_beat(const request_rec *r, const walks *all)
 {
     const apr_interval_time_t passed = apr_time_now() - r->request_time;
     apr_interval_time_t until = (WALKS + 1) * all->took;
@@ -196,7 +196,7 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
 
     walk_for_nothing(r, context, all);
     as_mask_undo_url(r, as);
-    wait_for_the_beat(r, all);
+    wait_for_beat(r, all);
     if (status == OK) {
         status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
         if (as_mask_is_missing_script(r)) {
@@ -210,15 +210,15 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
 /* Did a walk end as one for a missing resource does? */
 static bool is_answer(request_rec *r, const as_context *context, int status)
 {
-    return !as_mask_refuses(r, context, status) && (status != OK || is_missing(r, context->mask));
+    return !as_mask_must_refuse(r, context, status) && (status != OK || is_missing(r, context->mask));
 }
 
 /* Of the decoy that everybody may ask for, or nobody. */
-static int answer_from_afar(request_rec *r, as_context *context, walks *all, int index)
+static int answer_far(request_rec *r, as_context *context, walks *all, int index)
 {
     int status = walk(r, context, all, index, true);
 
-    if (!as_mask_refuses(r, context, status)) {
+    if (!as_mask_must_refuse(r, context, status)) {
         return answer_as_walked(r, context, all, status);
     }
     context->masked = false;
@@ -228,12 +228,12 @@ static int answer_from_afar(request_rec *r, as_context *context, walks *all, int
 /* May everybody ask for a decoy? Looks at its place, which is no walk. `first`: the request that was refused. */
 static bool is_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int index)
 {
-    char *filename = as_place_filename(first, all->decoys, index);
+    char *filename = as_place_make_filename(first, all->decoys, index);
 
     if (!begin_pass(r, context, all, index, false)) {
         return false;
     }
-    r->uri = (char *)as_decoy_decoded(r, r->uri);
+    r->uri = (char *)as_decoy_decode(r, r->uri);
     r->filename = filename;
     as_mask_find_place(r);
     return as_chain_run(r, context, AS_PHASE_ACCESS) == OK;
@@ -267,10 +267,10 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
         const int index = is_open(r, context, all, &first, decoys->nearest)
                               ? decoys->nearest
                               : find_open(r, context, all, &first, decoys->between + 1, decoys->farthest);
-        return answer_from_afar(r, context, all, index);
+        return answer_far(r, context, all, index);
     }
     pass = as_snapshot_put_aside(r, all->arrived);
-    before = state_of(context);
+    before = copy_state(context);
     nearest = walk(r, context, all, decoys->nearest, true);
     if (is_answer(r, context, nearest)) {
         return answer_as_walked(r, context, all, nearest);
@@ -287,7 +287,7 @@ static bool is_forbidden(request_rec *r, as_context *context, const walks *all, 
     if (!begin_pass(r, context, all, index, false)) {
         return true;
     }
-    r->uri = (char *)as_decoy_decoded(r, r->uri);
+    r->uri = (char *)as_decoy_decode(r, r->uri);
     return as_decoy_translate(r) == HTTP_FORBIDDEN;
 }
 
@@ -328,7 +328,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
         return answer_as_walked(r, context, all, status);
     }
     if (decoys.nearest != decoys.farthest || status == OK) {
-        return answer_from_afar(r, context, all, decoys.farthest);
+        return answer_far(r, context, all, decoys.farthest);
     }
     context->masked = false;
     return answer_as_walked(r, context, all, go_on_unasked(r, context));
@@ -337,21 +337,21 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
 /* ---- the hooks ---- */
 
 /* During a refusal only the log gets the true outcome. */
-static const as_transaction *truth_of(const as_transaction *transaction)
+static const as_transaction *copy_truth(const as_transaction *transaction)
 {
     return transaction->truth ? transaction->truth : apr_pmemdup(transaction->pool, transaction, sizeof(*transaction));
 }
 
-static walks walks_of(request_rec *r, const as_context *context, const as_snapshot *arrived,
-                      const as_transaction *before)
+static walks make_walks(request_rec *r, const as_context *context, const as_snapshot *arrived,
+                        const as_transaction *before)
 {
     walks all = {.arrived = arrived, .left = WALKS - 1};
 
     if (before) {
         all.before = *before;
     }
-    all.decoys = as_decoys_of(r, as_snapshot_path(r));
-    all.truth = truth_of(context->transaction);
+    all.decoys = as_decoys_get(r, as_snapshot_make_path(r));
+    all.truth = copy_truth(context->transaction);
     return all;
 }
 
@@ -359,10 +359,10 @@ static walks walks_of(request_rec *r, const as_context *context, const as_snapsh
 static void walk_as_others_do(request_rec *r, as_context *context, const as_snapshot *arrived,
                               const as_transaction *before)
 {
-    walks all = walks_of(r, context, arrived, before);
+    walks all = make_walks(r, context, arrived, before);
 
     walk_for_nothing(r, context, &all);
-    wait_for_the_beat(r, &all);
+    wait_for_beat(r, &all);
 }
 
 /* The cost of each request to a virtual host that masks: one allocation. */
@@ -382,7 +382,7 @@ void as_passes_post_config(void)
 
 static int go_own_way(request_rec *r)
 {
-    as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_size(r));
+    as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r));
     as_snapshot *arrived = (as_snapshot *)(own + 1);
     const as_transaction *before = NULL;
     as_mask *mask = &own->mask;
@@ -401,7 +401,7 @@ static int go_own_way(request_rec *r)
     status = ap_process_request_internal(r);
 
     if (status == OK) {
-        if (ends_as_missing(r) && as_server_masks(as_server_get(r->server))) {
+        if (is_end_missing(r) && as_server_has_mask(as_server_get(r->server))) {
             walk_as_others_do(r, context, arrived, before);
         }
         status = ap_invoke_handler(r);
@@ -413,7 +413,7 @@ static int go_own_way(request_rec *r)
         mask->way = AS_PASS_DONE;
         return status;
     }
-    all = walks_of(r, context, arrived, before);
+    all = make_walks(r, context, arrived, before);
     return answer_as_missing(r, context, &all);
 }
 
@@ -421,7 +421,7 @@ static int go_own_way(request_rec *r)
  * last), we do what it would do next, and see what comes of it before the client does. */
 int as_mask_quick_handler(request_rec *r, int lookup)
 {
-    if (lookup || r->main || !as_server_watches(as_server_get(r->server))) {
+    if (lookup || r->main || !as_server_must_watch(as_server_get(r->server))) {
         return DECLINED;
     }
     return go_own_way(r);

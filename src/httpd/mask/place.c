@@ -82,7 +82,7 @@ void as_places_post_config(void)
     add_module(&of_refusal, "mod_alias.c");
 }
 
-static bool counts(const ap_conf_vector_t *vector, const as_kinds *kinds)
+static bool is_counted(const ap_conf_vector_t *vector, const as_kinds *kinds)
 {
     int i;
 
@@ -167,13 +167,13 @@ static void add_within(as_place *place, const core_dir_config *core)
     for (i = 0; core && core->sec_file && i < core->sec_file->nelts; i++) {
         const ap_conf_vector_t *vector = APR_ARRAY_IDX(core->sec_file, i, ap_conf_vector_t *);
         const core_dir_config *within = ap_get_core_module_config(vector);
-        if (counts(vector, place->kinds) && is_name(within, place->filename)) {
+        if (is_counted(vector, place->kinds) && is_name(within, place->filename)) {
             add_vector(place, vector);
         }
     }
     for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
         const ap_conf_vector_t *vector = APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *);
-        if (counts(vector, place->kinds) && is_true(place->r, ap_get_core_module_config(vector))) {
+        if (is_counted(vector, place->kinds) && is_true(place->r, ap_get_core_module_config(vector))) {
             add_vector(place, vector);
         }
     }
@@ -181,7 +181,7 @@ static void add_within(as_place *place, const core_dir_config *core)
 
 static void add_vector(as_place *place, const ap_conf_vector_t *vector)
 {
-    if (counts(vector, place->kinds)) {
+    if (is_counted(vector, place->kinds)) {
         add_number(place, vector);
     }
     add_within(place, ap_get_core_module_config(vector));
@@ -203,7 +203,7 @@ static void add_sections(as_place *place, const apr_array_header_t *vectors, con
     for (i = 0; path && vectors && i < vectors->nelts; i++) {
         const ap_conf_vector_t *vector = APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *);
         const core_dir_config *core = ap_get_core_module_config(vector);
-        if (core && core->d && (counts(vector, place->kinds) || has_within(vector)) && applies(core, path)) {
+        if (core && core->d && (is_counted(vector, place->kinds) || has_within(vector)) && applies(core, path)) {
             add_vector(place, vector);
         }
     }
@@ -220,7 +220,7 @@ static void add_htaccess(as_place *place)
     }
 }
 
-static apr_uint64_t number_of(request_rec *r, const as_kinds *kinds, const char *uri, const char *filename)
+static apr_uint64_t compute_number(request_rec *r, const as_kinds *kinds, const char *uri, const char *filename)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
     as_place place = {.r = r, .filename = filename, .kinds = kinds, .number = 1};
@@ -234,22 +234,22 @@ static apr_uint64_t number_of(request_rec *r, const as_kinds *kinds, const char 
     return place.number;
 }
 
-static apr_uint64_t number_of_login(const request_rec *r)
+static apr_uint64_t compute_number_of_login(const request_rec *r)
 {
     request_rec *copy = apr_pmemdup(r->pool, r, sizeof(*r)); /* an expression may be evaluated on it */
 
-    return number_of(copy, &of_login, copy->uri, copy->filename);
+    return compute_number(copy, &of_login, copy->uri, copy->filename);
 }
 
-bool as_place_same_login(const request_rec *one, const request_rec *other)
+bool as_place_has_same_login(const request_rec *one, const request_rec *other)
 {
-    return number_of_login(one) == number_of_login(other);
+    return compute_number_of_login(one) == compute_number_of_login(other);
 }
 
 /* ---- the place of the decoy ---- */
 
 /* Returns the start of the segment with `below` others below it; NULL: there are fewer. */
-static const char *segment_of(const char *path, int below)
+static const char *find_segment(const char *path, int below)
 {
     const char *at = path + strlen(path);
 
@@ -265,16 +265,16 @@ static const char *segment_of(const char *path, int below)
 }
 
 /* Returns the path that was asked for, as one of files; NULL: it is none. */
-static const char *file_of(request_rec *r)
+static const char *find_file(request_rec *r)
 {
     return r->filename && *r->filename == '/'
                ? apr_pstrcat(r->pool, r->filename, r->path_info ? r->path_info : "", NULL)
                : NULL;
 }
 
-static char *filename_of_decoy(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file)
+static char *make_decoy_filename(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file)
 {
-    const char *at = file ? segment_of(file, spot->below) : NULL;
+    const char *at = file ? find_segment(file, spot->below) : NULL;
     const char *rest = *spot->end == '.' ? apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")) : "";
 
     if (!at) {
@@ -287,33 +287,33 @@ static char *filename_of_decoy(request_rec *r, const as_decoy_spot *spot, const 
     return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), name, rest, NULL);
 }
 
-char *as_place_filename(request_rec *r, const as_decoys *all, int index)
+char *as_place_make_filename(request_rec *r, const as_decoys *all, int index)
 {
-    return filename_of_decoy(r, &all->spots[index], as_decoy_sketch(r, all, index)->name, file_of(r));
+    return make_decoy_filename(r, &all->spots[index], as_decoy_sketch(r, all, index)->name, find_file(r));
 }
 
 /* Returns the number of the place in which a decoy would be. */
-static apr_uint64_t number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
+static apr_uint64_t compute_number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
 {
     const as_decoy *decoy = as_decoy_sketch(r, all, index);
-    const char *path = as_decoy_decoded(r, decoy->path);
+    const char *path = as_decoy_decode(r, decoy->path);
     char *uri = r->uri;
     apr_uint64_t number;
 
     r->uri = (char *)path;
-    number = number_of(r, &of_refusal, path, filename_of_decoy(r, &all->spots[index], decoy->name, file));
+    number = compute_number(r, &of_refusal, path, make_decoy_filename(r, &all->spots[index], decoy->name, file));
     r->uri = uri;
     return number;
 }
 
 /* A walk that was refused on its way to the file: at a directory that may not be entered, a .htaccess that may not be
  * read, or a symbolic link. Returns how many segments are below it, or -1. */
-static int blocked_below(request_rec *r, const char *file, int most)
+static int find_blocked(request_rec *r, const char *file, int most)
 {
     int below, found = -1;
 
     for (below = 0; below <= most; below++) {
-        const char *at = segment_of(file, below);
+        const char *at = find_segment(file, below);
         const char *end = at ? strchr(at, '/') : NULL;
         char *path;
         apr_finfo_t finfo;
@@ -334,7 +334,7 @@ static int blocked_below(request_rec *r, const char *file, int most)
     return found;
 }
 
-static int index_of(const as_decoys *all, int below)
+static int find_index(const as_decoys *all, int below)
 {
     int i;
 
@@ -353,20 +353,20 @@ typedef struct search {
     const char *file;
 } search;
 
-static apr_uint64_t number_at(const search *in, int index)
+static apr_uint64_t get_number(const search *in, int index)
 {
-    return number_of_decoy(in->r, in->all, index, in->file);
+    return compute_number_of_decoy(in->r, in->all, index, in->file);
 }
 
 /* Returns the first from `low` on whose place is another than that, or, if `is`, that one; all->count: there is none.
  * Decoys from there on have it too: outward fewer sections apply. */
-static int first_of(const search *in, int low, apr_uint64_t place, bool is)
+static int find_first(const search *in, int low, apr_uint64_t place, bool is)
 {
     int high = in->all->count;
 
     while (low < high) {
         const int middle = (low + high) / 2;
-        if ((number_at(in, middle) == place) != is) {
+        if ((get_number(in, middle) == place) != is) {
             low = middle + 1;
         } else {
             high = middle;
@@ -377,7 +377,7 @@ static int first_of(const search *in, int low, apr_uint64_t place, bool is)
 
 bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby *found)
 {
-    const search in = {.r = r, .all = all, .file = file_of(r)};
+    const search in = {.r = r, .all = all, .file = find_file(r)};
     const int last = all->count - 1;
     apr_uint64_t here;
     int below, next;
@@ -386,23 +386,23 @@ bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby 
     found->between = -1;
     found->farthest = last;
     if (!walked) {
-        below = in.file ? blocked_below(r, in.file, all->spots[last].below) : -1;
-        found->nearest = index_of(all, below);
+        below = in.file ? find_blocked(r, in.file, all->spots[last].below) : -1;
+        found->nearest = find_index(all, below);
         return below >= 0;
     }
-    here = number_of(r, &of_refusal, r->uri, r->filename);
-    if (number_at(&in, 0) == here) {
+    here = compute_number(r, &of_refusal, r->uri, r->filename);
+    if (get_number(&in, 0) == here) {
         /* Not the name itself is refused, wherever it is. */
-        found->nearest = first_of(&in, 1, here, false);
+        found->nearest = find_first(&in, 1, here, false);
         if (found->nearest > last) {
             found->nearest = 0;
             return true;
         }
     }
-    next = first_of(&in, found->nearest + 1, number_at(&in, found->nearest), false);
+    next = find_first(&in, found->nearest + 1, get_number(&in, found->nearest), false);
     /* A pattern for all of a URL may refuse farther decoys, and not the nearest. */
-    if (next <= last && number_at(&in, next) != here) {
-        found->farthest = first_of(&in, next, number_at(&in, last), true);
+    if (next <= last && get_number(&in, next) != here) {
+        found->farthest = find_first(&in, next, get_number(&in, last), true);
         found->between = next < found->farthest ? next : -1;
     }
     return true;

@@ -26,23 +26,23 @@ int as_proven_post_config(server_rec *s)
     return OK;
 }
 
-static bool masks_all(const as_section *section)
+static bool is_masking_all(const as_section *section)
 {
     return section->mask && section->mask->word == AS_MASK_ALL;
 }
 
-void as_mask_credentials(const request_rec *r, as_context *context, const char *user, const char *password)
+void as_mask_note_credentials(const request_rec *r, as_context *context, const char *user, const char *password)
 {
-    if (proofs && masks_all(as_section_get(r))) {
+    if (proofs && is_masking_all(as_section_get(r))) {
         const server_rec *s = r->server;
         const char *scope = apr_psprintf(r->pool, "%s:%u", s->server_hostname ? s->server_hostname : "", s->port);
         context->proof = as_proof_make(proofs, scope, user, password);
     }
 }
 
-void as_mask_proven(const as_section *section, const as_context *context)
+void as_mask_record_proven(const as_section *section, const as_context *context)
 {
-    if (masks_all(section)) {
+    if (is_masking_all(section)) {
         as_proofs_add(proofs, context->proof);
     }
 }
@@ -61,7 +61,7 @@ void as_mask_weigh(const as_context *context, const as_finding *finding, as_poli
     }
 }
 
-int as_mask_decided(request_rec *r, as_context *context, const as_verdict *verdict)
+int as_mask_choose_status(request_rec *r, as_context *context, const as_verdict *verdict)
 {
     const as_context *main = r->main ? as_context_peek(r->main) : NULL;
 

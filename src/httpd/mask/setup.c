@@ -7,25 +7,25 @@
 #include <http_config.h>
 #include <http_core.h>
 
-static as_reach reach_of(ap_conf_vector_t *vector);
+static as_reach find_reach(ap_conf_vector_t *vector);
 
-static as_reach widest(as_reach one, as_reach other)
+static as_reach choose_widest(as_reach one, as_reach other)
 {
     return one == AS_REACH_MASKED || other == AS_REACH_NONE ? one : other;
 }
 
-static as_reach reach_of_all(const apr_array_header_t *vectors)
+static as_reach find_reach_of_all(const apr_array_header_t *vectors)
 {
     as_reach reach = AS_REACH_NONE;
     int i;
 
     for (i = 0; vectors && i < vectors->nelts; i++) {
-        reach = widest(reach, reach_of(APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *)));
+        reach = choose_widest(reach, find_reach(APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *)));
     }
     return reach;
 }
 
-static as_reach reach_of_section(const as_section *section)
+static as_reach find_reach_of_section(const as_section *section)
 {
     as_reach reach = AS_REACH_NONE;
     int i;
@@ -46,25 +46,28 @@ static as_reach reach_of_section(const as_section *section)
 }
 
 /* Returns the reach of the section itself, or of sections in it: Files and If. */
-static as_reach reach_of(ap_conf_vector_t *vector)
+static as_reach find_reach(ap_conf_vector_t *vector)
 {
     const as_section *section = ap_get_module_config(vector, &authstatus_module);
     const core_dir_config *core = ap_get_core_module_config(vector);
-    as_reach reach = section ? reach_of_section(section) : AS_REACH_NONE;
+    as_reach reach = section ? find_reach_of_section(section) : AS_REACH_NONE;
 
-    return core ? widest(reach, widest(reach_of_all(core->sec_file), reach_of_all(core->sec_if))) : reach;
+    return core
+               ? choose_widest(reach, choose_widest(find_reach_of_all(core->sec_file), find_reach_of_all(core->sec_if)))
+               : reach;
 }
 
-static as_reach reach_of_server(const server_rec *s)
+static as_reach find_reach_of_server(const server_rec *s)
 {
     const core_server_config *core = ap_get_core_module_config(s->module_config);
 
-    return widest(reach_of(s->lookup_defaults), widest(reach_of_all(core->sec_dir), reach_of_all(core->sec_url)));
+    return choose_widest(find_reach(s->lookup_defaults),
+                         choose_widest(find_reach_of_all(core->sec_dir), find_reach_of_all(core->sec_url)));
 }
 
 bool as_mask_is_configured(const server_rec *s)
 {
-    while (s && reach_of_server(s) == AS_REACH_NONE) {
+    while (s && find_reach_of_server(s) == AS_REACH_NONE) {
         s = s->next;
     }
     return s != NULL;
@@ -89,7 +92,7 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     as_places_post_config();
     for (; s; s = s->next) {
         as_server *server = ap_get_module_config(s->module_config, &authstatus_module);
-        server->masks = reach_of_server(s);
+        server->masks = find_reach_of_server(s);
         any = any || server->masks == AS_REACH_MASKED;
     }
     return any ? as_proven_post_config(main_server) : OK;

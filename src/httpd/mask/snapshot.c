@@ -92,16 +92,16 @@ static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *conn
 }
 
 /* Returns the array of a table, with which it begins, as APR promises (apr_is_empty_table). */
-static const apr_array_header_t *entries_of(const apr_table_t *table)
+static const apr_array_header_t *get_entries(const apr_table_t *table)
 {
     return (const apr_array_header_t *)table;
 }
 
-apr_size_t as_snapshot_size(const request_rec *r)
+apr_size_t as_snapshot_compute_size(const request_rec *r)
 {
     apr_size_t size = sizeof(as_snapshot) + (apr_size_t)modules_end * sizeof(void *);
 
-#define AS_TABLE(table) size += (apr_size_t)entries_of(r->table)->nelts * sizeof(apr_table_entry_t);
+#define AS_TABLE(table) size += (apr_size_t)get_entries(r->table)->nelts * sizeof(apr_table_entry_t);
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
     return size;
@@ -119,16 +119,16 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     keep_chain(&kept->input, r->input_filters, c->input_filters);
 #define AS_TABLE(table)                                                                                                \
     kept->table = (const apr_table_entry_t *)room;                                                                     \
-    kept->count_of_##table = entries_of(r->table)->nelts;                                                              \
+    kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
     if (kept->count_of_##table) {                                                                                      \
-        memcpy(room, entries_of(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));      \
+        memcpy(room, get_entries(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));     \
         room += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                        \
     }
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
 }
 
-static apr_table_t *table_of(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
+static apr_table_t *make_table(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
 {
     apr_table_t *table = apr_table_make(pool, count + 8);
     int i;
@@ -185,7 +185,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
 #define AS_MEMBER(member) fresh.member = r->member;
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
-#define AS_TABLE(table) fresh.table = table_of(fresh.pool, kept->table, kept->count_of_##table);
+#define AS_TABLE(table) fresh.table = make_table(fresh.pool, kept->table, kept->count_of_##table);
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
@@ -239,7 +239,7 @@ void as_snapshot_bring_back(request_rec *r, const as_pass *pass)
     r->input_filters = link_chain(r, &pass->input, pass->r.proto_input_filters, &r->proto_input_filters);
 }
 
-char *as_snapshot_path(const request_rec *r)
+char *as_snapshot_make_path(const request_rec *r)
 {
     const char *uri = r->unparsed_uri;
     apr_uri_t parsed;

@@ -16,7 +16,7 @@ static as_verdict make_verdict(request_rec *r, const as_context *context, const 
 
     if (as_outcome_describe(finding->outcome)->of == AS_CLASS_GRANTED) {
         if (finding->outcome != AS_OUTCOME_GRANTED_STALE) {
-            as_mask_proven(section, context);
+            as_mask_record_proven(section, context);
         }
         return as_verdict_make_for_grant(finding->outcome);
     }
@@ -45,12 +45,12 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     as_log_outcome(r, context, finding, &verdict);
     if (r->main) {
         /* Only httpd reads this answer: a subrequest's headers and outcome are never sent. */
-        return as_mask_decided(r, context, &verdict);
+        return as_mask_choose_status(r, context, &verdict);
     }
     if (as_transaction_is_refused(transaction)) {
         /* The headers must not reveal the failure of an error page. */
         as_challenge_restore(r, transaction->challenges);
-        return as_mask_decided(r, context, &verdict);
+        return as_mask_choose_status(r, context, &verdict);
     }
     record(transaction, finding, &verdict);
     transaction->help = as_section_find_help(section, verdict.shown);
@@ -67,7 +67,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
         apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     }
     as_publish_variables(r, transaction);
-    return as_mask_decided(r, context, &verdict);
+    return as_mask_choose_status(r, context, &verdict);
 }
 
 void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now)

@@ -156,7 +156,7 @@ static const as_authorization *make_nameless_doubt(const request_rec *r)
 
 /* The user's own bind for one of the lines was refused: the login has ended, whatever the others say. NULL: none was.
  */
-static const as_authorization *ended_login(const as_evaluation *evaluation)
+static const as_authorization *find_ended_login(const as_evaluation *evaluation)
 {
     const as_answered *answered = evaluation->answered;
 
@@ -186,7 +186,7 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
     const void *question;
 
     as_trials_add_result(evaluation->trials, get_result(status));
-    while (!ended_login(evaluation) && as_trials_begin_next(evaluation->trials)) {
+    while (!find_ended_login(evaluation) && as_trials_begin_next(evaluation->trials)) {
         restore_tables(r, evaluation);
         silence(r);
         status = as_chain_run(r, context, phase);
@@ -194,7 +194,7 @@ static int try_doubts(request_rec *r, as_context *context, as_phase phase, int s
         as_trials_add_result(evaluation->trials, get_result(status));
     }
     restore_tables(r, evaluation);
-    *doubt = ended_login(evaluation);
+    *doubt = find_ended_login(evaluation);
     if (*doubt) {
         return HTTP_SERVICE_UNAVAILABLE;
     }
@@ -254,7 +254,7 @@ static void publish_grant(request_rec *r, as_context *context, const as_answered
 
 /* Before a login only lines of ldap-search are answered; the others too where the access phase knows the user
  * (mod_ssl's SSLUserName). */
-static bool concerns(const request_rec *r, as_phase phase)
+static bool is_concerned(const request_rec *r, as_phase phase)
 {
     const as_section *section = as_section_get(r);
 
@@ -268,7 +268,7 @@ int as_require_run(request_rec *r, as_context *context, as_phase phase, const as
     int status;
 
     *doubt = NULL;
-    if (!concerns(r, phase)) {
+    if (!is_concerned(r, phase)) {
         return as_chain_run(r, context, phase);
     }
     evaluation = context->evaluation = apr_pcalloc(r->pool, sizeof(*evaluation));

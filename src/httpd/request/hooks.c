@@ -17,7 +17,7 @@
 
 #include "authstatus/credentials.h"
 
-static bool passes(const as_context *context, as_phase phase)
+static bool is_passed(const as_context *context, as_phase phase)
 {
     return (context->running & (unsigned)phase) != 0;
 }
@@ -35,7 +35,7 @@ static int decide_found(request_rec *r, as_context *context)
     return as_decide(r, context, &context->finding, context->answer ? context->answer->wait : 0);
 }
 
-static const as_answer *answer_of_doubt(const as_context *context, const as_authorization *doubt)
+static const as_answer *choose_answer_of_doubt(const as_context *context, const as_authorization *doubt)
 {
     as_answer *answer = apr_pcalloc(context->transaction->pool, sizeof(*answer));
 
@@ -54,7 +54,7 @@ static const as_answer *answer_of_doubt(const as_context *context, const as_auth
 /* Decides by lines of Require in doubt: their directory's answer is the request's. */
 static int decide_doubt(request_rec *r, as_context *context, const as_authorization *doubt)
 {
-    context->answer = answer_of_doubt(context, doubt);
+    context->answer = choose_answer_of_doubt(context, doubt);
     context->reason = NULL;
     return as_decide(r, context, &context->answer->finding, context->answer->wait);
 }
@@ -71,7 +71,7 @@ int as_hook_header_parser(request_rec *r)
 }
 
 /* The first and the last of httpd's access_checker hooks count the runs in progress. A refusal ends a run early. */
-int as_hook_access_begins(request_rec *r)
+int as_hook_access_begin(request_rec *r)
 {
     if (as_section_is_on(as_section_get(r))) {
         as_context_get(r)->access_depth++;
@@ -79,7 +79,7 @@ int as_hook_access_begins(request_rec *r)
     return DECLINED;
 }
 
-int as_hook_access_ends(request_rec *r)
+int as_hook_access_end(request_rec *r)
 {
     as_context *context = as_context_peek(r);
 
@@ -100,7 +100,7 @@ static bool is_access_phase(request_rec *r, const as_context *context)
 }
 
 /* Returns the outcome of a denial. A certificate may have told who the user is (mod_ssl's SSLUserName). */
-static as_outcome denial_of(const request_rec *r)
+static as_outcome find_denial(const request_rec *r)
 {
     return r->user && as_section_get(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
 }
@@ -115,7 +115,7 @@ int as_hook_access(request_rec *r)
         return DECLINED;
     }
     context = as_context_get(r);
-    if (passes(context, AS_PHASE_ACCESS)) {
+    if (is_passed(context, AS_PHASE_ACCESS)) {
         return DECLINED;
     }
     context->needs_login = false;
@@ -132,7 +132,7 @@ int as_hook_access(request_rec *r)
     if (status == OK && r->user) {
         as_decide_stale(r, context);
     }
-    return status == HTTP_FORBIDDEN ? decide(r, context, denial_of(r)) : status;
+    return status == HTTP_FORBIDDEN ? decide(r, context, find_denial(r)) : status;
 }
 
 int as_hook_force_authn(request_rec *r)
@@ -148,7 +148,7 @@ int as_hook_force_authn(request_rec *r)
 
 /* ---- authentication ---- */
 
-static bool auth_type_is(request_rec *r, const char *type)
+static bool has_auth_type(request_rec *r, const char *type)
 {
     const char *configured = ap_auth_type(r);
 
@@ -158,12 +158,12 @@ static bool auth_type_is(request_rec *r, const char *type)
 /* Judges a header of the Basic scheme that no provider could read, before mod_auth_basic takes its readable part for
  * a user. The provider judges the content of the credentials: a password file may have names that are not UTF-8.
  * Other schemes belong to other modules. */
-static bool unreadable(request_rec *r, as_outcome *outcome)
+static bool judge_unreadable(request_rec *r, as_outcome *outcome)
 {
     const char *header = as_authorization_get_header(r);
     apr_size_t size;
 
-    if (!header || !auth_type_is(r, "Basic") || strncasecmp(header, "Basic", 5) ||
+    if (!header || !has_auth_type(r, "Basic") || strncasecmp(header, "Basic", 5) ||
         (header[5] && !apr_isspace(header[5]))) {
         return false;
     }
@@ -173,7 +173,7 @@ static bool unreadable(request_rec *r, as_outcome *outcome)
 }
 
 /* Returns whether credentials were sent in the required scheme. A module that read them has set r->user. */
-static bool credentials_were_sent(request_rec *r)
+static bool has_credentials(request_rec *r)
 {
     const char *header = as_authorization_get_header(r), *type = ap_auth_type(r);
     apr_size_t length = type ? strlen(type) : 0;
@@ -181,7 +181,7 @@ static bool credentials_were_sent(request_rec *r)
     return r->user || (header && length && !strncasecmp(header, type, length) && header[length] == ' ');
 }
 
-static bool found(const as_context *context, as_class of)
+static bool is_found(const as_context *context, as_class of)
 {
     return context->found && as_outcome_describe(context->finding.outcome)->of == of;
 }
@@ -189,7 +189,7 @@ static bool found(const as_context *context, as_class of)
 /* Makes the verdict after an authentication that ended with `status`. */
 static int judge_authn(request_rec *r, as_context *context, int status)
 {
-    const bool granted = found(context, AS_CLASS_GRANTED);
+    const bool granted = is_found(context, AS_CLASS_GRANTED);
 
     if (context->final) {
         /* Final, whatever another module made of it (AuthBasicAuthoritative Off). */
@@ -203,28 +203,28 @@ static int judge_authn(request_rec *r, as_context *context, int status)
         as_decide_as_is(r, context, &context->finding, 0);
         return status;
     }
-    if (ap_is_HTTP_REDIRECT(status) && (!context->found || found(context, AS_CLASS_UNAUTHENTICATED))) {
+    if (ap_is_HTTP_REDIRECT(status) && (!context->found || is_found(context, AS_CLASS_UNAUTHENTICATED))) {
         /* Another module asks for a login in its own way: by a page. The page cannot repair other failures. */
         if (context->found) {
             as_decide_as_is(r, context, &context->finding, status);
         }
-        return as_mask_login_status(r, context, status);
+        return as_mask_choose_login_status(r, context, status);
     }
     if (context->found) {
         apr_table_unset(r->headers_out, "Location");
         return decide_found(r, context);
     }
     if (status == HTTP_UNAUTHORIZED) {
-        return decide(r, context, credentials_were_sent(r) ? AS_OUTCOME_DENIED : AS_OUTCOME_NO_CREDENTIALS);
+        return decide(r, context, has_credentials(r) ? AS_OUTCOME_DENIED : AS_OUTCOME_NO_CREDENTIALS);
     }
     return status == HTTP_FORBIDDEN ? decide(r, context, AS_OUTCOME_ACCESS_DENIED)
-                                    : as_mask_login_status(r, context, status);
+                                    : as_mask_choose_login_status(r, context, status);
 }
 
 /* mod_auth_form let the user in, by another provider's word: that is the last one. Returns `status`. */
 static int note_form_login(request_rec *r, as_context *context, int status)
 {
-    if (context->found && !context->final && !found(context, AS_CLASS_GRANTED) &&
+    if (context->found && !context->final && !is_found(context, AS_CLASS_GRANTED) &&
         as_form_login_was_granted(r, status)) {
         context->finding = as_finding_make(AS_OUTCOME_GRANTED);
         context->answer = NULL;
@@ -240,10 +240,10 @@ static int authenticate(request_rec *r, as_context *context)
     int status;
 
     if (!as_mask_login_was_made(r, context, &status)) {
-        as_mask_login_begins(r, context);
+        as_mask_begin_login(r, context);
         status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_AUTHN));
         as_provider_settle(r, context, status == OK);
-        as_mask_login_ends(r, context, status);
+        as_mask_end_login(r, context, status);
     }
     return status;
 }
@@ -254,7 +254,7 @@ static int end_authn(request_rec *r, as_context *context, int status)
     if (status == DECLINED && !context->found) {
         /* With DECLINED httpd would run the chain again, to the same end. */
         AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
-        return as_mask_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
+        return as_mask_choose_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
     }
     return judge_authn(r, context, status);
 }
@@ -270,10 +270,10 @@ int as_hook_authn(request_rec *r)
         return DECLINED;
     }
     context = as_context_get(r);
-    if (passes(context, AS_PHASE_AUTHN)) {
+    if (is_passed(context, AS_PHASE_AUTHN)) {
         return DECLINED;
     }
-    switch (as_lookaside_login(r, context, &status)) {
+    switch (as_lookaside_find_login(r, context, &status)) {
     case AS_LOOKED_AND_FOUND:
         return OK;
     case AS_LOOKED_OTHERWISE:
@@ -282,7 +282,7 @@ int as_hook_authn(request_rec *r)
     case AS_LOOKED_IN_VAIN:
         break;
     }
-    if (unreadable(r, &outcome)) {
+    if (judge_unreadable(r, &outcome)) {
         return decide(r, context, outcome);
     }
     header = as_authorization_get_header(r);
@@ -303,7 +303,7 @@ static int handle_login_form(request_rec *r)
         return DECLINED;
     }
     context = as_context_get(r);
-    if (passes(context, AS_PHASE_HANDLER)) {
+    if (is_passed(context, AS_PHASE_HANDLER)) {
         return DECLINED;
     }
     status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_HANDLER));
@@ -321,7 +321,7 @@ int as_hook_handler(request_rec *r)
 /* ---- authorization: the user is known ---- */
 
 /* As httpd answers a login that is refused, and one that cannot be decided. */
-static int status_when_off(const as_authorization *doubt)
+static int choose_status_when_off(const as_authorization *doubt)
 {
     const as_class of = as_outcome_describe(doubt->finding.outcome)->of;
 
@@ -335,8 +335,8 @@ static int authorize_when_off(request_rec *r, as_context *context)
     int status = as_require_run(r, context, AS_PHASE_AUTHZ, &doubt);
 
     if (doubt) {
-        const as_answer *answer = context->answer = answer_of_doubt(context, doubt);
-        const as_verdict verdict = {.status = status_when_off(doubt), .shown = answer->finding.outcome};
+        const as_answer *answer = context->answer = choose_answer_of_doubt(context, doubt);
+        const as_verdict verdict = {.status = choose_status_when_off(doubt), .shown = answer->finding.outcome};
 
         context->reason = NULL;
         as_log_outcome(r, context, &answer->finding, &verdict);
@@ -359,7 +359,7 @@ int as_hook_authz(request_rec *r)
         return DECLINED;
     }
     context = as_context_get(r);
-    if (passes(context, AS_PHASE_AUTHZ)) {
+    if (is_passed(context, AS_PHASE_AUTHZ)) {
         return DECLINED;
     }
     if (!as_section_is_on(section)) {
@@ -376,7 +376,7 @@ int as_hook_authz(request_rec *r)
     if (status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN) {
         return decide(r, context, AS_OUTCOME_NOT_AUTHORIZED);
     }
-    return as_mask_login_status(r, context, status);
+    return as_mask_choose_login_status(r, context, status);
 }
 
 /* ---- fixups: variables of the application ---- */

@@ -57,7 +57,7 @@ static bool is_administrators(const as_finding *finding)
 /* Returns the results and costs of the lines of Require ldap-*. */
 static const char *describe_authorization(request_rec *r, const as_context *context)
 {
-    const as_authorize_sums sums = as_authorize_sum(&context->transaction->memo);
+    const as_authorize_sums sums = as_authorize_add_up(&context->transaction->memo);
     const as_operations *operations = &sums.operations;
     const char *text = "", *costs = "";
 

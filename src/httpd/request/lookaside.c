@@ -66,10 +66,11 @@ static as_plan *find_plan(const as_section *section, const server_rec *server)
 }
 
 /* Returns whether logins in this section may be found by their headers. */
-static bool suits(const request_rec *r, const as_section *section)
+static bool is_suitable(const request_rec *r, const as_section *section)
 {
     return plans.pool && !section->fleeting && section->of_request != 1 && section->basic_providers == 1 &&
-           !as_flag_initial_bind_as_user(section) && !as_server_masks(as_server_get(r->server)) && as_chain_has_basic();
+           !as_flag_initial_bind_as_user(section) && !as_server_has_mask(as_server_get(r->server)) &&
+           as_chain_has_basic();
 }
 
 static as_plan *make_plan(const request_rec *r, const as_section *section, const as_login_directory *directory)
@@ -90,7 +91,7 @@ static as_plan *make_plan(const request_rec *r, const as_section *section, const
     as_lookaside_make_key(as_process_get_cache(), &about, sizeof(about), &plan->own);
     plan->variables = apr_pcalloc(plans.pool, (size_t)(settings->attribute_count + 1) * sizeof(*plan->variables));
     for (i = 0; i < settings->attribute_count; i++) {
-        plan->variables[i] = as_attribute_name_variable(plans.pool, "AUTHENTICATE_", settings->attributes[i]);
+        plan->variables[i] = as_attribute_make_variable_name(plans.pool, "AUTHENTICATE_", settings->attributes[i]);
     }
     return plan;
 }
@@ -115,7 +116,7 @@ static const as_plan *plan_of(const request_rec *r, const as_section *section, c
 /* ---- requests ---- */
 
 /* Returns the header of a request that may be looked up, or NULL. */
-static const char *header_of(request_rec *r, const as_context *context)
+static const char *find_header(request_rec *r, const as_context *context)
 {
     if (r->main || r->prev || r->user || r->proxyreq == PROXYREQ_PROXY || context->mask || context->found ||
         context->transaction->decided || context->transaction->truth || APLOG_R_IS_LEVEL(r, APLOG_DEBUG)) {
@@ -125,7 +126,7 @@ static const char *header_of(request_rec *r, const as_context *context)
 }
 
 /* Returns the section's AuthType where mod_auth_basic would read a header, else NULL. */
-static const char *basic_type_of(request_rec *r)
+static const char *find_basic_type(request_rec *r)
 {
     const char *type = ap_auth_type(r);
 
@@ -144,7 +145,7 @@ static bool look(const as_plan *plan, const char *header, as_moment now, as_look
     return as_lookaside_get(as_process_get_cache(), &key, now, answer);
 }
 
-static const char *next_text(const char **at)
+static const char *read_next_text(const char **at)
 {
     const char *text = *at;
 
@@ -161,10 +162,10 @@ static void publish(request_rec *r, as_context *context, const as_plan *plan, co
     int i;
 
     r->ap_auth_type = (char *)type;
-    r->user = (char *)next_text(&at);
-    context->login = known->renamed ? next_text(&at) : NULL;
+    r->user = (char *)read_next_text(&at);
+    context->login = known->renamed ? read_next_text(&at) : NULL;
     for (i = 0; i < known->variables; i++) {
-        apr_table_setn(r->subprocess_env, plan->variables[i], next_text(&at));
+        apr_table_setn(r->subprocess_env, plan->variables[i], read_next_text(&at));
     }
     context->found = context->by_header = true;
     context->finding = known->finding;
@@ -172,12 +173,12 @@ static void publish(request_rec *r, as_context *context, const as_plan *plan, co
     context->transaction->memo.hit = plan->directory;
 }
 
-as_looked as_lookaside_login(request_rec *r, as_context *context, int *status)
+as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status)
 {
     const as_section *section = as_section_get(r);
     const as_plan *plan = find_plan(section, r->server);
-    const char *header = plan ? header_of(r, context) : NULL;
-    const char *type = header ? basic_type_of(r) : NULL;
+    const char *header = plan ? find_header(r, context) : NULL;
+    const char *type = header ? find_basic_type(r) : NULL;
     as_lookaside_answer answer;
     as_moment now;
 
@@ -271,7 +272,7 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
     as_room room;
 
     if (r->main || r->prev || context->mask || r->proxyreq == PROXYREQ_PROXY || !is_plain(r, context) ||
-        !suits(r, section) || apr_table_get(r->headers_in, "Authorization") != header || length > HEADER_MOST ||
+        !is_suitable(r, section) || apr_table_get(r->headers_in, "Authorization") != header || length > HEADER_MOST ||
         !as_credentials_is_canonical(header)) {
         return;
     }

@@ -82,7 +82,7 @@ static bool replace_user(request_rec *r, as_context *context, const as_section *
     if (section->remote_user_attribute) {
         for (i = 0; answer->values && i < settings->attribute_count && !replacement; i++) {
             if (!ap_cstr_casecmp(settings->attributes[i], section->remote_user_attribute)) {
-                replacement = as_first_value(answer->values[i]);
+                replacement = as_get_first_value(answer->values[i]);
             }
         }
     } else if (as_flag_remote_user_is_dn(section)) {
@@ -139,7 +139,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
 
     context->found = true;
     context->final = false;
-    as_mask_credentials(r, context, user, password);
+    as_mask_note_credentials(r, context, user, password);
     memset(&context->entry, 0, sizeof(context->entry));
     context->entry.directory = directory;
     if (outcome != AS_OUTCOME_GRANTED) {

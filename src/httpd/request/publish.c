@@ -9,7 +9,7 @@
 
 #define LDAP_RESULT_SUCCESS 0
 
-static const char *number(apr_pool_t *pool, int code)
+static const char *format_number(apr_pool_t *pool, int code)
 {
     return code == LDAP_RESULT_SUCCESS ? "0" : apr_itoa(pool, code);
 }
@@ -20,7 +20,7 @@ const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding)
         return "";
     }
     return finding->subcode[0] ? apr_psprintf(pool, "%d/%s", finding->code, finding->subcode)
-                               : number(pool, finding->code);
+                               : format_number(pool, finding->code);
 }
 
 static void set_number(apr_table_t *table, const char *name, long number, apr_pool_t *pool)
@@ -46,7 +46,7 @@ static bool is_ours(const char *name)
     return !prefix[i];
 }
 
-static as_setter *setter_for(const apr_table_t *table)
+static as_setter *choose_setter(const apr_table_t *table)
 {
     const apr_array_header_t *entries = apr_table_elts(table);
     int i;
@@ -77,7 +77,7 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     if (status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY) {
         status = HTTP_PROXY_AUTHENTICATION_REQUIRED;
     }
-    set = setter_for(env);
+    set = choose_setter(env);
     set(env, AUTHSTATUS_ENV_OUTCOME, as_outcome_describe(verdict->shown)->name);
     set(env, AUTHSTATUS_ENV_STATUS, status ? apr_itoa(r->pool, status) : "200");
     if (transaction->help) {
@@ -85,7 +85,7 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     }
     if (verdict->disclosed) {
         if (finding->has_code) {
-            set(env, AUTHSTATUS_ENV_LDAP_CODE, number(r->pool, finding->code));
+            set(env, AUTHSTATUS_ENV_LDAP_CODE, format_number(r->pool, finding->code));
         }
         if (finding->subcode[0]) {
             set(env, AUTHSTATUS_ENV_SUBCODE, apr_pstrdup(r->pool, finding->subcode));
@@ -107,7 +107,7 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
     if (status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY) {
         status = HTTP_PROXY_AUTHENTICATION_REQUIRED;
     }
-    set = setter_for(r->notes);
+    set = choose_setter(r->notes);
     set(r->notes, AUTHSTATUS_NOTE_OUTCOME, as_outcome_describe(transaction->finding.outcome)->name);
     if (status) {
         set(r->notes, AUTHSTATUS_NOTE_STATUS, apr_itoa(r->pool, status));
@@ -133,7 +133,7 @@ static const char *join(apr_pool_t *pool, as_values values)
     return apr_array_pstrcat(pool, texts, '\0');
 }
 
-char *as_attribute_name_variable(apr_pool_t *pool, const char *prefix, const char *attribute)
+char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, const char *attribute)
 {
     char *name = apr_pstrcat(pool, prefix, attribute, NULL), *letter;
 
@@ -149,7 +149,7 @@ void as_publish_attributes(request_rec *r, const char *prefix, const as_director
     int i;
 
     for (i = 0; values && i < settings->attribute_count; i++) {
-        apr_table_setn(r->subprocess_env, as_attribute_name_variable(r->pool, prefix, settings->attributes[i]),
+        apr_table_setn(r->subprocess_env, as_attribute_make_variable_name(r->pool, prefix, settings->attributes[i]),
                        join(r->pool, values[i]));
     }
 }

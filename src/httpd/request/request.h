@@ -96,8 +96,8 @@ bool as_require_is_news(const char *fingerprint, const char *dn);
 /* ---- hooks.c ---- */
 
 int as_hook_header_parser(request_rec *r);
-int as_hook_access_begins(request_rec *r);
-int as_hook_access_ends(request_rec *r);
+int as_hook_access_begin(request_rec *r);
+int as_hook_access_end(request_rec *r);
 int as_hook_access(request_rec *r);
 /* Runs after as_hook_access: requires a login although it did not decline. */
 int as_hook_force_authn(request_rec *r);
@@ -133,7 +133,7 @@ typedef enum as_looked {
 
 void as_lookaside_child_init(apr_pool_t *pool);
 /* Looks up the login of this request, in place of mod_auth_basic. */
-as_looked as_lookaside_login(request_rec *r, as_context *context, int *status);
+as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status);
 /* Records a login granted in the usual way; `header`: as sent, from the request's original headers. */
 void as_lookaside_learn(request_rec *r, const as_context *context, const char *header);
 
@@ -176,7 +176,7 @@ const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding);
 /* Sets a variable for each attribute of the settings, its name in upper case after the prefix, to all its values,
  * joined by "; " as mod_ldap does; "" where there is none. NULL values: there was no entry. */
 /* The name of an attribute's variable, from `pool`. */
-char *as_attribute_name_variable(apr_pool_t *pool, const char *prefix, const char *attribute);
+char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, const char *attribute);
 void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
                            const as_values *values);
 void as_publish_variables(request_rec *r, const as_transaction *transaction);

@@ -23,7 +23,7 @@ static bool is_constant(const char *text)
 }
 
 /* Returns the value of a constant. httpd's own reader removes backslashes; it needs no request for that. */
-static const char *value_of_constant(cmd_parms *cmd, const ap_expr_info_t *expression)
+static const char *read_constant(cmd_parms *cmd, const ap_expr_info_t *expression)
 {
     request_rec *r = apr_pcalloc(cmd->temp_pool, sizeof(*r));
     const char *error = NULL, *value;
@@ -72,7 +72,7 @@ static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
 }
 
 /* Returns a sentence about a constant, with advice for the most likely reason. */
-static const char *problem_of(cmd_parms *cmd, const as_require_line *line, const char *text)
+static const char *find_problem(cmd_parms *cmd, const as_require_line *line, const char *text)
 {
     const char *problem = as_requirement_check(&line->requirement, cmd->temp_pool);
 
@@ -129,7 +129,7 @@ static void note_wrong_line(const cmd_parms *cmd, const char *problem)
     }
 }
 
-static const char *problem_in(const ap_conf_vector_t *section)
+static const char *find_problem_in(const ap_conf_vector_t *section)
 {
     int i;
 
@@ -153,7 +153,7 @@ int as_require_post_config(apr_pool_t *ptemp, server_rec *s)
 
         for (i = 0; i < places->nelts; i++) {
             const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
-            const char *problem = place->vector ? problem_in(place->vector) : NULL;
+            const char *problem = place->vector ? find_problem_in(place->vector) : NULL;
 
             if (problem &&
                 as_section_is_on(as_sections_merge_chain(ptemp, as_sections_make_chain(ptemp, places, place)))) {
@@ -197,10 +197,10 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const cha
     if (!is_constant(text)) {
         return NULL;
     }
-    as_requirement_parse(cmd->pool, kind, value_of_constant(cmd, line->expression), &line->requirement);
+    as_requirement_parse(cmd->pool, kind, read_constant(cmd, line->expression), &line->requirement);
     line->requirement.name = as_requirement_make_name(&line->requirement, cmd->pool);
     line->expression = NULL;
-    line->problem = problem_of(cmd, line, text);
+    line->problem = find_problem(cmd, line, text);
     if (line->problem && theirs[kind] && !is_on_here(cmd)) {
         note_wrong_line(cmd, line->problem);
         return NULL;

@@ -7,7 +7,7 @@
 #include <http_request.h>
 
 /* Returns the client's own request: subrequests lead to it through `main`, internal redirects through `prev`. */
-static const request_rec *client_request(const request_rec *r)
+static const request_rec *find_client_request(const request_rec *r)
 {
     while (r->main || r->prev) {
         r = r->main ? r->main : r->prev;
@@ -26,7 +26,7 @@ static as_context *make(const request_rec *r, as_transaction *transaction)
 
 as_context *as_context_create(request_rec *r)
 {
-    const request_rec *first = client_request(r);
+    const request_rec *first = find_client_request(r);
     as_context *context = as_context_peek(first);
 
     if (!context) {
@@ -55,7 +55,7 @@ as_context *as_context_make(request_rec *r, as_context *context, as_transaction 
 
 as_transaction *as_transaction_peek(const request_rec *r)
 {
-    const as_context *context = as_context_peek(client_request(r));
+    const as_context *context = as_context_peek(find_client_request(r));
 
     return context ? context->transaction : NULL;
 }

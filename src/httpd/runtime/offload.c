@@ -98,7 +98,7 @@ static void withdraw(const as_call *call)
 }
 
 /* Waits for the next call. Under the lock. */
-static as_call *next_call(as_helper *helper)
+static as_call *wait_for_call(as_helper *helper)
 {
     as_call *call = take_first();
 
@@ -115,7 +115,7 @@ static as_call *next_call(as_helper *helper)
 }
 
 /* Returns an abandoned call. False: another helper has replaced this one. */
-static bool comes_back(const as_call *call)
+static bool return_abandoned(const as_call *call)
 {
     if (!call->written_off) {
         return true;
@@ -143,7 +143,7 @@ static void *serve(void *data)
 
     pthread_mutex_lock(&mutex);
     while (stays) {
-        call = next_call(helper);
+        call = wait_for_call(helper);
         pthread_mutex_unlock(&mutex);
 
         call->work(call->job, helper->pool);
@@ -152,7 +152,7 @@ static void *serve(void *data)
         pthread_mutex_lock(&mutex);
         call->place = AS_DONE;
         if (call->left) {
-            stays = comes_back(call);
+            stays = return_abandoned(call);
             free(call->job);
             end_call(call);
         } else {
@@ -204,7 +204,7 @@ static void start_thread(void)
 }
 
 /* Gives the call to a helper, or queues it. */
-static void hand_over(as_call *call)
+static void give_call(as_call *call)
 {
     as_helper *helper = idle;
 
@@ -258,7 +258,7 @@ as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job, bool 
     call->job = job;
 
     pthread_mutex_lock(&mutex);
-    hand_over(call);
+    give_call(call);
     while (call->place != AS_DONE && pthread_cond_timedwait(&call->done, &mutex, &until) != ETIMEDOUT) {
     }
     *stuck = call->place == AS_TAKEN;

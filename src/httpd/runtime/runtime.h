@@ -51,7 +51,7 @@ as_counters *as_process_get_counters(void);
  * shown. */
 apr_status_t as_sampler_post_config(server_rec *s);
 /* Hook `monitor`: the parent takes a sample about every ten seconds. */
-int as_sampler_monitor(apr_pool_t *pool, server_rec *s);
+int as_sampler_sample_in_monitor(apr_pool_t *pool, server_rec *s);
 /* Takes a sample now; call it before showing the series. Any thread, any process. */
 void as_sampler_sample(apr_pool_t *pool);
 /* NULL: there is none. */

@@ -57,7 +57,7 @@ void as_sampler_sample(apr_pool_t *pool)
     as_series_sample(series, as_process_get_counters(), servers, figures->nelts, epoch, apr_time_sec(apr_time_now()));
 }
 
-int as_sampler_monitor(apr_pool_t *pool, server_rec *s)
+int as_sampler_sample_in_monitor(apr_pool_t *pool, server_rec *s)
 {
     apr_pool_t *scratch;
 
