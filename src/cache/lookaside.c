@@ -88,7 +88,7 @@ static bool is_same(const as_lookaside_key *one, const as_lookaside_key *other)
     return one->left == other->left && one->right == other->right;
 }
 
-static as_lookaside_cell *set_of(const as_lookaside *lookaside, const as_lookaside_key *key)
+static as_lookaside_cell *choose_set(const as_lookaside *lookaside, const as_lookaside_key *key)
 {
     return lookaside->cells + (size_t)(key->right & (lookaside->sets - 1)) * WAYS;
 }
@@ -165,7 +165,7 @@ bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment no
     if (cache->lookaside.sets == 0) {
         return false;
     }
-    set = set_of(&cache->lookaside, key);
+    set = choose_set(&cache->lookaside, key);
     for (int i = 0; i < WAYS; i++) {
         if (read_cell(&set[i], key, answer)) {
             if (!holds(cache, &answer->acceptance, now)) {
@@ -183,7 +183,7 @@ bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment no
 /* Chooses the cell with the key; else one with an expired acceptance; else one by the hash, which is random. */
 static as_lookaside_cell *choose_cell(const as_cache *cache, const as_lookaside_key *key, as_moment now)
 {
-    as_lookaside_cell *set = set_of(&cache->lookaside, key), *over = NULL;
+    as_lookaside_cell *set = choose_set(&cache->lookaside, key), *over = NULL;
     head of;
 
     for (int i = 0; i < WAYS; i++) {

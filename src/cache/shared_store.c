@@ -36,7 +36,7 @@ static bool may_call(as_cache *memory, int64_t *begun)
            (*begun >= at && atomic_compare_exchange_strong(&shared->try_at, &at, *begun + PAUSE));
 }
 
-static void is_away(as_cache *memory)
+static void note_away(as_cache *memory)
 {
     as_counters_add(memory->counters, AS_COUNTER_store_errors, 1);
     atomic_store(&memory->shared.try_at, memory->mono() + PAUSE);
@@ -56,7 +56,7 @@ static void judge(as_cache *memory, apr_status_t status, int64_t begun)
     as_shared *shared = &memory->shared;
 
     if (memory->mono() - begun > PATIENCE) {
-        is_away(memory);
+        note_away(memory);
     } else if (status == APR_SUCCESS) {
         atomic_store(&shared->away, false);
     } else if (status == APR_NOTFOUND) {
@@ -65,7 +65,7 @@ static void judge(as_cache *memory, apr_status_t status, int64_t begun)
         as_counters_add(memory->counters, AS_COUNTER_store_errors, 1);
         atomic_store(&shared->try_at, 0);
     } else {
-        is_away(memory);
+        note_away(memory);
     }
 }
 

@@ -79,7 +79,7 @@ static uint32_t choose_bucket(const as_table *table, const unsigned char *id)
     return (uint32_t)as_get_number(id, 8) & (table->buckets - 1);
 }
 
-static pthread_mutex_t *lock_of(as_table *table, uint32_t bucket)
+static pthread_mutex_t *choose_lock(as_table *table, uint32_t bucket)
 {
     return &table->locks[bucket % AS_SHARDS].mutex;
 }
@@ -198,7 +198,7 @@ static as_cell *evict(as_table *table, as_moment now, bool must, unsigned char *
     if (!atomic_load_explicit(&cell->linked, memory_order_acquire)) {
         return NULL;
     }
-    lock = lock_of(table, cell->bucket);
+    lock = choose_lock(table, cell->bucket);
     pthread_mutex_lock(lock);
     if (atomic_load_explicit(&cell->linked, memory_order_relaxed)) {
         if (must || !is_good(&cell->slot, now) || !atomic_load_explicit(&cell->is_read, memory_order_relaxed)) {
@@ -243,7 +243,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
         return NULL;
     }
     bucket = choose_bucket(table, wanted->id);
-    pthread_mutex_lock(lock_of(table, bucket));
+    pthread_mutex_lock(choose_lock(table, bucket));
     cell = find(table, bucket, wanted->id);
     if (cell && !is_kept(&cell->slot, wanted->now)) {
         gone = unlink_cell(table, cell);
@@ -257,7 +257,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
             *wanted->found = identify_acceptance(table, cell);
         }
     }
-    pthread_mutex_unlock(lock_of(table, bucket));
+    pthread_mutex_unlock(choose_lock(table, bucket));
     if (empty) {
         release(table, empty);
     }
@@ -305,7 +305,7 @@ static unsigned char *put_into(as_table *table, as_cell *cell, const as_slot *wh
     as_cell *there;
 
     *taken = false;
-    pthread_mutex_lock(lock_of(table, bucket));
+    pthread_mutex_lock(choose_lock(table, bucket));
     there = find(table, bucket, what->id);
     if (there) {
         gone = replace(there, what, now, put);
@@ -317,7 +317,7 @@ static unsigned char *put_into(as_table *table, as_cell *cell, const as_slot *wh
         *taken = true;
         gone = NULL;
     }
-    pthread_mutex_unlock(lock_of(table, bucket));
+    pthread_mutex_unlock(choose_lock(table, bucket));
     return gone;
 }
 
@@ -326,9 +326,9 @@ static bool is_there(as_table *table, const unsigned char *id)
     const uint32_t bucket = choose_bucket(table, id);
     bool there;
 
-    pthread_mutex_lock(lock_of(table, bucket));
+    pthread_mutex_lock(choose_lock(table, bucket));
     there = find(table, bucket, id) != NULL;
-    pthread_mutex_unlock(lock_of(table, bucket));
+    pthread_mutex_unlock(choose_lock(table, bucket));
     return there;
 }
 
@@ -364,7 +364,7 @@ bool as_table_remove(as_table *table, const unsigned char *id, const unsigned ch
         return false;
     }
     bucket = choose_bucket(table, id);
-    pthread_mutex_lock(lock_of(table, bucket));
+    pthread_mutex_lock(choose_lock(table, bucket));
     cell = find(table, bucket, id);
     if (cell && proof && CRYPTO_memcmp(cell->slot.proof, proof, AS_SIPHASH_SIZE) != 0) {
         cell = NULL;
@@ -372,7 +372,7 @@ bool as_table_remove(as_table *table, const unsigned char *id, const unsigned ch
     if (cell) {
         gone = unlink_cell(table, cell);
     }
-    pthread_mutex_unlock(lock_of(table, bucket));
+    pthread_mutex_unlock(choose_lock(table, bucket));
     if (cell) {
         release(table, cell);
     }

@@ -90,7 +90,7 @@ uint32_t as_tally_get_mark(const unsigned char *id)
     return (uint32_t)(as_get_number(id + 8, 8) % AS_TALLY_MARKS);
 }
 
-static _Atomic uint16_t *mark_of(as_throttle_memory *memory, const unsigned char *id)
+static _Atomic uint16_t *find_mark(as_throttle_memory *memory, const unsigned char *id)
 {
     return &memory->marks[as_tally_get_mark(id)];
 }
@@ -112,7 +112,7 @@ static void link_tally(as_throttle_memory *memory, as_tallies *table, as_tally *
     tally->next = *head;
     *head = (uint32_t)(tally - table->tallies) + 1;
     if (table == &memory->users) {
-        atomic_fetch_add(mark_of(memory, tally->id), 1);
+        atomic_fetch_add(find_mark(memory, tally->id), 1);
         atomic_fetch_add(&memory->counted, 1);
     }
 }
@@ -129,7 +129,7 @@ void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tall
         *link = tally->next;
     }
     if (table == &memory->users) {
-        atomic_fetch_sub(mark_of(memory, tally->id), 1);
+        atomic_fetch_sub(find_mark(memory, tally->id), 1);
         atomic_fetch_sub(&memory->counted, 1);
     }
     tally->used = false;

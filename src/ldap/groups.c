@@ -163,7 +163,7 @@ void as_group_note_comparable(const as_group_query *query, const char *dn, const
 }
 
 /* Makes a filter for the presence of any of the attributes. */
-static const char *presence_filter(const char *const *attributes, apr_pool_t *pool)
+static const char *make_presence_filter(const char *const *attributes, apr_pool_t *pool)
 {
     const char *filter = "(|";
 
@@ -199,7 +199,7 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
 
     memset(facts, 0, sizeof(*facts));
     if (attributes) {
-        search.filter = presence_filter(attributes, query->pool);
+        search.filter = make_presence_filter(attributes, query->pool);
         if (!look_at(query, &search, &found, reply)) {
             return false;
         }

@@ -275,7 +275,7 @@ static int send_search(as_session *session, const as_search *search, int *id)
 }
 
 /* Ends a search whose server ignores the size limit: the rest of its answer ends with the session. */
-static bool shorten(as_session *session, as_reply *reply)
+static bool end_search_early(as_session *session, as_reply *reply)
 {
     session->dead = true;
     reply->failure = AS_FAILURE_NONE;
@@ -327,7 +327,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         ldap_msgfree(message);
     }
     if (reply->entries > 1) {
-        return shorten(session, reply);
+        return end_search_early(session, reply);
     }
     return refuse_entry(session, AS_STEP_SEARCH,
                         "an answer of more than the " AS_TEXT_OF(AS_MAX_MESSAGES) " messages that are taken", reply);

@@ -23,7 +23,7 @@ static const char *find_problem_of_dn(const char *text, apr_pool_t *pool)
     return *normal ? NULL : "an empty DN is no entry's";
 }
 
-static const char *problem_of_filter(const char *text, apr_pool_t *pool)
+static const char *find_problem_of_filter(const char *text, apr_pool_t *pool)
 {
     const char *whole = *text == '(' ? text : apr_pstrcat(pool, "(", text, ")", NULL);
 
@@ -57,7 +57,7 @@ const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *
         return find_problem_of_dn(text, pool);
     case AS_REQUIRE_FILTER:
     case AS_REQUIRE_SEARCH:
-        return problem_of_filter(text, pool);
+        return find_problem_of_filter(text, pool);
     case AS_REQUIRE_USER:
     case AS_REQUIRE_ATTRIBUTE:
         break;

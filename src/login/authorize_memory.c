@@ -41,25 +41,26 @@ as_group_settings as_group_settings_make_default(void)
                                .compare_dn_on_server = true};
 }
 
-static const char *name_of_text(const char *text, apr_pool_t *pool)
+static const char *make_text_name(const char *text, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, apr_ltoa(pool, (long)strlen(text)), ":", text, ",", NULL);
 }
 
-static const char *name_of_list(const char *const *texts, apr_pool_t *pool)
+static const char *make_list_name(const char *const *texts, apr_pool_t *pool)
 {
     apr_array_header_t *parts = apr_array_make(pool, 8, sizeof(const char *));
 
     for (; texts && *texts; texts++) {
-        APR_ARRAY_PUSH(parts, const char *) = name_of_text(*texts, pool);
+        APR_ARRAY_PUSH(parts, const char *) = make_text_name(*texts, pool);
     }
     return apr_pstrcat(pool, "(", apr_array_pstrcat(pool, parts, '\0'), ")", NULL);
 }
 
 /* Returns the precomputed name of a default list, else makes one. */
-static const char *name_of_usual(const char *const *texts, const char *const *usual, const char *name, apr_pool_t *pool)
+static const char *make_usual_name(const char *const *texts, const char *const *usual, const char *name,
+                                   apr_pool_t *pool)
 {
-    return texts == usual ? name : name_of_list(texts, pool);
+    return texts == usual ? name : make_list_name(texts, pool);
 }
 
 const char *as_group_settings_make_name(const as_group_settings *groups, apr_pool_t *pool)
@@ -74,17 +75,17 @@ const char *as_group_settings_make_name(const as_group_settings *groups, apr_poo
                             (char)('A' + groups->max_depth),
                             '\0'};
 
-    return apr_pstrcat(pool, name_of_usual(groups->attributes, usual.attributes, members, pool),
-                       name_of_usual(groups->subgroup_attributes, usual.subgroup_attributes, members, pool),
-                       name_of_usual(groups->subgroup_classes, usual.subgroup_classes, classes, pool), numbers, NULL);
+    return apr_pstrcat(pool, make_usual_name(groups->attributes, usual.attributes, members, pool),
+                       make_usual_name(groups->subgroup_attributes, usual.subgroup_attributes, members, pool),
+                       make_usual_name(groups->subgroup_classes, usual.subgroup_classes, classes, pool), numbers, NULL);
 }
 
 const char *as_requirement_make_name(const as_requirement *requirement, apr_pool_t *pool)
 {
     const char kind[] = {(char)('A' + (int)requirement->kind), '\0'};
 
-    return apr_pstrcat(pool, kind, name_of_text(requirement->text ? requirement->text : "", pool),
-                       name_of_list(requirement->words, pool), NULL);
+    return apr_pstrcat(pool, kind, make_text_name(requirement->text ? requirement->text : "", pool),
+                       make_list_name(requirement->words, pool), NULL);
 }
 
 const char *as_groups_get_name(const as_authorizing *of)
@@ -109,7 +110,7 @@ as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, c
 /* ---- answers ---- */
 
 /* Makes a record. Its texts are the values of its only attribute. */
-static as_cached_answer record_of(as_outcome outcome, const char *const *texts, apr_pool_t *pool)
+static as_cached_answer make_record(as_outcome outcome, const char *const *texts, apr_pool_t *pool)
 {
     as_values *values = apr_pcalloc(pool, 2 * sizeof(*values));
     const as_cached_answer cached = {.finding = as_finding_make(outcome), .dn = "", .values = values, .value_count = 1};
@@ -133,7 +134,7 @@ enum { TEXT_FLAGS, TEXT_REASON, TEXT_EVIDENCE, TEXTS };
 as_cached_answer as_authorization_make_cached(const as_authorization *answer, apr_pool_t *pool)
 {
     const char **texts = apr_pcalloc(pool, (TEXTS + 1) * sizeof(*texts));
-    as_cached_answer cached = record_of(answer->finding.outcome, texts, pool);
+    as_cached_answer cached = make_record(answer->finding.outcome, texts, pool);
 
     cached.finding = answer->finding;
     cached.retry_after = answer->wait;
@@ -201,7 +202,7 @@ bool as_texts_get(const as_authorizing *of, as_cache_key *key, as_kept_texts *te
 void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_texts *texts)
 {
     const char **values = apr_pcalloc(of->pool, ((size_t)texts->count + 2) * sizeof(*values));
-    const as_cached_answer cached = record_of(AS_OUTCOME_NOT_AUTHORIZED, values, of->pool);
+    const as_cached_answer cached = make_record(AS_OUTCOME_NOT_AUTHORIZED, values, of->pool);
 
     if (!of->login->cache) {
         return;

@@ -60,7 +60,7 @@ bool as_group_may_nest(const as_authorizing *of, const as_group_line *line)
     return false;
 }
 
-static int count_of(const char *const *texts)
+static int count_values(const char *const *texts)
 {
     int count = 0;
 
@@ -73,7 +73,7 @@ static int count_of(const char *const *texts)
 /* The user's name as the directory writes it: of several, the one that was sent. The name that was sent may be another
  * spelling of it ("ANN", full-width letters), which an attribute that is compared exactly does not have. NULL: the
  * entry does not tell. */
-static const char *name_of(const as_entry *entry)
+static const char *get_name(const as_entry *entry)
 {
     const as_values values = entry->values ? entry->values[0] : NULL;
     as_values value;
@@ -89,14 +89,14 @@ static const char *name_of(const as_entry *entry)
 const char *as_member_get_value(const as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
-    const char *name = name_of(entry);
+    const char *name = get_name(entry);
 
     return of->asked->groups->attribute_is_dn ? entry->dn : name ? name : entry->user;
 }
 
 bool as_member_value_is_sure(const as_authorizing *of)
 {
-    return of->asked->groups->attribute_is_dn || name_of(of->asked->entry);
+    return of->asked->groups->attribute_is_dn || get_name(of->asked->entry);
 }
 
 /* ---- direct members ---- */
@@ -168,7 +168,7 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->asked->groups;
     const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
-    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_of(groups->attributes), i;
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_values(groups->attributes), i;
 
     if (count == 0 || count > AS_GROUP_ATTRIBUTES_MAX) {
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,

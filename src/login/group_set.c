@@ -105,7 +105,7 @@ static bool recall(const as_authorizing *of, as_group_set *set)
     return true;
 }
 
-static as_group_set *set_of(as_authorizing *of, as_cache_key key)
+static as_group_set *get_set(as_authorizing *of, as_cache_key key)
 {
     struct as_authorized *kept = as_authorized_get(of->memo);
     as_group_set *set;
@@ -131,7 +131,7 @@ as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line)
     const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " for ",
                                    as_member_get_value(of), " by ", as_groups_get_name(of), NULL);
 
-    return set_of(of, as_authorize_make_key(of, what, of->asked->entry->dn));
+    return get_set(of, as_authorize_make_key(of, what, of->asked->entry->dn));
 }
 
 as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
@@ -144,7 +144,7 @@ as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *li
     for (group = groups; *group; group++) {
         what = apr_pstrcat(of->pool, what, " above ", *group, NULL);
     }
-    set = set_of(of, as_authorize_make_key(of, what, ""));
+    set = get_set(of, as_authorize_make_key(of, what, ""));
     set->seeds = groups;
     return set;
 }
@@ -236,7 +236,7 @@ static bool search(as_authorizing *of, as_group_set *set, const as_group_level *
     return true;
 }
 
-static int count_of(const char *const *texts)
+static int count_values(const char *const *texts)
 {
     int count = 0;
 
@@ -256,7 +256,7 @@ static bool search_below(as_authorizing *of, as_group_set *set, const apr_array_
                             .attributes =
                                 set->levels == 0 && !set->seeds ? groups->attributes : groups->subgroup_attributes,
                             .limit = AS_GROUPS_MAX + 1};
-    const int attributes = count_of(level.attributes);
+    const int attributes = count_values(level.attributes);
     const int most = attributes > 0 && attributes <= AS_GROUP_CLAUSES_MAX ? AS_GROUP_CLAUSES_MAX / attributes : 1;
     int from;
 

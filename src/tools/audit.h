@@ -57,7 +57,7 @@ typedef struct as_audit_answer {
 bool as_audit_parse_url(const char *text, as_audit_url *url);
 void as_audit_free_url(as_audit_url *url);
 /* Returns the request as it is sent; from malloc. */
-char *as_audit_request(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options);
+char *as_audit_make_request(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options);
 /* Sends a request on a connection of its own. Free the content of `answer` with as_audit_free_answer. Returns false
  * with answer->error. */
 bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options, const char *request, bool is_head,
@@ -65,7 +65,7 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
 void as_audit_free_answer(as_audit_answer *answer);
 
 /* Returns credentials of the kind that the probe names, or NULL. */
-const char *as_audit_credentials(const as_audit_probe *probe, const as_audit_options *options);
+const char *as_audit_make_credentials(const as_audit_probe *probe, const as_audit_options *options);
 
 /* A connection. */
 typedef struct as_audit_wire {
@@ -86,7 +86,7 @@ void as_audit_append(as_audit_answer *answer, const char *octets, size_t length)
 
 /* audit_http2.c: returns whether this probe can be made over HTTP/2. Never, if the program was built without
  * libnghttp2. */
-bool as_audit_http2_can(const as_audit_probe *probe);
+bool as_audit_http2_may_send(const as_audit_probe *probe);
 /* Does the same as as_audit_exchange; the answer is written in the form of HTTP/1.1. Returns false without error:
  * the server does not support HTTP/2. */
 bool as_audit_http2_exchange(const as_audit_url *url, const as_audit_options *options, const as_audit_probe *probe,
@@ -98,6 +98,6 @@ char *as_audit_normalize(const as_audit_answer *answer, const char *path);
 bool as_audit_compare(const as_audit_answer *forbidden, const as_audit_answer *missing, const char *forbidden_path,
                       const char *missing_path, const char *title, const char *request);
 /* Returns the area under the ROC curve: how often one of `a` took longer than one of `b`. 0.5: no difference. */
-double as_audit_area(const double *a, const double *b, size_t count);
+double as_audit_compute_area(const double *a, const double *b, size_t count);
 
 #endif

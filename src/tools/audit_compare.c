@@ -29,14 +29,14 @@ static void add(as_text *text, const char *octets, size_t length)
 }
 
 /* Returns the length of the path without its query, as it may occur in a page. */
-static size_t path_length(const char *path)
+static size_t measure_path(const char *path)
 {
     return strcspn(path, "?");
 }
 
 char *as_audit_normalize(const as_audit_answer *answer, const char *path)
 {
-    const size_t length = path_length(path);
+    const size_t length = measure_path(path);
     const char *at = answer->octets, *end = answer->octets + answer->length;
     as_text text = {NULL, 0};
     bool line_begins = true;
@@ -86,7 +86,7 @@ static void print_line(const char *label, const char *text, size_t at)
 }
 
 /* Returns the kind of text at `at`. */
-static const char *kind_of(const char *text, size_t at)
+static const char *find_kind(const char *text, size_t at)
 {
     const char *head = strstr(text, "\r\n\r\n"), *line = strchr(text, '\n');
 
@@ -125,7 +125,7 @@ bool as_audit_compare(const as_audit_answer *forbidden, const as_audit_answer *m
         while (one[at] == other[at]) {
             at++;
         }
-        printf("  %s: the %s differs\n", title, kind_of(one, at));
+        printf("  %s: the %s differs\n", title, find_kind(one, at));
         print_line("forbidden:", one, at);
         print_line("missing:", other, at);
         print_request(request);
@@ -135,7 +135,7 @@ bool as_audit_compare(const as_audit_answer *forbidden, const as_audit_answer *m
     return differ;
 }
 
-double as_audit_area(const double *a, const double *b, size_t count)
+double as_audit_compute_area(const double *a, const double *b, size_t count)
 {
     double wins = 0;
     size_t i, j;

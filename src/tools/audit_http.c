@@ -23,7 +23,7 @@
 #define LARGEST_ANSWER (4 * 1024 * 1024)
 #define CLOSE_WAIT_MS 120 /* a server that closes does so at once */
 
-static double now_ms(void)
+static double read_clock(void)
 {
     struct timespec now;
 
@@ -45,7 +45,7 @@ static char *copy(const char *text, size_t length)
 
 /* Returns the end of the host: after the brackets of an IPv6 address, else at a colon, or at `end`. NULL: there is
  * none. */
-static const char *end_of_host(const char *host, const char *end)
+static const char *find_end_of_host(const char *host, const char *end)
 {
     const bool is_bracketed = *host == '[';
     const char *at = memchr(host, is_bracketed ? ']' : ':', (size_t)(end - host));
@@ -72,7 +72,7 @@ bool as_audit_parse_url(const char *text, as_audit_url *url)
     }
     slash = strchr(host, '/');
     end = slash ? slash : host + strlen(host);
-    colon = end_of_host(host, end);
+    colon = find_end_of_host(host, end);
     if (!colon || (colon < end && (*colon != ':' || colon + 1 == end)) || strpbrk(text, " \t\r\n#")) {
         return false;
     }
@@ -90,7 +90,7 @@ void as_audit_free_url(as_audit_url *url)
     free(url->path);
 }
 
-const char *as_audit_credentials(const as_audit_probe *probe, const as_audit_options *options)
+const char *as_audit_make_credentials(const as_audit_probe *probe, const as_audit_options *options)
 {
     switch (probe->credentials) {
     case 1:
@@ -104,9 +104,9 @@ const char *as_audit_credentials(const as_audit_probe *probe, const as_audit_opt
     }
 }
 
-char *as_audit_request(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options)
+char *as_audit_make_request(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options)
 {
-    const char *value = as_audit_credentials(probe, options);
+    const char *value = as_audit_make_credentials(probe, options);
     char length[48] = "", *text = NULL;
     int written;
 
@@ -227,7 +227,7 @@ bool as_audit_send(as_audit_wire *wire, const char *text, size_t left)
 
 /* ---- the end of an answer (RFC 9112 6.3) ---- */
 
-static const char *field(const char *head, const char *end, const char *name)
+static const char *find_field(const char *head, const char *end, const char *name)
 {
     const size_t length = strlen(name);
 
@@ -264,11 +264,11 @@ static bool is_whole(const char *text, size_t length, bool is_head)
     if (is_head || status == 204 || status == 304) {
         return true;
     }
-    value = field(text, end, "Transfer-Encoding");
+    value = find_field(text, end, "Transfer-Encoding");
     if (value && !strncasecmp(value, "chunked", 7)) {
         return length >= 5 && !memcmp(text + length - 5, "0\r\n\r\n", 5);
     }
-    value = field(text, end, "Content-Length");
+    value = find_field(text, end, "Content-Length");
     return value && length - (size_t)(end - text) >= (size_t)strtoul(value, NULL, 10);
 }
 
@@ -297,7 +297,7 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
         as_audit_close(&wire);
         return false;
     }
-    begun = now_ms();
+    begun = read_clock();
     if (!as_audit_send(&wire, request, strlen(request))) {
         snprintf(answer->error, sizeof(answer->error), "the request could not be sent");
     }
@@ -310,7 +310,7 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
         if (got <= 0) {
             answer->closed = true;
         } else {
-            answer->took = answer->length ? answer->took : now_ms() - begun;
+            answer->took = answer->length ? answer->took : read_clock() - begun;
             as_audit_append(answer, buffer, (size_t)got);
             whole = is_whole(answer->octets, answer->length, is_head);
         }

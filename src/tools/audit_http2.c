@@ -28,7 +28,7 @@ typedef struct stream {
     bool ended;
 } stream;
 
-bool as_audit_http2_can(const as_audit_probe *probe)
+bool as_audit_http2_may_send(const as_audit_probe *probe)
 {
     return !strcmp(probe->version, "1.1") && !strstr(probe->fields, "Transfer-Encoding") &&
            !strstr(probe->fields, "Connection") && !strstr(probe->fields, "Expect");
@@ -130,7 +130,7 @@ static void add_text(fields *of, const char *name, const char *value)
 
 static void add_all(fields *of, const as_audit_url *url, const as_audit_options *options, const as_audit_probe *probe)
 {
-    const char *line = probe->fields, *credentials = as_audit_credentials(probe, options);
+    const char *line = probe->fields, *credentials = as_audit_make_credentials(probe, options);
     char value[FIELD_SIZE];
 
     of->count = 0;
@@ -208,7 +208,7 @@ static bool converse(nghttp2_session *session, as_audit_wire *wire, const as_aud
     return true;
 }
 
-static bool speaks_http2(const as_audit_wire *wire)
+static bool is_speaking_http2(const as_audit_wire *wire)
 {
     const unsigned char *chosen = NULL;
     unsigned length = 0;
@@ -235,7 +235,7 @@ bool as_audit_http2_exchange(const as_audit_url *url, const as_audit_options *op
     }
     memset(answer, 0, sizeof(*answer));
     as_audit_append(answer, "", 0);
-    if (as_audit_open(&wire, url, options, true, answer->error, sizeof(answer->error)) && speaks_http2(&wire)) {
+    if (as_audit_open(&wire, url, options, true, answer->error, sizeof(answer->error)) && is_speaking_http2(&wire)) {
         session = begin(&of);
         add_all(request, url, options, probe);
         nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, NULL, 0);
@@ -251,7 +251,7 @@ bool as_audit_http2_exchange(const as_audit_url *url, const as_audit_options *op
 
 #else
 
-bool as_audit_http2_can(const as_audit_probe *probe)
+bool as_audit_http2_may_send(const as_audit_probe *probe)
 {
     (void)probe;
     return false;

@@ -68,7 +68,7 @@ static const as_audit_probe probes[] = {
     {"DELETE", "DELETE", "", "1.1", "", NULL, true, 0},
 };
 
-static void usage(FILE *out)
+static void print_usage(FILE *out)
 {
     fputs("usage: authstatus-audit [options] FORBIDDEN MISSING [FORBIDDEN MISSING ...]\n"
           "\n"
@@ -115,7 +115,7 @@ static bool read_password(const char *file, char *password, size_t size)
     return read;
 }
 
-static char *basic(const char *user, const char *file)
+static char *make_basic(const char *user, const char *file)
 {
     char password[512] = "", *pair = NULL, *value;
     int length;
@@ -140,8 +140,8 @@ static char *basic(const char *user, const char *file)
 }
 
 /* Sends one probe over one protocol. Returns false with answer->error; without error: the protocol is not supported. */
-static bool ask(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options, bool http2,
-                as_audit_answer *answer)
+static bool send_probe(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options,
+                       bool http2, as_audit_answer *answer)
 {
     char *request;
     bool good;
@@ -149,7 +149,7 @@ static bool ask(const as_audit_url *url, const as_audit_probe *probe, const as_a
     if (http2) {
         return as_audit_http2_exchange(url, options, probe, answer);
     }
-    request = as_audit_request(url, probe, options);
+    request = as_audit_make_request(url, probe, options);
     good = as_audit_exchange(url, options, request, !strcmp(probe->method, "HEAD"), answer);
     OPENSSL_cleanse(request, strlen(request));
     free(request);
@@ -175,7 +175,7 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
 {
     /* printed without the password */
     const as_audit_options printable = {.credential = "Basic ..."};
-    char *to_print = as_audit_request(forbidden, probe, &printable), title[96];
+    char *to_print = as_audit_make_request(forbidden, probe, &printable), title[96];
     as_audit_answer one, other;
     bool differ = false;
 
@@ -183,8 +183,8 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
     if (options->verbose) {
         printf("  %s\n", title);
     }
-    *reached = ask(forbidden, probe, options, http2, &one);
-    *reached = ask(missing, probe, options, http2, &other) && *reached;
+    *reached = send_probe(forbidden, probe, options, http2, &one);
+    *reached = send_probe(missing, probe, options, http2, &other) && *reached;
     if (!*reached) {
         if (!http2) {
             fprintf(stderr, "authstatus-audit: %s\n", one.error[0] ? one.error : other.error);
@@ -204,8 +204,8 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
 static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
 {
     const size_t count = (size_t)options->timing;
-    char *to_forbidden = as_audit_request(forbidden, &probes[0], options);
-    char *to_missing = as_audit_request(missing, &probes[0], options);
+    char *to_forbidden = as_audit_make_request(forbidden, &probes[0], options);
+    char *to_missing = as_audit_make_request(missing, &probes[0], options);
     double *one = calloc(count, sizeof(*one)), *other = calloc(count, sizeof(*other)), area;
     size_t i;
 
@@ -218,7 +218,7 @@ static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing
         *(i % 2 ? &other[i] : &one[i]) = answer.took;
         as_audit_free_answer(&answer);
     }
-    area = one && other ? as_audit_area(one, other, count) : 0.5;
+    area = one && other ? as_audit_compute_area(one, other, count) : 0.5;
     free(one);
     free(other);
     free(to_forbidden);
@@ -242,7 +242,7 @@ static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, 
         bool reached;
 
         if ((probes[i].is_unsafe && !options->unsafe) || (probes[i].credentials == 1 && !options->credential) ||
-            (http2 && !as_audit_http2_can(&probes[i]))) {
+            (http2 && !as_audit_http2_may_send(&probes[i]))) {
             continue;
         }
         tally->found += run_probe(forbidden, missing, &probes[i], options, http2, &reached);
@@ -391,12 +391,12 @@ static int read_options(int argc, char **argv, command_line *into)
             puts("authstatus-audit " AUTHSTATUS_VERSION);
             return EXIT_SAME;
         default:
-            usage(option == 'h' ? stdout : stderr);
+            print_usage(option == 'h' ? stdout : stderr);
             return option == 'h' ? EXIT_SAME : EXIT_USAGE;
         }
     }
     if (!is_usable(argc - optind, options) || (into->file && !into->user)) {
-        usage(stderr);
+        print_usage(stderr);
         return EXIT_USAGE;
     }
     return -1;
@@ -414,7 +414,7 @@ int main(int argc, char **argv)
         return result;
     }
     if (line.user) {
-        credential = basic(line.user, line.file);
+        credential = make_basic(line.user, line.file);
         if (!credential) {
             return EXIT_USAGE;
         }

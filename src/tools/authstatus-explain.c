@@ -25,19 +25,19 @@ static int explain(const explain_wish *wish, apr_pool_t *pool)
     const explain_story *story;
 
     if (!wish->json) {
-        explain_text_begin(wish, pool);
+        explain_print_begin(wish, pool);
     }
-    story = explain_ask(wish, wish->json ? NULL : explain_text_step, pool);
+    story = explain_run_login(wish, wish->json ? NULL : explain_print_step, pool);
     if (!story) {
         fprintf(stderr, PROGRAM ": no memory\n");
         return EXIT_MISCONFIGURED;
     }
     if (wish->json) {
-        explain_json(story);
+        explain_print_json(story);
     } else {
-        explain_text_end(story);
+        explain_print_end(story);
     }
-    return explain_exit_code(story);
+    return explain_choose_exit_code(story);
 }
 
 static int run(int argc, char **argv, apr_pool_t *pool)
@@ -53,7 +53,7 @@ static int run(int argc, char **argv, apr_pool_t *pool)
     }
     error = explain_make_wish(&options, pool, &wish);
     if (error) {
-        fprintf(stderr, PROGRAM ": %s\n", explain_printable_lines(error, pool));
+        fprintf(stderr, PROGRAM ": %s\n", explain_escape_lines(error, pool));
         return EXIT_USAGE;
     }
     return explain(&wish, pool);

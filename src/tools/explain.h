@@ -9,7 +9,7 @@
  *   explain_httpd.c       gets the settings in force from httpd itself
  *   explain_directives.c  the meaning of directives
  *   explain_secret.c      passwords: from files and the terminal, wiped
- *   explain_ask.c         the query, and its steps as they end
+ *   explain_login.c       the query, and its steps as they end
  *   explain_require.c     lines of Require, after a granted login
  *   explain_words.c       octets, dates and codes in words
  *   explain_text.c        the explanation for a person
@@ -108,18 +108,18 @@ const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *poo
 
 /* explain_sections.c: chooses those in force in `section`, later ones overriding earlier ones; of credentials, those
  * that belong to its AuthLDAPURL. NULL: exactly one section must have one. */
-bool explain_same_section(const explain_directive *one, const explain_directive *other);
+bool explain_is_same_section(const explain_directive *one, const explain_directive *other);
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen);
 
 /* explain_httpd.c: gets the wish for one section from `program` -t. */
-const char *explain_ask_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish);
+const char *explain_query_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish);
 
 /* explain_directives.c */
 const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool);
-void explain_defaults(explain_wish *wish);
+void explain_set_defaults(explain_wish *wish);
 /* Returns whether the directive of this name, in any case, affects the explanation. */
-bool explain_reads(const char *name);
+bool explain_is_read(const char *name);
 const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
 const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
 const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool);
@@ -127,11 +127,11 @@ const char *explain_add_require(explain_wish *wish, int argc, const char *const 
 bool explain_parse_time(const char *text, apr_interval_time_t *time);
 
 /* explain_secret.c: results are wiped with the pool. */
-const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **secret);
-const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **secret);
+const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **secret);
+const char *explain_run_secret_program(const char *command, apr_pool_t *pool, char **secret);
 /* Reads without echo. *secret is NULL if there is no terminal. */
-const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, char **secret);
-char *explain_secret_copy(const char *secret, apr_pool_t *pool);
+const char *explain_prompt_secret(const char *prompt, apr_pool_t *pool, char **secret);
+char *explain_copy_secret(const char *secret, apr_pool_t *pool);
 
 /* A step after its end. */
 typedef struct explain_step {
@@ -159,39 +159,39 @@ typedef struct explain_story {
     as_lockout lockout; /* only if the directory answered; else its `where` is NULL */
 } explain_story;
 
-/* explain_ask.c. `tell`: called for each step as it ends; may be NULL. */
-typedef void explain_teller(const explain_story *story, const explain_step *step);
-explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool);
-int explain_exit_code(const explain_story *story);
+/* explain_login.c. `observe`: called for each step as it ends; may be NULL. */
+typedef void explain_observer(const explain_story *story, const explain_step *step);
+explain_story *explain_run_login(const explain_wish *wish, explain_observer *observe, apr_pool_t *pool);
+int explain_choose_exit_code(const explain_story *story);
 
 /* explain_require.c: the state of the login. */
-typedef struct explain_asker {
+typedef struct explain_authorizer {
     const as_login *login;
     as_login_memo *memo;
     const as_login_directory *directory;
-} explain_asker;
+} explain_authorizer;
 /* Evaluates the lines after a granted login, and changes the story's finding if none grants. */
-void explain_ask_require(explain_story *story, const explain_asker *asker);
-const char *explain_answer_word(explain_answer answer);
+void explain_run_require(explain_story *story, const explain_authorizer *authorizer);
+const char *explain_name_answer(explain_answer answer);
 
 /* explain_words.c: texts for people; from the pool */
 
 /* Makes a text printable on a terminal: octets that are not UTF-8, control it or change the direction of writing
  * become \xNN. */
-const char *explain_printable(const char *text, size_t length, apr_pool_t *pool);
+const char *explain_escape_text(const char *text, size_t length, apr_pool_t *pool);
 /* The same of lines: a line end stays. */
-const char *explain_printable_lines(const char *text, apr_pool_t *pool);
+const char *explain_escape_lines(const char *text, apr_pool_t *pool);
 /* Is it a character that neither controls a terminal nor changes the direction of writing? */
 bool explain_is_harmless(unsigned code);
 /* Returns the octets of the character at `text`, and the character; 0: not UTF-8. */
-size_t explain_utf8(const char *text, size_t length, unsigned *code);
-const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool);
-const char *explain_step_name(as_step step);
-const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool); /* "49/pp1", as in the logs; or "" */
-const char *explain_control_name(const char *oid);
-const char *explain_control(const as_control *control, apr_pool_t *pool);
+size_t explain_read_utf8(const char *text, size_t length, unsigned *code);
+const char *explain_write_hex(const unsigned char *octets, size_t length, apr_pool_t *pool);
+const char *explain_name_step(as_step step);
+const char *explain_format_ldap_code(const as_finding *finding, apr_pool_t *pool); /* "49/pp1", as in the logs; or "" */
+const char *explain_name_control(const char *oid);
+const char *explain_describe_control(const as_control *control, apr_pool_t *pool);
 /* Returns advice for the administrator; NULL: there is none. */
-const char *explain_advice(const explain_story *story);
+const char *explain_find_advice(const explain_story *story);
 typedef struct explain_certificate {
     const char *subject, *issuer, *not_before, *not_after; /* the dates in RFC 3339 format */
     long days_left;
@@ -199,11 +199,11 @@ typedef struct explain_certificate {
 bool explain_read_certificate(const explain_step *step, apr_pool_t *pool, explain_certificate *certificate);
 
 /* explain_text.c */
-void explain_text_begin(const explain_wish *wish, apr_pool_t *pool);
-void explain_text_step(const explain_story *story, const explain_step *step);
-void explain_text_end(const explain_story *story);
+void explain_print_begin(const explain_wish *wish, apr_pool_t *pool);
+void explain_print_step(const explain_story *story, const explain_step *step);
+void explain_print_end(const explain_story *story);
 
 /* explain_json.c */
-void explain_json(const explain_story *story);
+void explain_print_json(const explain_story *story);
 
 #endif

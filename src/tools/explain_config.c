@@ -45,7 +45,7 @@ static apr_status_t wipe(void *data)
     return APR_SUCCESS;
 }
 
-static char *new_text(apr_pool_t *pool, size_t size)
+static char *allocate_text(apr_pool_t *pool, size_t size)
 {
     wiped *buffer = apr_palloc(pool, sizeof(*buffer));
 
@@ -78,7 +78,7 @@ static char *read_file(const char *path, apr_pool_t *pool, bool *trusted, const 
     if (size > MAX_FILE) {
         errno = EFBIG;
     } else if (size >= 0 && lseek(fd, 0, SEEK_SET) == 0) {
-        text = new_text(pool, (size_t)size + 1);
+        text = allocate_text(pool, (size_t)size + 1);
         got = read(fd, text, (size_t)size);
     }
     *trusted = fd >= 0 && is_trusted(fd, path);
@@ -92,7 +92,7 @@ static char *read_file(const char *path, apr_pool_t *pool, bool *trusted, const 
 }
 
 /* Returns the next line, with lines joined by a backslash; NULL at the end. Counts in *line. */
-static char *next_line(char **at, int *line)
+static char *read_next_line(char **at, int *line)
 {
     char *from = *at, *to = *at, *start = *at;
 
@@ -117,7 +117,7 @@ static char *next_line(char **at, int *line)
 
 /* Returns the value of ${NAME}: of a Define, else of the environment; other texts stay unchanged. A definition in a
  * file that others may write holds for such files alone. */
-static const char *value_of(const reader *in, const char *name)
+static const char *find_value(const reader *in, const char *name)
 {
     const char *value = in->trusted ? NULL : apr_table_get(in->defined_by_others, name);
 
@@ -138,7 +138,7 @@ static bool grow(const reader *in, growing *to, const char *octets, size_t lengt
         return false;
     }
     if (to->length + length >= to->size) {
-        char *longer = new_text(in->pool, 2 * (to->length + length) + 1);
+        char *longer = allocate_text(in->pool, 2 * (to->length + length) + 1);
 
         memcpy(longer, to->text, to->length);
         to->text = longer;
@@ -152,12 +152,12 @@ static bool grow(const reader *in, growing *to, const char *octets, size_t lengt
 /* Expands a line. Returns NULL if it becomes too long. */
 static char *expand(const reader *in, const char *line)
 {
-    growing to = {new_text(in->pool, 1), 0, 1};
+    growing to = {allocate_text(in->pool, 1), 0, 1};
     const char *at = line, *open, *close, *value;
     bool fits = true;
 
     while (fits && (open = strstr(at, "${")) != NULL && (close = strchr(open, '}')) != NULL) {
-        value = value_of(in, apr_pstrmemdup(in->pool, open + 2, (apr_size_t)(close - open - 2)));
+        value = find_value(in, apr_pstrmemdup(in->pool, open + 2, (apr_size_t)(close - open - 2)));
         fits = grow(in, &to, at, (size_t)(open - at)) &&
                (value ? grow(in, &to, value, strlen(value)) : grow(in, &to, open, (size_t)(close - open + 1)));
         at = close + 1;
@@ -167,7 +167,7 @@ static char *expand(const reader *in, const char *line)
 
 /* Returns the next word, as ap_getword_conf() does: both kinds of quotes; a backslash escapes a quote or a
  * backslash. NULL at the end. Modifies the text in place. */
-static char *next_word(char **at)
+static char *read_next_word(char **at)
 {
     char *from = *at + strspn(*at, " \t"), *to, *start;
     char quote = *from == '"' || *from == '\'' ? *from++ : '\0';
@@ -192,12 +192,12 @@ static char *next_word(char **at)
  * name. */
 static const char combining[] = "";
 
-static bool combines(const char *name)
+static bool is_combining(const char *name)
 {
     return as_text_is_equal(name, "RequireAll") || as_text_is_equal(name, "RequireNone");
 }
 
-static bool counts_as_section(const char *name)
+static bool is_counted_as_section(const char *name)
 {
     static const char *const transparent[] = {"IfModule",    "IfDefine",   "IfVersion",  "IfFile",
                                               "IfDirective", "IfSection",  "Limit",      "LimitExcept",
@@ -224,22 +224,22 @@ static const char *open_section(reader *in, char *line)
         return "too many sections within each other";
     }
     *end = '\0';
-    label = next_word(&at);
+    label = read_next_word(&at);
     if (!label) {
         return "a section without a name";
     }
-    if (!counts_as_section(label)) {
-        APR_ARRAY_PUSH(in->sections, const char *) = combines(label) ? combining : NULL;
+    if (!is_counted_as_section(label)) {
+        APR_ARRAY_PUSH(in->sections, const char *) = is_combining(label) ? combining : NULL;
         return NULL;
     }
-    while ((word = next_word(&at)) != NULL) {
+    while ((word = read_next_word(&at)) != NULL) {
         label = apr_pstrcat(in->pool, label, " ", word, NULL);
     }
     APR_ARRAY_PUSH(in->sections, const char *) = apr_pstrdup(in->pool, label);
     return NULL;
 }
 
-static const char *const *sections_now(const reader *in)
+static const char *const *copy_sections(const reader *in)
 {
     const char **now = apr_pcalloc(in->pool, ((size_t)in->sections->nelts + 1) * sizeof(*now));
     int i, count = 0;
@@ -274,14 +274,14 @@ static void add_directive(reader *in, const char *name, char *at)
     apr_array_header_t *words = apr_array_make(in->pool, 4, sizeof(const char *));
     char *word;
 
-    while ((word = next_word(&at)) != NULL) {
+    while ((word = read_next_word(&at)) != NULL) {
         APR_ARRAY_PUSH(words, const char *) = word;
     }
     directive->name = name;
     directive->argc = words->nelts;
     APR_ARRAY_PUSH(words, const char *) = NULL;
     directive->argv = (const char *const *)words->elts;
-    directive->sections = sections_now(in);
+    directive->sections = copy_sections(in);
     directive->file = in->file;
     directive->line = in->line;
     directive->trusted = in->trusted;
@@ -291,7 +291,7 @@ static void add_directive(reader *in, const char *name, char *at)
 
 static void define(reader *in, char *at)
 {
-    const char *name = next_word(&at), *value = name ? next_word(&at) : NULL;
+    const char *name = read_next_word(&at), *value = name ? read_next_word(&at) : NULL;
 
     if (name) {
         apr_table_set(in->trusted ? in->defined : in->defined_by_others, name, value ? value : "");
@@ -316,10 +316,10 @@ static const char *read_line(reader *in, char *line)
         return open_section(in, line);
     }
     at = line;
-    name = next_word(&at);
+    name = read_next_word(&at);
     if (name && as_text_is_equal(name, "Define")) {
         define(in, at);
-    } else if (name && explain_reads(name)) {
+    } else if (name && explain_is_read(name)) {
         add_directive(in, name, at);
     }
     return NULL;
@@ -333,7 +333,7 @@ static const char *read_one(reader *in, const char *file)
     in->file = file;
     in->line = 0;
     apr_array_clear(in->sections);
-    while (at && !error && (line = next_line(&at, &in->line)) != NULL) {
+    while (at && !error && (line = read_next_line(&at, &in->line)) != NULL) {
         error = read_line(in, line);
         error = error ? apr_psprintf(in->pool, "%s:%d: %s", file, in->line, error) : NULL;
     }

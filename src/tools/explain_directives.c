@@ -31,7 +31,7 @@ typedef struct pending {
 
 typedef const char *directive_setter(pending *into, const explain_directive *directive);
 
-void explain_defaults(explain_wish *wish)
+void explain_set_defaults(explain_wish *wish)
 {
     memset(wish, 0, sizeof(*wish));
     wish->deadline = apr_time_from_sec(5);
@@ -115,7 +115,7 @@ static const char *set_bind_dn(pending *into, const explain_directive *directive
 }
 
 /* Returns a path relative to ServerRoot, as httpd does. NULL: there is none in these files. */
-static const char *path_of(const pending *into, const char *path)
+static const char *make_path(const pending *into, const char *path)
 {
     if (*path == '/') {
         return path;
@@ -132,14 +132,14 @@ static const char *run(const pending *into, const char *command, char **password
     if (quoted && command[1] != '/') {
         return "exec: with a relative path in quotes is not run here; write it from / on";
     }
-    command = quoted ? command : path_of(into, command);
-    return command ? explain_secret_of_program(command, into->pool, password) : "exec: " RELATIVE;
+    command = quoted ? command : make_path(into, command);
+    return command ? explain_run_secret_program(command, into->pool, password) : "exec: " RELATIVE;
 }
 
 static const char *read_file(const pending *into, const char *path, char **password)
 {
-    const char *whole = path_of(into, path);
-    const char *error = whole ? explain_secret_of_file(whole, into->pool, password) : "file: " RELATIVE;
+    const char *whole = make_path(into, path);
+    const char *error = whole ? explain_read_secret_file(whole, into->pool, password) : "file: " RELATIVE;
 
     if (!error) {
         (*password)[strcspn(*password, "\r\n")] = '\0';
@@ -162,7 +162,7 @@ static const char *set_bind_password(pending *into, const explain_directive *dir
     } else if (!strncmp(text, "file:", 5)) {
         error = read_file(into, text + 5, &password);
     } else {
-        password = explain_secret_copy(text, into->pool);
+        password = explain_copy_secret(text, into->pool);
     }
     into->wish->settings.bind_password = password;
     return error;
@@ -270,7 +270,7 @@ static const char *set_certificate(pending *into, const explain_directive *direc
     if (directive->argc < 2) {
         return "it takes a type and a file";
     }
-    path = path_of(into, directive->argv[1]);
+    path = make_path(into, directive->argv[1]);
     if (!path) {
         return RELATIVE;
     }
@@ -339,7 +339,7 @@ static const char *set_names(pending *into, const explain_directive *directive, 
     int count = 0, i;
     const char **all;
 
-    if (before && explain_same_section(before, directive)) {
+    if (before && explain_is_same_section(before, directive)) {
         while ((*names)[count]) {
             count++;
         }
@@ -432,7 +432,7 @@ const char *explain_add_require(explain_wish *wish, int argc, const char *const 
 /* AuthMerging is Off by default: the innermost section with a Require decides. */
 static const char *add_require(pending *into, const explain_directive *directive)
 {
-    if (into->require_of && !explain_same_section(into->require_of, directive)) {
+    if (into->require_of && !explain_is_same_section(into->require_of, directive)) {
         into->wish->require = NULL;
     }
     into->require_of = directive;
@@ -451,7 +451,7 @@ static const struct {
 #include "authstatus/directive.def"
 };
 
-static directive_setter *setter_of(const char *name)
+static directive_setter *find_setter(const char *name)
 {
     size_t i;
 
@@ -463,14 +463,14 @@ static directive_setter *setter_of(const char *name)
     return NULL;
 }
 
-bool explain_reads(const char *name)
+bool explain_is_read(const char *name)
 {
-    return setter_of(name) != NULL;
+    return find_setter(name) != NULL;
 }
 
 static const char *apply_one(pending *into, const explain_directive *directive)
 {
-    directive_setter *set = setter_of(directive->name);
+    directive_setter *set = find_setter(directive->name);
     const char *error = NULL;
 
     if (set) {

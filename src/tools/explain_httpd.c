@@ -44,7 +44,7 @@ static apr_status_t wipe(void *data)
     return APR_SUCCESS;
 }
 
-static char **environment_of(apr_pool_t *pool)
+static char **make_environment(apr_pool_t *pool)
 {
     size_t count = 0, i;
     char **more;
@@ -72,7 +72,7 @@ static int spawn(const char *program, int end, apr_pool_t *pool, pid_t *pid)
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, end, PIPE_IN_HTTPD);
-    error = posix_spawnp(pid, program, &actions, NULL, argv, environment_of(pool));
+    error = posix_spawnp(pid, program, &actions, NULL, argv, make_environment(pool));
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
@@ -233,34 +233,34 @@ static section *take_section(char *line, apr_pool_t *pool)
 
 /* ---- choice of a section ---- */
 
-static const char *value(const section *from, const char *name)
+static const char *get_value(const section *from, const char *name)
 {
     return from ? apr_table_get(from->values, name) : NULL;
 }
 
 /* Never NULL. */
-static const apr_array_header_t *texts_of(const section *from, const char *name, apr_pool_t *pool)
+static const apr_array_header_t *get_texts(const section *from, const char *name, apr_pool_t *pool)
 {
     const apr_array_header_t *texts = apr_hash_get(from->lists, name, APR_HASH_KEY_STRING);
 
     return texts ? texts : apr_array_make(pool, 1, sizeof(const char *));
 }
 
-static apr_int64_t number(const section *from, const char *name)
+static apr_int64_t get_number(const section *from, const char *name)
 {
-    const char *text = value(from, name);
+    const char *text = get_value(from, name);
 
     return text ? apr_strtoi64(text, NULL, 10) : 0;
 }
 
-static const char *several(const apr_array_header_t *sections, apr_pool_t *pool)
+static const char *refuse_several(const apr_array_header_t *sections, apr_pool_t *pool)
 {
     const char *list = "there are several sections; choose one with --section:";
     int i;
 
     for (i = 0; i < sections->nelts; i++) {
         const section *one = APR_ARRAY_IDX(sections, i, const section *);
-        list = apr_psprintf(pool, "%s\n  '%s' (%s)", list, value(one, "name"), value(one, "host"));
+        list = apr_psprintf(pool, "%s\n  '%s' (%s)", list, get_value(one, "name"), get_value(one, "host"));
     }
     return list;
 }
@@ -268,11 +268,11 @@ static const char *several(const apr_array_header_t *sections, apr_pool_t *pool)
 /* Returns whether a section is the wanted one: by its argument, or by its name in an error message. */
 static bool is_meant(const section *one, const char *wanted)
 {
-    return !wanted || !strcmp(value(one, "argument"), wanted) || !strcmp(value(one, "name"), wanted);
+    return !wanted || !strcmp(get_value(one, "argument"), wanted) || !strcmp(get_value(one, "name"), wanted);
 }
 
 /* Returns the innermost section that contains a path without a section of its own. */
-static const section *around(const apr_array_header_t *sections, const char *path)
+static const section *find_around(const apr_array_header_t *sections, const char *path)
 {
     const section *found = NULL;
     size_t most = 0;
@@ -280,7 +280,7 @@ static const section *around(const apr_array_header_t *sections, const char *pat
 
     for (i = 0; i < sections->nelts && path && *path == '/'; i++) {
         const section *one = APR_ARRAY_IDX(sections, i, const section *);
-        const char *argument = value(one, "argument");
+        const char *argument = get_value(one, "argument");
         const size_t length = strlen(argument);
 
         if (*argument == '/' && length >= most && !strncmp(argument, path, length) &&
@@ -305,7 +305,8 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
             *next++ = '\0';
         }
         one = take_section(line, pool);
-        if (!one || !value(one, "argument") || !value(one, "name") || !value(one, "host") || !value(one, "url")) {
+        if (!one || !get_value(one, "argument") || !get_value(one, "name") || !get_value(one, "host") ||
+            !get_value(one, "url")) {
             return "--httpd: its answer cannot be read; is its mod_authstatus of another version?";
         }
         APR_ARRAY_PUSH(all, const section *) = one;
@@ -313,9 +314,11 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
             APR_ARRAY_PUSH(meant, const section *) = one;
         }
     }
-    *chosen = meant->nelts == 1 ? APR_ARRAY_IDX(meant, 0, const section *) : meant->nelts ? NULL : around(all, wanted);
+    *chosen = meant->nelts == 1 ? APR_ARRAY_IDX(meant, 0, const section *)
+              : meant->nelts    ? NULL
+                                : find_around(all, wanted);
     return *chosen        ? NULL
-           : meant->nelts ? several(meant, pool)
+           : meant->nelts ? refuse_several(meant, pool)
                           : apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", wanted ? wanted : "");
 }
 
@@ -323,7 +326,7 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
 
 static void take_servers(const section *from, as_directory_settings *settings, apr_pool_t *pool)
 {
-    const apr_array_header_t *texts = texts_of(from, "servers", pool);
+    const apr_array_header_t *texts = get_texts(from, "servers", pool);
     as_ldap_server *servers = apr_pcalloc(pool, ((size_t)texts->nelts + 1) * sizeof(*servers));
     int i;
 
@@ -336,9 +339,9 @@ static void take_servers(const section *from, as_directory_settings *settings, a
     settings->server_count = texts->nelts;
 }
 
-static const char *const *names_of(const section *from, const char *name, apr_pool_t *pool)
+static const char *const *get_names(const section *from, const char *name, apr_pool_t *pool)
 {
-    apr_array_header_t *names = apr_array_copy(pool, texts_of(from, name, pool));
+    apr_array_header_t *names = apr_array_copy(pool, get_texts(from, name, pool));
 
     APR_ARRAY_PUSH(names, const char *) = NULL;
     return (const char *const *)names->elts;
@@ -346,20 +349,20 @@ static const char *const *names_of(const section *from, const char *name, apr_po
 
 static void take_groups(const section *from, as_group_settings *groups, apr_pool_t *pool)
 {
-    groups->attributes = names_of(from, "group_attributes", pool);
-    groups->subgroup_attributes = names_of(from, "subgroup_attributes", pool);
-    groups->subgroup_classes = names_of(from, "subgroup_classes", pool);
-    groups->attribute_is_dn = number(from, "group_attribute_is_dn") != 0;
-    groups->max_depth = (int)number(from, "subgroup_depth");
-    groups->compare_dn_on_server = number(from, "compare_dn_on_server") != 0;
-    groups->compare_as_user = number(from, "compare_as_user") != 0;
-    groups->search_as_user = number(from, "search_as_user") != 0;
-    groups->mode = (as_groups_mode)number(from, "groups_mode");
+    groups->attributes = get_names(from, "group_attributes", pool);
+    groups->subgroup_attributes = get_names(from, "subgroup_attributes", pool);
+    groups->subgroup_classes = get_names(from, "subgroup_classes", pool);
+    groups->attribute_is_dn = get_number(from, "group_attribute_is_dn") != 0;
+    groups->max_depth = (int)get_number(from, "subgroup_depth");
+    groups->compare_dn_on_server = get_number(from, "compare_dn_on_server") != 0;
+    groups->compare_as_user = get_number(from, "compare_as_user") != 0;
+    groups->search_as_user = get_number(from, "search_as_user") != 0;
+    groups->mode = (as_groups_mode)get_number(from, "groups_mode");
 }
 
 static const char *take_require(const section *from, explain_wish *wish, apr_pool_t *pool)
 {
-    const apr_array_header_t *lines = texts_of(from, "require", pool);
+    const apr_array_header_t *lines = get_texts(from, "require", pool);
     const char *error = NULL;
     char **argv;
     int i, argc;
@@ -379,40 +382,41 @@ static const char *take_require(const section *from, explain_wish *wish, apr_poo
 static const char *apply(const section *from, explain_wish *wish, apr_pool_t *pool)
 {
     as_directory_settings *settings = &wish->settings;
-    const char *error = as_directory_parse_url(pool, value(from, "url"), NULL, settings);
-    const char *password = value(from, "bind_password");
+    const char *error = as_directory_parse_url(pool, get_value(from, "url"), NULL, settings);
+    const char *password = get_value(from, "bind_password");
 
     if (error) {
         return error;
     }
-    wish->url = value(from, "url");
+    wish->url = get_value(from, "url");
     take_servers(from, settings, pool);
-    settings->security = (as_security)number(from, "security");
-    settings->deref = (int)number(from, "deref");
-    settings->referrals = (as_referrals)number(from, "referrals");
-    settings->bind_dn = value(from, "bind_dn");
-    settings->bind_password = password ? explain_secret_copy(password, pool) : NULL;
-    settings->verify_certificate = number(from, "verify_certificate") != 0;
-    settings->ca_file = value(from, "ca_file");
-    settings->client_certificate = value(from, "client_certificate");
-    settings->client_key = value(from, "client_key");
-    settings->connect_timeout = number(from, "connect_timeout");
-    settings->operation_timeout = number(from, "operation_timeout");
-    wish->deadline = number(from, "deadline");
-    wish->sees_throttle = value(from, "throttle") != NULL;
-    wish->throttle = (long)number(from, "throttle");
-    wish->initial_bind = number(from, "initial_bind") != 0;
-    if (value(from, "initial_bind_pattern")) {
-        error = explain_set_pattern(wish, value(from, "initial_bind_pattern"), value(from, "initial_bind_name"), pool);
+    settings->security = (as_security)get_number(from, "security");
+    settings->deref = (int)get_number(from, "deref");
+    settings->referrals = (as_referrals)get_number(from, "referrals");
+    settings->bind_dn = get_value(from, "bind_dn");
+    settings->bind_password = password ? explain_copy_secret(password, pool) : NULL;
+    settings->verify_certificate = get_number(from, "verify_certificate") != 0;
+    settings->ca_file = get_value(from, "ca_file");
+    settings->client_certificate = get_value(from, "client_certificate");
+    settings->client_key = get_value(from, "client_key");
+    settings->connect_timeout = get_number(from, "connect_timeout");
+    settings->operation_timeout = get_number(from, "operation_timeout");
+    wish->deadline = get_number(from, "deadline");
+    wish->sees_throttle = get_value(from, "throttle") != NULL;
+    wish->throttle = (long)get_number(from, "throttle");
+    wish->initial_bind = get_number(from, "initial_bind") != 0;
+    if (get_value(from, "initial_bind_pattern")) {
+        error = explain_set_pattern(wish, get_value(from, "initial_bind_pattern"), get_value(from, "initial_bind_name"),
+                                    pool);
     }
-    if (!error && value(from, "remote_user_attribute")) {
-        error = explain_add_attribute(wish, value(from, "remote_user_attribute"), pool);
+    if (!error && get_value(from, "remote_user_attribute")) {
+        error = explain_add_attribute(wish, get_value(from, "remote_user_attribute"), pool);
     }
     take_groups(from, &wish->groups, pool);
     return error ? error : take_require(from, wish, pool);
 }
 
-const char *explain_ask_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish)
+const char *explain_query_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish)
 {
     const section *chosen = NULL;
     dump *answer = NULL;

@@ -17,7 +17,7 @@ static void put_string(const char *text, size_t length)
     putchar('"');
     while (at < length) {
         unsigned code = 0xfffd;
-        size_t size = explain_utf8(text + at, length - at, &code);
+        size_t size = explain_read_utf8(text + at, length - at, &code);
 
         if (size == 0) {
             printf("\\ufffd");
@@ -86,9 +86,9 @@ static void put_control(const as_control *control, apr_pool_t *pool)
 
     printf("{\"oid\": ");
     put_text(control->oid);
-    put_member("name", explain_control_name(control->oid));
-    put_member("value", control->value ? explain_hex(control->value, control->length, pool) : NULL);
-    put_member("says", explain_control(control, pool));
+    put_member("name", explain_name_control(control->oid));
+    put_member("value", control->value ? explain_write_hex(control->value, control->length, pool) : NULL);
+    put_member("says", explain_describe_control(control, pool));
     if (!read.contradictory) {
         put_known_number("error", read.error);
         put_known_number("expires_in", read.expires_in);
@@ -161,7 +161,7 @@ static void put_certificate(const explain_step *step, apr_pool_t *pool)
     printf("}");
 }
 
-static const char *what_is_told(as_step step)
+static const char *name_subject(as_step step)
 {
     switch (step) {
     case AS_STEP_CONNECT:
@@ -180,12 +180,12 @@ static const char *what_is_told(as_step step)
 static void put_step(const explain_story *story, const explain_step *step)
 {
     printf("{\"step\": ");
-    put_text(explain_step_name(step->step));
+    put_text(explain_name_step(step->step));
     put_member("server", step->server);
     put_milliseconds("milliseconds", step->took);
     put_flag("ok", step->well);
     if (*step->what) {
-        put_member(what_is_told(step->step), step->what);
+        put_member(name_subject(step->step), step->what);
     }
     if (step->step == AS_STEP_CONNECT) {
         put_milliseconds("lookup_milliseconds", step->lookup);
@@ -209,7 +209,7 @@ static void put_outcome(const explain_story *story)
     put_member("outcome", outcome->name);
     put_member("class", as_class_describe(outcome->of)->name);
     put_flag("proven", story->finding.proven);
-    put_member("ldap", explain_ldap_code(&story->finding, story->pool));
+    put_member("ldap", explain_format_ldap_code(&story->finding, story->pool));
     put_known_number("password_expires_in", story->finding.expires_in);
     put_known_number("grace_logins", story->finding.grace_logins);
     put_member("reason", story->asked && !story->finding.has_code ? story->answer.reason : NULL);
@@ -218,7 +218,7 @@ static void put_outcome(const explain_story *story)
     put_member("shown", as_outcome_describe(story->verdict.shown)->name);
     put_member("sentence", as_outcome_describe(story->verdict.shown)->sentence);
     put_number("status_always", story->open.status);
-    put_member("advice", explain_advice(story));
+    put_member("advice", explain_find_advice(story));
 }
 
 static void put_require(const explain_story *story)
@@ -232,7 +232,7 @@ static void put_require(const explain_story *story)
 
         printf(i ? ", {\"line\": " : "{\"line\": ");
         put_text(line->line);
-        put_member("answer", explain_answer_word(line->answer));
+        put_member("answer", explain_name_answer(line->answer));
         put_member("why", line->why);
         put_flag("combined", line->combined);
         printf("}");
@@ -255,7 +255,7 @@ static void put_lockout(const explain_story *story)
     printf("}");
 }
 
-void explain_json(const explain_story *story)
+void explain_print_json(const explain_story *story)
 {
     const explain_wish *wish = story->wish;
     int i;
@@ -265,7 +265,7 @@ void explain_json(const explain_story *story)
     put_member("user", wish->user);
     put_member("service_account", wish->settings.bind_dn);
     put_flag("partial", story->partial);
-    put_number("exit_code", explain_exit_code(story));
+    put_number("exit_code", explain_choose_exit_code(story));
     put_name("steps");
     printf("[");
     for (i = 0; i < story->steps->nelts; i++) {

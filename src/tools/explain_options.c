@@ -74,7 +74,7 @@ static const char usage[] =
 /* Takes a secret from the command line: it disappears from the list of processes. */
 static char *take_from_command_line(char *argument, apr_pool_t *pool)
 {
-    char *copy = explain_secret_copy(argument, pool);
+    char *copy = explain_copy_secret(argument, pool);
 
     memset(argument, 'x', strlen(argument));
     return copy;
@@ -321,7 +321,7 @@ static const char *apply_url(const explain_options *options, apr_pool_t *pool, e
         return error ? apr_psprintf(pool, "%s: %s", options->url, error) : NULL;
     }
     if (options->httpd) {
-        error = explain_ask_httpd(options->httpd, options->section, pool, wish);
+        error = explain_query_httpd(options->httpd, options->section, pool, wish);
     } else {
         error = apply_configuration(options, pool, wish);
     }
@@ -341,14 +341,14 @@ static const char *apply_service_account(const explain_options *options, apr_poo
         wish->settings.bind_password = NULL;
     }
     if (options->bind_password_file) {
-        error = explain_secret_of_file(options->bind_password_file, pool, &password);
+        error = explain_read_secret_file(options->bind_password_file, pool, &password);
     } else if (options->ask_bind_password) {
         const char *prompt = apr_psprintf(
             pool, "Password of the service account %s: ",
-            wish->settings.bind_dn ? explain_printable(wish->settings.bind_dn, strlen(wish->settings.bind_dn), pool)
+            wish->settings.bind_dn ? explain_escape_text(wish->settings.bind_dn, strlen(wish->settings.bind_dn), pool)
                                    : "");
 
-        error = explain_secret_of_terminal(prompt, pool, &password);
+        error = explain_prompt_secret(prompt, pool, &password);
         if (!error && !password) {
             error = "-W: there is no terminal to ask for the password; use -y";
         }
@@ -375,11 +375,11 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
     }
     if (options->password_file) {
         wish->password_was_asked = true;
-        return explain_secret_of_file(options->password_file, pool, &wish->password);
+        return explain_read_secret_file(options->password_file, pool, &wish->password);
     }
     prompt = apr_psprintf(pool, "Password of %s (none: explain as far as the entry): ",
-                          explain_printable(options->user, strlen(options->user), pool));
-    error = explain_secret_of_terminal(prompt, pool, &wish->password);
+                          explain_escape_text(options->user, strlen(options->user), pool));
+    error = explain_prompt_secret(prompt, pool, &wish->password);
     if (!error && wish->password && !*wish->password) {
         wish->password = NULL;
     }
@@ -411,7 +411,7 @@ const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, 
     const char *error;
     int i;
 
-    explain_defaults(wish);
+    explain_set_defaults(wish);
     wish->groups = as_group_settings_make_default();
     wish->json = options->json;
     error = apply_url(options, pool, wish);

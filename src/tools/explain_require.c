@@ -64,16 +64,16 @@ static void answer_without_directory(explain_require *require, const char *user)
     }
 }
 
-static void ask(explain_story *story, const explain_asker *asker, explain_require *require,
-                const as_requirement *requirement)
+static void decide(explain_story *story, const explain_authorizer *authorizer, explain_require *require,
+                   const as_requirement *requirement)
 {
-    const as_entry entry = {.directory = asker->directory,
+    const as_entry entry = {.directory = authorizer->directory,
                             .dn = story->answer.dn,
                             .values = story->answer.values,
                             .user = story->wish->user,
                             .password = story->wish->password,
                             .membership = story->answer.membership};
-    const as_authorize_attempt attempt = {.directory = asker->directory,
+    const as_authorize_attempt attempt = {.directory = authorizer->directory,
                                           .groups = &story->wish->groups,
                                           .entry = requirement->kind == AS_REQUIRE_SEARCH ? NULL : &entry,
                                           .requirement = requirement,
@@ -87,7 +87,7 @@ static void ask(explain_story *story, const explain_asker *asker, explain_requir
         require->why = problem;
         return;
     }
-    answer = as_authorize(asker->login, asker->memo, &attempt, NULL);
+    answer = as_authorize(authorizer->login, authorizer->memo, &attempt, NULL);
     require->answer = answer->answer == AS_YES ? EXPLAIN_YES : answer->answer == AS_NO ? EXPLAIN_NO : EXPLAIN_UNKNOWN;
     require->finding = answer->finding;
     require->why = *answer->evidence ? answer->evidence
@@ -117,7 +117,7 @@ static void conclude(explain_story *story)
     }
 }
 
-void explain_ask_require(explain_story *story, const explain_asker *asker)
+void explain_run_require(explain_story *story, const explain_authorizer *authorizer)
 {
     as_requirement requirement;
     int i;
@@ -131,7 +131,7 @@ void explain_ask_require(explain_story *story, const explain_asker *asker)
         require->line = join(require->argv, require->argc, story->pool);
         require->why = "";
         if (make_requirement(require, story->pool, &requirement)) {
-            ask(story, asker, require, &requirement);
+            decide(story, authorizer, require, &requirement);
         } else {
             answer_without_directory(require, story->wish->user);
         }
@@ -140,7 +140,7 @@ void explain_ask_require(explain_story *story, const explain_asker *asker)
     conclude(story);
 }
 
-const char *explain_answer_word(explain_answer answer)
+const char *explain_name_answer(explain_answer answer)
 {
     static const char *const words[] = {[EXPLAIN_NOT_LOOKED_AT] = "not looked at",
                                         [EXPLAIN_YES] = "yes",

@@ -30,7 +30,7 @@ static apr_status_t wipe(void *data)
     return APR_SUCCESS;
 }
 
-static secret *new_secret(apr_pool_t *pool)
+static secret *create_secret(apr_pool_t *pool)
 {
     secret *made = apr_pcalloc(pool, sizeof(*made));
 
@@ -38,9 +38,9 @@ static secret *new_secret(apr_pool_t *pool)
     return made;
 }
 
-char *explain_secret_copy(const char *text, apr_pool_t *pool)
+char *explain_copy_secret(const char *text, apr_pool_t *pool)
 {
-    secret *copy = new_secret(pool);
+    secret *copy = create_secret(pool);
 
     apr_cpystrn(copy->text, text, sizeof(copy->text));
     return copy->text;
@@ -78,9 +78,9 @@ static void drop_line_end(secret *from)
     }
 }
 
-const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **found)
+const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **found)
 {
-    secret *file = new_secret(pool);
+    secret *file = create_secret(pool);
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -89,7 +89,7 @@ const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **fo
     }
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077)) {
         fprintf(stderr, PROGRAM ": warning: others can read the password file \"%s\"\n",
-                explain_printable(path, strlen(path), pool));
+                explain_escape_text(path, strlen(path), pool));
     }
     if (!read_all(fd, file)) {
         close(fd);
@@ -102,9 +102,9 @@ const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **fo
 }
 
 /* Runs the program of AuthLDAPBindPassword exec: as httpd does. */
-const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **found)
+const char *explain_run_secret_program(const char *command, apr_pool_t *pool, char **found)
 {
-    secret *line = new_secret(pool);
+    secret *line = create_secret(pool);
     const char *fault;
     char **argv = NULL;
 
@@ -158,7 +158,7 @@ static bool silence(int fd)
     return tcsetattr(fd, TCSAFLUSH, &quiet) == 0;
 }
 
-static void speak(int fd)
+static void restore_echo(int fd)
 {
     restore();
     terminal.fd = -1;
@@ -187,9 +187,9 @@ static bool read_line(int fd, secret *into)
     return end != NULL;
 }
 
-const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, char **found)
+const char *explain_prompt_secret(const char *prompt, apr_pool_t *pool, char **found)
 {
-    secret *typed = new_secret(pool);
+    secret *typed = create_secret(pool);
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     bool done;
 
@@ -198,7 +198,7 @@ const char *explain_secret_of_terminal(const char *prompt, apr_pool_t *pool, cha
         return NULL;
     }
     done = silence(fd) && write(fd, prompt, strlen(prompt)) >= 0 && read_line(fd, typed);
-    speak(fd);
+    restore_echo(fd);
     close(fd);
     if (!done) {
         return "no password was read from the terminal";

@@ -15,7 +15,7 @@
 
 /* ---- sections ---- */
 
-static const char *label_of(const char *const *sections, apr_pool_t *pool)
+static const char *make_label(const char *const *sections, apr_pool_t *pool)
 {
     const char *label = "";
 
@@ -30,7 +30,7 @@ static bool is_host(const char *section)
     return section && !apr_cstr_casecmpn(section, "VirtualHost ", strlen("VirtualHost "));
 }
 
-static size_t count_of(const char *const *sections)
+static size_t count_places(const char *const *sections)
 {
     size_t count = 0;
 
@@ -44,12 +44,12 @@ static size_t count_of(const char *const *sections)
  * alias's name), or by its name in an error message. */
 static bool is_within(const explain_directive *directive, const char *section, apr_pool_t *pool)
 {
-    const size_t count = count_of(directive->sections);
+    const size_t count = count_places(directive->sections);
     const char *innermost = count ? directive->sections[count - 1] : "";
     const char *argument = strchr(innermost, ' '), *last = strrchr(innermost, ' ');
 
     return (argument && !strcmp(argument + 1, section)) || (last && !strcmp(last + 1, section)) ||
-           !strcmp(innermost, section) || !strcmp(label_of(directive->sections, pool), section);
+           !strcmp(innermost, section) || !strcmp(make_label(directive->sections, pool), section);
 }
 
 /* Returns whether a path contains another one, as httpd's walks compare. */
@@ -106,26 +106,26 @@ typedef struct ranked {
 } ranked;
 
 /* Returns the depth of nesting: inner sections come after outer ones. */
-static size_t depth_of(const explain_directive *directive)
+static size_t count_depth(const explain_directive *directive)
 {
-    return count_of(directive->sections) - (is_host(directive->sections[0]) ? 1 : 0);
+    return count_places(directive->sections) - (is_host(directive->sections[0]) ? 1 : 0);
 }
 
 /* Directories apply from the outermost to the innermost in any order; locations in their order. */
-static size_t path_of_directory(const explain_directive *directive)
+static size_t measure_directory_path(const explain_directive *directive)
 {
     const char *section = directive->sections[is_host(directive->sections[0]) ? 1 : 0];
 
     return section && !apr_cstr_casecmpn(section, "Directory ", 10) ? strlen(section) : 0;
 }
 
-static int in_order(const void *one, const void *other)
+static int compare_order(const void *one, const void *other)
 {
     const ranked *a = one, *b = other;
-    const size_t keys[][2] = {{depth_of(a->directive) > 0, depth_of(b->directive) > 0},
-                              {depth_of(a->directive) > 1, depth_of(b->directive) > 1},
+    const size_t keys[][2] = {{count_depth(a->directive) > 0, count_depth(b->directive) > 0},
+                              {count_depth(a->directive) > 1, count_depth(b->directive) > 1},
                               {is_host(a->directive->sections[0]), is_host(b->directive->sections[0])},
-                              {path_of_directory(a->directive), path_of_directory(b->directive)},
+                              {measure_directory_path(a->directive), measure_directory_path(b->directive)},
                               {(size_t)a->at, (size_t)b->at}};
     size_t i;
 
@@ -137,7 +137,8 @@ static int in_order(const void *one, const void *other)
     return 0;
 }
 
-static apr_array_header_t *in_force(const apr_array_header_t *directives, const char *const *place, apr_pool_t *pool)
+static apr_array_header_t *find_in_force(const apr_array_header_t *directives, const char *const *place,
+                                         apr_pool_t *pool)
 {
     apr_array_header_t *found = apr_array_make(pool, 16, sizeof(ranked));
     apr_array_header_t *chosen = apr_array_make(pool, 16, sizeof(const explain_directive *));
@@ -152,7 +153,7 @@ static apr_array_header_t *in_force(const apr_array_header_t *directives, const 
             one->at = i;
         }
     }
-    qsort(found->elts, (size_t)found->nelts, sizeof(ranked), in_order);
+    qsort(found->elts, (size_t)found->nelts, sizeof(ranked), compare_order);
     for (i = 0; i < found->nelts; i++) {
         APR_ARRAY_PUSH(chosen, const explain_directive *) = APR_ARRAY_IDX(found, i, ranked).directive;
     }
@@ -180,7 +181,7 @@ static bool is_credential(const explain_directive *directive)
     return false;
 }
 
-bool explain_same_section(const explain_directive *one, const explain_directive *other)
+bool explain_is_same_section(const explain_directive *one, const explain_directive *other)
 {
     size_t i;
 
@@ -197,14 +198,14 @@ static bool share_credentials(const explain_directive *credential, const explain
 }
 
 /* Returns the AuthLDAPURL of the directive: of its section, else the one in force around it; NULL: none. */
-static const explain_directive *home_of(const apr_array_header_t *chosen, int at)
+static const explain_directive *find_home(const apr_array_header_t *chosen, int at)
 {
     const explain_directive *directive = APR_ARRAY_IDX(chosen, at, const explain_directive *), *home = NULL;
     int i;
 
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *url = APR_ARRAY_IDX(chosen, i, const explain_directive *);
-        if (is_url(url) && share_credentials(directive, url) && (i < at || explain_same_section(url, directive))) {
+        if (is_url(url) && share_credentials(directive, url) && (i < at || explain_is_same_section(url, directive))) {
             home = url;
         }
     }
@@ -228,8 +229,8 @@ static bool parse(const explain_directive *url, const char *mode, as_directory_s
 }
 
 /* Compares servers, ports and TLS mode. A URL that does not parse is told of where it is read. */
-static bool same_servers(const explain_directive *one, const explain_directive *other, const char *mode,
-                         apr_pool_t *pool)
+static bool has_same_servers(const explain_directive *one, const explain_directive *other, const char *mode,
+                             apr_pool_t *pool)
 {
     as_directory_settings first, second;
 
@@ -238,7 +239,7 @@ static bool same_servers(const explain_directive *one, const explain_directive *
 }
 
 /* Removes the credentials that belong to other servers, as the module does (src/httpd/config/credentials.c). */
-static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr_pool_t *pool)
+static apr_array_header_t *find_own_credentials(const apr_array_header_t *chosen, apr_pool_t *pool)
 {
     apr_array_header_t *own = apr_array_make(pool, chosen->nelts, sizeof(const explain_directive *));
     const explain_directive *url = NULL, *home;
@@ -252,9 +253,9 @@ static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr
     }
     for (i = 0; i < chosen->nelts; i++) {
         const explain_directive *directive = APR_ARRAY_IDX(chosen, i, const explain_directive *);
-        home = is_credential(directive) ? home_of(chosen, i) : NULL;
+        home = is_credential(directive) ? find_home(chosen, i) : NULL;
         if (!is_credential(directive) ||
-            (home && url && share_credentials(directive, url) && same_servers(home, url, mode, pool))) {
+            (home && url && share_credentials(directive, url) && has_same_servers(home, url, mode, pool))) {
             APR_ARRAY_PUSH(own, const explain_directive *) = directive;
         }
     }
@@ -263,14 +264,14 @@ static apr_array_header_t *own_credentials(const apr_array_header_t *chosen, apr
 
 /* ---- choice of a section ---- */
 
-static const char *several(const apr_array_header_t *places, apr_pool_t *pool)
+static const char *refuse_several(const apr_array_header_t *places, apr_pool_t *pool)
 {
     const char *list = "there are several AuthLDAPURLs; choose one with --section:";
     int i;
 
     for (i = 0; i < places->nelts; i++) {
         const explain_directive *place = APR_ARRAY_IDX(places, i, const explain_directive *);
-        const char *label = label_of(place->sections, pool);
+        const char *label = make_label(place->sections, pool);
 
         list = apr_psprintf(pool, "%s\n  '%s' (%s:%d)", list, *label ? label : "server", place->file, place->line);
     }
@@ -278,7 +279,7 @@ static const char *several(const apr_array_header_t *places, apr_pool_t *pool)
 }
 
 /* Returns the wanted sections, each once; without a name those that have a URL. */
-static apr_array_header_t *places_of(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
+static apr_array_header_t *find_places(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
 {
     apr_array_header_t *places = apr_array_make(pool, 4, sizeof(const explain_directive *));
     int i, j;
@@ -292,7 +293,7 @@ static apr_array_header_t *places_of(const apr_array_header_t *directives, const
         for (j = 0; j < places->nelts; j++) {
             const explain_directive *other = APR_ARRAY_IDX(places, j, const explain_directive *);
 
-            if (!strcmp(label_of(other->sections, pool), label_of(directive->sections, pool))) {
+            if (!strcmp(make_label(other->sections, pool), make_label(directive->sections, pool))) {
                 break;
             }
         }
@@ -318,24 +319,24 @@ static bool has_url(const apr_array_header_t *chosen)
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen)
 {
-    const apr_array_header_t *places = places_of(directives, section, pool);
+    const apr_array_header_t *places = find_places(directives, section, pool);
     /* A path without a section of its own is in those that contain it. */
     const char *path[] = {section && *section == '/' ? apr_pstrcat(pool, "Location ", section, NULL) : NULL, NULL};
 
     if (places->nelts > 1) {
-        return several(places, pool);
+        return refuse_several(places, pool);
     }
     if (places->nelts == 0 && !path[0]) {
         return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section)
                        : "there is no AuthLDAPURL (files that are included must be named by --config too)";
     }
-    *chosen = in_force(directives,
-                       places->nelts ? APR_ARRAY_IDX(places, 0, const explain_directive *)->sections
-                                     : (const char *const *)path,
-                       pool);
+    *chosen = find_in_force(directives,
+                            places->nelts ? APR_ARRAY_IDX(places, 0, const explain_directive *)->sections
+                                          : (const char *const *)path,
+                            pool);
     if (!has_url(*chosen)) {
         return apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section ? section : "");
     }
-    *chosen = own_credentials(*chosen, pool);
+    *chosen = find_own_credentials(*chosen, pool);
     return NULL;
 }

@@ -14,20 +14,20 @@
 
 static const char *show(const char *text, apr_pool_t *pool)
 {
-    return explain_printable(text, strlen(text), pool);
+    return explain_escape_text(text, strlen(text), pool);
 }
 
-static const char *scope_word(int scope)
+static const char *name_scope(int scope)
 {
     return scope == LDAP_SCOPE_ONELEVEL ? "one level" : "and below";
 }
 
-static const char *base_of(const explain_wish *wish, apr_pool_t *pool)
+static const char *describe_base(const explain_wish *wish, apr_pool_t *pool)
 {
     return *wish->settings.base ? show(wish->settings.base, pool) : "the root (an empty base)";
 }
 
-static const char *security_of(const as_directory_settings *settings)
+static const char *describe_security(const as_directory_settings *settings)
 {
     switch (settings->security) {
     case AS_SECURITY_SSL:
@@ -40,7 +40,7 @@ static const char *security_of(const as_directory_settings *settings)
     return "no TLS: passwords cross the network as they are";
 }
 
-void explain_text_begin(const explain_wish *wish, apr_pool_t *pool)
+void explain_print_begin(const explain_wish *wish, apr_pool_t *pool)
 {
     const as_directory_settings *settings = &wish->settings;
     int i;
@@ -49,11 +49,11 @@ void explain_text_begin(const explain_wish *wish, apr_pool_t *pool)
     for (i = 0; i < settings->server_count; i++) {
         printf("%s%s port %d", i ? ", then " : "", show(settings->servers[i].host, pool), settings->servers[i].port);
     }
-    printf("; %s%s\n", security_of(settings),
+    printf("; %s%s\n", describe_security(settings),
            settings->security != AS_SECURITY_NONE && !settings->verify_certificate
                ? ", and any certificate is taken (LDAPVerifyServerCert Off)"
                : "");
-    printf("searches in  %s (%s), ", base_of(wish, pool), scope_word(settings->scope));
+    printf("searches in  %s (%s), ", describe_base(wish, pool), name_scope(settings->scope));
     if (wish->initial_bind) {
         printf("as the user himself (AuthLDAPInitialBindAsUser)\n");
     } else if (settings->bind_dn) {
@@ -68,12 +68,12 @@ void explain_text_begin(const explain_wish *wish, apr_pool_t *pool)
 
 /* ---- steps ---- */
 
-static void head(const explain_step *step)
+static void print_head(const explain_step *step)
 {
     printf("%8.1f ms  ", (double)step->took / 1e3);
 }
 
-static void tell_failure(const explain_step *step, apr_pool_t *pool)
+static void print_failure(const explain_step *step, apr_pool_t *pool)
 {
     static const char *const words[] = {[AS_FAILURE_DOWN] = "failed",
                                         [AS_FAILURE_TIMEOUT] = "no answer in time",
@@ -87,42 +87,42 @@ static void tell_failure(const explain_step *step, apr_pool_t *pool)
 }
 
 /* Prints the server's message, controls and matched name of an answer. */
-static void tell_answer_details(const as_reply *reply, apr_pool_t *pool)
+static void print_answer_details(const as_reply *reply, apr_pool_t *pool)
 {
     size_t i;
 
     if (reply->diagnostic_length > 0) {
-        printf(INDENT "it says: \"%s\"\n", explain_printable(reply->diagnostic, reply->diagnostic_length, pool));
+        printf(INDENT "it says: \"%s\"\n", explain_escape_text(reply->diagnostic, reply->diagnostic_length, pool));
     }
     if (reply->code != 0 && *reply->matched_dn) {
         printf(INDENT "there is something at %s, and nothing below\n", show(reply->matched_dn, pool));
     }
     for (i = 0; i < reply->control_count; i++) {
         const as_control *control = &reply->controls[i];
-        const char *name = explain_control_name(control->oid);
+        const char *name = explain_name_control(control->oid);
 
         printf(INDENT "control %s%s%s%s: %s", show(control->oid, pool), name ? " (" : "", name ? name : "",
-               name ? ")" : "", explain_control(control, pool));
+               name ? ")" : "", explain_describe_control(control, pool));
         if (control->value && control->length > 0) {
-            printf(" [%s]", explain_hex(control->value, control->length, pool));
+            printf(" [%s]", explain_write_hex(control->value, control->length, pool));
         }
         printf("\n");
     }
 }
 
-static bool follows_search(const explain_story *story, const explain_step *step)
+static bool is_after_search(const explain_story *story, const explain_step *step)
 {
     const explain_step *first = (const explain_step *)(const void *)story->steps->elts;
 
     return step > first && step[-1].step == AS_STEP_SEARCH;
 }
 
-static void tell_connect(const explain_story *story, const explain_step *step)
+static void print_connect(const explain_story *story, const explain_step *step)
 {
     printf("connect to %s%s: ", show(step->server, story->pool),
-           follows_search(story, step) ? " again, as passwords have a connection of their own" : "");
+           is_after_search(story, step) ? " again, as passwords have a connection of their own" : "");
     if (!step->well) {
-        tell_failure(step, story->pool);
+        print_failure(step, story->pool);
         return;
     }
     printf("%s", show(step->what, story->pool));
@@ -149,13 +149,13 @@ static bool is_told(const explain_story *story, const explain_step *step)
     return false;
 }
 
-static void tell_tls(const explain_story *story, const explain_step *step)
+static void print_tls(const explain_story *story, const explain_step *step)
 {
     explain_certificate certificate;
 
     printf("TLS: ");
     if (!step->well) {
-        tell_failure(step, story->pool);
+        print_failure(step, story->pool);
         return;
     }
     printf("%s\n", *step->what ? show(step->what, story->pool) : "in place");
@@ -167,19 +167,19 @@ static void tell_tls(const explain_story *story, const explain_step *step)
     }
 }
 
-static void tell_bind(const explain_story *story, const explain_step *step)
+static void print_bind(const explain_story *story, const explain_step *step)
 {
     printf("%s as %s: ", step->step == AS_STEP_SERVICE_BIND ? "service account, bind" : "the user's password, bind",
            *step->what ? show(step->what, story->pool) : "nobody");
     if (!step->answered) {
-        tell_failure(step, story->pool);
+        print_failure(step, story->pool);
         return;
     }
     printf("LDAP %d, %s\n", step->reply.code, ldap_err2string(step->reply.code));
-    tell_answer_details(&step->reply, story->pool);
+    print_answer_details(&step->reply, story->pool);
 }
 
-static void tell_entry(const explain_story *story, const as_reply *reply)
+static void print_entry(const explain_story *story, const as_reply *reply)
 {
     const as_directory_settings *settings = &story->wish->settings;
     int i, j;
@@ -197,14 +197,14 @@ static void tell_entry(const explain_story *story, const as_reply *reply)
     }
 }
 
-static void tell_search(const explain_story *story, const explain_step *step)
+static void print_search(const explain_story *story, const explain_step *step)
 {
     const as_reply *reply = &step->reply;
     const char *found = reply->entries == 0 ? "no entry" : reply->entries == 1 ? "one entry" : "more than one entry";
 
     printf("search for %s: ", show(step->what, story->pool));
     if (!step->answered) {
-        tell_failure(step, story->pool);
+        print_failure(step, story->pool);
         return;
     }
     if (reply->code != 0) {
@@ -215,28 +215,28 @@ static void tell_search(const explain_story *story, const explain_step *step)
            : reply->code == 0 ? "the base is there"
                               : "",
            reply->referral ? ", and a referral to another server" : "");
-    tell_answer_details(reply, story->pool);
+    print_answer_details(reply, story->pool);
     if (story->wish->user && reply->dn) {
-        tell_entry(story, reply);
+        print_entry(story, reply);
     }
 }
 
-void explain_text_step(const explain_story *story, const explain_step *step)
+void explain_print_step(const explain_story *story, const explain_step *step)
 {
-    head(step);
+    print_head(step);
     switch (step->step) {
     case AS_STEP_CONNECT:
-        tell_connect(story, step);
+        print_connect(story, step);
         break;
     case AS_STEP_TLS:
-        tell_tls(story, step);
+        print_tls(story, step);
         break;
     case AS_STEP_SERVICE_BIND:
     case AS_STEP_USER_BIND:
-        tell_bind(story, step);
+        print_bind(story, step);
         break;
     case AS_STEP_SEARCH:
-        tell_search(story, step);
+        print_search(story, step);
         break;
     }
     fflush(stdout);
@@ -244,7 +244,7 @@ void explain_text_step(const explain_story *story, const explain_step *step)
 
 /* ---- the result ---- */
 
-static void tell_status(const explain_story *story)
+static void print_status(const explain_story *story)
 {
     const as_verdict *verdict = &story->verdict;
     const char *shown = as_outcome_describe(verdict->shown)->name;
@@ -265,7 +265,7 @@ static void tell_status(const explain_story *story)
 }
 
 /* Prints the directory's own limit, and whether AuthStatusThrottle is below it. */
-static void tell_lockout(const explain_story *story)
+static void print_lockout(const explain_story *story)
 {
     const as_lockout *lockout = &story->lockout;
     const long throttle = story->wish->throttle;
@@ -304,7 +304,7 @@ static bool is_last_reason(const explain_story *story)
 }
 
 /* Prints the lines of Require one by one, or that none was evaluated. */
-static void tell_require(const explain_story *story)
+static void print_require(const explain_story *story)
 {
     const apr_array_header_t *lines = story->wish->require;
     int i;
@@ -318,7 +318,7 @@ static void tell_require(const explain_story *story)
     for (i = 0; i < lines->nelts; i++) {
         const explain_require *line = &APR_ARRAY_IDX(lines, i, explain_require);
 
-        printf("require      %s: %s%s%s%s\n", show(line->line, story->pool), explain_answer_word(line->answer),
+        printf("require      %s: %s%s%s%s\n", show(line->line, story->pool), explain_name_answer(line->answer),
                *line->why ? " (" : "", show(line->why, story->pool), *line->why ? ")" : "");
         if (line->combined) {
             printf(INDENT "it stands in RequireAll or RequireNone, and does not decide alone\n");
@@ -326,16 +326,16 @@ static void tell_require(const explain_story *story)
     }
 }
 
-void explain_text_end(const explain_story *story)
+void explain_print_end(const explain_story *story)
 {
     const as_outcome_info *outcome = as_outcome_describe(story->finding.outcome);
-    const char *code = explain_ldap_code(&story->finding, story->pool);
+    const char *code = explain_format_ldap_code(&story->finding, story->pool);
 
     printf("%s", story->asked ? "\n" : "");
     if (story->partial) {
         printf("so far       nothing is wrong%s\n",
                story->wish->user ? "; without a password the last step, the bind as that entry, was left out" : "");
-        tell_lockout(story);
+        print_lockout(story);
         return;
     }
     printf("outcome      %s (class %s%s%s)\n", outcome->name, as_class_describe(outcome->of)->name,
@@ -347,11 +347,11 @@ void explain_text_end(const explain_story *story)
     if (story->asked && !is_last_reason(story)) {
         printf("reason       %s\n", show(story->answer.reason, story->pool));
     }
-    tell_require(story);
-    tell_status(story);
+    print_require(story);
+    print_status(story);
     printf("the person   \"%s\"\n", as_outcome_describe(story->verdict.shown)->sentence);
-    if (explain_advice(story)) {
-        printf("what to do   %s\n", explain_advice(story));
+    if (explain_find_advice(story)) {
+        printf("what to do   %s\n", explain_find_advice(story));
     }
-    tell_lockout(story);
+    print_lockout(story);
 }

@@ -18,7 +18,7 @@
 #define MAX_NAME 512
 
 /* RFC 3629. */
-size_t explain_utf8(const char *text, size_t length, unsigned *code)
+size_t explain_read_utf8(const char *text, size_t length, unsigned *code)
 {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *at = (const unsigned char *)text;
@@ -45,14 +45,14 @@ bool explain_is_harmless(unsigned code)
            !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2060 && code <= 0x206f) && code != 0xfeff;
 }
 
-const char *explain_printable(const char *text, size_t length, apr_pool_t *pool)
+const char *explain_escape_text(const char *text, size_t length, apr_pool_t *pool)
 {
     char *printable = apr_palloc(pool, 4 * length + 1), *to = printable;
     size_t at = 0;
 
     while (at < length) {
         unsigned code = 0;
-        size_t size = explain_utf8(text + at, length - at, &code);
+        size_t size = explain_read_utf8(text + at, length - at, &code);
 
         if (size > 0 && explain_is_harmless(code)) {
             memcpy(to, text + at, size);
@@ -67,21 +67,22 @@ const char *explain_printable(const char *text, size_t length, apr_pool_t *pool)
     return printable;
 }
 
-const char *explain_printable_lines(const char *text, apr_pool_t *pool)
+const char *explain_escape_lines(const char *text, apr_pool_t *pool)
 {
     const char *printable = "";
     size_t length;
 
     for (;; text += length + 1) {
         length = strcspn(text, "\n");
-        printable = apr_pstrcat(pool, printable, explain_printable(text, length, pool), text[length] ? "\n" : "", NULL);
+        printable =
+            apr_pstrcat(pool, printable, explain_escape_text(text, length, pool), text[length] ? "\n" : "", NULL);
         if (!text[length]) {
             return printable;
         }
     }
 }
 
-const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *pool)
+const char *explain_write_hex(const unsigned char *octets, size_t length, apr_pool_t *pool)
 {
     static const char digits[] = "0123456789abcdef";
     char *text = apr_palloc(pool, 2 * length + 1);
@@ -95,7 +96,7 @@ const char *explain_hex(const unsigned char *octets, size_t length, apr_pool_t *
     return text;
 }
 
-const char *explain_step_name(as_step step)
+const char *explain_name_step(as_step step)
 {
     switch (step) {
     case AS_STEP_CONNECT:
@@ -112,7 +113,7 @@ const char *explain_step_name(as_step step)
     return "?";
 }
 
-const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool)
+const char *explain_format_ldap_code(const as_finding *finding, apr_pool_t *pool)
 {
     if (!finding->has_code) {
         return "";
@@ -123,7 +124,7 @@ const char *explain_ldap_code(const as_finding *finding, apr_pool_t *pool)
 
 /* ---- controls ---- */
 
-const char *explain_control_name(const char *oid)
+const char *explain_name_control(const char *oid)
 {
     static const struct {
         const char *oid, *name;
@@ -140,7 +141,7 @@ const char *explain_control_name(const char *oid)
     return NULL;
 }
 
-static const char *policy_error(as_ppolicy_error error)
+static const char *describe_policy_error(as_ppolicy_error error)
 {
     static const char *const words[] = {"the password has expired",
                                         "the account is locked",
@@ -156,9 +157,9 @@ static const char *policy_error(as_ppolicy_error error)
     return error >= 0 && (size_t)error < sizeof(words) / sizeof(words[0]) ? words[error] : NULL;
 }
 
-static const char *policy(const as_ppolicy *read, apr_pool_t *pool)
+static const char *describe_policy(const as_ppolicy *read, apr_pool_t *pool)
 {
-    const char *text = policy_error(read->error);
+    const char *text = describe_policy_error(read->error);
 
     if (read->expires_in >= 0) {
         text = apr_psprintf(pool, "%s%sthe password expires in %ld s", text ? text : "", text ? "; " : "",
@@ -171,17 +172,17 @@ static const char *policy(const as_ppolicy *read, apr_pool_t *pool)
 }
 
 /* Describes one control; as_outcome_find interprets all of them together. */
-const char *explain_control(const as_control *control, apr_pool_t *pool)
+const char *explain_describe_control(const as_control *control, apr_pool_t *pool)
 {
     as_ppolicy read = as_ppolicy_read(control, 1);
 
-    if (!explain_control_name(control->oid)) {
+    if (!explain_name_control(control->oid)) {
         return "not known here, and passed over";
     }
     if (read.contradictory) {
         return "it cannot be read, so that nothing in this answer is believed";
     }
-    return read.netscape_expired ? "the password has expired, or must be changed" : policy(&read, pool);
+    return read.netscape_expired ? "the password has expired, or must be changed" : describe_policy(&read, pool);
 }
 
 /* ---- advice ---- */
@@ -203,7 +204,7 @@ static const struct {
      "the step above that did not end is where the time went; -o deadline=60s waits longer"},
 };
 
-const char *explain_advice(const explain_story *story)
+const char *explain_find_advice(const explain_story *story)
 {
     size_t i;
 
@@ -222,7 +223,7 @@ const char *explain_advice(const explain_story *story)
 
 /* ---- certificates ---- */
 
-static const char *name_of(const X509_NAME *name, apr_pool_t *pool)
+static const char *find_name(const X509_NAME *name, apr_pool_t *pool)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     const char *text = "?";
@@ -232,13 +233,13 @@ static const char *name_of(const X509_NAME *name, apr_pool_t *pool)
     /* RFC 2253, but UTF-8 stays unescaped. */
     if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
         length = BIO_get_mem_data(bio, &data);
-        text = explain_printable(data, length > MAX_NAME ? MAX_NAME : (size_t)(length > 0 ? length : 0), pool);
+        text = explain_escape_text(data, length > MAX_NAME ? MAX_NAME : (size_t)(length > 0 ? length : 0), pool);
     }
     BIO_free(bio);
     return text;
 }
 
-static const char *date_of(const ASN1_TIME *date, apr_pool_t *pool)
+static const char *format_date(const ASN1_TIME *date, apr_pool_t *pool)
 {
     struct tm parts;
     char text[32];
@@ -258,10 +259,10 @@ bool explain_read_certificate(const explain_step *step, apr_pool_t *pool, explai
     if (!parsed) {
         return false;
     }
-    certificate->subject = name_of(X509_get_subject_name(parsed), pool);
-    certificate->issuer = name_of(X509_get_issuer_name(parsed), pool);
-    certificate->not_before = date_of(X509_get0_notBefore(parsed), pool);
-    certificate->not_after = date_of(X509_get0_notAfter(parsed), pool);
+    certificate->subject = find_name(X509_get_subject_name(parsed), pool);
+    certificate->issuer = find_name(X509_get_issuer_name(parsed), pool);
+    certificate->not_before = format_date(X509_get0_notBefore(parsed), pool);
+    certificate->not_after = format_date(X509_get0_notAfter(parsed), pool);
     ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(parsed));
     certificate->days_left = days;
     X509_free(parsed);

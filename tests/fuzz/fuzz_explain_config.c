@@ -17,19 +17,19 @@
 #include "tools/explain.h"
 
 /* In the place of explain_secret.c. */
-const char *explain_secret_of_program(const char *command, apr_pool_t *pool, char **secret)
+const char *explain_run_secret_program(const char *command, apr_pool_t *pool, char **secret)
 {
     (void)command, (void)pool, (void)secret;
     return "no program is run here";
 }
 
-const char *explain_secret_of_file(const char *path, apr_pool_t *pool, char **secret)
+const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **secret)
 {
     *secret = apr_pstrdup(pool, path);
     return NULL;
 }
 
-char *explain_secret_copy(const char *secret, apr_pool_t *pool)
+char *explain_copy_secret(const char *secret, apr_pool_t *pool)
 {
     return apr_pstrdup(pool, secret);
 }
@@ -79,7 +79,7 @@ static void apply(apr_array_header_t *chosen, apr_pool_t *pool)
             APR_ARRAY_PUSH(applied, const explain_directive *) = directive;
         }
     }
-    explain_defaults(&wish);
+    explain_set_defaults(&wish);
     wrong = explain_apply(applied, pool, &wish);
     if (wrong) {
         must(*wrong != '\0');

@@ -16,7 +16,7 @@ static void check(const char *text)
 
     for (; left; text += size, left -= size) {
         unsigned code = 0;
-        size = explain_utf8(text, left, &code);
+        size = explain_read_utf8(text, left, &code);
         must(size > 0 && code >= 0x20 && code != 0x7f && !(code >= 0x80 && code <= 0x9f) &&
              !(code >= 0x202a && code <= 0x202e));
     }
@@ -48,10 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] == 'c') {
         read_certificate(data + 1, size - 1, pool);
     } else if (data[0] == 'p') {
-        check(explain_control(&control, pool));
-        must(strlen(explain_hex(data, size, pool)) == 2 * size);
+        check(explain_describe_control(&control, pool));
+        must(strlen(explain_write_hex(data, size, pool)) == 2 * size);
     } else {
-        check(explain_printable((const char *)data + 1, size - 1, pool));
+        check(explain_escape_text((const char *)data + 1, size - 1, pool));
     }
     apr_pool_destroy(pool);
     return 0;

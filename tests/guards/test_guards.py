@@ -290,6 +290,31 @@ def _(source, build):
     substitute(source / "docs/hiding-a-tree.md", r"^\| time \| .*\n", "")
 
 
+@breaks("verbs", r"outcome\.c: as_outcome_novelty has no verb")
+def _(source, build):
+    append(source / "src/core/outcome.c", "\nint as_outcome_novelty(void)\n{\n    return 0;\n}\n")
+
+
+@breaks("verbs", r"outcome\.c: name_of is a noun")
+def _(source, build):
+    append(source / "src/core/outcome.c", "\nstatic int name_of(void)\n{\n    return 0;\n}\n")
+
+
+@breaks("verbs", r"outcome\.c: is_there is named as a predicate")
+def _(source, build):
+    append(source / "src/core/outcome.c", "\nstatic void is_there(void)\n{\n}\n")
+
+
+@breaks("verbs", r"# yodel")
+def _(source, build):
+    substitute(source / "tests/guards/verbs.txt", r"^\[verbs\]$", "[verbs]\nyodel")
+
+
+@breaks("verbs", r"verbs\.txt can be read")
+def _(source, build):
+    (source / "tests/guards/verbs.txt").unlink()
+
+
 @breaks("tags", r"AS0015: it is")
 def _(source, build):
     substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0015,")

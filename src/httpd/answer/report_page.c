@@ -64,7 +64,7 @@ static int send_text(request_rec *r, const char *type, const char *text)
 #define REFRESH_MOST 3600
 
 /* Returns the seconds of "?refresh=30", within their bounds; 0 for another query. */
-static int refresh_of(const request_rec *r)
+static int read_refresh(const request_rec *r)
 {
     const char *text = r->args && !strncmp(r->args, "refresh=", 8) ? r->args + 8 : "";
     const size_t digits = strspn(text, "0123456789");
@@ -110,7 +110,7 @@ int as_report_handler(request_rec *r)
     if (is_query_for(r, "metrics")) {
         return send_text(r, "text/plain; version=0.0.4; charset=utf-8", as_report_make_metrics(r->pool, &figures));
     }
-    refresh = refresh_of(r);
+    refresh = read_refresh(r);
     if (refresh) {
         apr_table_setn(r->headers_out, "Refresh", apr_itoa(r->pool, refresh));
     }
@@ -202,7 +202,7 @@ static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_re
         const apr_array_header_t *chain = as_sections_make_chain(pool, places, place);
 
         if (!place->inherited && as_sections_report(chain) && !as_sections_have_require(chain)) {
-            AS_LOG_SERVER(0091, 0, s, as_section_name(pool, place), as_section_describe_source(pool, place));
+            AS_LOG_SERVER(0091, 0, s, as_section_make_name(pool, place), as_section_describe_source(pool, place));
         }
     }
 }

@@ -270,7 +270,7 @@ static void say_where(as_dump *dump)
     apr_file_printf(dump->out, "  %s\n",
                     dump->place->kind == AS_SECTION_SERVER
                         ? "everywhere"
-                        : as_escape_unprintable(dump->pool, as_section_name(dump->pool, dump->place)));
+                        : as_escape_unprintable(dump->pool, as_section_make_name(dump->pool, dump->place)));
     for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
         const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
         if (piece->section && as_sections_are_same(piece, dump->place)) {
@@ -312,7 +312,7 @@ void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
         dump.places = as_sections_list(dump.pool, s, each);
         dump.place = APR_ARRAY_IDX(dump.places, 0, const as_section_ref *);
         apr_file_printf(dump.out, "%s%s%s%s\n",
-                        as_escape_unprintable(dump.pool, as_section_name(dump.pool, dump.place)),
+                        as_escape_unprintable(dump.pool, as_section_make_name(dump.pool, dump.place)),
                         dump.place->section ? "  (" : "",
                         as_escape_unprintable(dump.pool, as_section_describe_source(dump.pool, dump.place)),
                         dump.place->section ? ")" : "");

@@ -70,7 +70,7 @@ static const char *find_file(const as_dump *dump, const char *path)
 typedef enum as_admits { SAYS_NOTHING, ADMITS_BY_REQUEST, ADMITS_BY_LOGIN } as_admits;
 
 /* What a line of Require asks: what anybody's request shows, or who it is. */
-static as_admits is_admitted(const ap_directive_t *directive)
+static as_admits find_admission(const ap_directive_t *directive)
 {
     static const char *const by_request[] = {"all granted", "ip",     "host", "forward-dns", "local",
                                              "env",         "method", "expr", "not"};
@@ -85,17 +85,17 @@ static as_admits is_admitted(const ap_directive_t *directive)
     return ADMITS_BY_LOGIN;
 }
 
-static as_admits admits_within(const ap_directive_t *directive)
+static as_admits find_admission_within(const ap_directive_t *directive)
 {
     as_admits most = SAYS_NOTHING, inner;
 
     for (; directive; directive = directive->next) {
         inner = SAYS_NOTHING;
         if (!ap_cstr_casecmp(directive->directive, "Require")) {
-            inner = is_admitted(directive);
+            inner = find_admission(directive);
         } else if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
                    !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
-            inner = admits_within(directive->first_child);
+            inner = find_admission_within(directive->first_child);
         }
         most = inner > most ? inner : most;
     }
@@ -119,7 +119,7 @@ static const as_section_ref *find_decider(const as_dump *dump, const char *path)
     for (i = 1; i < dump->places->nelts; i++) {
         const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
 
-        if (admits_within(place->first) == SAYS_NOTHING) {
+        if (find_admission_within(place->first) == SAYS_NOTHING) {
             continue;
         }
         if (has_path(place, AS_SECTION_LOCATION, path)) {
@@ -171,7 +171,7 @@ static void warn_of_document(as_dump *dump, const ap_directive_t *document)
 
     path[strcspn(path, "?#")] = '\0';
     decider = *path == '/' ? find_decider(dump, path) : NULL;
-    if (!decider || admits_within(decider->first) != ADMITS_BY_LOGIN || !is_news(dump, path)) {
+    if (!decider || find_admission_within(decider->first) != ADMITS_BY_LOGIN || !is_news(dump, path)) {
         return;
     }
     as_dump_warn(dump, apr_psprintf(dump->pool,
@@ -179,7 +179,7 @@ static void warn_of_document(as_dump *dump, const ap_directive_t *document)
                                     "everybody in: who is refused sees \"Additionally, a 403\" in its place; give the "
                                     "page a section with Require all granted",
                                     status, path, document->filename, document->line_num,
-                                    as_section_name(dump->pool, decider)));
+                                    as_section_make_name(dump->pool, decider)));
 }
 
 void as_dump_error_documents(as_dump *dump)

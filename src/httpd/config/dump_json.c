@@ -215,7 +215,7 @@ static void put_places(as_json_line *line, server_rec *main_server, server_rec *
         const core_dir_config *core = place->vector ? ap_get_core_module_config(place->vector) : NULL;
 
         put_section(line, as_sections_merge_chain(line->pool, chain), server, core && core->d ? core->d : "",
-                    as_section_name(line->pool, place), chain);
+                    as_section_make_name(line->pool, place), chain);
     }
 }
 

@@ -54,7 +54,7 @@ static bool note_timeout(const as_section_ref *ref, const as_section *section, c
         return false;
     }
     AS_LOG_SERVER(0176, 0, s, (long)apr_time_sec(server->operation_timeout), (long)apr_time_sec(deadline),
-                  as_section_name(ptemp, ref));
+                  as_section_make_name(ptemp, ref));
     return true;
 }
 

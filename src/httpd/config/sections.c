@@ -365,7 +365,7 @@ bool as_sections_have_require(const apr_array_header_t *chain)
 
 /* ---- descriptions ---- */
 
-const char *as_section_name(apr_pool_t *pool, const as_section_ref *place)
+const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *place)
 {
     const core_dir_config *core = place->vector ? get_core(place) : NULL;
     const server_rec *s = place->server;

@@ -47,7 +47,7 @@ const ap_directive_t *as_section_find_directive(const as_section_ref *place, con
 /* Returns whether a `Require` in force does not grant everybody. */
 bool as_sections_have_require(const apr_array_header_t *chain);
 /* Returns "<Location "/x">", "virtual host www.example.org:443" or "main server". */
-const char *as_section_name(apr_pool_t *pool, const as_section_ref *place);
+const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *place);
 /* Returns "/etc/apache2/apache2.conf:12", or "" if unknown. */
 const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *place);
 /* printable.c: returns the text with \xNN in place of characters that control a terminal or the direction of

@@ -97,7 +97,7 @@ static as_plan *make_plan(const request_rec *r, const as_section *section, const
 }
 
 /* Gets the plan of a section that stays, which is const elsewhere. */
-static const as_plan *plan_of(const request_rec *r, const as_section *section, const as_login_directory *directory)
+static const as_plan *get_plan(const request_rec *r, const as_section *section, const as_login_directory *directory)
 {
     as_section *owner = (as_section *)section;
     as_plan *plan;
@@ -276,7 +276,7 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
         !as_credentials_is_canonical(header)) {
         return;
     }
-    plan = plan_of(r, section, context->directory);
+    plan = get_plan(r, section, context->directory);
     if (plan && write_down(r, context, plan, &room)) {
         as_lookaside_hash(&plan->own, header, length, &key);
         as_lookaside_put(as_process_get_cache(), &key, &context->answer->acceptance, room.data, room.length,

@@ -221,7 +221,7 @@ static void give_call(as_call *call)
     }
 }
 
-static struct timespec end_of_patience(void)
+static struct timespec compute_patience(void)
 {
     struct timespec until;
 
@@ -246,7 +246,7 @@ static void leave(as_call *call)
 as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job, bool *stuck)
 {
     as_call *call = calloc(1, sizeof(*call));
-    struct timespec until = end_of_patience();
+    struct timespec until = compute_patience();
 
     pthread_once(&once, initialize);
     if (!call || pthread_cond_init(&call->done, &monotonic) != 0) {

@@ -71,7 +71,7 @@ struct as_offload_job {
     unsigned char data[];
 };
 
-static void do_work(as_offload_job *job, apr_pool_t *pool)
+static void run_operation(as_offload_job *job, apr_pool_t *pool)
 {
     const ap_socache_provider_t *provider = shared.provider;
     ap_socache_instance_t *instance = shared.instance;
@@ -103,7 +103,7 @@ static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
         const as_instance *instance = as_instance_get_current();
         bool stuck = false;
 
-        job = as_offload_run(do_work, job, &stuck);
+        job = as_offload_run(run_operation, job, &stuck);
         if (stuck) {
             as_instance_replace(instance);
         }
@@ -111,7 +111,7 @@ static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
     }
     job->status = apr_global_mutex_lock(shared.mutex);
     if (job->status == APR_SUCCESS) {
-        do_work(job, pool);
+        run_operation(job, pool);
         apr_global_mutex_unlock(shared.mutex);
     }
     return job;

@@ -16,7 +16,7 @@
 /* The data of the query's observer. */
 typedef struct watch {
     explain_story *story;
-    explain_teller *tell;
+    explain_observer *observe;
 } watch;
 
 static void note_step(void *data, const as_trace_step *traced)
@@ -38,13 +38,13 @@ static void note_step(void *data, const as_trace_step *traced)
         step->answered = traced->reply->failure == AS_FAILURE_NONE;
         step->well = step->answered && traced->reply->code == 0;
     }
-    if (seen->tell) {
-        seen->tell(seen->story, step);
+    if (seen->observe) {
+        seen->observe(seen->story, step);
     }
 }
 
 /* AuthLDAPInitialBindPattern: replaces $0 to $9 in the name by the matches of the pattern. */
-static const char *initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
+static const char *make_initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
 {
     regmatch_t match[10];
     const char *at, *name = "";
@@ -73,7 +73,7 @@ static const char *initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
 }
 
 /* Returns whether the credentials alone decide, as src/httpd/request/provider.c checks first too. */
-static bool decided_by_credentials(explain_story *story)
+static bool is_decided_by_credentials(explain_story *story)
 {
     const explain_wish *wish = story->wish;
     as_outcome outcome;
@@ -104,7 +104,7 @@ static void find_entry(explain_story *story, const as_login *login, const as_log
 }
 
 /* Chooses the membership as as_section_get_membership() does: only lines of groups need it. */
-static as_membership_wish membership_of(const explain_wish *wish)
+static as_membership_wish choose_membership(const explain_wish *wish)
 {
     if (!wish->require || wish->groups.mode == AS_GROUPS_MEMBER) {
         return AS_MEMBERSHIP_NONE;
@@ -113,7 +113,7 @@ static as_membership_wish membership_of(const explain_wish *wish)
 }
 
 /* Queries with the module's own login. A probe searches for no user, so its result is no finding about one. */
-static void ask_directory(explain_story *story, const as_login *login, as_mono deadline)
+static void query_directory(explain_story *story, const as_login *login, as_mono deadline)
 {
     const explain_wish *wish = story->wish;
     const as_login_directory directory = {
@@ -124,8 +124,8 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
     const as_login_attempt attempt = {.directory = &directory,
                                       .user = wish->user,
                                       .password = wish->password,
-                                      .initial_bind = wish->user ? initial_bind_name(wish, story->pool) : NULL,
-                                      .membership = membership_of(wish),
+                                      .initial_bind = wish->user ? make_initial_bind_name(wish, story->pool) : NULL,
+                                      .membership = choose_membership(wish),
                                       .client = "",
                                       .deadline = wish->deadline};
     as_login_memo memo = {.pool = story->pool, .deadline = deadline};
@@ -139,7 +139,7 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
         story->answer = *as_authenticate(login, &memo, &attempt, NULL);
         story->finding = story->answer.finding;
         as_directories_trace(login->directories, NULL, NULL); /* its operations are reported by number */
-        explain_ask_require(story, &(explain_asker){login, &memo, &directory});
+        explain_run_require(story, &(explain_authorizer){login, &memo, &directory});
         return;
     } else {
         find_entry(story, login, &attempt, deadline);
@@ -148,7 +148,7 @@ static void ask_directory(explain_story *story, const as_login *login, as_mono d
 }
 
 /* Reads the lockout in the time left, from a directory that answered. */
-static void ask_lockout(explain_story *story, as_directories *all, as_mono deadline)
+static void query_lockout(explain_story *story, as_directories *all, as_mono deadline)
 {
     const as_class of = as_outcome_describe(story->finding.outcome)->of;
 
@@ -166,33 +166,33 @@ static void judge(explain_story *story)
     story->open = as_verdict_make(&story->finding, &policy, story->answer.wait);
 }
 
-explain_story *explain_ask(const explain_wish *wish, explain_teller *tell, apr_pool_t *pool)
+explain_story *explain_run_login(const explain_wish *wish, explain_observer *observe, apr_pool_t *pool)
 {
     const as_directory_limits limits = {.in_flight = 0};
     explain_story *story = apr_pcalloc(pool, sizeof(*story));
     const as_mono deadline = as_mono_read() + wish->deadline;
-    watch seen = {story, tell};
+    watch seen = {story, observe};
     as_login login = {.directories = NULL};
 
     story->wish = wish;
     story->pool = pool;
     story->steps = apr_array_make(pool, 16, sizeof(explain_step));
-    if (!decided_by_credentials(story)) {
+    if (!is_decided_by_credentials(story)) {
         login.directories = as_directories_create(pool, &limits);
         if (!login.directories) {
             return NULL;
         }
         as_directories_trace(login.directories, note_step, &seen);
-        ask_directory(story, &login, deadline);
+        query_directory(story, &login, deadline);
         as_directories_trace(login.directories, NULL, NULL);
         story->asked = true;
-        ask_lockout(story, login.directories, deadline);
+        query_lockout(story, login.directories, deadline);
     }
     judge(story);
     return story;
 }
 
-int explain_exit_code(const explain_story *story)
+int explain_choose_exit_code(const explain_story *story)
 {
     if (story->partial) {
         return EXIT_GRANTED;

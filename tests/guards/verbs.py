@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The name of each function has a verb of verbs.txt: so that it says what the function does, in words that others search for.
+
+A name that other files use is as_VERB_... or as_SUBJECT_VERB_...; a static function begins with its verb. A predicate
+returns bool (or int, as httpd's and APR's do). Callbacks of httpd and of libraries may have the names of what calls them.
+"""
+
+import re
+
+from guard import Guard, without_comments
+
+FUNCTION = re.compile(r"^(?!typedef\b|#)([A-Za-z_][\w \*]*?)\b(\w+)\((?:[^;{}])*?\)\n\{", re.MULTILINE)
+# Verbs of the table that are nouns before "of": name_of, set_of.
+NOUNS = ("answer", "count", "end", "hash", "list", "lock", "mark", "name", "plan", "query", "record", "set")
+SHARED = re.compile(r"^(as|explain)_")
+
+
+def words_of(text):
+    """{section: its words}. A section begins with a line in brackets."""
+    sections, words = {}, None
+    for line in text.splitlines():
+        line = line.partition("#")[0].strip()
+        if line.startswith("["):
+            words = sections.setdefault(line.strip("[]"), [])
+        elif line:
+            words += line.split()
+    return sections
+
+
+def complaint(kind, name, sections):
+    """What is wrong with a name, or None."""
+    if name in sections["names"] or any(name.endswith(f"_{end}") for end in sections["endings"]):
+        return None
+    words = SHARED.sub("", name).split("_")
+    candidates = words if SHARED.match(name) else words[:1]
+    if "of" in words[1:2] and words[0] in NOUNS:
+        return "is a noun"
+    if any(word in sections["verbs"] for word in candidates):
+        return None
+    if not any(word in sections["predicates"] for word in candidates):
+        return "has no verb of tests/guards/verbs.txt"
+    return None if re.search(r"\b(bool|int)\b", kind) else "is named as a predicate and returns no bool"
+
+
+guard = Guard()
+sections = words_of(guard.text("tests", "guards", "verbs.txt"))
+guard.floor("sections of verbs.txt", sections, 4)
+guard.floor("verbs", sections["verbs"], 100)
+found = [
+    (guard.name(path), kind, name)
+    for path in guard.code()
+    for kind, name in FUNCTION.findall(without_comments(path.read_text()))
+]
+guard.floor("functions", found, 1800)
+guard.check(
+    "each function's name has a verb",
+    [f"{path}: {name} {problem}" for path, kind, name in found if (problem := complaint(kind, name, sections))],
+)
+used = {word for _, _, name in found for word in SHARED.sub("", name).split("_")}
+guard.check("each verb is used", sorted({*sections["verbs"], *sections["predicates"]} - used))
+guard.end()
