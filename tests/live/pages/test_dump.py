@@ -114,7 +114,7 @@ def test_policy(dump):
 @pytest.mark.parametrize("line, label, said", [
     ("AuthStatusUniformTiming Off", "timing", "an unknown user costs the directory a search alone"),
     ("AuthStatusUniformTiming On", "timing", None),
-    ("AuthLDAPBindAuthoritative Off", "providers", "after a refused password the next provider is asked"),
+    ("AuthLDAPBindAuthoritative Off", "providers", "after a refused password the next provider is called"),
     ("AuthLDAPRemoteUserIsDN On", "user name", "the DN of the user's entry"),
     ("AuthLDAPInitialBindAsUser On", "search", "as the user who wants in"),
 ])
