@@ -11,6 +11,8 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
+from lab.process import poll
+
 # Who logs in: what comes before the first request, and how one is made. `n` counts the requests of one run, `run` tells
 # runs apart. What repeats itself is made beforehand: wrk shares the processors with what it measures.
 _ONE = ('local all = {{}}\nfor i = 0, {count} - 1 do all[i] = made({login}) end', "return all[n % {count}]")
@@ -93,6 +95,20 @@ def finish(process):
         raise RuntimeError(f"wrk said: {said}")
     requests, duration, not_2xx, broken, median, p99 = map(int, line.split()[1:])
     return Result(requests, duration / 1e6, not_2xx, broken, median / 1000, p99 / 1000)
+
+
+def wait_for_answers(httpd, process, more, seconds=60):
+    """Waits until httpd has answered so many more requests of a run, by its access log, or until the run is over."""
+    with open(httpd.room / "logs/access", "rb") as log:
+        log.seek(0, os.SEEK_END)
+        seen = 0
+
+        def are_answered():
+            nonlocal seen
+            seen += log.read().count(b"\n")
+            return seen >= more or process.poll() is not None
+
+        poll(are_answered, seconds, f"{more} answers")
 
 
 class Browsers:

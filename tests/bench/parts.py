@@ -4,7 +4,6 @@ import os
 import random
 import re
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -12,7 +11,7 @@ from statistics import median
 from lab.httpd import PROGRAM
 from lab.process import Child, listens, poll
 from lab.stores import key_file
-from load import Browsers, begin, finish, wrk
+from load import Browsers, begin, finish, wait_for_answers, wrk
 from sites import THEIRS_UNCACHED, Memcached, Redis
 
 RIGHT = "Pw!right"
@@ -149,9 +148,9 @@ def restart(sites, options, say):
     for name, httpd in httpds.items():
         load = begin(httpd, "many", seconds=6, connections=8)
         for _ in range(2):
-            time.sleep(1)
+            wait_for_answers(httpd, load, 2000)
             slapd.kill()
-            time.sleep(1)
+            wait_for_answers(httpd, load, 2000)
             slapd.start()
         done = finish(load)
         result[name] = [done.requests, done.not_2xx + done.broken]
@@ -168,7 +167,7 @@ def graceful(sites, options, say):
     for name, (httpd, login) in httpds.items():
         load = begin(httpd, login, seconds=6, connections=8)
         for _ in range(4):
-            time.sleep(0.8)
+            wait_for_answers(httpd, load, 1000)
             httpd.reload()
         done = finish(load)
         result[name] = [done.requests, done.not_2xx, done.broken]

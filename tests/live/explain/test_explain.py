@@ -3,8 +3,6 @@
 that no password gets out of it."""
 import json
 import os
-import pty
-import select
 import subprocess
 import time
 from collections import namedtuple
@@ -14,7 +12,7 @@ import pytest
 
 from lab.fake import BASE, SERVICE, SERVICE_PASSWORD, Fake, answer, close, entries, hang, notice, rubbish
 from lab.httpd import BUILD, SANITIZE
-from lab.process import poll, reserve_port
+from lab.process import reserve_port
 from lab.slapd import Database
 
 HERE = Path(__file__).parent
@@ -413,89 +411,7 @@ def test_output_that_goes_nowhere(slapd, secrets):
     assert done.returncode == 1 and "could not be written" in done.stderr
 
 
-# -- passwords ---------------------------------------------------------------------------------------------------------
-
-def command_line(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def test_password_on_the_command_line_is_overwritten(secrets):
-    fake = Fake({"search": hang})
-    try:
-        process = subprocess.Popen([PROGRAM, "-D", SERVICE, "-w", SERVICE_PASSWORD, f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann"],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, env=environment())
-        poll(lambda: fake.count("search"), 20, "it searches")
-        assert SERVICE_PASSWORD.encode() not in command_line(process.pid)
-        assert process.wait(SECONDS) == EXIT["unavailable"]
-    finally:
-        fake.stop()
-
-
-def test_open_password_file_is_warned_of(slapd, secrets, rooms):
-    path = rooms.new("secrets") / "open"
-    path.write_text(RIGHT)
-    path.chmod(0o644)
-    said = explain(*service("o=loud", secrets), "--password-file", path, f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
-    assert said.code == 0 and "others can read" in said.errors
-
-
-class Terminal:
-    """The program on a terminal of its own."""
-
-    def __init__(self, *arguments):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(PROGRAM, [str(PROGRAM), *map(str, arguments)], environment())
-        self.seen = ""
-
-    def read(self, until=None):
-        end = time.monotonic() + SECONDS
-        while until is None or until not in self.seen:
-            assert time.monotonic() < end, self.seen
-            if not select.select([self.fd], [], [], 0.2)[0]:
-                continue
-            try:
-                data = os.read(self.fd, 65536)
-            except OSError:
-                data = b""
-            if not data:
-                break
-            self.seen += data.decode()
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def end(self):
-        self.read()
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def test_prompts(slapd):
-    """Both passwords are asked for, and neither is echoed nor anywhere to be seen."""
-    terminal = Terminal("-D", "cn=service,o=loud", "-W", f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "expired")
-    terminal.read("service account cn=service,o=loud: ")
-    assert b"Pw!" not in command_line(terminal.pid)
-    terminal.type(SERVICE_PASSWORD + "\n")
-    terminal.read("Password of expired")
-    terminal.type(RIGHT + "\n")
-    assert terminal.end() == EXIT["refused"]
-    assert "password-expired" in terminal.seen and "Pw!" not in terminal.seen
-
-
-def test_prompt_left_empty(slapd, secrets):
-    terminal = Terminal(*service("o=loud", secrets), f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
-    terminal.read("Password of good")
-    terminal.type("\n")
-    assert terminal.end() == 0
-    assert "so far       nothing is wrong" in terminal.seen
-
-
-def test_prompt_interrupted(slapd, secrets):
-    terminal = Terminal(*service("o=loud", secrets), f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
-    terminal.read("Password of good")
-    terminal.type("\x03")
-    assert terminal.end() == -2
+# -- programs ----------------------------------------------------------------------------------------------------------
 
 def test_a_relative_program_is_no_program_of_this_place(rooms, monkeypatch):
     """root starts it in somebody's folder: what lies there is not run, nor what another's file defines."""

@@ -7,7 +7,8 @@ import pytest
 
 from lab.fake import BASE, SERVICE, SERVICE_PASSWORD, Fake
 from lab.slapd import Database
-from test_explain import PEOPLE, Terminal, explain
+from test_explain import PEOPLE, explain
+from test_explain_passwords import Terminal
 
 EVIL = "\x1b]0;evil\x07\u202e\u0085"
 ACCOUNT = f'AuthLDAPBindDN "{SERVICE}"\nAuthLDAPBindPassword "{SERVICE_PASSWORD}"\n'
