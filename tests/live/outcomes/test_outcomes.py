@@ -130,7 +130,7 @@ def test_the_challenge_of_basic(site):
 def test_expiring_tells_the_application_how_long(site):
     shown = site.get("/in/loud/proven", login=("expiring", RIGHT)).variables()
     assert shown["outcome"] == "password-expiring"
-    assert 43200 - 600 < int(shown["expires"]) <= 43200
+    assert 39600 < int(shown["expires"]) <= 43200
     assert "grace" not in shown
 
 
