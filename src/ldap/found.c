@@ -11,61 +11,83 @@
 
 /* Returns the index of the attribute `name`, or of the attribute that it is a range of ("memberOf;range=0-1499");
  * -1: not requested. */
-static int find_index(const as_search *search, const char *name, bool *is_part)
+static int find_index(const as_search *search, const struct berval *name, bool *is_part)
 {
-    size_t length = strcspn(name, ";");
+    const char *options = memchr(name->bv_val, ';', name->bv_len);
+    const size_t length = options ? (size_t)(options - name->bv_val) : name->bv_len;
     int i;
 
-    *is_part = strncasecmp(name + length, ";range=", 7) == 0;
+    *is_part = name->bv_len - length >= 7 && strncasecmp(name->bv_val + length, ";range=", 7) == 0;
     for (i = 0; i < search->attribute_count; i++) {
         const char *wanted = search->attributes[i];
 
-        if (strlen(wanted) == length && strncasecmp(wanted, name, length) == 0) {
+        if (strlen(wanted) == length && strncasecmp(wanted, name->bv_val, length) == 0) {
             return i;
         }
     }
     return -1;
 }
 
-static void add_values(as_found_values *to, struct berval **values, apr_pool_t *pool)
+/* Copies values, except those that are too long. */
+static void add_values(apr_array_header_t *to, const struct berval *values, apr_pool_t *pool, bool *is_part)
 {
-    int count = ldap_count_values_len(values), i;
-    as_found_value *copies = apr_pcalloc(pool, ((size_t)to->count + (size_t)count) * sizeof(*copies) + 1);
+    for (; values && values->bv_val; values++) {
+        as_found_value *copy;
 
-    if (to->count > 0) {
-        memcpy(copies, to->values, (size_t)to->count * sizeof(*copies));
-    }
-    to->values = copies;
-    for (i = 0; i < count; i++) {
-        if (values[i]->bv_len > AS_MAX_VALUE) {
-            to->is_part = true;
+        if (values->bv_len > AS_MAX_VALUE) {
+            *is_part = true;
             continue;
         }
-        copies[to->count].octets = apr_pstrmemdup(pool, values[i]->bv_val, values[i]->bv_len);
-        copies[to->count++].length = values[i]->bv_len;
+        copy = apr_array_push(to);
+        copy->octets = apr_pstrmemdup(pool, values->bv_val, values->bv_len);
+        copy->length = values->bv_len;
     }
 }
 
-static void add_attributes(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_found *found)
+/* Reads the attributes of an entry in one pass: a search for each name would take the square of their number, which is
+ * the server's choice. Returns false where one is unreadable. */
+static bool read_attributes(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool,
+                            as_found_values *found, apr_array_header_t **arrays)
 {
     BerElement *ber = NULL;
-    char *name = ldap_first_attribute(ld, entry, &ber);
+    struct berval dn, name, *values = NULL;
+    int code = ldap_get_dn_ber(ld, entry, &ber, &dn);
 
-    while (name) {
+    while (code == LDAP_SUCCESS) {
         bool is_part;
-        int index = find_index(search, name, &is_part);
+        int index;
 
-        if (index >= 0) {
-            struct berval **values = ldap_get_values_len(ld, entry, name);
-
-            found->attributes[index].is_part |= is_part;
-            add_values(&found->attributes[index], values, pool);
-            ldap_value_free_len(values);
+        code = ldap_get_attribute_ber(ld, entry, ber, &name, &values);
+        if (code != LDAP_SUCCESS || !name.bv_val) {
+            break;
         }
-        ldap_memfree(name);
-        name = ldap_next_attribute(ld, entry, ber);
+        index = find_index(search, &name, &is_part);
+        if (index >= 0) {
+            found[index].is_part |= is_part;
+            add_values(arrays[index], values, pool, &found[index].is_part);
+        }
+        ber_memfree(values);
+        values = NULL;
     }
     ber_free(ber, 0);
+    return code == LDAP_SUCCESS;
+}
+
+static bool add_attributes(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_found *found)
+{
+    apr_array_header_t **arrays = apr_pcalloc(pool, ((size_t)search->attribute_count + 1) * sizeof(*arrays));
+    bool is_read;
+    int i;
+
+    for (i = 0; i < search->attribute_count; i++) {
+        arrays[i] = apr_array_make(pool, 4, sizeof(as_found_value));
+    }
+    is_read = read_attributes(ld, entry, search, pool, found->attributes, arrays);
+    for (i = 0; i < search->attribute_count; i++) {
+        found->attributes[i].values = (const as_found_value *)arrays[i]->elts;
+        found->attributes[i].count = arrays[i]->nelts;
+    }
+    return is_read;
 }
 
 bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_pool_t *pool, as_reply *reply)
@@ -81,7 +103,9 @@ bool as_found_add(LDAP *ld, LDAPMessage *entry, const as_search *search, apr_poo
     found->dn = apr_pstrdup(pool, dn);
     found->attributes = apr_pcalloc(pool, ((size_t)search->attribute_count + 1) * sizeof(*found->attributes));
     ldap_memfree(dn);
-    add_attributes(ld, entry, search, pool, found);
+    if (!add_attributes(ld, entry, search, pool, found)) {
+        return false;
+    }
     reply->entries = search->found->nelts > 1 ? 2 : 1;
     return true;
 }

@@ -2,7 +2,8 @@
  *
  * Declarations shared by the files of src/ldap. Upward view: authstatus/ldap.h.
  *
- *   wire.c            a TCP connection under a deadline, and libldap's bytes through it
+ *   wire.c            a TCP connection under a deadline, and libldap's bytes through it (wire.h)
+ *   wire_guard.c      checks the messages of both directions
  *   filter.c          compares a search that libldap is about to send with the intended filter
  *   tls.c             TLS settings of a directory, shared by its sessions
  *   tls_defaults.c    ldap.conf's TLS settings on this machine
@@ -53,11 +54,11 @@
 #include "authstatus/groups.h"
 #include "authstatus/ldap.h"
 #include "limiter.h"
-
-as_mono as_mono_choose_earlier(as_mono a, as_mono b);
+#include "wire.h"
 
 /* Bounds on data from a server. */
 #define AS_MAX_PDU 1048576        /* octets of one LDAP message; a larger one ends the session */
+#define AS_MAX_ANSWER 4194304     /* octets of all messages while one request is answered */
 #define AS_MAX_MESSAGES 100       /* messages in answer to one request */
 #define AS_MAX_TEXT 4096          /* diagnosticMessage, matchedDN: cut there */
 #define AS_MAX_VALUE 8192         /* value of an attribute, DN: a longer one counts as absent */
@@ -67,42 +68,6 @@ as_mono as_mono_choose_earlier(as_mono a, as_mono b);
 /* A bound as part of a sentence. */
 #define AS_TEXT_OF_(number) #number
 #define AS_TEXT_OF(number) AS_TEXT_OF_(number)
-
-/* wire.c: one TCP connection. Its descriptor is non-blocking and owned by the wire. */
-typedef struct as_wire {
-    int fd;                 /* -1: none */
-    as_mono deadline;       /* no wait lasts longer; set before each operation */
-    bool timed_out;         /* the deadline ended a wait */
-    bool closed;            /* the peer ended the connection */
-    as_mono looked_up;      /* time when the addresses of the name were known */
-    int error;              /* errno of the system call that failed, 0: none */
-    bool too_large;         /* the peer announced a message of more than AS_MAX_PDU octets */
-    unsigned char head[10]; /* tag and length of the message that libldap is reading */
-    size_t head_size;
-    uint64_t to_come;   /* octets of that message that libldap has not read yet */
-    const char *filter; /* of the search to be sent next, else NULL */
-    /* Octets received that libldap has not read yet: it reads the head of a message, then the rest, then the next. */
-    size_t taken, ahead_size;
-    unsigned char ahead[2048];
-} as_wire;
-
-/* Connects. Returns false with *failure and *reason (in pool). getaddrinfo() cannot be bounded from within a thread:
- * the resolver's own limits (resolv.conf, "timeout" and "attempts") apply to names, and none to addresses. */
-bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *pool, as_failure *failure,
-                     const char **reason);
-/* Returns whether an idle connection is usable: data, an end or an error make it useless. */
-bool as_wire_is_quiet(const as_wire *wire);
-/* Waits for data to read. Returns false on an error, the peer's end, or the deadline. */
-bool as_wire_read_ahead(as_wire *wire);
-/* Returns the reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
-const char *as_wire_find_fault(const as_wire *wire, apr_pool_t *pool);
-/* Reads and writes for libldap; its argument is the as_wire. Never returns EAGAIN: it waits for the peer, at most
- * until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or block, at whatever
- * point the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */
-extern Sockbuf_IO as_wire_io;
-/* A layer above it, and above TLS: checks the requests that libldap sends, and wipes them afterwards, as they may
- * contain passwords. Its argument is the as_wire. */
-extern Sockbuf_IO as_wire_guard;
 
 /* filter.c: returns whether a search request (the whole LDAPMessage) has as many tests as the text of its filter. */
 bool as_filter_is_whole(const unsigned char *message, size_t length, const char *filter);

@@ -27,13 +27,14 @@ static as_mono find_end_of_trial(const as_session *session, as_mono deadline)
     return now + as_mono_choose_earlier(left / 2, usual > left / 4 ? usual : left / 4);
 }
 
-/* Sets the deadline of one operation. */
+/* Sets the deadline of one operation, for which the bounds on its answer begin anew. */
 void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest)
 {
     if (session->on_trial) {
         deadline = find_end_of_trial(session, deadline);
     }
     session->wire.deadline = longest > 0 ? as_mono_choose_earlier(deadline, as_mono_read() + longest) : deadline;
+    session->wire.incoming.octets = session->wire.incoming.messages = 0;
 }
 
 void as_session_note_answer(as_session *session, as_mono started)
@@ -94,9 +95,12 @@ bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, a
     const char *trouble = as_wire_find_fault(&session->wire, pool);
     int code = LDAP_OTHER;
 
-    if (session->wire.too_large) {
+    if (session->wire.incoming.too_large) {
         return refuse_entry(session, step,
-                            "an answer of more than the " AS_TEXT_OF(AS_MAX_PDU) " octets that are taken", reply);
+                            session->wire.incoming.octets > AS_MAX_ANSWER
+                                ? "messages of more than the " AS_TEXT_OF(AS_MAX_ANSWER) " octets that are taken"
+                                : "an answer of more than the " AS_TEXT_OF(AS_MAX_PDU) " octets that are taken",
+                            reply);
     }
     session->dead = true;
     ldap_get_option(session->ld, LDAP_OPT_RESULT_CODE, &code);
@@ -137,8 +141,8 @@ static bool is_ready(const as_session *session)
  * own. */
 LDAPMessage *as_session_read_next(as_session *session, int id, bool queued)
 {
+    const unsigned before = session->wire.incoming.messages;
     struct timeval at_once = {0, 0};
-    int passed_over = 0;
 
     for (;;) {
         LDAPMessage *message = NULL;
@@ -159,7 +163,9 @@ LDAPMessage *as_session_read_next(as_session *session, int id, bool queued)
             return message;
         }
         ldap_msgfree(message);
-        if (type > 0 && ++passed_over > AS_MAX_MESSAGES) {
+        if (session->wire.incoming.messages - before > AS_MAX_MESSAGES) {
+            session->wire.incoming.refused =
+                "more than the " AS_TEXT_OF(AS_MAX_MESSAGES) " messages that are taken, and no answer";
             return NULL;
         }
         queued = type > 0;

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
-#include <openssl/crypto.h>
 
 /* A connection that fails silently (a firewall that dropped an idle connection) is detected when sent data is not
  * acknowledged for this long; a slow server does acknowledge. */
@@ -62,6 +61,13 @@ static int wait_until(int fd, short events, as_mono deadline)
     }
 }
 
+static int fail_late(as_wire *wire)
+{
+    wire->timed_out = true;
+    errno = ETIMEDOUT;
+    return -1;
+}
+
 static bool wait_on_wire(as_wire *wire, short events)
 {
     int ready = wait_until(wire->fd, events, wire->deadline);
@@ -70,8 +76,7 @@ static bool wait_on_wire(as_wire *wire, short events)
         return true;
     }
     if (ready == 0) {
-        wire->timed_out = true;
-        errno = ETIMEDOUT;
+        fail_late(wire);
     } else {
         wire->error = errno;
     }
@@ -108,12 +113,17 @@ static int io_control(Sockbuf_IO_Desc *io, int option, void *argument)
     return option == LBER_SB_OPT_DATA_READY && wire && has_ahead(wire);
 }
 
-/* Receives octets as soon as there are any, until the deadline. Like recv. */
+/* Receives octets as soon as there are any, until the deadline. Like recv. A peer that never stops sending keeps a
+ * TLS library within one read of libldap, so the deadline is checked even where no wait is needed. */
 static ssize_t receive(as_wire *wire, void *buffer, size_t size)
 {
     for (;;) {
-        ssize_t got = recv(wire->fd, buffer, size, MSG_DONTWAIT);
+        ssize_t got;
 
+        if (wire->deadline <= as_mono_read()) {
+            return fail_late(wire);
+        }
+        got = recv(wire->fd, buffer, size, MSG_DONTWAIT);
         if (got >= 0) {
             wire->closed = got == 0;
             return got;
@@ -207,107 +217,6 @@ static int io_close(Sockbuf_IO_Desc *io)
 
 Sockbuf_IO as_wire_io = {io_setup, io_remove, io_control, io_read, io_write, io_close};
 
-/* ---- requests that libldap sends ---- */
-
-static int guard_control(Sockbuf_IO_Desc *io, int option, void *argument)
-{
-    return LBER_SBIOD_CTRL_NEXT(io, option, argument);
-}
-
-static bool is_head_whole(const as_wire *wire)
-{
-    return wire->head_size >= 2 && (wire->head[1] < 0x80 || wire->head_size >= 2 + (size_t)(wire->head[1] & 0x7f) ||
-                                    wire->head_size == sizeof(wire->head));
-}
-
-/* Returns how many octets follow the head of a message (X.690 8.1.3). Other data than an LDAPMessage has no end. */
-static uint64_t parse_length(const as_wire *wire)
-{
-    uint64_t length = wire->head[1];
-    size_t i;
-
-    if (wire->head[0] != LDAP_TAG_MESSAGE) {
-        return UINT64_MAX;
-    }
-    if (length >= 0x80) {
-        for (i = 2, length = 0; i < wire->head_size; i++) {
-            length = length << 8 | wire->head[i];
-        }
-    }
-    return length;
-}
-
-/* Tracks the messages that libldap reads: it refuses a too large one without an error of its own. */
-static void follow(as_wire *wire, const unsigned char *octets, size_t size)
-{
-    while (size > 0) {
-        size_t step = 1;
-
-        if (wire->to_come > 0) {
-            step = size < wire->to_come ? size : (size_t)wire->to_come;
-            wire->to_come -= step;
-        } else {
-            wire->head[wire->head_size++] = *octets;
-            if (is_head_whole(wire)) {
-                wire->to_come = parse_length(wire);
-                wire->too_large = wire->to_come > AS_MAX_PDU && wire->to_come != UINT64_MAX;
-                wire->head_size = 0;
-            }
-        }
-        octets += step;
-        size -= step;
-    }
-}
-
-static ber_slen_t guard_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
-{
-    ber_slen_t got = LBER_SBIOD_READ_NEXT(io, buffer, size);
-    int error = errno;
-
-    if (got > 0) {
-        follow(io->sbiod_pvt, buffer, (size_t)got);
-    }
-    errno = error;
-    return got;
-}
-
-static ber_slen_t send_checked(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
-{
-    as_wire *wire = io->sbiod_pvt;
-    const char *filter = wire->filter;
-
-    wire->filter = NULL;
-    if (filter && !as_filter_is_whole(buffer, size, filter)) {
-        errno = wire->error = ENOMEM;
-        return -1;
-    }
-    return LBER_SBIOD_WRITE_NEXT(io, buffer, size);
-}
-
-/* Wipes the request after it was sent. The buffer is libldap's own encoding, which it keeps until the answer has
- * come and then frees unwiped; it needs the content no more, as it may follow no referral and never reconnects. */
-static ber_slen_t guard_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
-{
-    ber_slen_t sent = send_checked(io, buffer, size);
-    int error = errno;
-
-    if (sent > 0) {
-        OPENSSL_cleanse(buffer, (size_t)sent);
-    } else if (sent < 0 && !would_block(error) && error != EINTR) {
-        OPENSSL_cleanse(buffer, size); /* the session is over */
-    }
-    errno = error;
-    return sent;
-}
-
-static int guard_close(Sockbuf_IO_Desc *io)
-{
-    (void)io;
-    return 0;
-}
-
-Sockbuf_IO as_wire_guard = {io_setup, io_remove, guard_control, guard_read, guard_write, guard_close};
-
 bool as_wire_is_quiet(const as_wire *wire)
 {
     return wire->fd >= 0 && !has_ahead(wire) && wait_until(wire->fd, POLLIN, 0) == 0;
@@ -323,6 +232,9 @@ static const char *format_error(int error, apr_pool_t *pool)
 
 const char *as_wire_find_fault(const as_wire *wire, apr_pool_t *pool)
 {
+    if (wire->incoming.refused) {
+        return wire->incoming.refused;
+    }
     if (wire->timed_out) {
         return "no answer in time";
     }
@@ -416,9 +328,8 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
 
     wire->timed_out = wire->closed = false;
     wire->error = 0;
-    wire->taken = wire->ahead_size = wire->head_size = 0;
-    wire->to_come = 0;
-    wire->too_large = false;
+    wire->taken = wire->ahead_size = 0;
+    memset(&wire->incoming, 0, sizeof(wire->incoming));
     wire->looked_up = as_mono_read();
     if (error) {
         wire->error = error == EAI_SYSTEM ? errno : 0;
