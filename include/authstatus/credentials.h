@@ -37,4 +37,7 @@ bool as_credentials_is_canonical(const char *header);
  * U+10FFFF). */
 as_outcome as_credentials_check(const char *user, const char *password);
 
+/* Returns whether a text is well-formed UTF-8 (RFC 3629), as each string of LDAP has to be (RFC 4511 4.1.2). */
+bool as_credentials_is_utf8(const char *text);
+
 #endif

@@ -48,6 +48,9 @@ typedef struct as_directory_limits {
     apr_interval_time_t breaker_time;
 } as_directory_limits;
 
+/* Returns whether a text can be an attribute's: a name or an OID, with options (RFC 4512 2.5). */
+bool as_attribute_is_name(const char *name);
+
 /* Parses an AuthLDAPURL: ldap[s]://host[:port][ host[:port]...]/base[?attribute[,...]][?scope][?filter]], and its
  * mode word (NULL, NONE, SSL, TLS or STARTTLS in any case). Sets servers, security, base, scope, filter, attributes.
  * Defaults as mod_authnz_ldap: localhost, port 389 or 636, uid, sub, (objectClass=*). Returns NULL, or a sentence

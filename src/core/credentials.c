@@ -133,6 +133,21 @@ static bool is_readable(const char *text)
     return true;
 }
 
+bool as_credentials_is_utf8(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at != '\0') {
+        size_t length = measure_character(at);
+
+        if (length == 0) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
 as_outcome as_credentials_check(const char *user, const char *password)
 {
     if (user == NULL || *user == '\0' || !is_readable(user)) {

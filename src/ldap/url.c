@@ -4,6 +4,8 @@
  */
 #include "ldap_private.h"
 
+#include "authstatus/credentials.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +44,7 @@ static int parse_hexadecimal(char c)
     return apr_isdigit(c) ? c - '0' : apr_tolower(c) - 'a' + 10;
 }
 
-/* Decodes %xx (RFC 3986 2.1). Returns NULL where a % is not followed by two hexadecimal digits, or encodes NUL.
- */
+/* Decodes %xx (RFC 3986 2.1). Returns NULL where a % is not followed by two hexadecimal digits, or encodes NUL. */
 static const char *unescape(apr_pool_t *pool, const char *text)
 {
     char *plain = apr_palloc(pool, strlen(text) + 1), *to = plain;
@@ -79,7 +80,12 @@ static const char *split(apr_pool_t *pool, const char *url, as_url_parts *parts)
         return "the URL must begin with ldap:// or ldaps://";
     }
     if (!unescape(pool, url)) {
-        return "the URL has a % that is not followed by two hexadecimal digits (write % itself as %25)";
+        return strstr(url, "%00") ? "the URL has %00, which encodes no character of a name"
+                                  : "the URL has a % that is not followed by two hexadecimal digits (write % itself as "
+                                    "%25)";
+    }
+    if (!as_credentials_is_utf8(unescape(pool, url))) {
+        return "the URL is not UTF-8, as names in a directory are (RFC 4511)";
     }
     end = hosts + strcspn(hosts, "/?");
     if (*end == '?') {
@@ -122,12 +128,12 @@ static const char *read_server(apr_pool_t *pool, char *text, as_ldap_server *ser
     }
     if (port) {
         if (*port != ':' || !read_port(port + 1, &server->port)) {
-            return apr_psprintf(pool, "the port in \"%s\" must be a number from 1 to 65535", whole);
+            return apr_psprintf(pool, "the port in \"%.100s\" must be a number from 1 to 65535", whole);
         }
         *port = '\0';
     }
     if (!is_host(text) || strlen(text) > 255) {
-        return apr_psprintf(pool, "\"%s\" is not the name or the address of a host", whole);
+        return apr_psprintf(pool, "\"%.100s\" is not the name or the address of a host", whole);
     }
     server->host = text;
     return NULL;
@@ -189,8 +195,7 @@ static const char *read_scope(int scope, as_directory_settings *settings)
     }
 }
 
-/* Returns whether this is a name or an OID with options (RFC 4512 2.5). */
-static bool is_attribute(const char *name)
+bool as_attribute_is_name(const char *name)
 {
     return apr_isalnum(*name) && strlen(name) <= 255 &&
            !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-;_")];
@@ -208,8 +213,8 @@ static const char *read_attributes(apr_pool_t *pool, char **names, as_directory_
             /* RFC 4511 4.5.1.8, RFC 3673: all attributes, which would be read and published under no name */
             continue;
         }
-        if (!is_attribute(name)) {
-            return apr_psprintf(pool, "\"%s\" in the URL is not the name of an attribute", name);
+        if (!as_attribute_is_name(name)) {
+            return apr_psprintf(pool, "\"%.100s\" in the URL is not the name of an attribute", name);
         }
         if (count == MAX_ATTRIBUTES) {
             return "the URL names more than 100 attributes";
@@ -276,7 +281,7 @@ static const char *read_filter(apr_pool_t *pool, const char *text, as_directory_
     if (*text == '(' && is_filter(settings->filter)) {
         return NULL;
     }
-    return apr_psprintf(pool, "\"%s\" in the URL is not a search filter (RFC 4515)", text);
+    return apr_psprintf(pool, "\"%.1000s\" in the URL is not a search filter (RFC 4515)", text);
 }
 
 static const char *explain(int code)

@@ -18,7 +18,7 @@ static const char *find_problem_of_dn(const char *text, apr_pool_t *pool)
     size_t at = 0;
 
     if (!as_dn_normalize(text, strlen(text), normal, &at)) {
-        return apr_psprintf(pool, "\"%s\" is not a DN from its %d. character on (RFC 4514)", text, (int)at + 1);
+        return apr_psprintf(pool, "\"%.200s\" is not a DN from its %d. character on (RFC 4514)", text, (int)at + 1);
     }
     return *normal ? NULL : "an empty DN is no entry's";
 }
@@ -27,7 +27,7 @@ static const char *find_problem_of_filter(const char *text, apr_pool_t *pool)
 {
     const char *whole = *text == '(' ? text : apr_pstrcat(pool, "(", text, ")", NULL);
 
-    return as_group_is_filter(whole) ? NULL : apr_psprintf(pool, "\"%s\" is not a filter (RFC 4515)", text);
+    return as_group_is_filter(whole) ? NULL : apr_psprintf(pool, "\"%.1000s\" is not a filter (RFC 4515)", text);
 }
 
 static const char *find_problem_of_words(const as_requirement *requirement, apr_pool_t *pool)
@@ -41,7 +41,7 @@ static const char *find_problem_of_words(const as_requirement *requirement, apr_
         const char *equals = strchr(*word, '=');
 
         if (requirement->kind == AS_REQUIRE_ATTRIBUTE && (!equals || equals == *word)) {
-            return apr_psprintf(pool, "\"%s\" is not attribute=value", *word);
+            return apr_psprintf(pool, "\"%.200s\" is not attribute=value", *word);
         }
     }
     return NULL;

@@ -115,7 +115,7 @@ static const bad_row bad[] = {
     {"ldap://h?uid", NULL, "no / between"},
     {"ldap://h/dc=100%", NULL, "%25"},
     {"ldap://h/dc=%zz", NULL, "%25"},
-    {"ldap://h/dc=x%00", NULL, "%25"},
+    {"ldap://h/dc=x%00", NULL, "%00"},
     {"ldap://h/dc=x?*", NULL, "not the name of an attribute"},
     {"ldap://h/dc=x?uid,)(cn", NULL, "not the name of an attribute"},
     {"ldap://h/dc=x??onelevel-ish", NULL, "one, sub"},

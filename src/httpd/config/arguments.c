@@ -4,8 +4,20 @@
  */
 #include "arguments.h"
 
+#include "authstatus/credentials.h"
+
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
+
+/* Of a time: as hours that is less than an apr_interval_time_t holds, for every httpd. */
+#define MOST_DIGITS 9
+
+const char *as_argument_quote(const cmd_parms *cmd, const char *text)
+{
+    return apr_psprintf(cmd->temp_pool, "\"%.*s%s\"", AS_ARGUMENT_SHOWN, text,
+                        strlen(text) > AS_ARGUMENT_SHOWN ? "..." : "");
+}
 
 static const char *list_allowed_words(apr_pool_t *pool, const as_word *words)
 {
@@ -27,8 +39,8 @@ const char *as_argument_read_word(cmd_parms *cmd, const as_word *words, const ch
             return NULL;
         }
     }
-    return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a word that it takes; use %s", cmd->cmd->name, word,
-                        list_allowed_words(cmd->temp_pool, words));
+    return apr_psprintf(cmd->temp_pool, "%s: %s is not a word that it takes; use %s", cmd->cmd->name,
+                        as_argument_quote(cmd, word), list_allowed_words(cmd->temp_pool, words));
 }
 
 const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, long high, int *number)
@@ -36,9 +48,9 @@ const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, 
     char *end;
     apr_int64_t value = apr_strtoi64(text, &end, 10);
 
-    if (end == text || *end || value < low || value > high) {
-        return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a whole number from %ld to %ld", cmd->cmd->name, text,
-                            low, high);
+    if (!apr_isdigit(*text) || *end || value < low || value > high) {
+        return apr_psprintf(cmd->temp_pool, "%s: %s is not a whole number from %ld to %ld", cmd->cmd->name,
+                            as_argument_quote(cmd, text), low, high);
     }
     *number = (int)value;
     return NULL;
@@ -47,17 +59,31 @@ const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, 
 const char *as_argument_read_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
                                   apr_interval_time_t *interval)
 {
+    return as_argument_read_long_time(cmd, text, low, apr_time_from_sec(86400), interval);
+}
+
+const char *as_argument_read_long_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
+                                       apr_interval_time_t high, apr_interval_time_t *interval)
+{
     const char *unit = text + strspn(text, "0123456789");
     bool known = !*unit || !strcmp(unit, "ms") || !strcmp(unit, "s") || !strcmp(unit, "min") || !strcmp(unit, "h");
 
-    if (unit == text || !known || ap_timeout_parameter_parse(text, interval, "s") != APR_SUCCESS || *interval < low ||
-        *interval > apr_time_from_sec(86400)) {
-        return apr_psprintf(cmd->temp_pool,
-                            "%s: \"%s\" is not a time from %" APR_TIME_T_FMT
-                            "ms to 24h; use a number and ms, s, min or h",
-                            cmd->cmd->name, text, apr_time_as_msec(low));
+    if (unit == text || unit - text > MOST_DIGITS || !known ||
+        ap_timeout_parameter_parse(text, interval, "s") != APR_SUCCESS || *interval < low || *interval > high) {
+        return apr_psprintf(
+            cmd->temp_pool,
+            "%s: %s is not a time from %" APR_TIME_T_FMT "ms to %" APR_TIME_T_FMT "h; use a number and ms, s, min or h",
+            cmd->cmd->name, as_argument_quote(cmd, text), apr_time_as_msec(low), apr_time_sec(high) / 3600);
     }
     return NULL;
+}
+
+const char *as_argument_check_utf8(cmd_parms *cmd, const char *text)
+{
+    return as_credentials_is_utf8(text)
+               ? NULL
+               : apr_psprintf(cmd->temp_pool, "%s: %s is not UTF-8, as names in a directory are (RFC 4511)",
+                              cmd->cmd->name, as_argument_quote(cmd, text));
 }
 
 static const char *list_outcomes(apr_pool_t *pool)
@@ -85,8 +111,8 @@ const char *as_argument_read_outcome(cmd_parms *cmd, const char *name, as_outcom
 {
     *is_class = as_class_find_by_name(name, class_id) && *class_id != AS_CLASS_THROTTLED;
     if (!*is_class && !as_outcome_find_by_name(name, outcome)) {
-        return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is no outcome and no class of outcomes; use one of %s",
-                            cmd->cmd->name, name, list_outcomes(cmd->temp_pool));
+        return apr_psprintf(cmd->temp_pool, "%s: %s is no outcome and no class of outcomes; use one of %s",
+                            cmd->cmd->name, as_argument_quote(cmd, name), list_outcomes(cmd->temp_pool));
     }
     return NULL;
 }
@@ -101,11 +127,12 @@ static const char *parse_condition(cmd_parms *cmd, const char *text, const ap_ex
         return NULL;
     }
     if (strncmp(text, "expr=", 5)) {
-        return apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a condition; use \"expr=...\"", cmd->cmd->name, text);
+        return apr_psprintf(cmd->temp_pool, "%s: %s is not a condition; use \"expr=...\"", cmd->cmd->name,
+                            as_argument_quote(cmd, text));
     }
     *when = ap_expr_parse_cmd(cmd, text + 5, AP_EXPR_FLAG_DONT_VARY, &error, NULL);
-    return error ? apr_psprintf(cmd->temp_pool, "%s: the expression \"%s\" does not parse: %s", cmd->cmd->name,
-                                text + 5, error)
+    return error ? apr_psprintf(cmd->temp_pool, "%s: the expression %s does not parse: %s", cmd->cmd->name,
+                                as_argument_quote(cmd, text + 5), error)
                  : NULL;
 }
 

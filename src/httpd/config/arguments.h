@@ -19,6 +19,12 @@ typedef struct as_word_slot {
     as_word words[8];
 } as_word_slot;
 
+/* The longest quotation from an argument: httpd cuts its lines, and the words that are permitted come last. */
+#define AS_ARGUMENT_SHOWN 200
+
+/* Quotes an argument for a sentence, cut after AS_ARGUMENT_SHOWN octets. */
+const char *as_argument_quote(const cmd_parms *cmd, const char *text);
+
 const char *as_argument_read_word(cmd_parms *cmd, const as_word *words, const char *word, int *value);
 /* Parses a whole number from `low` to `high`. */
 const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, long high, int *number);
@@ -26,6 +32,11 @@ const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, 
  * counts seconds. */
 const char *as_argument_read_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
                                   apr_interval_time_t *interval);
+/* As as_argument_time, up to `high`, at most 10 years. */
+const char *as_argument_read_long_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
+                                       apr_interval_time_t high, apr_interval_time_t *interval);
+/* Checks that a text is UTF-8, as a directory's strings are. */
+const char *as_argument_check_utf8(cmd_parms *cmd, const char *text);
 /* Parses a word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided. */
 const char *as_argument_read_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
                                          const as_conditional **conditional);
@@ -45,6 +56,8 @@ const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word);
 extern const as_word_slot as_deref_slot, as_referrals_slot, as_trusted_mode_slot;
 
 const char *as_set_url(cmd_parms *cmd, void *section, const char *text, const char *mode);
+const char *as_set_remote_user_attribute(cmd_parms *cmd, void *section, const char *text);
+const char *as_set_authorize_prefix(cmd_parms *cmd, void *section, const char *text);
 const char *as_set_bind_dn(cmd_parms *cmd, void *section, const char *text);
 /* cmd->info: offset of an int of the section */
 const char *as_set_flag(cmd_parms *cmd, void *section, int on);

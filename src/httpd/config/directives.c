@@ -67,9 +67,8 @@ static const char *set_map(cmd_parms *cmd, void *into, const char *name, const c
     status = atoi(status_word);
     if (strlen(status_word) != 3 || !as_verdict_takes_status(status)) {
         return apr_psprintf(cmd->temp_pool,
-                            "%s: \"%s\" is not a status that it takes; use 401, 403, 404, 410, 429, 451, 500, 502 or "
-                            "503",
-                            cmd->cmd->name, status_word);
+                            "%s: %s is not a status that it takes; use 401, 403, 404, 410, 429, 451, 500, 502 or 503",
+                            cmd->cmd->name, as_argument_quote(cmd, status_word));
     }
     section->maps = 1;
     if (is_class) {
@@ -109,14 +108,14 @@ static const char *set_help(cmd_parms *cmd, void *into, const char *name, const 
     }
     if (url[0] != '/' && strncmp(url, "https://", 8) && strncmp(url, "http://", 7)) {
         return apr_psprintf(cmd->temp_pool,
-                            "%s: \"%s\" is not a URL that it takes; use one that begins with https://, http:// or /",
-                            cmd->cmd->name, url);
+                            "%s: %s is not a URL that it takes; use one that begins with https://, http:// or /",
+                            cmd->cmd->name, as_argument_quote(cmd, url));
     }
     if (!is_written_as_url(url)) {
         return apr_psprintf(cmd->temp_pool,
-                            "%s: \"%s\" has a character that no URL has; write %%20 for a space, and each octet of "
-                            "what is not ASCII as %%XX",
-                            cmd->cmd->name, url);
+                            "%s: %s has a character that no URL has; write %%20 for a space, and each octet of what is "
+                            "not ASCII as %%XX",
+                            cmd->cmd->name, as_argument_quote(cmd, url));
     }
     section->helps = 1;
     if (is_class) {

@@ -45,9 +45,9 @@ const char *as_set_cache_time(cmd_parms *cmd, void *section, const char *accepta
     (void)section;
     if (!error && stale && (!is_stale_word(stale) || (third && stale != third))) {
         error = apr_psprintf(cmd->temp_pool,
-                             "%s: \"%s\" is one too many; use the time of an acceptance, that of a refusal, and "
+                             "%s: %s is one too many; use the time of an acceptance, that of a refusal, and "
                              "stale=time",
-                             cmd->cmd->name, third);
+                             cmd->cmd->name, as_argument_quote(cmd, third));
     }
     if (!error) {
         error = as_argument_read_time(cmd, acceptance, 0, &server->acceptance_time);
@@ -102,9 +102,9 @@ const char *as_set_cache_key(cmd_parms *cmd, void *section, const char *file)
     (void)section;
     if (!error) {
         error = read_key(cmd->pool, cmd->temp_pool, ap_server_root_relative(cmd->temp_pool, file), key);
-        error = error
-                    ? apr_psprintf(cmd->temp_pool, "%s: the file \"%s\" is not taken: %s", cmd->cmd->name, file, error)
-                    : NULL;
+        error = error ? apr_psprintf(cmd->temp_pool, "%s: the file %s is not taken: %s", cmd->cmd->name,
+                                     as_argument_quote(cmd, file), error)
+                      : NULL;
     }
     server->cache_key = key;
     return error;

@@ -11,20 +11,15 @@ const as_word_slot as_groups_slot = {
     offsetof(as_section, groups),
     {{"Auto", AS_GROUPS_AUTO}, {"Member", AS_GROUPS_MEMBER}, {"MemberOf", AS_GROUPS_MEMBER_OF}, {NULL, 0}}};
 
-/* RFC 4512 1.4: descr or numericoid. No other text may become a name in a filter. */
-static bool is_name(const char *text)
-{
-    return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._;") == strlen(text);
-}
-
 const char *as_set_names(cmd_parms *cmd, void *section, const char *name)
 {
     as_names **slot = (as_names **)((char *)section + (size_t)cmd->info);
 
-    if (!is_name(name)) {
+    /* No other text may become a name in a filter. */
+    if (!as_attribute_is_name(name)) {
         return apr_psprintf(cmd->temp_pool,
-                            "%s: \"%s\" is not a name that it takes; use letters, digits and hyphens, or an OID",
-                            cmd->cmd->name, name);
+                            "%s: %s is not a name that it takes; use letters, digits and hyphens, or an OID",
+                            cmd->cmd->name, as_argument_quote(cmd, name));
     }
     if (!*slot) {
         *slot = apr_pcalloc(cmd->pool, sizeof(**slot));

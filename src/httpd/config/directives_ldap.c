@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <util_cfgtree.h>
@@ -53,16 +54,20 @@ const char *as_set_server_seconds(cmd_parms *cmd, void *section, const char *tex
     return error;
 }
 
+#define LONGEST_TTL (366 * 86400)
+
 const char *as_set_pool_ttl(cmd_parms *cmd, void *section, const char *text)
 {
     as_server *server = ap_get_module_config(cmd->server->module_config, &authstatus_module);
+    const char *error;
 
     (void)section;
     if (!strcmp(text, "-1")) {
         server->session_ttl = -1;
         return NULL;
     }
-    return as_argument_read_time(cmd, text, 0, &server->session_ttl);
+    error = as_argument_read_long_time(cmd, text, 0, apr_time_from_sec(LONGEST_TTL), &server->session_ttl);
+    return error ? apr_pstrcat(cmd->temp_pool, error, ", or -1 for ever", NULL) : NULL;
 }
 
 /* ---- the directory ---- */
@@ -139,7 +144,31 @@ const char *as_set_bind_dn(cmd_parms *cmd, void *into, const char *text)
 
     note_writer(cmd, section);
     section->bind_dn = text;
-    return NULL;
+    return as_argument_check_utf8(cmd, text);
+}
+
+const char *as_set_remote_user_attribute(cmd_parms *cmd, void *section, const char *text)
+{
+    ((as_section *)section)->remote_user_attribute = text;
+    return as_attribute_is_name(text)
+               ? NULL
+               : apr_psprintf(cmd->temp_pool,
+                              "%s: %s is not the name of one attribute; use letters, digits and hyphens, or an OID",
+                              cmd->cmd->name, as_argument_quote(cmd, text));
+}
+
+const char *as_set_authorize_prefix(cmd_parms *cmd, void *section, const char *text)
+{
+    const char *at = text;
+
+    while (apr_isgraph(*at) && *at != '=') {
+        at++;
+    }
+    ((as_section *)section)->authorize_prefix = text;
+    return *at ? apr_psprintf(cmd->temp_pool,
+                              "%s: %s cannot begin the name of a variable; use letters, digits and underscores",
+                              cmd->cmd->name, as_argument_quote(cmd, text))
+               : NULL;
 }
 
 const char *as_set_flag(cmd_parms *cmd, void *section, int on)
@@ -179,16 +208,39 @@ const char *as_set_bind_password(cmd_parms *cmd, void *into, const char *text)
     return error ? apr_psprintf(cmd->temp_pool, "%s: %s", cmd->cmd->name, error) : NULL;
 }
 
+/* Returns the first $1 to $9 of a substitution that is beyond the groups of its expression, 0 for none: it stands for
+ * nothing, and every user would bind with one name. */
+static int find_missing_group(const char *name, size_t groups)
+{
+    for (; *name; name++) {
+        if (*name == '\\' && name[1]) {
+            name++;
+        } else if (*name == '$' && apr_isdigit(name[1]) && (size_t)(name[1] - '0') > groups) {
+            return name[1] - '0';
+        }
+    }
+    return 0;
+}
+
 const char *as_set_bind_pattern(cmd_parms *cmd, void *into, const char *pattern, const char *name)
 {
     as_section *section = into;
+    ap_regex_t *regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED);
+    int missing;
 
     note_writer(cmd, section);
-    section->initial_bind_regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED);
+    section->initial_bind_regex = regex;
     section->initial_bind_name = name;
-    return section->initial_bind_regex
-               ? NULL
-               : apr_psprintf(cmd->temp_pool, "%s: \"%s\" is not a regular expression", cmd->cmd->name, pattern);
+    if (!regex) {
+        return apr_psprintf(cmd->temp_pool, "%s: %s is not a regular expression", cmd->cmd->name,
+                            as_argument_quote(cmd, pattern));
+    }
+    missing = find_missing_group(name, regex->re_nsub);
+    if (missing) {
+        return apr_psprintf(cmd->temp_pool, "%s: %s has no group for $%d; put what it is to keep in parentheses: (.+)",
+                            cmd->cmd->name, as_argument_quote(cmd, pattern), missing);
+    }
+    return as_argument_check_utf8(cmd, name);
 }
 
 /* ---- certificates ---- */
@@ -197,6 +249,8 @@ typedef enum as_pem { AS_PEM_CA, AS_PEM_CERTIFICATE, AS_PEM_KEY } as_pem;
 
 static const as_word pem_words[] = {
     {"CA_BASE64", AS_PEM_CA}, {"CERT_BASE64", AS_PEM_CERTIFICATE}, {"KEY_BASE64", AS_PEM_KEY}, {NULL, 0}};
+/* A CA is the whole server's. */
+static const as_word *const client_words = pem_words + 1;
 
 static bool holds_pem(const char *path, as_pem kind)
 {
@@ -218,8 +272,8 @@ static bool holds_pem(const char *path, as_pem kind)
 
 /* Parses a type word and a file of mod_ldap's certificate directives. Returns NULL, *kind and *path, or a sentence.
  * OpenLDAP reads only PEM files and keys without a passphrase. */
-static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file, const char *passphrase, int *kind,
-                             const char **path)
+static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *type, const char *file,
+                             const char *passphrase, int *kind, const char **path)
 {
     const char *error, *of = ap_strchr_c(type, '_');
     apr_finfo_t info;
@@ -231,7 +285,7 @@ static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file,
                             cmd->cmd->name, ap_cstr_casecmpn(type, "KEY", 3) ? "x509" : "pkey", file, (int)(of - type),
                             type);
     }
-    error = as_argument_read_word(cmd, pem_words, type, kind);
+    error = as_argument_read_word(cmd, words, type, kind);
     if (error) {
         return error;
     }
@@ -247,8 +301,8 @@ static const char *parse_pem(cmd_parms *cmd, const char *type, const char *file,
                             cmd->cmd->name, file, file);
     }
     if (!*path || !holds_pem(*path, (as_pem)*kind)) {
-        return apr_psprintf(cmd->temp_pool, "%s: the file \"%s\" cannot be read as a PEM %s", cmd->cmd->name, file,
-                            *kind == AS_PEM_KEY ? "key" : "certificate");
+        return apr_psprintf(cmd->temp_pool, "%s: the file %s cannot be read as a PEM %s", cmd->cmd->name,
+                            as_argument_quote(cmd, file), *kind == AS_PEM_KEY ? "key" : "certificate");
     }
     return NULL;
 }
@@ -262,7 +316,7 @@ const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, 
 
     (void)section;
     if (!error) {
-        error = parse_pem(cmd, type, file, passphrase, &kind, &path);
+        error = parse_pem(cmd, pem_words, type, file, passphrase, &kind, &path);
     }
     if (error) {
         return error;
@@ -285,24 +339,19 @@ const char *as_set_client_cert(cmd_parms *cmd, void *into, const char *type, con
 {
     as_section *section = into;
     const char *path = NULL;
-    int kind = AS_PEM_CA;
-    const char *error = parse_pem(cmd, type, file, passphrase, &kind, &path);
+    int kind = AS_PEM_CERTIFICATE;
+    const char *error;
 
+    if (!ap_cstr_casecmpn(type, "CA_", 3)) {
+        return apr_psprintf(cmd->temp_pool, "%s: a CA is set by LDAPTrustedGlobalCert; use CERT_BASE64 or KEY_BASE64",
+                            cmd->cmd->name);
+    }
+    error = parse_pem(cmd, client_words, type, file, passphrase, &kind, &path);
     if (error) {
         return error;
     }
     note_writer(cmd, section);
-    switch ((as_pem)kind) {
-    case AS_PEM_CA:
-        return apr_psprintf(cmd->temp_pool, "%s: a CA is set by LDAPTrustedGlobalCert; use CERT_BASE64 or KEY_BASE64",
-                            cmd->cmd->name);
-    case AS_PEM_CERTIFICATE:
-        section->client_certificate = path;
-        break;
-    case AS_PEM_KEY:
-        section->client_key = path;
-        break;
-    }
+    *(kind == AS_PEM_KEY ? &section->client_key : &section->client_certificate) = path;
     return NULL;
 }
 

@@ -56,7 +56,7 @@ const char *as_secret_read_file(cmd_parms *cmd, const char *name, char **secret)
 
     error = as_secret_open(cmd->temp_pool, ap_server_root_relative(cmd->temp_pool, name), &file);
     if (error) {
-        return apr_psprintf(cmd->temp_pool, "the file after file:, \"%s\", is not taken: %s", name, error);
+        return apr_psprintf(cmd->temp_pool, "the file after file:, \"%.200s\", is not taken: %s", name, error);
     }
     status = apr_file_read_full(file, line, AS_SECRET_LINE_MAX, &length);
     apr_file_close(file);
@@ -84,6 +84,7 @@ const char *as_secret_read_program(cmd_parms *cmd, const char *command, char **s
     line = make_line(cmd->pool);
     fault = as_secret_run_program(argv, line, cmd->temp_pool);
     *secret = line;
-    return fault ? apr_psprintf(cmd->temp_pool, "the program after exec:, \"%s\", gave no password: %s", argv[0], fault)
+    return fault ? apr_psprintf(cmd->temp_pool, "the program after exec:, \"%.200s\", gave no password: %s", argv[0],
+                                fault)
                  : NULL;
 }

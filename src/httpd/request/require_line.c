@@ -74,14 +74,17 @@ static void mark_section(cmd_parms *cmd, as_requirement_kind kind)
 /* Returns a sentence about a constant, with advice for the most likely reason. */
 static const char *find_problem(cmd_parms *cmd, const as_require_line *line, const char *text)
 {
-    const char *problem = as_requirement_check(&line->requirement, cmd->temp_pool);
+    const char *problem = as_requirement_check(&line->requirement, cmd->temp_pool), *advice = "";
 
     if (!problem) {
         return NULL;
     }
-    return apr_psprintf(cmd->pool, "Require %s: %s%s", as_require_get_name(line->kind), problem,
-                        strchr(text, '\\') ? "; httpd's expressions take one backslash away, so double the backslash"
-                                           : "");
+    if (strchr(text, '\\')) {
+        advice = "; httpd's expressions take one backslash away, so double the backslash";
+    } else if (*text == '"' && (line->kind == AS_REQUIRE_FILTER || line->kind == AS_REQUIRE_SEARCH)) {
+        advice = "; quotes are part of the filter here, so write it without";
+    }
+    return apr_psprintf(cmd->pool, "Require %s: %s%s", as_require_get_name(line->kind), problem, advice);
 }
 
 /* A wrong line where this module answers it. It was parsed with mod_authnz_ldap loaded, so that only the whole
@@ -191,7 +194,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const cha
     }
     line->expression = ap_expr_parse_cmd(cmd, text, AP_EXPR_FLAG_STRING_RESULT | AP_EXPR_FLAG_DONT_VARY, &error, NULL);
     if (error) {
-        return apr_psprintf(cmd->temp_pool, "Require %s: the expression \"%s\" does not parse: %s",
+        return apr_psprintf(cmd->temp_pool, "Require %s: the expression \"%.200s\" does not parse: %s",
                             as_require_get_name(kind), text, error);
     }
     if (!is_constant(text)) {

@@ -206,8 +206,8 @@ const char *as_socache_parse(apr_pool_t *pool, apr_pool_t *ptemp, const char *te
             known =
                 apr_pstrcat(ptemp, known, ", ", APR_ARRAY_IDX(names, i, ap_list_provider_names_t).provider_name, NULL);
         }
-        return apr_psprintf(ptemp, "there is no socache provider \"%s\"; use %s (is its mod_socache_ module loaded?)",
-                            name, known);
+        return apr_psprintf(
+            ptemp, "there is no socache provider \"%.200s\"; use %s (is its mod_socache_ module loaded?)", name, known);
     }
     setting->arguments = arguments ? apr_pstrdup(pool, arguments + 1) : NULL;
     error = setting->provider->create(&setting->instance, setting->arguments, ptemp, pool);
