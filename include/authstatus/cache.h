@@ -242,18 +242,18 @@ bool as_throttles_begin(void *memory);
  * Lives as long as `pool`. */
 as_throttles *as_throttles_create(apr_pool_t *pool, void *memory, as_cache *store);
 
-/* What is known of the password that a bind is to be sent with. */
+/* The cached state of the password that a bind is sent with. */
 typedef enum as_bind_kind {
     AS_BIND_GUESS,
-    AS_BIND_REMEMBERED, /* it is cached as accepted */
-    AS_BIND_REFUSED     /* it was accepted a moment ago, and refused when it was sent again: counts now */
+    AS_BIND_CACHED, /* it is cached as accepted */
+    AS_BIND_REFUSED /* it was accepted a moment ago, and refused when it was sent again: counts now */
 } as_bind_kind;
 
 /* Admits a bind of this account, or returns the seconds until it may be tried again, rounded up. On 0 the bind
  * counts as a failure in advance: otherwise many guesses sent at once would all pass before the first is counted.
  * One of the three functions below must follow, with the *stamp that was set; if none does, the failure stays. Where
- * only binds in progress forbid it, waits for their answers until `patience`. A remembered password waits for all
- * binds in progress, and is always admitted behind them: the caller looks then whether it is cached still. *stamp is
+ * only binds in progress forbid it, waits for their answers until `patience`. A cached password waits for all
+ * binds in progress, and is always admitted behind them: the caller then checks that it is still cached. *stamp is
  * 0 where the throttle does not count accounts. */
 long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, as_bind_kind kind,
                        as_mono patience, apr_pool_t *pool, apr_time_t *stamp);

@@ -27,7 +27,7 @@ typedef enum as_decoy_shape {
 typedef struct as_decoy_octet {
     char name;    /* of the decoy */
     char segment; /* that it stands for; NUL: none */
-    char weight;  /* what it tells of a copy's origin; 0: it is the segment's own octet */
+    char weight;  /* as evidence of a copy's origin; 0: it is the segment's own octet */
 } as_decoy_octet;
 
 typedef struct as_decoy_name {

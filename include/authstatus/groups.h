@@ -11,14 +11,14 @@
 
 #include "authstatus/ldap.h"
 
-/* What the answer to a user's own bind makes of the user. */
+/* The meaning of the answer to a user's own bind. */
 typedef enum as_bound {
     AS_BOUND_UNKNOWN,  /* an outage, or a misconfiguration: it says nothing */
-    AS_BOUND_ACCEPTED, /* who may ask */
-    AS_BOUND_REFUSED   /* and is to be bound no more */
+    AS_BOUND_ACCEPTED, /* the user may query */
+    AS_BOUND_REFUSED   /* no further bind of the user may follow */
 } as_bound;
 
-/* A user whose own binds are asked under (AuthLDAPCompareAsUser, AuthLDAPSearchAsUser). */
+/* A user under whose own binds the queries are sent (AuthLDAPCompareAsUser, AuthLDAPSearchAsUser). */
 typedef struct as_group_user {
     const char *dn, *password;
     /* As as_query's; NULL: each bind is admitted. */
@@ -31,12 +31,12 @@ typedef struct as_group_user {
     as_reply bound; /* to the last bind, or why there was none */
 } as_group_user;
 
-/* What all questions of one authorization have in common. */
+/* The state that all queries of one authorization share. */
 typedef struct as_group_query {
     as_directory *entered; /* of as_directories_enter */
     as_mono deadline;
     apr_pool_t *pool;              /* everything that is returned lives as long */
-    as_group_user *user;           /* who asks; NULL: the service account */
+    as_group_user *user;           /* who queries; NULL: the service account */
     int searches, compares, binds; /* sent so far; counted up */
 } as_group_query;
 
@@ -57,7 +57,7 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 bool as_group_have_ad_ways_failed(const as_directory *entered);
 void as_group_note_ad_ways_failed(as_directory *entered);
 /* This account has seen an entry of this directory that has memberOf: the service account, where the login's own search
- * has brought it; else who asks. What a user has seen is known for an hour. */
+ * has brought it; else the user who queries. What a user has seen is cached for an hour. */
 bool as_group_was_member_of_seen(const as_group_query *query, bool by_login);
 void as_group_note_member_of(const as_group_query *query, bool by_login);
 
@@ -78,7 +78,7 @@ typedef struct as_group_facts {
     bool comparable; /* as_group_compare: every attribute was compared, with true or false */
 } as_group_facts;
 
-/* What is known of this group to the account that asks, without a question: up to an hour old. */
+/* Gets the cached facts about this group for the querying account, without a query: up to an hour old. */
 void as_group_get_facts(const as_group_query *query, const char *dn, const char *const *attributes,
                         as_group_facts *facts);
 
@@ -115,16 +115,16 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 
 #define AS_GROUP_RIGHTS_MAX 1000 /* groups of a naming context that are looked at */
 
-/* The groups below `base` whose members this account may not search, and that are not empty: their DNs,
- * NULL-terminated. Known for an hour. Of more groups than are looked at none is said to be. */
+/* Finds the groups below `base` whose members this account may not search, and that are not empty: their DNs,
+ * NULL-terminated. Cached for an hour. With more than AS_GROUP_RIGHTS_MAX groups the result is empty. */
 bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
                           const char *const *attributes, const char *const **hidden, as_reply *reply);
 
 /* ---- Active Directory, and memberOf ---- */
 
-/* What an entry says of its groups. */
+/* Reads the groups that an entry names. */
 bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply);
-/* Is the user in the group, or in a group within it (1.2.840.113556.1.4.1941)? */
+/* Tests whether the user is in the group, or in a group within it (1.2.840.113556.1.4.1941). */
 bool as_group_test_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply);
 /* tokenGroups: security groups, with those above. None: it could not be read. */
 bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the counters said over the last hour and the last day, in shared memory: two rings of slots by the wall clock.
- * Nothing is added for a request: a sampler reads the counters now and then, and adds what they have grown by to the
+ * The counters over the last hour and the last day, in shared memory: two rings of slots by the wall clock.
+ * A request adds nothing: a sampler reads the counters at intervals, and adds their increase to the
  * slots of that moment. So a slot is exact to the time between two samples.
  *
  * All functions: any thread of any process that maps the memory; no locks. A clock that is set back adds to the slots

@@ -18,7 +18,7 @@
 #define KEPT_AT_LEAST apr_time_from_sec(3600)
 /* A name may be given to another entry later. */
 #define SPELLING_KEPT apr_time_from_sec(60)
-/* Threads of a process that may wait for binds in progress. A right password that several sections ask for at one
+/* Threads of a process that may wait for binds in progress. A right password that several sections check at one
  * moment waits for itself: no reason to refuse it. AuthStatusInFlight bounds the threads that wait as well. */
 #define WAITING_MOST 64
 /* Interval of polling binds in progress, in microseconds. */
@@ -101,7 +101,7 @@ static void judge(const as_count *of, const as_throttle *throttle, as_bind_kind 
 
     into->all = as_count_merge(of, own);
     into->wait = kind == AS_BIND_REFUSED ? 0 : compute_wait(throttle, &into->all, now);
-    if (into->wait > 0 && kind == AS_BIND_REMEMBERED) {
+    if (into->wait > 0 && kind == AS_BIND_CACHED) {
         into->busy = own && as_tally_count_pending(own, now) > 0;
         into->wait = into->busy ? into->wait : 0;
     } else {

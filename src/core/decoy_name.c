@@ -65,7 +65,7 @@ static bool is_mark(char c)
     return c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-/* What names are made with. */
+/* The source of random letters and digits. */
 typedef struct draw {
     const unsigned char *secret;
     unsigned attempt;
@@ -208,7 +208,7 @@ static size_t measure(const as_decoy_octet *octet, const char *text)
     return *text != '\0' && (*text == octet->name || (*text == '+' && octet->name == ' '));
 }
 
-/* Where a copy is. */
+/* The place of a copy. */
 typedef struct copy {
     size_t from, to; /* octets of the name */
     int weight;
@@ -252,7 +252,7 @@ bool as_decoy_name_is_in(const as_decoy_name *name, const char *text)
     return *text != '\0';
 }
 
-/* What is written, as far as there is room. */
+/* The output, as far as there is room. */
 typedef struct written {
     char *at;
     size_t room, length;

@@ -148,7 +148,7 @@ static const char *find_name_fault(X509 *certificate, const char *host, apr_pool
 
 /* ---- the issuer ---- */
 
-/* Returns what ldap.conf's TLS_CRLCHECK asks of OpenSSL, which finds the lists among the authorities; 0: nothing. */
+/* Returns OpenSSL's flags for ldap.conf's TLS_CRLCHECK; OpenSSL finds the lists among the authorities. 0: no check. */
 static unsigned long find_crl_flags(void)
 {
     switch (as_tls_get_default_number(LDAP_OPT_X_TLS_CRLCHECK)) {

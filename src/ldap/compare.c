@@ -48,8 +48,8 @@ static bool is_usual(int code)
 static bool run(as_session *session, const as_compare *compare, as_mono started, apr_pool_t *pool, as_reply *reply)
 {
     int ids[AS_GROUP_ATTRIBUTES_MAX] = {0}, i, code;
-    as_reply told;
-    bool is_told = false;
+    as_reply first;
+    bool has_failed = false;
 
     for (i = 0; i < compare->count; i++) {
         code = send_compare(session, compare, i, &ids[i]);
@@ -63,13 +63,13 @@ static bool run(as_session *session, const as_compare *compare, as_mono started,
         if (!take_answer(session, compare, i, ids[i], started, pool, reply)) {
             return false;
         }
-        if (!is_usual(reply->code) && (!is_told || (as_reply_is_outage(reply) && !as_reply_is_outage(&told)))) {
-            is_told = true;
-            told = *reply;
+        if (!is_usual(reply->code) && (!has_failed || (as_reply_is_outage(reply) && !as_reply_is_outage(&first)))) {
+            has_failed = true;
+            first = *reply;
         }
     }
-    if (is_told) {
-        *reply = told;
+    if (has_failed) {
+        *reply = first;
     }
     return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups that an account may see but not look into: a search for who has a member does not find them, and does not say
- * so. They are those of all groups that a search for any member does not find either, less the empty ones: a compare
- * tells the two apart.
+ * Finds groups that an account may see, but whose members it may not search: a search for a member does not find them,
+ * and reports no error. They are the groups that a search for the presence of members does not find, less the empty
+ * ones: a compare distinguishes these.
  */
 #include "ldap_private.h"
 

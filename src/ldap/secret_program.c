@@ -19,7 +19,7 @@
 
 #include "authstatus/ldap.h"
 
-/* How often a program is asked whether it has ended. */
+/* How often the end of a program is polled. */
 #define LOOK_AGAIN 10 /* milliseconds */
 
 bool as_secret_cut_line(char *line)

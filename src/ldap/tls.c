@@ -4,9 +4,9 @@
  * else uses it in this process (mod_ldap, PHP).
  *
  * A context (the CA certificates, parsed; the client certificate) is dear, so a directory has one for all its sessions.
- * libldap hands it from one handle to another by pointer, but LDAP_OPT_X_TLS_CTX, which would tell the pointer, comes
- * with a reference that nothing can drop. The connect callback tells it without one. So the handle that keeps the
- * context is made to start a handshake, on a wire that leads nowhere.
+ * libldap hands it from one handle to another by pointer, but LDAP_OPT_X_TLS_CTX, which returns the pointer, adds
+ * a reference that nothing can drop. The connect callback gets the pointer without one. So the handle that keeps the
+ * context starts a handshake on a wire without a peer.
  */
 #include "ldap_private.h"
 

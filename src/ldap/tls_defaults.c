@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What ldap.conf says of TLS on this machine. libldap reads it once in the life of a process, into global options that
- * everybody else in the process may change (mod_ldap sets its certificate authorities there, and they stay when its
- * configuration goes). So the options are copied before anybody else had a chance, for as long as the process lives.
+ * The TLS settings of this machine's ldap.conf. libldap reads it once in the life of a process, into global options
+ * that every other module of the process may change (mod_ldap sets its certificate authorities there, and they stay
+ * when its configuration goes). So the options are copied before another module can change them, for the life of the
+ * process.
  */
 #include "ldap_private.h"
 

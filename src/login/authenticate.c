@@ -192,7 +192,7 @@ static bool get_again(void *data)
 {
     const as_attempt *attempt = data;
 
-    return !attempt->admission->remembered && get_cached(attempt, as_cache_get_again);
+    return !attempt->admission->cached_key && get_cached(attempt, as_cache_get_again);
 }
 
 static bool query_now(void *data)
@@ -296,7 +296,7 @@ static void confirm(as_attempt *attempt)
     const as_mono soon = as_mono_read() + CONFIRMED_WITHIN;
     as_class of;
 
-    attempt->admission->remembered = &attempt->key;
+    attempt->admission->cached_key = &attempt->key;
     attempt->deadline = attempt->deadline < soon ? attempt->deadline : soon;
     attempt->admission->deadline = attempt->deadline;
     query_within_limit(attempt);

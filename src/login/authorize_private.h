@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of authorization may see of each other. Upward view: authstatus/authorize.h.
+ * Declarations shared by the files of authorization. Upward view: authstatus/authorize.h.
  *
  *   authenticate.c      logins; of the others it knows queried.c, settle.c, coalesce.c and known_entry.c alone
  *   known_entry.c       logins of names whose entries were found before
@@ -9,7 +9,7 @@
  *   settle.c            the end of a login, and what the throttle counts of it
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers
- *   authorize_user.c    lines that are asked under binds of the user's own
+ *   authorize_user.c    lines that query under binds of the user's own
  *   authorize_memory.c  answers, sets of groups, memberships: what is kept in the cache and in a transaction
  *   group.c             ldap-group: which way, and the way by members
  *   group_entry.c       one group: what is known of it, and its direct members
@@ -61,11 +61,11 @@ typedef struct as_authorizing {
     const as_login_observer *observer;
     apr_pool_t *pool; /* of the memo */
     const char *fingerprint;
-    const char *identity;            /* what is asked as the user; "" where all is asked as the service account */
-    const char *password;            /* of cache keys: the user's, where he asks */
-    struct as_authorized_user *user; /* who asks; NULL: the service account alone */
+    const char *identity;            /* what is queried as the user; "" where all is queried as the service account */
+    const char *password;            /* of cache keys: the user's, where queries are the user's */
+    struct as_authorized_user *user; /* who queries; NULL: the service account alone */
     as_login_attempt as_user;        /* his binds, as the throttle sees them */
-    as_cache_key remembered;         /* of his login, for the admission */
+    as_cache_key cached_key;         /* of his login, for the admission */
     as_admission admission;
     as_cache_key key;
     const as_authorization *to_prove; /* a "no"; NULL: there is none to prove */
@@ -99,7 +99,7 @@ void as_say_missing(as_authorizing *of, const char *dn);
 void as_say_unknown(as_authorizing *of, as_outcome outcome, const char *reason);
 /* Answers unknown, with the reason in of->reply. */
 void as_say_reply(as_authorizing *of);
-/* What a reply without an answer means. Never a grant, nothing about the user. */
+/* Returns the meaning of a reply without an answer. Never a grant, nothing about the user. */
 as_finding as_finding_make_for_operation(const as_reply *reply);
 const char *as_reason_get_for_operation(const as_reply *reply, apr_pool_t *pool);
 
@@ -111,10 +111,10 @@ struct as_authorized {
     const struct as_entry_lookup_kept *lookups;
     struct as_group_set *sets;
     struct as_user_groups *users;
-    struct as_authorized_user *askers;
+    struct as_authorized_user *bound_users;
 };
 
-/* A user who asks by binds of his own. */
+/* A user whose lines query under binds of the user's own. */
 typedef struct as_authorized_user {
     struct as_authorized_user *next;
     as_queried *login; /* that found him; NULL: none of this transaction */
@@ -140,7 +140,7 @@ typedef struct as_entry_lookup_kept {
 struct as_authorized *as_authorized_get(as_login_memo *memo);
 bool as_key_is_same(const as_cache_key *a, const as_cache_key *b);
 
-/* Where an answer with these keys is kept; every part goes into its hashes. `what`: what kind of record it is. */
+/* Makes the cache key of an answer with these keys; every part goes into its hashes. `what`: the kind of record. */
 as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, const char *user);
 /* The name that was made before, or a new one. */
 const char *as_groups_get_name(const as_authorizing *of);
@@ -183,11 +183,11 @@ bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user);
 
 /* ---- group_entry.c ---- */
 
-/* What a group has of a member: the entry's DN, or the user's name. */
+/* Returns the value by which a group names a member: the entry's DN, or the user's name. */
 const char *as_member_get_value(const as_authorizing *of);
-/* Is that how the directory writes the name? The name that was typed may be another spelling of it. */
+/* Returns whether the directory writes the name so. The typed name may be another spelling of it. */
 bool as_member_value_is_sure(const as_authorizing *of);
-/* Is it in the list, as text? */
+/* Returns whether the list has the DN, compared as text. */
 bool as_is_in(const char *const *dns, int count, const char *dn);
 /* Gets the facts, reading them if necessary. Returns false if the answer is already given. */
 bool as_group_facts_get(as_authorizing *of, as_group_line *line);
@@ -235,16 +235,16 @@ void as_prove_match(as_authorizing *of);
 
 /* ---- proof.c ---- */
 
-/* Is it a "no" that a negation must not take as it is? */
+/* Returns whether the answer is a "no" that a negation must not use unchanged. */
 bool as_is_to_be_proven(const as_authorize_attempt *asked, const as_authorization *answer);
 void as_prove(as_authorizing *of);
-/* The answer to this attempt: what another attempt would be told may be no "no" here. */
+/* Returns the answer to this attempt: a "no" to another attempt may be unknown here. */
 const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_authorization *answer, apr_pool_t *pool);
 bool as_is_same_server(const as_directory_settings *a, const as_directory_settings *b);
 
 /* ---- authorize_user.c ---- */
 
-#define AS_AUTHORIZE_PASSWORD "authorize" /* of cache keys, where the service account asks */
+#define AS_AUTHORIZE_PASSWORD "authorize" /* of cache keys, where the service account queries */
 
 /* Finds out who compares and who searches. */
 void as_user_begin(as_authorizing *of);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AuthLDAPCompareAsUser and AuthLDAPSearchAsUser: lines that are asked under binds of the user's own. The directory may
+ * AuthLDAPCompareAsUser and AuthLDAPSearchAsUser: lines that query under binds of the user's own. The directory may
  * refuse a password that it accepted when the login was cached. Such a refusal counts as a login's, ends the login, and
  * is the last bind of its transaction.
  */
@@ -10,7 +10,8 @@
 
 #include <apr_strings.h>
 
-/* Returns whether the user can ask: his password goes to no other servers than those that have accepted it. */
+/* Returns whether queries as the user are possible: the password goes to no other servers than those that accepted it.
+ */
 static bool can_query(const as_authorizing *of)
 {
     const as_entry *entry = of->asked->entry;
@@ -24,7 +25,7 @@ static bool can_query(const as_authorizing *of)
 static as_authorized_user *find_user(as_authorizing *of, as_queried *login)
 {
     struct as_authorized *kept = as_authorized_get(of->memo);
-    as_authorized_user *user = kept->askers;
+    as_authorized_user *user = kept->bound_users;
 
     while (user && (!login || user->login != login)) {
         user = user->next;
@@ -32,8 +33,8 @@ static as_authorized_user *find_user(as_authorizing *of, as_queried *login)
     if (!user) {
         user = apr_pcalloc(of->pool, sizeof(*user));
         user->login = login;
-        user->next = kept->askers;
-        kept->askers = user;
+        user->next = kept->bound_users;
+        kept->bound_users = user;
     }
     return user;
 }
@@ -59,8 +60,8 @@ static void begin_admission(as_authorizing *of)
     of->admission = (as_admission){.login = of->login, .memo = of->memo, .asked = &of->as_user};
     of->admission.proven = of->user->bind.accepted || (login && !login->answer->cached);
     if (login && !of->admission.proven && of->login->cache) {
-        of->remembered = as_queried_get_key(login);
-        of->admission.remembered = &of->remembered;
+        of->cached_key = as_queried_get_key(login);
+        of->admission.cached_key = &of->cached_key;
     }
     as_admission_begin_query(&of->admission);
 }
@@ -103,7 +104,8 @@ void as_user_begin(as_authorizing *of)
     of->password = of->user->login ? of->user->login->password : AS_AUTHORIZE_PASSWORD;
 }
 
-/* Finds out why the bind was not admitted. Another request may have been told that this password is refused now. */
+/* Finds out why the bind was not admitted. The directory may have refused this password to another request meanwhile.
+ */
 static void find_why_not(const as_authorizing *of)
 {
     as_authorized_user *user = of->user;
@@ -111,10 +113,10 @@ static void find_why_not(const as_authorizing *of)
 
     user->reason = user->bind.bound.reason;
     if (of->admission.superseded &&
-        as_cache_get_again(of->login->cache, &of->remembered, apr_time_now(), of->pool, &cached) &&
+        as_cache_get_again(of->login->cache, &of->cached_key, apr_time_now(), of->pool, &cached) &&
         is_refusal(&cached.finding)) {
         user->finding = cached.finding;
-    } else if (of->admission.remembered || as_admission_has_sent(&of->admission)) {
+    } else if (of->admission.cached_key || as_admission_has_sent(&of->admission)) {
         user->finding = as_finding_make(AS_OUTCOME_DIRECTORY_TIMEOUT);
     } else {
         user->finding = as_finding_make(AS_OUTCOME_THROTTLED);

@@ -160,7 +160,7 @@ static bool uses_ad_ways(const as_authorizing *of, const as_group_line *line)
            are_usual_attributes(groups->attributes) && !as_group_have_ad_ways_failed(of->searches.entered);
 }
 
-/* What is known before any way is gone. False: the answer is given. */
+/* Answers from what is known without a query. Returns false if the answer is given. */
 static bool begin(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->asked->groups;

@@ -72,7 +72,7 @@ static int count_values(const char *const *texts)
 
 /* The user's name as the directory writes it: of several, the one that was sent. The name that was sent may be another
  * spelling of it ("ANN", full-width letters), which an attribute that is compared exactly does not have. NULL: the
- * entry does not tell. */
+ * entry does not show it. */
 static const char *get_name(const as_entry *entry)
 {
     const as_values values = entry->values ? entry->values[0] : NULL;

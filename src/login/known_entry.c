@@ -107,7 +107,7 @@ static void keep_entry(const as_known *known, const as_reply *reply)
 
 /* ---- AuthStatusUniformTiming On ---- */
 
-/* What is kept in place of the DN of a name that nobody has, and of one that several have. */
+/* The cached values in place of a DN: for a name without an entry, and for an ambiguous name. */
 #define NOBODY ""
 #define SEVERAL "*"
 

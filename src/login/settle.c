@@ -175,7 +175,7 @@ long as_admission_get_wait(const as_admission *admission)
     as_throttles *throttles = admission->login->throttles;
     long of_user, of_client;
 
-    if (!throttles || !asked->throttle || !asked->throttle->failures || admission->remembered || admission->proven) {
+    if (!throttles || !asked->throttle || !asked->throttle->failures || admission->cached_key || admission->proven) {
         return 0;
     }
     of_client = as_throttle_check_client(throttles, asked->throttle, asked->client, admission->memo->pool);
@@ -213,7 +213,7 @@ static void take_back(const as_admission *admission, struct as_counted_account *
 
 static bool admit_account(as_admission *admission, const char *account)
 {
-    const as_bind_kind kind = admission->remembered ? AS_BIND_REMEMBERED : AS_BIND_GUESS;
+    const as_bind_kind kind = admission->cached_key ? AS_BIND_CACHED : AS_BIND_GUESS;
     as_throttles *throttles = admission->login->throttles;
     const apr_time_t noted = as_throttle_read_clock(throttles);
     struct as_counted_account *counted;
@@ -231,24 +231,24 @@ static bool admit_account(as_admission *admission, const char *account)
     return true;
 }
 
-/* Returns whether the password that is remembered is so still. Another request, of any process, may have found out
- * meanwhile that it is not accepted any more. */
-static bool is_remembered_still(const as_admission *admission)
+/* Returns whether the password is still cached as accepted. The directory may have refused it to another request of any
+ * process meanwhile. */
+static bool is_still_cached(const as_admission *admission)
 {
     as_cached_answer cached;
 
-    return as_cache_get_again(admission->login->cache, admission->remembered, apr_time_now(), admission->memo->pool,
+    return as_cache_get_again(admission->login->cache, admission->cached_key, apr_time_now(), admission->memo->pool,
                               &cached) &&
            as_outcome_describe(cached.finding.outcome)->of == AS_CLASS_GRANTED;
 }
 
-/* Admits a password that is remembered no more as a guess, unless its refusal is known. */
+/* Admits a password that is no longer cached as a guess, unless its refusal is cached. */
 static bool admit_forgotten(as_admission *admission, const char *name, bool accepted)
 {
-    const as_cache_key *key = admission->remembered;
+    const as_cache_key *key = admission->cached_key;
     as_cached_answer cached;
 
-    admission->remembered = NULL;
+    admission->cached_key = NULL;
     if (as_cache_get(admission->login->cache, key, apr_time_now(), admission->memo->pool, &cached) &&
         as_outcome_describe(cached.finding.outcome)->of != AS_CLASS_GRANTED) {
         admission->refused = admission->superseded = true;
@@ -281,7 +281,7 @@ bool as_admission_admit(void *data, const char *name, bool accepted)
         as_throttle_keep_spelling(admission->login->throttles, asked->directory->fingerprint, make_spelling(admission),
                                   *account);
     }
-    if (!admission->refused && admission->remembered && !is_remembered_still(admission)) {
+    if (!admission->refused && admission->cached_key && !is_still_cached(admission)) {
         take_back(admission, before);
         return admit_forgotten(admission, name, accepted);
     }
@@ -344,7 +344,7 @@ void as_admission_end_query(const as_admission *admission, const as_reply *reply
                 /* The bind had no answer, and the later one has the same password. */
                 withdraw(admission, counted);
             }
-        } else if (answered ? !is_failure(&finding) : admission->remembered != NULL) {
+        } else if (answered ? !is_failure(&finding) : admission->cached_key != NULL) {
             withdraw(admission, counted);
         }
     }

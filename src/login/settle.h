@@ -13,7 +13,7 @@ typedef struct as_admission {
     as_login_memo *memo;
     const as_login_attempt *asked;
     as_mono deadline;
-    const as_cache_key *remembered; /* the password is cached as accepted, under this key; else NULL */
+    const as_cache_key *cached_key; /* the password is cached as accepted, under this key; else NULL */
     bool proven;                    /* the directory has accepted the password in this transaction */
     /* Of the last query: */
     struct as_counted_account *before; /* what the memo had counted when it began */

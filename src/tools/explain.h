@@ -181,7 +181,7 @@ const char *explain_name_answer(explain_answer answer);
 const char *explain_escape_text(const char *text, size_t length, apr_pool_t *pool);
 /* The same of lines: a line end stays. */
 const char *explain_escape_lines(const char *text, apr_pool_t *pool);
-/* Is it a character that neither controls a terminal nor changes the direction of writing? */
+/* Returns whether a character neither controls a terminal nor changes the direction of writing. */
 bool explain_is_harmless(unsigned code);
 /* Returns the octets of the character at `text`, and the character; 0: not UTF-8. */
 size_t explain_read_utf8(const char *text, size_t length, unsigned *code);

@@ -228,7 +228,7 @@ static bool parse(const explain_directive *url, const char *mode, as_directory_s
     return true;
 }
 
-/* Compares servers, ports and TLS mode. A URL that does not parse is told of where it is read. */
+/* Compares servers, ports and TLS mode. A URL that does not parse is reported where it is read. */
 static bool has_same_servers(const explain_directive *one, const explain_directive *other, const char *mode,
                              apr_pool_t *pool)
 {

@@ -134,7 +134,7 @@ static void print_connect(const explain_story *story, const explain_step *step)
 
 /* Returns whether a step was printed already: search and password have a connection each, usually with the same
  * certificate. */
-static bool is_told(const explain_story *story, const explain_step *step)
+static bool is_shown(const explain_story *story, const explain_step *step)
 {
     int i;
 
@@ -159,7 +159,7 @@ static void print_tls(const explain_story *story, const explain_step *step)
         return;
     }
     printf("%s\n", *step->what ? show(step->what, story->pool) : "in place");
-    if (step->certificate && !is_told(story, step) && explain_read_certificate(step, story->pool, &certificate)) {
+    if (step->certificate && !is_shown(story, step) && explain_read_certificate(step, story->pool, &certificate)) {
         printf(INDENT "certificate of %s,\n" INDENT "issued by %s,\n" INDENT
                       "valid from %.10s to %.10s (%ld days left)\n",
                certificate.subject, certificate.issuer, certificate.not_before, certificate.not_after,

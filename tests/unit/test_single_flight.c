@@ -372,7 +372,7 @@ static void *everything(void *data)
         snprintf(user, sizeof user, "u%d", i % 10);
         if (!as_cache_get(memory, &subject, now, request, &again) &&
             as_throttle_check_client(throttles, &throttle, "c", request) == 0 &&
-            as_throttle_admit(throttles, &throttle, user, i % 7 == 0 ? AS_BIND_REMEMBERED : AS_BIND_GUESS,
+            as_throttle_admit(throttles, &throttle, user, i % 7 == 0 ? AS_BIND_CACHED : AS_BIND_GUESS,
                               as_clock_read_mono() + 1000, request, &stamp) == 0) {
             as_throttle_keep_spelling(throttles, "d1", user, user);
             settle[i % 3](throttles, user, stamp, request);

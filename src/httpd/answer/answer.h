@@ -54,7 +54,7 @@ typedef struct as_figures {
     apr_uint64_t counts[AS_COUNTER_COUNT];
     const apr_array_header_t *servers; /* as_ldap_server_figures */
     bool more_servers;
-    bool remembers; /* AuthStatusCache is not Off */
+    bool has_cache; /* AuthStatusCache is not Off */
     bool throttles; /* some section has an AuthStatusThrottle */
 } as_figures;
 

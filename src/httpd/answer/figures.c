@@ -75,7 +75,7 @@ as_figures as_figures_read(apr_pool_t *pool)
         figures.counts[i] = as_counters_get(counters, (as_counter)i);
     }
     figures.servers = as_server_stats_read(pool, &figures.more_servers);
-    figures.remembers = as_process_get_cache() != NULL;
+    figures.has_cache = as_process_get_cache() != NULL;
     for (s = ap_server_conf; s; s = s->next) {
         figures.throttles = figures.throttles || as_server_get(s)->throttles == 1;
     }

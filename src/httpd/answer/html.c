@@ -239,7 +239,7 @@ static void add_memory(as_output *html, const as_figures *figures)
     const apr_uint64_t asked = hits + figures->counts[AS_COUNTER_cache_misses];
 
     as_output_add(html, "<h2>Cache and throttle</h2>\n<ul>\n");
-    if (!figures->remembers) {
+    if (!figures->has_cache) {
         as_output_add(html, "<li>Nothing is cached: AuthStatusCache is Off.</li>\n");
     } else if (asked) {
         as_output_add(html, "<li>%.0f %% of the questions were answered from the cache.</li>\n",

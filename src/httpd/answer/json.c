@@ -61,7 +61,7 @@ const char *as_report_make_json(apr_pool_t *pool, const as_figures *figures)
     add_servers(&json, figures);
     as_output_add(&json, "%s],\n  \"more_servers\": %s,\n  \"cache\": %s,\n  \"throttle\": %s,\n  \"counters\": {",
                   figures->servers->nelts ? "\n  " : "", figures->more_servers ? "true" : "false",
-                  figures->remembers ? "true" : "false", figures->throttles ? "true" : "false");
+                  figures->has_cache ? "true" : "false", figures->throttles ? "true" : "false");
     for (i = 0; i < AS_COUNTER_COUNT; i++) {
         as_output_add(&json, "%s\n    \"%s\": %" APR_UINT64_T_FMT, i ? "," : "", as_counter_get_name((as_counter)i),
                       figures->counts[i]);

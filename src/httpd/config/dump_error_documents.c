@@ -69,7 +69,7 @@ static const char *find_file(const as_dump *dump, const char *path)
 
 typedef enum as_admits { SAYS_NOTHING, ADMITS_BY_REQUEST, ADMITS_BY_LOGIN } as_admits;
 
-/* What a line of Require asks: what anybody's request shows, or who it is. */
+/* Returns whether a line of Require depends on the request alone, or on the user. */
 static as_admits find_admission(const ap_directive_t *directive)
 {
     static const char *const by_request[] = {"all granted", "ip",     "host", "forward-dns", "local",
@@ -150,7 +150,7 @@ static const ap_directive_t *find_document(const as_dump *dump, const char *stat
     return found;
 }
 
-/* Each page of a server is told once. */
+/* Returns whether this page of the server was not reported before. */
 static bool is_news(as_dump *dump, const char *path)
 {
     const char *key = apr_psprintf(dump->pool, "%pp %s", (const void *)dump->places, path);

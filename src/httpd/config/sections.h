@@ -3,8 +3,8 @@
  * The places of a configuration: servers and the sections in them, each with its directives as they were written and
  * what is in force there. For start-up and -t only: the tree of directives is gone afterwards.
  *
- * What is in force depends on the request (which file a URL leads to, which <If> is true). Here it is what a section
- * gets from its server, from the sections of its own kind that contain it, and from itself.
+ * The settings in force depend on the request (which file a URL leads to, which <If> is true). Here they are those of
+ * a section's server, of the sections of its own kind that contain it, and its own.
  */
 #ifndef AUTHSTATUS_HTTPD_SECTIONS_H
 #define AUTHSTATUS_HTTPD_SECTIONS_H

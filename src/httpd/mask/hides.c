@@ -61,7 +61,7 @@ bool as_mask_must_hide(request_rec *r, const as_context *context, int status)
     return verdict.masked || verdict.status != status;
 }
 
-/* What as_mask_find_place changes. A request whose place was not known keeps the settings that it had, for its error
+/* The members that as_mask_find_place changes. A request whose place was not known keeps its settings, for its error
  * page. */
 typedef struct as_whereabouts {
     char *filename, *path_info;

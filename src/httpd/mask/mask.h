@@ -86,7 +86,7 @@ typedef struct as_decoys {
     int count;                                    /* never 0; behind the last: all of the path */
 } as_decoys;
 
-/* What a path is searched for. */
+/* What copies are searched for in a text. */
 typedef struct as_decoy {
     char *path;       /* the requested path, with one segment replaced by a missing name; percent-encoded */
     const char *name; /* that name, decoded */
@@ -154,7 +154,7 @@ struct as_mask {
 
 /* ---- missing.c ---- */
 
-/* Nothing of this pass is logged: it is about a resource that nobody asked for. */
+/* Keeps this pass out of the log: nobody requested its resource. */
 void as_mask_silence_log(request_rec *r);
 /* The URL is again as the client sent it; and the name of the file. */
 void as_mask_undo_url(request_rec *r, const as_decoy *as);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What our hooks do in a pass as a missing resource: the decoy's name is undone where modules look at the URL again,
- * and no handler runs that could tell anything of what was asked for.
+ * Our hooks in a pass as a missing resource: they undo the decoy's name where modules read the URL again,
+ * and keep handlers from running that could reveal the requested resource.
  */
 #include "mask.h"
 
@@ -70,7 +70,7 @@ int as_mask_post_perdir(request_rec *r)
     if (mask) {
         mask->walked = true;
         if (mask->way == AS_PASS_MISSING) {
-            /* Who may see a resource that nobody asked for is no news. */
+            /* Access to a resource that nobody requested is not logged. */
             mask->log = r->log == &quiet ? mask->log : r->log;
             as_mask_silence_log(r);
         }
@@ -94,14 +94,15 @@ int as_mask_type_checker(request_rec *r)
     return DECLINED;
 }
 
-/* Who may answer for a missing resource: the core, and a CGI module to say that there is no script. */
+/* Returns whether a module may answer for a missing resource: the core, and a CGI module for a missing script. */
 static bool may_answer(const request_rec *r, const char *module_name)
 {
     return !strcmp(module_name, "core.c") ||
            (as_mask_is_missing_script(r) && (!strcmp(module_name, "mod_cgi.c") || !strcmp(module_name, "mod_cgid.c")));
 }
 
-/* A directory that may not be listed is forbidden to GET; what other methods say of it tells that it is there. */
+/* Returns whether it is a directory that may not be listed: 403 to GET; answers to other methods reveal that it exists.
+ */
 static bool is_unlisted(request_rec *r)
 {
     return r->finfo.filetype == APR_DIR && r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&

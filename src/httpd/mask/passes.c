@@ -2,15 +2,15 @@
  *
  * The answer of a missing resource. A resource that is missing is not refused: it is granted, given a type, fixed up,
  * and the default handler finds that there is no file, after it has read the body, by rules that depend on the method.
- * No status that a hook returns looks like that. So a request that was refused makes a second pass through all of
- * httpd, as one for a resource that really is missing, next to the one asked for. The second pass has a request_rec
+ * No status that a hook returns looks like that. So a refused request makes a second pass through all of
+ * httpd, as one for a resource that really is missing, next to the requested one. The second pass has a request_rec
  * that begins as the request arrived, and a pool of its own (snapshot.c); its answer is the answer.
  *
- * It makes that pass for somebody who was refused: therefore it ends in the default handler, whatever is configured.
+ * That pass belongs to a refused request: therefore it ends in the default handler, whatever is configured.
  *
  * Three walks, always: the request's own, that of the decoy that place.c finds, and that of the outermost decoy, which
- * is needed where the other is refused as well. A request for what is missing makes them too, for nothing, so that a
- * clock cannot tell the two apart.
+ * is needed where the other is refused as well. A request for a missing resource makes them too, without a use, so that
+ * a clock cannot distinguish the two.
  */
 #include "mask.h"
 
@@ -82,7 +82,7 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, bool
     return status;
 }
 
-/* What is known of a request, by us. */
+/* This module's state of a request. */
 typedef struct state {
     as_context context;
     as_transaction transaction;
@@ -118,7 +118,7 @@ static void walk_for_nothing(request_rec *r, as_context *context, walks *all)
 
 /* ---- the answer of what is missing ---- */
 
-/* Did the walk find that nothing is there? A file that has the name behind it is not that file. */
+/* Returns whether the walk found no file. A file with more of the path behind its name is not that file. */
 static bool is_nothing(const request_rec *r, apr_filetype_e type, const char *path_info)
 {
     return type == APR_NOFILE || (path_info && *path_info && r->used_path_info != AP_REQ_ACCEPT_PATH_INFO);
@@ -129,7 +129,7 @@ static bool is_missing(const request_rec *r, const as_mask *mask)
     return mask->filename && is_nothing(r, mask->finfo.filetype, mask->path_info);
 }
 
-/* Will httpd find that nothing is there? Another's answer is his own, and takes its own time. */
+/* Returns whether httpd will find no file. Another module's answer is its own, and takes its own time. */
 static bool is_end_missing(const request_rec *r)
 {
     return !r->proxyreq &&
@@ -189,7 +189,7 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
     return status;
 }
 
-/* What can be done before the wait is no business of a clock. */
+/* Answers after the wait: does before it all work that may take time. */
 static int answer_as_walked(request_rec *r, as_context *context, walks *all, int status)
 {
     const as_decoy *as = context->mask->as;
@@ -200,20 +200,20 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
     if (status == OK) {
         status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
         if (as_mask_is_missing_script(r)) {
-            /* Its handler was told the decoy's name. */
+            /* Its handler had the decoy's name. */
             as_mask_undo_url(r, as);
         }
     }
     return answer(r, context, all, status);
 }
 
-/* Did a walk end as one for a missing resource does? */
+/* Returns whether a walk ended as one for a missing resource does. */
 static bool is_answer(request_rec *r, const as_context *context, int status)
 {
     return !as_mask_must_refuse(r, context, status) && (status != OK || is_missing(r, context->mask));
 }
 
-/* Of the decoy that everybody may ask for, or nobody. */
+/* Answers as for the outermost decoy, which everybody may request, or nobody. */
 static int answer_far(request_rec *r, as_context *context, walks *all, int index)
 {
     int status = walk(r, context, all, index, true);
@@ -225,7 +225,7 @@ static int answer_far(request_rec *r, as_context *context, walks *all, int index
     return answer_as_walked(r, context, all, status == OK ? HTTP_NOT_FOUND : go_on_unasked(r, context));
 }
 
-/* May everybody ask for a decoy? Looks at its place, which is no walk. `first`: the request that was refused. */
+/* Returns whether everybody may request a decoy. Checks its place, which is no walk. `first`: the refused request. */
 static bool is_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int index)
 {
     char *filename = as_place_make_filename(first, all->decoys, index);
@@ -239,7 +239,7 @@ static bool is_open(request_rec *r, as_context *context, const walks *all, reque
     return as_chain_run(r, context, AS_PHASE_ACCESS) == OK;
 }
 
-/* Returns the index of the innermost decoy behind `low` that everybody may ask for, or `high`. */
+/* Returns the index of the innermost decoy behind `low` that everybody may request, or `high`. */
 static int find_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int low, int high)
 {
     while (low < high) {
@@ -253,8 +253,8 @@ static int find_open(request_rec *r, as_context *context, const walks *all, requ
     return low;
 }
 
-/* Where restrictions are nested, and some of them let this client in: the innermost decoy that it may ask for has the
- * settings that a missing resource has. Two walks find it, unless it is one that needs a login and has more than one
+/* Answers where restrictions are nested and some of them let this client in: the innermost decoy that it may request
+ * has the settings of a missing resource. Two walks find it, unless it is one that needs a login and has more than one
  * restriction in it that this client does not pass. */
 static int answer_in_between(request_rec *r, as_context *context, walks *all, const as_nearby *decoys)
 {
@@ -417,8 +417,8 @@ static int go_own_way(request_rec *r)
     return answer_as_missing(r, context, &all);
 }
 
-/* httpd asks whether anybody has an answer at once, before it looks at the request. If nobody has (this hook is the
- * last), we do what it would do next, and see what comes of it before the client does. */
+/* Runs as httpd's last quick handler: if no other module has answered, it does what httpd would do next, and checks the
+ * result before the client sees it. */
 int as_mask_quick_handler(request_rec *r, int lookup)
 {
     if (lookup || r->main || !as_server_must_watch(as_server_get(r->server))) {

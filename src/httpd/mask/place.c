@@ -264,7 +264,7 @@ static const char *find_segment(const char *path, int below)
     return at > path ? at : NULL;
 }
 
-/* Returns the path that was asked for, as one of files; NULL: it is none. */
+/* Returns the requested path, as a path of files; NULL: it is none. */
 static const char *find_file(request_rec *r)
 {
     return r->filename && *r->filename == '/'
@@ -346,7 +346,7 @@ static int find_index(const as_decoys *all, int below)
     return 0;
 }
 
-/* What is searched: the decoys of a request. */
+/* The decoys of a request, to be searched. */
 typedef struct search {
     request_rec *r;
     const as_decoys *all;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mod_auth_form answers a login with a redirect, whether it was granted or not, and httpd tells no module which of the
- * providers said what. But mod_auth_form writes the name into the session of whom it lets in, and of nobody else.
+ * mod_auth_form answers a login with a redirect, whether it was granted or not, and httpd discloses to no module the
+ * results of the providers. But mod_auth_form writes the name into the session of a granted login, and of no other.
  */
 #include "request.h"
 

@@ -29,7 +29,7 @@ static int decide(request_rec *r, as_context *context, as_outcome outcome)
     return as_decide(r, context, &finding, 0);
 }
 
-/* Decides by the provider's finding, with the wait that the directory asked for. */
+/* Decides by the provider's finding, with the wait that the directory requires. */
 static int decide_found(request_rec *r, as_context *context)
 {
     return as_decide(r, context, &context->finding, context->answer ? context->answer->wait : 0);
@@ -99,7 +99,7 @@ static bool is_access_phase(request_rec *r, const as_context *context)
     return context->access_depth == 0 || (context->access_depth == 1 && ap_satisfies(r) == SATISFY_ANY);
 }
 
-/* Returns the outcome of a denial. A certificate may have told who the user is (mod_ssl's SSLUserName). */
+/* Returns the outcome of a denial. A certificate may have identified the user (mod_ssl's SSLUserName). */
 static as_outcome find_denial(const request_rec *r)
 {
     return r->user && as_section_get(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
@@ -124,7 +124,7 @@ int as_hook_access(request_rec *r)
         return decide_doubt(r, context, doubt);
     }
     if (status == DECLINED && is_access_phase(r, context)) {
-        /* With DECLINED httpd would run all of the hooks again. With OK it still asks whether a login is needed
+        /* With DECLINED httpd would run all of the hooks again. With OK it still checks whether a login is needed
          * (as_hook_force_authn). */
         context->access_done = context->needs_login = true;
         return OK;
@@ -204,7 +204,7 @@ static int judge_authn(request_rec *r, as_context *context, int status)
         return status;
     }
     if (ap_is_HTTP_REDIRECT(status) && (!context->found || is_found(context, AS_CLASS_UNAUTHENTICATED))) {
-        /* Another module asks for a login in its own way: by a page. The page cannot repair other failures. */
+        /* Another module requests a login by a page of its own. The page cannot repair other failures. */
         if (context->found) {
             as_decide_as_is(r, context, &context->finding, status);
         }
@@ -320,7 +320,7 @@ int as_hook_handler(request_rec *r)
 
 /* ---- authorization: the user is known ---- */
 
-/* As httpd answers a login that is refused, and one that cannot be decided. */
+/* Chooses httpd's status of a login that is refused, or that cannot be decided. */
 static int choose_status_when_off(const as_authorization *doubt)
 {
     const as_class of = as_outcome_describe(doubt->finding.outcome)->of;

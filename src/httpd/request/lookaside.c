@@ -153,7 +153,7 @@ static const char *read_next_text(const char **at)
     return text;
 }
 
-/* As mod_auth_basic and our provider leave a request. */
+/* Leaves the request as mod_auth_basic and our provider do. */
 static void publish(request_rec *r, as_context *context, const as_plan *plan, const char *type,
                     const as_lookaside_answer *answer)
 {

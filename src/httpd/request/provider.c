@@ -72,7 +72,7 @@ as_login_observer as_observer_make(request_rec *r)
 /* ---- after a grant ---- */
 
 /* Sets REMOTE_USER as the directory spells it. Returns false if the entry lacks the attribute: the typed name would
- * then stand for another identity than the administrator asked for. */
+ * then stand for another identity than the configured one. */
 static bool replace_user(request_rec *r, as_context *context, const as_section *section,
                          const as_directory_settings *settings, const as_answer *answer)
 {

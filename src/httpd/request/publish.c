@@ -34,7 +34,8 @@ static void set_number(apr_table_t *table, const char *name, long number, apr_po
  * none of ours, they are added without a search. */
 typedef void as_setter(apr_table_t *table, const char *name, const char *value);
 
-/* Is it AUTHSTATUS_* or authstatus-*? Most names end at the first letters, where a call would cost more. */
+/* Returns whether the name is AUTHSTATUS_* or authstatus-*. Most names differ in the first letters, where a call would
+ * cost more. */
 static bool is_ours(const char *name)
 {
     static const char prefix[] = "authstatus";

@@ -51,7 +51,7 @@ static inline as_context *as_context_peek(const request_rec *r)
 
 /* Makes the context of a request that has none. */
 as_context *as_context_create(request_rec *r);
-/* The context of a request; made when first asked for. Never NULL. */
+/* Returns the context of a request; the first call makes it. Never NULL. */
 static inline as_context *as_context_get(request_rec *r)
 {
     as_context *context = as_context_peek(r);
@@ -74,7 +74,7 @@ extern const authn_provider as_provider;
 const as_answer *as_provider_complete(request_rec *r, as_context *context);
 /* Counts a login after its last provider. `granted`: by any of them. */
 void as_provider_settle(request_rec *r, as_context *context, bool granted);
-/* What a login or an authorization of this request tells of its directory. */
+/* Makes the observer of the queries of this request's logins and authorizations. */
 as_login_observer as_observer_make(request_rec *r);
 
 /* ---- require.c, evaluation.c, missing.c: Require ldap-* ---- */
@@ -139,7 +139,7 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
 
 /* ---- form_login.c ---- */
 
-/* Did mod_auth_form let the user in, where its hook or handler ended with this status? */
+/* Returns whether mod_auth_form granted the login, where its hook or handler ended with this status. */
 bool as_form_login_was_granted(request_rec *r, int status);
 
 /* ---- challenge.c ---- */

@@ -64,7 +64,7 @@ struct as_evaluation {
 #undef AS_TABLE
 };
 
-/* What httpd is told of a line, given its answer. */
+/* Returns httpd's status for a line, given its answer. */
 authz_status as_evaluation_choose_status(request_rec *r, as_context *context, const as_answered *answered);
 
 #endif

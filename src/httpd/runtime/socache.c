@@ -95,7 +95,7 @@ static void run_operation(as_offload_job *job, apr_pool_t *pool)
     }
 }
 
-/* Makes one call: serialised if the provider asks for it, else on another thread, as it may use the network. Returns
+/* Makes one call: serialised if the provider requires it, else on another thread, as it may use the network. Returns
  * the job, which the caller frees, or NULL: the store does not answer. */
 static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
 {
