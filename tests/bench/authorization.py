@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Require ldap-* beside mod_authnz_ldap: what a decision costs the directory, what a remembered one costs httpd, and what a
+"""Require ldap-* beside mod_authnz_ldap: what a decision costs the directory, what a cached one costs httpd, and what a
 hung directory costs plain pages. A part of tests/bench/run: `tests/bench/run --only authorization`, four minutes."""
 import json
 import random
@@ -110,7 +110,7 @@ def _again(slapd, pair, say):
 
 
 def _rates(pair, options, say):
-    """{who, section: [requests a second]} of one remembered login, in turns."""
+    """{who, section: [requests a second]} of one cached login, in turns."""
     runs = {f"{name}, {place}": (httpd, place) for name, httpd in pair for place in ("valid", "flat", "five")}
     rates = {name: [] for name in runs}
     rounds = max(3, options.rounds)
@@ -127,7 +127,7 @@ def _rates(pair, options, say):
 
 
 def _hung(sites, slapd, say):
-    """Pages, one at a time, while 200 people whose logins are remembered ask for a group: p99 idle and busy, and answers."""
+    """Pages, one at a time, while 200 people with cached logins need a group decided: p99 idle and busy, and answers."""
     url, account = f"ldap://127.0.0.1:{slapd.port}/{BASE}?uid", _account()
     pair = _Pair(sites, "hung", url, account, threads=64, places={"valid": (), "flat": ("flat",)})
     rows = {}

@@ -112,7 +112,7 @@ def wait_for_answers(httpd, process, more, seconds=60):
 
 
 class Browsers:
-    """So many people who log in, wait for the answer, and try again when it says so (Retry-After), or a second later; each
+    """So many people who log in, wait for the answer, and try again after its Retry-After, or a second later; each
     with a name of his own. `patient`: False, they all try again a second later."""
 
     def __init__(self, httpd, count=200, patient=True):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Can a clock tell a masked resource from a missing one? Not part of any check.
+"""Measures whether a clock distinguishes a masked resource from a missing one. Not part of any check.
 
 Asks one httpd, over one kept connection, for a forbidden resource and for a missing one in random order, thousands of
 times for each way of being refused that needs no login (the sites of tests/live/masking). Each question is asked twice

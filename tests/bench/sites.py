@@ -67,7 +67,7 @@ class Sites:
         return room
 
     def directory(self, users=USERS, debug="none"):
-        """debug="stats": it writes down what it is asked, which takes a third of its time."""
+        """debug="stats": it logs each operation, which takes a third of its time."""
         room = self.room("slapd")
         ldif = room / "people.ldif"
         ldif.write_text(PEOPLE + "".join(map(PERSON.format, range(users))))
@@ -104,11 +104,11 @@ class Sites:
         return self.httpd(name, conf + _login("ldap", directories), ldap=True, authstatus=False, **options)
 
     def nobody(self, name="nobody", **options):
-        """With a provider that asks nobody and grants all (mod_authn_anon): no provider can cost less."""
+        """With a provider that queries nothing and grants all (mod_authn_anon): no provider can cost less."""
         return self.httpd(name, ANYBODY, authstatus=False, modules=("authn_anon",), **options)
 
     def none(self, name="none", conf="", authstatus=False, **options):
-        """The same file, and nobody asks who wants it."""
+        """The same file without authentication."""
         return self.httpd(name, conf, authstatus=authstatus, **options)
 
     def stop(self):

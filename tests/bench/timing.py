@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Can a clock tell an unknown user from a wrong password? Not part of any check.
+"""Measures whether a clock distinguishes an unknown user from a wrong password. Not part of any check.
 
 Asks one httpd, over one kept connection, thousands of times: a name that nobody has and a known name with a wrong
 password, in random order; for mod_authstatus with AuthStatusUniformTiming On, the same with Off, and mod_authnz_ldap,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dependencies run downward only: front door -> httpd -> login -> ldap, cache -> core; tools stand on login.
 
-Twice over: by what the sources include, and by the symbols that the objects of a floor ask the linker for.
+Twice over: by what the sources include, and by the undefined symbols of a floor's objects.
 """
 
 import os

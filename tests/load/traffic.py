@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed traffic whose every answer is judged: what was asked, by whom, when, and what may be answered then."""
+"""Mixed traffic whose every answer is judged: by the request, its user, the time, and the answers allowed then."""
 import asyncio
 import base64
 import itertools

@@ -118,7 +118,7 @@ def descriptors(httpd):
 
 
 def is_idle(httpd):
-    """Nobody is at work but who asks: no request, no answer, no generation that has not ended."""
+    """Only this request is in progress: no other request, no answer, no generation that has not ended."""
     board = httpd.scoreboard()
     return len(re.findall(r"[^_.SK]", board)) == 1 and board.count("W") == 1
 

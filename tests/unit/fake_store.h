@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A store that does what a test tells it, clocks that a test sets, and a memory on them. To be included first.
+ * A store that a test controls, clocks that a test sets, and a cache on them. To be included first.
  */
 #ifndef AUTHSTATUS_TESTS_FAKE_STORE_H
 #define AUTHSTATUS_TESTS_FAKE_STORE_H
@@ -191,7 +191,7 @@ static inline void keep(as_cache *memory, as_cache_key subject, as_outcome outco
     as_cache_put(memory, &subject, &answer, wall, pool);
 }
 
-/* The outcome that is remembered, or AS_OUTCOME_COUNT. */
+/* The cached outcome, or AS_OUTCOME_COUNT. */
 static inline int recalled(as_cache *memory, as_cache_key subject)
 {
     as_cached_answer answer;

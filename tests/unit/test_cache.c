@@ -27,7 +27,7 @@ static void one_subject_has_nothing_of_another(void **state)
     }
 }
 
-/* A row for every outcome: those that are not named here are not remembered. */
+/* A row for every outcome: those that are not named here are not cached. */
 static void only_what_a_directory_tells_of_an_account_is_remembered(void **state)
 {
     static const struct {

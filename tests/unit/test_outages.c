@@ -138,7 +138,7 @@ static void without_memory_all_is_told(void **state)
     assert_false(as_outages_record_answer(NULL, "corp", START, &end));
 }
 
-/* More outages than there are places: the old ones make room, and what is told stays true. */
+/* More outages than there are places: the old ones make room, and the reported numbers stay true. */
 static void more_than_there_is_room_for(void **state)
 {
     as_outages *outages = none_yet();
@@ -171,7 +171,7 @@ static void *fail_often(void *data)
     return NULL;
 }
 
-/* Whatever threads meet: what was told and what is still to be told is what happened. */
+/* With any number of threads: the reported numbers and those to be reported are all outages. */
 static void threads_lose_nothing(void **state)
 {
     as_outages *outages = none_yet();

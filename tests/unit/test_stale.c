@@ -183,7 +183,7 @@ static void processes_have_it_in_common(void **state)
     here = one_that_accepted(&fake);
     there = one(&fake);
     assert_int_equal(stale_of(there, alice), AS_STALE_FOUND);
-    /* The other one is told; this one has a copy that was good, and does not serve it. */
+        /* The other one gets the refusal; this one has a copy that was good, and does not serve it. */
     keep(there, alice, AS_OUTCOME_WRONG_PASSWORD);
     assert_int_equal(stale_of(here, alice), AS_STALE_NONE);
 }

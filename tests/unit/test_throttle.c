@@ -161,7 +161,7 @@ static void *answer_meanwhile(void *data)
     return NULL;
 }
 
-/* Many requests of one page, when what was remembered has just ended: with the right password, in several processes. */
+/* Many requests of one page, when the cached answer has just expired: with the right password, in several processes. */
 static void right_passwords_at_once_wait_for_each_other(void **state)
 {
     static const as_throttle one = {1, 300 * SECOND, true, false};

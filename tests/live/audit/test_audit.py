@@ -131,7 +131,7 @@ def test_logins_and_an_outage(start, slapd, tmp_path, mask, code):
 
 
 def test_over_http2(start, authority):
-    """A server that tells over HTTP/2 alone, with prior knowledge and over TLS; the URL's own port."""
+    """A server that reveals a resource over HTTP/2 alone, with prior knowledge and over TLS; the URL's own port."""
     certificate = authority.issue("audit", "DNS:localhost")
     httpd = start(TELLS_H2, listen=("HTTP", "TLS"), files=PAGES, modules=("http2", "ssl"),
                   defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The floor of logins, asked without httpd: what a line of Require is answered, and with how many operations."""
+"""Calls the floor of logins without httpd: the answer to a line of Require, and the number of operations."""
 import json
 import os
 import subprocess

@@ -25,7 +25,7 @@ def own(rooms):
 
 
 def test_the_directory_goes_down_behind_a_remembered_login(start, own):
-    """What is remembered of a line goes on; what is not is 503, for members and strangers alike."""
+    """A cached answer to a line is still served; one that is not cached is 503, for members and strangers alike."""
     httpd = make(start, own, conf="AuthStatusCacheTime 5min 5min\n" + DOWN, cache=None)
     httpd.log.allow("AH01631")
     assert httpd.get("/in/flat", login=("ann", RIGHT)).status == 200
@@ -41,7 +41,7 @@ def test_the_directory_goes_down_behind_a_remembered_login(start, own):
 
 
 def test_login_and_lines_share_the_deadline(start, own):
-    """The login is remembered; the directory hangs: the answer comes at the deadline."""
+    """The login is cached; the directory hangs: the answer comes at the deadline."""
     httpd = make(start, own, conf="AuthStatusDeadline 1s\n" + DOWN, cache=None)
     assert httpd.get("/in/flat", login=("ann", RIGHT)).status == 200
     own.freeze()
@@ -71,7 +71,7 @@ def test_members_come_and_go(start, own):
 
 
 def test_lines_as_the_user_behind_a_remembered_login(start, own):
-    """The login is remembered for longer than the no: the line is asked again, with the password of this request."""
+    """The login is cached for longer than the no: the line queries again, with the password of this request."""
     as_user = "AuthLDAPSearchAsUser On\n    AuthLDAPCompareAsUser On\n    " + any_of(STAFF)
     httpd = make(start, own, conf="AuthStatusCacheTime 5min 1s\n" + section("as-user", as_user), cache=None)
     httpd.log.allow("AH01631")

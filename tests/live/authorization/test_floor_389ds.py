@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ldap-group on 389 Directory Server, by members and by memberOf, asked of the floor of logins."""
+"""ldap-group on 389 Directory Server, by members and by memberOf, from the floor of logins."""
 import ldap
 import pytest
 from ldap import modlist

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dynamic groups and memberOf of OpenLDAP's overlay dynlist, asked of the floor of logins."""
+"""Dynamic groups and memberOf of OpenLDAP's overlay dynlist, from the floor of logins."""
 import os
 
 import pytest

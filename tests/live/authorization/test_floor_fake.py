@@ -129,7 +129,7 @@ def test_deadline(step, before):
 
 @pytest.mark.parametrize("bad", [answer(51), answer(52), hang, reset])
 def test_second_server(bad):
-    """61, 62: each server is asked once, and one that answers is believed."""
+    """61, 62: each server is queried once, and the first answer decides."""
     first, second = Fake({}, entries=PLAIN), Fake({}, entries=PLAIN)
     try:
         with asking() as ask:
@@ -232,7 +232,7 @@ def test_ad_member_of_in_ranges():
     {"primaryGroupID": None}, {"tokenGroups": None, "inChain": None}, {"primaryGroupID": ["x"]},
     {"tokenGroups": [b"rubbish"], "inChain": None}, {"tokenGroups": [sid(513), b"\1"], "inChain": None}])
 def test_ad_unreadable(user):
-    """What cannot be read is no "no": the members decide, and the process remembers that."""
+    """An unreadable attribute is no "no": the members decide, and the process caches that."""
     with directory(ad(**user), classes="group") as (fake, ask):
         said = ask.ask("group", STAFF)
         assert (said.answer, said.evidence) == ("yes", "found upwards within 3 levels"), said
@@ -244,7 +244,7 @@ def test_ad_unreadable(user):
 
 
 def test_ad_no_in_chain():
-    """39: 12 leads to the members, and is remembered."""
+    """39: result code 12 leads to the members, and is cached."""
     calls = [well] * 2 + [answer(12), well]  # the entry, the group, in-chain
     with directory(ad(), {"entry": calls}, classes="group") as (fake, ask):
         assert ask.ask("group", STAFF).answer == "yes"
@@ -256,7 +256,7 @@ def test_ad_no_in_chain():
 
 
 def test_ad_without_member_of():
-    """Missing is not "none": a group that does not nest is asked."""
+    """A missing memberOf does not mean "no groups": a group that does not nest is queried."""
     with directory(ad(memberOf=None)) as (fake, ask):
         fake.forget()
         assert ask.ask("group", TEAM).answer == "yes"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A directory that answers without end, or with more than it was asked for: a query costs bounded memory, and ends with
+"""A directory that answers without end, or with more than was requested: a query costs bounded memory, and ends with
 its deadline."""
 import re
 from contextlib import contextmanager
@@ -61,7 +61,7 @@ def peak(pid):
 
 @contextmanager
 def asked(script):
-    """Yields a function that asks a fake directory, and checks the memory that it took. AddressSanitizer keeps memory."""
+    """Yields a function that queries a fake directory, and checks the memory that it took. AddressSanitizer keeps memory."""
     fake = Fake(script, entries=PLAIN)
 
     def ask_one(user=False):

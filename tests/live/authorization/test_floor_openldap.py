@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines of Require on OpenLDAP, asked of the floor of logins: the answer, and each operation that it took."""
+"""Lines of Require on OpenLDAP, from the floor of logins: the answer, and each operation that it took."""
 import time
 
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ldap-group on Active Directory, as Samba plays it: asked of the floor of logins, and through httpd."""
+"""ldap-group on Active Directory, as Samba plays it: from the floor of logins, and through httpd."""
 import base64
 import hashlib
 

@@ -117,7 +117,7 @@ def ask_all(httpd):
 
 
 def test_two_httpds_on_one_redis(start, own, store):
-    """73: what one has asked, the other knows, the refusals and the sets of groups too."""
+    """73: answers to one httpd are cached for the other, refusals and sets of groups too."""
     key = key_file(store.room)
     first, other = with_store(start, own, store, key), with_store(start, own, store, key)
     ask_all(first)
@@ -136,7 +136,7 @@ def test_another_key_reads_nothing(start, own, store):
 
 
 def test_a_graceful_restart_with_a_store_outside(start, own, store):
-    """74: with a key file and a store of their own nothing is asked again."""
+    """74: with a key file and a store of their own nothing is queried again."""
     httpd = with_store(start, own, store, key_file(store.room))
     ask_all(httpd)
     httpd.reload()
@@ -146,7 +146,7 @@ def test_a_graceful_restart_with_a_store_outside(start, own, store):
 
 
 def test_a_store_that_is_away(start, own, store):
-    """74: asked again, and answered right."""
+    """74: queried again, and answered correctly."""
     httpd = with_store(start, own, store, key_file(store.room))
     ask_all(httpd)
     store.kill()

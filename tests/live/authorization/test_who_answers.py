@@ -73,7 +73,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("loaded", ["neither", "both"])
 def test_what_can_never_be_answered_stops_the_start(start, name, loaded):
-    """With mod_authnz_ldap loaded AuthStatus may be inherited: the whole configuration tells who answers."""
+    """With mod_authnz_ldap loaded AuthStatus may be inherited: the whole configuration decides who answers."""
     lines, sentence = WRONG[name]
     conf = "AuthStatus On\n" + section("wrong", lines).replace("    AuthStatus On\n", "")
     httpd = start.make(conf, ldap=loaded == "both", defines={"LDAP": reserve_port()})

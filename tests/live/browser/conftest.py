@@ -23,7 +23,7 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """A browser that is new to the site, and the logins that the person in front of it types when asked."""
+    """A browser that is new to the site, and the logins that its user types at the dialog."""
     pages = []
 
     def one(*person):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees: when the browser asks, and when it shows a page instead."""
+"""What a user sees: when the browser opens its dialog, and when it shows a page instead."""
 from pathlib import Path
 
 import pytest

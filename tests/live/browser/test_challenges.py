@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A browser in front of a place that asks for Kerberos or a password: it finds the scheme that it knows."""
+"""A browser at a place with challenges for Kerberos and for a password: it finds the scheme that it knows."""
 from pathlib import Path
 
 import pytest

@@ -226,7 +226,7 @@ def test_revocation_list_of_ldap_conf(start, rooms, authority, revoked):
 
 
 def test_check_without_a_revocation_list(start, rooms, authority):
-    """OpenSSL refuses a certificate whose authority has no list, where TLS_CRLCHECK asks for one; the log says so."""
+    """OpenSSL refuses a certificate whose authority has no list, where TLS_CRLCHECK requires one; the log names it."""
     if uses_gnutls():
         pytest.skip("libldap with GnuTLS does not know TLS_CRLCHECK")
     path = rooms.new("no-crl") / "ldap.conf"

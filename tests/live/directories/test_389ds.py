@@ -184,7 +184,7 @@ def test_explained_over_tls(explain, dirsrv, options):
 
 
 def test_the_limit_of_the_server(explain, dirsrv, rooms):
-    """It is in cn=config, which the service account may not read and says so; who may, is told."""
+    """It is in cn=config: the service account may not read it, and the program reports that; another account reads it."""
     url = f"ldap://127.0.0.1:{dirsrv.port}/ou=people,{BASE}?uid"
     assert explain.run(url)["lockout"] == {"from": "the service account may not read it"}
     manager = Explain(rooms.new("manager"), service=(MANAGER, MANAGER_PASSWORD))

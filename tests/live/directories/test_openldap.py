@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every state that slapd's password policy knows, as slapd tells it by default, with ppolicy_use_lockout, and with
+"""Every state that slapd's password policy knows, as slapd reports it by default, with ppolicy_use_lockout, and with
 Netscape's controls as well."""
 import re
 from pathlib import Path
@@ -87,7 +87,7 @@ def people(server):
 
 
 def lock_out(slapd, dn):
-    """By failures; a slapd without ppolicy_use_lockout tells nobody when it is enough."""
+    """By failures; a slapd without ppolicy_use_lockout does not report when the account is locked."""
     for _ in range(3):
         with pytest.raises(ldap.INVALID_CREDENTIALS):
             slapd.client(dn, states.PASSWORDS["wrong"])
@@ -173,14 +173,14 @@ def test_grace_tells_how_many(site, server):
 @pytest.mark.parametrize("disclose", states.DISCLOSE)
 @pytest.mark.parametrize("server", SERVERS)
 def test_the_right_password_does_not_open_a_lock(site, slapd, server, disclose):
-    """Where slapd tells nobody, only its own records show that the account of the rows above was locked indeed."""
+    """Where slapd does not report it, only its own records show that the account of the rows above was locked."""
     assert is_locked(slapd, f"uid=locked-by-failures.{disclose},ou=people,o={server}")
 
 
 # -- what the directory has to do: AuthStatusUniformTiming ------------------------------------------------------------
 
 def work(site, slapd, path, state, password="wrong"):
-    """What slapd was asked for a login, and the names that were bound, once the sessions are there."""
+    """slapd's operations for a login, and the bind names, once the sessions are open."""
     site.log.allow("AS00", "AH0161[78]")
     for _ in range(2):
         mark = slapd.mark()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LDAPReferrals: one real slapd that refers to another (RFC 3296), for a part of the tree and for all that it is asked."""
+"""LDAPReferrals: one real slapd that refers to another (RFC 3296), for a part of the tree and for all queries."""
 from collections import namedtuple
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +120,7 @@ def test_one_part_is_elsewhere(site, here, there, row):
 
 @pytest.mark.parametrize("uniform", ["On", "Off"])
 def test_the_place_of_an_entry_elsewhere_is_not_kept(start, here, there, uniform):
-    """The first server has no such entry, and refuses a bind as it: who mistyped once, or comes again, is asked for anew."""
+    """The first server has no such entry, and refuses a bind as it: after a wrong password, and at the next login, it is searched anew."""
     httpd = start("AuthStatusCacheTime 1ms 60s\n" + SECTION.format(name="kept", base=SUFFIX, mode="", referrals="On", uniform=uniform),
                   defines={"HERE": here.port}, cache="shmcb", modules=("socache_shmcb",))
     httpd.log.allow("AH0161[78]")

@@ -243,7 +243,7 @@ def test_remote_user(site, path, user, remote_user):
 
 
 def test_remote_user_that_the_entry_does_not_have(site):
-    """The name that was typed would stand for another identity than the administrator asked for."""
+    """The typed name would stand for another identity than the configured one."""
     verify(site, site.get("/in/remote-mail", login=("nomail", RIGHT)), "directory-misconfigured", 500)
 
 

@@ -61,7 +61,7 @@ def environment(**more):
 
 
 def explain(*arguments, **options):
-    """Without a terminal, so that nothing is asked for."""
+    """Without a terminal, so that there is no prompt."""
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, errors="strict", timeout=SECONDS,
                           stdin=subprocess.DEVNULL, start_new_session=True, env=environment(), **options)
     return Said(done.returncode, done.stdout, done.stderr)
@@ -331,7 +331,7 @@ def test_options_go_before_the_configuration(configuration, secrets):
 
 
 def test_bind_as_user_without_a_password(configuration):
-    """It says what cannot be asked, and does not search as nobody and blame the site."""
+    """It names the query that is impossible, and neither searches anonymously nor blames the site."""
     said = explain("--config", configuration, "--section", "/as-user", "--no-password", "good")
     assert said.code == 1 and "without his password nothing can be asked" in said.errors and said.text == ""
 

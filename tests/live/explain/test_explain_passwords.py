@@ -69,7 +69,7 @@ class Terminal:
 
 
 def test_prompts(slapd):
-    """Both passwords are asked for, and neither is echoed nor anywhere to be seen."""
+    """It prompts for both passwords, echoes neither, and shows neither in the list of processes."""
     terminal = Terminal("-D", "cn=service,o=loud", "-W", f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "expired")
     terminal.read("service account cn=service,o=loud: ")
     assert b"Pw!" not in command_line(terminal.pid)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """After how many failures the directory itself locks an account, and whether AuthStatusThrottle is below it: OpenLDAP's
-policies, told by authstatus-explain and by DUMP_AUTHSTATUS. Samba and 389 are in directories."""
+policies, printed by authstatus-explain and by DUMP_AUTHSTATUS. Samba and 389 are in directories."""
 import subprocess
 import time
 from pathlib import Path

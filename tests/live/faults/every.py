@@ -39,7 +39,7 @@ def descriptors(httpd):
 
 
 def at_work(httpd):
-    """Scoreboard letters of those at work, without the one that asks."""
+    """Scoreboard letters of busy workers, without the one of this request."""
     return re.sub(r"[_.SK]", "", httpd.scoreboard()).replace("W", "", 1)
 
 

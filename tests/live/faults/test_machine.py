@@ -141,7 +141,7 @@ RESOLVERS = {"finds-nothing-for-now": 1, "takes-its-time": 1500}
 
 @pytest.mark.parametrize("resolver", RESOLVERS.values(), ids=RESOLVERS)
 def test_no_resolver(every, faults, resolver):
-    """A name is not found, or not before the deadline; whoever asks for something else is served meanwhile."""
+    """A host name is not resolved, or not before the deadline; other requests are served meanwhile."""
     sites = every("AuthStatusDeadline 1s\nLDAPConnectionPoolTTL 0", host="localhost")
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
     faults.set(resolver=resolver)
@@ -166,7 +166,7 @@ DAYS = 86400
 
 @pytest.mark.parametrize("jump", [400 * DAYS, -3 * DAYS], ids=["forth", "back"])
 def test_clock_jumps(every, faults, slapd, jump):
-    """What was remembered before is asked for anew or is still told, as its own time says; nobody is locked out for days."""
+    """Cached answers expire or are still served, as their own time requires; nobody is locked out for days."""
     sites = every("AuthStatusThrottle 3 5s\nAuthStatusDeadline 2s\nAuthStatusCacheTime 1s 1s", **SHMCB)
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
     for httpd in sites.httpds.values():
@@ -252,7 +252,7 @@ def test_clock_is_set_back_between_two_questions(start, faults, library):
 # -- threads and processes --------------------------------------------------------------------------------------------
 
 def test_no_threads(every, faults, rooms):
-    """redis and memcached are asked by threads of the module's own: without one, logins go to the directory."""
+    """Threads of the module's own query redis and memcached: without one, logins go to the directory."""
     store = Redis(rooms.new("store")).start()
     sites = every(cache=store.cache, modules=store.modules)
     # Those that fork of a child of event and worker make their threads when they start.

@@ -66,7 +66,7 @@ def htaccess(slapd, account):
 
 
 def test_many_sections_have_one_pool(start, slapd):
-    """600 that differ in the filter alone: one service bind, and two connections for whoever asks one after the other."""
+    """600 that differ in the filter alone: one service bind, and two connections for logins one after the other."""
     slapd.wait_for_silence()
     with descriptors(DESCRIPTORS):
         httpd = start("".join(section(number, slapd, f"(!(cn={number}))") for number in range(600)))
@@ -146,7 +146,7 @@ def test_wordings_of_htaccess(wordings, slapd):
 
 
 def test_idle_for_a_minute(wordings, slapd):
-    """Those of .htaccess are closed, whether anybody asks or not."""
+    """Those of .htaccess are closed, with further logins or without."""
     assert wordings.get("/in/a/", login=LOGIN).status == 200
     for number in range(10):
         assert wordings.get(f"/his/{number}/x.html", login=LOGIN).status == 200
@@ -159,7 +159,7 @@ def test_idle_for_a_minute(wordings, slapd):
 # -- the service account ------------------------------------------------------------------------------------------------
 
 def test_refused_service_account(start, slapd, library, faults):
-    """Three refusals, whoever asks at the same time; then it is left alone for 10 s, 20 s, 40 s, ..."""
+    """Three refusals, whatever the number of requests; then it is not used for 10 s, 20 s, 40 s, ..."""
     root = slapd.client("cn=root,o=faults")
     httpd = start(LOG + section("a", slapd, account="cn=other,o=faults"), preload=library,
                   environment={"FAULTS_FILE": str(faults.path)})

@@ -133,7 +133,7 @@ def test_off_is_untouched(site):
 
 @pytest.mark.parametrize("place", ["header-parser", "access-checker", "fixups"])
 def test_httpd_knows_whether_a_login_is_needed(site, place):
-    """ap_some_authn_required, as mod_authz_svn asks it, says the same with us and without."""
+    """ap_some_authn_required, as mod_authz_svn calls it, returns the same with this module and without."""
     for login in (None, ("ann", RIGHT)):
         answers = [ask(site, f"ask-{place}{more}", login=login) for more in ("", "-off")]
         assert answers[0].header("X-Asked") == answers[1].header("X-Asked"), login

@@ -174,7 +174,7 @@ def test_all_requests_are_equal(site, place, port):
 
 @pytest.mark.parametrize("place", ["require", "alias-require"])
 def test_lines_of_require_know_the_entry(site, slapd, place):
-    """The entry of the login is asked about, which the cache has: nobody searches for it by its name."""
+    """The lines concern the entry of the login, which the cache has: nothing searches for it by its name."""
     site.log.allow("AH01631", "AS00")
     for user, status in (("ann", 200), ("bob", 403), ("ünal", 403)):
         with site.connection() as connection:
@@ -255,7 +255,7 @@ def test_header_variants(make):
 
 
 def test_fuzz_fast_against_long(make):
-    """Changed octets, sections and users at random, each asked in both ways."""
+    """Changed octets, sections and users at random, each sent in both ways."""
     fast, slow = make(), make("LogLevel authstatus:debug\n" + SITE)
     for httpd in (fast, slow):
         httpd.log.allow("AH0161[78]", "AH01614", "AH01630", "AH00027", "AS00")
@@ -330,7 +330,7 @@ def test_graceful_restart_with_changed_settings(make):
 
 
 def test_no_password_in_a_core(make):
-    """Nothing decoded is in the memory of a process that was asked often; what came by the network is httpd's."""
+    """No decoded password is in the memory of a process after many requests; what came by the network is httpd's."""
     if SANITIZE:
         pytest.skip("a core with AddressSanitizer's shadow is of terabytes")
     httpd = make()

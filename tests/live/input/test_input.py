@@ -132,7 +132,7 @@ def test_nobodys_name(site, user):
 
 
 def test_leading_space_is_insignificant_to_uid(site):
-    """The directory says so (RFC 4518 2.6.1), and it is asked with the space escaped or not, never without."""
+    """The directory ignores it (RFC 4518 2.6.1); the query has the space, escaped or not, and never leaves it out."""
     verify(site, site.get("/in/uid", login=(" alice", RIGHT)), "granted", 200)
     verify(site, site.get("/in/uid", login=("  alice", WRONG)), "wrong-password", 401)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A remembered answer is told again only where every word about the directory is the same. memory/test_isolation.py has
+"""A cached answer serves only where every setting of the directory is the same. memory/test_isolation.py has
 the parts of AuthLDAPURL in clear text; here are the rest: how a directory is reached, as whom, through whom."""
 from collections import namedtuple
 from pathlib import Path
@@ -52,7 +52,7 @@ def site(start, slapd, authority, good_certificate):
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_sections(site, slapd, row):
-    """What the second one says is asked of its directory, as is a second login at the first one not."""
+    """The second section queries its own directory; a second login at the first section queries none."""
     site.log.allow("AH0161[78]", r"AS00\d\d")
     for password in (RIGHT, WRONG):
         first = site.get(f"/in/{row.name}/one/", login=("ann", password))
@@ -66,14 +66,14 @@ def test_sections(site, slapd, row):
 
 
 def test_a_service_account_that_is_refused_gets_nothing_of_the_others(site):
-    """Right and remembered there, and here the service account's password is wrong: nobody gets in."""
+    """Right and cached there, and here the service account's password is wrong: nobody gets in."""
     site.log.expect("AS0060")
     assert site.get("/in/bind-password/one/", login=("ann", RIGHT)).status == 200
     assert site.get("/in/bind-password/two/", login=("ann", RIGHT)).status == 500
 
 
 def test_who_may_not_search_himself_is_not_let_in_by_the_service_account(site):
-    """Granted and remembered where the pattern leads to him, and refused where it leads to nobody."""
+    """Granted and cached where the pattern leads to the user, and refused where it leads to nobody."""
     site.log.allow("AH0161[78]")
     for _ in range(2):
         assert site.get("/in/bound-as-user-by-another-pattern/one/", login=("ann", RIGHT)).status == 200
@@ -135,7 +135,7 @@ def sites(start, slapd, other):
 @pytest.mark.parametrize("one, two", [("/in/alias/first/", "/in/alias/second/"), (("/in/host/", "one.test"), ("/in/host/", "two.test"))],
                          ids=["alias", "virtual-host"])
 def test_another_directory(sites, one, two):
-    """In turn, twice: remembered or not, each says what its own directory says."""
+    """In turn, twice: cached or not, each answers by its own directory."""
     sites.log.allow("AH0161[78]")
     for _ in range(3):
         for place, password, status in ((one, RIGHT, 200), (two, RIGHT, 401), (two, "Pw!other", 200), (one, "Pw!other", 401)):
@@ -144,7 +144,7 @@ def test_another_directory(sites, one, two):
 
 
 def test_groups(sites):
-    """The same login, granted and remembered: what Require says is asked for each place."""
+    """The same login, granted and cached: each place evaluates its own Require."""
     sites.log.allow("AH01631", "AS00\\d\\d")
     for _ in range(3):
         for path, user, password, status in (("a", "ann", RIGHT, 200), ("b", "ann", RIGHT, 403), ("b", "bob", "Pw!bob", 200),

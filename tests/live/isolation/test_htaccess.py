@@ -77,7 +77,7 @@ def test_without_authconfig(site):
 
 
 def test_his_directory_is_his_alone(site, slapds):
-    """Granted there, remembered, and no grant here; and the other way round."""
+    """Granted and cached there, and no grant here; and the other way round."""
     site.log.allow("AH0161[78]")
     for _ in range(3):
         for path, password, status in (("/tree/x.html", RIGHT, 200), ("/tree/his/x.html", RIGHT, 401),

@@ -64,7 +64,7 @@ def document_of(block):
 
 
 def modules_of(block):
-    """That the document tells to enable."""
+    """Returns the modules that the document enables."""
     told = re.sub(r"\n#?\s*", " ", document_of(block))
     before = ["ldap", "authnz_ldap"] if "AuthBasicProvider ldap\n" in block.text else []
     return before + [name for words in re.findall(r"a2enmod ((?:[a-z_]+[ `).,;]*)+)", told) for name in re.findall(r"[a-z_]+", words)]

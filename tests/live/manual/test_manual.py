@@ -163,7 +163,7 @@ LOGINS = [
 
 @pytest.fixture(scope="module")
 def sites(start, lab):
-    """One httpd for each block that is logged in through, when it is first asked for."""
+    """One httpd for each block with logins, started at its first use."""
     running = {}
 
     def site(block):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests: what a client may send to tell a forbidden resource from a missing one."""
+"""Requests by which a client may try to distinguish a forbidden resource from a missing one."""
 from collections import namedtuple
 
 from lab.client import basic

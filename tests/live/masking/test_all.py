@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AuthStatusMask All: nothing that only a protected place can say is said, and who has proven a password is told of an outage."""
+"""AuthStatusMask All: no answer reveals a protected place, and a user who has proven a password sees an
+outage."""
 from pathlib import Path
 
 import pytest

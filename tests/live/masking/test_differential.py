@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A forbidden resource and a missing one: the same octets, whichever way it is refused and asked for."""
+"""A forbidden resource and a missing one: the same octets, whatever the refusal and the request."""
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +69,7 @@ def methods_of(way, methods):
 
 
 class Differences:
-    """What told two resources apart, and how many exchanges were made to find out."""
+    """The differences between two resources, and the number of exchanges that were compared."""
 
     def __init__(self, host):
         self.by_program = host in sites.PROGRAMS
@@ -179,7 +179,7 @@ def stock(start):
 
 
 def allow_httpds_lines(httpd):
-    """What is refused is told in the log, by whoever refuses it."""
+    """Each refusal has its line in the log, of the module that refuses."""
     httpd.log.allow(r"AH\d{5}: ", r"^AS00", "")
 
 
@@ -238,7 +238,7 @@ def test_upgrade(site, host):
 
 @pytest.mark.parametrize("host", ("plain", "all"))
 def test_prefork_has_no_http2(site, host):
-    """mod_http2 needs threads: to who asks for HTTP/2, both answer over HTTP/1.1 as to anybody."""
+    """mod_http2 needs threads: a request for HTTP/2 gets both answers over HTTP/1.1."""
     pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
     if site.mpm != "prefork":
         pytest.skip("it has")

@@ -272,7 +272,7 @@ def test_dav_never_touches_what_is_hidden(site):
 
 
 def test_a_method_that_is_not_allowed_is_no_refusal(site):
-    """405 is not masked: in this directory it tells nothing, for it comes whatever the file is."""
+    """405 is not masked: in this directory it reveals nothing, as it does not depend on the file."""
     for path in ("/list/shown.html", "/list/absent.html"):
         assert site.get(path, method="POST", host="methods").status == 405
     assert site.get("/list/hidden.html", method="POST", host="methods").status == 405

@@ -166,7 +166,7 @@ def a_count_of_characters(site):
 
 
 def a_file_name(site):
-    """The hidden place is as far as the missing one; what tells is how far the visible part of the path goes."""
+    """The hidden place shows as much as the missing one; the visible part of the path reveals how much of it exists."""
     one, other = (site.get(f"/{place}/x/y", host="filename").header("X-Where") for place in ("open", "absent"))
     return one.count("/") != other.count("/")
 

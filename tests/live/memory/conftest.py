@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory that most tests of this room ask."""
+"""The directory that most tests of this folder query."""
 from pathlib import Path
 
 import pytest

@@ -43,7 +43,7 @@ class Person:
 
 
 def cost(slapd, connection, *login, path="/in/"):
-    """(the answer's status, what slapd was asked meanwhile)"""
+    """(the answer's status, slapd's operations meanwhile)"""
     mark = slapd.mark()
     answer = connection.request(path, login=login)
     print(*slapd.lines(mark), sep="\n")  # shown where a test fails
@@ -67,7 +67,7 @@ STATUS = """ExtendedStatus On
 
 
 def busy(httpd):
-    """Requests at work in httpd, without the one that asks. Needs STATUS, mod_status and a free thread."""
+    """The number of requests in progress, without this one. Needs STATUS, mod_status and a free thread."""
     report = httpd.get("/status?auto").body.decode()
     return int(re.search(r"^BusyWorkers: (\d+)", report, re.M)[1]) - 1
 

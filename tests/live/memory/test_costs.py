@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What logins cost the directory where answers are remembered: counted in slapd's log."""
+"""What logins cost the directory where answers are cached: counted in slapd's log."""
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
@@ -60,7 +60,7 @@ def site(start, slapd):
 
 @pytest.mark.parametrize("row", TOLD, ids=[row.user for row in TOLD])
 def test_told_again(site, slapd, row):
-    """What was told is told again, all of it, and the directory is not asked."""
+    """A cached answer is served again in full, and the directory is not queried."""
     def ask():
         answer = site.get("/in/", login=(row.user, RIGHT))
         verify(site, answer, row.outcome, row.status, row.ldap, user=row.user)
@@ -83,7 +83,7 @@ NOT_AT_ALL = f"AuthStatusCacheTime 0 0\n{LOGIN}"
 
 @pytest.mark.parametrize("timing", ["On", "Off"])
 def test_known_entry(start, slapd, person, timing):
-    """No answer is remembered here, only where entries were found: a search confirms each grant."""
+    """No answer is cached here, only the DNs of entries: a search confirms each grant."""
     httpd = start(NOT_AT_ALL.replace("Use Login", f"AuthStatusUniformTiming {timing}\nUse Login"), defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617")
     refused = ASKED if timing == "On" else operations(user_binds=1)
@@ -135,7 +135,7 @@ def test_refusal_proves_the_entry(start, slapd, person):
 
 @pytest.mark.parametrize("timing", ["On", "Off"])
 def test_known_entry_has_moved(start, slapd, person, timing):
-    """What is remembered of an entry never makes a right login fail."""
+    """A cached DN never makes a right login fail."""
     httpd = start(NOT_AT_ALL.replace("Use Login", f"AuthStatusUniformTiming {timing}\nUse Login"), defines={"LDAP": slapd.port}, **SHMCB)
     login = {"login": (person.uid, RIGHT)}
     assert httpd.get("/in/", **login).status == 200
@@ -183,7 +183,7 @@ def start_held(start, held, more=""):
 @pytest.mark.parametrize("code, outcome, status", [(0, "granted", 200), (49, "wrong-password", 401),
                                                   (51, "directory-busy", 503)])
 def test_identical_questions_are_one(start, held, code, outcome, status):
-    """Of twelve at once one asks; its answer is everybody's. So is an outage, but for who came so much later that the
+    """Of twelve at once one queries; all get its answer. So is an outage, but for who came so much later that the
     directory may be back in his time."""
     httpd = start_held(start, held)
     held.held.code = code
@@ -216,7 +216,7 @@ def test_distinct_questions_are_many(start, held, what, logins):
 # -- outages ----------------------------------------------------------------------------------------------------------
 
 def test_an_outage_is_not_remembered(start, start_slapd, slapd):
-    """Down: 503 and never a refusal; back: the next login is granted. What was remembered serves all the while."""
+    """Down: 503 and never a refusal; back: the next login is granted. A cached answer serves all the while."""
     httpd = start(LOGIN, defines={"LDAP": slapd.port}, **SHMCB)
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     verify(httpd, httpd.get("/in/", login=("ann", WRONG)), "wrong-password", 401)

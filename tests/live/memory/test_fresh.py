@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered must not be believed for too long: what changed in the directory is noticed when its time ends."""
+"""A cached answer must not serve for too long: a change in the directory takes effect when the answer expires."""
 from collections import namedtuple
 
 import pytest
@@ -33,7 +33,7 @@ def forgetful(start, slapd):
 
 @pytest.mark.parametrize("row", CHANGES, ids=[row.name for row in CHANGES])
 def test_change_is_noticed(forgetful, person, row):
-    """It is asked for all the time: no hit makes the answer before last longer."""
+    """Hits go on all the time: none extends the cached answer."""
     def changed():
         answer = forgetful.get("/in/", login=(person.uid, row.password))
         return answer if answer.status != row.before else None
@@ -45,7 +45,7 @@ def test_change_is_noticed(forgetful, person, row):
 
 
 def test_name_that_is_another_entrys_now(forgetful, slapd):
-    """Where it was found is remembered; whose it is, no longer than an acceptance. The DN does not tell it."""
+    """The DN is cached; whose entry it is, no longer than an acceptance. The DN does not show it."""
     root = slapd.client(ADMINISTRATOR)
 
     def add(cn, uid, password):
@@ -98,7 +98,7 @@ def test_new_password_drops_the_old_one_in_its_process(start, slapd, person, cac
 
 
 def test_new_password_drops_the_old_one_in_other_processes(start, slapd, person):
-    """Two children of prefork, who both remember the old one."""
+    """Two children of prefork that both have the old one cached."""
     httpd = start(LOGIN, mpm="prefork", defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617")
     with httpd.connection() as one, httpd.connection() as two:

@@ -75,7 +75,7 @@ QUESTIONS = {
 @pytest.mark.parametrize("more, threads, inside", [("AuthStatusInFlight 3", 16, 3), ("", 8, 4)],
                          ids=["set", "half-of-the-threads"])
 def test_hung_directory(start, make_fake, more, threads, inside, questions, cache):
-    """So many wait for it, whoever asks and whoever waits for one who asks; the others are told at once, and plain pages
+    """So many requests wait for it, leaders and coalesced ones; the others are answered at once, and plain pages
     are served all the while."""
     held = Held()
     fake = make_fake({"user-bind": held})

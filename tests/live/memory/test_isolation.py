@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered for one is never told for another: virtual host, directory, URL, service account."""
+"""An answer cached for one is never served to another: virtual host, directory, URL, service account."""
 import random
 from collections import namedtuple
 

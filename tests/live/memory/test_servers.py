@@ -101,7 +101,7 @@ def site(start, pairs):
 
 @pytest.mark.parametrize("row", AWAY, ids=[row.name for row in AWAY])
 def test_passed_over(site, pairs, row):
-    """What the second one says is what is told, and within the deadline, which both share."""
+    """The second server's answer counts, and comes within the deadline, which both share."""
     for password, outcome, status in ((RIGHT, "granted", 200), (WRONG, "wrong-password", 401)):
         before = pairs[row.name].second.count("user-bind")
         got = site.get(f"/in/{row.name}/", login=("ann", password))
@@ -128,7 +128,7 @@ def test_three_servers(start, make_fake):
 
 
 def test_all_are_away(start, make_fake):
-    """The outage that is told is the last one's; the whole takes no longer than the deadline."""
+    """The reported outage is that of the last server; the whole takes no longer than the deadline."""
     httpd = start_site(start, make_fake({"accept": hang}), make_fake({"search": answer(51)}), more="AuthStatusDeadline 1s")
     got = httpd.get("/in/", login=("ann", RIGHT))
     verify(httpd, got, "directory-busy", 503)
@@ -148,7 +148,7 @@ OUTAGES = [
 
 @pytest.mark.parametrize("name, script, outcome", OUTAGES, ids=[row[0] for row in OUTAGES])
 def test_breaker_opens(start, make_fake, name, script, outcome):
-    """After so many outages in a row the server is left alone: told at once, with what is left of the time."""
+    """After so many outages in a row the circuit is open: the answer comes at once, with the remaining time."""
     fake = make_fake(script)
     httpd = start_site(start, fake, more="AuthStatusDeadline 300ms\nAuthStatusBreaker 3 1h")
     for _ in range(3):
@@ -178,7 +178,7 @@ def test_answers_in_between_keep_it_closed(start, make_fake):
 
 
 def test_one_probe_at_a_time(start, make_fake):
-    """When the time is over one question tries it; the others are told at once. Its answer lets everybody in."""
+    """When the time is over one query probes it; the others are answered at once. Its success closes the circuit."""
     held = Held()
     fake = make_fake({"user-bind": [answer(51), answer(51), held]})
     httpd = start_site(start, fake, more="AuthStatusDeadline 20s\nAuthStatusBreaker 2 500ms\nAuthStatusInFlight 16", threads=24)
@@ -242,7 +242,7 @@ def twins(start_slapd):
 
 
 class Load:
-    """Logins without a pause, each of which asks the directory, until told to stop."""
+    """Logins without a pause, each of which queries the directory, until stop()."""
 
     def __init__(self, httpd, clients):
         self.httpd = httpd
@@ -267,7 +267,7 @@ class Load:
                 self.failures.append(got)
 
     def until_asked(self, slapd):
-        """This server is asked again: until then it may be left alone."""
+        """Waits until this server is queried again: its circuit may be open until then."""
         mark = slapd.mark()
         poll(lambda: slapd.operations(mark)["user_binds"] > 2, 20, f"a question to the server, after {self.failures[:3]}")
 
@@ -309,7 +309,7 @@ def test_killed_and_restarted_under_load(start, twins, cache):
 
 
 def test_frozen_and_thawed_under_load(start, twins):
-    """By SIGSTOP: each that meets it waits its share of the deadline, then asks the other."""
+    """By SIGSTOP: each request that meets it waits its share of the deadline, then queries the other."""
     servers = " ".join(f"127.0.0.1:{slapd.port}" for slapd in twins)
     httpd = start('AuthStatusDeadline 3s\nLDAPTimeout 1\nLDAPConnectionTimeout 1\nAuthStatusBreaker 3 500ms\n'
                   'Use Login /in "ldap://${SERVERS}" o=memory', defines={"SERVERS": servers}, **{**SHMCB, "cache": "Off"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AuthStatusCacheTime's stale=: while the directory is away, what it accepted serves for that much longer, and says so."""
+"""AuthStatusCacheTime's stale=: while the directory is unavailable, acceptances serve for that much longer, as granted-stale."""
 import base64
 import hashlib
 import re

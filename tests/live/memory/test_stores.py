@@ -49,7 +49,7 @@ def start_store(rooms):
 
 @pytest.mark.parametrize("row", PLACES, ids=[row.name for row in PLACES])
 def test_place(start, start_store, slapd, row):
-    """Two children of prefork: whether one remembers, and whether the other knows."""
+    """Two children of prefork: whether one has the answer cached, and whether the other shares it."""
     cache = row.cache if row.cache is None or isinstance(row.cache, str) else start_store(row.cache).cache
     site = LOGIN if cache is None else f'AuthStatusCache "{cache}"\n{LOGIN}'
     httpd = start(site, mpm="prefork", defines={"LDAP": slapd.port}, cache=None, modules=row.modules)
@@ -321,7 +321,7 @@ def test_store_is_full(start, slapd):
 
 
 def test_answer_is_too_large_for_the_store(start, slapd):
-    """An entry whose attributes are larger than a record may be: the process remembers it, the store does not."""
+    """An entry whose attributes are larger than a record may be: the process caches it, the store does not."""
     person = Person(slapd, description="x" * 20000)
     httpd = start(f"{LOGIN}<Location /in>\nAuthLDAPURL ldap://127.0.0.1:${{LDAP}}/o=memory?uid,description\n</Location>\n",
                   defines={"LDAP": slapd.port}, **SHMCB)
@@ -372,7 +372,7 @@ def written(redis, start, slapd, person):
 
 @pytest.mark.parametrize("name, change", RUBBISH, ids=[name for name, _ in RUBBISH])
 def test_rubbish_is_no_record(redis, written, slapd, person, name, change):
-    """The directory is asked, and its answer is told: not what the store says."""
+    """The directory is queried, and its answer counts: not the store's."""
     assert len(redis.keys()) >= 2
     for key in redis.keys():
         redis.overwrite(key, change(redis.read(key)))
@@ -387,7 +387,7 @@ def test_rubbish_is_no_record(redis, written, slapd, person, name, change):
 
 
 def test_rows_of_rubbish_have_something_to_spoil(redis, written, slapd, person):
-    """Without it, the second machine asks nothing: so the rows above can fail."""
+    """Without it, the second machine queries nothing: so the rows above can fail."""
     written.log.expect("AH01617")
     with written.connection() as connection:
         assert cost(slapd, connection, person.uid, WRONG) == (401, NOTHING)

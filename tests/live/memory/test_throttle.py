@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AuthStatusThrottle: who fails too often waits, and the directory is not asked."""
+"""AuthStatusThrottle: after too many failures a login waits, and the directory is not queried."""
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

@@ -69,7 +69,7 @@ def those(first, last):
 
 
 def again(rows):
-    """Some come twice: what is remembered of the first time answers the second."""
+    """Some logins come twice: the cached answer of the first serves the second."""
     dice = random.Random(SEED)
     previous = None
     for row in rows:

@@ -36,7 +36,7 @@ def big(slapd):
 
 
 def test_entry_that_is_too_large(start, slapd, big):
-    """It is the failure of the one who asks for it, with the bound in the log."""
+    """Only the login of that entry fails, with the bound in the log."""
     httpd = start(LOG + f'''AuthStatusBreaker 5 1h
                   Use Login /in "ldap://127.0.0.1:{slapd.port}" o=innocent
                   <Location /in>

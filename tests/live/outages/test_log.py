@@ -131,7 +131,7 @@ def nobody_is_banned(site, rooms):
 
 
 def test_what_the_administrator_did_is_told_likewise(sites):
-    """A base that is not there: told once, and not over because another place of the same server answers."""
+    """A missing base: logged once, and not over because another base of the same server answers."""
     for site in sites:
         site.log.expect("AS0062")
         assert [login(site, path="/in/other/") for _ in range(5)] == [500] * 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the person reads: one sentence and the help link, as a page or as problem+json; never more than may be told."""
+"""The answer's body: one sentence and the help link, as a page or as problem+json; never more than may be disclosed."""
 import json
 
 import pytest

@@ -119,14 +119,14 @@ def test_policy(dump):
     ("AuthLDAPInitialBindAsUser On", "search", "as the user who wants in"),
 ])
 def test_flags(dump, line, label, said):
-    """A flag that is not as it is by default is told."""
+    """A flag that differs from its default is printed."""
     text = dump(f'<Location "/in">\nAuthStatus On\n{line}\n</Location>')
     found = section(text, '<Location "/in">')
     assert found.get(label) == (said and [said]), text
 
 
 def test_nothing_to_say(dump):
-    """A server without a directive of ours is not told to have a policy."""
+    """A server without a directive of ours has no policy printed."""
     text = dump("<VirtualHost *>\nServerName empty.test\n</VirtualHost>\n<VirtualHost *>\nServerName www.test\n"
                 "AuthStatusDisclose Never\n</VirtualHost>")
     main, *hosts = text.split("\nvirtual host ")

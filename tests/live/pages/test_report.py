@@ -266,7 +266,7 @@ def test_breaker(start):
 
 
 def test_all_processes_are_added_up(start, slapd):
-    """prefork: each of them asks by itself, whoever draws the page."""
+    """prefork: each process queries by itself, and any of them makes the page."""
     site = start(BREAKER.replace("dc=fake", "o=pages"), defines={"FAKE": slapd.port}, mpm="prefork",
                  cache="shmcb", modules=("socache_shmcb",))
     site.log.allow("AH0161[78]", "AS00")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last hour and the last day on the report page: plots, tables, JSON; and that the page asks for itself again."""
+"""The last hour and the last day on the report page: plots, tables, JSON; and that the page reloads itself."""
 import json
 import re
 

@@ -106,7 +106,7 @@ def test_a_target_is_escaped(site, to, shown):
 
 
 def test_cancelled(site):
-    """The page behind a question that was cancelled leads back, and asks once more."""
+    """The page behind a cancelled dialog leads back, and offers another attempt."""
     answer = site.get("/switch?to=/in/body&now=1")
     assert answer.status == 401 and b"You were not signed in." in answer.body
     assert b'href="/in/body"' in answer.body and b"now=1" in answer.body

@@ -150,7 +150,7 @@ def test_subrequests_and_redirects(site, slapd, warm, path, body):
     ("/in/documents/forbidden", "first-only", RIGHT, "not-authorized", 403),
 ])
 def test_error_documents_that_are_protected(site, slapd, warm, path, user, password, outcome, status):
-    """httpd authenticates the ErrorDocument's request too; the directory was asked already."""
+    """httpd authenticates the ErrorDocument's request too; the directory is not queried again."""
     mark = slapd.mark()
     site.log.allow("AH01631", "AH0161[78]", r"AS00\d\d")
     answer = site.get(path, login=(user, password))
@@ -164,7 +164,7 @@ def test_error_documents_that_are_protected(site, slapd, warm, path, user, passw
 
 
 def test_error_document_for_somebody_who_is_let_in(site, slapd, warm):
-    """A 404 within a protected area, whose document is protected: granted both times, asked once."""
+    """A 404 within a protected area, whose document is protected: granted both times, queried once."""
     mark = slapd.mark()
     answer = site.get("/missing/x", login=("first-only", RIGHT))
     assert (answer.status, answer.body) == (404, b"document 404")

@@ -23,7 +23,7 @@ def slapd(start_slapd):
 
 @pytest.fixture(params=["event", "worker", "prefork"])
 def fresh(request, start, slapd):
-    """An httpd that has asked nothing yet, and one connection to it: under prefork, one child."""
+    """An httpd that has queried nothing yet, and one connection to it: under prefork, one child."""
     httpd = start(SITE, mpm=request.param, defines={"LDAP": slapd.port})
     with httpd.connection() as connection:
         yield httpd, connection

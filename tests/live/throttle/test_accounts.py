@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A failure belongs to an account: however it is spelled, wherever it is asked for, and whoever else is asked. slapd
+"""A failure belongs to an account: whatever its spelling, the section, and the other providers. slapd
 counts too: it must never count more wrong passwords than AuthStatusThrottle allows."""
 import base64
 import hashlib
@@ -149,7 +149,7 @@ def test_a_remembered_password_that_has_changed_is_not_sent_again_and_again(slap
 
 
 def test_right_passwords_all_at_once(slapd, guess):
-    """What is remembered of a page's user has just ended, and all of the page is asked for at once."""
+    """The cached answer of a page's user has just expired, and all parts of the page are requested at once."""
     for _ in range(5):
         one = Account(slapd, "o=staff")
         assert [guess("wiki", one.uid) for _ in range(LIMIT - 1)] == [401] * (LIMIT - 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AuthLDAPCompareAsUser and AuthLDAPSearchAsUser bind as the user behind a login that may be remembered. When the password
+"""AuthLDAPCompareAsUser and AuthLDAPSearchAsUser bind as the user behind a login that may be cached. When the password
 was changed elsewhere, that bind is refused: it counts, it is the last one of its transaction, and it ends the login."""
 from concurrent.futures import ThreadPoolExecutor
 
@@ -69,7 +69,7 @@ def test_a_password_that_was_changed_elsewhere(make, slapd, account, name, kind)
 
 
 def test_each_refusal_counts(make, slapd, account):
-    """Refusals are not remembered: each old password is a failure, and then it is throttled."""
+    """Refusals are not cached: each old password is a failure, and then it is throttled."""
     httpd = make(times="60s 0s")
     assert httpd.get("/in/plain/", login=(account.uid, RIGHT)).status == 200
     account.set_password(NEW, SUFFIX)
@@ -91,7 +91,7 @@ def test_a_client_is_counted_once(make, slapd, account):
 
 @pytest.mark.parametrize("kind", ["event", "prefork"])
 def test_all_lines_of_a_page_at_once(make, slapd, kind):
-    """However many sections are asked for at one moment, no more binds are refused than the throttle allows."""
+    """However many sections are requested at one moment, no more binds are refused than the throttle allows."""
     httpd = make(mpm=kind)
     for _ in range(3):
         one = Account(slapd, SUFFIX)

@@ -50,7 +50,7 @@ class World:
         self.story = []
 
     def login(self, name, password, place, address=None):
-        """From an address that nobody else has, unless it is told."""
+        """From an address that nobody else has, unless one is given."""
         path, port = place
         address = address or f"2001:db8:{self.choose.randrange(65536):x}:{self.choose.randrange(65536):x}::1"
         return self.choose.choice(self.httpds).get(f"/in/{path}/", login=(name, password), port=port,
@@ -81,7 +81,7 @@ class World:
         return account.uid, status
 
     def log_in_quietly(self):
-        """All of this account's passwords are right; they are changed, so that not all is remembered."""
+        """All of this account's passwords are right; they are changed, so that not all are cached."""
         account = self.choose.choice(self.quiet)
         partner = account.dns[0].endswith("o=partners")
         if self.choose.random() < 0.5:
