@@ -210,21 +210,11 @@ static void give_up(void *data)
     set_finding(data, AS_OUTCOME_DIRECTORY_TIMEOUT, 0);
 }
 
-static void query_coalesced(as_attempt *attempt)
-{
-    const as_coalesced coalesced = {.cache = attempt->login->cache,
-                                    .key = &attempt->key,
-                                    .deadline = attempt->deadline,
-                                    .pool = attempt->pool,
-                                    .data = attempt,
-                                    .get_again = get_again,
-                                    .query = query_now,
-                                    .to_cache = convert_to_cached,
-                                    .from_cache = take_coalesced,
-                                    .give_up = give_up};
-
-    as_coalesce(&coalesced);
-}
+static const as_coalesced_calls calls = {.get_again = get_again,
+                                         .query = query_now,
+                                         .to_cache = convert_to_cached,
+                                         .from_cache = take_coalesced,
+                                         .give_up = give_up};
 
 /* Reports each change of the store once. */
 static void report_store(const as_attempt *attempt)
@@ -240,6 +230,12 @@ static void report_store(const as_attempt *attempt)
  * request's query. */
 static void query_within_limit(as_attempt *attempt)
 {
+    const as_coalesced coalesced = {.calls = &calls,
+                                    .cache = attempt->login->cache,
+                                    .key = &attempt->key,
+                                    .deadline = attempt->deadline,
+                                    .pool = attempt->pool,
+                                    .data = attempt};
     as_reply reply;
 
     attempt->entered =
@@ -248,11 +244,7 @@ static void query_within_limit(as_attempt *attempt)
         fill_from_reply(attempt->answer, &reply);
         return;
     }
-    if (attempt->login->cache) {
-        query_coalesced(attempt);
-    } else {
-        query_unless_throttled(attempt);
-    }
+    as_coalesce(&coalesced);
     as_directories_leave(attempt->entered);
 }
 

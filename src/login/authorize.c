@@ -4,7 +4,6 @@
  * transaction, the login, the cache, an identical query in progress, and then the directory.
  */
 #include "authorize_private.h"
-#include "coalesce.h"
 
 #include <string.h>
 
@@ -173,22 +172,11 @@ static void give_up(void *data)
     as_say_unknown(data, AS_OUTCOME_DIRECTORY_TIMEOUT, "the deadline passed while an identical query was under way");
 }
 
-static void query_coalesced(as_authorizing *of)
-{
-    const as_coalesced coalesced = {.cache = of->login->cache,
-                                    .key = &of->key,
-                                    .deadline = of->deadline,
-                                    .pool = of->pool,
-                                    .born = of->born,
-                                    .data = of,
-                                    .get_again = get_again,
-                                    .query = query_now,
-                                    .to_cache = convert_to_cached,
-                                    .from_cache = take_coalesced,
-                                    .give_up = give_up};
-
-    as_coalesce(&coalesced);
-}
+static const as_coalesced_calls calls = {.get_again = get_again,
+                                         .query = query_now,
+                                         .to_cache = convert_to_cached,
+                                         .from_cache = take_coalesced,
+                                         .give_up = give_up};
 
 static void count_operations(as_authorizing *of, as_mono started)
 {
@@ -204,8 +192,7 @@ static void count_operations(as_authorizing *of, as_mono started)
 static void query_within_limit(as_authorizing *of)
 {
     const as_mono started = as_mono_read();
-    as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline,
-                                                 of->pool, &of->reply);
+    as_directory *entered = as_authorizing_enter(of);
 
     if (!entered) {
         as_say_reply(of);
@@ -213,16 +200,10 @@ static void query_within_limit(as_authorizing *of)
     }
     of->compares.entered = of->searches.entered = entered;
     of->compares.deadline = of->searches.deadline = of->admission.deadline = of->deadline;
-    if (of->login->cache) {
-        query_coalesced(of);
-    } else {
-        query(of);
-    }
+    as_authorizing_coalesce(of, &calls, of);
     as_directories_leave(entered);
     count_operations(of, started);
-    if (of->observer && of->observer->queried) {
-        of->observer->queried(of->observer->data, of->login, of->asked->directory->settings);
-    }
+    as_authorizing_report_query(of);
 }
 
 /* Reports to the observer whether the directory answered. */

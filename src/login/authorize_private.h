@@ -10,6 +10,7 @@
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers
  *   authorize_user.c    lines that query under binds of the user's own
+ *   authorize_query.c   queries of lines and entries: directory, single flight, observer
  *   authorize_memory.c  answers, sets of groups, memberships: what is kept in the cache and in a transaction
  *   group.c             ldap-group: which way, and the way by members
  *   group_entry.c       one group: what is known of it, and its direct members
@@ -31,6 +32,7 @@
 #include "authstatus/dn.h"
 #include "authstatus/groups.h"
 
+#include "coalesce.h"
 #include "queried.h"
 #include "settle.h"
 
@@ -102,6 +104,16 @@ void as_say_reply(as_authorizing *of);
 /* Returns the meaning of a reply without an answer. Never a grant, nothing about the user. */
 as_finding as_finding_make_for_operation(const as_reply *reply);
 const char *as_reason_get_for_operation(const as_reply *reply, apr_pool_t *pool);
+
+/* ---- authorize_query.c ---- */
+
+/* Enters the directory of the line. Returns NULL, with the reason in of->reply, where no slot is free before the
+ * deadline. */
+as_directory *as_authorizing_enter(as_authorizing *of);
+/* Queries within a single flight under of->key. Without a cache: queries. */
+void as_authorizing_coalesce(const as_authorizing *of, const as_coalesced_calls *calls, void *data);
+/* Reports to the observer that the directory was queried. */
+void as_authorizing_report_query(const as_authorizing *of);
 
 /* ---- authorize_memory.c ---- */
 

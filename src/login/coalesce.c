@@ -10,11 +10,11 @@ static void lead(const as_coalesced *of, as_single_flight *flight)
 {
     as_cached_answer cached;
 
-    if (!of->get_again(of->data) && of->query(of->data)) {
-        cached = of->to_cache(of->data);
+    if (!of->calls->get_again(of->data) && of->calls->query(of->data)) {
+        cached = of->calls->to_cache(of->data);
         as_cache_put(of->cache, of->key, &cached, of->born ? of->born : apr_time_now(), of->pool);
     }
-    cached = of->to_cache(of->data);
+    cached = of->calls->to_cache(of->data);
     as_single_flight_end(flight, &cached);
 }
 
@@ -25,15 +25,15 @@ static bool follow(const as_coalesced *of, as_single_flight *flight)
 
     switch (as_single_flight_wait(flight, of->pool, &cached)) {
     case AS_WAITED_ANSWER:
-        of->from_cache(of->data, &cached);
+        of->calls->from_cache(of->data, &cached);
         return true;
     case AS_WAITED_DEADLINE:
-        of->give_up(of->data);
+        of->calls->give_up(of->data);
         return true;
     case AS_WAITED_NOTHING:
         break;
     }
-    return of->get_again(of->data);
+    return of->calls->get_again(of->data);
 }
 
 void as_coalesce(const as_coalesced *of)
@@ -41,6 +41,10 @@ void as_coalesce(const as_coalesced *of)
     as_single_flight *flight;
     bool leads;
 
+    if (!of->cache) {
+        of->calls->query(of->data);
+        return;
+    }
     do {
         flight = as_single_flight_begin(of->cache, of->key, of->deadline, of->pool, &leads);
         if (leads) {

@@ -7,14 +7,8 @@
 
 #include "authstatus/cache.h"
 
-/* A query that may be coalesced. The functions get `data`. */
-typedef struct as_coalesced {
-    as_cache *cache;
-    const as_cache_key *key;
-    as_mono deadline;
-    apr_pool_t *pool;
-    apr_time_t born; /* time from which the answer of `query` counts; 0: the time of the answer */
-    void *data;
+/* The functions of a kind of query that may be coalesced. They get the `data` of as_coalesced. */
+typedef struct as_coalesced_calls {
     /* Takes an answer that another request has cached since this one looked. Returns false if there is none. */
     bool (*get_again)(void *data);
     /* Queries the directory, and finds an answer in any case. False: the cache had it after all. */
@@ -25,6 +19,16 @@ typedef struct as_coalesced {
     void (*from_cache)(void *data, const as_cached_answer *cached);
     /* Finds an outage: the deadline passed while the leader's query was in progress. */
     void (*give_up)(void *data);
+} as_coalesced_calls;
+
+typedef struct as_coalesced {
+    const as_coalesced_calls *calls;
+    as_cache *cache; /* NULL: nothing is cached, and nothing coalesced */
+    const as_cache_key *key;
+    as_mono deadline;
+    apr_pool_t *pool;
+    apr_time_t born; /* time from which the answer of `query` counts; 0: the time of the answer */
+    void *data;
 } as_coalesced;
 
 /* Queries, or waits for the identical query in progress, at most until the deadline. */

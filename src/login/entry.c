@@ -3,7 +3,6 @@
  * The entry of a login that another module made: one search by the user's name, cached as entries are.
  */
 #include "authorize_private.h"
-#include "coalesce.h"
 
 #include <string.h>
 
@@ -175,32 +174,18 @@ static void give_up(void *data)
     find(search->lookup, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_TIMEOUT);
 }
 
-static void query_coalesced(as_entry_search *search)
-{
-    const as_authorizing *of = search->of;
-    const as_coalesced coalesced = {.cache = of->login->cache,
-                                    .key = &of->key,
-                                    .deadline = of->deadline,
-                                    .pool = of->pool,
-                                    .born = of->born,
-                                    .data = search,
-                                    .get_again = get_again,
-                                    .query = query,
-                                    .to_cache = search_to_cache,
-                                    .from_cache = take_coalesced,
-                                    .give_up = give_up};
-
-    as_coalesce(&coalesced);
-}
+static const as_coalesced_calls calls = {.get_again = get_again,
+                                         .query = query,
+                                         .to_cache = search_to_cache,
+                                         .from_cache = take_coalesced,
+                                         .give_up = give_up};
 
 static void report(const as_authorizing *of, const as_entry_lookup *lookup)
 {
     const as_answer seen = {
         .finding = lookup->finding, .server = lookup->server, .reason = lookup->reason, .fingerprint = of->fingerprint};
 
-    if (of->observer && of->observer->queried) {
-        of->observer->queried(of->observer->data, of->login, of->asked->directory->settings);
-    }
+    as_authorizing_report_query(of);
     if (of->observer && of->observer->answered && lookup->server) {
         of->observer->answered(of->observer->data, &seen);
     }
@@ -208,19 +193,14 @@ static void report(const as_authorizing *of, const as_entry_lookup *lookup)
 
 static void query_within_limit(as_authorizing *of, const as_group_settings *groups, as_entry_lookup *lookup)
 {
-    as_directory *entered = as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline,
-                                                 of->pool, &of->reply);
+    as_directory *entered = as_authorizing_enter(of);
     as_entry_search search = {.of = of, .entered = entered, .groups = groups, .lookup = lookup};
 
     if (!entered) {
         take_reply(lookup, &of->reply, of->pool);
         return;
     }
-    if (of->login->cache) {
-        query_coalesced(&search);
-    } else {
-        query(&search);
-    }
+    as_authorizing_coalesce(of, &calls, &search);
     as_directories_leave(entered);
     report(of, lookup);
 }
