@@ -17,46 +17,14 @@
 #define FIELDS_BEFORE 6
 #define DEEPEST 100
 
-typedef struct ber {
-    const unsigned char *at;
-    size_t left;
-} ber;
-
-/* Reads the next element, of definite length (RFC 4511 5.1). */
-static bool take(ber *from, unsigned char *tag, ber *contents)
-{
-    size_t length, octets = 0, i;
-
-    if (from->left < 2) {
-        return false;
-    }
-    *tag = from->at[0];
-    length = from->at[1];
-    if (length >= 0x80) {
-        octets = length & 0x7fU;
-        length = 0;
-        for (i = 0; octets <= 4 && i < octets && i + 2 < from->left; i++) {
-            length = length << 8 | from->at[2 + i];
-        }
-    }
-    if (octets > 4 || from->left - 2 < octets || from->left - 2 - octets < length) {
-        return false;
-    }
-    contents->at = from->at + 2 + octets;
-    contents->left = length;
-    from->at = contents->at + length;
-    from->left -= 2 + octets + length;
-    return true;
-}
-
 /* Counts the tests of an encoded filter other than and, or, not. Returns false for a malformed filter. */
-static bool count_encoded(ber filters, int depth, size_t *tests)
+static bool count_encoded(as_ber filters, int depth, size_t *tests)
 {
     unsigned char tag;
-    ber contents;
+    as_ber contents;
 
     while (filters.left > 0) {
-        if (depth > DEEPEST || !take(&filters, &tag, &contents)) {
+        if (depth > DEEPEST || !as_ber_take(&filters, &tag, &contents)) {
             return false;
         }
         if (tag < TAG_AND || tag > TAG_NOT) {
@@ -91,22 +59,22 @@ static size_t count_written(const char *filter)
 
 bool as_filter_is_whole(const unsigned char *message, size_t length, const char *filter)
 {
-    ber all = {message, length}, sequence, request, contents, filters;
+    as_ber all = {message, length}, sequence, request, contents, filters;
     unsigned char tag;
     size_t tests = 0;
     int i;
 
-    if (!take(&all, &tag, &sequence) || !take(&sequence, &tag, &contents) || !take(&sequence, &tag, &request) ||
-        tag != TAG_SEARCH) {
+    if (!as_ber_take(&all, &tag, &sequence) || !as_ber_take(&sequence, &tag, &contents) ||
+        !as_ber_take(&sequence, &tag, &request) || tag != TAG_SEARCH) {
         return false;
     }
     for (i = 0; i < FIELDS_BEFORE; i++) {
-        if (!take(&request, &tag, &contents)) {
+        if (!as_ber_take(&request, &tag, &contents)) {
             return false;
         }
     }
     filters.at = request.at;
-    if (!take(&request, &tag, &contents)) {
+    if (!as_ber_take(&request, &tag, &contents)) {
         return false;
     }
     filters.left = (size_t)(request.at - filters.at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The identity of a directory: SHA-256 over all its settings (setting.def).
+ * The identity of a directory: SHA-256 over all its settings (setting.def). Within a process settings are compared
+ * themselves, which is cheaper; equal ones are found by a hash.
  */
 #include "ldap_private.h"
 
@@ -89,4 +90,96 @@ const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_director
 
     EVP_MD_CTX_free(digest);
     return done ? apr_pescape_hex(pool, bytes, DIGEST_SIZE, 0) : NULL;
+}
+
+/* ---- within a process ---- */
+
+#define HASH_BASIS UINT64_C(0xcbf29ce484222325)
+#define HASH_PRIME UINT64_C(0x100000001b3)
+
+/* Hashes a number (FNV-1a, with 64 bits in place of an octet). */
+static uint64_t hash_number(uint64_t hash, uint64_t number)
+{
+    return (hash ^ number) * HASH_PRIME;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; text && *text; text++) {
+        hash = hash_number(hash, (unsigned char)*text);
+    }
+    return hash_number(hash, text ? 256 : 257);
+}
+
+static uint64_t hash_servers(uint64_t hash, const as_ldap_server *servers, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        hash = hash_number(hash_text(hash, servers[i].host), (uint64_t)servers[i].port);
+    }
+    return hash;
+}
+
+static uint64_t hash_texts(uint64_t hash, const char *const *texts, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        hash = hash_text(hash, texts[i]);
+    }
+    return hash;
+}
+
+uint64_t as_settings_compute_hash(const as_directory_settings *settings)
+{
+    uint64_t hash = HASH_BASIS;
+
+#define HASH_NUMBER(name) hash_number(hash, (uint64_t)settings->name)
+#define HASH_TEXT(name) hash_text(hash, settings->name)
+#define HASH_SECRET(name) HASH_TEXT(name)
+#define HASH_SERVERS(name, count) hash_servers(hash, settings->name, settings->count)
+#define HASH_TEXTS(name, count) hash_texts(hash, settings->name, settings->count)
+#define AS_SETTING(kind, type, name) hash = HASH_##kind(name);
+#define AS_SETTING_LIST(kind, type, name, count) hash = HASH_##kind(name, count);
+#include "authstatus/setting.def"
+    return hash;
+}
+
+static bool is_same_text(const char *one, const char *other)
+{
+    return one == other || (one && other && strcmp(one, other) == 0);
+}
+
+static bool are_same_servers(const as_ldap_server *one, const as_ldap_server *other, int count)
+{
+    int i;
+
+    for (i = 0; i < count && one[i].port == other[i].port && is_same_text(one[i].host, other[i].host); i++) {
+    }
+    return i >= count;
+}
+
+static bool are_same_texts(const char *const *one, const char *const *other, int count)
+{
+    int i;
+
+    for (i = 0; i < count && is_same_text(one[i], other[i]); i++) {
+    }
+    return i >= count;
+}
+
+bool as_settings_are_same(const as_directory_settings *one, const as_directory_settings *other)
+{
+    bool same = true;
+
+#define SAME_NUMBER(name) one->name == other->name
+#define SAME_TEXT(name) is_same_text(one->name, other->name)
+#define SAME_SECRET(name) SAME_TEXT(name)
+#define SAME_SERVERS(name, count) are_same_servers(one->name, other->name, one->count)
+#define SAME_TEXTS(name, count) are_same_texts(one->name, other->name, one->count)
+#define AS_SETTING(kind, type, name) same = same && SAME_##kind(name);
+#define AS_SETTING_LIST(kind, type, name, count) same = same && one->count == other->count && SAME_##kind(name, count);
+#include "authstatus/setting.def"
+    return same;
 }

@@ -53,6 +53,7 @@
 
 #include "authstatus/groups.h"
 #include "authstatus/ldap.h"
+#include "ber.h"
 #include "limiter.h"
 #include "wire.h"
 
@@ -189,7 +190,6 @@ typedef struct as_facts as_facts;
 struct as_directory {
     as_directories *all;
     as_directory *shared; /* of a copy: the original in the registry */
-    const char *name;
     const as_directory_settings *settings;
     as_share *share;
     as_account *account; /* NULL outside the registry: its binds are not counted */
@@ -201,6 +201,8 @@ struct as_directory {
     int users;    /* queries that use it; under the lock of `all`. From here on: in the registry alone, not in a copy */
     bool listed;  /* it is in the registry */
     as_mono used; /* time of the last use; under the lock of `all` */
+    uint64_t hash;
+    as_directory *next; /* in the same bucket */
 };
 
 /* One LDAP session. Used by one thread at a time. */
@@ -324,6 +326,9 @@ void as_response_read_reference(LDAP *ld, LDAPMessage *reference, apr_array_head
 
 /* fingerprint.c: returns the settings of sessions: these, without the search parameters. */
 as_directory_settings as_session_choose_settings(const as_directory_settings *settings);
+/* Returns whether all settings are the same, and a hash that is equal then. */
+bool as_settings_are_same(const as_directory_settings *one, const as_directory_settings *other);
+uint64_t as_settings_compute_hash(const as_directory_settings *settings);
 
 /* idle.c: the sessions of a process; those of directories named only by .htaccess are separate */
 typedef struct as_sessions {
@@ -374,15 +379,17 @@ const as_directory_settings *as_settings_copy(apr_pool_t *pool, const as_directo
 void as_settings_wipe(const as_directory_settings *copy);
 
 /* registry.c */
+#define AS_BUCKETS 512
 struct as_directories {
     apr_pool_t *pool;
     as_directory_limits limits;
-    apr_pool_t *scratch;       /* under the mutex, and empty whenever that is free */
-    apr_thread_mutex_t *mutex; /* of all members below, and of `users` and `used` of the directories in `table` */
-    apr_hash_t *table;
-    struct as_peers peers; /* of all directories in the table */
-    int transient;         /* directories in it that only .htaccess names */
-    apr_hash_t *shares;    /* as_share by the servers of a directory */
+    apr_pool_t *scratch;             /* under the mutex, and empty whenever that is free */
+    apr_thread_mutex_t *mutex;       /* of all members below, and of `users` and `used` of the directories in `table` */
+    as_directory *table[AS_BUCKETS]; /* by the hash of their settings */
+    int count;                       /* directories in it */
+    struct as_peers peers;           /* of all directories in the table */
+    int transient;                   /* directories in it that only .htaccess names */
+    apr_hash_t *shares;              /* as_share by the servers of a directory */
     as_share of_htaccess;
     as_reaper reaper;
     as_sessions sessions[2]; /* [1]: of directories that only .htaccess names */

@@ -83,7 +83,7 @@ static as_share *get_share(as_directories *all, const as_directory_settings *set
     return share;
 }
 
-static as_directory *make(as_directories *all, const as_directory_settings *settings, const char *name)
+static as_directory *make(as_directories *all, const as_directory_settings *settings, uint64_t hash)
 {
     apr_pool_t *pool = NULL;
     as_directory *directory;
@@ -96,7 +96,7 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory = apr_pcalloc(pool, sizeof(*directory));
     directory->all = all;
     directory->pool = pool;
-    directory->name = apr_pstrdup(pool, name);
+    directory->hash = hash;
     /* The caller's settings may live only as long as the request. */
     directory->settings = as_settings_copy(pool, settings);
     directory->share = get_share(all, settings);
@@ -116,18 +116,33 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     return NULL;
 }
 
+static as_directory **get_bucket(as_directories *all, uint64_t hash)
+{
+    return &all->table[(hash ^ hash >> 32) % AS_BUCKETS];
+}
+
+static as_directory *find(as_directories *all, const as_directory_settings *settings, uint64_t hash)
+{
+    as_directory *directory = *get_bucket(all, hash);
+
+    while (directory && (directory->hash != hash || !as_settings_are_same(directory->settings, settings))) {
+        directory = directory->next;
+    }
+    return directory;
+}
+
 /* Returns the least recently used directory that is not in use; NULL if all are. */
 static as_directory *find_least_recently_used(as_directories *all, bool of_htaccess)
 {
-    as_directory *found = NULL;
-    apr_hash_index_t *at;
+    as_directory *found = NULL, *directory;
+    int i;
 
-    for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
-        as_directory *directory = apr_hash_this_val(at);
-
-        if (directory->users == 0 && directory->settings->of_htaccess == of_htaccess &&
-            (!found || directory->used < found->used)) {
-            found = directory;
+    for (i = 0; i < AS_BUCKETS; i++) {
+        for (directory = all->table[i]; directory; directory = directory->next) {
+            if (directory->users == 0 && directory->settings->of_htaccess == of_htaccess &&
+                (!found || directory->used < found->used)) {
+                found = directory;
+            }
         }
     }
     return found;
@@ -135,9 +150,14 @@ static as_directory *find_least_recently_used(as_directories *all, bool of_htacc
 
 static void unlist(as_directories *all, as_directory *directory)
 {
+    as_directory **at = get_bucket(all, directory->hash);
     int i;
 
-    apr_hash_set(all->table, directory->name, APR_HASH_KEY_STRING, NULL);
+    while (*at != directory) {
+        at = &(*at)->next;
+    }
+    *at = directory->next;
+    all->count--;
     all->transient -= directory->settings->of_htaccess;
     for (i = 0; i < directory->settings->server_count; i++) {
         APR_RING_REMOVE(&directory->peers[i], link);
@@ -146,11 +166,14 @@ static void unlist(as_directories *all, as_directory *directory)
 
 static void add_to_list(as_directories *all, as_directory *directory)
 {
+    as_directory **bucket = get_bucket(all, directory->hash);
     int i;
 
     directory->listed = true;
     all->transient += directory->settings->of_htaccess;
-    apr_hash_set(all->table, directory->name, APR_HASH_KEY_STRING, directory);
+    directory->next = *bucket;
+    *bucket = directory;
+    all->count++;
     for (i = 0; i < directory->settings->server_count; i++) {
         APR_RING_INSERT_TAIL(&all->peers, &directory->peers[i], as_peer, link);
     }
@@ -162,8 +185,7 @@ static void add_to_list(as_directories *all, as_directory *directory)
 static as_directory *register_directory(as_directories *all, as_directory *directory)
 {
     const bool of_htaccess = directory->settings->of_htaccess;
-    const bool full = of_htaccess ? all->transient >= MAX_TRANSIENT
-                                  : (int)apr_hash_count(all->table) - all->transient >= MAX_DIRECTORIES;
+    const bool full = of_htaccess ? all->transient >= MAX_TRANSIENT : all->count - all->transient >= MAX_DIRECTORIES;
     as_directory *evicted = NULL;
 
     if (full) {
@@ -180,21 +202,18 @@ static as_directory *register_directory(as_directories *all, as_directory *direc
 as_directory *as_directory_get(as_directories *all, const as_directory_settings *settings)
 {
     const as_directory_settings wanted = as_session_choose_settings(settings);
-    as_directory *directory = NULL, *evicted = NULL;
-    const char *name;
+    const uint64_t hash = as_settings_compute_hash(&wanted);
+    as_directory *directory, *evicted = NULL;
 
     apr_thread_mutex_lock(all->mutex);
-    name = as_directory_compute_fingerprint(all->scratch, &wanted);
-    if (name) {
-        directory = apr_hash_get(all->table, name, APR_HASH_KEY_STRING);
-    }
-    if (name && !directory) {
-        directory = make(all, &wanted, name);
+    directory = find(all, &wanted, hash);
+    if (!directory) {
+        directory = make(all, &wanted, hash);
         if (directory) {
             evicted = register_directory(all, directory);
         }
+        apr_pool_clear(all->scratch);
     }
-    apr_pool_clear(all->scratch);
     if (directory) {
         directory->users++;
         directory->used = as_mono_read();
@@ -219,29 +238,44 @@ void as_directory_put(as_directory *directory)
     }
 }
 
-/* A process that must exit during a query leaves the query's memory to its end: apr_reslist would abort it. */
+static bool is_in_use(const as_directories *all)
+{
+    const as_directory *directory;
+    int i;
+
+    for (i = 0; i < AS_BUCKETS; i++) {
+        for (directory = all->table[i]; directory; directory = directory->next) {
+            if (directory->users > 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A process that must exit during a query leaves all memory to its end: in prefork a signal may have interrupted
+ * the query while it held a lock. */
 static apr_status_t end_all(void *data)
 {
     as_directories *all = data;
-    apr_hash_index_t *at;
-    bool busy = false;
+    as_directory *directory;
+    int i;
 
     as_reaper_end(&all->reaper);
-    for (at = apr_hash_first(NULL, all->table); at; at = apr_hash_next(at)) {
-        as_directory *directory = apr_hash_this_val(at);
-
-        if (directory->users == 0) {
+    if (is_in_use(all)) {
+        return APR_SUCCESS;
+    }
+    for (i = 0; i < AS_BUCKETS; i++) {
+        while (all->table[i]) {
+            directory = all->table[i];
+            all->table[i] = directory->next;
             destroy(directory);
-        } else {
-            busy = true;
         }
     }
-    if (!busy) {
-        as_limiter_destroy(&all->limiter);
-        as_sessions_destroy(&all->sessions[false]);
-        as_sessions_destroy(&all->sessions[true]);
-        apr_pool_destroy(all->pool);
-    }
+    as_limiter_destroy(&all->limiter);
+    as_sessions_destroy(&all->sessions[false]);
+    as_sessions_destroy(&all->sessions[true]);
+    apr_pool_destroy(all->pool);
     return APR_SUCCESS;
 }
 
@@ -284,7 +318,6 @@ static bool prepare(as_directories *all)
         apr_pool_create(&all->scratch, all->pool) != APR_SUCCESS) {
         return false;
     }
-    all->table = apr_hash_make(all->pool);
     all->shares = apr_hash_make(all->pool);
     APR_RING_INIT(&all->peers, as_peer, link);
     if (apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) != APR_SUCCESS ||

@@ -100,64 +100,83 @@ static void copy_referrals(char **urls, apr_array_header_t *referrals, apr_pool_
 /* Exported by every libldap (2.4 to 2.6), but declared in no public header. */
 BerElement *ldap_get_message_ber(LDAPMessage *message);
 
-static bool is_at_end(BerElement *ber)
+#define TAG_OCTETS 0x04
+#define TAG_ENUMERATED 0x0a
+#define TAG_SEQUENCE 0x30
+#define TAG_CONTROLS 0xa0
+
+static bool take_only(as_ber *from, unsigned char wanted, as_ber *contents)
 {
+    unsigned char tag;
+
+    return as_ber_take(from, &tag, contents) && tag == wanted;
+}
+
+/* Returns whether the rest consists of whole elements. */
+static bool are_whole(as_ber rest)
+{
+    unsigned char tag;
+    as_ber inner;
+
+    while (rest.left > 0 && as_ber_take(&rest, &tag, &inner)) {
+    }
+    return rest.left == 0;
+}
+
+static bool are_controls(as_ber rest)
+{
+    as_ber control, oid;
+
+    while (rest.left > 0) {
+        if (!take_only(&rest, TAG_SEQUENCE, &control) || !take_only(&control, TAG_OCTETS, &oid) ||
+            !are_whole(control)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Checks the content of an LDAPResult. libldap treats a result code without octets as 0, which is success. */
+static bool is_result(as_ber rest)
+{
+    as_ber code, inner;
+
+    return take_only(&rest, TAG_ENUMERATED, &code) && code.left > 0 && take_only(&rest, TAG_OCTETS, &inner) &&
+           take_only(&rest, TAG_OCTETS, &inner) && are_whole(rest);
+}
+
+/* Returns the protocolOp and what follows it. */
+static bool get_octets(LDAPMessage *message, as_ber *operation, as_ber *rest)
+{
+    BerElement *ber = ber_dup(ldap_get_message_ber(message));
+    struct berval content = {0, NULL};
     ber_len_t left = 0;
+    bool is_there = ber && ber_skip_element(ber, &content) != LBER_DEFAULT &&
+                    ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) == LBER_OPT_SUCCESS;
 
-    return ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) == LBER_OPT_SUCCESS && left == 0;
-}
-
-/* Checks one Control, or the content of an LDAPResult with the elements that follow in it. */
-static bool is_whole(struct berval *content, bool is_control)
-{
-    BerElement *ber = ber_init(content);
-    struct berval inner;
-    bool whole;
-
-    if (!ber) {
-        return false;
-    }
-    if (is_control) {
-        whole = ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
-    } else {
-        /* libldap treats a result code without octets as 0, which is success. */
-        whole = ber_skip_element(ber, &inner) == LBER_ENUMERATED && inner.bv_len > 0 &&
-                ber_skip_element(ber, &inner) == LBER_OCTETSTRING && ber_skip_element(ber, &inner) == LBER_OCTETSTRING;
-    }
-    while (whole && !is_at_end(ber)) {
-        whole = ber_skip_element(ber, &inner) != LBER_DEFAULT;
-    }
-    ber_free(ber, 1);
-    return whole;
-}
-
-static bool are_controls(struct berval *content)
-{
-    BerElement *ber = ber_init(content);
-    struct berval control;
-    bool whole = ber != NULL;
-
-    while (whole && !is_at_end(ber)) {
-        whole = ber_skip_element(ber, &control) == LBER_SEQUENCE && is_whole(&control, true);
-    }
-    ber_free(ber, 1);
-    return whole;
+    operation->at = (const unsigned char *)content.bv_val;
+    operation->left = content.bv_len;
+    rest->at = operation->at + (is_there ? content.bv_len : 0);
+    rest->left = left;
+    ber_free(ber, 0);
+    return is_there;
 }
 
 /* Checks a message. A wrong length would hide the controls that contradict a success. */
 static bool is_message(LDAPMessage *message)
 {
-    BerElement *ber = ber_dup(ldap_get_message_ber(message));
-    struct berval content;
-    ber_tag_t tag = ber ? ber_skip_element(ber, &content) : LBER_DEFAULT;
-    bool whole = tag != LBER_DEFAULT && is_whole(&content, false);
+    as_ber operation, rest, content;
+    unsigned char tag;
 
-    while (whole && !is_at_end(ber)) {
-        tag = ber_skip_element(ber, &content);
-        whole = tag != LBER_DEFAULT && (tag != LDAP_TAG_CONTROLS || are_controls(&content));
+    if (!get_octets(message, &operation, &rest) || !is_result(operation)) {
+        return false;
     }
-    ber_free(ber, 0);
-    return whole;
+    while (rest.left > 0) {
+        if (!as_ber_take(&rest, &tag, &content) || (tag == TAG_CONTROLS && !are_controls(content))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool as_response_read_result(LDAP *ld, LDAPMessage *message, apr_array_header_t *referrals, apr_pool_t *pool,

@@ -49,23 +49,29 @@ static as_directory_settings whole(void)
 /* Fingerprints that were met, with what was changed. */
 static struct {
     const char *fingerprint, *changed;
+    const as_directory_settings *settings;
 } met[MOST];
 static int met_count;
 
 static void is_new(const as_directory_settings *settings, const char *changed)
 {
     const char *fingerprint = as_directory_compute_fingerprint(pool, settings);
+    const as_directory_settings *copy = as_settings_copy(pool, settings);
 
     assert_non_null(fingerprint);
     assert_int_equal(strlen(fingerprint), 64);
     for (int i = 0; i < met_count; i++) {
-        if (!strcmp(met[i].fingerprint, fingerprint)) {
+        if (!strcmp(met[i].fingerprint, fingerprint) || as_settings_are_same(met[i].settings, settings) ||
+            as_settings_compute_hash(met[i].settings) == as_settings_compute_hash(settings)) {
             fail_msg("a directory with another %s is the one with another %s", changed, met[i].changed);
         }
     }
-    assert_string_equal(as_directory_compute_fingerprint(pool, as_settings_copy(pool, settings)), fingerprint);
+    assert_string_equal(as_directory_compute_fingerprint(pool, copy), fingerprint);
+    assert_true(as_settings_are_same(copy, settings));
+    assert_true(as_settings_compute_hash(copy) == as_settings_compute_hash(settings));
     assert_true(met_count < MOST);
     met[met_count].fingerprint = fingerprint;
+    met[met_count].settings = copy;
     met[met_count++].changed = changed;
 }
 
@@ -107,6 +113,8 @@ static void test_borders(void **state)
     other.client_key = "bc";
     assert_string_not_equal(as_directory_compute_fingerprint(pool, &one),
                             as_directory_compute_fingerprint(pool, &other));
+    assert_false(as_settings_are_same(&one, &other));
+    assert_true(as_settings_compute_hash(&one) != as_settings_compute_hash(&other));
 }
 
 /* A copy has nothing of what it was made of: a request's settings go with the request. */
