@@ -57,6 +57,17 @@ static const char *find_end_of_host(const char *host, const char *end)
     return at > host ? at : NULL;
 }
 
+/* Returns whether a text is a number from 1 to 65535; getaddrinfo() takes larger ones modulo 65536. */
+static bool is_port(const char *text, const char *end)
+{
+    long number = 0;
+
+    for (; text < end && *text >= '0' && *text <= '9' && number <= 65535; text++) {
+        number = number * 10 + *text - '0';
+    }
+    return text == end && number >= 1 && number <= 65535;
+}
+
 bool as_audit_parse_url(const char *text, as_audit_url *url)
 {
     const char *host, *slash, *end, *colon;
@@ -74,6 +85,9 @@ bool as_audit_parse_url(const char *text, as_audit_url *url)
     end = slash ? slash : host + strlen(host);
     colon = find_end_of_host(host, end);
     if (!colon || (colon < end && (*colon != ':' || colon + 1 == end)) || strpbrk(text, " \t\r\n#")) {
+        return false;
+    }
+    if (colon < end && !is_port(colon + 1, end)) {
         return false;
     }
     url->port =

@@ -19,6 +19,7 @@
 #define EXIT_DIFFERENT 1
 #define EXIT_USAGE 2
 #define EXIT_UNREACHABLE 3
+#define EXIT_UNWRITTEN 4
 
 /* A smaller difference of times is noise. */
 #define AREA_NOISE 0.05
@@ -88,7 +89,8 @@ static void print_usage(FILE *out)
           "  -v          print each request\n"
           "  --help, --version\n"
           "\n"
-          "Exits with 0 if no probe distinguishes them, 1 if one does, 2 for wrong usage, 3 without an answer.\n",
+          "Exits with 0 if no probe distinguishes them, 1 if one does, 2 for wrong usage, 3 without an answer, 4 if "
+          "this\nreport cannot be written.\n",
           out);
 }
 
@@ -109,10 +111,14 @@ static bool read_password(const char *file, char *password, size_t size)
         }
         return read;
     }
-    read = fgets(password, (int)size, in) != NULL;
+    read = fgets(password, (int)size, in) && strlen(password) + 1 < size;
     fclose(in);
     password[strcspn(password, "\r\n")] = '\0';
-    return read;
+    if (!read || !*password) {
+        fprintf(stderr, "authstatus-audit: %s: its first line is no password of at most %zu octets\n", file, size - 2);
+        return false;
+    }
+    return true;
 }
 
 static char *make_basic(const char *user, const char *file)
@@ -336,11 +342,18 @@ static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
                                              {"outage", no_argument, NULL, 'o'},
                                              {NULL, 0, NULL, 0}};
 
-/* `urls`: their number. */
-static bool is_usable(int urls, const as_audit_options *options)
+/* Reads a whole number from 1 to `most`, or prints what the option takes. */
+static bool read_number(char letter, const char *text, int most, int *number)
 {
-    return urls >= 2 && urls % 2 == 0 && options->timeout_ms >= 1000 && options->timing >= 0 &&
-           options->timing <= 100000;
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end || value < 1 || value > most) {
+        fprintf(stderr, "authstatus-audit: -%c takes a whole number from 1 to %d\n", letter, most);
+        return false;
+    }
+    *number = (int)value;
+    return true;
 }
 
 /* The command line except the URLs. */
@@ -353,7 +366,7 @@ typedef struct command_line {
 static int read_options(int argc, char **argv, command_line *into)
 {
     as_audit_options *options = &into->options;
-    int option;
+    int option, seconds, urls;
 
     while ((option = getopt_long(argc, argv, "u:y:at:C:kw:vh", long_options, NULL)) != -1) {
         switch (option) {
@@ -367,7 +380,9 @@ static int read_options(int argc, char **argv, command_line *into)
             options->unsafe = true;
             break;
         case 't':
-            options->timing = atoi(optarg);
+            if (!read_number('t', optarg, 100000, &options->timing)) {
+                return EXIT_USAGE;
+            }
             break;
         case 'C':
             options->ca_file = optarg;
@@ -376,7 +391,10 @@ static int read_options(int argc, char **argv, command_line *into)
             options->insecure = true;
             break;
         case 'w':
-            options->timeout_ms = atoi(optarg) * 1000;
+            if (!read_number('w', optarg, 3600, &seconds)) {
+                return EXIT_USAGE;
+            }
+            options->timeout_ms = seconds * 1000;
             break;
         case 'l':
             options->login = true;
@@ -395,11 +413,24 @@ static int read_options(int argc, char **argv, command_line *into)
             return option == 'h' ? EXIT_SAME : EXIT_USAGE;
         }
     }
-    if (!is_usable(argc - optind, options) || (into->file && !into->user)) {
+    urls = argc - optind;
+    if (urls < 2 || urls % 2 || (into->file && !into->user)) {
         print_usage(stderr);
+        fprintf(stderr, "\nauthstatus-audit: %s\n",
+                into->file && !into->user ? "-y needs -u" : "URLs come in pairs: a forbidden one, and a missing one");
         return EXIT_USAGE;
     }
     return -1;
+}
+
+/* Returns the exit status: a report that is lost says nothing of a difference. */
+static int finish(int result)
+{
+    if (fflush(stdout) || ferror(stdout)) {
+        fputs("authstatus-audit: the report could not be written\n", stderr);
+        return EXIT_UNWRITTEN;
+    }
+    return result;
 }
 
 int main(int argc, char **argv)
@@ -411,7 +442,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     result = read_options(argc, argv, &line);
     if (result >= 0) {
-        return result;
+        return finish(result);
     }
     if (line.user) {
         credential = make_basic(line.user, line.file);
@@ -425,5 +456,5 @@ int main(int argc, char **argv)
         OPENSSL_cleanse(credential, strlen(credential));
         free(credential);
     }
-    return result;
+    return finish(result);
 }

@@ -153,16 +153,20 @@ static bool read_option(int letter, apr_pool_t *pool, explain_options *options)
     return true;
 }
 
-static bool read_operands(int argc, char **argv, explain_options *options)
+/* Returns NULL, or what is wrong. */
+static const char *read_operands(int argc, char **argv, explain_options *options)
 {
     int left = argc - optind;
 
     if (options->httpd && options->configurations->nelts > 0) {
-        return false;
+        return "--httpd and --config exclude each other";
     }
     if (options->configurations->nelts == 0 && !options->httpd) {
-        if (left < 1 || options->section) {
-            return false;
+        if (options->section) {
+            return "--section needs --httpd or --config";
+        }
+        if (left < 1) {
+            return "there is no URL, no --httpd and no --config";
         }
         options->url = argv[optind++];
         left--;
@@ -170,11 +174,12 @@ static bool read_operands(int argc, char **argv, explain_options *options)
     if (left > 0) {
         options->user = argv[optind];
     }
-    return left <= 1;
+    return left <= 1 ? NULL : "there are too many arguments (a program of one's own follows --httpd after =)";
 }
 
 int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_options *options, bool *done)
 {
+    const char *wrong;
     int letter;
 
     memset(options, 0, sizeof(*options));
@@ -193,8 +198,9 @@ int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_o
             return EXIT_USAGE;
         }
     }
-    if (!read_operands(argc, argv, options)) {
-        fputs(usage, stderr);
+    wrong = read_operands(argc, argv, options);
+    if (wrong) {
+        fprintf(stderr, "%s\n" PROGRAM ": %s\n", usage, wrong);
         return EXIT_USAGE;
     }
     return 0;

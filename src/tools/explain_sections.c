@@ -316,6 +316,8 @@ static bool has_url(const apr_array_header_t *chosen)
     return false;
 }
 
+#define ELSEWHERE " (Include and Use are not followed: name each file by --config, or let httpd read it: --httpd)"
+
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen)
 {
@@ -327,15 +329,15 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
         return refuse_several(places, pool);
     }
     if (places->nelts == 0 && !path[0]) {
-        return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section)
-                       : "there is no AuthLDAPURL (files that are included must be named by --config too)";
+        return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section)
+                       : "there is no AuthLDAPURL" ELSEWHERE;
     }
     *chosen = find_in_force(directives,
                             places->nelts ? APR_ARRAY_IDX(places, 0, const explain_directive *)->sections
                                           : (const char *const *)path,
                             pool);
     if (!has_url(*chosen)) {
-        return apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", section ? section : "");
+        return apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section ? section : "");
     }
     *chosen = find_own_credentials(*chosen, pool);
     return NULL;

@@ -147,11 +147,23 @@ def test_over_http2(start, authority):
     (), ("http://127.0.0.1/a",), ("ftp://127.0.0.1/a", "ftp://127.0.0.1/b"), ("http://127.0.0.1/a", "http://127.0.0.2/b"),
     ("http://127.0.0.1/a", "https://127.0.0.1/b"), ("-y", "/dev/null", "http://127.0.0.1/a", "http://127.0.0.1/b"),
     ("-w", "0", "http://127.0.0.1/a", "http://127.0.0.1/b"), ("-x",),
+    # Numbers that would be taken as others.
+    *[(*options, f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b") for options, port in (
+        ((), "65537"), ((), "0"), ((), "1x"), (("-w", "4294968"), "1"), (("-w", "5s"), "1"), (("-t", "many"), "1"), (("-t", "-1"), "1"))],
+    ("-u", "ann", "-y", "/dev/null", "http://127.0.0.1:1/a", "http://127.0.0.1:1/b"),
 ])
 def test_usage(arguments):
     code, told, wrong = audit(*arguments)
     assert (code, told) == (2, "")
     assert wrong
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["http://127.0.0.1:1/a", "http://127.0.0.1:1/b"]])
+def test_a_report_that_is_lost(arguments):
+    """It must not end as if there were no difference."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 4 and "could not be written" in done.stderr
 
 
 def test_help():

@@ -361,11 +361,11 @@ def test_what_is_not_the_administrators(rooms, secrets, word, what):
 # -- what it does not take ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("arguments, says", [
-    ((), "usage:"),
+    ((), "there is no URL"),
     (("-Q",), "Try authstatus-explain --help"),
     (("http://localhost/", "ann"), "http://localhost/: "),
-    (("ldap://localhost/o=x", "ann", "too", "many"), "usage:"),
-    (("--section", "/a", "ldap://localhost/o=x"), "usage:"),
+    (("ldap://localhost/o=x", "ann", "too", "many"), "too many arguments"),
+    (("--section", "/a", "ldap://localhost/o=x"), "--section needs --httpd or --config"),
     (("-o", "colour=red", "ldap://localhost/o=x", "ann"), "colour: there is no such option"),
     (("-o", "deadline=soon", "ldap://localhost/o=x", "ann"), "deadline: it takes a time"),
     (("-a", "sometimes", "ldap://localhost/o=x", "ann"), "-a takes"),
@@ -374,7 +374,7 @@ def test_what_is_not_the_administrators(rooms, secrets, word, what):
     (("-D", "cn=x", "-y", "/nowhere/file", "ldap://localhost/o=x", "ann"), "/nowhere/file"),
     (("--password-file", "/nowhere/file", "ldap://localhost/o=x", "ann"), "/nowhere/file"),
     (("--config", "/nowhere/site.conf"), "/nowhere/site.conf"),
-    (("--config", "/dev/null"), "there is no AuthLDAPURL"),
+    (("--config", "/dev/null"), "there is no AuthLDAPURL (Include and Use are not followed"),
 ], ids=str)
 def test_usage(arguments, says):
     said = explain(*arguments)
