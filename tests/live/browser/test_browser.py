@@ -47,6 +47,17 @@ def test_a_page_instead_of_a_dialog(at, visit, tmp_path, user):
     picture(page, tmp_path, f"page-{user}", whole=False)
 
 
+def test_each_language_fits_a_phone(at, visit):
+    """Long words, and whole ones: nothing is cut off, or to be scrolled to."""
+    page = visit(("must-change", RIGHT))
+    page.look(320, 600)
+    for language in ("de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-br", "zh-cn"):
+        page.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
+        assert page.go(at("/in/body")).status == 403
+        assert page.run("document.documentElement.lang") == language
+        assert page.run("Math.max(...[...document.querySelectorAll('*')].map(one => one.getBoundingClientRect().right))") <= 320
+
+
 def test_the_page_looks_right(at, visit, tmp_path):
     page = visit(("expired", RIGHT))
     assert page.go(at("/in/body")).status == 403

@@ -18,7 +18,8 @@ from test_manual import BLOCKS, HERE, LOGINS, Block
 # A whole site of its own.
 EXAMPLE = Block("intranet", 1, (SOURCE / "docs/examples/intranet.conf").read_text())
 ALL = {**BLOCKS, "intranet-1": EXAMPLE}
-# An account by its UPN is Active Directory's alone: such a configuration is loaded, and not logged in through.
+# An account by its UPN is Active Directory's alone: such a configuration is loaded here, and logged in through in
+# test_active_directory.py.
 ROWS = [row for row in LOGINS if "@corp.example" not in ALL[row.block].text]
 OWN_LOGS = ("/var/log/apache2/", "logs/")
 
