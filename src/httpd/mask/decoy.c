@@ -127,6 +127,18 @@ const as_decoys *as_decoys_get(request_rec *r, const char *path)
     return all;
 }
 
+int as_decoys_find_index(const as_decoys *all, int below)
+{
+    int i;
+
+    for (i = 0; i < all->count; i++) {
+        if (all->spots[i].below == below) {
+            return i;
+        }
+    }
+    return 0;
+}
+
 /* ---- names ---- */
 
 static int has_no_copy(void *data, const char *key, const char *value)
@@ -136,11 +148,18 @@ static int has_no_copy(void *data, const char *key, const char *value)
     return !as_decoy_name_is_in(name, key) && !(value && as_decoy_name_is_in(name, value));
 }
 
-/* Returns whether the client has sent the name, or a significant part of it. */
-static bool is_sent(const request_rec *r, const as_decoys *all, const as_decoy_name *name)
+static bool is_in_table(const apr_table_t *table, const as_decoy_name *name)
+{
+    return !apr_table_do(has_no_copy, (void *)name, table, NULL);
+}
+
+/* Returns whether the name, or a significant part of it, is in the request at its arrival: what the client has sent,
+ * and what modules have added by then. It would be taken for a copy of the decoy. */
+static bool is_in_arrival(const request_rec *r, const as_decoys *all, const as_decoy_name *name)
 {
     return as_decoy_name_is_in(name, all->path) || (r->unparsed_uri && as_decoy_name_is_in(name, r->unparsed_uri)) ||
-           !apr_table_do(has_no_copy, (void *)name, r->headers_in, NULL);
+           is_in_table(r->headers_in, name) || is_in_table(r->subprocess_env, name) || is_in_table(r->notes, name) ||
+           is_in_table(r->connection->notes, name);
 }
 
 static as_decoy *make(request_rec *r, const as_decoys *all, int index, bool sketch)
@@ -154,7 +173,7 @@ static as_decoy *make(request_rec *r, const as_decoys *all, int index, bool sket
     do {
         as_decoy_name_make(&decoy->octets, spot->begin, length, spot->shape, secret, attempt,
                            attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN);
-    } while (attempt++ < ATTEMPTS && !sketch && is_sent(r, all, &decoy->octets));
+    } while (attempt++ < ATTEMPTS && !sketch && is_in_arrival(r, all, &decoy->octets));
     as_decoy_name_write(&decoy->octets, text);
     decoy->name = as_decoy_decode(r, text);
     decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)), text,
@@ -222,7 +241,7 @@ apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_ta
 {
     as_decoy_table cleaning = {.pool = pool, .decoy = decoy};
 
-    if (apr_table_do(has_no_copy, (void *)&decoy->octets, table, NULL)) {
+    if (!is_in_table(table, &decoy->octets)) {
         return table;
     }
     cleaning.clean = apr_table_make(pool, apr_table_elts(table)->nelts);

@@ -96,9 +96,12 @@ typedef struct as_decoy {
 /* Call it before the first of them is made. */
 apr_status_t as_decoys_post_config(void);
 const as_decoys *as_decoys_get(request_rec *r, const char *path);
-/* `index`: up to `count`, which is all of the path. */
+/* Returns the index of the segment that has so many below it; 0: there is none. */
+int as_decoys_find_index(const as_decoys *all, int below);
+/* `index`: up to `count`, which is all of the path. Call it before any hook of the pass: its name is in nothing that
+ * the request has by then. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
-/* The same for names that are compared and go no further: one may be in what the client has sent. */
+/* The same for names that are compared and go no further: one may be in what the request has. */
 const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index);
 /* Returns what rules of the server say to the name of a resource: HTTP_FORBIDDEN for RewriteRule [F], Redirect 403.
  * Runs the translate_name hooks of these two modules, and no other. */
@@ -159,6 +162,7 @@ void as_mask_silence_log(request_rec *r);
 /* The URL is again as the client sent it; and the name of the file. */
 void as_mask_undo_url(request_rec *r, const as_decoy *as);
 void as_mask_undo_filename(request_rec *r, const as_decoy *as);
+/* Returns whether the handler (of scripts) reports itself that the file is missing. */
 bool as_mask_is_missing_script(const request_rec *r);
 
 /* ---- setup.c, hides.c ---- */

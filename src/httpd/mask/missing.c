@@ -5,6 +5,8 @@
  */
 #include "mask.h"
 
+#include <unistd.h>
+
 #include <apr_hooks.h>
 #include <http_core.h>
 #include <http_request.h>
@@ -43,9 +45,29 @@ void as_mask_undo_filename(request_rec *r, const as_decoy *as)
     r->path_info = as_decoy_undo(r->pool, as, r->path_info);
 }
 
+/* Handlers that report a missing file in ways of their own, and their modules. */
+static const struct {
+    const char *handler, *module;
+} reporters[] = {{"cgi-script", "mod_cgi.c"}, {"cgi-script", "mod_cgid.c"}, {"send-as-is", "mod_asis.c"}};
+
+#define REPORTERS (sizeof(reporters) / sizeof(*reporters))
+
+/* Returns whether such a handler answers the request; module NULL: of any module. */
+static bool is_reported(const request_rec *r, const char *module)
+{
+    apr_size_t i;
+
+    for (i = 0; r->handler && r->finfo.filetype == APR_NOFILE && i < REPORTERS; i++) {
+        if (!strcmp(r->handler, reporters[i].handler) && (!module || !strcmp(module, reporters[i].module))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool as_mask_is_missing_script(const request_rec *r)
 {
-    return r->handler && !strcmp(r->handler, "cgi-script") && r->finfo.filetype == APR_NOFILE;
+    return is_reported(r, NULL);
 }
 
 static as_mask *get_mask(const request_rec *r)
@@ -53,13 +75,6 @@ static as_mask *get_mask(const request_rec *r)
     const as_context *context = r->main ? NULL : as_context_peek(r);
 
     return context ? context->mask : NULL;
-}
-
-static as_mask *get_missing_mask(const request_rec *r)
-{
-    as_mask *mask = get_mask(r);
-
-    return mask && mask->way == AS_PASS_MISSING ? mask : NULL;
 }
 
 /* The configuration of the place is known now. */
@@ -78,15 +93,21 @@ int as_mask_post_perdir(request_rec *r)
     return DECLINED;
 }
 
-/* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing. */
+/* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing; but for
+ * the URL, where one of them has refused it. */
 int as_mask_type_checker(request_rec *r)
 {
-    as_mask *mask = get_missing_mask(r);
+    as_mask *mask = get_mask(r);
 
     if (mask) {
+        mask->allowed = true;
+    }
+    if (mask && mask->way == AS_PASS_MISSING) {
         r->log = mask->log;
         as_mask_login_forget(r);
-        as_mask_undo_url(r, mask->as);
+        if (!mask->by_name) {
+            as_mask_undo_url(r, mask->as);
+        }
         mask->filename = r->filename;
         mask->path_info = r->path_info;
         mask->finfo = r->finfo;
@@ -94,19 +115,19 @@ int as_mask_type_checker(request_rec *r)
     return DECLINED;
 }
 
-/* Returns whether a module may answer for a missing resource: the core, and a CGI module for a missing script. */
+/* Returns whether a module may answer for a missing resource: the core, and the module whose handler reports that there
+ * is no file. */
 static bool may_answer(const request_rec *r, const char *module_name)
 {
-    return !strcmp(module_name, "core.c") ||
-           (as_mask_is_missing_script(r) && (!strcmp(module_name, "mod_cgi.c") || !strcmp(module_name, "mod_cgid.c")));
+    return !strcmp(module_name, "core.c") || is_reported(r, module_name);
 }
 
-/* Returns whether it is a directory that may not be listed: 403 to GET; answers to other methods reveal that it exists.
- */
+/* Returns whether it is a directory that may not be listed, or not be read: 403 to GET; answers to other methods reveal
+ * that it exists. */
 static bool is_unlisted(request_rec *r)
 {
     return r->finfo.filetype == APR_DIR && r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&
-           !(ap_allow_options(r) & OPT_INDEXES);
+           (!(ap_allow_options(r) & OPT_INDEXES) || access(r->filename, R_OK));
 }
 
 int as_mask_handler(request_rec *r)

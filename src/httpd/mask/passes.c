@@ -42,6 +42,7 @@ typedef struct walks {
     as_transaction before; /* of the transaction, when the request arrived */
     const as_transaction *truth;
     const as_decoys *decoys;
+    request_rec *first; /* the request that was refused */
     int left;
     apr_interval_time_t took; /* the last walk that was not refused */
 } walks;
@@ -225,10 +226,10 @@ static int answer_far(request_rec *r, as_context *context, walks *all, int index
     return answer_as_walked(r, context, all, status == OK ? HTTP_NOT_FOUND : go_on_unasked(r, context));
 }
 
-/* Returns whether everybody may request a decoy. Checks its place, which is no walk. `first`: the refused request. */
-static bool is_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int index)
+/* Returns whether everybody may request a decoy. Checks its place, which is no walk. */
+static bool is_open(request_rec *r, as_context *context, const walks *all, int index)
 {
-    char *filename = as_place_make_filename(first, all->decoys, index);
+    char *filename = as_place_make_filename(all->first, all->decoys, index);
 
     if (!begin_pass(r, context, all, index, false)) {
         return false;
@@ -240,11 +241,11 @@ static bool is_open(request_rec *r, as_context *context, const walks *all, reque
 }
 
 /* Returns the index of the innermost decoy behind `low` that everybody may request, or `high`. */
-static int find_open(request_rec *r, as_context *context, const walks *all, request_rec *first, int low, int high)
+static int find_open(request_rec *r, as_context *context, const walks *all, int low, int high)
 {
     while (low < high) {
         const int middle = (low + high) / 2;
-        if (is_open(r, context, all, first, middle)) {
+        if (is_open(r, context, all, middle)) {
             high = middle;
         } else {
             low = middle + 1;
@@ -258,15 +259,14 @@ static int find_open(request_rec *r, as_context *context, const walks *all, requ
  * restriction in it that this client does not pass. */
 static int answer_in_between(request_rec *r, as_context *context, walks *all, const as_nearby *decoys)
 {
-    request_rec first = *r;
     int status = walk(r, context, all, decoys->between, true), nearest;
     as_pass *pass;
     state before;
 
     if (!is_answer(r, context, status)) {
-        const int index = is_open(r, context, all, &first, decoys->nearest)
+        const int index = is_open(r, context, all, decoys->nearest)
                               ? decoys->nearest
-                              : find_open(r, context, all, &first, decoys->between + 1, decoys->farthest);
+                              : find_open(r, context, all, decoys->between + 1, decoys->farthest);
         return answer_far(r, context, all, index);
     }
     pass = as_snapshot_put_aside(r, all->arrived);
@@ -280,15 +280,22 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
     return answer_as_walked(r, context, all, status);
 }
 
-/* A rule of the server may forbid the name of the resource, or of any directory above it. Asks these rules alone, which
- * is no walk. */
+/* A rule may forbid the name of the resource, or of any directory above it: of the server, before its place is known,
+ * or a rule of its place, in the fixups. Asks these rules alone, which is no walk. */
 static bool is_forbidden(request_rec *r, as_context *context, const walks *all, int index)
 {
+    char *filename = context->mask->by_name ? as_place_make_filename(all->first, all->decoys, index) : NULL;
+
     if (!begin_pass(r, context, all, index, false)) {
         return true;
     }
     r->uri = (char *)as_decoy_decode(r, r->uri);
-    return as_decoy_translate(r) == HTTP_FORBIDDEN;
+    if (!context->mask->by_name) {
+        return as_decoy_translate(r) == HTTP_FORBIDDEN;
+    }
+    r->filename = filename;
+    return !filename || ap_directory_walk(r) != OK || ap_file_walk(r) != OK || ap_location_walk(r) != OK ||
+           ap_if_walk(r) != OK || ap_run_fixups(r) == HTTP_FORBIDDEN;
 }
 
 /* Returns the index of the nearest decoy that no such rule forbids; count: they forbid several names of the path. */
@@ -312,14 +319,64 @@ static int find_allowed_name(request_rec *r, as_context *context, const walks *a
     return low;
 }
 
+/* Returns how many segments of the path are behind the name of its file. */
+static int count_path_info(const request_rec *r)
+{
+    const char *octet = r->path_info;
+    int count = 0;
+
+    for (; octet && *octet; octet++) {
+        count += *octet == '/' && octet[1] != '/' && octet[1] != '\0';
+    }
+    return count;
+}
+
+/* Returns whether a decoy has a path that the file system takes: some are longer than the path asked for. */
+static bool is_path_short(const walks *all, int index)
+{
+    const apr_size_t length = strlen(all->decoys->path);
+    request_rec *first = all->first;
+    apr_size_t file;
+
+    if (length < APR_PATH_MAX / 2) {
+        return true;
+    }
+    if (first->filename) {
+        file = strlen(first->filename) + (first->path_info ? strlen(first->path_info) : 0);
+    } else {
+        file = strlen(ap_document_root(first)) + strlen(as_decoy_decode(first, all->decoys->path));
+    }
+    return file + strlen(as_decoy_sketch(first, all->decoys, index)->path) < length + APR_PATH_MAX - 1;
+}
+
+/* Finds the decoys of a request that was refused. */
+static void find_decoys(request_rec *r, as_context *context, const walks *all, as_nearby *decoys)
+{
+    as_mask *mask = context->mask;
+
+    decoys->nearest = 0;
+    decoys->between = -1;
+    decoys->farthest = all->decoys->count - 1;
+    if (mask->handling) {
+        decoys->nearest = as_decoys_find_index(all->decoys, count_path_info(r));
+    } else if (mask->allowed) {
+        mask->by_name = true;
+        decoys->nearest = find_allowed_name(r, context, all);
+    } else if (!as_place_find(r, all->decoys, mask->walked, decoys)) {
+        decoys->nearest = find_allowed_name(r, context, all);
+    }
+    decoys->farthest = is_path_short(all, decoys->farthest) ? decoys->farthest : all->decoys->count;
+    decoys->nearest = is_path_short(all, decoys->nearest) ? decoys->nearest : decoys->farthest;
+}
+
 static int answer_as_missing(request_rec *r, as_context *context, walks *all)
 {
-    as_nearby decoys = {.nearest = 0, .between = -1, .farthest = all->decoys->count - 1};
+    request_rec first = *r;
+    as_nearby decoys;
     int status;
 
-    if (!context->mask->handling && !as_place_find(r, all->decoys, context->mask->walked, &decoys)) {
-        decoys.nearest = find_allowed_name(r, context, all);
-    }
+    all->first = &first;
+    find_decoys(r, context, all, &decoys);
     if (decoys.between >= 0) {
         return answer_in_between(r, context, all, &decoys);
     }

@@ -334,18 +334,6 @@ static int find_blocked(request_rec *r, const char *file, int most)
     return found;
 }
 
-static int find_index(const as_decoys *all, int below)
-{
-    int i;
-
-    for (i = 0; i < all->count; i++) {
-        if (all->spots[i].below == below) {
-            return i;
-        }
-    }
-    return 0;
-}
-
 /* The decoys of a request, to be searched. */
 typedef struct search {
     request_rec *r;
@@ -387,7 +375,7 @@ bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby 
     found->farthest = last;
     if (!walked) {
         below = in.file ? find_blocked(r, in.file, all->spots[last].below) : -1;
-        found->nearest = find_index(all, below);
+        found->nearest = as_decoys_find_index(all, below);
         return below >= 0;
     }
     here = compute_number(r, &of_refusal, r->uri, r->filename);

@@ -212,9 +212,10 @@ def httpds_own_lines(site):
     differential.allow_httpds_lines(site)
 
 
-def compare(site, host, questions):
-    """questions: (name, way, the hidden request, the missing one)"""
+def compare(site, host, questions, by_program=False):
+    """questions: (name, way, the hidden request, the missing one); by_program: how answers are framed is a race"""
     found = differential.Differences(host)
+    found.by_program = by_program
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda request: raw.exchange(site.port, request), [each for question in questions for each in question[2:]]))
     found.exchanges = len(answers)
@@ -275,10 +276,11 @@ def fields_of(method, path, host, login, more):
     return [(name.encode(), value.format(path=path, host=host).encode()) for name, value in fields.items() if value is not None]
 
 
-def over_http2(site, host, questions):
+def over_http2(site, host, questions, by_program=False):
     """questions: (what, way, method, more)"""
     pytest.importorskip("h2", reason="HTTP/2 needs python3-h2")
     found, connection = differential.Differences(host), raw.Http2(site.port)
+    found.by_program = by_program
     for what, way, method, more in questions:
         answers = [raw.octets_of(connection.request(fields_of(method, path, host, way.login, more))) for path in (way.path, differential.twin_of(way))]
         found.compare(what, way, *answers)
