@@ -280,8 +280,8 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
     return answer_as_walked(r, context, all, status);
 }
 
-/* A rule may forbid the name of the resource, or of any directory above it: of the server, before its place is known,
- * or a rule of its place, in the fixups. Asks these rules alone, which is no walk. */
+/* Returns whether a rule forbids the name of a decoy: a rule of the server, before the place is known, or one of the
+ * place, in the fixups. Runs these rules alone, which is no walk. */
 static bool is_forbidden(request_rec *r, as_context *context, const walks *all, int index)
 {
     char *filename = context->mask->by_name ? as_place_make_filename(all->first, all->decoys, index) : NULL;
