@@ -30,6 +30,8 @@ SITE = """
     Use Tree /filter "ldap-filter employeeType=boss"
     Use Tree /name "ldap-user bob"
     Use Tree /attribute "ldap-attribute employeeType=boss"
+    ProxyPass /proxied http://127.0.0.1:1/
+    Use Tree /proxied "ldap-group cn=staff,o=masks"
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName all
@@ -49,6 +51,8 @@ SITE = """
     Use Tree /filter "ldap-filter employeeType=boss"
     Use Tree /name "ldap-user bob"
     Use Tree /attribute "ldap-attribute employeeType=boss"
+    ProxyPass /proxied http://127.0.0.1:1/
+    Use Tree /proxied "ldap-group cn=staff,o=masks"
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName report
@@ -69,7 +73,7 @@ def slapd(start_slapd):
 
 @pytest.fixture(scope="module", params=("event", "prefork"))
 def site(request, start, slapd):
-    httpd = start(SITE, mpm=request.param, ldap=True, files=FILES, defines={"LDAP": slapd.port})
+    httpd = start(SITE, mpm=request.param, ldap=True, modules=("proxy", "proxy_http"), files=FILES, defines={"LDAP": slapd.port})
     yield httpd
 
 
@@ -125,8 +129,9 @@ def test_a_masked_request_logs_in_once_and_is_counted_once(site, slapd, host, lo
     assert costs(site, slapd, "/user/page.html", login, host) == (expected, counted)
 
 
-@pytest.mark.parametrize("tree", ("user", "group", "dn", "filter", "name", "attribute"))
-@pytest.mark.parametrize("below", ("/page.html", "/" + "/".join(f"d{number}.x" for number in range(16))), ids=("short", "deep"))
+@pytest.mark.parametrize("tree", ("user", "group", "dn", "filter", "name", "attribute", "proxied"))
+@pytest.mark.parametrize("below", ("/page.html", "/page.html/path/info", "/" + "/".join(f"d{number}.x" for number in range(16))),
+                         ids=("short", "path info", "deep"))
 @pytest.mark.parametrize("login", (ANN, WRONG), ids=("ann", "wrong"))
 def test_a_masked_request_costs_the_directory_what_its_refusal_does(site, slapd, tree, below, login):
     def asked(host):

@@ -55,12 +55,17 @@ HOSTS = {
                '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
                '<Location /2024>\nRequire all denied\n</Location>',
     "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
+    "there": 'Header always set X-There yes "expr=-f %{REQUEST_FILENAME}"',
+    "listed": 'RewriteEngine On\nRewriteRule ^/lists/byrule - [F]\n<Directory "${DOCS}">\nOptions +Indexes\n</Directory>\n'
+              '<Location /lists/shown>\nIndexOptions +ShowForbidden\n</Location>',
+    "broken": '<Directory "${DOCS}/broken">\nAllowOverride All\nRequire all denied\n</Directory>',
     "status": '<Location /server-status>\nSetHandler server-status\nRequire all denied\n</Location>',
 }
 OWN = "#!/bin/sh\necho 'Status: 403 Forbidden'\necho 'Content-Type: text/plain'\necho\necho no\n"
 SLOW = OWN.replace("\n", "\nsleep 0.5\n", 1)
 NPH = "#!/bin/sh\nprintf 'HTTP/1.1 403 Forbidden\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n'\n"
-FILES = {"secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "says.cgi": OWN, "slow.cgi": SLOW,
+FILES = {"secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "lists/byrule.html": "x\n",
+         "lists/unread.html": "x\n", "lists/hidden.html": "x\n", "lists/shown/hidden.html": "x\n", "broken/.htaccess": "No directive\n", "says.cgi": OWN, "slow.cgi": SLOW,
          "nph-says.cgi": NPH, "front.cgi": "#!/bin/sh\nprintf 'Status: 404\\nContent-Type: text/plain\\n\\nfront\\n'\n"}
 TLS = r"""
 <VirtualHost 127.0.0.1:${TLS}>
@@ -86,6 +91,7 @@ def site(start, authority):
     for name, text in HOSTS.items():
         (httpd.room / f"{name}.conf").write_text(text + "\n")
     (httpd.room / "run").chmod(0o777)
+    (httpd.room / "docs/lists/unread.html").chmod(0)
     (httpd.room / "users").write_text(sites.USERS)
     httpd.start()
     return httpd
@@ -93,7 +99,7 @@ def site(start, authority):
 
 @pytest.fixture(autouse=True)
 def httpds_own_lines(site):
-    site.log.allow(r"AH\d{5}: ", "AS00", "nph-says", "SSL Library Error")
+    site.log.allow(r"AH\d{5}: ", "AS00", "nph-says", "SSL Library Error", "htaccess: Invalid command")
 
 
 def tells(site, host, hidden, missing, **options):
@@ -168,7 +174,19 @@ def a_count_of_characters(site):
 def a_file_name(site):
     """The hidden place shows as much as the missing one; the visible part of the path reveals how much of it exists."""
     one, other = (site.get(f"/{place}/x/y", host="filename").header("X-Where") for place in ("open", "absent"))
-    return one.count("/") != other.count("/")
+    there, none = (site.get(f"/open/{name}.html", host="there").header("X-There") for name in ("hidden", "absent"))
+    return one.count("/") != other.count("/") and there == "yes" and none is None
+
+
+def a_listing(site):
+    listing, shown = (site.get(path, host="listed").body for path in ("/lists/", "/lists/shown/"))
+    assert b"hidden.html" not in listing and b"shown" in listing
+    assert b"hidden.html" not in shown and site.get("/lists/unread.html", host="listed").status == 404
+    return b"byrule.html" in listing and b"unread.html" in listing
+
+
+def a_broken_htaccess(site):
+    return site.get("/broken/x", host="broken").status == 500
 
 
 def the_clock(site):
@@ -217,6 +235,7 @@ SHOWN = {
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
     "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
     "four restrictions": a_nest, "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
+    "the listing of a parent": a_listing, "a `.htaccess` with": a_broken_htaccess,
     "time": the_clock, "credentials that": credentials_unasked,
     "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
     "modules that count": a_counter, "modules that answer": a_page_of_a_module,
