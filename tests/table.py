@@ -63,6 +63,11 @@ def directives(source):
     return sorted(found.values(), key=lambda one: re.search(rf"^AS_\w+\({one.name},", text, re.MULTILINE).start())
 
 
+def flags(source):
+    """(directive, the member that has its value) of each flag."""
+    return [(name, member) for name, member, *_ in rows(Path(source) / "include/authstatus/directive.def", "AS_FLAG")]
+
+
 def classes(source):
     return [Class(identifier, name, int(status), note) for identifier, name, status, note in rows(Path(source) / OUTCOMES, "AS_CLASS")]
 

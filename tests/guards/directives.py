@@ -33,6 +33,13 @@ guard.check(
         for name in re.findall(r'\bAP_INIT_\w+\(\s*"(\w+)"', without_comments(path.read_text()))
     ],
 )
+code = "\n".join(without_comments(path.read_text()) for path in guard.files(".c", ".h", below=["src"]))
+guard.check(
+    "each flag is used",
+    sorted(f"{name}: nothing reads {member}" for name, member in table.flags(guard.source) if not re.search(rf"(\bas_flag_|->|\.){member}\b", code)),
+)
+tests = "\n".join(path.read_text() for path in guard.files(".py", ".c", below=["tests/live", "tests/unit"]))
+guard.check("each directive of ours is in a test", sorted(name for name in ours if not re.search(rf"\b{name}\b", tests)))
 guard.check("each names the contexts of one kind", sorted(one.name for one in directives if one.where not in table.CONTEXTS))
 guard.check("each directive of ours is described", sorted(f"{name} has no Syntax line" for name in ours - described))
 guard.check(

@@ -172,6 +172,15 @@ def _(source, build):
     append(source / "src/httpd/config/directives.c", 'command_rec more[] = {AP_INIT_FLAG("AuthStatusSecret", f, NULL, RSRC_CONF, "")};\n')
 
 
+@breaks("directives", r"(?s)AuthStatusSecret: nothing reads secret_novelty.*# AuthStatusSecret")
+def _(source, build):
+    substitute(
+        source / "include/authstatus/directive.def",
+        r"^AS_DIRECTIVE\(AuthStatusMap,",
+        r'AS_FLAG(AuthStatusSecret, secret_novelty, OF_POLICY, SECTIONS, UNREAD, Off, On, "secret", "a", "b", "c")\n\g<0>',
+    )
+
+
 @breaks("tables", r"Default:  AuthStatusDisclose Proven")
 def _(source, build):
     substitute(source / "docs/reference.md", r"^    Default:  AuthStatusDisclose Proven$", "    Default:  AuthStatusDisclose Always")
@@ -214,6 +223,15 @@ def _(source, build):
 @breaks("outcomes", r"logon-hours has none")
 def _(source, build):
     substitute(source / "docs/reference.md", r"^[\s|`]*logon-hours\b.*$", "")
+
+
+@breaks("outcomes", r"(?s)sleepy: AS_OUTCOME_SLEEPY is nowhere.*sleepy is in none")
+def _(source, build):
+    substitute(
+        source / "include/authstatus/outcome.def",
+        r"^AS_OUTCOME\(NOT_AUTHORIZED,",
+        r'AS_OUTCOME(SLEEPY, "sleepy", REFUSED, 0099, warn, "Yawn.", "yawns")\n\g<0>',
+    )
 
 
 @breaks("outcomes", r"sleepy is neither")

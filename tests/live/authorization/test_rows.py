@@ -227,7 +227,8 @@ def make(start, slapd, **options):
 
 @pytest.fixture(scope="module")
 def site(start, slapd):
-    return make(start, slapd)
+    # A circuit that opened would say its remaining time in Retry-After.
+    return make(start, slapd, conf="AuthStatusBreaker 1000000 10s\n" + site_text())
 
 
 @pytest.fixture(scope="module")

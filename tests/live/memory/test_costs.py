@@ -39,6 +39,17 @@ def test_right_and_wrong(fresh, slapd):
     assert cost(slapd, connection, "bob", RIGHT) == (200, NOTHING)
 
 
+def test_cache_entries(start, slapd):
+    """AuthStatusCacheEntries 1, without a store: the second user's acceptance evicts the first's."""
+    httpd = start("AuthStatusCacheEntries 1\n" + LOGIN, mpm="prefork", defines={"LDAP": slapd.port}, cache=None)
+    with httpd.connection() as connection:
+        assert cost(slapd, connection, "ann", RIGHT) == (200, FIRST)
+        assert cost(slapd, connection, "ann", RIGHT) == (200, NOTHING)
+        assert cost(slapd, connection, "bob", RIGHT) == (200, ASKED)
+        assert cost(slapd, connection, "bob", RIGHT) == (200, NOTHING)
+        assert cost(slapd, connection, "ann", RIGHT) == (200, ASKED)
+
+
 Told = namedtuple("Told", "user outcome status ldap variable", defaults=(None, None))
 
 TOLD = [
