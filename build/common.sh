@@ -48,7 +48,7 @@ packages_install() {
     mapfile -t missing < <(packages_missing "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ]; then
-        sudo -n true 2>/dev/null || die "as root, please: apt-get install ${missing[*]}"
+        sudo -n true 2>/dev/null || die "these packages are missing, and root can install them: apt-get install ${missing[*]}"
         as_root=(sudo -n)
     fi
     say "Installing ${missing[*]} ..."

@@ -37,11 +37,38 @@ debian_root_make() {
     debian_root_prepare "$root"
 }
 
-# How this machine reaches Debian is how that one does, and nothing is started there by itself.
+# debian_root_keep SUITE DIRECTORY [OPTION...]: the same, where it is not there yet. DIRECTORY gets its name when the minbase is
+# complete: an interrupted debootstrap leaves nothing that could be taken for one. What apt fetches is kept in DIRECTORY.archives.
+debian_root_keep() {
+    local suite=$1 root=$2 complete=var/lib/authstatus-complete
+    shift 2
+    mkdir -p "$root.archives/partial"
+    export AUTHSTATUS_ARCHIVES=$root.archives
+    [ ! -e "$root/$complete" ] || return 0
+    if [ -e "$root" ]; then
+        say "$root is there and is no complete Debian of ours: remove it, or name another directory" >&2
+        return 1
+    fi
+    say "A Debian $suite ..."
+    (
+        making=$(mktemp -d "$root.making.XXXXXX") || exit 1
+        trap 'debian_root_remove "$making"' EXIT
+        trap 'exit 1' INT TERM HUP
+        # mktemp's is its owner's alone; apt fetches as a user of its own.
+        chmod 755 "$making"
+        debian_root_make "$suite" "$making" "$@" && : >"$making/$complete" || exit 1
+        # Another run may have been faster: its minbase is as good.
+        mv -T "$making" "$root" 2>/dev/null || [ -e "$root/$complete" ]
+    )
+}
+
+# How this machine reaches Debian is how that one does, nothing is started there by itself, and dpkg does not wait for the disk.
 debian_root_prepare() {
     local root=$1
     cp /etc/resolv.conf "$root/etc/"
     apt-config dump 2>/dev/null | grep -iE '^Acquire::(https?::Proxy|Check-)' >"$root/etc/apt/apt.conf.d/90as-here" || true
+    mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
+    echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/as-here"
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
 }

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of build/common.sh and build/debian-root.sh that decide what is installed, and what is kept."""
+import os
+import subprocess
+
+import pytest
+
+from lab.outcomes import SOURCE
+
+# What dpkg-query says: status, package, what it provides.
+INSTALLED = """\
+installed,debhelper,debhelper-compat (= 13), dh-sequence-debhelper
+installed,apache2-dev,apache2-threaded-dev (= 2.4), dh-apache2, dh-sequence-apache2
+installed,gcc,c-compiler
+config-files,slapd,ldap-server
+"""
+# Packages that are asked for, and those of them that are missing.
+MISSING = [
+    ("gcc debhelper", ""),
+    ("dh-apache2", ""),
+    ("debhelper-compat dh-sequence-apache2", ""),
+    ("dh-apache gcc", "dh-apache"),
+    ("slapd", "slapd"),
+    ("ldap-server gcc make", "ldap-server make"),
+    ("13 2.4", "13 2.4"),
+]
+
+
+def bash(tmp_path, script, **programs):
+    """Runs a script with the functions, and with these programs before others in PATH."""
+    for name, text in programs.items():
+        path = tmp_path / "bin" / name.replace("_", "-")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+    return subprocess.run(["bash", "-euo", "pipefail", "-c", f". build/common.sh\n. build/debian-root.sh\n{script}"], cwd=SOURCE,
+                          env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path), "ROOT": str(tmp_path / "root")},
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("wanted,missing", MISSING, ids=[row[0] for row in MISSING])
+def test_missing(tmp_path, wanted, missing):
+    """A package counts as there by its name and by what it provides, and not when only its configuration is left."""
+    done = bash(tmp_path, f"packages_missing {wanted}", dpkg_query=f"cat <<'EOF'\n{INSTALLED}EOF")
+    assert done.stdout.split() == missing.split(), done.stderr
+
+
+def test_ordinary_user_is_told_what_is_missing(tmp_path):
+    done = bash(tmp_path, "packages_install gcc make cmake", dpkg_query=f"cat <<'EOF'\n{INSTALLED}EOF", id="echo 1000", sudo="exit 1")
+    assert done.returncode == 1 and done.stderr.rstrip().endswith("apt-get install make cmake")
+
+
+def test_ordinary_user_needs_nobody_where_nothing_is_missing(tmp_path):
+    done = bash(tmp_path, "packages_install gcc dh-apache2", dpkg_query=f"cat <<'EOF'\n{INSTALLED}EOF", id="echo 1000", sudo="exit 1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# How a debootstrap ends, before and after it has the program that an older version took for the mark of a whole one.
+ENDINGS = {"fails": "exit 1", "killed": "kill -KILL $$", "interrupted": "kill -INT $PPID; kill -INT $$"}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_half_a_debian_is_not_kept(tmp_path, ending):
+    """What an interrupted debootstrap leaves has not the name of a whole one; the next run begins anew, and keeps its own."""
+    half = 'mkdir -p "$3/usr/bin" && touch "$3/usr/bin/dpkg" && chmod +x "$3/usr/bin/dpkg"'
+    whole = half + ' && mkdir -p "$3/etc/apt/apt.conf.d" "$3/usr/sbin" "$3/var/lib" && echo x >>"$ROOT.runs"'
+    keep = 'debian_root_keep trixie "$ROOT"'
+    done = bash(tmp_path, keep, debootstrap=f"{half}; {ENDINGS[ending]}")
+    assert done.returncode != 0
+    assert sorted(path.name for path in tmp_path.glob("root*")) == ["root.archives"]
+    for _ in range(2):
+        done = bash(tmp_path, keep, debootstrap=whole)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert sorted(path.name for path in tmp_path.glob("root*")) == ["root", "root.archives", "root.runs"]
+    assert (tmp_path / "root.runs").read_text() == "x\n"
+
+
+def test_other_directory_is_left_alone(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/letter").write_text("Dear ...")
+    done = bash(tmp_path, 'debian_root_keep trixie "$ROOT"', debootstrap="exit 1")
+    assert done.returncode == 1 and "is no complete Debian of ours" in done.stderr
+    assert (tmp_path / "root/letter").read_text() == "Dear ..."
