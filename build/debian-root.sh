@@ -38,12 +38,16 @@ debian_root_make() {
 }
 
 # debian_root_keep SUITE DIRECTORY [OPTION...]: the same, where it is not there yet. DIRECTORY gets its name when the minbase is
-# complete: an interrupted debootstrap leaves nothing that could be taken for one. What apt fetches is kept in DIRECTORY.archives.
+# complete: an interrupted debootstrap leaves nothing that could be taken for one. What apt fetches is kept in DIRECTORY.archives,
+# which is one run's at a time, as apt does not wait for it.
 debian_root_keep() {
-    local suite=$1 root=$2 complete=var/lib/authstatus-complete
+    local suite=$1 root=$2 complete=var/lib/authstatus-complete lock
     shift 2
     mkdir -p "$root.archives/partial"
     export AUTHSTATUS_ARCHIVES=$root.archives
+    # The descriptor stays open as long as this shell.
+    exec {lock}<"$root.archives"
+    flock --nonblock "$lock" || { say "Waiting for another run with $root ..."; flock "$lock"; }
     [ ! -e "$root/$complete" ] || return 0
     if [ -e "$root" ]; then
         say "$root is there and is no complete Debian of ours: remove it, or name another directory" >&2
