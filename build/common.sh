@@ -20,6 +20,12 @@ die() {
     exit 1
 }
 
+# cannot SENTENCE: what is missing is this machine's.
+cannot() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 77
+}
+
 # The Debian packages of the arguments that are not installed, one a line. A virtual one (dh-apache2) is, where another
 # provides it.
 packages_missing() {
@@ -38,7 +44,8 @@ packages_missing() {
         END { for (i = 1; i <= count; i++) if (!(names[i] in there)) print names[i] }'
 }
 
-# Installs missing Debian packages. Without dpkg, configure reports missing parts.
+# Installs missing Debian packages. Without dpkg, configure reports missing parts. Where they cannot be installed the program ends
+# with 77, automake's code for a test that was skipped: it is not the source's fault.
 packages_install() {
     local missing as_root=()
     if ! command -v dpkg-query >/dev/null; then
@@ -48,13 +55,13 @@ packages_install() {
     mapfile -t missing < <(packages_missing "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ]; then
-        sudo -n true 2>/dev/null || die "these packages are missing, and root can install them: apt-get install ${missing[*]}"
+        sudo -n true 2>/dev/null || cannot "these packages are missing, and root can install them: apt-get install ${missing[*]}"
         as_root=(sudo -n)
     fi
     say "Installing ${missing[*]} ..."
     # Two runs side by side: apt waits for dpkg's lock but not for that of its lists, and both would want to put
     # policy-rc.d in place, hence one lock around all of it. A directory can be locked and leaves no file behind.
-    "${as_root[@]}" flock /var/lib/apt bash -s -- "${missing[@]}" <<'EOF' || die "the packages could not be installed"
+    "${as_root[@]}" flock /var/lib/apt bash -s -- "${missing[@]}" <<'EOF' || cannot "the packages could not be installed"
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 # Installing slapd must not start one: invoke-rc.d asks this program, and 101 forbids. It goes again when apt is done; one

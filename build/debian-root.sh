@@ -4,11 +4,27 @@
 # Root file systems of Debian, for build/try-platform, build/container and `build/inspect portable`; sourced after common.sh.
 # All of it is root's. What runs in one has its own mounts and its own process ids: both are gone when the command ends.
 
-# Says why there is no such root file system to be had here, and fails; says nothing where it can be made.
+# debian_root_lacks [SUITE]: says why there is no such root file system to be had here, and fails; says nothing where it can be made.
 debian_root_lacks() {
+    local temporary=${TMPDIR:-/tmp}
     [ "$(id -u)" = 0 ] || { say "a root file system is root's to make"; return 1; }
     command -v apt-get >/dev/null || { say "not a Debian system"; return 1; }
-    unshare --mount --pid --fork true 2>/dev/null || { say "this kernel gives no namespaces"; return 1; }
+    # A container may have some of these and not the others.
+    unshare --mount --pid --fork sh -e -c '
+        at=$(mktemp -d "$1/authstatus-mounts.XXXXXX")
+        trap "rm -r \"$at\"" EXIT
+        mkdir "$at/a"
+        mknod "$at/null" c 1 3
+        : >"$at/null"
+        mount -t tmpfs tmpfs "$at/a"
+        mkdir "$at/a/proc" "$at/a/pts"
+        mount -t proc proc "$at/a/proc"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$at/a/pts"
+        : >"$at/a/bound"
+        mount --bind "$at/a/pts/ptmx" "$at/a/bound"
+        umount "$at/a/bound" "$at/a/pts" "$at/a/proc" "$at/a"' sh "$temporary" >/dev/null 2>&1 ||
+        { say "this machine allows no namespaces, devices or mounts"; return 1; }
+    [ "$(df --output=avail -k "$temporary" | tail -n 1)" -gt 3000000 ] || { say "less than 3 GB are free in $temporary"; return 1; }
     [ -x "$(command -v curl)" ] || return 0
     curl -qsf --max-time 20 -o /dev/null "$(debian_mirror)/dists/${1:-stable}/InRelease" ||
         { say "Debian's archive cannot be reached"; return 1; }
@@ -28,7 +44,7 @@ debian_root_make() {
     local suite=$1 root=$2 log
     shift 2
     log=$(mktemp)
-    if ! debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" >"$log" 2>&1; then
+    if ! timeout 900 debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         return 1
