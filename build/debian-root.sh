@@ -10,6 +10,7 @@ debian_root_lacks() {
     [ "$(id -u)" = 0 ] || { say "a root file system is root's to make"; return 1; }
     command -v apt-get >/dev/null || { say "not a Debian system"; return 1; }
     # A container may have some of these and not the others.
+    # shellcheck disable=SC2016 # the inner shell's
     unshare --mount --pid --fork sh -e -c '
         at=$(mktemp -d "$1/authstatus-mounts.XXXXXX")
         trap "rm -r \"$at\"" EXIT
