@@ -47,12 +47,22 @@ void as_share_create(as_share *share, const as_limiter *limiter, int parts)
     atomic_init(&share->answered, 0);
 }
 
+/* Sets a time that only goes on: a thread that had to stop after it read the clock has an earlier one than is there. */
+static void move_forward(_Atomic as_mono *time, as_mono now)
+{
+    as_mono seen = atomic_load_explicit(time, memory_order_relaxed);
+
+    while (seen < now &&
+           !atomic_compare_exchange_weak_explicit(time, &seen, now, memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
 void as_limiter_note_answer(as_limiter *limiter, as_share *share)
 {
     const as_mono now = as_mono_read();
 
-    atomic_store_explicit(&limiter->answered, now, memory_order_relaxed);
-    atomic_store_explicit(&share->answered, now, memory_order_relaxed);
+    move_forward(&limiter->answered, now);
+    move_forward(&share->answered, now);
 }
 
 static void sleep_until(as_limiter *limiter, as_waiter *self, as_mono when)
