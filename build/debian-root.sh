@@ -45,7 +45,7 @@ debian_root_make() {
     local suite=$1 root=$2 log
     shift 2
     log=$(mktemp)
-    if ! timeout 900 debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" >"$log" 2>&1; then
+    if ! timeout --foreground "${AUTHSTATUS_DEBOOTSTRAP_SECONDS:-1800}" debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         return 1

@@ -47,7 +47,7 @@ def test_missing(tmp_path, wanted, missing):
 
 def test_ordinary_user_is_told_what_is_missing(tmp_path):
     done = bash(tmp_path, "packages_install gcc make cmake", dpkg_query=f"cat <<'EOF'\n{INSTALLED}EOF", id="echo 1000", sudo="exit 1")
-    assert done.returncode == 1 and done.stderr.rstrip().endswith("apt-get install make cmake")
+    assert done.returncode == 77 and done.stderr.rstrip().endswith("apt-get install make cmake")
 
 
 def test_ordinary_user_needs_nobody_where_nothing_is_missing(tmp_path):
@@ -81,3 +81,15 @@ def test_other_directory_is_left_alone(tmp_path):
     done = bash(tmp_path, 'debian_root_keep trixie "$ROOT"', debootstrap="exit 1")
     assert done.returncode == 1 and "is no complete Debian of ours" in done.stderr
     assert (tmp_path / "root/letter").read_text() == "Dear ..."
+
+
+@pytest.mark.parametrize("programs,reason", [
+    ({"id": "echo 1000"}, "a root file system is root's to make"),
+    ({"id": "echo 0", "unshare": "exit 1"}, "this machine allows no namespaces, devices or mounts"),
+    ({"id": "echo 0", "unshare": "exit 0", "df": "echo 1000"}, "less than 3 GB are free in "),
+    ({"id": "echo 0", "unshare": "exit 0", "df": "echo 4000000", "curl": "exit 7"}, "Debian's archive cannot be reached"),
+], ids=["user", "container", "disk", "network"])
+def test_machine_that_cannot_have_a_debian(tmp_path, programs, reason):
+    """What try-platform tells with its status 77, which build/check takes for skipped."""
+    done = bash(tmp_path, "debian_root_lacks trixie", apt_get="exit 0", apt_config="exit 0", **programs)
+    assert done.returncode == 1 and reason in done.stdout, done.stderr

@@ -23,6 +23,7 @@ ROWS = [
     ("--without cppcheck", {"cppcheck"}, set()),
     ("--without format", {"format"}, set()),
     ("--without shellcheck", {"shellcheck"}, set()),
+    ("--without debian13", set(), set()),
     ("--quick", {"sanitizer build", "unit tests, sanitized", "live tests, sanitized", "clang", "distcheck", "cppcheck", "format", "shellcheck"}, set(OPTIONAL)),
 ]
 EVERY_STAGE = {"autoreconf", "gcc build", "hardening", "unit tests", "live tests", "sanitizer build", "unit tests, sanitized",
@@ -42,6 +43,19 @@ def test_option(options, stages, servers):
     left = {line.removeprefix("stage: ") for line in lines if line.startswith("stage: ")}
     assert left == EVERY_STAGE - stages
     assert lines[-1] == "AUTHSTATUS_WITHOUT=" + " ".join(name for name in OPTIONAL if name in servers)
+
+
+# What --thorough has besides; in a Debian 13 where that is wanted.
+THOROUGH = {"instructions", "coverage", "reproducible", "valgrind", "tidy", "analyze"}
+
+
+@pytest.mark.parametrize("options,stages", [("", {"Debian 13"}), ("--without debian13", set())], ids=["all", "without"])
+def test_thorough(options, stages):
+    done = plan("--thorough", *options.split())
+    assert done.returncode == 0, done.stderr
+    lines = [line.removeprefix("stage: ") for line in done.stdout.splitlines() if line.startswith("stage: ")]
+    assert set(lines) == EVERY_STAGE | THOROUGH | stages
+    assert not stages or lines[-1] == "Debian 13", "it runs beside others"
 
 
 @pytest.mark.parametrize("options", ["--without nothing", "--without", "--quickly"])
