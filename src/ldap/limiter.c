@@ -48,7 +48,7 @@ void as_share_create(as_share *share, const as_limiter *limiter, int parts)
 }
 
 /* Sets a time that only goes on: a thread that had to stop after it read the clock has an earlier one than is there. */
-static void move_forward(_Atomic as_mono *time, as_mono now)
+static void set_later(_Atomic as_mono *time, as_mono now)
 {
     as_mono seen = atomic_load_explicit(time, memory_order_relaxed);
 
@@ -61,8 +61,8 @@ void as_limiter_note_answer(as_limiter *limiter, as_share *share)
 {
     const as_mono now = as_mono_read();
 
-    move_forward(&limiter->answered, now);
-    move_forward(&share->answered, now);
+    set_later(&limiter->answered, now);
+    set_later(&share->answered, now);
 }
 
 static void sleep_until(as_limiter *limiter, as_waiter *self, as_mono when)
