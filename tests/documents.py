@@ -94,7 +94,7 @@ def outcome_rows(source):
 def class_list(source):
     """The manual page's list of classes."""
     # groff 1.24 warns of lines that it cannot adjust in a column as narrow as the last one.
-    lines = [".na", '.Bl -column "unauthenticated" "401 with a challenge" -offset indent']
+    lines = [".na", '.Bl -column "unauthenticated" "401 with a challenge"']
     for group in table.classes(source):
         status = {0: "-", 401: "401 with a challenge", 429: "429 with Retry-After", 503: "503 with Retry-After"}
         names = ", ".join(one.name for one in table.outcomes(source) if one.of == group.id)
