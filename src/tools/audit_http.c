@@ -208,6 +208,9 @@ bool as_audit_open(as_audit_wire *wire, const as_audit_url *url, const as_audit_
         }
     }
     freeaddrinfo(addresses);
+    if (wire->fd >= 0) {
+        *error = '\0'; /* of an address before this one */
+    }
     return wire->fd >= 0 && (!url->tls || start_tls(wire, url, options, error, size));
 }
 

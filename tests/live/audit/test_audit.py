@@ -143,6 +143,26 @@ def test_over_http2(start, authority):
         assert lines and all(", over HTTP/2" in line or "an upgrade" in line for line in lines), told
 
 
+def test_a_name_with_two_addresses(start, tmp_path):
+    """That nobody listens at the first is no finding, as the second answers."""
+    httpd = start("""AuthStatus On
+AuthStatusMask All
+<Location /hidden>
+    Require all denied
+</Location>
+Header always set X-Tells yes "expr=%{REQUEST_URI} =~ m#^/hidden#"
+""", files=PAGES)
+    httpd.log.allow("AH\\d", "AS00")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("::1 both.example\n127.0.0.2 both.example\n127.0.0.1 both.example\n")
+    pages = [f"http://both.example:{httpd.port}/{name}/page.html" for name in ("hidden", "absent")]
+    private = ["unshare", "-m", "--propagation", "private", "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh", hosts]
+    if subprocess.run([*private, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mounts of one's own here")
+    done = subprocess.run([*private, PROGRAM, "-w", "1", *pages], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (1, ""), done.stdout
+
+
 @pytest.mark.parametrize("arguments", [
     (), ("http://127.0.0.1/a",), ("ftp://127.0.0.1/a", "ftp://127.0.0.1/b"), ("http://127.0.0.1/a", "http://127.0.0.2/b"),
     ("http://127.0.0.1/a", "https://127.0.0.1/b"), ("-y", "/dev/null", "http://127.0.0.1/a", "http://127.0.0.1/b"),
