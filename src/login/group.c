@@ -202,7 +202,7 @@ static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line
     } else if (line->undefined) {
         as_say_no_unsafe(of, "no attribute of AuthLDAPGroupAttribute can be compared with a member in this directory");
     } else if (!as_member_value_is_sure(of)) {
-        as_say_no_unsafe(of, "the entry does not tell how the directory writes the name that was typed");
+        as_say_no_unsafe(of, "the entry does not show how the directory writes the typed name");
     }
 }
 

@@ -44,26 +44,24 @@ static const char usage[] =
     "       " PROGRAM " [options] --httpd[=PROGRAM] [--section NAME] [user]\n"
     "       " PROGRAM " [options] --config FILE [--section NAME] [user]\n"
     "\n"
-    "Asks a directory as mod_authstatus would, and reports each step, the outcome and the status.\n"
+    "Queries a directory as mod_authstatus would, and reports each step, the outcome and the status.\n"
     "URL is an AuthLDAPURL: 'ldaps://dc1.example.org/dc=example,dc=org?sAMAccountName'.\n"
     "Without a user: does the directory answer, and does it take the service account?\n"
     "\n"
     "  -D name               the service account (AuthLDAPBindDN)\n"
-    "  -W                    ask for its password\n"
+    "  -W                    prompt for its password\n"
     "  -y file               read its password from a file\n"
     "  -w password           its password; others may see it, better -W or -y\n"
     "  -Z                    StartTLS (-ZZ is the same: nothing goes on without it)\n"
     "  -a never|always|search|find   aliases\n"
     "  -o name=value         tls_cacert, tls_cacertdir, tls_cert, tls_key, tls_reqcert=never|demand, nettimeout,\n"
     "                        timeout, referrals=on|off, deadline: a time as 5s or 500ms\n"
-    "  --password-file file  read the user's password from a file; else it is asked for\n"
+    "  --password-file file  read the user's password from a file, not at a prompt\n"
     "  --no-password         explain as far as the user's entry\n"
-    "  --httpd[=program]     ask httpd itself what is in force in a section: program -t, apachectl unless said "
-    "otherwise\n"
+    "  --httpd[=program]     get what is in force in a section from httpd itself: program -t, by default apachectl\n"
     "  --config file         take the AuthLDAP* and LDAP* directives from httpd's configuration; may be repeated\n"
     "  --section name        of it, the section with this argument: /secure, or the name of an AuthnProviderAlias\n"
-    "  --require line        after a login: is the user what `Require line` asks for? \"ldap-group cn=staff,...\"; may "
-    "be\n"
+    "  --require line        after a login: does `Require line` grant the user? \"ldap-group cn=staff,...\"; may be\n"
     "                        repeated, one is enough; in place of the lines of the section\n"
     "  --json                for programs\n"
     "  --version\n"
@@ -356,7 +354,7 @@ static const char *apply_service_account(const explain_options *options, apr_poo
 
         error = explain_prompt_secret(prompt, pool, &password);
         if (!error && !password) {
-            error = "-W: there is no terminal to ask for the password; use -y";
+            error = "-W: there is no terminal to prompt for the password; use -y";
         }
     }
     if (password) {
@@ -438,8 +436,8 @@ const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, 
     }
     if (!error && wish->user && wish->initial_bind && !wish->password) {
         error =
-            "AuthLDAPInitialBindAsUser: the search is made as the user himself, so without his password nothing can "
-            "be asked; use --password-file, or a terminal";
+            "AuthLDAPInitialBindAsUser: the search is made as the user himself, so without his password no query is "
+            "possible; use --password-file, or a terminal";
     }
     return error;
 }

@@ -311,7 +311,8 @@ static void print_require(const explain_story *story)
 
     if (!story->required) {
         if (as_outcome_describe(story->finding.outcome)->of == AS_CLASS_GRANTED) {
-            printf("not asked    whether the user may go on: Require of the section decides (--require line asks)\n");
+            printf(
+                "not decided  whether the user may go on: Require of the section decides (--require line tests it)\n");
         }
         return;
     }

@@ -61,8 +61,8 @@ static void warn_of_mask(as_dump *dump)
     if (hides_sign_in(dump->section) && !dump->section->mask->when && realm && !has_doorway(dump, realm)) {
         as_dump_warn(dump,
                      apr_pstrcat(dump->pool,
-                                 "a mask without a doorway: nobody is asked to sign in here, and no other place of "
-                                 "this server asks for ",
+                                 "a mask without a doorway: nothing here sends a challenge, and no other place of "
+                                 "this server sends one for ",
                                  realm, NULL));
     }
     if (document && dump->place->kind != AS_SECTION_SERVER) {
@@ -113,7 +113,7 @@ static void warn_of_certificate(as_dump *dump, const as_section_ref *place)
         as_dump_warn(
             dump,
             apr_psprintf(dump->pool,
-                         "SSLVerifyClient (%s:%d) asks for a certificate in this section and nowhere else, before "
+                         "SSLVerifyClient (%s:%d) requests a certificate in this section and nowhere else, before "
                          "anything is refused: use it for the whole virtual host",
                          verify->filename, verify->line_num));
     }

@@ -168,7 +168,7 @@ static void warn_of_section(as_dump *dump, bool groups)
                      "Require ldap-* without AuthLDAPURL, and no AuthnProviderAlias that a login could come from");
     }
     if (section->url && has_alias(dump)) {
-        as_dump_warn(dump, "logins may come from an AuthnProviderAlias, and the lines are asked of this section's "
+        as_dump_warn(dump, "logins may come from an AuthnProviderAlias, and the lines query this section's "
                            "AuthLDAPURL, about the entry that the alias found");
     }
     if (groups && section->groups == AS_GROUPS_MEMBER_OF) {

@@ -86,7 +86,7 @@ DOUBTS = {
     "%{ldap:": [(any_of("ldap-filter sn=%{HTTP:X-Name}"), HERE), (any_of("ldap-group cn=%{env:GRP},o=x"), HERE),
                 (any_of("ldap-search (&(uid=%{ldap:%{env:A}})(sn=%{env:B}))"), HERE)],
     "it bans nobody": [(all_of("valid-user", "not " + STAFF), ""), (none_of(STAFF), "")],
-    "an AuthnProviderAlias, and the lines are asked of": [(any_of(STAFF), HERE + "\n    AuthBasicProvider partners")],
+    "an AuthnProviderAlias, and the lines query this section's": [(any_of(STAFF), HERE + "\n    AuthBasicProvider partners")],
     "double it": [(any_of("ldap-group cn=a\\,o=b,o=rows"), HERE)],
     "without AuthLDAPURL, and no": [("AuthBasicProvider file\n    " + any_of(STAFF), "")],
     None: [(any_of(STAFF), HERE), (any_of("ldap-filter sn=%{ldap:%{HTTP:X-Name}}"), HERE), (all_of("valid-user", "not " + STAFF), HERE),

@@ -333,7 +333,7 @@ def test_options_go_before_the_configuration(configuration, secrets):
 def test_bind_as_user_without_a_password(configuration):
     """It names the query that is impossible, and neither searches anonymously nor blames the site."""
     said = explain("--config", configuration, "--section", "/as-user", "--no-password", "good")
-    assert said.code == 1 and "without his password nothing can be asked" in said.errors and said.text == ""
+    assert said.code == 1 and "without his password no query is possible" in said.errors and said.text == ""
 
 
 @pytest.mark.parametrize("word", ["exec", "file"])

@@ -147,7 +147,7 @@ def test_what_was_not_looked_at_is_said(rooms, slapd):
         (room / name).chmod(0o600)
     said = text("-D", "cn=service,o=loud", "-y", room / "service", "--password-file", room / "right",
                 f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
-    assert "not asked    whether the user may go on: Require of the section decides" in said
+    assert "not decided  whether the user may go on: Require of the section decides" in said
 
 
 def test_require_of_the_section(rooms, slapd):
