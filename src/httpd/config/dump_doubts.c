@@ -23,6 +23,45 @@ static void warn_of_basic(as_dump *dump)
     }
 }
 
+/* Returns whether a list of words, each perhaps in quotes, has this one. */
+static bool has_word(apr_pool_t *pool, const char *list, const char *word)
+{
+    const char *one;
+
+    while (list && *list) {
+        one = ap_getword_conf(pool, &list);
+        if (!ap_cstr_casecmp(one, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Warns where logins do not reach the provider of this module, or where its account cannot bind. */
+static void warn_of_provider(as_dump *dump)
+{
+    const as_credentials credentials =
+        as_section_get_credentials(dump->section, as_server_get(dump->place->server), NULL);
+    const char *providers = as_dump_argument(dump, "AuthBasicProvider");
+
+    if (!dump->section->url || !as_section_is_on(dump->section)) {
+        return;
+    }
+    if (is_word(as_dump_argument(dump, "AuthType"), "Basic")) {
+        if (has_word(dump->pool, providers, "ldap")) {
+            as_dump_warn(dump, "AuthBasicProvider ldap reports no detail: each failed login is \"denied\", an outage "
+                               "too; write AuthBasicProvider authstatus");
+        } else if (!providers && !as_dump_argument(dump, "AuthUserFile")) {
+            as_dump_warn(dump, "there is no AuthBasicProvider, so logins do not reach AuthLDAPURL; write "
+                               "AuthBasicProvider authstatus");
+        }
+    }
+    if (credentials.bind_dn && !credentials.bind_password) {
+        as_dump_warn(dump, "AuthLDAPBindDN without AuthLDAPBindPassword: the bind is anonymous, or refused (RFC 4513 "
+                           "5.1.2)");
+    }
+}
+
 static bool hides_sign_in(const as_section *section)
 {
     return section->mask && section->mask->word == AS_MASK_ALL;
@@ -161,6 +200,7 @@ static void warn_of_report(as_dump *dump)
 void as_dump_warnings(as_dump *dump)
 {
     warn_of_basic(dump);
+    warn_of_provider(dump);
     warn_of_mask(dump);
     warn_of_error_document(dump);
     warn_of_reach(dump);

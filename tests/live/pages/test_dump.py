@@ -149,6 +149,13 @@ def warnings(text):
     (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthStatusMask All \"expr=true\"\n</Location>", []),
     (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthStatusMask All\n</Location>\n<Location /door>\n{LOGIN}\n</Location>", []),
     (f"SSLEngine On\n<Location />\n{LOGIN}\n</Location>\n<Location /x>\nAuthStatusMask All\n</Location>", []),
+    (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthBasicProvider ldap\n</Location>", ["AuthBasicProvider ldap reports no detail"]),
+    (f"SSLEngine On\n<Location /x>\n{LOGIN}\nAuthBasicProvider ldap\nAuthStatus Off\n</Location>", []),
+    ("SSLEngine On\n<Location /x>\n" + LOGIN.replace("AuthBasicProvider authstatus", "") + "\n</Location>",
+     ["there is no AuthBasicProvider, so logins"]),
+    ("SSLEngine On\n<Location /x>\n" + LOGIN.replace("AuthBasicProvider authstatus", "AuthUserFile /x") + "\n</Location>", []),
+    ("SSLEngine On\n<Location /x>\n" + LOGIN.replace("AuthLDAPBindPassword Pw!service", "") + "\n</Location>",
+     ["AuthLDAPBindDN without AuthLDAPBindPassword"]),
     ("<Location /x>\nAuthStatusMask Forbidden\n</Location>", ["AuthStatusMask does nothing"]),
     ("<Location /x>\nAuthStatus On\nAuthStatusMask Forbidden\nErrorDocument 404 gone\n</Location>",
      ["ErrorDocument 404 gone"]),
@@ -166,7 +173,7 @@ def warnings(text):
 def test_warnings(dump, needs_module, conf, expected):
     if "SSLEngine" in conf:
         needs_module("ssl")
-    found = warnings(text := dump(conf, modules=("ssl", "socache_shmcb")))
+    found = warnings(text := dump(conf, modules=("ssl", "socache_shmcb"), ldap="AuthBasicProvider ldap" in conf))
     assert len(found) == len(expected) and all(map(str.startswith, found, expected)), text
     assert text.endswith(f"{len(expected)} warning{'' if len(expected) == 1 else 's'}\n")
 
