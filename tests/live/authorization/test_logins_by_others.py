@@ -3,7 +3,6 @@
 tokens. The entry is found by REMOTE_USER, once; a line has three values here as anywhere."""
 import base64
 import hashlib
-import hmac
 import json
 import subprocess
 import time
@@ -172,25 +171,32 @@ def test_form(form, provider, name, who, status):
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def token(who):
+def token(who, key):
     def part(value):
         return base64.urlsafe_b64encode(octets(value)).rstrip(b"=")
-    text = part(json.dumps({"alg": "HS256", "typ": "JWT"})) + b"." + part(json.dumps({"sub": who, "exp": int(time.time()) + 600}))
-    return (text + b"." + part(hmac.new(SECRET.encode(), text, hashlib.sha256).digest())).decode()
+    text = part(json.dumps({"alg": "RS256", "typ": "JWT"})) + b"." + part(json.dumps({"sub": who, "exp": int(time.time()) + 600}))
+    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text, stdout=subprocess.PIPE, check=True).stdout
+    return (text + b"." + part(signature)).decode()
 
 
 @pytest.fixture(scope="module")
-def openidc(start, slapd, needs_module):  # noqa: F811
+def openidc(start, slapd, needs_module, tmp_path_factory):  # noqa: F811
+    """The keys are a certificate's: mod_auth_openidc 2.4.17 (Debian 13) takes none from OIDCOAuthVerifySharedKeys."""
     needs_module("auth_openidc")
-    conf = f"""OIDCOAuthVerifySharedKeys plain#{SECRET}
+    room = tmp_path_factory.mktemp("openidc")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=issuer", "-days", "3",
+                    "-keyout", room / "key", "-out", room / "certificate"], check=True, capture_output=True)
+    conf = f"""OIDCOAuthVerifyCertFiles "{room / 'certificate'}"
 OIDCOAuthRemoteUserClaim sub
 OIDCCryptoPassphrase {SECRET}
 """ + VARIABLES + places("AuthType oauth20")
-    return make(start, slapd, conf=conf, modules=("auth_openidc",))
+    httpd = make(start, slapd, conf=conf, modules=("auth_openidc",))
+    httpd.token_key = room / "key"
+    return httpd
 
 
 @pytest.mark.parametrize("name, who, status", CASES)
 def test_openidc(openidc, name, who, status):
     allow(openidc)
-    answer = openidc.get(f"/in/{name}", authorization="Bearer " + token(who))
+    answer = openidc.get(f"/in/{name}", authorization="Bearer " + token(who, openidc.token_key))
     assert answer.status == status, (answer, openidc.log.of(answer.row))
