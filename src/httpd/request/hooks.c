@@ -17,6 +17,10 @@
 
 #include "authstatus/credentials.h"
 
+/* Most requests of a server are declined by all hooks. The other requests have functions of their own, whose stack
+ * frames a declined request does not make. */
+#define RARELY __attribute__((noinline))
+
 static bool is_passed(const as_context *context, as_phase phase)
 {
     return (context->running & (unsigned)phase) != 0;
@@ -105,16 +109,12 @@ static as_outcome find_denial(const request_rec *r)
     return r->user && as_section_get(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
 }
 
-int as_hook_access(request_rec *r)
+static RARELY int check_access(request_rec *r)
 {
+    as_context *context = as_context_get(r);
     const as_authorization *doubt;
-    as_context *context;
     int status;
 
-    if (!as_section_is_on(as_section_get(r))) {
-        return DECLINED;
-    }
-    context = as_context_get(r);
     if (is_passed(context, AS_PHASE_ACCESS)) {
         return DECLINED;
     }
@@ -133,6 +133,11 @@ int as_hook_access(request_rec *r)
         as_decide_stale(r, context);
     }
     return status == HTTP_FORBIDDEN ? decide(r, context, find_denial(r)) : status;
+}
+
+int as_hook_access(request_rec *r)
+{
+    return as_section_is_on(as_section_get(r)) ? check_access(r) : DECLINED;
 }
 
 int as_hook_force_authn(request_rec *r)
@@ -294,12 +299,12 @@ int as_hook_authn(request_rec *r)
 }
 
 /* mod_auth_form's login handler authenticates in the handler phase. */
-static int handle_login_form(request_rec *r)
+static RARELY int handle_login_form(request_rec *r)
 {
     as_context *context;
     int status;
 
-    if (!r->handler || strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_get(r))) {
+    if (strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_get(r))) {
         return DECLINED;
     }
     context = as_context_get(r);
@@ -315,7 +320,7 @@ int as_hook_handler(request_rec *r)
 {
     const int status = as_context_peek(r) ? as_mask_handler(r) : DECLINED;
 
-    return status == DECLINED ? handle_login_form(r) : status;
+    return status == DECLINED && r->handler && r->handler[0] == 'f' ? handle_login_form(r) : status;
 }
 
 /* ---- authorization: the user is known ---- */
@@ -383,9 +388,9 @@ int as_hook_authz(request_rec *r)
 
 int as_hook_fixups(request_rec *r)
 {
-    const as_transaction *transaction = as_transaction_peek(r);
+    const as_transaction *transaction = r->main ? NULL : as_transaction_peek(r);
 
-    if (transaction && !r->main) {
+    if (transaction) {
         as_publish_variables(r, transaction);
     }
     return DECLINED;
@@ -395,9 +400,8 @@ int as_hook_fixups(request_rec *r)
 
 /* Publishes notes on the request that ended the transaction. A 403 from after our hooks (file permissions, a
  * handler, mod_access_compat) is an outcome like any other. */
-int as_hook_log(request_rec *r)
+static RARELY int log_outcome(request_rec *r, const as_transaction *transaction)
 {
-    const as_transaction *transaction = as_transaction_peek(r);
     const request_rec *last = r;
 
     if (transaction && transaction->memo.counted && as_process_get_login()) {
@@ -420,4 +424,11 @@ int as_hook_log(request_rec *r)
         as_publish_notes(last, transaction);
     }
     return DECLINED;
+}
+
+int as_hook_log(request_rec *r)
+{
+    const as_transaction *transaction = as_transaction_peek(r);
+
+    return transaction || r->status == HTTP_FORBIDDEN ? log_outcome(r, transaction) : DECLINED;
 }

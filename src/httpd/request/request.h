@@ -58,8 +58,19 @@ static inline as_context *as_context_get(request_rec *r)
 
     return context ? context : as_context_create(r);
 }
+/* Returns the transaction that a request has in common with its subrequests and redirects; NULL if there is none. */
+as_transaction *as_transaction_find(const request_rec *r);
 /* Returns the transaction of a request, made by any of its requests; NULL if there is none. */
-as_transaction *as_transaction_peek(const request_rec *r);
+static inline as_transaction *as_transaction_peek(const request_rec *r)
+{
+    const as_context *context = as_context_peek(r);
+
+    if (!r->main && !r->prev) {
+        return context ? context->transaction : NULL;
+    }
+    return as_transaction_find(r);
+}
+
 /* Returns whether the transaction was refused: httpd sends its first error, whatever happens to its ErrorDocument. */
 bool as_transaction_is_refused(const as_transaction *transaction);
 

@@ -53,7 +53,7 @@ as_context *as_context_make(request_rec *r, as_context *context, as_transaction 
     return context;
 }
 
-as_transaction *as_transaction_peek(const request_rec *r)
+as_transaction *as_transaction_find(const request_rec *r)
 {
     const as_context *context = as_context_peek(find_client_request(r));
 
