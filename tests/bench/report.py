@@ -117,7 +117,58 @@ def _users(figures, lines, bars):
     lines.append(_row("  octets of redis for each of them", f"{figures['store']:.0f}"))
 
 
-WRITERS = {"throughput": _throughput, "instructions": _instructions, "operations": _operations, "hang": _hang, "authorization": _authorization, "down": _down,
+def _ratio(rates, one, other):
+    """Of runs of the same rounds: the ratio, and its noise in percent."""
+    return spread([a / b for a, b in zip(rates[one], rates[other])])
+
+
+def _connections(figures, lines, bars):
+    rates = figures["rates"]
+    counts = sorted({int(name.rpartition(", ")[2]) for name in rates})
+    lines.append(_row("One user, with so many connections: ratios", *(str(count) for count in counts)))
+    for title, one, other, goal in (("cached : the least that a provider can cost", "cached", "asks nobody", 0.985),
+                                    ("cached : mod_authnz_ldap", "cached", "cached, theirs", 1.02),
+                                    ("cached : no authentication", "cached", "none", None)):
+        ratios = [_ratio(rates, f"{one}, {count}", f"{other}, {count}")[0] for count in counts]
+        lines.append(_row(f"  {title}" + (f" (to reach {goal})" if goal else ""), *(f"{ratio:.3f}" for ratio in ratios)))
+        bars += [(f"{title}, {count}", ratio, goal) for count, ratio in zip(counts, ratios) if goal]
+
+
+def _refused(figures, lines, bars):
+    rates = figures["rates"]
+    lines.append(_row("Refused logins : mod_authnz_ldap", "8", "64", "to reach"))
+    for title, one, other, goal in (("each time another wrong password", "wrong", "wrong, theirs", "2.4"),
+                                    ("  the same, AuthStatusUniformTiming Off", "wrong, not uniform", "wrong, theirs", ""),
+                                    ("each time another unknown name", "unknown", "unknown, theirs", ""),
+                                    ("  the same, AuthStatusUniformTiming Off", "unknown, not uniform", "unknown, theirs", "")):
+        lines.append(_row(f"  {title}", *(f"{_ratio(rates, f'{one}, {count}', f'{other}, {count}')[0]:.2f}" for count in (8, 64)), goal))
+
+
+def _crowds(figures, lines, bars):
+    lines.append(_row("So many users, all of them cached", "entries", "of one user's", "to reach"))
+    for size, row in figures.items():
+        ratio = _ratio(row, "crowd", "one")[0]
+        lines.append(_row(f"  {int(size):,}", f"{row['entries']:,}", f"{ratio:.2f}", "0.90" if size == "20000" else ""))
+        bars.append((f"{int(size):,} users : one user", ratio, 0.9 if size == "20000" else None))
+
+
+def _lookups(figures, lines, bars):
+    threads = list(figures["lookaside"])
+    lines.append(_row("Lookups of the cache alone, millions a second; threads:", *threads))
+    for title, kind in (("by the header, as a hit does (2 threads, to reach 5)", "lookaside"), ("by name and password", "cache")):
+        lines.append(_row(f"  {title}", *(f"{figures[kind][count][0]:.2f}" for count in threads)))
+
+
+def _h2(figures, lines, bars):
+    rates = figures["rates"]
+    lines.append(_row("HTTP/2, one user (the client is curl)", "ratio", "+/- %"))
+    for title, one, other in (("cached : the least that a provider can cost", "cached", "asks nobody"),
+                              ("cached : mod_authnz_ldap", "cached", "cached, theirs"), ("cached : no authentication", "cached", "none")):
+        ratio, noise = _ratio(rates, one, other)
+        lines.append(_row(f"  {title}", f"{ratio:.2f}", f"{noise:.1f}"))
+
+
+WRITERS = {"throughput": _throughput, "connections": _connections, "refused": _refused, "crowds": _crowds, "lookups": _lookups, "h2": _h2, "instructions": _instructions, "operations": _operations, "hang": _hang, "authorization": _authorization, "down": _down,
            "restart": _restart, "graceful": _graceful, "memory": _memory, "users": _users}
 
 

@@ -103,9 +103,9 @@ class Sites:
         """With mod_authnz_ldap, and without ours in the process."""
         return self.httpd(name, conf + _login("ldap", directories), ldap=True, authstatus=False, **options)
 
-    def nobody(self, name="nobody", **options):
+    def nobody(self, name="nobody", conf="", **options):
         """With a provider that queries nothing and grants all (mod_authn_anon): no provider can cost less."""
-        return self.httpd(name, ANYBODY, authstatus=False, modules=("authn_anon",), **options)
+        return self.httpd(name, conf + ANYBODY, authstatus=False, **{"modules": ("authn_anon",), **options})
 
     def none(self, name="none", conf="", authstatus=False, **options):
         """The same file without authentication."""
