@@ -168,7 +168,7 @@ static inline as_cache *a_process(void)
     return a_process_with(&fake, key, 64);
 }
 
-static inline as_cached_answer told(as_outcome outcome)
+static inline as_cached_answer make_answer(as_outcome outcome)
 {
     as_cached_answer answer = {.finding = as_finding_make(outcome), .dn = "uid=alice,dc=x"};
 
@@ -186,7 +186,7 @@ static inline as_cache_key with_password(const char *password)
 
 static inline void keep(as_cache *memory, as_cache_key subject, as_outcome outcome)
 {
-    as_cached_answer answer = told(outcome);
+    as_cached_answer answer = make_answer(outcome);
 
     as_cache_put(memory, &subject, &answer, wall, pool);
 }

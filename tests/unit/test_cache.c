@@ -28,7 +28,7 @@ static void one_subject_has_nothing_of_another(void **state)
 }
 
 /* A row for every outcome: those that are not named here are not cached. */
-static void only_what_a_directory_tells_of_an_account_is_remembered(void **state)
+static void only_answers_about_an_account_are_cached(void **state)
 {
     static const struct {
         as_outcome outcome;
@@ -66,10 +66,10 @@ static void only_what_a_directory_tells_of_an_account_is_remembered(void **state
     assert_int_equal(remembered, sizeof rows / sizeof *rows);
 }
 
-static void a_grant_without_proof_is_not_remembered(void **state)
+static void a_grant_without_proof_is_not_cached(void **state)
 {
     as_cache *memory = a_process();
-    as_cached_answer answer = told(AS_OUTCOME_GRANTED);
+    as_cached_answer answer = make_answer(AS_OUTCOME_GRANTED);
 
     (void)state;
     answer.finding.proven = false;
@@ -81,7 +81,7 @@ static void all_of_an_answer_comes_back(void **state)
 {
     static const char *const name[] = {"alice", NULL}, *const groups[] = {"", "Ünal", "a; b", NULL};
     static const as_values values[] = {name, NULL, groups};
-    as_cached_answer answer = told(AS_OUTCOME_GRACE_LOGIN), again;
+    as_cached_answer answer = make_answer(AS_OUTCOME_GRACE_LOGIN), again;
     as_cache *processes[] = {a_process(), a_process()};
 
     (void)state;
@@ -120,10 +120,10 @@ static long expires_in(as_cache *memory)
     return as_cache_get(memory, &alice, wall, pool, &answer) ? answer.finding.expires_in : -2;
 }
 
-static void seconds_until_expiry_are_told_less_the_age(void **state)
+static void seconds_until_expiry_are_reported_less_the_age(void **state)
 {
     as_cache *here = a_process(), *there = a_process();
-    as_cached_answer answer = told(AS_OUTCOME_PASSWORD_EXPIRING);
+    as_cached_answer answer = make_answer(AS_OUTCOME_PASSWORD_EXPIRING);
 
     (void)state;
     answer.finding.expires_in = 10;
@@ -139,10 +139,10 @@ static void seconds_until_expiry_are_told_less_the_age(void **state)
     assert_int_equal(expires_in(there), -2);
 }
 
-static void a_refusal_outlives_the_expiry_that_it_tells_of(void **state)
+static void a_refusal_outlives_the_expiry_that_it_reports(void **state)
 {
     as_cache *here = a_process();
-    as_cached_answer answer = told(AS_OUTCOME_PASSWORD_MUST_CHANGE);
+    as_cached_answer answer = make_answer(AS_OUTCOME_PASSWORD_MUST_CHANGE);
 
     (void)state;
     answer.finding.expires_in = 0;
@@ -238,7 +238,7 @@ static void a_new_password_too_large_to_keep_drops_the_old_one_too(void **state)
 {
     as_cache *here = a_process(), *there = a_process();
     as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
-    as_cached_answer large = told(AS_OUTCOME_GRANTED);
+    as_cached_answer large = make_answer(AS_OUTCOME_GRANTED);
     as_cache_key renewed = with_password("new");
     char *dn = apr_pcalloc(pool, AS_PAYLOAD_MAX + 1);
 
@@ -288,7 +288,7 @@ static void another_process_s_acceptance_overrules_a_refusal_here(void **state)
     assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
 }
 
-static void without_time_or_room_nothing_is_remembered(void **state)
+static void without_time_or_room_nothing_is_cached(void **state)
 {
     as_cache *no_room = a_process_with(NULL, key, 0), *no_time = a_process();
 
@@ -366,7 +366,7 @@ static void there_are_never_more_than_allowed(void **state)
 static void an_entry_is_where_it_was_found_and_no_grant(void **state)
 {
     as_cache *here = a_process();
-    as_cached_answer found = told(AS_OUTCOME_GRANTED), again;
+    as_cached_answer found = make_answer(AS_OUTCOME_GRANTED), again;
     as_cache_key other = with_password("other"), bob = {"www", "d1", "bob", "secret", NULL};
 
     (void)state;
@@ -402,7 +402,7 @@ static void a_request(as_cache *memory, int i, apr_pool_t *request)
                                           AS_OUTCOME_DIRECTORY_DOWN};
     char user[16], dn[300];
     as_cache_key subject = {"www", "d1", user, "secret", NULL};
-    as_cached_answer answer = told(outcomes[i % 4]), again;
+    as_cached_answer answer = make_answer(outcomes[i % 4]), again;
 
     snprintf(user, sizeof user, "u%d", i % 1200);
     memset(dn, 'd', sizeof dn);
@@ -441,11 +441,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROW(one_subject_has_nothing_of_another),
-        ROW(only_what_a_directory_tells_of_an_account_is_remembered),
-        ROW(a_grant_without_proof_is_not_remembered),
+        ROW(only_answers_about_an_account_are_cached),
+        ROW(a_grant_without_proof_is_not_cached),
         ROW(all_of_an_answer_comes_back),
-        ROW(seconds_until_expiry_are_told_less_the_age),
-        ROW(a_refusal_outlives_the_expiry_that_it_tells_of),
+        ROW(seconds_until_expiry_are_reported_less_the_age),
+        ROW(a_refusal_outlives_the_expiry_that_it_reports),
         ROW(a_hit_extends_nothing),
         ROW(a_hit_calls_no_store),
         ROW(a_wrong_password_never_evicts_a_right_one),
@@ -454,7 +454,7 @@ int main(void)
         ROW(a_new_password_too_large_to_keep_drops_the_old_one_too),
         ROW(an_acceptance_forgets_the_refusal_of_its_password),
         ROW(another_process_s_acceptance_overrules_a_refusal_here),
-        ROW(without_time_or_room_nothing_is_remembered),
+        ROW(without_time_or_room_nothing_is_cached),
         ROW(entries_are_for_as_many_users),
         ROW(refusals_crowd_out_no_acceptance),
         ROW(there_are_never_more_than_allowed),

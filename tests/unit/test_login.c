@@ -6,7 +6,7 @@
 
 /* ---- logins ---- */
 
-static void a_login_is_remembered(void **state)
+static void a_login_is_cached(void **state)
 {
     (void)state;
     assert_int_equal(log_in("ann", "secret"), AS_OUTCOME_GRANTED);
@@ -21,7 +21,7 @@ static void a_login_is_remembered(void **state)
     assert_true(ldap.queries > 1);
 }
 
-static void within_one_transaction_nothing_is_asked_twice(void **state)
+static void within_one_transaction_nothing_is_queried_twice(void **state)
 {
     (void)state;
     login.cache = NULL;
@@ -33,7 +33,7 @@ static void within_one_transaction_nothing_is_asked_twice(void **state)
     assert_int_equal(ldap.queries, 2);
 }
 
-static void an_outage_is_not_remembered(void **state)
+static void an_outage_is_not_cached(void **state)
 {
     (void)state;
     ldap.fail_at = 1;
@@ -180,9 +180,9 @@ static void nobody_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(a_login_is_remembered),
-        ROW(within_one_transaction_nothing_is_asked_twice),
-        ROW(an_outage_is_not_remembered),
+        ROW(a_login_is_cached),
+        ROW(within_one_transaction_nothing_is_queried_twice),
+        ROW(an_outage_is_not_cached),
         ROW(a_login_is_served_stale_in_an_outage_alone),
         ROW(a_line_is_served_stale_if_it_was_a_yes),
         ROW(guesses_are_throttled_while_the_directory_is_away),

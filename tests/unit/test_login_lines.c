@@ -20,7 +20,7 @@ static void one_deadline_for_login_and_lines(void **state)
     assert_int_equal(memo.deadline, deadline);
 }
 
-static void an_answer_is_remembered(void **state)
+static void an_answer_is_cached(void **state)
 {
     int operations;
 
@@ -98,7 +98,7 @@ static void hidden_members_are_no_no(void **state)
     assert_int_equal(ask_group(0)->answer, AS_NO);
 }
 
-static void the_open_circuit_is_told(void **state)
+static void the_open_circuit_is_reported(void **state)
 {
     const as_authorization *answer;
 
@@ -265,11 +265,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROW(one_deadline_for_login_and_lines),
-        ROW(an_answer_is_remembered),
+        ROW(an_answer_is_cached),
         ROW(a_missing_group_is_unsafe_to_negate),
         ROW(the_set_answers_for_other_lines),
         ROW(hidden_members_are_no_no),
-        ROW(the_open_circuit_is_told),
+        ROW(the_open_circuit_is_reported),
         ROW(the_entry_is_found_once),
         ROW(what_can_never_be_answered),
         ROW(usual_settings_have_the_name_of_equal_ones),

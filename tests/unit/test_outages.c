@@ -18,7 +18,7 @@ static as_outage_news down(as_outages *outages, int64_t now)
     return as_outages_record_failure(outages, "corp", AS_OUTCOME_DIRECTORY_DOWN, now);
 }
 
-static void the_first_is_told_at_once_and_the_next_are_not(void **state)
+static void the_first_is_reported_at_once_and_the_next_are_not(void **state)
 {
     as_outages *outages = none_yet();
     as_outage_news news = down(outages, START);
@@ -127,7 +127,7 @@ static void one_that_comes_and_goes(void **state)
     assert_int_equal(ended, count);
 }
 
-static void without_memory_all_is_told(void **state)
+static void without_memory_all_is_reported(void **state)
 {
     as_outage_end end;
 
@@ -198,12 +198,12 @@ static void threads_lose_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(the_first_is_told_at_once_and_the_next_are_not),
+        ROW(the_first_is_reported_at_once_and_the_next_are_not),
         ROW(the_longer_it_lasts_the_more_rarely),
         ROW(its_end_counts_all),
         ROW(each_outcome_of_each_directory_for_itself),
         ROW(one_that_comes_and_goes),
-        ROW(without_memory_all_is_told),
+        ROW(without_memory_all_is_reported),
         ROW(more_than_there_is_room_for),
         ROW(threads_lose_nothing),
     };

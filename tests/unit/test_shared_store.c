@@ -253,7 +253,7 @@ static void the_reader_s_times_are_what_counts(void **state)
 
 /* ---- away ---- */
 
-static void without_it_a_process_remembers_by_itself(void **state)
+static void without_it_a_process_caches_by_itself(void **state)
 {
     static const apr_status_t answers[] = {APR_EGENERAL, APR_TIMEUP, APR_ECONNREFUSED, APR_NOTFOUND, APR_ENOSPC};
 
@@ -295,7 +295,7 @@ static void expect_away(as_cache *memory, bool away, bool changed)
     assert_int_equal(has_changed, changed);
 }
 
-static void it_is_left_alone_for_a_second_and_told_of_once(void **state)
+static void it_is_not_used_for_a_second_and_reported_once(void **state)
 {
     as_cache *here = a_process();
     as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
@@ -396,9 +396,9 @@ int main(void)
         ROW(a_clock_set_forward_makes_everything_old),
         ROW(another_machine_s_record_has_its_time),
         ROW(the_reader_s_times_are_what_counts),
-        ROW(without_it_a_process_remembers_by_itself),
+        ROW(without_it_a_process_caches_by_itself),
         ROW(what_it_still_has_of_an_old_password_is_not_believed),
-        ROW(it_is_left_alone_for_a_second_and_told_of_once),
+        ROW(it_is_not_used_for_a_second_and_reported_once),
         ROW(no_such_record_is_an_error_where_it_should_be_stored),
         ROW(full_is_not_away),
         ROW(slow_is_away),

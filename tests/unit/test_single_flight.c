@@ -37,12 +37,12 @@ static as_single_flight *begin(const as_cache_key *subject, double seconds, bool
     return flight;
 }
 
-static void one_asks_and_all_are_answered(void **state)
+static void one_queries_and_all_are_answered(void **state)
 {
     static const char *const name[] = {"alice", NULL};
     static const as_values values[] = {name, NULL, NULL};
     as_cache_key other = alice;
-    as_cached_answer answer = told(AS_OUTCOME_GRANTED), again;
+    as_cached_answer answer = make_answer(AS_OUTCOME_GRANTED), again;
     as_single_flight *leader, *followers[3];
 
     (void)state;
@@ -72,7 +72,7 @@ static void one_asks_and_all_are_answered(void **state)
 /* A hung directory is not asked by one after the other. */
 static void an_outage_is_for_all_but_who_has_time_left(void **state)
 {
-    as_cached_answer answer = told(AS_OUTCOME_DIRECTORY_TIMEOUT), again;
+    as_cached_answer answer = make_answer(AS_OUTCOME_DIRECTORY_TIMEOUT), again;
     as_single_flight *leader, *same, *later;
 
     (void)state;
@@ -91,7 +91,7 @@ static void an_outage_is_for_all_but_who_has_time_left(void **state)
 
 static void a_leader_without_an_answer_releases_all(void **state)
 {
-    as_cached_answer large = told(AS_OUTCOME_GRANTED), again;
+    as_cached_answer large = make_answer(AS_OUTCOME_GRANTED), again;
     char *dn = apr_pcalloc(pool, AS_PAYLOAD_MAX + 1);
     as_single_flight *leader, *follower;
     apr_pool_t *request;
@@ -148,7 +148,7 @@ static atomic_int asked, answered;
 
 static bool is_answered(const as_cache_key *subject, as_mono deadline, apr_pool_t *request)
 {
-    as_cached_answer answer = told(AS_OUTCOME_GRANTED);
+    as_cached_answer answer = make_answer(AS_OUTCOME_GRANTED);
     as_single_flight *flight;
     bool leads;
 
@@ -199,7 +199,7 @@ static void run(void *(*what)(void *))
     }
 }
 
-static void each_question_of_many_threads_is_asked_once(void **state)
+static void each_query_of_many_threads_is_sent_once(void **state)
 {
     (void)state;
     a_real_process();
@@ -231,7 +231,7 @@ static void *follow(void *data)
 
 static void *lead(void *data)
 {
-    as_cached_answer answer = told(AS_OUTCOME_WRONG_PASSWORD);
+    as_cached_answer answer = make_answer(AS_OUTCOME_WRONG_PASSWORD);
 
     while (atomic_load(&waiting) < THREADS) {
         usleep(1000);
@@ -365,7 +365,7 @@ static void *everything(void *data)
     (void)data;
     apr_pool_create(&request, NULL);
     for (int i = 0; i < 1000; i++) {
-        as_cached_answer answer = told(outcomes[i % 3]), again;
+        as_cached_answer answer = make_answer(outcomes[i % 3]), again;
         apr_time_t now = apr_time_now(), stamp;
         bool changed;
 
@@ -406,12 +406,12 @@ static void many_threads_do_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(one_asks_and_all_are_answered),
+        ROW(one_queries_and_all_are_answered),
         ROW(an_outage_is_for_all_but_who_has_time_left),
         ROW(a_leader_without_an_answer_releases_all),
         ROW(nobody_waits_beyond_his_deadline),
         ROW(all_that_sleep_are_woken),
-        ROW(each_question_of_many_threads_is_asked_once),
+        ROW(each_query_of_many_threads_is_sent_once),
         ROW(many_guessers_have_no_more_guesses_than_one),
         ROW(many_threads_do_everything),
     };

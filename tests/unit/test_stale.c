@@ -183,7 +183,7 @@ static void processes_have_it_in_common(void **state)
     here = one_that_accepted(&fake);
     there = one(&fake);
     assert_int_equal(stale_of(there, alice), AS_STALE_FOUND);
-        /* The other one gets the refusal; this one has a copy that was good, and does not serve it. */
+    /* The other one gets the refusal; this one has a copy that was good, and does not serve it. */
     keep(there, alice, AS_OUTCOME_WRONG_PASSWORD);
     assert_int_equal(stale_of(here, alice), AS_STALE_NONE);
 }
@@ -209,7 +209,7 @@ static void a_password_that_has_expired_serves_no_more(void **state)
     EACH_STORE(store)
     {
         as_cache *memory = one(store);
-        as_cached_answer answer = told(AS_OUTCOME_PASSWORD_EXPIRING), again;
+        as_cached_answer answer = make_answer(AS_OUTCOME_PASSWORD_EXPIRING), again;
 
         answer.finding.expires_in = 100;
         as_cache_put(memory, &alice, &answer, wall, pool);
