@@ -227,6 +227,15 @@ static copy copy_at(const as_decoy_name *name, size_t from, const char *text)
     return found;
 }
 
+/* Returns whether a copy may go on behind its first octet. None weighs enough alone, so the second one decides most. */
+static bool may_go_on(const as_decoy_name *name, size_t from, const char *text)
+{
+    const as_decoy_octet *next = &name->octets[from + 1];
+
+    return from + 1 < name->count &&
+           (!next->weight || as_text_convert_to_lower(text[1]) == as_text_convert_to_lower(next->name));
+}
+
 /* Finds the copy that begins at `text` and weighs most. */
 static bool find_at(const as_decoy_name *name, const char *text, copy *best)
 {
@@ -234,9 +243,9 @@ static bool find_at(const as_decoy_name *name, const char *text, copy *best)
 
     *best = (copy){.weight = 0};
     for (i = name->first[(unsigned char)as_text_convert_to_lower(*text)]; i; i = name->next[i - 1]) {
-        const copy found = copy_at(name, i - 1U, text);
-        if (found.weight > best->weight) {
-            *best = found;
+        if (may_go_on(name, i - 1U, text)) {
+            const copy found = copy_at(name, i - 1U, text);
+            *best = found.weight > best->weight ? found : *best;
         }
     }
     return best->weight > 0 && best->weight >= name->least;

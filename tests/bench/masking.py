@@ -8,7 +8,10 @@ and the second time counts, so that what the question before it left behind is i
 under the ROC curve of "this took longer, so it is forbidden": 0.5 cannot be told apart. Its first row compares two
 missing resources, and is the noise.
 
+--instructions counts instructions instead, by callgrind: what hidden and missing differ by, steadier than a clock.
+
 usage: AUTHSTATUS_BUILD=... tests/bench/masking.py [--pairs N] [--mpm MPM] [--way TEXT] [--method GET] [--most AUC]
+           [--instructions]
 """
 import argparse
 import importlib.util
@@ -26,6 +29,7 @@ LIVE = HERE.parent / "live"
 sys.path[:0] = [str(HERE), str(LIVE)]
 
 from lab.httpd import Httpd  # noqa: E402
+from parts import count_instructions  # noqa: E402
 from timing import area_under_curve  # noqa: E402
 
 
@@ -91,6 +95,22 @@ def measure(port, host, method, ways, pairs):
     return times
 
 
+COUNTED = 5
+
+
+def print_instructions(httpd, options, ways):
+    """Medians of a few requests behind each other, of the forbidden and of the missing."""
+    paths = [path for way in ways for path in (way.path, way.path.replace(way.part, way.twin)) for _ in range(COUNTED)]
+    httpd.get("/", host=options.host)  # it has started
+    counts = count_instructions(
+        httpd, lambda connection, number: connection.request(paths[number], method=options.method, host=options.host), len(paths))
+    print(f"{options.method}, instructions{'forbidden':>27}{'missing':>19}{'more':>10}")
+    for number, way in enumerate(ways):
+        begin = 2 * COUNTED * number
+        forbidden, missing = (median(counts[start:start + COUNTED]) for start in (begin, begin + COUNTED))
+        print(f"  {way.name:<28}{forbidden:>13,.0f}{missing:>19,.0f}{(forbidden - missing) / missing:>10.1%}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", type=int, default=1000)
@@ -99,6 +119,7 @@ def main():
     parser.add_argument("--method", default="GET")
     parser.add_argument("--way", default="", help="only the ways that have this in their name")
     parser.add_argument("--most", type=float, default=1.0, help="end with 1 where a clock tells more, 0.55 for example")
+    parser.add_argument("--instructions", action="store_true", help="count instructions instead of time")
     options = parser.parse_args()
     os.umask(0o022)
     ways = [way for way in sites.WAYS if asks_nobody(way) and options.way in way.name]
@@ -111,6 +132,8 @@ def main():
         sites.furnish(httpd)
         httpd.start()
         try:
+            if options.instructions:
+                return print_instructions(httpd, options, [NOISE, *ways])
             times = measure(httpd.port, options.host, options.method, [NOISE, *ways], options.pairs)
         finally:
             httpd.stop()

@@ -249,16 +249,21 @@ def instructions_of(httpd, login):
     """Instructions that one request takes, from its first hook to its line in the log: the median of many of one connection,
     each counted for itself, so that neither what the first ones take nor what is done once a second is in it. The httpd is
     stopped for it."""
-    poll(httpd.children, 30, "httpd's children")
-    httpd.stop()
-    counts = _callgrind(httpd, login, WARM + COUNTED)[WARM:]
+    def ask(connection, number):
+        answer = connection.request("/in/", login=login and login(number))
+        if answer.status not in (200, 401):
+            raise RuntimeError(f"{answer}")
+
+    counts = count_instructions(httpd, ask, WARM + COUNTED)[WARM:]
     if len(counts) != COUNTED:
         raise RuntimeError(f"{httpd.room}: {len(counts)} requests were counted")
     return median(counts)
 
 
-def _callgrind(httpd, login, count):
-    """What each request took, in their order."""
+def count_instructions(httpd, ask, count):
+    """What each of so many requests took, in their order. ask(connection, number) makes one. The httpd is stopped for it."""
+    poll(httpd.children, 30, "httpd's children")
+    httpd.stop()
     out = httpd.room / "callgrind"
     for old in httpd.room.glob("callgrind*"):
         old.unlink()
@@ -268,15 +273,14 @@ def _callgrind(httpd, login, count):
     if os.geteuid() == 0:
         # What httpd becomes must be able to write what was counted.
         for path in (httpd.room, *httpd.room.rglob("*")):
-            shutil.chown(path, "www-data", "www-data")
+            if not path.is_symlink():
+                shutil.chown(path, "www-data", "www-data")
         command = ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups", "--pdeathsig=TERM", *command]
     child = Child(command, httpd.room / "logs/valgrind", env={**os.environ, "TMPDIR": str(httpd.room)})
     poll(lambda: listens(httpd.port), 120, "httpd under callgrind")
     with httpd.connection() as connection:
         for number in range(count):
-            answer = connection.request("/in/", login=login and login(number))
-            if answer.status not in (200, 401):
-                raise RuntimeError(f"{answer}")
+            ask(connection, number)
             # httpd looks for another request before it is done with this one, and must never find one.
             poll(lambda: Path(f"{out}.{number + 1}").exists(), 60, "the count of a request")
     child.stop(60)

@@ -415,7 +415,10 @@ void as_pass_walk_as_others(request_rec *r, as_context *context, const as_snapsh
                             const as_transaction *before)
 {
     walks all = make_walks(r, context, arrived, before);
+    as_nearby decoys;
 
+    /* Its result is not used: where sections are patterns, the search takes as long as a walk. */
+    as_place_find(r, all.decoys, true, &decoys);
     walk_for_nothing(r, context, &all);
     wait_for_beat(r, &all);
 }
