@@ -255,6 +255,8 @@ void as_mask_silence_log(request_rec *r);
 /* The URL is again as the client sent it; and the name of the file. */
 void as_mask_undo_url(request_rec *r, const as_decoy *as);
 void as_mask_undo_filename(request_rec *r, const as_decoy *as);
+/* Does the same for the file that the mask remembers; both are done before the wait, so that no clock measures them. */
+void as_mask_undo_file(request_rec *r, as_mask *mask);
 /* Returns whether the handler (of scripts) reports itself that the file is missing. */
 bool as_mask_is_missing_script(const request_rec *r);
 

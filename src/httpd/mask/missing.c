@@ -45,6 +45,13 @@ void as_mask_undo_filename(request_rec *r, const as_decoy *as)
     r->path_info = as_decoy_undo(r->pool, as, r->path_info);
 }
 
+void as_mask_undo_file(request_rec *r, as_mask *mask)
+{
+    mask->filename = as_decoy_undo(r->pool, mask->as, mask->filename);
+    mask->path_info = as_decoy_undo(r->pool, mask->as, mask->path_info);
+    mask->undone = true;
+}
+
 /* Handlers that report a missing file in ways of their own, and their modules. */
 static const struct {
     const char *handler, *module;
@@ -147,7 +154,7 @@ int as_mask_handler(request_rec *r)
     r->filename = mask->filename;
     r->path_info = mask->path_info;
     r->finfo = mask->finfo;
-    if (!as_mask_is_missing_script(r)) {
+    if (!mask->undone && !as_mask_is_missing_script(r)) {
         as_mask_undo_filename(r, mask->as);
     }
     hooks = ap_hook_get_handler();

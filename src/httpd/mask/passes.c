@@ -177,7 +177,9 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
 
     mask->way = AS_PASS_DONE;
     r->log = mask->log;
-    as_mask_undo_filename(r, mask->as);
+    if (!mask->undone) {
+        as_mask_undo_filename(r, mask->as);
+    }
     if (status == HTTP_FORBIDDEN) {
         status = HTTP_NOT_FOUND;
     }
@@ -196,6 +198,10 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
 
     walk_for_nothing(r, context, all);
     as_mask_undo_url(r, as);
+    if (!as_mask_is_missing_script(r)) {
+        as_mask_undo_filename(r, as);
+        as_mask_undo_file(r, context->mask);
+    }
     wait_for_beat(r, all);
     if (status == OK) {
         status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
