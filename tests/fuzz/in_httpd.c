@@ -99,7 +99,7 @@ static void run_accept(apr_pool_t *pool, const char *value)
     r->pool = pool;
     r->headers_in = apr_table_make(pool, 1);
     apr_table_setn(r->headers_in, "Accept", value);
-    while (next_range(pool, &field, &range, &weight)) {
+    while (read_next_range(pool, &field, &range, &weight)) {
         must(field > before && weight >= 0 && weight <= 1000);
         before = field;
     }
