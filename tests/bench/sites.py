@@ -13,7 +13,8 @@ PASSWORD = "Pw!right"
 PEOPLE = TOP + """dn: ou=policies,@SUFFIX@
 objectClass: organizationalUnit
 
-"""
+""" + "".join(f"dn: cn=group{number},@SUFFIX@\nobjectClass: groupOfNames\nmember: uid={'u0' if number == 5 else 'nobody'},@SUFFIX@\n\n"
+              for number in range(1, 6))
 PERSON = """
 dn: uid=u{0},@SUFFIX@
 objectClass: inetOrgPerson
@@ -32,7 +33,7 @@ LOGIN = """<Location /in>
     AuthLDAPURL "ldap://{servers}/o=bench?uid"
     AuthLDAPBindDN "cn=service,o=bench"
     AuthLDAPBindPassword "Pw!service"
-    Require valid-user
+    {lines}
     {more}
 </Location>
 """
@@ -47,6 +48,9 @@ ANYBODY = """<Location /in>
 </Location>
 """
 THEIRS_UNCACHED = "LDAPSharedCacheSize 0\nLDAPCacheEntries 0\nLDAPOpCacheEntries 0\n"
+VALID_USER = "Require valid-user"
+GROUP = "Require ldap-group cn=group5,o=bench"
+FIVE_GROUPS = "\n    ".join(f"Require ldap-group cn=group{number},o=bench" for number in range(1, 6))
 FILES = {"in/index.html": "the page\n"}
 
 
@@ -89,9 +93,10 @@ class Sites:
         self.stack.callback(httpd.stop)
         return httpd
 
-    def ours(self, name, *directories, cache="shmcb", conf="", more="", modules=(), **options):
+    def ours(self, name, *directories, cache="shmcb", conf="", more="", modules=(), lines=VALID_USER, **options):
         """With mod_authstatus before these."""
-        return self.httpd(name, f"AuthStatusCache {cache}\n{conf}\n" + _login("authstatus", directories, f"AuthStatus On\n{more}"),
+        login = _login("authstatus", directories, f"AuthStatus On\n{more}", lines)
+        return self.httpd(name, f"AuthStatusCache {cache}\n{conf}\n" + login,
                           modules=("socache_shmcb", *modules), **options)
 
     def shared(self, kind, *directories):
@@ -99,9 +104,9 @@ class Sites:
         return self.ours(kind.name, *directories, cache=store.cache, conf=f'AuthStatusCacheKey "{key_file(store.room)}"',
                          modules=store.modules)
 
-    def theirs(self, name, *directories, conf="", **options):
+    def theirs(self, name, *directories, conf="", lines=VALID_USER, **options):
         """With mod_authnz_ldap, and without ours in the process."""
-        return self.httpd(name, conf + _login("ldap", directories), ldap=True, authstatus=False, **options)
+        return self.httpd(name, conf + _login("ldap", directories, lines=lines), ldap=True, authstatus=False, **options)
 
     def nobody(self, name="nobody", conf="", **options):
         """With a provider that queries nothing and grants all (mod_authn_anon): no provider can cost less."""
@@ -115,6 +120,6 @@ class Sites:
         self.stack.close()
 
 
-def _login(provider, directories, more=""):
+def _login(provider, directories, more="", lines=VALID_USER):
     servers = " ".join(f"127.0.0.1:{slapd.port}" for slapd in directories)
-    return LOGIN.format(provider=provider, servers=servers, more=more)
+    return LOGIN.format(provider=provider, servers=servers, more=more, lines=lines)
