@@ -148,6 +148,7 @@ static void child_init(apr_pool_t *pool, server_rec *s)
     as_merges_child_init(as_pool_choose_for_life(pool));
     as_interned_child_init(pool);
     as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, handle);
+    as_evaluation_child_init();
     as_lookaside_child_init(as_pool_choose_for_life(pool));
     if (!as_process_child_init(pool, s)) {
         /* another child replaces it */

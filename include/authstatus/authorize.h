@@ -117,6 +117,9 @@ typedef struct as_authorization {
     long wait;            /* as in as_answer */
     bool cached;          /* no operation: from the cache, or known from the login */
     bool stale;           /* a yes that the cache gave while the directory was away */
+    bool from_login;      /* a yes by what the login found, for as long as that is cached */
+    as_acceptance source; /* of a cached answer, its record in this process; stamp 0: none, or more than these two */
+    as_acceptance premise; /* the record of the "no" that it proves; stamp 0: none */
     as_operations operations;
     const char *fingerprint; /* of the directory that was queried */
 } as_authorization;
@@ -145,6 +148,9 @@ typedef struct as_entry_lookup {
 const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
                                      const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
                                      const as_login_observer *observer);
+
+/* Notes a line that the caller answered from its own memory, for as_authorize_sum. */
+void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, const as_authorization *answer);
 
 /* ---- sums over the lines of one transaction, for its log line ---- */
 

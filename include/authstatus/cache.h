@@ -81,11 +81,12 @@ typedef struct as_moment {
     int64_t mono;
 } as_moment;
 
-/* Identifies the acceptance of this process behind an answer. The acceptance is unchanged as long as the stamp of
+/* Identifies the acceptance, or the refusal, of this process behind an answer. It is unchanged as long as the stamp of
  * its cell is equal, and valid for as long as it was when it was put. */
 typedef struct as_acceptance {
     uint32_t cell, stamp; /* stamp 0: none */
     uint32_t place, generation;
+    uint64_t is_refusal; /* 1: it is one */
     as_moment born;
     apr_interval_time_t good_for;
 } as_acceptance;
@@ -155,6 +156,9 @@ typedef struct as_lookaside_key {
 /* The key of what is found for the same `about` alone: whatever else must be the same. */
 void as_lookaside_make_key(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own);
 void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t length, as_lookaside_key *key);
+/* The key of three numbers that are no client's choice, below a key of as_lookaside_hash: unequal numbers have unequal
+ * keys, but for one case in 2^64, and nobody can choose it. */
+as_lookaside_key as_lookaside_hash_numbers(const as_lookaside_key *from, uint64_t one, uint64_t two, uint64_t three);
 
 #define AS_LOOKASIDE_DATA 256 /* octets */
 
@@ -167,8 +171,10 @@ typedef struct as_lookaside_answer {
     };
 } as_lookaside_answer;
 
-/* True exactly where as_cache_get would find the acceptance that it was put there for, in this process, now. Counts
- * nothing. Any thread; takes no lock. */
+/* True exactly where as_cache_get would find the acceptance in this process, now. Counts nothing. Any thread; takes no
+ * lock. */
+bool as_acceptance_is_valid(const as_cache *cache, const as_acceptance *acceptance, as_moment now);
+/* Returns whether there is something for the key, and the acceptance that it was put there for holds. Likewise. */
 bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment now, as_lookaside_answer *answer);
 /* `data`: whatever the caller wants to know again, AS_LOOKASIDE_DATA octets at most; no password, nor what one could be
  * made from. Where another thread writes there at the moment, it is passed over. */

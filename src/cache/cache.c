@@ -136,9 +136,8 @@ static bool recall_here(const question *of, as_record_kind kind, as_cached_answe
         return false;
     }
     *answer = record.answer;
-    if (kind == AS_RECORD_ACCEPTANCE) {
-        answer->acceptance = found;
-    }
+    answer->acceptance = found;
+    answer->acceptance.is_refusal = kind == AS_RECORD_REFUSAL;
     return true;
 }
 

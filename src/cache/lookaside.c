@@ -83,6 +83,22 @@ void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t l
     hash_into(&with, octets, length, key);
 }
 
+/* Spreads each bit over all, and maps no two numbers to one. */
+static uint64_t mix(uint64_t number)
+{
+    number = (number ^ number >> 32) * 0xd6e8feb86659fd93;
+    number = (number ^ number >> 32) * 0xd6e8feb86659fd93;
+    return number ^ number >> 32;
+}
+
+as_lookaside_key as_lookaside_hash_numbers(const as_lookaside_key *from, uint64_t one, uint64_t two, uint64_t three)
+{
+    const as_lookaside_key key = {mix(mix(mix(from->left ^ one) ^ two) ^ three),
+                                  mix(mix(mix(from->right ^ three) ^ one) ^ two)};
+
+    return key;
+}
+
 static bool is_same(const as_lookaside_key *one, const as_lookaside_key *other)
 {
     return one->left == other->left && one->right == other->right;
@@ -149,13 +165,17 @@ static bool read_cell(const as_lookaside_cell *cell, const as_lookaside_key *key
     return was_whole(cell, sequence);
 }
 
-/* Returns whether as_cache_get would find this acceptance. */
-static bool holds(const as_cache *cache, const as_acceptance *acceptance, as_moment now)
+static as_table *choose_table(as_cache *cache, const as_acceptance *acceptance)
+{
+    return acceptance->is_refusal ? &cache->refusals : &cache->acceptances;
+}
+
+bool as_acceptance_is_valid(const as_cache *cache, const as_acceptance *acceptance, as_moment now)
 {
     return as_moment_is_within(acceptance->born, acceptance->good_for, now) &&
            (acceptance->place == AS_NO_PLACE ||
             as_generation_get(cache->counters, acceptance->place) == acceptance->generation) &&
-           as_table_has(&cache->acceptances, acceptance);
+           as_table_has(acceptance->is_refusal ? &cache->refusals : &cache->acceptances, acceptance);
 }
 
 bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment now, as_lookaside_answer *answer)
@@ -168,10 +188,10 @@ bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment no
     set = choose_set(&cache->lookaside, key);
     for (int i = 0; i < WAYS; i++) {
         if (read_cell(&set[i], key, answer)) {
-            if (!holds(cache, &answer->acceptance, now)) {
+            if (!as_acceptance_is_valid(cache, &answer->acceptance, now)) {
                 return false;
             }
-            as_table_note_read(&cache->acceptances, &answer->acceptance);
+            as_table_note_read(choose_table(cache, &answer->acceptance), &answer->acceptance);
             return true;
         }
     }
@@ -191,7 +211,7 @@ static as_lookaside_cell *choose_cell(const as_cache *cache, const as_lookaside_
             if (is_same(&of.key, key)) {
                 return &set[i];
             }
-            if (!over && !holds(cache, &of.acceptance, now)) {
+            if (!over && !as_acceptance_is_valid(cache, &of.acceptance, now)) {
                 over = &set[i];
             }
         }

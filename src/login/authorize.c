@@ -96,16 +96,31 @@ static const as_authorization *find_earlier(const as_authorizing *of)
     return NULL;
 }
 
-static void note_asked(as_authorizing *of)
+static void note_line(as_login_memo *memo, const as_cache_key *key, bool is_group, const as_authorization *answer)
 {
-    struct as_authorized *kept = as_authorized_get(of->memo);
-    as_authorized_line *line = apr_pcalloc(of->pool, sizeof(*line));
+    struct as_authorized *kept = as_authorized_get(memo);
+    as_authorized_line *line = apr_pcalloc(memo->pool, sizeof(*line));
 
     line->next = kept->lines;
-    line->key = of->key;
-    line->is_group = of->asked->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove;
-    line->answer = of->answer;
+    line->key = *key;
+    line->is_group = is_group;
+    line->answer = answer;
     kept->lines = line;
+}
+
+static void note_asked(as_authorizing *of)
+{
+    note_line(of->memo, &of->key, of->asked->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove, of->answer);
+}
+
+void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, const as_authorization *answer)
+{
+    /* Every other key has a scope. */
+    const as_cache_key key = {.scope = "", .directory = requirement->name, .user = "", .password = ""};
+
+    if (requirement->kind == AS_REQUIRE_GROUP && answer->answer == AS_NO) {
+        note_line(memo, &key, true, answer);
+    }
 }
 
 /* ---- the directory ---- */
@@ -139,6 +154,10 @@ static bool get_cached(as_authorizing *of, bool again)
         return false;
     }
     as_authorization_read_cached(of->answer, &cached, of->pool);
+    if (!of->to_prove || of->to_prove->source.stamp) {
+        of->answer->source = cached.acceptance;
+        of->answer->premise = of->to_prove ? of->to_prove->source : (as_acceptance){.stamp = 0};
+    }
     return true;
 }
 
@@ -272,7 +291,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
     as_authorizing_begin(&of, login, memo, asked, observer);
     of.to_prove = to_prove;
     if (!to_prove && as_decide_without_query(&of)) {
-        of.answer->cached = true;
+        of.answer->cached = of.answer->from_login = true;
         return of.answer;
     }
     set_key(&of);

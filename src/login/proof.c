@@ -77,5 +77,6 @@ const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_a
     copy->unsafe_to_negate = copy->missing = true;
     copy->reason = apr_pstrcat(pool, asked->requirement->text, " is in no naming context of this directory", NULL);
     copy->evidence = "";
+    copy->source.stamp = 0;
     return copy;
 }

@@ -103,16 +103,29 @@ static void what_ends_the_acceptance_ends_it(void **state)
     assert_false(knows(memory));
 }
 
-/* A refusal is none, and does not become one. */
-static void a_refusal_is_not_learnt(void **state)
+/* A refusal is no acceptance, and ends with what ends a refusal. */
+static void a_refusal_is_learnt_as_one(void **state)
 {
     as_cache *memory = a_process();
+    as_cached_answer answer;
 
     (void)state;
     keep(memory, alice, AS_OUTCOME_WRONG_PASSWORD);
-    assert_false(learn(memory, alice, header, "alice"));
+    assert_true(as_cache_get(memory, &alice, wall, pool, &answer));
+    assert_int_equal(answer.acceptance.is_refusal, 1);
+    assert_true(learn(memory, alice, header, "alice") && knows(memory));
+    /* its time, which is not that of an acceptance */
+    pass(29);
+    assert_true(knows(memory));
+    pass(1);
     assert_false(knows(memory));
-    /* nor does it end one */
+    /* a grant */
+    memory = a_process();
+    keep(memory, alice, AS_OUTCOME_WRONG_PASSWORD);
+    assert_true(learn(memory, alice, header, "alice") && knows(memory));
+    keep(memory, alice, AS_OUTCOME_GRANTED);
+    assert_false(knows(memory));
+    /* it does not end an acceptance */
     memory = one_that_knows();
     keep(memory, with_password("wrong"), AS_OUTCOME_WRONG_PASSWORD);
     assert_true(knows(memory));
@@ -186,6 +199,29 @@ static void data_of_every_length(void **state)
     data[AS_LOOKASIDE_DATA + 1] = '\0';
     learn(memory, alice, "other", data);
     assert_false(knows_about(memory, "here", "other", data));
+}
+
+/* Keys below one key are apart, and none is another key's. */
+static void derived_keys_are_apart(void **state)
+{
+    enum { NUMBERS = 8, KEYS = NUMBERS * NUMBERS * NUMBERS };
+    const as_cache *memory = a_process();
+    const as_lookaside_key one = key_of(memory, "here", header), other = key_of(memory, "there", header);
+    static as_lookaside_key keys[2 * KEYS];
+    int count = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < KEYS; i++) {
+        const uint64_t a = i % NUMBERS * 16, b = i / NUMBERS % NUMBERS * 16, c = i / NUMBERS / NUMBERS * 16;
+
+        keys[count++] = as_lookaside_hash_numbers(&one, a, b, c);
+        keys[count++] = as_lookaside_hash_numbers(&other, a, b, c);
+    }
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < i; j++) {
+            assert_true(keys[i].left != keys[j].left && keys[i].right != keys[j].right);
+        }
+    }
 }
 
 /* All of them are known, but for the few whose set was full. */
@@ -290,10 +326,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(it_knows_what_it_learnt_and_nothing_else),
         ROW(what_ends_the_acceptance_ends_it),
-        ROW(a_refusal_is_not_learnt),
+        ROW(a_refusal_is_learnt_as_one),
         ROW(its_time_is_that_of_the_acceptance),
         ROW(the_microsecond_that_ends_it),
         ROW(data_of_every_length),
+        ROW(derived_keys_are_apart),
         ROW(it_is_large_enough),
         ROW(without_entries_there_is_none),
         ROW(no_read_is_torn),

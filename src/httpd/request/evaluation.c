@@ -16,11 +16,14 @@
 
 /* ---- the log during a run ---- */
 
-static int get_authz_core_index(void)
+/* Of mod_authz_core, in this process; -1: it is not loaded. */
+static int core_index = -1;
+
+void as_evaluation_child_init(void)
 {
     const module *core = ap_find_linked_module("mod_authz_core.c");
 
-    return core ? core->module_index : -1;
+    core_index = core ? core->module_index : -1;
 }
 
 static const struct ap_logconf *get_log(const request_rec *r)
@@ -32,10 +35,9 @@ static const struct ap_logconf *get_log(const request_rec *r)
 static void silence_core(request_rec *r)
 {
     struct ap_logconf *log = ap_new_log_config(r->pool, get_log(r));
-    const int index = get_authz_core_index();
 
-    if (index >= 0) {
-        ap_set_module_loglevel(r->pool, log, index, APLOG_EMERG);
+    if (core_index >= 0) {
+        ap_set_module_loglevel(r->pool, log, core_index, APLOG_EMERG);
         r->log = log;
     }
 }
@@ -52,22 +54,20 @@ static void silence(request_rec *r)
 static void open_log_for_core(request_rec *r, const as_evaluation *evaluation)
 {
     struct ap_logconf *log = ap_new_log_config(r->pool, NULL);
-    const int index = get_authz_core_index();
 
     log->level = APLOG_EMERG;
     r->log = evaluation->log;
-    if (index >= 0) {
-        ap_set_module_loglevel(r->pool, log, index, ap_get_request_module_loglevel(r, index));
+    if (core_index >= 0) {
+        ap_set_module_loglevel(r->pool, log, core_index, ap_get_request_module_loglevel(r, core_index));
     }
     r->log = log;
 }
 
 static bool does_core_log_everything(request_rec *r, const as_evaluation *evaluation)
 {
-    const int index = get_authz_core_index();
 
     r->log = evaluation->log;
-    return index >= 0 && ap_get_request_module_loglevel(r, index) >= APLOG_DEBUG;
+    return core_index >= 0 && ap_get_request_module_loglevel(r, core_index) >= APLOG_DEBUG;
 }
 
 /* ---- side effects of a run ---- */
@@ -229,11 +229,13 @@ static int evaluate(request_rec *r, as_context *context, as_phase phase, const a
 /* ---- after a grant ---- */
 
 /* Publishes AUTHORIZE_<attribute> of the entry of the granting line. */
-static void publish_attributes(request_rec *r, const as_answered *granting)
+static void publish_attributes(request_rec *r, const as_context *context, const as_answered *granting)
 {
     const char *prefix = granting->section->authorize_prefix ? granting->section->authorize_prefix : AUTHZ_PREFIX;
 
-    if (granting->entry) {
+    if (granting->known) {
+        as_lookaside_publish(r, prefix, context->directory->settings, context->header_login);
+    } else if (granting->entry) {
         as_publish_attributes(r, prefix, granting->entry->directory->settings, granting->entry->values);
     }
 }
@@ -241,7 +243,7 @@ static void publish_attributes(request_rec *r, const as_answered *granting)
 static void publish_grant(request_rec *r, as_context *context, const as_answered *granting)
 {
     if (granting) {
-        publish_attributes(r, granting);
+        publish_attributes(r, context, granting);
     }
     if (!r->main && as_section_is_on(as_section_get(r))) {
         context->transaction->group = granting && granting->line->kind == AS_REQUIRE_GROUP

@@ -133,16 +133,16 @@ static const char *find_basic_type(request_rec *r)
     return type && !ap_cstr_casecmp(type, "Basic") && ap_auth_name(r) ? type : NULL;
 }
 
-static bool look(const as_plan *plan, const char *header, as_moment now, as_lookaside_answer *answer)
+static bool look(const as_plan *plan, const char *header, as_moment now, as_lookaside_key *key,
+                 as_lookaside_answer *answer)
 {
     const size_t length = strlen(header);
-    as_lookaside_key key;
 
     if (length > HEADER_MOST) {
         return false;
     }
-    as_lookaside_hash(&plan->own, header, length, &key);
-    return as_lookaside_get(as_process_get_cache(), &key, now, answer);
+    as_lookaside_hash(&plan->own, header, length, key);
+    return as_lookaside_get(as_process_get_cache(), key, now, answer);
 }
 
 static const char *read_next_text(const char **at)
@@ -155,15 +155,20 @@ static const char *read_next_text(const char **at)
 
 /* Leaves the request as mod_auth_basic and our provider do. */
 static void publish(request_rec *r, as_context *context, const as_plan *plan, const char *type,
-                    const as_lookaside_answer *answer)
+                    const as_lookaside_key *key, const as_lookaside_answer *answer)
 {
     const char *texts = apr_pmemdup(r->pool, answer->data, answer->length), *at = texts + sizeof(as_known);
     const as_known *known = (const as_known *)texts;
+    as_header_login *login;
     int i;
 
     r->ap_auth_type = (char *)type;
     r->user = (char *)read_next_text(&at);
     context->login = known->renamed ? read_next_text(&at) : NULL;
+    if (as_section_get(r)->requires) {
+        context->header_login = login = apr_palloc(r->pool, sizeof(*login));
+        *login = (as_header_login){*key, answer->acceptance, at, known->variables};
+    }
     for (i = 0; i < known->variables; i++) {
         apr_table_setn(r->subprocess_env, plan->variables[i], read_next_text(&at));
     }
@@ -173,6 +178,18 @@ static void publish(request_rec *r, as_context *context, const as_plan *plan, co
     context->transaction->memo.hit = plan->directory;
 }
 
+void as_lookaside_publish(request_rec *r, const char *prefix, const as_directory_settings *settings,
+                          const as_header_login *login)
+{
+    const char *at = login->values;
+    int i;
+
+    for (i = 0; i < login->count; i++) {
+        apr_table_setn(r->subprocess_env, as_attribute_make_variable_name(r->pool, prefix, settings->attributes[i]),
+                       read_next_text(&at));
+    }
+}
+
 as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status)
 {
     const as_section *section = as_section_get(r);
@@ -180,13 +197,14 @@ as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *stat
     const char *header = plan ? find_header(r, context) : NULL;
     const char *type = header ? find_basic_type(r) : NULL;
     as_lookaside_answer answer;
+    as_lookaside_key key;
     as_moment now;
 
     if (!type) {
         return AS_LOOKED_IN_VAIN;
     }
     now = as_cache_read_clock(as_process_get_cache(), apr_time_now());
-    if (!look(plan, header, now, &answer) ||
+    if (!look(plan, header, now, &key, &answer) ||
         as_login_is_marked(as_process_get_login(), ((const as_known *)(const void *)answer.data)->mark)) {
         return AS_LOOKED_IN_VAIN;
     }
@@ -203,7 +221,7 @@ as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *stat
         }
     }
     as_cache_count_hit(as_process_get_cache());
-    publish(r, context, plan, type, &answer);
+    publish(r, context, plan, type, &key, &answer);
     as_decide_quiet_grant(r, context, &context->finding, now.mono);
     return AS_LOOKED_AND_FOUND;
 }

@@ -30,6 +30,14 @@ typedef struct as_mask as_mask;
 /* The state of the evaluation of its Require lines. */
 typedef struct as_evaluation as_evaluation;
 
+/* A login that was found by its header. Lives as long as the request. */
+typedef struct as_header_login {
+    as_lookaside_key key;
+    as_acceptance acceptance;
+    const char *values; /* texts, each with its end, of the first `count` attributes of the directory */
+    int count;
+} as_header_login;
+
 /* One request of a transaction. */
 typedef struct as_context {
 #define AS_CONTEXT_MEMBER(type, name, second_pass, reused_login) type name;
@@ -97,6 +105,8 @@ as_login_observer as_observer_make(request_rec *r);
 /* Registers the providers of Require ldap-*. Before the configuration is read and when all modules are loaded:
  * `Require` looks its provider up while reading. */
 void as_require_register(apr_pool_t *pconf);
+/* Finds mod_authz_core, for the evaluation of lines in this process. */
+void as_evaluation_child_init(void);
 /* Checks constant lines that can never be answered, if this module answers them. OK, or the start-up stops. */
 int as_require_post_config(apr_pool_t *ptemp, server_rec *s);
 /* Returns whether this module answers the lines of a section. False also if there are none. */
@@ -151,6 +161,9 @@ void as_lookaside_child_init(apr_pool_t *pool);
 as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status);
 /* Records a login granted in the usual way; `header`: as sent, from the request's original headers. */
 void as_lookaside_learn(request_rec *r, const as_context *context, const char *header);
+/* Sets the variables of the login's attributes, with another prefix than AUTHENTICATE_. */
+void as_lookaside_publish(request_rec *r, const char *prefix, const as_directory_settings *settings,
+                          const as_header_login *login);
 
 /* ---- form_login.c ---- */
 

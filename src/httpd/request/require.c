@@ -200,12 +200,27 @@ static void count(const as_authorization *authorization)
     if (authorization->stale) {
         as_counters_add(counters, AS_COUNTER_require_stale, 1);
     }
-    as_counters_add(counters, AS_COUNTER_require_searches, (unsigned long)operations->searches);
-    as_counters_add(counters, AS_COUNTER_require_compares, (unsigned long)operations->compares);
-    as_counters_add(counters, AS_COUNTER_require_binds, (unsigned long)operations->binds);
+    if (!authorization->cached) {
+        as_counters_add(counters, AS_COUNTER_require_searches, (unsigned long)operations->searches);
+        as_counters_add(counters, AS_COUNTER_require_compares, (unsigned long)operations->compares);
+        as_counters_add(counters, AS_COUNTER_require_binds, (unsigned long)operations->binds);
+    }
     if (authorization->bounded) {
         as_counters_add(counters, AS_COUNTER_require_bounded, 1);
     }
+}
+
+/* Answers a line by what is known of its login, else by a query. */
+static void answer_suited(request_rec *r, as_context *context, const as_require_line *line, as_answered *answered)
+{
+    answered->authorization = as_known_line_recall(r, context, line);
+    if (answered->authorization) {
+        answered->requirement = line->requirement;
+        answered->known = true;
+        return;
+    }
+    answered->authorization = query(r, context, line, &answered->requirement, &answered->entry);
+    as_known_line_learn(r, context, line, answered->authorization);
 }
 
 static void answer(request_rec *r, as_context *context, const as_require_line *line, as_answered *answered)
@@ -217,6 +232,9 @@ static void answer(request_rec *r, as_context *context, const as_require_line *l
         answered->authorization = settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, line->problem);
     } else if (!make_requirement(r, line, context->transaction->pool, &answered->requirement)) {
         answered->authorization = settle_unsafe_no(r, "the expression of a Require line has no value");
+    } else if (as_known_line_is_suited(r, context, line)) {
+        answer_suited(r, context, line, answered);
+        warn_if_missing(r, answered->authorization, &answered->requirement);
     } else {
         answered->authorization = query(r, context, line, &answered->requirement, &answered->entry);
         warn_if_missing(r, answered->authorization, &answered->requirement);

@@ -18,6 +18,7 @@ typedef struct as_require_line {
     const char *problem;              /* why a constant line can never be answered, or NULL */
     bool may_refuse;                  /* it is within a negation, or an alias that a negation may name */
     bool negated;                     /* a yes refuses: the line is behind `not` or in RequireNone */
+    bool stays;                       /* lives as long as the process serves */
     const void *theirs;               /* the line as mod_authnz_ldap parsed it; NULL: not loaded */
 } as_require_line;
 
@@ -32,6 +33,16 @@ void as_require_lines_begin(apr_pool_t *pconf);
 /* Returns mod_authnz_ldap's provider of that name; NULL: it is not loaded. */
 const authz_provider *as_require_get_theirs(as_requirement_kind kind);
 
+/* ---- known_line.c: answers of lines to logins that were found by their headers ---- */
+
+/* Returns whether answers of this line are learnt in this request. */
+bool as_known_line_is_suited(const request_rec *r, const as_context *context, const as_require_line *line);
+/* Returns the answer, where the line would get it from the cache of this process; else NULL. */
+const as_authorization *as_known_line_recall(request_rec *r, as_context *context, const as_require_line *line);
+/* Learns an answer. */
+void as_known_line_learn(request_rec *r, const as_context *context, const as_require_line *line,
+                         const as_authorization *authorization);
+
 /* ---- evaluation.c: one phase of one request, including lines in doubt ---- */
 
 /* A line answered in this phase, with its entry. */
@@ -41,6 +52,7 @@ struct as_answered {
     const as_require_line *line;
     const as_section *section;
     const as_entry *entry; /* NULL: none was needed, or found */
+    bool known;            /* of known_line.c: the entry is the login's */
     as_requirement requirement;
     const as_authorization *authorization;
 };

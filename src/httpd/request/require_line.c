@@ -185,6 +185,7 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const cha
     line->kind = kind;
     line->negated = is_negated(cmd->directive);
     line->may_refuse = may_refuse(cmd->directive);
+    line->stays = cmd->pool == cmd->server->process->pconf;
     mark_section(cmd, kind);
     if (theirs[kind] && theirs[kind]->parse_require_line) {
         error = theirs[kind]->parse_require_line(cmd, text, &line->theirs);
