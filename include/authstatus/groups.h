@@ -113,10 +113,11 @@ typedef struct as_group_level {
 bool as_group_search(as_group_query *query, const as_group_level *level, const char *const **groups, int *count,
                      as_reply *reply);
 
-#define AS_GROUP_RIGHTS_MAX 1000 /* groups of a naming context that are looked at */
+#define AS_GROUP_RIGHTS_MAX 10000 /* groups of a naming context that are looked at */
+#define AS_GROUP_EMPTY_MAX 1000   /* of these, that a search for any member does not find: each is compared */
 
 /* Finds the groups below `base` whose members this account may not search, and that are not empty: their DNs,
- * NULL-terminated. Cached for an hour. With more than AS_GROUP_RIGHTS_MAX groups the result is empty. */
+ * NULL-terminated. Cached for an hour. *hidden is NULL beyond these bounds, and where the server sends no more. */
 bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
                           const char *const *attributes, const char *const **hidden, as_reply *reply);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Several compares (RFC 4511 4.10) of one entry on one session: sends all requests, then reads all answers. One round
- * trip for any number of attributes.
+ * Several compares (RFC 4511 4.10) on one session: sends all requests, then reads all answers. One round trip for any
+ * number of attributes.
  */
 #include "ldap_private.h"
 
@@ -9,11 +9,16 @@
 
 #include <apr_strings.h>
 
+static const char *get_dn(const as_compare *compare, int index)
+{
+    return compare->dn ? compare->dn : compare->dns[index];
+}
+
 static int send_compare(as_session *session, const as_compare *compare, int index, int *id)
 {
     struct berval value = {strlen(compare->values[index]), (char *)(intptr_t)compare->values[index]};
 
-    return ldap_compare_ext(session->ld, compare->dn, compare->attributes[index], &value, NULL, NULL, id);
+    return ldap_compare_ext(session->ld, get_dn(compare, index), compare->attributes[index], &value, NULL, NULL, id);
 }
 
 /* Reads the answer to compare `index`. `queued`: libldap may have read it together with an earlier one. */
@@ -82,6 +87,6 @@ bool as_session_compare(as_session *session, const as_compare *compare, as_mono 
 
     as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
     answered = run(session, compare, started, pool, reply);
-    as_trace(session, AS_STEP_SEARCH, compare->dn, started, reply, pool);
+    as_trace(session, AS_STEP_SEARCH, get_dn(compare, 0), started, reply, pool);
     return answered;
 }

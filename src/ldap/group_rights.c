@@ -29,7 +29,8 @@ static const char *make_any_filter(const char *name, const char *const *texts, a
     return apr_pstrcat(pool, filter, ")", NULL);
 }
 
-/* False: no answer. NULL in *found: there are more than are looked at, or the server sends no more. */
+/* Finds entries. Returns false without an answer. *found is NULL if there are more than AS_GROUP_RIGHTS_MAX, or the
+ * server sends no more. */
 static bool find(as_group_query *query, const char *base, const char *filter, apr_array_header_t **found,
                  as_reply *reply)
 {
@@ -46,11 +47,13 @@ static bool find(as_group_query *query, const char *base, const char *filter, ap
     if (reply->failure != AS_FAILURE_NONE || reply->step != AS_STEP_SEARCH) {
         return false;
     }
-    if (reply->code == LDAP_SUCCESS && search.found->nelts <= AS_GROUP_RIGHTS_MAX) {
+    if (reply->code == LDAP_NO_SUCH_OBJECT ||
+        (reply->code == LDAP_SUCCESS && search.found->nelts <= AS_GROUP_RIGHTS_MAX)) {
         *found = search.found;
+        return true;
     }
     return reply->code == LDAP_SUCCESS || reply->code == LDAP_SIZELIMIT_EXCEEDED ||
-           reply->code == LDAP_ADMINLIMIT_EXCEEDED || reply->code == LDAP_NO_SUCH_OBJECT;
+           reply->code == LDAP_ADMINLIMIT_EXCEEDED;
 }
 
 /* Returns whether a compare says that the attribute has no values, or none that could be a member. One that a search
@@ -61,30 +64,68 @@ static bool is_empty(int code)
            code == LDAP_INVALID_SYNTAX;
 }
 
-/* Finds out whether the members of a group may not be searched, though it has some or may have. */
-static bool is_hidden(as_group_query *query, const char *dn, const char *const *attributes, bool *is, as_reply *reply)
+/* Compares each of the groups, with each attribute, in one round trip. Adds those whose members may not be searched,
+ * though they have some or may have. */
+static bool compare_batch(as_group_query *query, const char *const *groups, int group_count,
+                          const char *const *attributes, int attribute_count, apr_array_header_t *hidden,
+                          as_reply *reply)
 {
-    const char *values[AS_GROUP_ATTRIBUTES_MAX];
-    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count, i;
+    const char *dns[AS_GROUP_ATTRIBUTES_MAX], *names[AS_GROUP_ATTRIBUTES_MAX];
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = 0, group, i;
+    /* No group is within itself: its own DN is a value that no search can have found. */
+    const as_compare compare = {
+        .dns = dns, .attributes = names, .values = dns, .count = group_count * attribute_count, .codes = codes};
+    const as_operation operation = {.compare = &compare};
 
-    *is = false;
-    for (count = 0; count < AS_GROUP_ATTRIBUTES_MAX && attributes[count]; count++) {
-        values[count] = dn;
+    for (group = 0; group < group_count; group++) {
+        for (i = 0; i < attribute_count; i++) {
+            dns[count] = groups[group];
+            names[count++] = attributes[i];
+        }
     }
-    if (!as_group_compare(query, dn, attributes, values, count, codes, reply)) {
+    as_operation_run(query, &operation, reply);
+    if (reply->failure != AS_FAILURE_NONE || reply->step != AS_STEP_SEARCH || as_reply_is_outage(reply)) {
         return false;
     }
-    for (i = 0; i < count; i++) {
-        *is = *is || !is_empty(codes[i]);
+    for (group = 0; group < group_count; group++) {
+        bool is = false;
+
+        for (i = 0; i < attribute_count; i++) {
+            is = is || !is_empty(codes[group * attribute_count + i]);
+        }
+        if (is) {
+            APR_ARRAY_PUSH(hidden, const char *) = groups[group];
+        }
     }
     return true;
 }
 
-/* Those of `all` that are not among `seen`, and not empty. */
-static bool pick(as_group_query *query, const apr_array_header_t *all, const apr_array_header_t *seen,
-                 const char *const *attributes, apr_array_header_t *hidden, as_reply *reply)
+/* Compares the groups, as many at once as may be. Returns false without an answer. */
+static bool compare_all(as_group_query *query, const apr_array_header_t *groups, const char *const *attributes,
+                        apr_array_header_t *hidden, as_reply *reply)
 {
-    apr_hash_t *names = apr_hash_make(query->pool);
+    int count = 0, from, most;
+
+    while (count < AS_GROUP_ATTRIBUTES_MAX && attributes[count]) {
+        count++;
+    }
+    most = count > 0 ? AS_GROUP_ATTRIBUTES_MAX / count : groups->nelts;
+    for (from = 0; count > 0 && from < groups->nelts; from += most) {
+        const int left = groups->nelts - from;
+
+        if (!compare_batch(query, (const char *const *)groups->elts + from, left < most ? left : most, attributes,
+                           count, hidden, reply)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Returns those of `all` that are not among `seen`. */
+static apr_array_header_t *find_rest(const apr_array_header_t *all, const apr_array_header_t *seen, apr_pool_t *pool)
+{
+    apr_array_header_t *rest = apr_array_make(pool, 4, sizeof(const char *));
+    apr_hash_t *names = apr_hash_make(pool);
     int i;
 
     for (i = 0; i < seen->nelts; i++) {
@@ -92,16 +133,12 @@ static bool pick(as_group_query *query, const apr_array_header_t *all, const apr
     }
     for (i = 0; i < all->nelts; i++) {
         const char *dn = APR_ARRAY_IDX(all, i, as_found).dn;
-        bool is = false;
 
-        if (!apr_hash_get(names, dn, APR_HASH_KEY_STRING) && !is_hidden(query, dn, attributes, &is, reply)) {
-            return false;
-        }
-        if (is) {
-            APR_ARRAY_PUSH(hidden, const char *) = dn;
+        if (!apr_hash_get(names, dn, APR_HASH_KEY_STRING)) {
+            APR_ARRAY_PUSH(rest, const char *) = dn;
         }
     }
-    return true;
+    return rest;
 }
 
 static const char *make_key(const as_group_query *query, const char *base, const char *filter)
@@ -109,12 +146,30 @@ static const char *make_key(const as_group_query *query, const char *base, const
     return apr_pstrcat(query->pool, "hidden\n", query->user ? query->user->dn : "", "\n", base, "\n", filter, NULL);
 }
 
+/* Finds out, by queries. Returns false without an answer. *found is NULL beyond the bounds. */
+static bool query_hidden(as_group_query *query, const char *base, const char *of_class, const char *filter,
+                         const char *const *attributes, apr_array_header_t **found, as_reply *reply)
+{
+    apr_array_header_t *all, *seen = NULL, *rest, *hidden = apr_array_make(query->pool, 4, sizeof(const char *));
+
+    *found = NULL;
+    if (!find(query, base, of_class, &all, reply) || (all && !find(query, base, filter, &seen, reply))) {
+        return false;
+    }
+    rest = seen ? find_rest(all, seen, query->pool) : NULL;
+    if (!rest || rest->nelts > AS_GROUP_EMPTY_MAX) {
+        return true;
+    }
+    *found = hidden;
+    return compare_all(query, rest, attributes, hidden, reply);
+}
+
 bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
                           const char *const *attributes, const char *const **hidden, as_reply *reply)
 {
     const char *of_class = make_any_filter("objectClass", classes, query->pool),
                *has_member = make_any_filter(NULL, attributes, query->pool);
-    apr_array_header_t *all, *seen, *found = apr_array_make(query->pool, 4, sizeof(const char *));
+    apr_array_header_t *found;
     const char *filter, *key;
     as_group_facts facts;
 
@@ -127,19 +182,19 @@ bool as_group_find_hidden(as_group_query *query, const char *base, const char *c
     key = make_key(query, base, filter);
     as_facts_get(query->entered->facts, key, &facts, query->pool);
     if (facts.described) {
-        *hidden = facts.classes;
+        *hidden = facts.exists ? facts.classes : NULL;
         return true;
     }
-    if (!find(query, base, of_class, &all, reply) || (all && !find(query, base, filter, &seen, reply)) ||
-        (all && seen && !pick(query, all, seen, attributes, found, reply))) {
+    if (!query_hidden(query, base, of_class, filter, attributes, &found, reply)) {
         return false;
     }
-    APR_ARRAY_PUSH(found, const char *) = NULL;
-    *hidden = (const char *const *)found->elts;
     memset(&facts, 0, sizeof(facts));
-    facts.exists = true;
+    facts.exists = found != NULL;
+    found = found ? found : apr_array_make(query->pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(found, const char *) = NULL;
     facts.dn = base;
-    facts.classes = *hidden;
+    facts.classes = (const char *const *)found->elts;
     as_facts_note_described(query->entered->facts, key, &facts);
+    *hidden = facts.exists ? facts.classes : NULL;
     return true;
 }

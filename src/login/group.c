@@ -253,6 +253,15 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
         as_say_reply(of);
         return false;
     }
+    if (!found) {
+        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                       apr_psprintf(of->pool,
+                                    "groups that this account may not look into are not found: %s has more than %d "
+                                    "groups, more than %d without members, or more than the server sends (size limit)",
+                                    *base ? base : "the directory", AS_GROUP_RIGHTS_MAX, AS_GROUP_EMPTY_MAX));
+        of->answer->bounded = true;
+        return false;
+    }
     for (; *found; found++) {
         APR_ARRAY_PUSH(hidden, const char *) = *found;
     }

@@ -7,6 +7,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "authstatus/dn.h"
 #include "authstatus/require_line.h"
 
 /* One line as written. */
@@ -159,6 +160,49 @@ static bool takes_class_group(const as_section *section)
     return false;
 }
 
+/* ---- what mod_authnz_ldap refuses, and this module does not ---- */
+
+/* Returns whether a DN is written otherwise than directories write theirs. */
+static bool is_spelled_freely(const char *text)
+{
+    char normal[AS_DN_MAX];
+
+    return as_dn_normalize_exactly(text, strlen(text), normal) && strcmp(text, normal) != 0;
+}
+
+/* Returns whether the section has settings of the directory of its own, and its URL from outside. */
+static bool has_inherited_url(const as_dump *dump)
+{
+    const ap_directive_t *directive;
+    bool has_own = false;
+
+    for (directive = dump->place->first; directive; directive = directive->next) {
+        if (is(directive->directive, "AuthLDAPURL")) {
+            return false;
+        }
+        has_own = has_own || !ap_cstr_casecmpn(directive->directive, "AuthLDAP", 8);
+    }
+    return has_own && dump->section->url != NULL;
+}
+
+static void say_differences(as_dump *dump, bool groups)
+{
+    const as_section *section = dump->section;
+
+    if (has_inherited_url(dump)) {
+        as_dump_say(dump, "differs",
+                    "what this section does not set of AuthLDAP* it has from outside; with "
+                    "mod_authnz_ldap it has nothing from there, and lets nobody in");
+    }
+    if (groups && seems_active_directory(section) && section->groups != AS_GROUPS_MEMBER) {
+        as_dump_say(dump, "differs",
+                    takes_class_group(section)
+                        ? "on Active Directory the primary group counts, and groups within groups however deep they "
+                          "are; with mod_authnz_ldap no primary group, and AuthLDAPMaxSubGroupDepth levels"
+                        : "on Active Directory the primary group counts; with mod_authnz_ldap it does not");
+    }
+}
+
 static void warn_of_section(as_dump *dump, bool groups)
 {
     const as_section *section = dump->section;
@@ -193,6 +237,11 @@ static void say_line(as_dump *dump, const as_written_line *line)
                              theirs ? "mod_authnz_ldap" : "mod_authstatus"));
     if (!theirs) {
         warn_of_line(dump, line);
+        if (line->kind == AS_REQUIRE_DN && is_spelled_freely(line->arguments)) {
+            as_dump_say(dump, "differs",
+                        "the DN counts however it is spelled; with mod_authnz_ldap, unless "
+                        "AuthLDAPCompareDNOnServer is On, as it is written here alone");
+        }
     }
 }
 
@@ -220,6 +269,7 @@ void as_dump_requirements(as_dump *dump)
     const unsigned found = say_lines(dump, dump->place->first, false);
 
     if (found && (as_section_is_on(dump->section) || !ap_find_linked_module("mod_authnz_ldap.c"))) {
+        say_differences(dump, (found & AS_REQUIRES_GROUPS) != 0);
         warn_of_section(dump, (found & AS_REQUIRES_GROUPS) != 0);
     }
 }

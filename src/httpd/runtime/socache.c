@@ -249,18 +249,24 @@ static apr_status_t open_counters(server_rec *s)
     return status;
 }
 
-/* Returns the provider of AuthStatusCache, by default shmcb where it is loaded. */
+/* Returns the provider of AuthStatusCache, by default shmcb where it is loaded. shmcb's own default is half a megabyte,
+ * which forgets logins of some hundred users with their groups. */
 static const char *choose_provider(const as_cache_setting *configured, apr_pool_t *pconf, apr_pool_t *ptemp,
                                    as_cache_setting *setting)
 {
-    if (configured) {
+    const void *shmcb = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb", AP_SOCACHE_PROVIDER_VERSION);
+
+    if (configured && (configured->off || configured->arguments || configured->provider != shmcb)) {
         *setting = *configured;
         return NULL;
     }
-    if (!ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb", AP_SOCACHE_PROVIDER_VERSION)) {
+    if (!shmcb) {
         return NULL;
     }
-    return as_socache_parse(pconf, ptemp, "shmcb", setting);
+    return as_socache_parse(
+        pconf, ptemp,
+        apr_pstrcat(ptemp, "shmcb:", ap_runtime_dir_relative(ptemp, "socache-authstatus.shm"), "(8388608)", NULL),
+        setting);
 }
 
 static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s, apr_pool_t *pconf)

@@ -248,6 +248,16 @@ def site(start, samba):
     # 49: a module that sets r->user to a Kerberos principal; here a password file does.
     text += SECTION.format(name="principal", provider="file", address=samba.address, base=BASE, classes=NESTS,
                            attribute="userPrincipalName", service=SERVICE, password=SERVICE_PASSWORD, group=g("nest3-0"))
+    # As httpd's manual shows it for Active Directory: the global catalogue, whose base is empty, and the principal's name; the
+    # user's own bind under that name.
+    catalogue = {"address": f"{samba.address}:3268", "base": "", "attribute": "userPrincipalName?sub", "group": g("direct")}
+    text += SECTION.format(name="catalogue", provider="authstatus", service=SERVICE, password=SERVICE_PASSWORD, classes=NESTS,
+                           **catalogue)
+    as_user = (f'AuthLDAPInitialBindAsUser On\n    AuthLDAPInitialBindPattern (.+) "$1@{REALM}"\n    AuthLDAPSearchAsUser On\n'
+               "    AuthLDAPCompareAsUser On\n    " + NESTS)
+    text += SECTION.format(name="as-user", provider="authstatus", address=samba.address, base=BASE, classes=as_user,
+                           attribute="sAMAccountName", service="", password="", group=g("nest3-0")
+                           ).replace('    AuthLDAPBindDN ""\n    AuthLDAPBindPassword ""\n', "")
     httpd = start.make(text)
     digest = base64.b64encode(hashlib.sha1(RIGHT.encode()).digest()).decode()
     (httpd.room / "users").write_text("".join(f"{name}@{REALM}:{{SHA}}{digest}\n" for name in ("ann", "eve", "gone")))
@@ -264,6 +274,15 @@ def test_site(site, name, who):
     for _ in range(2):
         verify(site, site.get(f"/in/{name}", login=(who, RIGHT)), "granted" if status == 200 else "not-authorized", status,
                user=who)
+
+
+@pytest.mark.parametrize("name, end", [("catalogue", f"@{REALM}"), ("as-user", "")])
+def test_documented(site, name, end):
+    site.log.allow("AH0163[01]")
+    for who, status in (("ann", 200), ("eve", 403)):
+        for _ in range(2):
+            answer = site.get(f"/in/{name}", login=(who + end, RIGHT))
+            assert answer.status == status, (name, who, answer, [line.text for line in site.log.of(answer.row)])
 
 
 def test_principal(site):

@@ -93,6 +93,7 @@ SSLVerifyClient require
 {VARIABLES}
 {places("SSLUserName SSL_CLIENT_S_DN_CN")}
 {places(fake, "cn").replace("/in/", "/in/fake/")}
+{places(fake, "description").replace("/in/", "/in/subject/")}
 </VirtualHost>
 """
     httpd = make(start, slapd, conf=conf, modules=("ssl",), listen=("HTTP", "TLS"))
@@ -131,6 +132,16 @@ def test_fake_basic_auth(tls, name, status):
     allow(tls)
     said = with_certificate(tls, "ann", f"/in/fake/{name}")
     assert said.endswith(str(status)), said
+
+
+@pytest.mark.parametrize("name, who, status", CASES)
+def test_fake_basic_auth_of_a_subject(tls, name, who, status):
+    """The directory has the subject as a value of the URL's attribute."""
+    allow(tls)
+    said = with_certificate(tls, who, f"/in/subject/{name}")
+    assert said.endswith(str(status)), said
+    assert ("Retry-After" in said) == (status == 503) and "WWW-Authenticate" not in said, said
+    assert status != 200 or name != "group" or f"X-Group: cn=staff,{BASE}" in said and "X-Uid: " in said
 
 
 # -- mod_auth_form with mod_session

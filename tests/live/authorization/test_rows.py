@@ -22,6 +22,7 @@ USERS = ("ann", "bob", "deep", "five", "cold1", "cold2", "cold3", "cold4", "cold
 
 def person(name, base=BASE, kind="guest"):
     return (f"dn: uid={name},{base}\nobjectClass: inetOrgPerson\ncn: {name}\nsn: Person\nmail: {name}@lab.test\n"
+            f"description: CN={name}\ndescription: /CN={name}\n"
             f"employeeType: {kind}\nuserPassword: {RIGHT}\n\n")
 
 

@@ -108,6 +108,30 @@ def test_dump_doubts_a_line_or_does_not(start, words, lines, directory):
     assert len(warnings) == (words is not None) and (not words or words in warnings[0]), done.stdout
 
 
+AD = 'AuthLDAPURL "ldap://127.0.0.1/dc=x?sAMAccountName"'
+DIFFERENCES = {
+    "however it is spelled": [(any_of("ldap-dn uid=ann, o=rows"), HERE), (any_of("ldap-dn UID=ann,o=rows"), HERE)],
+    "from outside": [("AuthLDAPMaxSubGroupDepth 3\n    " + any_of(STAFF), "")],
+    "the primary group counts;": [(any_of(STAFF), AD)],
+    "however deep": [("AuthLDAPSubGroupClass group\n    " + any_of(STAFF), AD)],
+    None: [(any_of("ldap-dn uid=ann,o=rows"), HERE), (any_of(STAFF), HERE), (any_of(STAFF), ""), (any_of("ldap-user ann"), AD),
+           ("AuthStatusGroups Member\n    " + any_of(STAFF), AD)],
+}
+
+
+@pytest.mark.parametrize("words, lines, directory",
+                         [(words, *case) for words, cases in DIFFERENCES.items() for case in cases])
+def test_dump_says_what_differs(start, words, lines, directory):
+    """What mod_authnz_ldap refuses and this module does not, and nothing of that where it is not so."""
+    outer = '<Location "/in">\n    AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=rows?uid"\n</Location>\n'
+    httpd = start.make(outer + section("one", lines, directory=directory), defines={"LDAP": reserve_port()})
+    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True,
+                          env=httpd._environment(), timeout=60)
+    assert done.returncode == 0, done
+    said = [line for line in done.stdout.splitlines() if line.split()[:1] == ["differs"]]
+    assert len(said) == (words is not None) and (not words or words in said[0]), done.stdout
+
+
 def test_dump_says_who_answers_and_what_is_doubtful(start):
     conf = section("here", any_of(f'ldap-group "cn=staff,{BASE}"', "ldap-filter (employeeType=staff)",
                                   "ldap-search (uid=%{REMOTE_USER})", f"ldap-group cn=a,{BASE} cn=b,{BASE}",

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups that the account may see and not look into, many of them, and more groups than are looked at: what a ban is worth
+then. Each is looked at once an hour, many in one round trip; a bound is no "no"."""
+from lab.slapd import TOP, Database, Slapd
+from test_rows import Text, all_of, any_of, group, person, section
+
+RIGHT, BASE, MANY = "Pw!right", "o=many", 120
+HERE = f'Use Directory "ldap://127.0.0.1:${{LDAP}}" {BASE}'
+
+
+def ldif():
+    text = TOP + person("ann", BASE) + person("bob", BASE)
+    text += "".join(group(f"closed{number}", f"uid=bob,{BASE}", base=BASE) for number in range(MANY))
+    text += "".join(group(f"open{number}", f"uid=nobody,{BASE}", base=BASE) for number in range(MANY))
+    text += group("banned", f"uid=ann,{BASE}", base=BASE) + group("outer", f"cn=closed77,{BASE}", base=BASE)
+    return text
+
+
+def directory(rooms, *settings):
+    slapd = Slapd(rooms.new("slapd-many"), [Database(BASE, Text(ldif()), ("index member eq", *settings))])
+    slapd.configuration.write_text(slapd.configuration.read_text().replace(
+        "access to * by users read by * none",
+        f'access to dn.regex="^cn=closed[0-9]+,{BASE}$" attrs=member by users =c by * none\n'
+        "access to * by users read by * none", 1))
+    return slapd.start()
+
+
+def sections():
+    banned, outer = (all_of("valid-user", f"not ldap-group cn={name},{BASE}") for name in ("banned", "outer"))
+    return (section("banned", banned, directory=HERE) + section("outer", outer, directory=HERE)
+            + section("flat", "AuthLDAPMaxSubGroupDepth 0\n    " + banned, directory=HERE)
+            + section("plain", any_of(f"ldap-group cn=banned,{BASE}"), directory=HERE))
+
+
+def statuses(httpd):
+    return {(name, user): httpd.get(f"/in/{name}", login=(user, RIGHT)).status
+            for name in ("banned", "outer", "flat", "plain") for user in ("ann", "bob")}
+
+
+def compares(slapd, mark):
+    return sum(" CMP " in line for line in slapd.lines(mark))
+
+
+def test_many_hidden_groups_are_looked_at_once(rooms, start):
+    slapd = directory(rooms, "sizelimit unlimited")
+    try:
+        httpd = start(sections(), cache=None, defines={"LDAP": slapd.port}, modules=("socache_shmcb",))
+        httpd.log.allow("AH01631", "AS0062")
+        mark = slapd.mark()
+        got = statuses(httpd)
+        assert got == {("banned", "ann"): 403, ("banned", "bob"): 200, ("outer", "ann"): 500, ("outer", "bob"): 500,
+                       ("flat", "ann"): 403, ("flat", "bob"): 200, ("plain", "ann"): 200, ("plain", "bob"): 403}, got
+        asked = compares(slapd, mark)
+        assert 2 * MANY <= asked <= 2 * MANY + 32, asked
+        mark = slapd.mark()
+        statuses(httpd)
+        assert compares(slapd, mark) <= 4
+    finally:
+        slapd.stop()
+
+
+def test_beyond_a_bound_nobody_passes_by_a_negation(rooms, start):
+    """The server sends fewer groups than there are: who is in the group is banned; of the others nothing is known. With
+    AuthLDAPMaxSubGroupDepth 0 nothing is looked for."""
+    slapd = directory(rooms, "sizelimit 50")
+    try:
+        httpd = start(sections(), cache=None, defines={"LDAP": slapd.port}, modules=("socache_shmcb",))
+        httpd.log.allow("AH01631")
+        httpd.log.expect("AS0062.*more than 10000 groups, .*size limit")
+        for _ in range(2):
+            got = statuses(httpd)
+            assert got == {("banned", "ann"): 403, ("banned", "bob"): 500, ("outer", "ann"): 500, ("outer", "bob"): 500,
+                           ("flat", "ann"): 403, ("flat", "bob"): 200, ("plain", "ann"): 200, ("plain", "bob"): 403}, got
+        answer = httpd.get("/in/banned", login=("bob", RIGHT))
+        assert httpd.access(answer).outcome == "directory-misconfigured"
+    finally:
+        slapd.stop()
