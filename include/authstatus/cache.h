@@ -156,9 +156,9 @@ typedef struct as_lookaside_key {
 /* The key of what is found for the same `about` alone: whatever else must be the same. */
 void as_lookaside_make_key(const as_cache *cache, const void *about, size_t length, as_lookaside_key *own);
 void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t length, as_lookaside_key *key);
-/* The key of three numbers that are no client's choice, below a key of as_lookaside_hash: unequal numbers have unequal
+/* The key of two numbers that are no client's choice, below a key of as_lookaside_hash: unequal numbers have unequal
  * keys, but for one case in 2^64, and nobody can choose it. */
-as_lookaside_key as_lookaside_hash_numbers(const as_lookaside_key *from, uint64_t one, uint64_t two, uint64_t three);
+as_lookaside_key as_lookaside_hash_numbers(const as_lookaside_key *from, uint64_t one, uint64_t two);
 
 #define AS_LOOKASIDE_DATA 256 /* octets */
 

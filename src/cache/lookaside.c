@@ -91,10 +91,9 @@ static uint64_t mix(uint64_t number)
     return number ^ number >> 32;
 }
 
-as_lookaside_key as_lookaside_hash_numbers(const as_lookaside_key *from, uint64_t one, uint64_t two, uint64_t three)
+as_lookaside_key as_lookaside_hash_numbers(const as_lookaside_key *from, uint64_t one, uint64_t two)
 {
-    const as_lookaside_key key = {mix(mix(mix(from->left ^ one) ^ two) ^ three),
-                                  mix(mix(mix(from->right ^ three) ^ one) ^ two)};
+    const as_lookaside_key key = {mix(mix(from->left ^ one) ^ two), mix(mix(from->right ^ two) ^ one)};
 
     return key;
 }

@@ -199,6 +199,9 @@ bool as_user_tokens_are_known(as_authorizing *of, as_user_groups *user);
 const char *as_member_get_value(const as_authorizing *of);
 /* Returns whether the directory writes the name so. The typed name may be another spelling of it. */
 bool as_member_value_is_sure(const as_authorizing *of);
+/* Returns in *may whether the group has, or may have below it, another of the entry's names. Returns false if the
+ * answer is given. */
+bool as_member_may_have_other_name(as_authorizing *of, const as_group_line *line, bool *may);
 /* Returns whether the list has the DN, compared as text. */
 bool as_is_in(const char *const *dns, int count, const char *dn);
 /* Gets the facts, reading them if necessary. Returns false if the answer is already given. */

@@ -190,6 +190,17 @@ static bool begin(as_authorizing *of, as_group_line *line)
     return true;
 }
 
+/* Makes a "no" unsafe where the group has another name of the entry: its owner may have written that there, to log in
+ * by it. */
+static void mark_unsafe_by_names(as_authorizing *of, const as_group_line *line)
+{
+    bool may = false;
+
+    if (as_member_may_have_other_name(of, line, &may) && may) {
+        as_say_no_unsafe(of, "the entry has several names, of which the group has or may have another");
+    }
+}
+
 /* Makes a "no" unsafe that is none for what could not be seen on the way by members. */
 static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line)
 {
@@ -203,6 +214,8 @@ static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line
         as_say_no_unsafe(of, "no attribute of AuthLDAPGroupAttribute can be compared with a member in this directory");
     } else if (!as_member_value_is_sure(of)) {
         as_say_no_unsafe(of, "the entry does not show how the directory writes the typed name");
+    } else if (!of->asked->groups->attribute_is_dn) {
+        mark_unsafe_by_names(of, line);
     }
 }
 

@@ -9,6 +9,9 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+/* The most names of an entry that are compared. */
+#define NAMES_MAX 8
+
 bool as_is_in(const char *const *dns, int count, const char *dn)
 {
     char normal[AS_DN_MAX], other[AS_DN_MAX];
@@ -92,6 +95,47 @@ const char *as_member_get_value(const as_authorizing *of)
     const char *name = get_name(entry);
 
     return of->asked->groups->attribute_is_dn ? entry->dn : name ? name : entry->user;
+}
+
+/* Compares one of the entry's names with each attribute of the group. Returns false if the answer is given. */
+static bool compare_name(as_authorizing *of, const as_group_line *line, const char *name, bool *is)
+{
+    const char *const *attributes = of->asked->groups->attributes;
+    const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = 0;
+
+    while (count < AS_GROUP_ATTRIBUTES_MAX && attributes[count]) {
+        values[count++] = name;
+    }
+    if (!as_group_compare(&of->compares, line->dn, attributes, values, count, codes, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    while (count > 0 && codes[count - 1] != AS_LDAP_COMPARE_TRUE) {
+        count--;
+    }
+    *is = count > 0;
+    return true;
+}
+
+bool as_member_may_have_other_name(as_authorizing *of, const as_group_line *line, bool *may)
+{
+    const as_values names = of->asked->entry->values ? of->asked->entry->values[0] : NULL;
+    const char *asked = as_member_get_value(of);
+    int i;
+
+    *may = false;
+    for (i = 0; names && names[i] && !*may; i++) {
+        if (!strcmp(names[i], asked)) {
+            continue;
+        }
+        if (i >= NAMES_MAX || as_group_may_nest(of, line)) {
+            *may = true;
+        } else if (!compare_name(of, line, names[i], may)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool as_member_value_is_sure(const as_authorizing *of)

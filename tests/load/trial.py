@@ -18,6 +18,8 @@ from traffic import RIGHT, USERS, Tally, Times, ask_missing, client  # noqa: E40
 
 DEADLINE, BREAKER = 1.0, 0.5
 THREADS = 16
+# A small one: a child's share of a large one counts as memory of its own, until it is full.
+STORE = '"shmcb:${ROOM}/run/cache(524288)"'
 # What an httpd may grow by after it has warmed up: what it remembers, and a leak of 16 octets a request would be more.
 GROWTH, GROWTH_PER_REQUEST = 4 << 20, 16
 
@@ -91,7 +93,7 @@ def make_slapd(room):
 
 def make_httpd(room, mpm, slapd):
     modules = ("socache_shmcb", "status", "include")
-    return Httpd(room, MORE[mpm] + CONF, mpm=mpm, threads=THREADS, cache="shmcb", modules=modules, defines={"LDAP": slapd.port},
+    return Httpd(room, MORE[mpm] + CONF, mpm=mpm, threads=THREADS, cache=STORE, modules=modules, defines={"LDAP": slapd.port},
                  files={"page.shtml": 'user=<!--#echo var="REMOTE_USER" -->\n'})
 
 

@@ -11,6 +11,7 @@
 /* The data of an answer. */
 typedef struct known {
     as_acceptance premise;
+    uint64_t login; /* whose acceptance it is about: a later one may be another entry's */
     uint64_t answer;
 } known;
 
@@ -25,8 +26,12 @@ bool as_known_line_is_suited(const request_rec *r, const as_context *context, co
 /* The section has the directory and the settings of groups; that of an AuthzProviderAlias, its own. */
 static as_lookaside_key make_key(const request_rec *r, const as_header_login *login, const as_require_line *line)
 {
-    return as_lookaside_hash_numbers(&login->key, (uintptr_t)line, (uintptr_t)as_section_get(r),
-                                     (uint64_t)login->acceptance.cell << 32 | login->acceptance.stamp);
+    return as_lookaside_hash_numbers(&login->key, (uintptr_t)line, (uintptr_t)as_section_get(r));
+}
+
+static uint64_t get_number(const as_header_login *login)
+{
+    return (uint64_t)login->acceptance.cell << 32 | login->acceptance.stamp;
 }
 
 const as_authorization *as_known_line_recall(request_rec *r, as_context *context, const as_require_line *line)
@@ -42,7 +47,8 @@ const as_authorization *as_known_line_recall(request_rec *r, as_context *context
         return NULL;
     }
     memcpy(&of, found.data, sizeof(of));
-    if (of.premise.stamp && !as_acceptance_is_valid(cache, &of.premise, now)) {
+    if (of.login != get_number(context->header_login) ||
+        (of.premise.stamp && !as_acceptance_is_valid(cache, &of.premise, now))) {
         return NULL;
     }
     as_cache_count_hit(cache);
@@ -87,6 +93,7 @@ void as_known_line_learn(request_rec *r, const as_context *context, const as_req
         key = make_key(r, context->header_login, line);
         memset(&of, 0, sizeof(of));
         of.premise = authorization->premise;
+        of.login = get_number(context->header_login);
         of.answer = (uint64_t)authorization->answer;
         as_lookaside_put(cache, &key, source, &of, sizeof(of), as_cache_read_clock(cache, apr_time_now()));
     }

@@ -27,7 +27,10 @@ def ldif():
     # The same with one that may be compared and not searched.
     text += group("half", f"uid=bob,{BASE}", base=BASE) + group("above", f"cn=half,{BASE}", base=BASE)
     text += group("middle", f"cn=closed,{BASE}", base=BASE) + group("plain", f"uid=nobody,{BASE}", base=BASE)
-    text += f"dn: cn=posix,{BASE}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 7\nmemberUid: ann\n\n"
+    text += f"dn: cn=posix,{BASE}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 7\nmemberUid: ann\nmemberUid: two\n\n"
+    # Names that their owners may have written themselves.
+    for names in (("two", "zwei"), ("duo", "deux")):
+        text += person(names[0], BASE).replace("userPassword", f"uid: {names[1]}\nuserPassword")
     return text
 
 
@@ -105,6 +108,9 @@ ROWS = {
     "exact-user": (any_of("ldap-user A"), EXACT, {"A": 200, "a": 403}),
     "exact-dn": (any_of(f"ldap-dn labeledURI=A,{BASE}"), EXACT, {"A": 200, "a": 403}),
     "exact-group": (any_of(f"ldap-group cn=exact,{BASE}"), EXACT, {"A": 200, "a": 403}),
+    # Another name of the entry than the one that is banned.
+    "names": (POSIX + not_(f"ldap-group cn=posix,{BASE}"), HERE, {"two": 403, "zwei": 500, "duo": 200, "deux": 200}),
+    "names-plain": (POSIX + any_of(f"ldap-group cn=posix,{BASE}"), HERE, {"two": 200, "zwei": 403, "deux": 403}),
     # Other spellings of the name that the group has.
     "posix": (POSIX + not_(f"ldap-group cn=posix,{BASE}"), HERE, {"ann": 403, "ANN": 403, "\uff41\uff4e\uff4e": 403,
                                                                  "bob": 200}),
