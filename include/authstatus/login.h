@@ -29,6 +29,8 @@ typedef struct as_login_directory {
     const char *fingerprint; /* as_directory_compute_fingerprint of the settings */
     const char *scope;       /* of cached answers: the virtual host that queries it */
     bool stays;              /* the only one of its kind; lives as long as the process */
+    bool foreign;            /* of .htaccess, with servers that no AuthLDAPURL of the configuration has together */
+    const bool *guarded;     /* foreign: for each server whether the configuration names it; NULL: it names none */
 } as_login_directory;
 
 /* An answer to a login, whatever its source. Lives as long as the memo's pool. */
@@ -92,9 +94,10 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
 
 /* The end of a login, after all providers of AuthBasicProvider. */
 typedef enum as_login_end {
-    AS_LOGIN_GRANTED, /* by any provider, whatever the others answered */
-    AS_LOGIN_REFUSED, /* the last answer concerned the credentials */
-    AS_LOGIN_UNKNOWN  /* an outage, a mistake in the configuration, a throttle */
+    AS_LOGIN_GRANTED,           /* by any provider, whatever the others answered */
+    AS_LOGIN_GRANTED_ELSEWHERE, /* by a provider whose word does not count for the accounts of the others */
+    AS_LOGIN_REFUSED,           /* the last answer concerned the credentials */
+    AS_LOGIN_UNKNOWN            /* an outage, a mistake in the configuration, a throttle */
 } as_login_end;
 
 /* Counts a login, once, with its end: a success ends the counts of its accounts; a failure counts for the client
@@ -104,6 +107,10 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
 /* Writes failures to the store that it may have lost meanwhile, when the client has its answer; a login without
  * as_login_settle counts as a failure. */
 void as_login_finish(const as_login *login, as_login_memo *memo);
+
+/* Returns whether two servers are one for the throttle: names as RFC 4518 2 prepares them, and the usual ports of a
+ * directory are one. */
+bool as_login_is_same_server(const as_ldap_server *one, const as_ldap_server *other, apr_pool_t *pool);
 
 /* Return whether the account of this entry may have failures, for a caller with answers of its own: while
  * as_login_is_marked, a login must go through as_authenticate. No lock, no allocation, any thread. */

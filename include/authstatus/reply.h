@@ -73,6 +73,7 @@ typedef struct as_reply {
     const as_values *values;         /* of that entry, for each attribute in the settings; NULL if no entry */
     const as_membership *membership; /* of that entry, where it was requested; else NULL */
     const char *server;              /* "host:port" of the last server queried, or NULL */
+    int server_index;                /* its index in the directory's settings; valid with `server` */
     const char *reason;              /* for the log: the message of libldap or the TLS library; never NULL */
     long retry_after;                /* seconds until the breaker permits a probe; 0: unknown */
 } as_reply;

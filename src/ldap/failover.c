@@ -109,6 +109,7 @@ static bool query_peer(as_work *work, as_task *task, int index, as_mono deadline
     work(task);
     leave(task, pass);
     task->reply->server = apr_pstrdup(task->pool, task->peer->name);
+    task->reply->server_index = index;
     return true;
 }
 

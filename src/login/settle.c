@@ -9,9 +9,6 @@
 
 #include <apr_strings.h>
 
-#include "authstatus/dn.h"
-#include "authstatus/stringprep.h"
-
 /* Of an account with several servers: any mark. */
 #define MARK_OF_ANY UINT32_MAX
 
@@ -28,84 +25,9 @@ struct as_counted_account {
 
 /* ---- names ---- */
 
-static const char *prepare(const char *name, apr_pool_t *pool)
-{
-    const size_t length = strlen(name);
-    const char *prepared =
-        as_stringprep_prepare(name, length, apr_palloc(pool, AS_STRINGPREP_WORK(length) * sizeof(int32_t)));
-
-    return prepared ? prepared : name;
-}
-
-/* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS
- * or as a global catalog. */
-static bool is_usual_port(int port)
-{
-    return port == 389 || port == 636 || port == 3268 || port == 3269;
-}
-
-static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
-{
-    char *host = apr_pstrdup(pool, prepare(server->host, pool));
-    const apr_size_t length = strlen(host);
-
-    if (length > 1 && host[length - 1] == '.') {
-        host[length - 1] = '\0'; /* a name in full (RFC 1034 3.1) */
-    }
-    return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
-}
-
-/* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. */
-static const char *prepare_dn(const char *normal, apr_pool_t *pool)
-{
-    const char *prepared = "", *piece = normal, *at;
-
-    for (at = normal;; at++) {
-        if (at[0] == '\\' && at[1]) {
-            at++;
-        } else if (!*at || strchr(",+=", *at)) {
-            prepared = apr_pstrcat(pool, prepared, prepare(apr_pstrmemdup(pool, piece, (apr_size_t)(at - piece)), pool),
-                                   apr_pstrmemdup(pool, at, *at != '\0'), NULL);
-            piece = at + 1;
-        }
-        if (!*at) {
-            return prepared;
-        }
-    }
-}
-
-/* Names the subject of a bind. A DN is normalised (RFC 4514, with the quotes that RFC 2253 4 allows, as directories
- * do), any other bind name prepared (RFC 4518 2). */
-static const char *name_subject(const char *name, apr_pool_t *pool)
-{
-    char *normal = apr_palloc(pool, AS_DN_MAX), *plain = apr_palloc(pool, AS_DN_MAX);
-    const bool is_dn = as_dn_unquote(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL);
-
-    return apr_pstrcat(pool, is_dn ? "dn " : "name ", is_dn ? prepare_dn(normal, pool) : prepare(name, pool), NULL);
-}
-
-/* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
- * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
-static const char *const *name_accounts(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
-{
-    const char **accounts = apr_pcalloc(pool, (size_t)(settings->server_count + 1) * sizeof(*accounts));
-    const char *subject = name_subject(name, pool);
-    int count = 0, i, at;
-
-    for (i = 0; i < settings->server_count; i++) {
-        const char *account = apr_pstrcat(pool, name_server(&settings->servers[i], pool), " ", subject, NULL);
-
-        for (at = 0; at < count && strcmp(accounts[at], account) != 0; at++) {
-        }
-        accounts[at] = account;
-        count += at == count;
-    }
-    return accounts;
-}
-
 static const char *const *list_accounts(const as_admission *admission, const char *name)
 {
-    return name_accounts(admission->asked->directory->settings, name, admission->memo->pool);
+    return as_accounts_name(admission->asked->directory->settings, name, admission->memo->pool);
 }
 
 /* ---- the memo ---- */
@@ -152,6 +74,20 @@ static void withdraw(const as_admission *admission, struct as_counted_account *c
     }
 }
 
+/* Returns whether an account is one of a configured server that .htaccess has put into a list of its own. */
+static bool is_guarded(const as_admission *admission, const struct as_counted_account *counted)
+{
+    const as_login_directory *directory = admission->asked->directory;
+    int i = 0;
+
+    while (directory->guarded && i < directory->settings->server_count &&
+           !(directory->guarded[i] &&
+             as_account_is_at(counted->account, &directory->settings->servers[i], admission->memo->pool))) {
+        i++;
+    }
+    return directory->guarded && i < directory->settings->server_count;
+}
+
 /* ---- around a query ---- */
 
 /* Returns half of the time left until the deadline; the rest is for the bind. */
@@ -166,7 +102,7 @@ static const char *make_spelling(const as_admission *admission)
 {
     const as_login_attempt *asked = admission->asked;
 
-    return prepare(asked->initial_bind ? asked->initial_bind : asked->user, admission->memo->pool);
+    return as_name_prepare(asked->initial_bind ? asked->initial_bind : asked->user, admission->memo->pool);
 }
 
 long as_admission_get_wait(const as_admission *admission)
@@ -296,7 +232,12 @@ void as_admission_accept(const as_admission *admission)
     struct as_counted_account *counted;
 
     for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
-        counted->accepted = true;
+        if (is_guarded(admission, counted)) {
+            /* Nobody knows which of the servers accepted the password. */
+            withdraw(admission, counted);
+        } else {
+            counted->accepted = true;
+        }
     }
 }
 
@@ -331,6 +272,31 @@ static bool was_repeated(const as_admission *admission, const struct as_counted_
     return later != bind;
 }
 
+/* Returns whether the bind may have reached the account. The servers of a directory are copies of one another, and a
+ * bind is each one's; but not for a guarded account. Servers are tried in order. */
+static bool was_reached(const as_admission *admission, const struct as_counted_account *counted, const as_reply *reply)
+{
+    const as_directory_settings *settings = admission->asked->directory->settings;
+    bool reached = !is_guarded(admission, counted);
+    int i;
+
+    for (i = 0; i <= reply->server_index && !reached; i++) {
+        reached = as_account_is_at(counted->account, &settings->servers[i], admission->memo->pool);
+    }
+    return reached;
+}
+
+/* Returns whether a success of this reply is the account's. */
+static bool is_success_of(const as_admission *admission, const struct as_counted_account *counted,
+                          const as_reply *reply)
+{
+    const as_directory_settings *settings = admission->asked->directory->settings;
+
+    return !is_guarded(admission, counted) ||
+           (!reply->referral &&
+            as_account_is_at(counted->account, &settings->servers[reply->server_index], admission->memo->pool));
+}
+
 void as_admission_end_query(const as_admission *admission, const as_reply *reply)
 {
     const as_finding finding = as_outcome_find(reply);
@@ -338,8 +304,10 @@ void as_admission_end_query(const as_admission *admission, const as_reply *reply
     struct as_counted_account *counted;
 
     for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
-        if (answered && is_success(&finding)) {
-            counted->accepted = true;
+        if (answered && !was_reached(admission, counted, reply)) {
+            withdraw(admission, counted);
+        } else if (answered && is_success(&finding)) {
+            counted->accepted = is_success_of(admission, counted, reply);
             if (was_repeated(admission, counted)) {
                 /* The bind had no answer, and the later one has the same password. */
                 withdraw(admission, counted);
@@ -440,7 +408,7 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
     if (refused) {
         end = AS_LOGIN_REFUSED;
     } else if (answered && is_success(&finding)) {
-        end = AS_LOGIN_GRANTED;
+        end = admission->asked->directory->guarded ? AS_LOGIN_GRANTED_ELSEWHERE : AS_LOGIN_GRANTED;
     }
     as_admission_end_query(admission, bound);
     if (admission->proven && refused) {
@@ -453,7 +421,7 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
 uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *settings, const char *dn,
                            apr_pool_t *pool)
 {
-    const char *const *accounts = login->throttles && dn && *dn ? name_accounts(settings, dn, pool) : NULL;
+    const char *const *accounts = login->throttles && dn && *dn ? as_accounts_name(settings, dn, pool) : NULL;
 
     return accounts && accounts[0] && !accounts[1] ? as_throttle_get_mark(login->throttles, accounts[0]) : MARK_OF_ANY;
 }

@@ -43,6 +43,16 @@ void as_settle_note(const as_admission *admission, const as_answer *answer, bool
 /* A bind as this entry, for a line of Require behind the login, ended so: counts it, once, as a login's. */
 void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bound);
 
+/* ---- accounts.c: the names under which the throttle counts ---- */
+
+/* Prepares a name (RFC 4518 2); names that are not UTF-8 stay as they are. */
+const char *as_name_prepare(const char *name, apr_pool_t *pool);
+/* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
+ * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
+const char *const *as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);
+/* Returns whether an account is this server's. */
+bool as_account_is_at(const char *account, const as_ldap_server *server, apr_pool_t *pool);
+
 /* ---- stale.c: while the directory is away ---- */
 
 /* Replaces an answer of class unavailable by the acceptance of this password, where one may still serve. A password

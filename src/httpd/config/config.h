@@ -251,6 +251,10 @@ void as_named_add(apr_pool_t *pconf, const as_directory_settings *url);
 /* Return the number of servers, and the number of directories: different lists of servers. */
 int as_named_get_servers(void);
 int as_named_get_directories(void);
+/* Return whether an AuthLDAPURL of the configuration has all of these servers, and whether one has this server. Any
+ * thread, while the process serves. */
+bool as_named_is_list(const as_directory_settings *url, apr_pool_t *pool);
+bool as_named_is_server(const as_ldap_server *server, apr_pool_t *pool);
 
 /* ---- interned.c ---- */
 

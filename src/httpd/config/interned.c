@@ -126,6 +126,24 @@ static const char *make_scope(const server_rec *s, apr_pool_t *pool)
     return apr_psprintf(pool, "%s:%u", s->server_hostname ? s->server_hostname : "", port);
 }
 
+/* Finds out which servers of a .htaccess file are the administrator's. */
+static void find_guarded(const as_directory_settings *settings, apr_pool_t *pool, as_login_directory *named)
+{
+    bool *guarded, any = false;
+    int i;
+
+    named->foreign = settings->of_htaccess && !as_named_is_list(settings, pool);
+    named->guarded = NULL;
+    if (named->foreign) {
+        guarded = apr_pcalloc(pool, (apr_size_t)settings->server_count * sizeof(*guarded));
+        for (i = 0; i < settings->server_count; i++) {
+            guarded[i] = as_named_is_server(&settings->servers[i], pool);
+            any = any || guarded[i];
+        }
+        named->guarded = any ? guarded : NULL;
+    }
+}
+
 /* Makes a named directory. Returns false without memory for its name. */
 static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_directory *named)
 {
@@ -139,6 +157,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
     }
     named->settings = settings;
     named->scope = make_scope(source->server, pool);
+    find_guarded(settings, pool, named);
     named->fingerprint = as_directory_compute_fingerprint(pool, settings);
     return named->fingerprint != NULL;
 }

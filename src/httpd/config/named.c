@@ -11,12 +11,14 @@
 /* Of the configuration being read, or in force; in its pool. */
 static struct {
     apr_hash_t *servers, *directories;
+    apr_array_header_t *urls; /* const as_directory_settings *, of each different list of servers */
 } named;
 
 void as_named_begin(apr_pool_t *pconf)
 {
     named.servers = apr_hash_make(pconf);
     named.directories = apr_hash_make(pconf);
+    named.urls = apr_array_make(pconf, 8, sizeof(const as_directory_settings *));
 }
 
 void as_named_add(apr_pool_t *pconf, const as_directory_settings *url)
@@ -30,7 +32,8 @@ void as_named_add(apr_pool_t *pconf, const as_directory_settings *url)
         apr_hash_set(named.servers, server, APR_HASH_KEY_STRING, server);
         directory = apr_pstrcat(pconf, directory, server, " ", NULL);
     }
-    if (named.directories) {
+    if (named.directories && !apr_hash_get(named.directories, directory, APR_HASH_KEY_STRING)) {
+        APR_ARRAY_PUSH(named.urls, const as_directory_settings *) = url;
         apr_hash_set(named.directories, directory, APR_HASH_KEY_STRING, directory);
     }
 }
@@ -43,4 +46,47 @@ int as_named_get_servers(void)
 int as_named_get_directories(void)
 {
     return named.directories ? (int)apr_hash_count(named.directories) : 0;
+}
+
+/* Returns whether a URL of the configuration has this server. */
+static bool has_server(const as_directory_settings *url, const as_ldap_server *server, apr_pool_t *pool)
+{
+    int i = 0;
+
+    while (i < url->server_count && !as_login_is_same_server(&url->servers[i], server, pool)) {
+        i++;
+    }
+    return i < url->server_count;
+}
+
+static bool has_servers(const as_directory_settings *url, const as_directory_settings *others, apr_pool_t *pool)
+{
+    int i = 0;
+
+    while (i < others->server_count && has_server(url, &others->servers[i], pool)) {
+        i++;
+    }
+    return i == others->server_count;
+}
+
+bool as_named_is_list(const as_directory_settings *url, apr_pool_t *pool)
+{
+    int i = 0;
+
+    while (named.urls && i < named.urls->nelts &&
+           !has_servers(APR_ARRAY_IDX(named.urls, i, const as_directory_settings *), url, pool)) {
+        i++;
+    }
+    return named.urls && i < named.urls->nelts;
+}
+
+bool as_named_is_server(const as_ldap_server *server, apr_pool_t *pool)
+{
+    int i = 0;
+
+    while (named.urls && i < named.urls->nelts &&
+           !has_server(APR_ARRAY_IDX(named.urls, i, const as_directory_settings *), server, pool)) {
+        i++;
+    }
+    return named.urls && i < named.urls->nelts;
 }

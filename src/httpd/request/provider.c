@@ -236,6 +236,17 @@ static authn_status choose_result_when_off(request_rec *r, as_context *context, 
     return AUTH_GENERAL_ERROR;
 }
 
+/* Returns whether a .htaccess file may have chosen who grants logins here: a password file, another provider. */
+static bool may_be_chosen_by_htaccess(const request_rec *r)
+{
+    const struct htaccess_result *read = r->htaccess;
+
+    while (read && !(read->htaccess && ((read->override & OR_AUTHCFG) || read->override_list))) {
+        read = read->next;
+    }
+    return read != NULL;
+}
+
 void as_provider_settle(request_rec *r, as_context *context, bool granted)
 {
     const as_login *login = as_process_get_login();
@@ -246,7 +257,7 @@ void as_provider_settle(request_rec *r, as_context *context, bool granted)
         return;
     }
     if (granted || (context->found && of == AS_CLASS_GRANTED)) {
-        end = AS_LOGIN_GRANTED;
+        end = may_be_chosen_by_htaccess(r) ? AS_LOGIN_GRANTED_ELSEWHERE : AS_LOGIN_GRANTED;
     } else if (context->found && (of == AS_CLASS_UNAUTHENTICATED || of == AS_CLASS_REFUSED)) {
         end = AS_LOGIN_REFUSED;
     }

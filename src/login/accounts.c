@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The names under which the throttle counts accounts: a server and the subject of a bind, however both are written.
+ */
+#include "settle.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <apr_tables.h>
+
+#include "authstatus/dn.h"
+#include "authstatus/stringprep.h"
+
+const char *as_name_prepare(const char *name, apr_pool_t *pool)
+{
+    const size_t length = strlen(name);
+    const char *prepared =
+        as_stringprep_prepare(name, length, apr_palloc(pool, AS_STRINGPREP_WORK(length) * sizeof(int32_t)));
+
+    return prepared ? prepared : name;
+}
+
+/* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS
+ * or as a global catalog. */
+static bool is_usual_port(int port)
+{
+    return port == 389 || port == 636 || port == 3268 || port == 3269;
+}
+
+static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
+{
+    char *host = apr_pstrdup(pool, as_name_prepare(server->host, pool));
+    const apr_size_t length = strlen(host);
+
+    if (length > 1 && host[length - 1] == '.') {
+        host[length - 1] = '\0'; /* a name in full (RFC 1034 3.1) */
+    }
+    return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
+}
+
+/* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. The
+ * memory must be linear in the length, as a name may be thousands of pieces. */
+static const char *prepare_dn(const char *normal, apr_pool_t *pool)
+{
+    apr_array_header_t *pieces = apr_array_make(pool, 16, sizeof(const char *));
+    const char *piece = normal, *at;
+
+    for (at = normal;; at++) {
+        if (at[0] == '\\' && at[1]) {
+            at++;
+        } else if (!*at || strchr(",+=", *at)) {
+            APR_ARRAY_PUSH(pieces, const char *) =
+                as_name_prepare(apr_pstrmemdup(pool, piece, (apr_size_t)(at - piece)), pool);
+            APR_ARRAY_PUSH(pieces, const char *) = apr_pstrmemdup(pool, at, *at != '\0');
+            piece = at + 1;
+        }
+        if (!*at) {
+            return apr_array_pstrcat(pool, pieces, '\0');
+        }
+    }
+}
+
+/* Names the subject of a bind. A DN is normalised (RFC 4514, with the quotes that RFC 2253 4 allows, as directories
+ * do), any other bind name prepared (RFC 4518 2). */
+static const char *name_subject(const char *name, apr_pool_t *pool)
+{
+    char *normal = apr_palloc(pool, AS_DN_MAX), *plain = apr_palloc(pool, AS_DN_MAX);
+    const bool is_dn = as_dn_unquote(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL);
+
+    return apr_pstrcat(pool, is_dn ? "dn " : "name ", is_dn ? prepare_dn(normal, pool) : as_name_prepare(name, pool),
+                       NULL);
+}
+
+const char *const *as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
+{
+    const char **accounts = apr_pcalloc(pool, (size_t)(settings->server_count + 1) * sizeof(*accounts));
+    const char *subject = name_subject(name, pool);
+    int count = 0, i, at;
+
+    for (i = 0; i < settings->server_count; i++) {
+        const char *account = apr_pstrcat(pool, name_server(&settings->servers[i], pool), " ", subject, NULL);
+
+        for (at = 0; at < count && strcmp(accounts[at], account) != 0; at++) {
+        }
+        accounts[at] = account;
+        count += at == count;
+    }
+    return accounts;
+}
+
+bool as_account_is_at(const char *account, const as_ldap_server *server, apr_pool_t *pool)
+{
+    const char *name = name_server(server, pool);
+    const size_t length = strlen(name);
+
+    return strncmp(account, name, length) == 0 && account[length] == ' ';
+}
+
+bool as_login_is_same_server(const as_ldap_server *one, const as_ldap_server *other, apr_pool_t *pool)
+{
+    return !strcmp(name_server(one, pool), name_server(other, pool));
+}
