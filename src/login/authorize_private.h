@@ -6,6 +6,7 @@
  *   known_entry.c       logins of names whose entries were found before
  *   coalesce.c          single flight: identical queries are one
  *   queried.c           the logins of a transaction
+ *   accounts.c          names under which the throttle counts accounts
  *   settle.c            the end of a login, and what the throttle counts of it
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers

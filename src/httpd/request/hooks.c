@@ -247,6 +247,25 @@ static int note_form_login(request_rec *r, as_context *context, int status)
     return status;
 }
 
+/* Counts a login where AuthStatus is Off: once, when all providers were asked. The answer is the other modules'. */
+static int run_login_when_off(request_rec *r, as_phase phase)
+{
+    const as_login *login = as_process_get_login();
+    as_context *context;
+    int status;
+
+    if (!login || !login->throttles || !ap_auth_type(r)) {
+        return DECLINED;
+    }
+    context = as_context_get(r);
+    if (is_passed(context, phase)) {
+        return DECLINED;
+    }
+    status = note_form_login(r, context, as_chain_run(r, context, phase));
+    as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
+    return status;
+}
+
 /* Authenticates once, even if a masked request makes a second pass. */
 static int authenticate(request_rec *r, as_context *context)
 {
@@ -280,7 +299,7 @@ int as_hook_authn(request_rec *r)
     int status;
 
     if (!as_section_is_on(as_section_get(r))) {
-        return DECLINED;
+        return run_login_when_off(r, AS_PHASE_AUTHN);
     }
     context = as_context_get(r);
     if (is_passed(context, AS_PHASE_AUTHN)) {
@@ -312,8 +331,11 @@ static RARELY int handle_login_form(request_rec *r)
     as_context *context;
     int status;
 
-    if (strcmp(r->handler, "form-login-handler") || !as_section_is_on(as_section_get(r))) {
+    if (strcmp(r->handler, "form-login-handler")) {
         return DECLINED;
+    }
+    if (!as_section_is_on(as_section_get(r))) {
+        return run_login_when_off(r, AS_PHASE_HANDLER);
     }
     context = as_context_get(r);
     if (is_passed(context, AS_PHASE_HANDLER)) {

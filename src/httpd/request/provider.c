@@ -207,12 +207,15 @@ static authn_status choose_result_when_on(as_context *context, const as_section 
 
 /* Returns the result where it is Off: as mod_authnz_ldap answers, which admits a user whose password must be
  * changed. An outage and a refused service account stay errors. */
-static authn_status choose_result_when_off(request_rec *r, as_context *context, const as_section *section)
+static authn_status choose_result_when_off(request_rec *r, as_context *context, const as_section *section,
+                                           bool is_logged)
 {
     const as_outcome outcome = context->finding.outcome;
     const as_verdict none = {.status = 0, .shown = outcome, .retry_after = -1};
 
-    as_log_outcome(r, context, &context->finding, &none);
+    if (!is_logged) {
+        as_log_outcome(r, context, &context->finding, &none);
+    }
     switch (as_outcome_describe(outcome)->of) {
     case AS_CLASS_GRANTED:
         return AUTH_GRANTED;
@@ -327,11 +330,14 @@ static authn_status check_password(request_rec *r, const char *user, const char 
 {
     const as_section *section = as_section_get(r);
     as_context *context = as_context_get(r);
+    /* httpd runs the chain once more where all of it declined (AuthBasicAuthoritative Off). */
+    const as_answer *before = context->answer;
     authn_status status;
 
     find(r, context, section, user ? user : "", password ? password : "");
-    status = as_section_is_on(section) ? choose_result_when_on(context, section)
-                                       : choose_result_when_off(r, context, section);
+    status = as_section_is_on(section)
+                 ? choose_result_when_on(context, section)
+                 : choose_result_when_off(r, context, section, before && before == context->answer);
     if (status == AUTH_GRANTED && context->answer && context->answer->dn && context->answer->dn[0]) {
         keep_entry(r, context, user, password);
     }

@@ -91,33 +91,37 @@ def test_the_right_password_over_several_servers(slapd, account, guess):
 
 # -- several providers ------------------------------------------------------------------------------------------------
 
-def test_right_passwords_of_the_second_provider_are_no_failures(slapd, guess):
+@pytest.mark.parametrize("off", ["", "off-"], ids=["On", "Off"])
+def test_right_passwords_of_the_second_provider_are_no_failures(slapd, guess, off):
     """Eight partners from one address, once each; the first provider knows none of them."""
-    assert [guess("chain-client", Account(slapd, "o=partners").uid, RIGHT) for _ in range(8)] == [200] * 8
+    assert [guess(f"{off}chain-client", Account(slapd, "o=partners").uid, RIGHT) for _ in range(8)] == [200] * 8
     one = Account(slapd, "o=partners")
     for number in range(10):
         one.set_password(f"Pw!new{number}", "o=partners")  # so that nothing is remembered
-        assert guess("chain", one.uid, f"Pw!new{number}") == 200
+        assert guess(f"{off}chain", one.uid, f"Pw!new{number}") == 200
 
 
-def test_right_passwords_of_a_file_are_no_failures(guess):
-    assert [guess("chain-file", "filed", "Pw!file") for _ in range(10)] == [200] * 10
+@pytest.mark.parametrize("off", ["", "off-"], ids=["On", "Off"])
+def test_right_passwords_of_a_file_are_no_failures(guess, off):
+    assert [guess(f"{off}chain-file", "filed", "Pw!file") for _ in range(10)] == [200] * 10
 
 
-def test_a_login_is_counted_once(slapd, guess):
+@pytest.mark.parametrize("off, throttled", [("", 429), ("off-", 500)], ids=["On", "Off"])
+def test_a_login_is_counted_once(slapd, guess, off, throttled):
     """Both providers refuse: one failure of the client."""
-    address = [("X-Forwarded-For", "198.51.100.7")]
+    address = [("X-Forwarded-For", "198.51.100.8" if off else "198.51.100.7")]
     names = [Account(slapd, "o=staff", "o=partners").uid for _ in range(5)]
-    assert [guess("chain-client", name, headers=address) for name in names] == [401] * 3 + [429] * 2
+    assert [guess(f"{off}chain-client", name, headers=address) for name in names] == [401] * 3 + [throttled] * 2
 
 
-def test_the_second_provider_s_success_ends_the_first_one_s_count(slapd, guess):
+@pytest.mark.parametrize("off", ["", "off-"], ids=["On", "Off"])
+def test_the_second_provider_s_success_ends_the_first_one_s_count(slapd, guess, off):
     """A typo, then the right one, again and again; the account has another password in the first directory."""
     both = Account(slapd, "o=staff", "o=partners", passwords=("Pw!another", RIGHT))
     for number in range(6):
-        assert guess("chain", both.uid) == 401
+        assert guess(f"{off}chain", both.uid) == 401
         both.slapd.client("cn=root,o=staff").modify_s(both.dns[0], [(2, "userPassword", [f"Pw!another{number}".encode()])])
-        assert guess("chain", both.uid, RIGHT) == 200
+        assert guess(f"{off}chain", both.uid, RIGHT) == 200
 
 
 # -- success ----------------------------------------------------------------------------------------------------------
