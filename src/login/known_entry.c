@@ -107,9 +107,24 @@ static void keep_entry(const as_known *known, const as_reply *reply)
 
 /* ---- AuthStatusUniformTiming On ---- */
 
-/* The cached values in place of a DN: for a name without an entry, and for an ambiguous name. */
+/* The cached values in place of a DN: for a name without an entry, and for an ambiguous name. A DN is cached behind a mark:
+ * whether the refusal had a password policy's control, which directories send for entries only. */
 #define NOBODY ""
 #define SEVERAL "*"
+#define MARK_OF_POLICY '+'
+#define MARK_OF_NONE '-'
+
+static bool has_policy(const as_reply *reply)
+{
+    return as_ppolicy_read(reply->controls, reply->control_count).present;
+}
+
+/* Returns whether the answer to a bind at a DN kept from a failure says that its entry is gone. */
+static bool is_gone(const as_reply *reply, char mark)
+{
+    return reply->code == NO_SUCH_OBJECT || as_outcome_find(reply).outcome == AS_OUTCOME_UNKNOWN_USER ||
+           (reply->code == INVALID_CREDENTIALS && mark == MARK_OF_POLICY && !has_policy(reply));
+}
 
 static bool may_use_failure(const as_known *known)
 {
@@ -144,13 +159,13 @@ static bool query_after_failure(const as_known *known, const as_cache_key *key, 
         }
         return true;
     }
-    known->query(known->data, known->key->password, entry.dn, reply);
-    reply->dn = entry.dn;
+    known->query(known->data, known->key->password, entry.dn + 1, reply);
+    reply->dn = entry.dn + 1;
     reply->entries = 1;
-    if (reply->failure != AS_FAILURE_NONE || (reply->code != SUCCESS && reply->code != NO_SUCH_OBJECT)) {
+    if (reply->failure != AS_FAILURE_NONE) {
         return true;
     }
-    return reply->code == SUCCESS && is_found_again(known, entry.dn, reply);
+    return reply->code == SUCCESS ? is_found_again(known, entry.dn + 1, reply) : !is_gone(reply, *entry.dn);
 }
 
 /* Keeps what a failure found, for as long as a refusal; nothing of a success. */
@@ -161,7 +176,9 @@ static void keep_failure(const as_known *known, const as_cache_key *key, const a
     }
     if (reply->step == AS_STEP_USER_BIND && reply->code == INVALID_CREDENTIALS && reply->entries == 1 &&
         !reply->referral && reply->dn) {
-        as_cache_put_failed_entry(known->cache, key, reply->dn, apr_time_now());
+        const char mark[] = {has_policy(reply) ? MARK_OF_POLICY : MARK_OF_NONE, '\0'};
+
+        as_cache_put_failed_entry(known->cache, key, apr_pstrcat(known->pool, mark, reply->dn, NULL), apr_time_now());
     } else if (reply->step == AS_STEP_SEARCH && reply->entries != 1 && !reply->referral &&
                (reply->code == SUCCESS || reply->code == SIZE_LIMIT_EXCEEDED)) {
         as_cache_put_failed_entry(known->cache, key, reply->entries ? SEVERAL : NOBODY, apr_time_now());

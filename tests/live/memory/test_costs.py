@@ -159,6 +159,22 @@ def test_known_entry_has_moved(start, slapd, person, timing):
     httpd.stop()
 
 
+@pytest.mark.parametrize("timing", ["On", "Off"])
+def test_entry_has_moved_between_two_passwords(start, slapd, person, timing):
+    """What a wrong password found out makes no right one fail: slapd's policy speaks of entries only, and not of a DN that
+    has none any more."""
+    httpd = start(f"AuthStatusCacheTime 60s 60s\nAuthStatusUniformTiming {timing}\n{LOGIN}", defines={"LDAP": slapd.port}, **SHMCB)
+    httpd.log.allow("AH0161[78]")
+    for number, superior in enumerate(("ou=others,o=memory", "ou=people,o=memory")):
+        for turn in range(2):
+            assert httpd.get("/in/", login=(person.uid, f"{WRONG}{number}{turn}")).status == 401
+        person.move(superior)
+        assert httpd.get("/in/", login=(person.uid, f"{WRONG}{number}moved")).status == 401
+        person.set("userPassword", f"{RIGHT}{number}")  # so that nothing is remembered of it
+        verify(httpd, httpd.get("/in/", login=(person.uid, f"{RIGHT}{number}")), "granted", 200)
+    httpd.stop()
+
+
 @pytest.mark.parametrize("url", ["o=memory?uid?sub?(cn=*)", "o=memory?uid,mail"])
 def test_entry_is_searched_where_the_search_says_more(start, slapd, url):
     """A filter says who may enter; attributes are what the application relies on: they are asked for each time."""
