@@ -14,6 +14,7 @@ typedef struct as_attempts {
     as_reply reply; /* the one to return */
     int count;
     const char *reasons; /* of all of them */
+    bool *made;          /* for each server */
 } as_attempts;
 
 /* Returns whether to query the next server: this one does not answer, is too busy, or cannot be trusted; never
@@ -136,25 +137,36 @@ static void refuse_circuit_open(as_reply *reply, as_mono wait)
     reply->retry_after = wait > 0 ? round_up_to_seconds(wait) : 1;
 }
 
+/* Queries the server `index` unless it was queried. Returns true if its reply is final. */
+static bool try_server(as_work *work, as_task *task, as_directory *directory, int index, as_mono deadline,
+                       as_attempts *attempts)
+{
+    task->peer = &directory->peers[index];
+    if (attempts->made[index] || (attempts->count > 0 && deadline <= as_mono_read()) ||
+        !query_peer(work, task, index, deadline)) {
+        return false;
+    }
+    attempts->made[index] = true;
+    if (!must_try_next(task)) {
+        return true;
+    }
+    add_attempt(attempts, task->reply, task->pool);
+    return false;
+}
+
+/* A server whose circuit was open is tried again when all others have failed: it may be closed by then. */
 static void query_servers(as_directory *directory, as_task task, as_work *work, as_mono deadline)
 {
-    as_attempts attempts = {.count = 0};
+    const int servers = directory->settings->server_count;
+    as_attempts attempts = {.count = 0, .made = apr_pcalloc(task.pool, (apr_size_t)servers * sizeof(bool))};
     as_reply *reply = task.reply;
     int i;
 
     task.settings = directory->settings;
-    for (i = 0; i < directory->settings->server_count; i++) {
-        task.peer = &directory->peers[i];
-        if (attempts.count > 0 && deadline <= as_mono_read()) {
-            break;
-        }
-        if (!query_peer(work, &task, i, deadline)) {
-            continue;
-        }
-        if (!must_try_next(&task)) {
+    for (i = 0; i < 2 * servers && (i < servers || attempts.count > 0); i++) {
+        if (try_server(work, &task, directory, i % servers, deadline, &attempts)) {
             return;
         }
-        add_attempt(&attempts, reply, task.pool);
     }
     if (attempts.count == 0) {
         refuse_circuit_open(reply, find_shortest_wait(directory));

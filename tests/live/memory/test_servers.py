@@ -225,6 +225,28 @@ def _granted(httpd):
     return got if got.status == 200 else None
 
 
+def test_a_server_that_is_back_is_not_passed_over_for_good(start, make_fake):
+    """Its breaker was open when the question came; now it is closed, and the other server has gone."""
+    held = Held()
+
+    def held_then_closed(*_):
+        held.released.wait(30)
+        close()
+    one, two = make_fake({"accept": close}), make_fake()
+    httpd = start_site(start, one, two, more="AuthStatusDeadline 20s\nAuthStatusBreaker 1 2s", cache="Off")
+    verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
+    two.act_out({"user-bind": [held_then_closed, close], "accept": close})
+    with ThreadPoolExecutor(1) as pool:
+        passed_over = pool.submit(httpd.get, "/in/", login=("ann", RIGHT))
+        poll(lambda: two.count("user-bind") == 2, 10, "a question that the first server was not asked")
+        one.act_out({})
+        httpd.log.allow("AS0050")
+        poll(lambda: httpd.get("/in/", login=("u1", RIGHT)).status == 200, 10, "the breaker is closed")
+        held.release()
+        verify(httpd, passed_over.result(), "granted", 200)
+    httpd.stop()
+
+
 def test_each_server_has_its_own(start, make_fake):
     one, two = make_fake({"accept": reset}), make_fake()
     httpd = start_site(start, one, two, more="AuthStatusBreaker 3 1h")
