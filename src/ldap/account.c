@@ -77,6 +77,7 @@ static void repeat_refusal(const as_account *account, as_mono now, apr_pool_t *p
     reply->step = AS_STEP_SERVICE_BIND;
     reply->failure = AS_FAILURE_NONE;
     reply->code = account->code;
+    reply->repeated = true;
     reply->diagnostic =
         apr_psprintf(pool, "%s%sthe account was refused %d times in a row, and is not tried for %" APR_INT64_T_FMT " s",
                      account->diagnostic, account->diagnostic[0] ? "; " : "", account->refusals,

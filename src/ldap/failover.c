@@ -66,18 +66,24 @@ static as_pass enter(as_peer *peer)
     return pass;
 }
 
-/* Reports the result to the breaker. A local failure (no memory, an invalid filter) proves nothing about the server
- * and changes nothing. */
+/* Returns whether a reply shows something about the server: a lack of memory or descriptors, an invalid filter, or an
+ * earlier refusal of the service account does not. */
+static bool is_of_server(const as_reply *reply)
+{
+    return reply->failure != AS_FAILURE_LOCAL && reply->failure != AS_FAILURE_OVERLOAD && !reply->repeated;
+}
+
+/* Reports the result to the breaker. */
 static void leave(const as_task *task, as_pass pass)
 {
     as_peer *peer = task->peer;
     bool answered = task->elsewhere || !as_reply_is_outage(task->reply);
 
     apr_thread_mutex_lock(peer->mutex);
-    if (task->reply->failure == AS_FAILURE_LOCAL) {
-        as_breaker_cancel(&peer->breaker, pass);
-    } else {
+    if (is_of_server(task->reply)) {
         as_breaker_leave(&peer->breaker, as_mono_read(), pass, answered);
+    } else {
+        as_breaker_cancel(&peer->breaker, pass);
     }
     apr_thread_mutex_unlock(peer->mutex);
 }

@@ -24,6 +24,7 @@ static void forget_result(as_reply *reply)
     reply->controls = NULL;
     reply->control_count = 0;
     reply->typed_name = false;
+    reply->repeated = false;
 }
 
 void as_reply_fail(as_reply *reply, as_step step, as_failure failure, const char *reason)
