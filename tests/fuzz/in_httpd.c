@@ -119,6 +119,10 @@ static void run_path(apr_pool_t *pool, const char *path)
     r->server = server;
     r->per_dir_config = server->lookup_defaults;
     r->headers_in = apr_table_make(pool, 1);
+    r->subprocess_env = apr_table_make(pool, 1);
+    r->notes = apr_table_make(pool, 1);
+    r->connection = apr_pcalloc(pool, sizeof(*r->connection));
+    r->connection->notes = apr_table_make(pool, 1);
     must(as_decoys_post_config() == APR_SUCCESS);
     all = as_decoys_get(r, path);
     must(all->count >= 1);
