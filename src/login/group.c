@@ -255,9 +255,11 @@ static bool is_same_list(const char *const *one, const char *const *other)
     return !*one && !*other;
 }
 
-/* Adds the groups below `base` whose values of some attributes this account may not search. False: the answer is
- * given. */
-static bool add_hidden(as_authorizing *of, const char *base, const char *const *attributes, apr_array_header_t *hidden)
+/* Adds the groups below `base` whose values of some attributes this account may not search. Beyond the bounds it adds
+ * none and names them in *bound: a directory of many groups, all of which can be read, must go on to work. False: the
+ * answer is given. */
+static bool add_hidden(as_authorizing *of, const char *base, const char *const *attributes, apr_array_header_t *hidden,
+                       const char **bound)
 {
     const char *const *found;
 
@@ -267,13 +269,11 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
         return false;
     }
     if (!found) {
-        as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
-                       apr_psprintf(of->pool,
-                                    "groups that this account may not look into are not found: %s has more than %d "
-                                    "groups, more than %d without members, or more than the server sends (size limit)",
-                                    *base ? base : "the directory", AS_GROUP_RIGHTS_MAX, AS_GROUP_EMPTY_MAX));
-        of->answer->bounded = true;
-        return false;
+        *bound = apr_psprintf(of->pool,
+                              "%s has more than %d groups, more than %d without members, or more than the "
+                              "server sends (size limit)",
+                              *base ? base : "the directory", AS_GROUP_RIGHTS_MAX, AS_GROUP_EMPTY_MAX);
+        return true;
     }
     for (; *found; found++) {
         APR_ARRAY_PUSH(hidden, const char *) = *found;
@@ -282,7 +282,7 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
 }
 
 /* The groups that this account may not look into, where groups were looked for. NULL: the answer is given. */
-static const char *const *find_hidden(as_authorizing *of, const as_group_line *line)
+static const char *const *find_hidden(as_authorizing *of, const as_group_line *line, const char **bound)
 {
     const as_group_settings *groups = of->asked->groups;
     const char *const one[] = {line->base, NULL}, *const * base;
@@ -290,9 +290,9 @@ static const char *const *find_hidden(as_authorizing *of, const as_group_line *l
 
     for (base = line->everywhere ? line->server.contexts : one; *base; base++) {
         /* Users are found by one list of attributes, groups by the other. */
-        if (!add_hidden(of, *base, groups->attributes, hidden) ||
+        if (!add_hidden(of, *base, groups->attributes, hidden, bound) ||
             (!is_same_list(groups->attributes, groups->subgroup_attributes) &&
-             !add_hidden(of, *base, groups->subgroup_attributes, hidden))) {
+             !add_hidden(of, *base, groups->subgroup_attributes, hidden, bound))) {
             return NULL;
         }
     }
@@ -303,15 +303,22 @@ static const char *const *find_hidden(as_authorizing *of, const as_group_line *l
 /* The user may be in a group that was not found, and that one in this. */
 static void prove_without_hidden(as_authorizing *of, as_group_line *line)
 {
-    const char *const *hidden = find_hidden(of, line);
+    const char *bound = NULL, *const *hidden = find_hidden(of, line, &bound);
 
-    if (!hidden || !*hidden) {
+    if (!hidden) {
         return;
     }
-    as_decide_upwards(of, line, as_group_set_get_above(of, line, hidden));
-    if (of->answer->answer == AS_YES) {
-        as_say_no_unsafe(of, apr_pstrcat(of->pool, "a group within it has members that this account may not search: ",
-                                         *hidden, hidden[1] ? " or another" : "", NULL));
+    if (*hidden) {
+        as_decide_upwards(of, line, as_group_set_get_above(of, line, hidden));
+        if (of->answer->answer == AS_YES) {
+            as_say_no_unsafe(
+                of, apr_pstrcat(of->pool, "a group within it has members that this account may not search: ", *hidden,
+                                hidden[1] ? " or another" : "", NULL));
+        }
+    }
+    if (bound && of->answer->answer == AS_NO && !of->answer->unsafe_to_negate) {
+        of->answer->bounded = true;
+        of->answer->reason = bound;
     }
 }
 
