@@ -224,6 +224,7 @@ typedef struct as_throttle {
     int failures; /* allowed within the time; the next is throttled */
     apr_interval_time_t within;
     bool by_user, by_client;
+    bool of_htaccess; /* of accounts in directories that .htaccess names: they have a quarter of the memory together */
 } as_throttle;
 
 /* The highest setting of a throttle. Higher ones count as this. */
@@ -240,7 +241,7 @@ typedef struct as_throttles as_throttles;
 
 /* Octets of zeroed shared memory for as_throttles_begin; raise AS_THROTTLES_LAYOUT with every change of its content. */
 size_t as_throttles_get_size(void);
-#define AS_THROTTLES_LAYOUT 1
+#define AS_THROTTLES_LAYOUT 2
 /* Initialises the memory, once, by its creator. Returns false without a random key, or without a mutex that
  * processes can share. */
 bool as_throttles_begin(void *memory);

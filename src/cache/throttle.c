@@ -64,9 +64,12 @@ static apr_interval_time_t add(const as_count *of, as_tally *own, const as_throt
 {
     apr_time_t wait = throttle->within, until = now + choose_lifetime(throttle);
 
-    own = own ? own : as_tally_make(of->all->memory, of->table, of->name.id, now, &wait);
+    own = own ? own : as_tally_make(of->all->memory, of->table, of->name.id, throttle->of_htaccess, now, &wait);
     if (!own) {
         return wait;
+    }
+    if (!throttle->of_htaccess) {
+        as_tally_promote(of->table, own);
     }
     *stamp = as_failures_make_stamp(all, now);
     as_tally_add(own, *stamp, is_answered ? *stamp : 0);

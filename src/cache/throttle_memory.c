@@ -111,10 +111,17 @@ static void link_tally(as_throttle_memory *memory, as_tallies *table, as_tally *
 
     tally->next = *head;
     *head = (uint32_t)(tally - table->tallies) + 1;
+    table->of_htaccess += tally->of_htaccess;
     if (table == &memory->users) {
         atomic_fetch_add(find_mark(memory, tally->id), 1);
         atomic_fetch_add(&memory->counted, 1);
     }
+}
+
+void as_tally_promote(as_tallies *table, as_tally *tally)
+{
+    table->of_htaccess -= tally->of_htaccess;
+    tally->of_htaccess = false;
 }
 
 void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tally)
@@ -132,6 +139,7 @@ void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tall
         atomic_fetch_sub(find_mark(memory, tally->id), 1);
         atomic_fetch_sub(&memory->counted, 1);
     }
+    as_tally_promote(table, tally);
     tally->used = false;
     tally->next = table->vacant;
     table->vacant = self;
@@ -162,8 +170,40 @@ static as_tally *pick(as_tallies *table, apr_time_t now, as_tally **soonest)
     return picked;
 }
 
-/* Makes room for one count. NULL: all counts of users forbid something, and none of them is evicted. */
-static as_tally *take(as_throttle_memory *memory, as_tallies *table, apr_time_t now, apr_time_t *wait)
+/* Chooses the count of a directory of .htaccess that gives way: the one that forbids nothing, or for the shortest time.
+ * NULL: there is none. */
+static as_tally *pick_of_htaccess(as_tallies *table)
+{
+    as_tally *picked = NULL;
+
+    for (uint32_t i = 0; i < table->begun && table->of_htaccess > 0; i++) {
+        as_tally *tally = &table->tallies[i];
+
+        if (tally->used && tally->of_htaccess && (!picked || tally->forbids_until < picked->forbids_until)) {
+            picked = tally;
+        }
+    }
+    return picked;
+}
+
+/* Evicts a count from the part for .htaccess where that is full. Returns false if each forbids something. */
+static bool make_room_of_htaccess(as_throttle_memory *memory, as_tallies *table, apr_time_t now, apr_time_t *wait)
+{
+    as_tally *picked = table->of_htaccess < AS_TALLIES_OF_HTACCESS ? NULL : pick_of_htaccess(table);
+
+    if (picked && picked->forbids_until > now && table == &memory->users) {
+        *wait = picked->forbids_until - now;
+        return false;
+    }
+    if (picked) {
+        as_tally_drop(memory, table, picked);
+    }
+    return true;
+}
+
+/* Makes room for one count. NULL: all counts of users forbid something, and none of them is evicted; but those of
+ * directories of .htaccess give way to the others. */
+static as_tally *take(as_throttle_memory *memory, as_tallies *table, bool of_htaccess, apr_time_t now, apr_time_t *wait)
 {
     as_tally *tally, *soonest;
 
@@ -172,6 +212,7 @@ static as_tally *take(as_throttle_memory *memory, as_tallies *table, apr_time_t 
     }
     if (table->vacant == 0) {
         tally = pick(table, now, &soonest);
+        tally = tally || of_htaccess ? tally : pick_of_htaccess(table);
         if (!tally && table == &memory->users) {
             *wait = soonest->forbids_until - now;
             return NULL;
@@ -183,15 +224,18 @@ static as_tally *take(as_throttle_memory *memory, as_tallies *table, apr_time_t 
     return tally;
 }
 
-as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const unsigned char *id, apr_time_t now,
-                        apr_time_t *wait)
+as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const unsigned char *id, bool of_htaccess,
+                        apr_time_t now, apr_time_t *wait)
 {
-    as_tally *tally = take(memory, table, now, wait);
+    as_tally *tally = of_htaccess && !make_room_of_htaccess(memory, table, now, wait)
+                          ? NULL
+                          : take(memory, table, of_htaccess, now, wait);
 
     if (tally) {
         memset(tally, 0, sizeof *tally);
         memcpy(tally->id, id, AS_SIPHASH_SIZE);
         tally->used = true;
+        tally->of_htaccess = of_htaccess;
         link_tally(memory, table, tally);
     }
     return tally;
@@ -255,6 +299,7 @@ static void mend_table(as_throttle_memory *memory, as_tallies *table)
     memset(table->heads, 0, sizeof table->heads);
     table->vacant = 0;
     table->hand = 0;
+    table->of_htaccess = 0;
     if (table->begun > AS_TALLIES) {
         table->begun = AS_TALLIES;
     }

@@ -11,6 +11,7 @@
 #include "cache_private.h"
 
 #define AS_TALLIES 8192 /* counts of each kind; memory is touched only when used */
+#define AS_TALLIES_OF_HTACCESS (AS_TALLIES / 4)
 #define AS_TALLY_CHAINS 8192
 #define AS_TALLY_MARKS 65536
 #define AS_SPELLINGS 16384
@@ -21,7 +22,7 @@
 typedef struct as_tally {
     unsigned char id[AS_SIPHASH_SIZE];
     uint32_t next; /* next in its chain, or next vacant one; its index plus one, 0: none */
-    bool used;
+    bool used, of_htaccess;
     apr_time_t until;                      /* nothing in it counts after this time */
     apr_time_t forbids_until;              /* by the throttles that counted here */
     as_failures failures;                  /* binds in progress included */
@@ -29,9 +30,10 @@ typedef struct as_tally {
 } as_tally;
 
 typedef struct as_tallies {
-    uint32_t begun;  /* number of tallies ever used */
-    uint32_t vacant; /* first vacant one, its index plus one */
-    uint32_t hand;   /* where the next search for an eviction begins */
+    uint32_t begun;       /* number of tallies ever used */
+    uint32_t vacant;      /* first vacant one, its index plus one */
+    uint32_t hand;        /* where the next search for an eviction begins */
+    uint32_t of_htaccess; /* number of tallies in use that are */
     uint32_t heads[AS_TALLY_CHAINS];
     as_tally tallies[AS_TALLIES];
 } as_tallies;
@@ -76,9 +78,12 @@ void as_throttle_unlock(as_throttle_memory *memory);
 
 /* All but as_tally_get_mark need the lock. */
 as_tally *as_tally_get(as_tallies *table, const unsigned char *id);
-/* Returns NULL if the table is full of users' counts that forbid something; *wait: until the first of them ends. */
-as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const unsigned char *id, apr_time_t now,
-                        apr_time_t *wait);
+/* Returns NULL if the table, or the part of it for `of_htaccess`, is full of users' counts that forbid something;
+ * *wait: until the first of them ends. */
+as_tally *as_tally_make(as_throttle_memory *memory, as_tallies *table, const unsigned char *id, bool of_htaccess,
+                        apr_time_t now, apr_time_t *wait);
+/* Takes a count out of the part for .htaccess: it is one of the configuration's directories, too. */
+void as_tally_promote(as_tallies *table, as_tally *tally);
 void as_tally_drop(as_throttle_memory *memory, as_tallies *table, as_tally *tally);
 /* Returns which of the memory's marks shows that this user may have a count. */
 uint32_t as_tally_get_mark(const unsigned char *id);

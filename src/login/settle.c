@@ -30,6 +30,35 @@ static const char *const *list_accounts(const as_admission *admission, const cha
     return as_accounts_name(admission->asked->directory->settings, name, admission->memo->pool);
 }
 
+/* Returns whether an account is one of a configured server that .htaccess has put into a list of its own. */
+static bool is_guarded(const as_admission *admission, const char *account)
+{
+    const as_login_directory *directory = admission->asked->directory;
+    int i = 0;
+
+    while (directory->guarded && i < directory->settings->server_count &&
+           !(directory->guarded[i] &&
+             as_account_is_at(account, &directory->settings->servers[i], admission->memo->pool))) {
+        i++;
+    }
+    return directory->guarded && i < directory->settings->server_count;
+}
+
+/* Returns the section's throttle. Whoever may write .htaccess can make a directory answer for any account that he
+ * invents: the counts of these must not take the memory from the others'. */
+static const as_throttle *get_throttle(const as_admission *admission, const char *account)
+{
+    const as_login_attempt *asked = admission->asked;
+    as_throttle *own;
+
+    if (!asked->throttle || !asked->directory->foreign || is_guarded(admission, account)) {
+        return asked->throttle;
+    }
+    own = apr_pmemdup(admission->memo->pool, asked->throttle, sizeof(*own));
+    own->of_htaccess = true;
+    return own;
+}
+
 /* ---- the memo ---- */
 
 static bool is_noted(const as_login_memo *memo, const char *account)
@@ -72,20 +101,6 @@ static void withdraw(const as_admission *admission, struct as_counted_account *c
         as_throttle_withdraw(admission->login->throttles, counted->account, counted->stamp, admission->memo->pool);
         counted->stamp = 0;
     }
-}
-
-/* Returns whether an account is one of a configured server that .htaccess has put into a list of its own. */
-static bool is_guarded(const as_admission *admission, const struct as_counted_account *counted)
-{
-    const as_login_directory *directory = admission->asked->directory;
-    int i = 0;
-
-    while (directory->guarded && i < directory->settings->server_count &&
-           !(directory->guarded[i] &&
-             as_account_is_at(counted->account, &directory->settings->servers[i], admission->memo->pool))) {
-        i++;
-    }
-    return directory->guarded && i < directory->settings->server_count;
 }
 
 /* ---- around a query ---- */
@@ -156,7 +171,7 @@ static bool admit_account(as_admission *admission, const char *account)
     apr_time_t stamp;
 
     note_no_answer(admission, account);
-    admission->wait = as_throttle_admit(throttles, admission->asked->throttle, account, kind,
+    admission->wait = as_throttle_admit(throttles, get_throttle(admission, account), account, kind,
                                         compute_patience(admission), admission->memo->pool, &stamp);
     if (admission->wait > 0) {
         return false;
@@ -232,7 +247,7 @@ void as_admission_accept(const as_admission *admission)
     struct as_counted_account *counted;
 
     for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
-        if (is_guarded(admission, counted)) {
+        if (is_guarded(admission, counted->account)) {
             /* Nobody knows which of the servers accepted the password. */
             withdraw(admission, counted);
         } else {
@@ -277,7 +292,7 @@ static bool was_repeated(const as_admission *admission, const struct as_counted_
 static bool was_reached(const as_admission *admission, const struct as_counted_account *counted, const as_reply *reply)
 {
     const as_directory_settings *settings = admission->asked->directory->settings;
-    bool reached = !is_guarded(admission, counted);
+    bool reached = !is_guarded(admission, counted->account);
     int i;
 
     for (i = 0; i <= reply->server_index && !reached; i++) {
@@ -292,7 +307,7 @@ static bool is_success_of(const as_admission *admission, const struct as_counted
 {
     const as_directory_settings *settings = admission->asked->directory->settings;
 
-    return !is_guarded(admission, counted) ||
+    return !is_guarded(admission, counted->account) ||
            (!reply->referral &&
             as_account_is_at(counted->account, &settings->servers[reply->server_index], admission->memo->pool));
 }
@@ -393,7 +408,7 @@ static void count_refused(const as_admission *admission, const char *dn)
     apr_time_t stamp;
 
     for (account = list_accounts(admission, dn); *account; account++) {
-        as_throttle_admit(admission->login->throttles, admission->asked->throttle, *account, AS_BIND_REFUSED, 0,
+        as_throttle_admit(admission->login->throttles, get_throttle(admission, *account), *account, AS_BIND_REFUSED, 0,
                           admission->memo->pool, &stamp);
         note_account(admission, *account)->stamp = stamp;
     }

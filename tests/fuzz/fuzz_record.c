@@ -9,7 +9,7 @@
 #include "../golden/records.h"
 #include "cache/throttle_private.h"
 
-static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true};
+static const as_throttle throttle = {4, 300 * APR_USEC_PER_SEC, true, true, false};
 static const apr_time_t now = GOLDEN_NOW;
 
 typedef struct input {

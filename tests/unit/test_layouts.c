@@ -125,6 +125,7 @@ static void describe_throttle(void)
     MEMBER(as_tallies, begun, begun);
     MEMBER(as_tallies, vacant, vacant);
     MEMBER(as_tallies, hand, hand);
+    MEMBER(as_tallies, of_htaccess, of_htaccess);
     MEMBER(as_tallies, heads, heads[0]);
     MEMBER(as_tallies, tallies, tallies[0].id);
     END(as_tallies);
@@ -132,6 +133,7 @@ static void describe_throttle(void)
     MEMBER(as_tally, id, id);
     MEMBER(as_tally, next, next);
     MEMBER(as_tally, used, used);
+    MEMBER(as_tally, of_htaccess, of_htaccess);
     MEMBER(as_tally, until, until);
     MEMBER(as_tally, forbids_until, forbids_until);
     MEMBER(as_tally, failures, failures.times[0]);

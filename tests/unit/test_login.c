@@ -142,7 +142,7 @@ static as_outcome guess(const as_throttle *throttle, const char *password)
 
 static void guesses_are_throttled_while_the_directory_is_away(void **state)
 {
-    static const as_throttle by[] = {{3, 300 * SECOND, true, false}, {3, 300 * SECOND, false, true}};
+    static const as_throttle by[] = {{3, 300 * SECOND, true, false, false}, {3, 300 * SECOND, false, true, false}};
 
     (void)state;
     for (int i = 0; i < 2; i++) {

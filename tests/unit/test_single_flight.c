@@ -272,7 +272,7 @@ static atomic_int admitted;
 
 static void *guess(void *data)
 {
-    static const as_throttle throttle = {20, 300 * SECOND, true, false};
+    static const as_throttle throttle = {20, 300 * SECOND, true, false, false};
     apr_pool_t *request;
     apr_time_t stamp;
 
@@ -354,7 +354,7 @@ static void many_guessers_have_no_more_guesses_than_one(void **state)
 
 static void *everything(void *data)
 {
-    static const as_throttle throttle = {3, 60 * SECOND, true, true};
+    static const as_throttle throttle = {3, 60 * SECOND, true, true, false};
     static const as_outcome outcomes[] = {AS_OUTCOME_GRANTED, AS_OUTCOME_WRONG_PASSWORD, AS_OUTCOME_DIRECTORY_DOWN};
     static void (*const settle[])(as_throttles *, const char *, apr_time_t, apr_pool_t *) = {
         as_throttle_record_success, as_throttle_record_failure, as_throttle_withdraw};

@@ -164,7 +164,7 @@ static void *answer_meanwhile(void *data)
 /* Many requests of one page, when the cached answer has just expired: with the right password, in several processes. */
 static void right_passwords_at_once_wait_for_each_other(void **state)
 {
-    static const as_throttle one = {1, 300 * SECOND, true, false};
+    static const as_throttle one = {1, 300 * SECOND, true, false, false};
     as_throttles *all = a_machine();
     apr_time_t second, third;
     pthread_t other;
@@ -244,10 +244,10 @@ static void clients_are_counted_when_they_have_failed(void **state)
 
 static void off_is_off(void **state)
 {
-    static const as_throttle rows[] = {{0, 300 * SECOND, true, true},
-                                       {-1, 300 * SECOND, true, true},
-                                       {4, 0, true, true},
-                                       {4, 300 * SECOND, false, false}};
+    static const as_throttle rows[] = {{0, 300 * SECOND, true, true, false},
+                                       {-1, 300 * SECOND, true, true, false},
+                                       {4, 0, true, true, false},
+                                       {4, 300 * SECOND, false, false, false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -266,7 +266,7 @@ static void off_is_off(void **state)
 
 static void more_than_the_most_counts_as_the_most(void **state)
 {
-    static const as_throttle generous = {1000, 300 * SECOND, true, false};
+    static const as_throttle generous = {1000, 300 * SECOND, true, false, false};
     as_throttles *memory = a_machine_of_several();
 
     (void)state;
@@ -276,7 +276,7 @@ static void more_than_the_most_counts_as_the_most(void **state)
 
 static void sections_with_other_times_share_the_count(void **state)
 {
-    static const as_throttle ten_in_two_hours = {6, 7200 * SECOND, true, false};
+    static const as_throttle ten_in_two_hours = {6, 7200 * SECOND, true, false, false};
     as_throttles *here = a_machine_of_several(), *there = a_machine_of_several();
 
     (void)state;

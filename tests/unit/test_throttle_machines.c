@@ -146,6 +146,29 @@ static void a_table_full_of_throttled_accounts_admits_no_other(void **state)
     assert_int_equal(ask(all, &four_in_five_minutes, "bob", NULL, WRONG), 0);
 }
 
+/* Who may write .htaccess invents accounts as he likes: he shuts out himself alone. */
+static void accounts_of_htaccess_take_no_memory_from_others(void **state)
+{
+    static const as_throttle of_htaccess = {4, 300 * SECOND, true, false, true};
+    as_throttles *all = a_machine();
+    char name[32];
+
+    (void)state;
+    for (int i = 0; i < AS_TALLIES; i++) {
+        apr_snprintf(name, sizeof name, "invented%d", i);
+        for (int j = 0; j < 4; j++) {
+            ask(all, &of_htaccess, name, NULL, WRONG);
+        }
+    }
+    assert_int_equal(ask(all, &of_htaccess, "one more", NULL, WRONG), 300);
+    /* and what he has counted is no less a count */
+    assert_int_equal(ask(all, &four_in_five_minutes, "invented0", NULL, WRONG), 300);
+    for (int i = 0; i < AS_TALLIES; i++) {
+        fail_as(all, i, 4);
+    }
+    assert_int_equal(ask(all, &of_htaccess, "one more", NULL, WRONG), 300);
+}
+
 static void of_clients_the_soonest_to_end_gives_way(void **state)
 {
     as_throttles *all = a_machine();
@@ -328,6 +351,7 @@ int main(void)
         ROW(a_clock_set_back_changes_nothing_here),
         ROW(a_flood_of_names_frees_no_throttled_account),
         ROW(a_table_full_of_throttled_accounts_admits_no_other),
+        ROW(accounts_of_htaccess_take_no_memory_from_others),
         ROW(of_clients_the_soonest_to_end_gives_way),
         ROW(a_spelling_leads_to_the_account),
         ROW(a_process_that_dies_blocks_no_other),

@@ -11,9 +11,9 @@
 
 #include "cache/throttle_private.h"
 
-static const as_throttle four_in_five_minutes = {4, 300 * SECOND, true, false};
-static const as_throttle by_client = {4, 300 * SECOND, false, true};
-static const as_throttle by_both = {4, 300 * SECOND, true, true};
+static const as_throttle four_in_five_minutes = {4, 300 * SECOND, true, false, false};
+static const as_throttle by_client = {4, 300 * SECOND, false, true, false};
+static const as_throttle by_both = {4, 300 * SECOND, true, true, false};
 
 static inline apr_time_t fake_wall(void)
 {
