@@ -107,8 +107,8 @@ static void keep_entry(const as_known *known, const as_reply *reply)
 
 /* ---- AuthStatusUniformTiming On ---- */
 
-/* The cached values in place of a DN: for a name without an entry, and for an ambiguous name. A DN is cached behind a mark:
- * whether the refusal had a password policy's control, which directories send for entries only. */
+/* The cached values in place of a DN: for a name without an entry, and for an ambiguous name. A DN is cached behind a
+ * mark: whether the refusal had a password policy's control, which directories send for entries only. */
 #define NOBODY ""
 #define SEVERAL "*"
 #define MARK_OF_POLICY '+'

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lookups a second of the cache of a process, without httpd: `lookups USERS MILLISECONDS THREADS...` prints a line
- * "KIND THREADS LOOKUPS SECONDS CPU-SECONDS" for each number of threads. KIND is lookaside: by the octets of a header, as a hit of
- * a request; or cache: by name and password, as the first request with a header.
+ * "KIND THREADS LOOKUPS SECONDS CPU-SECONDS" for each number of threads. KIND is lookaside: by the octets of a header,
+ * as a hit of a request; or cache: by name and password, as the first request with a header.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -69,7 +69,7 @@ static void *run_worker(void *data)
 {
     as_worker *worker = data;
     as_bench *bench = worker->bench;
-    apr_pool_t *pool;
+    apr_pool_t *pool = NULL;
     uint64_t lookups = 0;
 
     if (apr_pool_create(&pool, NULL) != APR_SUCCESS) {

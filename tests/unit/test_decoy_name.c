@@ -228,7 +228,7 @@ static void copies_are_undone_whatever_was_done_to_them(void **state)
         name = name_of(segment, n & 1 ? AS_DECOY_PLAIN : AS_DECOY_ALIKE);
         for (int number = 0; number < TRANSFORMS; number++) {
             if (number > 1 && n & 1 && number != 5 && number != 6) {
-                                continue; /* Whether a replacement of punctuation would be encoded is unknown. */
+                continue; /* Whether a replacement of punctuation would be encoded is unknown. */
             }
             transform(number, written(&name), copy);
             transform(number, segment, expected);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
-  * A search request whose filter lost a part is distinguished from a whole one.
+ * A search request whose filter lost a part is distinguished from a whole one.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -57,7 +57,7 @@ static void translations_are_translations(void **state)
     for (int i = 1; as_language_get(i); i++) {
         assert_string_not_equal(as_language_get(i)->sentence[AS_OUTCOME_WRONG_PASSWORD],
                                 as_language_get(0)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
-                /* Outcomes that must not be distinguished have one sentence in each language. */
+        /* Outcomes that must not be distinguished have one sentence in each language. */
         assert_string_equal(as_language_get(i)->sentence[AS_OUTCOME_DENIED],
                             as_language_get(i)->sentence[AS_OUTCOME_WRONG_PASSWORD]);
     }

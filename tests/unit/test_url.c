@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
-  * AuthLDAPURL as rows: what works with mod_authnz_ldap means the same here, and a wrong URL has a sentence.
+ * AuthLDAPURL as rows: what works with mod_authnz_ldap means the same here, and a wrong URL has a sentence.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -376,11 +376,10 @@ static void find_decoys(request_rec *r, as_context *context, const walks *all, a
 
 static int answer_as_missing(request_rec *r, as_context *context, walks *all)
 {
-    request_rec first = *r;
     as_nearby decoys;
     int status;
 
-    all->first = &first;
+    all->first = apr_pmemdup(context->transaction->pool, r, sizeof(*r));
     find_decoys(r, context, all, &decoys);
     if (decoys.between >= 0) {
         return answer_in_between(r, context, all, &decoys);
