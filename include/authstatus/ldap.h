@@ -103,9 +103,10 @@ typedef struct as_query {
     as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the query takes a slot itself */
     as_mono deadline;      /* end of the query */
     /* Called before each bind with `password` is sent, also before one that is repeated after a lost session; false:
-     * the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last bind
-     * of this query was accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
-    bool (*admit)(void *data, const char *name, bool accepted);
+     * the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `server`: the index in the
+     * settings of the server that gets it. `accepted`: the last bind of this query was accepted, under its name
+     * (AuthLDAPInitialBindAsUser). NULL: all are sent. */
+    bool (*admit)(void *data, int server, const char *name, bool accepted);
     void *admit_data;
 } as_query;
 

@@ -108,9 +108,9 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
  * as_login_settle counts as a failure. */
 void as_login_finish(const as_login *login, as_login_memo *memo);
 
-/* Returns whether two servers are one for the throttle: names as RFC 4518 2 prepares them, and the usual ports of a
- * directory are one. */
-bool as_login_is_same_server(const as_ldap_server *one, const as_ldap_server *other, apr_pool_t *pool);
+/* Returns the name of a server for the throttle: two servers with one name are one. The host is prepared (RFC 4518 2),
+ * and the usual ports of a directory are one. In pool. */
+const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool);
 
 /* Return whether the account of this entry may have failures, for a caller with answers of its own: while
  * as_login_is_marked, a login must go through as_authenticate. No lock, no allocation, any thread. */

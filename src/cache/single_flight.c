@@ -194,11 +194,14 @@ static bool wait_for_end(as_single_flight *flight)
     return ended;
 }
 
-/* Returns whether the leader's answer is valid for this thread as well. */
+/* Returns whether the leader's answer is valid for this thread as well. A throttle is the leader's client's, or its
+ * section's. */
 static bool is_valid_for(const as_single_flight *flight, const as_cached_answer *answer)
 {
-    return as_outcome_describe(answer->finding.outcome)->of != AS_CLASS_UNAVAILABLE ||
-           flight->deadline <= flight->entry->deadline + SAME_DEADLINE;
+    const as_class of = as_outcome_describe(answer->finding.outcome)->of;
+
+    return of != AS_CLASS_THROTTLED &&
+           (of != AS_CLASS_UNAVAILABLE || flight->deadline <= flight->entry->deadline + SAME_DEADLINE);
 }
 
 static bool take_answer(const as_single_flight *flight, apr_pool_t *pool, as_cached_answer *answer)

@@ -172,11 +172,11 @@ static as_tally *pick(as_tallies *table, apr_time_t now, as_tally **soonest)
 
 /* Chooses the count of a directory of .htaccess that gives way: the one that forbids nothing, or for the shortest time.
  * NULL: there is none. */
-static as_tally *pick_of_htaccess(as_tallies *table)
+static as_tally *pick_of_htaccess(as_tallies *table, apr_time_t now)
 {
     as_tally *picked = NULL;
 
-    for (uint32_t i = 0; i < table->begun && table->of_htaccess > 0; i++) {
+    for (uint32_t i = 0; i < table->begun && table->of_htaccess > 0 && !(picked && picked->forbids_until <= now); i++) {
         as_tally *tally = &table->tallies[i];
 
         if (tally->used && tally->of_htaccess && (!picked || tally->forbids_until < picked->forbids_until)) {
@@ -189,7 +189,7 @@ static as_tally *pick_of_htaccess(as_tallies *table)
 /* Evicts a count from the part for .htaccess where that is full. Returns false if each forbids something. */
 static bool make_room_of_htaccess(as_throttle_memory *memory, as_tallies *table, apr_time_t now, apr_time_t *wait)
 {
-    as_tally *picked = table->of_htaccess < AS_TALLIES_OF_HTACCESS ? NULL : pick_of_htaccess(table);
+    as_tally *picked = table->of_htaccess < AS_TALLIES_OF_HTACCESS ? NULL : pick_of_htaccess(table, now);
 
     if (picked && picked->forbids_until > now && table == &memory->users) {
         *wait = picked->forbids_until - now;
@@ -212,7 +212,7 @@ static as_tally *take(as_throttle_memory *memory, as_tallies *table, bool of_hta
     }
     if (table->vacant == 0) {
         tally = pick(table, now, &soonest);
-        tally = tally || of_htaccess ? tally : pick_of_htaccess(table);
+        tally = tally || of_htaccess ? tally : pick_of_htaccess(table, now);
         if (!tally && table == &memory->users) {
             *wait = soonest->forbids_until - now;
             return NULL;

@@ -148,6 +148,7 @@ static bool try_server(as_work *work, as_task *task, as_directory *directory, in
                        as_attempts *attempts)
 {
     task->peer = &directory->peers[index];
+    task->server = index;
     if (attempts->made[index] || (attempts->count > 0 && deadline <= as_mono_read()) ||
         !query_peer(work, task, index, deadline)) {
         return false;

@@ -415,6 +415,7 @@ typedef struct as_task {
     const as_query *query; /* NULL: a probe */
     const as_directory_settings *settings;
     as_peer *peer;
+    int server;       /* index of the peer in the settings, of the one that referred where it is another */
     as_mono deadline; /* on this server */
     apr_pool_t *pool;
     as_reply *reply;

@@ -35,22 +35,25 @@ static bool perform(const as_task *task, as_session *session, const void *argume
     return as_session_compare(session, operation->compare, task->deadline, task->pool, task->reply);
 }
 
-static void note_bind(as_group_user *user, const as_reply *reply)
+/* The index of the server is valid in a reply when the query has ended; the end of the bind comes before that. */
+static void note_bind(as_group_user *user, int server, const as_reply *reply)
 {
     const as_bound bound = user->judge(reply);
 
     user->bound = *reply;
+    user->bound.server_index = server;
     user->accepted = bound == AS_BOUND_ACCEPTED;
     user->ended = bound == AS_BOUND_REFUSED;
 }
 
 /* A bind that was sent before, and lost, has failed already. */
-static void note_not_admitted(as_group_user *user, as_reply *reply)
+static void note_not_admitted(as_group_user *user, int server, as_reply *reply)
 {
     if (!as_reply_is_outage(reply)) {
         as_reply_fail(reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
     }
     user->bound = *reply;
+    user->bound.server_index = server;
     user->ended = true;
 }
 
@@ -60,14 +63,14 @@ static bool bind_user(const as_task *task, as_session *session, as_group_query *
     as_group_user *user = query->user;
     bool answered;
 
-    if (user->admit && !user->admit(user->admit_data, user->dn, user->accepted)) {
-        note_not_admitted(user, task->reply);
+    if (user->admit && !user->admit(user->admit_data, task->server, user->dn, user->accepted)) {
+        note_not_admitted(user, task->server, task->reply);
         return false;
     }
     query->binds++;
     user->sent = true;
     answered = as_session_bind_user(session, user->dn, user->password, task->deadline, task->pool, task->reply);
-    note_bind(user, task->reply);
+    note_bind(user, task->server, task->reply);
     return answered;
 }
 

@@ -152,16 +152,19 @@ typedef struct as_login {
     bool accepted; /* the password was accepted under another name */
 } as_login;
 
-static bool is_admitted(const as_query *query, const as_login *login)
+static bool is_admitted(const as_task *task, const as_login *login)
 {
-    return login->is_decoy || !query->admit || query->admit(query->admit_data, login->dn, login->accepted);
+    const as_query *query = task->query;
+
+    return login->is_decoy || !query->admit ||
+           query->admit(query->admit_data, task->server, login->dn, login->accepted);
 }
 
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
     const as_login *login = argument;
 
-    if (!is_admitted(task->query, login)) {
+    if (!is_admitted(task, login)) {
         /* A bind that was sent before, and lost, has failed already. */
         if (task->reply->failure == AS_FAILURE_NONE) {
             as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");

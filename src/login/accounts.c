@@ -28,7 +28,7 @@ static bool is_usual_port(int port)
     return port == 389 || port == 636 || port == 3268 || port == 3269;
 }
 
-static const char *name_server(const as_ldap_server *server, apr_pool_t *pool)
+const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool)
 {
     char *host = apr_pstrdup(pool, as_name_prepare(server->host, pool));
     const apr_size_t length = strlen(host);
@@ -72,14 +72,14 @@ static const char *name_subject(const char *name, apr_pool_t *pool)
                        NULL);
 }
 
-const char *const *as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
+const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
 {
     const char **accounts = apr_pcalloc(pool, (size_t)(settings->server_count + 1) * sizeof(*accounts));
     const char *subject = name_subject(name, pool);
     int count = 0, i, at;
 
     for (i = 0; i < settings->server_count; i++) {
-        const char *account = apr_pstrcat(pool, name_server(&settings->servers[i], pool), " ", subject, NULL);
+        const char *account = apr_pstrcat(pool, as_login_name_server(&settings->servers[i], pool), " ", subject, NULL);
 
         for (at = 0; at < count && strcmp(accounts[at], account) != 0; at++) {
         }
@@ -91,13 +91,8 @@ const char *const *as_accounts_name(const as_directory_settings *settings, const
 
 bool as_account_is_at(const char *account, const as_ldap_server *server, apr_pool_t *pool)
 {
-    const char *name = name_server(server, pool);
+    const char *name = as_login_name_server(server, pool);
     const size_t length = strlen(name);
 
     return strncmp(account, name, length) == 0 && account[length] == ' ';
-}
-
-bool as_login_is_same_server(const as_ldap_server *one, const as_ldap_server *other, apr_pool_t *pool)
-{
-    return !strcmp(name_server(one, pool), name_server(other, pool));
 }

@@ -44,6 +44,24 @@ static bool is_guarded(const as_admission *admission, const char *account)
     return directory->guarded && i < directory->settings->server_count;
 }
 
+/* Names the accounts that a bind of this server counts for: a guarded one only where its own server gets the bind. The
+ * others are copies of one account. server: -1, none of them gets it. */
+static const char *const *list_accounts_at(const as_admission *admission, const char *name, int server)
+{
+    const as_directory_settings *settings = admission->asked->directory->settings;
+    const char **accounts = as_accounts_name(settings, name, admission->memo->pool), **kept = accounts;
+    int i;
+
+    for (i = 0; accounts[i]; i++) {
+        if (server < 0 || !is_guarded(admission, accounts[i]) ||
+            as_account_is_at(accounts[i], &settings->servers[server], admission->memo->pool)) {
+            *kept++ = accounts[i];
+        }
+    }
+    *kept = NULL;
+    return accounts;
+}
+
 /* Returns the section's throttle. Whoever may write .htaccess can make a directory answer for any account that he
  * invents: the counts of these must not take the memory from the others'. */
 static const as_throttle *get_throttle(const as_admission *admission, const char *account)
@@ -194,7 +212,7 @@ static bool is_still_cached(const as_admission *admission)
 }
 
 /* Admits a password that is no longer cached as a guess, unless its refusal is cached. */
-static bool admit_forgotten(as_admission *admission, const char *name, bool accepted)
+static bool admit_forgotten(as_admission *admission, int server, const char *name, bool accepted)
 {
     const as_cache_key *key = admission->cached_key;
     as_cached_answer cached;
@@ -205,10 +223,10 @@ static bool admit_forgotten(as_admission *admission, const char *name, bool acce
         admission->refused = admission->superseded = true;
         return false;
     }
-    return as_admission_admit(admission, name, accepted);
+    return as_admission_admit(admission, server, name, accepted);
 }
 
-bool as_admission_admit(void *data, const char *name, bool accepted)
+bool as_admission_admit(void *data, int server, const char *name, bool accepted)
 {
     as_admission *admission = data;
     const as_login_attempt *asked = admission->asked;
@@ -218,8 +236,7 @@ bool as_admission_admit(void *data, const char *name, bool accepted)
     if (admission->proven) {
         return true;
     }
-    account = list_accounts(admission, name);
-
+    account = list_accounts_at(admission, name, server);
     if (accepted && *account && was_sent_for(admission, *account)) {
         /* The directory has accepted this password for this account. */
         return true;
@@ -234,7 +251,7 @@ bool as_admission_admit(void *data, const char *name, bool accepted)
     }
     if (!admission->refused && admission->cached_key && !is_still_cached(admission)) {
         take_back(admission, before);
-        return admit_forgotten(admission, name, accepted);
+        return admit_forgotten(admission, server, name, accepted);
     }
     if (admission->refused) {
         take_back(admission, before);
@@ -287,20 +304,6 @@ static bool was_repeated(const as_admission *admission, const struct as_counted_
     return later != bind;
 }
 
-/* Returns whether the bind may have reached the account. The servers of a directory are copies of one another, and a
- * bind is each one's; but not for a guarded account. Servers are tried in order. */
-static bool was_reached(const as_admission *admission, const struct as_counted_account *counted, const as_reply *reply)
-{
-    const as_directory_settings *settings = admission->asked->directory->settings;
-    bool reached = !is_guarded(admission, counted->account);
-    int i;
-
-    for (i = 0; i <= reply->server_index && !reached; i++) {
-        reached = as_account_is_at(counted->account, &settings->servers[i], admission->memo->pool);
-    }
-    return reached;
-}
-
 /* Returns whether a success of this reply is the account's. */
 static bool is_success_of(const as_admission *admission, const struct as_counted_account *counted,
                           const as_reply *reply)
@@ -319,9 +322,7 @@ void as_admission_end_query(const as_admission *admission, const as_reply *reply
     struct as_counted_account *counted;
 
     for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
-        if (answered && !was_reached(admission, counted, reply)) {
-            withdraw(admission, counted);
-        } else if (answered && is_success(&finding)) {
+        if (answered && is_success(&finding)) {
             counted->accepted = is_success_of(admission, counted, reply);
             if (was_repeated(admission, counted)) {
                 /* The bind had no answer, and the later one has the same password. */
@@ -402,12 +403,12 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
 }
 
 /* Counts a bind that was sent without being counted in advance. */
-static void count_refused(const as_admission *admission, const char *dn)
+static void count_refused(const as_admission *admission, const char *dn, int server)
 {
     const char *const *account;
     apr_time_t stamp;
 
-    for (account = list_accounts(admission, dn); *account; account++) {
+    for (account = list_accounts_at(admission, dn, server); *account; account++) {
         as_throttle_admit(admission->login->throttles, get_throttle(admission, *account), *account, AS_BIND_REFUSED, 0,
                           admission->memo->pool, &stamp);
         note_account(admission, *account)->stamp = stamp;
@@ -427,7 +428,7 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
     }
     as_admission_end_query(admission, bound);
     if (admission->proven && refused) {
-        count_refused(admission, dn);
+        count_refused(admission, dn, bound->server_index);
     }
     admission->memo->failed_afresh = refused;
     as_login_settle(admission->login, admission->memo, admission->asked->throttle, admission->asked->client, end);

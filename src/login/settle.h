@@ -26,8 +26,8 @@ typedef struct as_admission {
 long as_admission_get_wait(const as_admission *admission);
 /* Begins a query. */
 void as_admission_begin_query(as_admission *admission);
-/* Admits a bind under this name; as_query's `admit`. */
-bool as_admission_admit(void *admission, const char *name, bool accepted);
+/* Admits a bind of a server (index; -1: none gets it) under this name; as_query's `admit`. */
+bool as_admission_admit(void *admission, int server, const char *name, bool accepted);
 /* Ends a query: confirms or withdraws the admitted binds by its answer. */
 void as_admission_end_query(const as_admission *admission, const as_reply *reply);
 /* Accepts the password, though the directory did not confirm it now: binds of this query are no failures. */
@@ -49,7 +49,7 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
 const char *as_name_prepare(const char *name, apr_pool_t *pool);
 /* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
  * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
-const char *const *as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);
+const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);
 /* Returns whether an account is this server's. */
 bool as_account_is_at(const char *account, const as_ldap_server *server, apr_pool_t *pool);
 

@@ -39,7 +39,7 @@ static bool may_compare(as_admission *admission, const char *dn)
 
     admission->wait = as_admission_get_wait(admission);
     return admission->wait == 0 &&
-           (!admission->login->throttles || as_admission_admit(admission, initial_bind ? initial_bind : dn, true));
+           (!admission->login->throttles || as_admission_admit(admission, -1, initial_bind ? initial_bind : dn, true));
 }
 
 static void throttle_account(const as_admission *admission, as_answer *answer)

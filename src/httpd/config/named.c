@@ -11,14 +11,30 @@
 /* Of the configuration being read, or in force; in its pool. */
 static struct {
     apr_hash_t *servers, *directories;
-    apr_array_header_t *urls; /* const as_directory_settings *, of each different list of servers */
+    apr_array_header_t *lists; /* apr_hash_t *, of each different list of servers: by their names for the throttle */
+    apr_hash_t *names;         /* of all of them */
 } named;
 
 void as_named_begin(apr_pool_t *pconf)
 {
     named.servers = apr_hash_make(pconf);
     named.directories = apr_hash_make(pconf);
-    named.urls = apr_array_make(pconf, 8, sizeof(const as_directory_settings *));
+    named.lists = apr_array_make(pconf, 8, sizeof(apr_hash_t *));
+    named.names = apr_hash_make(pconf);
+}
+
+static void add_list(apr_pool_t *pconf, const as_directory_settings *url)
+{
+    apr_hash_t *list = apr_hash_make(pconf);
+    int i;
+
+    for (i = 0; i < url->server_count; i++) {
+        const char *name = as_login_name_server(&url->servers[i], pconf);
+
+        apr_hash_set(list, name, APR_HASH_KEY_STRING, name);
+        apr_hash_set(named.names, name, APR_HASH_KEY_STRING, name);
+    }
+    APR_ARRAY_PUSH(named.lists, apr_hash_t *) = list;
 }
 
 void as_named_add(apr_pool_t *pconf, const as_directory_settings *url)
@@ -33,7 +49,7 @@ void as_named_add(apr_pool_t *pconf, const as_directory_settings *url)
         directory = apr_pstrcat(pconf, directory, server, " ", NULL);
     }
     if (named.directories && !apr_hash_get(named.directories, directory, APR_HASH_KEY_STRING)) {
-        APR_ARRAY_PUSH(named.urls, const as_directory_settings *) = url;
+        add_list(pconf, url);
         apr_hash_set(named.directories, directory, APR_HASH_KEY_STRING, directory);
     }
 }
@@ -48,45 +64,30 @@ int as_named_get_directories(void)
     return named.directories ? (int)apr_hash_count(named.directories) : 0;
 }
 
-/* Returns whether a URL of the configuration has this server. */
-static bool has_server(const as_directory_settings *url, const as_ldap_server *server, apr_pool_t *pool)
+/* Returns whether a list has each of these names. */
+static bool has_names(const apr_hash_t *list, const char *const *names)
 {
-    int i = 0;
-
-    while (i < url->server_count && !as_login_is_same_server(&url->servers[i], server, pool)) {
-        i++;
+    while (*names && apr_hash_get((apr_hash_t *)list, *names, APR_HASH_KEY_STRING)) {
+        names++;
     }
-    return i < url->server_count;
-}
-
-static bool has_servers(const as_directory_settings *url, const as_directory_settings *others, apr_pool_t *pool)
-{
-    int i = 0;
-
-    while (i < others->server_count && has_server(url, &others->servers[i], pool)) {
-        i++;
-    }
-    return i == others->server_count;
+    return !*names;
 }
 
 bool as_named_is_list(const as_directory_settings *url, apr_pool_t *pool)
 {
-    int i = 0;
+    const char **names = apr_pcalloc(pool, (apr_size_t)(url->server_count + 1) * sizeof(*names));
+    int i;
 
-    while (named.urls && i < named.urls->nelts &&
-           !has_servers(APR_ARRAY_IDX(named.urls, i, const as_directory_settings *), url, pool)) {
-        i++;
+    for (i = 0; i < url->server_count; i++) {
+        names[i] = as_login_name_server(&url->servers[i], pool);
     }
-    return named.urls && i < named.urls->nelts;
+    for (i = 0; named.lists && i < named.lists->nelts && !has_names(APR_ARRAY_IDX(named.lists, i, apr_hash_t *), names);
+         i++) {
+    }
+    return named.lists && i < named.lists->nelts;
 }
 
 bool as_named_is_server(const as_ldap_server *server, apr_pool_t *pool)
 {
-    int i = 0;
-
-    while (named.urls && i < named.urls->nelts &&
-           !has_server(APR_ARRAY_IDX(named.urls, i, const as_directory_settings *), server, pool)) {
-        i++;
-    }
-    return named.urls && i < named.urls->nelts;
+    return named.names && apr_hash_get(named.names, as_login_name_server(server, pool), APR_HASH_KEY_STRING);
 }

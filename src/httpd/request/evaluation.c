@@ -233,7 +233,7 @@ static void publish_attributes(request_rec *r, const as_context *context, const 
 {
     const char *prefix = granting->section->authorize_prefix ? granting->section->authorize_prefix : AUTHZ_PREFIX;
 
-    if (granting->known) {
+    if (granting->known && context->header_login) {
         as_lookaside_publish(r, prefix, context->directory->settings, context->header_login);
     } else if (granting->entry) {
         as_publish_attributes(r, prefix, granting->entry->directory->settings, granting->entry->values);

@@ -263,6 +263,11 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     }
     status = note_form_login(r, context, as_chain_run(r, context, phase));
     as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
+    if (phase == AS_PHASE_AUTHN && status == DECLINED) {
+        /* httpd would run all of the hooks once more, and answer so. */
+        AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r), r->uri);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     return status;
 }
 

@@ -15,12 +15,22 @@ typedef struct known {
     uint64_t answer;
 } known;
 
+/* Returns whether the entry is of the very login that was found by the header. */
+static bool is_same_login(const as_context *context)
+{
+    const as_acceptance *one = &context->header_login->acceptance;
+
+    return context->answer && context->answer->acceptance.stamp == one->stamp &&
+           context->answer->acceptance.cell == one->cell;
+}
+
 bool as_known_line_is_suited(const request_rec *r, const as_context *context, const as_require_line *line)
 {
     const as_section *section = as_section_get(r);
 
-    return context->header_login && line->stays && !line->expression && line->kind != AS_REQUIRE_SEARCH &&
-           !section->fleeting && section->of_request != 1;
+    /* A line that was queried may have logged in once more; the others are about that entry, then. */
+    return context->header_login && (context->by_header || is_same_login(context)) && line->stays &&
+           !line->expression && line->kind != AS_REQUIRE_SEARCH && !section->fleeting && section->of_request != 1;
 }
 
 /* The section has the directory and the settings of groups; that of an AuthzProviderAlias, its own. */
@@ -43,7 +53,7 @@ const as_authorization *as_known_line_recall(request_rec *r, as_context *context
     as_lookaside_answer found;
     known of;
 
-    if (!as_lookaside_get(cache, &key, now, &found)) {
+    if (!as_lookaside_get(cache, &key, now, &found) || found.length != sizeof(of)) {
         return NULL;
     }
     memcpy(&of, found.data, sizeof(of));
@@ -70,15 +80,6 @@ static const as_acceptance *choose_source(const as_context *context, const as_au
         return NULL;
     }
     return authorization->from_login ? &context->header_login->acceptance : &authorization->source;
-}
-
-/* Returns whether the entry is of the very login that was found by the header. */
-static bool is_same_login(const as_context *context)
-{
-    const as_acceptance *one = &context->header_login->acceptance;
-
-    return context->answer && context->answer->acceptance.stamp == one->stamp &&
-           context->answer->acceptance.cell == one->cell;
 }
 
 void as_known_line_learn(request_rec *r, const as_context *context, const as_require_line *line,

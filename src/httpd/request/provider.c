@@ -139,6 +139,9 @@ static void find(request_rec *r, as_context *context, const as_section *section,
 
     context->found = true;
     context->final = false;
+    /* Of other credentials, if they were sent before. */
+    context->by_header = false;
+    context->header_login = NULL;
     as_mask_note_credentials(r, context, user, password);
     memset(&context->entry, 0, sizeof(context->entry));
     context->entry.directory = directory;
@@ -239,12 +242,38 @@ static authn_status choose_result_when_off(request_rec *r, as_context *context, 
     return AUTH_GENERAL_ERROR;
 }
 
-/* Returns whether a .htaccess file may have chosen who grants logins here: a password file, another provider. */
+/* Returns whether a module's directives may choose who grants logins: those of authorization choose among the users,
+ * those of the core (<Limit>) choose nobody. */
+static bool may_choose(const module *one)
+{
+    const command_rec *command = one->cmds;
+
+    while (command && command->name && !(command->req_override & OR_AUTHCFG)) {
+        command++;
+    }
+    return command && command->name && one != &core_module && strncmp(one->name, "mod_authz_", strlen("mod_authz_")) &&
+           strcmp(one->name, "mod_access_compat.c");
+}
+
+/* Returns whether a .htaccess file has directives that may choose who grants logins: a password file, a provider. A
+ * section in it may have any. */
+static bool has_choice(const ap_conf_vector_t *file)
+{
+    const core_dir_config *core = ap_get_core_module_config(file);
+    module *one = ap_top_module;
+
+    while (one && !(may_choose(one) && ap_get_module_config(file, one))) {
+        one = one->next;
+    }
+    return one || (core && (core->sec_file || core->sec_if));
+}
+
+/* Returns whether a .htaccess file may have chosen who grants logins here. */
 static bool may_be_chosen_by_htaccess(const request_rec *r)
 {
     const struct htaccess_result *read = r->htaccess;
 
-    while (read && !(read->htaccess && ((read->override & OR_AUTHCFG) || read->override_list))) {
+    while (read && !(read->htaccess && has_choice(read->htaccess))) {
         read = read->next;
     }
     return read != NULL;

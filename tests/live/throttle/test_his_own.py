@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from lab.fake import Fake, answer, entries
+from lab.fake import Fake, answer, entries, huge
 from lab.process import reserve_port
 from throttle.shared import LIMIT, RIGHT, WRONG, Account, wrong_binds
 
@@ -80,3 +80,28 @@ def test_right_passwords_of_his_are_no_failures(site, slapd, fake, place):
             # Another password each time, so that nothing is remembered.
             assert site.get(f"/{place}-On/x.html", login=(one.uid, f"Pw!{turn}-{next(numbers)}")).status == status
     assert site.get("/in/wiki", login=(one.uid, RIGHT)).status == 200, "it was not asked"
+
+
+def test_his_broken_answers_are_no_failures_elsewhere(site, slapd, fake):
+    """A bind that his server got, and spoilt, is none of the server's directory."""
+    site.log.allow("AH0161[78]", "AS00(12|4[0-9]|5[0-9]|6[0-9])")
+    one = Account(slapd, "o=staff")
+    for _ in range(LIMIT):
+        fake.act_out({"search": entries(one.dns[0]), "user-bind": huge})
+        assert site.get("/list-On/x.html", login=(one.uid, f"Pw!{next(numbers)}")).status == 500
+    assert site.get("/in/wiki", login=(one.uid, RIGHT)).status == 200
+
+
+@pytest.mark.parametrize("status", ["On", "Off"])
+def test_a_file_without_logins_changes_nothing(start, slapd, status):
+    """A .htaccess file that chooses no provider: the success of the server's second provider ends the first one's count."""
+    conf = ('AuthStatusThrottle 4 1h\nAuthStatusCacheTime 0 0\n<AuthnProviderAlias authstatus staff>\n'
+            'Use Directory "ldap://127.0.0.1:${LDAP}" o=staff\nAuthLDAPBindAuthoritative Off\n</AuthnProviderAlias>\n'
+            f'<Directory "${{DOCS}}/open">\nAllowOverride All\nAuthType Basic\nAuthName x\nAuthStatus {status}\n'
+            'AuthBasicProvider staff file\nAuthUserFile "${ROOM}/people"\nRequire valid-user\n</Directory>\n')
+    site = start.make(conf, defines={"LDAP": slapd.port}, cache="shmcb", modules=("socache_shmcb",),
+                      files={"open/x.html": "open\n", "open/.htaccess": "Options -Indexes\nErrorDocument 404 gone\nRequire valid-user\n"})
+    one = Account(slapd, "o=staff")
+    (site.room / "people").write_text(f"{one.uid}:{HIS}\n")
+    site.start().log.allow("AH0161[78]", "AS0012")
+    assert [site.get("/open/x.html", login=(one.uid, "Pw!his")).status for _ in range(2 * LIMIT)] == [200] * 2 * LIMIT
