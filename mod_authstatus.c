@@ -40,26 +40,6 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return as_socache_pre_config(pconf);
 }
 
-static int handle_own_pages(request_rec *r)
-{
-    int status;
-
-    /* Called for each request: other names are not worth a call. */
-    if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
-        return DECLINED;
-    }
-    status = as_report_handler(r);
-    return status == DECLINED ? as_relogin_handler(r) : status;
-}
-
-/* One hook in place of two: each request would pay for the other. */
-static int handle(request_rec *r)
-{
-    const int status = as_hook_handler(r);
-
-    return status == DECLINED && r->handler && r->handler[0] == 'a' ? handle_own_pages(r) : status;
-}
-
 /* Hooks for requests that can match a section with directives of ours. Each of the first runs the hooks behind it
  * itself, before all others, and decides last by their results. */
 static void register_request_hooks(void)
@@ -67,9 +47,8 @@ static void register_request_hooks(void)
     ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    /* Before mod_cache, which is REALLY_FIRST and registered earlier: it would serve what it has kept of a hidden URL.
-     */
-    ap_hook_handler(handle, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
+    /* Before mod_cache, which is REALLY_FIRST and registered earlier: it would serve what it has kept of a hidden URL. */
+    ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     /* These detect httpd's own access phase, and let it continue to the login. */
     ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_check_access(as_hook_access_begin, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
@@ -88,6 +67,7 @@ static void register_request_hooks(void)
 static void register_mask_hooks(void)
 {
     ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_filter(as_mask_insert_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
@@ -106,9 +86,6 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     apr_hook_debug_current = authstatus_module.name;
     if (as_is_in_use(ptemp, s)) {
         register_request_hooks();
-    } else {
-        /* Pages of our own, by SetHandler. */
-        ap_hook_handler(handle_own_pages, NULL, NULL, APR_HOOK_MIDDLE);
     }
     if (as_mask_is_configured(s)) {
         register_mask_hooks();
@@ -147,7 +124,7 @@ static void child_init(apr_pool_t *pool, server_rec *s)
     as_settings_serve(true);
     as_merges_child_init(as_pool_choose_for_life(pool));
     as_interned_child_init(pool);
-    as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, handle);
+    as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, as_hook_handler);
     as_evaluation_child_init();
     as_lookaside_child_init(as_pool_choose_for_life(pool));
     if (!as_process_child_init(pool, s)) {
@@ -156,6 +133,18 @@ static void child_init(apr_pool_t *pool, server_rec *s)
         exit(APEXIT_CHILDSICK);
     }
     as_server_stats_child_init(pool);
+}
+
+static int handle_own_pages(request_rec *r)
+{
+    int status;
+
+    /* Called for each request: other names are not worth a call. */
+    if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
+        return DECLINED;
+    }
+    status = as_report_handler(r);
+    return status == DECLINED ? as_relogin_handler(r) : status;
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -177,7 +166,8 @@ static void register_hooks(apr_pool_t *pool)
     as_mask_register_filters();
     as_error_body_register_filter();
 
-    /* Figures in mod_status, where that is loaded. */
+    /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
+    ap_hook_handler(handle_own_pages, NULL, NULL, APR_HOOK_MIDDLE);
     as_report_register_status();
     /* After httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);

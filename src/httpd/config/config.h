@@ -203,8 +203,6 @@ void as_settings_serve(bool serving);
 
 /* Returns whether a request can match a section with a directive of ours. Call it after the configuration was read. */
 bool as_is_in_use(apr_pool_t *ptemp, const server_rec *main_server);
-/* Returns whether a .htaccess file of this server may have directives of ours. */
-bool as_htaccess_is_possible(const server_rec *s);
 
 /* ---- credentials.c ---- */
 

@@ -32,7 +32,7 @@ static bool may_be_overridden(const ap_conf_vector_t *vector)
     return core && ((core->override & OR_AUTHCFG) || (core->override_list && !apr_is_empty_table(core->override_list)));
 }
 
-bool as_htaccess_is_possible(const server_rec *s)
+static bool may_have_htaccess(const server_rec *s)
 {
     const core_server_config *core = ap_get_core_module_config(s->module_config);
     int i;
@@ -51,7 +51,7 @@ bool as_is_in_use(apr_pool_t *ptemp, const server_rec *s)
     bool used = as_sections_were_made() || as_aliases_get();
 
     for (; s && !used; s = s->next) {
-        used = is_set(s, nothing) || as_htaccess_is_possible(s);
+        used = is_set(s, nothing) || may_have_htaccess(s);
     }
     return used;
 }

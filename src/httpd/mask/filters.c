@@ -119,9 +119,6 @@ void as_mask_insert_filters(request_rec *r)
         first->c = r->connection;
         first->next = r->output_filters;
         r->output_filters = first;
-    } else if (!r->main && r->handler && as_server_has_mask(as_server_get(r->server))) {
-        /* A handler's own 404. That of the default handler, which has no name yet, is an error of httpd's. */
-        ap_add_output_filter_handle(swallow, NULL, r, r->connection);
     }
 }
 

@@ -16,6 +16,11 @@ bool as_server_has_mask(const as_server *server)
     return server->masks == AS_REACH_MASKED;
 }
 
+bool as_server_must_watch(const as_server *server)
+{
+    return server->masks > AS_REACH_NONE;
+}
+
 /* ---- answers that are masked ---- */
 
 /* The walk to a file ended with a refusal before its place was known: the place is that of its directory. */
@@ -81,17 +86,6 @@ static void return_to(request_rec *r, const as_whereabouts *before)
     r->path_info = before->path_info;
     r->finfo = before->finfo;
     r->per_dir_config = before->per_dir_config;
-}
-
-bool as_mask_is_placed(request_rec *r)
-{
-    as_whereabouts before;
-    const as_section *section;
-
-    go_to_place(r, false, &before);
-    section = as_section_get(r);
-    return_to(r, &before);
-    return section && as_reach_find_of_section(section) != AS_REACH_NONE;
 }
 
 /* Returns whether a directory's index is hidden, or only hidden variants were left to negotiate. */

@@ -18,9 +18,10 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 bool as_mask_is_configured(const server_rec *main_server);
 /* Returns whether any section of this server masks anything. */
 bool as_server_has_mask(const as_server *server);
+/* Returns whether any section of it masks a 403, or maps it to another status. */
+bool as_server_must_watch(const as_server *server);
 int as_mask_quick_handler(request_rec *r, int lookup);
-/* Notes that the sections of a request are known, before any hook that depends on them. */
-void as_mask_note_place(request_rec *r, as_mask *mask);
+int as_mask_post_perdir(request_rec *r);
 int as_mask_type_checker(request_rec *r);
 int as_mask_handler(request_rec *r);
 void as_mask_register_filters(void);
@@ -44,92 +45,14 @@ void as_mask_begin_login(request_rec *r, as_context *context);
 void as_mask_end_login(request_rec *r, as_context *context, int status);
 bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
-/* ---- reach.c: sections that mask ---- */
-
-/* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
-typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
-
-/* Return the reach of a section as merged; of a section as configured, with the sections in it (Files and If); of
- * several of those. */
-as_reach as_reach_find_of_section(const as_section *section);
-as_reach as_reach_find(ap_conf_vector_t *vector);
-as_reach as_reach_find_of_all(const apr_array_header_t *vectors);
-as_reach as_reach_choose_widest(as_reach one, as_reach other);
-
-/* ---- elsewhere.c: requests whose path leads to no section that masks ---- */
-
-/* The tables of a request that a pass gets. X(table) */
-#define AS_TABLES(X)                                                                                                   \
-    X(headers_in)                                                                                                      \
-    X(headers_out)                                                                                                     \
-    X(err_headers_out)                                                                                                 \
-    X(subprocess_env)                                                                                                  \
-    X(notes)
-
-/* Returns the array of a table, with which it begins, as APR promises (apr_is_empty_table). */
-static inline const apr_array_header_t *as_table_get_entries(const apr_table_t *table)
-{
-    return (const apr_array_header_t *)table;
-}
-
-typedef struct as_elsewhere {
-    const request_rec *r;
-    const struct ap_logconf *log;             /* at the arrival */
-    bool led_astray;                          /* it, or a subrequest, came to a section that masks all the same */
-    bool handling;                            /* its handler is running */
-    struct as_elsewhere *outer;               /* of a request of the same connection that made this one */
-#define AS_TABLE(table) int count_of_##table; /* entries at the arrival; later ones come behind them */
-    AS_TABLES(AS_TABLE)
-#undef AS_TABLE
-} as_elsewhere;
-
-/* Returns the paths of the only sections of a server that mask (masked_paths of as_server). */
-const char *const *as_elsewhere_find_paths(apr_pool_t *pool, const server_rec *s);
-/* Returns whether a request that has just arrived leads to none of these paths, unless another module leads it there.
- */
-bool as_elsewhere_is(const request_rec *r, const char *const *masked_paths);
-
-/* Around the processing of such a request. A connection processes one request at a time. */
-static inline void as_elsewhere_begin(as_elsewhere *one, const request_rec *r)
-{
-    one->r = r;
-    one->log = r->log;
-    one->led_astray = one->handling = false;
-#define AS_TABLE(table) one->count_of_##table = as_table_get_entries(r->table)->nelts;
-    AS_TABLES(AS_TABLE)
-#undef AS_TABLE
-    one->outer = ap_get_module_config(r->connection->conn_config, &authstatus_module);
-    ap_set_module_config(r->connection->conn_config, &authstatus_module, one);
-}
-
-static inline void as_elsewhere_end(as_elsewhere *one)
-{
-    ap_set_module_config(one->r->connection->conn_config, &authstatus_module, one->outer);
-}
-
-/* Notes a section with AuthStatusMask or AuthStatusMap. */
-bool as_elsewhere_note_reach(const request_rec *r, const as_section *section);
-/* Notes the section of such a request, or of a subrequest of it. Returns true if the request must start again. */
-static inline bool as_elsewhere_was_left(const request_rec *r)
-{
-    const as_section *section = as_section_get(r);
-
-    return section && (section->mask || section->maps == 1) && as_elsewhere_note_reach(r, section);
-}
-
-/* Returns whether the handler of such a request made this subrequest. */
-bool as_elsewhere_is_handling(const request_rec *r);
-
 /* ---- snapshot.c: a request at its arrival ---- */
 
 typedef struct as_snapshot as_snapshot;
 
-void as_snapshot_post_config(apr_pool_t *pool);
+void as_snapshot_post_config(void);
 /* Saves a request before its first hook, in as many octets. Valid as long as the request. */
 apr_size_t as_snapshot_compute_size(const request_rec *r);
 void as_snapshot_take(const request_rec *r, as_snapshot *kept);
-/* Does so for a request that has been processed, as far as it can be told what it was. */
-void as_snapshot_take_late(const request_rec *r, const as_elsewhere *of, as_snapshot *kept);
 /* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
  * read of the body. The structs and tables of earlier passes stay as they are: a copy of *r brings one back, but for
  * its filters. `answers`: the pass may read the body and send an answer; else it has filters of its own, and no body.
@@ -139,10 +62,6 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
 typedef struct as_pass as_pass;
 as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept);
 void as_snapshot_bring_back(request_rec *r, const as_pass *pass);
-/* Gives each later pass the request's context, which was made after the snapshot. */
-void as_snapshot_set_context(as_snapshot *kept, as_context *context);
-/* Returns the request's own pool. */
-apr_pool_t *as_snapshot_get_pool(const as_snapshot *kept);
 /* Restores the request's own pool, after the last use of the pass's. */
 void as_snapshot_end(request_rec *r, const as_snapshot *kept);
 /* Returns the requested path as sent, not decoded. NULL if there is none. */
@@ -222,6 +141,8 @@ void as_mask_login_forget(request_rec *r);
 
 /* ---- passes.c ---- */
 
+void as_passes_post_config(void);
+
 /* The kind of pass that a request makes. */
 typedef enum as_pass_kind {
     AS_PASS_FIRST,   /* as requested; no output may reach the client before it is known to be allowed */
@@ -233,20 +154,6 @@ struct as_mask {
 #define AS_MASK_MEMBER(type, name, second_pass) type name;
 #include "../request/state.def"
 };
-
-/* Returns whether httpd will find no file. Another module's answer is its own, and takes its own time. */
-bool as_pass_ends_as_missing(const request_rec *r);
-/* Makes a request for what is missing take as long as one that was masked. `before`: the transaction, where the request
- * is the target of a redirect; NULL elsewhere. */
-void as_pass_walk_as_others(request_rec *r, as_context *context, const as_snapshot *arrived,
-                            const as_transaction *before);
-/* Answers a refused request as a missing resource. Returns the status for httpd. */
-int as_pass_answer_as_missing(request_rec *r, as_context *context, const as_snapshot *arrived,
-                              const as_transaction *before);
-
-/* ---- arrival.c ---- */
-
-void as_arrival_post_config(void);
 
 /* ---- missing.c ---- */
 
@@ -262,6 +169,9 @@ bool as_mask_is_missing_script(const request_rec *r);
 
 /* ---- setup.c, hides.c ---- */
 
+/* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
+typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
+
 /* Returns a hook's status for a login that another module answered: under All nothing reveals that a login was
  * requested. Records the intended status. */
 int as_mask_choose_login_status(request_rec *r, as_context *context, int status);
@@ -273,8 +183,6 @@ bool as_mask_must_hide(request_rec *r, const as_context *context, int status);
 /* Judges the result of a request's first pass. Returns the status for it; context->masked: it must be answered as a
  * missing resource. */
 int as_mask_judge(request_rec *r, as_context *context, int status);
-/* Returns whether the place of a refused request masks, whatever is known of it. */
-bool as_mask_is_placed(request_rec *r);
 /* Returns whether a decoy is refused as well. */
 bool as_mask_must_refuse(request_rec *r, const as_context *context, int status);
 

@@ -85,19 +85,24 @@ static as_mask *get_mask(const request_rec *r)
 }
 
 /* The configuration of the place is known now. */
-void as_mask_note_place(request_rec *r, as_mask *mask)
+int as_mask_post_perdir(request_rec *r)
 {
-    mask->walked = true;
-    if (mask->way == AS_PASS_MISSING) {
-        /* Access to a resource that nobody requested is not logged. */
-        mask->log = r->log == &quiet ? mask->log : r->log;
-        as_mask_silence_log(r);
+    as_mask *mask = get_mask(r);
+
+    if (mask) {
+        mask->walked = true;
+        if (mask->way == AS_PASS_MISSING) {
+            /* Access to a resource that nobody requested is not logged. */
+            mask->log = r->log == &quiet ? mask->log : r->log;
+            as_mask_silence_log(r);
+        }
     }
+    return DECLINED;
 }
 
 /* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing; but for
  * the URL, where one of them has refused it. */
-static RARELY int make_missing(request_rec *r)
+int as_mask_type_checker(request_rec *r)
 {
     as_mask *mask = get_mask(r);
 
@@ -115,11 +120,6 @@ static RARELY int make_missing(request_rec *r)
         mask->finfo = r->finfo;
     }
     return DECLINED;
-}
-
-int as_mask_type_checker(request_rec *r)
-{
-    return as_context_peek(r) ? make_missing(r) : DECLINED;
 }
 
 /* Returns whether a module may answer for a missing resource: the core, and the module whose handler reports that there

@@ -130,7 +130,8 @@ static bool is_missing(const request_rec *r, const as_mask *mask)
     return mask->filename && is_nothing(r, mask->finfo.filetype, mask->path_info);
 }
 
-bool as_pass_ends_as_missing(const request_rec *r)
+/* Returns whether httpd will find no file. Another module's answer is its own, and takes its own time. */
+static bool is_end_missing(const request_rec *r)
 {
     return !r->proxyreq &&
            (as_mask_is_missing_script(r) || (!r->handler && is_nothing(r, r->finfo.filetype, r->path_info)));
@@ -395,7 +396,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
     return answer_as_walked(r, context, all, go_on_unasked(r, context));
 }
 
-/* ---- the passes of a request ---- */
+/* ---- the hooks ---- */
 
 /* During a refusal only the log gets the true outcome. */
 static const as_transaction *copy_truth(const as_transaction *transaction)
@@ -416,8 +417,9 @@ static walks make_walks(request_rec *r, const as_context *context, const as_snap
     return all;
 }
 
-void as_pass_walk_as_others(request_rec *r, as_context *context, const as_snapshot *arrived,
-                            const as_transaction *before)
+/* The request is what it seems: for what is missing. */
+static void walk_as_others_do(request_rec *r, as_context *context, const as_snapshot *arrived,
+                              const as_transaction *before)
 {
     walks all = make_walks(r, context, arrived, before);
     as_nearby decoys;
@@ -428,10 +430,64 @@ void as_pass_walk_as_others(request_rec *r, as_context *context, const as_snapsh
     wait_for_beat(r, &all);
 }
 
-int as_pass_answer_as_missing(request_rec *r, as_context *context, const as_snapshot *arrived,
-                              const as_transaction *before)
-{
-    walks all = make_walks(r, context, arrived, before);
+/* The cost of each request to a virtual host that masks: one allocation. */
+typedef struct as_own {
+    as_context context;
+    as_transaction transaction;
+    as_mask mask;
+} as_own;
 
+/* No constant: a compiler clears a struct word by word, slower than memset does. */
+static apr_size_t size_of_own;
+
+void as_passes_post_config(void)
+{
+    size_of_own = sizeof(as_own);
+}
+
+static int go_own_way(request_rec *r)
+{
+    as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r));
+    as_snapshot *arrived = (as_snapshot *)(own + 1);
+    const as_transaction *before = NULL;
+    as_mask *mask = &own->mask;
+    as_context *context;
+    int status;
+    walks all;
+
+    memset(own, 0, size_of_own);
+    context = as_context_make(r, &own->context, &own->transaction);
+    context->mask = mask;
+    if (r->prev) {
+        /* Nothing is decided yet when a client's own request arrives. */
+        before = apr_pmemdup(r->pool, context->transaction, sizeof(*context->transaction));
+    }
+    as_snapshot_take(r, arrived);
+    status = ap_process_request_internal(r);
+
+    if (status == OK) {
+        if (is_end_missing(r) && as_server_has_mask(as_server_get(r->server))) {
+            walk_as_others_do(r, context, arrived, before);
+        }
+        status = ap_invoke_handler(r);
+    }
+    if (status != OK || mask->swallowed || context->masked) {
+        status = as_mask_judge(r, context, status);
+    }
+    if (!context->masked) {
+        mask->way = AS_PASS_DONE;
+        return status;
+    }
+    all = make_walks(r, context, arrived, before);
     return answer_as_missing(r, context, &all);
+}
+
+/* Runs as httpd's last quick handler: if no other module has answered, it does what httpd would do next, and checks the
+ * result before the client sees it. */
+int as_mask_quick_handler(request_rec *r, int lookup)
+{
+    if (lookup || r->main || !as_server_must_watch(as_server_get(r->server))) {
+        return DECLINED;
+    }
+    return go_own_way(r);
 }

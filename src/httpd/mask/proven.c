@@ -74,10 +74,10 @@ int as_mask_choose_status(request_rec *r, as_context *context, const as_verdict 
     }
     if (main && main->mask) {
         main->mask->hidden_subrequest = true;
-    }
-    if (main && main->mask ? main->mask->handling : as_elsewhere_is_handling(r)) {
-        /* A page that lists others: hidden entries are missing in a listing that shows forbidden ones too. */
-        return HTTP_NOT_FOUND;
+        if (main->mask->handling) {
+            /* A page that lists others: hidden entries are missing in a listing that shows forbidden ones too. */
+            return HTTP_NOT_FOUND;
+        }
     }
     /* A directory whose index is refused is refused, not listed. */
     return HTTP_FORBIDDEN;

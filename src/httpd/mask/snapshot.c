@@ -25,6 +25,14 @@
     X(trailers_in)                                                                                                     \
     X(log_id)
 
+/* X(table) */
+#define AS_TABLES(X)                                                                                                   \
+    X(headers_in)                                                                                                      \
+    X(headers_out)                                                                                                     \
+    X(err_headers_out)                                                                                                 \
+    X(subprocess_env)                                                                                                  \
+    X(notes)
+
 /* More filters than any request starts with. */
 #define FILTERS_MAX 16
 
@@ -38,7 +46,6 @@ typedef struct chain {
 struct as_snapshot {
     request_rec r;
     core_request_config core;
-    bool late; /* taken after the arrival: `core` is not that of the arrival */
     chain output, input;
 #define AS_TABLE(table)                                                                                                \
     const apr_table_entry_t *table;                                                                                    \
@@ -52,34 +59,8 @@ struct as_snapshot {
 static int modules_end;
 static apr_size_t size_of_request, size_of_core;
 static int (*create_core)(request_rec *r);
-/* Indexes of the modules that may have a result in the vector when a request arrives. */
-static bool *has_early_result;
 
-/* Notes the module of a hook that runs before a request arrives at its quick_handler hooks. */
-static void note_early(const char *file_name)
-{
-    const module *one = file_name ? ap_find_linked_module(file_name) : NULL;
-
-    if (one && one != &authstatus_module) {
-        has_early_result[one->module_index] = true;
-    }
-}
-
-static void find_early(apr_pool_t *pool)
-{
-    const apr_array_header_t *created = ap_hook_get_create_request(), *read = ap_hook_get_post_read_request();
-    int i;
-
-    has_early_result = apr_pcalloc(pool, (apr_size_t)modules_end * sizeof(*has_early_result));
-    for (i = 0; created && i < created->nelts; i++) {
-        note_early(APR_ARRAY_IDX(created, i, ap_LINK_create_request_t).szName);
-    }
-    for (i = 0; read && i < read->nelts; i++) {
-        note_early(APR_ARRAY_IDX(read, i, ap_LINK_post_read_request_t).szName);
-    }
-}
-
-void as_snapshot_post_config(apr_pool_t *pool)
+void as_snapshot_post_config(void)
 {
     const apr_array_header_t *hooks = ap_hook_get_create_request();
     const module *each;
@@ -97,7 +78,6 @@ void as_snapshot_post_config(apr_pool_t *pool)
         const ap_LINK_create_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_create_request_t);
         create_core = strcmp(hook->szName, "core.c") ? create_core : hook->pFunc;
     }
-    find_early(pool);
 }
 
 static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *connection)
@@ -111,11 +91,17 @@ static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *conn
     kept->connection = filter;
 }
 
+/* Returns the array of a table, with which it begins, as APR promises (apr_is_empty_table). */
+static const apr_array_header_t *get_entries(const apr_table_t *table)
+{
+    return (const apr_array_header_t *)table;
+}
+
 apr_size_t as_snapshot_compute_size(const request_rec *r)
 {
     apr_size_t size = sizeof(as_snapshot) + (apr_size_t)modules_end * sizeof(void *);
 
-#define AS_TABLE(table) size += (apr_size_t)as_table_get_entries(r->table)->nelts * sizeof(apr_table_entry_t);
+#define AS_TABLE(table) size += (apr_size_t)get_entries(r->table)->nelts * sizeof(apr_table_entry_t);
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
     return size;
@@ -129,54 +115,17 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     memcpy(&kept->r, r, size_of_request);
     memcpy(&kept->core, ap_get_core_module_config(r->request_config), size_of_core);
     memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
-    kept->late = false;
     keep_chain(&kept->output, r->output_filters, c->output_filters);
     keep_chain(&kept->input, r->input_filters, c->input_filters);
 #define AS_TABLE(table)                                                                                                \
     kept->table = (const apr_table_entry_t *)room;                                                                     \
-    kept->count_of_##table = as_table_get_entries(r->table)->nelts;                                                    \
+    kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
     if (kept->count_of_##table) {                                                                                      \
-        memcpy(room, as_table_get_entries(r->table)->elts,                                                             \
-               (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));                                        \
+        memcpy(room, get_entries(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));     \
         room += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                        \
     }
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
-}
-
-void as_snapshot_take_late(const request_rec *r, const as_elsewhere *of, as_snapshot *kept)
-{
-    static const apr_finfo_t no_file;
-    request_rec *arrived = &kept->r;
-    int i;
-
-    as_snapshot_take(r, kept);
-    kept->late = true;
-    for (i = 0; i < modules_end; i++) {
-        kept->modules[i] = has_early_result[i] ? kept->modules[i] : NULL;
-    }
-    arrived->log = of->log;
-#define AS_TABLE(table)                                                                                                \
-    kept->count_of_##table =                                                                                           \
-        of->count_of_##table < kept->count_of_##table ? of->count_of_##table : kept->count_of_##table;
-    AS_TABLES(AS_TABLE)
-#undef AS_TABLE
-    arrived->per_dir_config = r->server->lookup_defaults;
-    arrived->user = arrived->ap_auth_type = NULL;
-    arrived->filename = arrived->canonical_filename = arrived->path_info = NULL;
-    arrived->finfo = no_file;
-    arrived->handler = arrived->content_type = arrived->content_encoding = NULL;
-    arrived->content_languages = NULL;
-    arrived->vlist_validator = NULL;
-    arrived->used_path_info = AP_REQ_DEFAULT_PATH_INFO;
-    arrived->no_cache = arrived->no_local_copy = 0;
-    arrived->proxyreq = PROXYREQ_NONE;
-    arrived->htaccess = NULL;
-    arrived->mtime = 0;
-    arrived->allowed = 0;
-    arrived->allowed_xmethods = NULL;
-    arrived->status = HTTP_OK;
-    arrived->status_line = NULL;
 }
 
 static apr_table_t *make_table(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
@@ -218,9 +167,6 @@ static void create_request_config(request_rec *r, const as_snapshot *kept)
     r->request_config = ap_create_request_config(r->pool);
     memcpy(r->request_config, kept->modules, (apr_size_t)modules_end * sizeof(void *));
     create_core(r);
-    if (kept->late) {
-        return;
-    }
     core = ap_get_core_module_config(r->request_config);
     fresh = *core;
     *core = kept->core;
@@ -306,16 +252,6 @@ char *as_snapshot_make_path(const request_rec *r)
         uri++;
     }
     return apr_uri_parse(r->pool, uri, &parsed) == APR_SUCCESS ? parsed.path : NULL;
-}
-
-void as_snapshot_set_context(as_snapshot *kept, as_context *context)
-{
-    kept->modules[authstatus_module.module_index] = context;
-}
-
-apr_pool_t *as_snapshot_get_pool(const as_snapshot *kept)
-{
-    return kept->r.pool;
 }
 
 void as_snapshot_end(request_rec *r, const as_snapshot *kept)

@@ -17,6 +17,10 @@
 
 #include "authstatus/credentials.h"
 
+/* Most requests of a server are declined by all hooks. The other requests have functions of their own, whose stack
+ * frames a declined request does not make. */
+#define RARELY __attribute__((noinline))
+
 static bool is_passed(const as_context *context, as_phase phase)
 {
     return (context->running & (unsigned)phase) != 0;
@@ -64,16 +68,7 @@ static int decide_doubt(request_rec *r, as_context *context, const as_authorizat
 /* httpd's own access phase comes after this hook; a subrequest has no such hook. */
 int as_hook_header_parser(request_rec *r)
 {
-    const as_context *context = as_context_peek(r);
-
-    if (context && context->mask) {
-        as_mask_note_place(r, context->mask);
-    }
     if (as_section_is_on(as_section_get(r))) {
-        if (!(context && context->mask) && as_elsewhere_was_left(r)) {
-            /* Ends a request that starts again. */
-            return HTTP_NOT_FOUND;
-        }
         as_context_get(r)->access_ahead = true;
     }
     return DECLINED;
@@ -120,9 +115,6 @@ static RARELY int check_access(request_rec *r)
     const as_authorization *doubt;
     int status;
 
-    if (r->main) {
-        as_elsewhere_was_left(r);
-    }
     if (is_passed(context, AS_PHASE_ACCESS)) {
         return DECLINED;
     }
@@ -353,13 +345,9 @@ static RARELY int handle_login_form(request_rec *r)
 
 int as_hook_handler(request_rec *r)
 {
-    if (as_context_peek(r)) {
-        const int status = as_mask_handler(r);
-        if (status != DECLINED) {
-            return status;
-        }
-    }
-    return r->handler && r->handler[0] == 'f' ? handle_login_form(r) : DECLINED;
+    const int status = as_context_peek(r) ? as_mask_handler(r) : DECLINED;
+
+    return status == DECLINED && r->handler && r->handler[0] == 'f' ? handle_login_form(r) : status;
 }
 
 /* ---- authorization: the user is known ---- */
@@ -427,11 +415,10 @@ int as_hook_authz(request_rec *r)
 
 int as_hook_fixups(request_rec *r)
 {
-    if (as_context_peek(r) || r->prev) {
-        const as_transaction *transaction = r->main ? NULL : as_transaction_peek(r);
-        if (transaction) {
-            as_publish_variables(r, transaction);
-        }
+    const as_transaction *transaction = r->main ? NULL : as_transaction_peek(r);
+
+    if (transaction) {
+        as_publish_variables(r, transaction);
     }
     return DECLINED;
 }
@@ -468,6 +455,7 @@ static RARELY int log_outcome(request_rec *r, const as_transaction *transaction)
 
 int as_hook_log(request_rec *r)
 {
-    return as_context_peek(r) || r->prev || r->status == HTTP_FORBIDDEN ? log_outcome(r, as_transaction_peek(r))
-                                                                        : DECLINED;
+    const as_transaction *transaction = as_transaction_peek(r);
+
+    return transaction || r->status == HTTP_FORBIDDEN ? log_outcome(r, transaction) : DECLINED;
 }

@@ -9,10 +9,6 @@
 
 #include "../config/config.h"
 
-/* Most requests of a server are declined by all hooks. The other requests have functions of their own, whose stack
- * frames a declined request does not make. */
-#define RARELY __attribute__((noinline))
-
 /* ---- transaction.c: the state of a request ---- */
 
 /* The hook that our own hook of the same name is running, so that it declines when called again. */
