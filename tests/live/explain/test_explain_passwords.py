@@ -2,13 +2,12 @@
 """authstatus-explain and passwords: on its command line, in files, and at a prompt on a terminal."""
 import os
 import pty
-import select
 import subprocess
 import time
 from pathlib import Path
 
 from lab.fake import BASE, SERVICE, SERVICE_PASSWORD, Fake, hang
-from lab.process import poll
+from lab.process import poll, readable
 from test_explain import EXIT, PROGRAM, RIGHT, SECONDS, environment, explain, secrets, service, slapd  # noqa: F401: fixtures too
 
 
@@ -49,7 +48,7 @@ class Terminal:
         end = time.monotonic() + SECONDS
         while until is None or until not in self.seen:
             assert time.monotonic() < end, self.seen
-            if not select.select([self.fd], [], [], 0.2)[0]:
+            if not readable([self.fd], 0.2):
                 continue
             try:
                 data = os.read(self.fd, 65536)

@@ -157,12 +157,12 @@ class Httpd:
         for name in names:
             if has_module(name):
                 yield f'LoadModule {name}_module "{MODULES}/mod_{name}.so"'
+        settings = {**self.ports, "ROOM": room, "DOCS": room / "docs", **defines}
+        yield from (f'Define {name} "{value}"' for name, value in settings.items())
         if authstatus:
             yield f'LoadModule authstatus_module "{self.module}"'
             if cache:
                 yield f"AuthStatusCache {cache}"
-        settings = {**self.ports, "ROOM": room, "DOCS": room / "docs", **defines}
-        yield from (f'Define {name} "{value}"' for name, value in settings.items())
         yield from (f"Listen 127.0.0.1:{port}" for port in self.ports.values())
         if os.geteuid() == 0:
             yield from _who_serves()

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -46,6 +47,18 @@ def reserve_port():
             probe.close()
         _reserved[port] = lock
         return port
+
+
+def readable(ends, seconds):
+    """Those of the sockets or descriptors that can be read, waiting so long for the first. Not by select(), which knows no
+    descriptors from 1,024 on: a long run has more."""
+    waiting = select.poll()
+    by_number = {end if isinstance(end, int) else end.fileno(): end for end in ends}
+    if -1 in by_number:
+        raise ValueError("it is closed")
+    for number in by_number:
+        waiting.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in waiting.poll(seconds * 1000)]
 
 
 def listens(port):

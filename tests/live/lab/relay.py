@@ -2,12 +2,11 @@
 """A relay in front of a server, as a tunnel, a VPN or a load balancer is one. It can forget: the connections that it has
 stay open, what is sent on them is acknowledged, and nothing comes back. New connections are relayed as before."""
 import contextlib
-import select
 import socket
 import threading
 import time
 
-from .process import poll
+from .process import poll, readable
 
 
 class _Pair:
@@ -61,8 +60,7 @@ class Relay:
         """False: the connection is over."""
         while self.held.is_set():
             time.sleep(0.005)
-        ready, _, _ = select.select([pair.client, pair.server], [], [], 0.2)
-        for end in ready:
+        for end in readable((pair.client, pair.server), 0.2):
             data = end.recv(65536)
             if not data:
                 return False
