@@ -47,7 +47,8 @@ static void register_request_hooks(void)
     ap_hook_check_access_ex(as_hook_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(as_hook_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    /* Before mod_cache, which is REALLY_FIRST and registered earlier: it would serve what it has kept of a hidden URL. */
+    /* Before mod_cache, which is REALLY_FIRST and registered earlier: it would serve what it has kept of a hidden URL.
+     */
     ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     /* These detect httpd's own access phase, and let it continue to the login. */
     ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
