@@ -91,7 +91,18 @@ static void return_to(request_rec *r, const as_whereabouts *before)
 /* Returns whether a directory's index is hidden, or only hidden variants were left to negotiate. */
 static bool is_end_hidden(const as_mask *mask, int status)
 {
-    return mask->hidden_subrequest && (status == HTTP_FORBIDDEN || status == HTTP_NOT_FOUND);
+    return (mask->hidden_subrequest || mask->accessing_subrequests > 0) &&
+           (status == HTTP_FORBIDDEN || status == HTTP_NOT_FOUND);
+}
+
+void as_mask_count_access(const request_rec *r, int more)
+{
+    const as_section *section = as_section_get(r);
+    const as_context *main = r->main ? as_context_peek(r->main) : NULL;
+
+    if (main && main->mask && section->mask && section->mask->word != AS_MASK_OFF) {
+        main->mask->accessing_subrequests += more;
+    }
 }
 
 bool as_mask_must_refuse(request_rec *r, const as_context *context, int status)

@@ -185,6 +185,9 @@ bool as_mask_must_hide(request_rec *r, const as_context *context, int status);
 int as_mask_judge(request_rec *r, as_context *context, int status);
 /* Returns whether a decoy is refused as well. */
 bool as_mask_must_refuse(request_rec *r, const as_context *context, int status);
+/* Counts a subrequest in a masking section that enters httpd's access phase (1) or has passed it (-1). One that other
+ * modules refuse there does not come out of it. */
+void as_mask_count_access(const request_rec *r, int more);
 
 /* ---- filters.c ---- */
 

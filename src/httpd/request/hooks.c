@@ -79,6 +79,7 @@ int as_hook_access_begin(request_rec *r)
 {
     if (as_section_is_on(as_section_get(r))) {
         as_context_get(r)->access_depth++;
+        as_mask_count_access(r, 1);
     }
     return DECLINED;
 }
@@ -89,6 +90,7 @@ int as_hook_access_end(request_rec *r)
 
     if (context && context->access_depth > 0) {
         context->access_depth--;
+        as_mask_count_access(r, -1);
     }
     return DECLINED;
 }
