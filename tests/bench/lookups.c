@@ -69,7 +69,7 @@ static void *run_worker(void *data)
 {
     as_worker *worker = data;
     as_bench *bench = worker->bench;
-    apr_pool_t *pool = NULL;
+    apr_pool_t *pool;
     uint64_t lookups = 0;
 
     if (apr_pool_create(&pool, NULL) != APR_SUCCESS) {
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     const as_cache_times times = {apr_time_from_sec(3600), apr_time_from_sec(30), 0, 0};
     as_bench bench = {.users = argc > 3 ? atoi(argv[1]) : 0};
     as_counters *counters;
-    apr_pool_t *pool;
+    apr_pool_t *pool = NULL;
 
     if (bench.users <= 0 || atol(argv[2]) <= 0) {
         fail("usage: lookups USERS MILLISECONDS THREADS...");
