@@ -6,6 +6,7 @@ import random
 import time
 from statistics import median
 
+from lab.process import poll
 from lab.slapd import TOP, Database, Slapd
 from load import Browsers, wrk
 from sites import PERSON
@@ -156,6 +157,8 @@ def _hung(sites, slapd, say):
             browsers = Browsers(httpd, 200)
             browsers.requests = [request.replace(b"GET /in/ ", b"GET /flat/ ") for request in browsers.requests]
             with browsers:
+                # As the part "hang": behind the first tenth of a second, when all threads wait for an answer.
+                poll(lambda: len(browsers.answers) > 100 or name == "theirs", 20, "answers")
                 busy = wrk(httpd, "plain", "/in/", 7, 1)  # longer than AuthStatusDeadline
                 answers = list(browsers.answers)
                 begun = time.monotonic()

@@ -113,7 +113,7 @@ def start(room, options):
     url = f"ldap://127.0.0.1:{slapd.port}/o=bench?uid"
     site = SITE.format(url=url, authoritative=options.authoritative,
                        providers="first" if options.providers == 1 else "first second")
-    httpd = Httpd(room / "httpd", site, cache="shmcb", modules=("socache_shmcb",), threads=8)
+    httpd = Httpd(room / "httpd", site, cache="shmcb", modules=("socache_shmcb",), threads=8, in_flight=None)
     httpd.configuration.write_text(httpd.configuration.read_text() + "\nAuthStatusCacheEntries 65536\n")
     return slapd, httpd.start()
 

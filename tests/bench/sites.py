@@ -85,7 +85,7 @@ class Sites:
         return store
 
     def httpd(self, name, conf, **options):
-        httpd = Httpd(self.room(name), COMMON + conf, files=FILES, **{"threads": 32, "cache": None, **options})
+        httpd = Httpd(self.room(name), COMMON + conf, files=FILES, **{"threads": 32, "cache": None, "in_flight": None, **options})
         # What all sides write is the same, and no test's: a nickname is looked up when all has been read.
         with open(httpd.configuration, "a") as text:
             text.write('LogFormat "%h %l %u %t \\"%r\\" %>s %b" row\n')

@@ -165,7 +165,7 @@ def main():
         for room in rooms:
             room.mkdir()
         server, url, service = SERVERS[options.server](rooms[0])
-        httpd = Httpd(rooms[1], site_of(url, service, options.providers, options.authoritative), ldap=True)
+        httpd = Httpd(rooms[1], site_of(url, service, options.providers, options.authoritative), ldap=True, in_flight=None)
         try:
             httpd.start()
             times = measure(httpd, options.pairs, options.length)
