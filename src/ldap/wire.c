@@ -93,13 +93,13 @@ static bool has_ahead(const as_wire *wire)
     return wire->taken < wire->ahead_size;
 }
 
-static int io_setup(Sockbuf_IO_Desc *io, void *wire)
+int as_wire_attach(Sockbuf_IO_Desc *io, void *wire)
 {
     io->sbiod_pvt = wire;
     return 0;
 }
 
-static int io_remove(Sockbuf_IO_Desc *io)
+int as_wire_release(Sockbuf_IO_Desc *io)
 {
     io->sbiod_pvt = NULL;
     return 0;
@@ -215,7 +215,7 @@ static int io_close(Sockbuf_IO_Desc *io)
     return 0;
 }
 
-Sockbuf_IO as_wire_io = {io_setup, io_remove, io_control, io_read, io_write, io_close};
+Sockbuf_IO as_wire_io = {as_wire_attach, as_wire_release, io_control, io_read, io_write, io_close};
 
 bool as_wire_is_quiet(const as_wire *wire)
 {

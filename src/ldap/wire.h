@@ -54,6 +54,10 @@ bool as_wire_is_quiet(const as_wire *wire);
 bool as_wire_read_ahead(as_wire *wire);
 /* Returns the reason for a failed operation as the wire saw it, or NULL if the wire is sound. */
 const char *as_wire_find_fault(const as_wire *wire, apr_pool_t *pool);
+/* The beginning and the end of a layer whose argument is an as_wire, for lber: the wire is the layer's from one to the
+ * other. Return 0. */
+int as_wire_attach(Sockbuf_IO_Desc *io, void *wire);
+int as_wire_release(Sockbuf_IO_Desc *io);
 /* Reads and writes for libldap; its argument is the as_wire. Never returns EAGAIN: it waits for the peer, at most
  * until the wire's deadline, and then fails. So nothing in libldap or the TLS library can spin or block, at whatever
  * point the peer stops: in the handshake, within a PDU, with a full window. Needs no SIGPIPE handler. */

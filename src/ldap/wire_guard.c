@@ -19,18 +19,6 @@
 #define ID_LENGTHS_MAX 4
 #define ID_OCTETS_MAX 4
 
-static int guard_setup(Sockbuf_IO_Desc *io, void *wire)
-{
-    io->sbiod_pvt = wire;
-    return 0;
-}
-
-static int guard_remove(Sockbuf_IO_Desc *io)
-{
-    io->sbiod_pvt = NULL;
-    return 0;
-}
-
 static int guard_control(Sockbuf_IO_Desc *io, int option, void *argument)
 {
     return LBER_SBIOD_CTRL_NEXT(io, option, argument);
@@ -196,4 +184,4 @@ static int guard_close(Sockbuf_IO_Desc *io)
     return 0;
 }
 
-Sockbuf_IO as_wire_guard = {guard_setup, guard_remove, guard_control, guard_read, guard_write, guard_close};
+Sockbuf_IO as_wire_guard = {as_wire_attach, as_wire_release, guard_control, guard_read, guard_write, guard_close};
