@@ -97,10 +97,9 @@ static bool is_end_hidden(const as_mask *mask, int status)
 
 void as_mask_count_access(const request_rec *r, int more)
 {
-    const as_section *section = as_section_get(r);
     const as_context *main = r->main ? as_context_peek(r->main) : NULL;
 
-    if (main && main->mask && section->mask && section->mask->word != AS_MASK_OFF) {
+    if (main && main->mask && as_section_get(r)->mask && as_section_get(r)->mask->word != AS_MASK_OFF) {
         main->mask->accessing_subrequests += more;
     }
 }

@@ -241,6 +241,14 @@ static int note_form_login(request_rec *r, as_context *context, int status)
     return status;
 }
 
+/* Logs that no module answered a login, and returns the status of that. With DECLINED httpd would run the chain once
+ * more, to the same end. */
+static int refuse_unanswered(request_rec *r)
+{
+    AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 /* Counts a login where AuthStatus is Off: once, when all providers were asked. The answer is the other modules'. */
 static int run_login_when_off(request_rec *r, as_phase phase)
 {
@@ -257,12 +265,7 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     }
     status = note_form_login(r, context, as_chain_run(r, context, phase));
     as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
-    if (phase == AS_PHASE_AUTHN && status == DECLINED) {
-        /* httpd would run all of the hooks once more, and answer so. */
-        AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r), r->uri);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return status;
+    return phase == AS_PHASE_AUTHN && status == DECLINED ? refuse_unanswered(r) : status;
 }
 
 /* Authenticates once, even if a masked request makes a second pass. */
@@ -283,9 +286,7 @@ static int authenticate(request_rec *r, as_context *context)
 static int end_authn(request_rec *r, as_context *context, int status)
 {
     if (status == DECLINED && !context->found) {
-        /* With DECLINED httpd would run the chain again, to the same end. */
-        AS_LOG_REQUEST(0070, 0, r, ap_auth_type(r) ? ap_auth_type(r) : "is not set", r->uri);
-        return as_mask_choose_login_status(r, context, HTTP_INTERNAL_SERVER_ERROR);
+        return as_mask_choose_login_status(r, context, refuse_unanswered(r));
     }
     return judge_authn(r, context, status);
 }
