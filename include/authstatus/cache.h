@@ -85,7 +85,7 @@ typedef struct as_moment {
  * its cell is equal, and valid for as long as it was when it was put. */
 typedef struct as_acceptance {
     uint32_t cell, stamp; /* stamp 0: none */
-    uint32_t place, generation;
+    uint32_t generation_index, generation;
     uint64_t is_refusal; /* 1: it is one */
     as_moment born;
     apr_interval_time_t good_for;

@@ -17,12 +17,12 @@
 /* Octets of a name, and of its normal form with its NUL. Longer names are refused. */
 #define AS_DN_MAX 8192
 
-/* Writes the normal form of `text` with a NUL to `normal`, which has room for AS_DN_MAX octets. The empty name is
+/* Writes the normal form of `text` with a NUL to `normal`, of AS_DN_MAX octets. The empty name is
  * valid. Returns false for text that is not a name or too long, and sets *at, unless NULL, to the offset of the
  * error in `text`. */
 bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at);
 
-/* Writes `text` with a NUL to `plain`, which has room for AS_DN_MAX octets, with escapes in place of quotes around
+/* Writes `text` with a NUL to `plain`, of AS_DN_MAX octets, with escapes instead of quotes around
  * values (RFC 2253 4). Returns false for a quote that does not end, and for text that is too long. */
 bool as_dn_unquote(const char *text, size_t length, char *plain);
 

@@ -18,7 +18,7 @@ typedef struct question {
     as_moment now;
     apr_pool_t *pool;
     /* read before the store is queried, so that an entry filled in late counts as old */
-    uint32_t place, generation;
+    uint32_t generation_index, generation;
 } question;
 
 /* ---- rules ---- */
@@ -96,7 +96,7 @@ static bool is_answer(const question *of, as_record *record, as_record_kind kind
 
 static bool begin(question *of)
 {
-    of->place = AS_NO_PLACE;
+    of->generation_index = AS_NO_GENERATION;
     of->generation = 0;
     return of->subject->user && of->subject->password;
 }
@@ -107,8 +107,8 @@ static bool begin_sharing(question *of)
     const unsigned char *id = as_shared_is_configured(of->memory) ? compute_hash(of, AS_HASH_ACCEPTANCE) : NULL;
 
     if (id) {
-        of->place = as_generation_choose_place(id);
-        of->generation = as_generation_get(of->memory->counters, of->place);
+        of->generation_index = as_generation_choose_index(id);
+        of->generation = as_generation_get(of->memory->counters, of->generation_index);
     }
     return id != NULL;
 }
@@ -149,7 +149,7 @@ static bool keep_here(const question *of, const as_record *record, unsigned char
         .born = record->born,
         .good_for = get_lifetime(of->memory, record->kind),
         .stale_for = as_shared_is_configured(of->memory) ? 0 : get_stale_time(of->memory, record->kind),
-        .place = of->place,
+        .generation_index = of->generation_index,
         .generation = of->generation,
         .length = (uint32_t)length,
         .payload = payload,
@@ -238,20 +238,21 @@ bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_
 
 static void forget(const question *of, as_record_kind kind)
 {
-    const unsigned char *near = get_local_id(of, kind), *id;
+    const unsigned char *local_id = get_local_id(of, kind), *id;
 
-    if (near) {
-        as_table_remove(get_table(of->memory, kind), near, NULL);
+    if (local_id) {
+        as_table_remove(get_table(of->memory, kind), local_id, NULL);
     }
-    id = of->place != AS_NO_PLACE ? get_shared_id(of, kind) : NULL;
+    id = of->generation_index != AS_NO_GENERATION ? get_shared_id(of, kind) : NULL;
     if (id && as_shared_remove(of->memory, id, of->pool) && kind == AS_RECORD_ACCEPTANCE) {
-        as_generation_advance(of->memory->counters, of->place);
+        as_generation_advance(of->memory->counters, of->generation_index);
     }
 }
 
 static bool keep_shared(const question *of, const as_record *record, const unsigned char *payload, size_t length)
 {
-    const unsigned char *id = payload && of->place != AS_NO_PLACE ? get_shared_id(of, record->kind) : NULL;
+    const unsigned char *id =
+        payload && of->generation_index != AS_NO_GENERATION ? get_shared_id(of, record->kind) : NULL;
 
     return id && as_shared_keep(of->memory, id, payload, length, of->now.wall + get_kept_time(of->memory, record->kind),
                                 of->pool);
@@ -261,7 +262,7 @@ static bool keep_shared(const question *of, const as_record *record, const unsig
  * store is written before the generation changes: a process that reads the new generation finds the new record. */
 static void keep_acceptance(question *of, as_record *record)
 {
-    const unsigned char *proof = of->place != AS_NO_PLACE ? compute_hash(of, AS_HASH_PROOF) : NULL;
+    const unsigned char *proof = of->generation_index != AS_NO_GENERATION ? compute_hash(of, AS_HASH_PROOF) : NULL;
     unsigned char *payload;
     size_t length;
 
@@ -270,11 +271,11 @@ static void keep_acceptance(question *of, as_record *record)
     }
     payload = as_record_encode(of->memory, record, &length);
     if (keep_shared(of, record, payload, length)) {
-        of->generation = as_generation_advance(of->memory->counters, of->place);
+        of->generation = as_generation_advance(of->memory->counters, of->generation_index);
     } else {
         forget(of, AS_RECORD_ACCEPTANCE);
-        if (of->place != AS_NO_PLACE) {
-            of->generation = as_generation_get(of->memory->counters, of->place);
+        if (of->generation_index != AS_NO_GENERATION) {
+            of->generation = as_generation_get(of->memory->counters, of->generation_index);
         }
     }
     keep_here(of, record, payload, length);
@@ -294,7 +295,7 @@ static void keep_refusal(const question *of, const as_record *record)
 /* Returns whether the store has an acceptance of this very password. */
 static bool is_accepted_in_store(const question *of)
 {
-    const unsigned char *id = of->place != AS_NO_PLACE ? get_shared_id(of, AS_RECORD_ACCEPTANCE) : NULL;
+    const unsigned char *id = of->generation_index != AS_NO_GENERATION ? get_shared_id(of, AS_RECORD_ACCEPTANCE) : NULL;
     unsigned char data[AS_STORED_MAX];
     as_record record;
     size_t length;
@@ -306,7 +307,7 @@ static bool is_accepted_in_store(const question *of)
 /* Ends the acceptance that the directory contradicts by a refusal of its password, or of the account. */
 static void end_stale(const question *of, const as_finding *refusal)
 {
-    const unsigned char *near, *proof;
+    const unsigned char *local_id, *proof;
 
     if (of->memory->times.stale <= 0) {
         return;
@@ -315,10 +316,10 @@ static void end_stale(const question *of, const as_finding *refusal)
         forget(of, AS_RECORD_ACCEPTANCE);
         return;
     }
-    near = get_local_id(of, AS_RECORD_ACCEPTANCE);
+    local_id = get_local_id(of, AS_RECORD_ACCEPTANCE);
     proof = compute_hash(of, AS_HASH_SECRET);
-    if (near && proof) {
-        as_table_remove(&of->memory->acceptances, near, proof);
+    if (local_id && proof) {
+        as_table_remove(&of->memory->acceptances, local_id, proof);
     }
 }
 

@@ -21,7 +21,7 @@ static bool hash_user(const as_cache *memory, const as_cache_key *subject, unsig
     const as_octets parts[] = {as_octets_make(subject->scope), as_octets_make(subject->directory),
                                as_octets_make(subject->user)};
 
-    return as_siphash_hash(&memory->near, parts, 3, hash);
+    return as_siphash_hash(&memory->local_key, parts, 3, hash);
 }
 
 /* The user's hash covers all parts before the password, which are not hashed again. */
@@ -31,10 +31,10 @@ static bool hash_secret(const as_cache *memory, const as_cache_key *subject, as_
     const unsigned char *user = as_hash_get(memory, subject, hashes, AS_HASH_USER);
     const as_octets parts[] = {{user, AS_SIPHASH_SIZE}, as_octets_make(subject->password)};
 
-    return user && as_siphash_hash(&memory->near, parts, 2, hash);
+    return user && as_siphash_hash(&memory->local_key, parts, 2, hash);
 }
 
-static unsigned char *find_place(as_hashes *hashes, as_hash_kind kind)
+static unsigned char *find_hash(as_hashes *hashes, as_hash_kind kind)
 {
     return kind == AS_HASH_USER         ? hashes->user
            : kind == AS_HASH_SECRET     ? hashes->secret
@@ -64,7 +64,7 @@ static bool make(const as_cache *memory, const as_cache_key *subject, as_hashes 
 const unsigned char *as_hash_get(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
                                  as_hash_kind kind)
 {
-    unsigned char *hash = find_place(hashes, kind);
+    unsigned char *hash = find_hash(hashes, kind);
 
     if (!(hashes->made & kind)) {
         if (!make(memory, subject, hashes, kind, hash)) {

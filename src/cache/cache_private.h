@@ -214,9 +214,9 @@ typedef struct as_slot {
     unsigned char proof[AS_SIPHASH_SIZE]; /* AS_HASH_SECRET; used for acceptances alone */
     as_moment born;
     apr_interval_time_t good_for;
-    apr_interval_time_t stale_for; /* kept for that much longer: the caller compares the record's age */
-    uint32_t place,
-        generation; /* the generation when it was made; place AS_NO_PLACE: no other process reports newer ones */
+    apr_interval_time_t stale_for;         /* kept for that much longer: the caller compares the record's age */
+    uint32_t generation_index, generation; /* the generation when it was made; generation_index AS_NO_GENERATION: no
+                                              other process reports newer ones */
     uint32_t length;
     unsigned char *payload; /* from malloc */
 } as_slot;
@@ -316,10 +316,10 @@ void as_single_flights_destroy(as_single_flights *flights);
 
 /* Generations: a number for every few users, in shared memory. It changes when an acceptance was put in the store;
  * processes then ignore their older acceptances, and query the store. 0 without counters. */
-#define AS_NO_PLACE UINT32_MAX
-uint32_t as_generation_choose_place(const unsigned char *acceptance_id);
-uint32_t as_generation_get(const as_counters *counters, uint32_t place);
-uint32_t as_generation_advance(as_counters *counters, uint32_t place);
+#define AS_NO_GENERATION UINT32_MAX
+uint32_t as_generation_choose_index(const unsigned char *acceptance_id);
+uint32_t as_generation_get(const as_counters *counters, uint32_t generation_index);
+uint32_t as_generation_advance(as_counters *counters, uint32_t generation_index);
 
 /* ---- instance.c ---- */
 
@@ -328,7 +328,7 @@ uint32_t as_generation_advance(as_counters *counters, uint32_t place);
 struct as_cache {
     as_cache_times times;
     as_hmac keyed;
-    as_siphash_key near;
+    as_siphash_key local_key;
     /* A keyed hash of Linux's boot id: records with the same one share a monotonic clock. Zero: unknown, equal to no
      * other. */
     unsigned char boot[AS_BOOT_SIZE];

@@ -178,20 +178,20 @@ const char *as_counter_get_help(as_counter counter)
     return (unsigned)counter < AS_COUNTER_COUNT ? help[counter] : "";
 }
 
-uint32_t as_generation_choose_place(const unsigned char *acceptance_id)
+uint32_t as_generation_choose_index(const unsigned char *acceptance_id)
 {
     return (uint32_t)as_get_number(acceptance_id, 4) % GENERATIONS;
 }
 
-uint32_t as_generation_get(const as_counters *counters, uint32_t place)
+uint32_t as_generation_get(const as_counters *counters, uint32_t generation_index)
 {
-    return counters ? atomic_load_explicit(&align(counters)->generations[place], memory_order_acquire) : 0;
+    return counters ? atomic_load_explicit(&align(counters)->generations[generation_index], memory_order_acquire) : 0;
 }
 
-uint32_t as_generation_advance(as_counters *counters, uint32_t place)
+uint32_t as_generation_advance(as_counters *counters, uint32_t generation_index)
 {
     if (!counters) {
         return 0;
     }
-    return 1 + atomic_fetch_add_explicit(&align(counters)->generations[place], 1, memory_order_acq_rel);
+    return 1 + atomic_fetch_add_explicit(&align(counters)->generations[generation_index], 1, memory_order_acq_rel);
 }

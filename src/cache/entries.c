@@ -40,7 +40,7 @@ static void put_entry(as_cache *memory, const as_cache_key *subject, const as_ca
     as_hashes own;
     const unsigned char *id = get_entry_id(memory, subject, &own);
     as_record record = {.kind = AS_RECORD_ENTRY, .born = as_moment_make(memory, now), .answer = *entry};
-    as_slot slot = {.born = record.born, .good_for = good_for, .place = AS_NO_PLACE};
+    as_slot slot = {.born = record.born, .good_for = good_for, .generation_index = AS_NO_GENERATION};
     size_t length;
 
     /* The location of an entry says nothing about the password, so this outcome is never a grant. */

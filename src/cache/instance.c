@@ -47,7 +47,7 @@ static void destroy(as_cache *memory)
     }
     as_lookaside_destroy(&memory->lookaside);
     as_hmac_destroy(&memory->keyed);
-    OPENSSL_cleanse(&memory->near, sizeof memory->near);
+    OPENSSL_cleanse(&memory->local_key, sizeof memory->local_key);
 }
 
 static apr_status_t clean_up(void *data)
@@ -70,7 +70,7 @@ as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const a
     memory->times = *times;
     memory->mono = as_clock_read_mono;
     as_shared_init(&memory->shared, store);
-    if (!as_hmac_create(&memory->keyed, key, key_length) || !as_siphash_create(&memory->near) ||
+    if (!as_hmac_create(&memory->keyed, key, key_length) || !as_siphash_create(&memory->local_key) ||
         !create_tables(memory, entries) || !as_single_flights_create(&memory->flights)) {
         destroy(memory);
         return NULL;

@@ -172,8 +172,8 @@ static as_table *choose_table(as_cache *cache, const as_acceptance *acceptance)
 bool as_acceptance_is_valid(const as_cache *cache, const as_acceptance *acceptance, as_moment now)
 {
     return as_moment_is_within(acceptance->born, acceptance->good_for, now) &&
-           (acceptance->place == AS_NO_PLACE ||
-            as_generation_get(cache->counters, acceptance->place) == acceptance->generation) &&
+           (acceptance->generation_index == AS_NO_GENERATION ||
+            as_generation_get(cache->counters, acceptance->generation_index) == acceptance->generation) &&
            as_table_has(acceptance->is_refusal ? &cache->refusals : &cache->acceptances, acceptance);
 }
 

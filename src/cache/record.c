@@ -109,13 +109,13 @@ size_t as_record_unseal(const as_cache *memory, const unsigned char *id, const u
 
 typedef struct writer {
     unsigned char *at;
-    size_t room, used;
+    size_t size, used;
     bool broken; /* a value that no valid answer has */
 } writer;
 
 static void put_octets(writer *to, const void *octets, size_t length)
 {
-    if (length <= to->room && to->used <= to->room - length) {
+    if (length <= to->size && to->used <= to->size - length) {
         memcpy(to->at + to->used, octets, length);
     }
     to->used += length;
@@ -211,7 +211,7 @@ unsigned char *as_record_encode(const as_cache *memory, const as_record *record,
     *length = put_record(&to, memory, record);
     payload = *length > 0 ? malloc(*length) : NULL;
     if (payload) {
-        to = (writer){.at = payload, .room = *length};
+        to = (writer){.at = payload, .size = *length};
         put_record(&to, memory, record);
     }
     return payload;

@@ -8,11 +8,11 @@
 #include "authstatus/series.h"
 #include "core/text.h"
 
-/* A server in a slot. The server itself is at the same place in as_series. */
+/* A server in a slot. The server itself has the same index in as_series. */
 typedef struct as_series_cell {
     _Atomic uint32_t questions;
     _Atomic uint32_t measured; /* samples that knew a latency */
-    _Atomic uint32_t open;     /* samples that met an open circuit breaker */
+    _Atomic uint32_t open;     /* samples that found an open circuit breaker */
     _Atomic uint64_t latency;  /* sum of the samples, in microseconds */
 } as_series_cell;
 
@@ -23,19 +23,19 @@ typedef struct as_series_slot {
     as_series_cell servers[AS_SERIES_SERVERS];
 } as_series_slot;
 
-/* What is known of a server beside its cells. */
-typedef struct as_series_place {
+/* The state of a server besides its cells. */
+typedef struct as_series_server_state {
     _Atomic uint64_t id; /* hash of "host:port"; 0: free */
     _Atomic uint64_t questions;
     _Atomic int64_t sampled;
-} as_series_place;
+} as_series_server_state;
 
 struct as_series {
     _Atomic uint64_t samples;
     _Atomic uint32_t epoch;
     _Atomic uint64_t classes[AS_CLASS_COUNT]; /* at the last sample */
     _Atomic uint64_t counters[AS_SERIES_COUNTERS];
-    as_series_place servers[AS_SERIES_SERVERS];
+    as_series_server_state servers[AS_SERIES_SERVERS];
     as_series_slot hour[AS_SERIES_HOUR_SLOTS];
     as_series_slot day[AS_SERIES_DAY_SLOTS];
 };
@@ -179,9 +179,9 @@ static int find_server(const as_series *series, uint64_t id)
     return -1;
 }
 
-/* Takes a free place, or that of the server whose last sample is longest ago. -1: two wanted it at once, or each was
+/* Returns a free index, or that of the server whose last sample is oldest. -1: two samplers wanted it, or each was
  * sampled at this moment. */
-static int claim_place(as_series *series, uint64_t id, int64_t now)
+static int claim_server(as_series *series, uint64_t id, int64_t now)
 {
     int oldest = 0;
     uint64_t was;
@@ -241,19 +241,19 @@ static void sample_server(as_series *series, const as_series_server *server, as_
                           as_series_slot *quarter, int64_t now)
 {
     const uint64_t id = hash_server(server->server);
-    int place = find_server(series, id);
+    int index = find_server(series, id);
     uint32_t questions;
 
-    if (place < 0) {
-        place = claim_place(series, id, now);
+    if (index < 0) {
+        index = claim_server(series, id, now);
     }
-    if (place < 0) {
+    if (index < 0) {
         return;
     }
-    atomic_store(&series->servers[place].sampled, now);
-    questions = advance(&series->servers[place].questions, server->questions);
-    add_to_cell(&minute->servers[place], questions, server);
-    add_to_cell(&quarter->servers[place], questions, server);
+    atomic_store(&series->servers[index].sampled, now);
+    questions = advance(&series->servers[index].questions, server->questions);
+    add_to_cell(&minute->servers[index], questions, server);
+    add_to_cell(&quarter->servers[index], questions, server);
 }
 
 uint32_t as_series_begin(as_series *series, const as_counters *counters, bool is_new)
@@ -331,15 +331,15 @@ bool as_series_read_server(const as_series *series, as_series_ring ring, int age
                            as_series_server_point *point)
 {
     const as_series_slot *bin = find_slot(series, ring, age, now);
-    const int place = bin ? find_server(series, hash_server(server)) : -1;
+    const int index = bin ? find_server(series, hash_server(server)) : -1;
     const as_series_cell *cell;
     uint32_t measured;
 
     memset(point, 0, sizeof *point);
-    if (place < 0) {
+    if (index < 0) {
         return false;
     }
-    cell = &bin->servers[place];
+    cell = &bin->servers[index];
     measured = atomic_load(&cell->measured);
     point->questions = atomic_load(&cell->questions);
     point->latency = measured ? (int64_t)(atomic_load(&cell->latency) / measured) : 0;

@@ -147,7 +147,8 @@ static bool is_kept(const as_slot *slot, as_moment now)
 static bool is_wanted(const as_slot *slot, const as_wanted *wanted)
 {
     return (!wanted->proof || CRYPTO_memcmp(slot->proof, wanted->proof, AS_SIPHASH_SIZE) == 0) &&
-           (slot->place == AS_NO_PLACE || slot->generation == as_generation_get(wanted->counters, slot->place));
+           (slot->generation_index == AS_NO_GENERATION ||
+            slot->generation == as_generation_get(wanted->counters, slot->generation_index));
 }
 
 static void note_read(as_cell *cell)
@@ -164,7 +165,7 @@ static as_acceptance identify_acceptance(const as_table *table, as_cell *cell)
     as_acceptance found = {
         .cell = get_number(table, cell) - 1,
         .stamp = atomic_load_explicit(&cell->stamp, memory_order_relaxed),
-        .place = slot->place,
+        .generation_index = slot->generation_index,
         .generation = slot->generation,
         .born = slot->born,
         .good_for = slot->good_for,

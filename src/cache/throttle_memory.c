@@ -263,18 +263,18 @@ const as_spelling *as_spelling_get(as_throttle_memory *memory, const unsigned ch
 void as_spelling_put(as_throttle_memory *memory, const unsigned char *id, const as_counted_name *account,
                      apr_time_t until)
 {
-    as_spelling *set = get_spellings(memory, id), *place = set;
+    as_spelling *set = get_spellings(memory, id), *chosen = set;
 
     for (int i = 0; i < WAYS; i++) {
         if (memcmp(set[i].id, id, AS_SIPHASH_SIZE) == 0) {
-            place = &set[i];
+            chosen = &set[i];
             break;
         }
-        place = set[i].until < place->until ? &set[i] : place;
+        chosen = set[i].until < chosen->until ? &set[i] : chosen;
     }
-    memcpy(place->id, id, AS_SIPHASH_SIZE);
-    place->account = *account;
-    place->until = until;
+    memcpy(chosen->id, id, AS_SIPHASH_SIZE);
+    chosen->account = *account;
+    chosen->until = until;
 }
 
 /* ---- the lock ---- */

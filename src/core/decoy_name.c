@@ -261,15 +261,15 @@ bool as_decoy_name_is_in(const as_decoy_name *name, const char *text)
     return *text != '\0';
 }
 
-/* The output, as far as there is room. */
+/* The output, as far as it fits. */
 typedef struct written {
     char *at;
-    size_t room, length;
+    size_t size, length;
 } written;
 
 static void add(written *out, char octet)
 {
-    if (out->length + 1 < out->room) {
+    if (out->length + 1 < out->size) {
         out->at[out->length] = octet;
     }
     out->length++;
@@ -322,7 +322,7 @@ static const char *undo_copy(const as_decoy_name *name, const copy *found, const
 
 size_t as_decoy_name_undo(const as_decoy_name *name, const char *text, char *to, size_t size)
 {
-    written out = {.at = to, .room = size, .length = 0};
+    written out = {.at = to, .size = size, .length = 0};
     copy found;
 
     while (*text != '\0') {

@@ -78,18 +78,18 @@ static void a_generation_changes_for_its_users(void **state)
 {
     as_counters *counters = apr_pcalloc(pool, as_counters_get_size());
     unsigned char id[AS_HASH_SIZE] = {0};
-    uint32_t one = as_generation_choose_place(id), other;
+    uint32_t one = as_generation_choose_index(id), other;
 
     (void)state;
     id[3] = 1;
-    other = as_generation_choose_place(id);
+    other = as_generation_choose_index(id);
     assert_int_not_equal(one, other);
     assert_int_equal(as_generation_get(counters, one), 0);
     assert_int_equal(as_generation_advance(counters, one), 1);
     assert_int_equal(as_generation_get(counters, one), 1);
     assert_int_equal(as_generation_get(counters, other), 0);
     memset(id, 0xff, sizeof id);
-    assert_int_equal(as_generation_get(counters, as_generation_choose_place(id)), 0);
+    assert_int_equal(as_generation_get(counters, as_generation_choose_index(id)), 0);
 }
 
 static void recalling_is_counted(void **state)

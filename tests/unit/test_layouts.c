@@ -103,11 +103,11 @@ static void describe_series(void)
     MEMBER(as_series_cell, open, open);
     MEMBER(as_series_cell, latency, latency);
     END(as_series_cell);
-    add("; as_series_place");
-    MEMBER(as_series_place, id, id);
-    MEMBER(as_series_place, questions, questions);
-    MEMBER(as_series_place, sampled, sampled);
-    END(as_series_place);
+    add("; as_series_server_state");
+    MEMBER(as_series_server_state, id, id);
+    MEMBER(as_series_server_state, questions, questions);
+    MEMBER(as_series_server_state, sampled, sampled);
+    END(as_series_server_state);
 }
 
 static void describe_throttle(void)

@@ -5,7 +5,7 @@
 
 static as_slot slot_of(uint32_t number)
 {
-    as_slot slot = {.born = {wall, mono}, .good_for = 60 * SECOND, .place = AS_NO_PLACE, .length = 4};
+    as_slot slot = {.born = {wall, mono}, .good_for = 60 * SECOND, .generation_index = AS_NO_GENERATION, .length = 4};
 
     /* Spread as hashes are. */
     as_put_number(slot.id, number * UINT64_C(0x9e3779b97f4a7c15), 8);
