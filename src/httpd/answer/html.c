@@ -236,14 +236,14 @@ static void add_counts(as_output *html, const as_figures *figures, as_counter fr
 static void add_memory(as_output *html, const as_figures *figures)
 {
     const apr_uint64_t hits = figures->counts[AS_COUNTER_cache_hits];
-    const apr_uint64_t asked = hits + figures->counts[AS_COUNTER_cache_misses];
+    const apr_uint64_t lookups = hits + figures->counts[AS_COUNTER_cache_misses];
 
     as_output_add(html, "<h2>Cache and throttle</h2>\n<ul>\n");
     if (!figures->has_cache) {
         as_output_add(html, "<li>Nothing is cached: AuthStatusCache is Off.</li>\n");
-    } else if (asked) {
+    } else if (lookups) {
         as_output_add(html, "<li>%.0f %% of the questions were answered from the cache.</li>\n",
-                      100.0 * (double)hits / (double)asked);
+                      100.0 * (double)hits / (double)lookups);
     }
     add_counts(html, figures, (as_counter)0, AS_COUNTER_require_yes);
     if (figures->throttles) {

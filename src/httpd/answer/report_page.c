@@ -194,15 +194,15 @@ void as_report_register_status(void)
 /* Warns of an open report page as far as known at start-up: the handler checks each request again. */
 static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_rec *s)
 {
-    const apr_array_header_t *places = as_sections_list(pool, main_server, s);
+    const apr_array_header_t *refs = as_sections_list(pool, main_server, s);
     int i;
 
-    for (i = 0; i < places->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
-        const apr_array_header_t *chain = as_sections_make_chain(pool, places, place);
+    for (i = 0; i < refs->nelts; i++) {
+        const as_section_ref *ref = APR_ARRAY_IDX(refs, i, const as_section_ref *);
+        const apr_array_header_t *chain = as_sections_make_chain(pool, refs, ref);
 
-        if (!place->inherited && as_sections_report(chain) && !as_sections_have_require(chain)) {
-            AS_LOG_SERVER(0091, 0, s, as_section_make_name(pool, place), as_section_describe_source(pool, place));
+        if (!ref->inherited && as_sections_report(chain) && !as_sections_have_require(chain)) {
+            AS_LOG_SERVER(0091, 0, s, as_section_make_name(pool, ref), as_section_describe_source(pool, ref));
         }
     }
 }

@@ -88,7 +88,7 @@ static void say_disclosure(as_dump *dump)
 /* Returns the directory of this section, with the credentials that belong to it; NULL: it names none. */
 static const as_directory_settings *find_directory(as_dump *dump)
 {
-    const as_directory_source source = as_directory_source_find(dump->section, dump->place->server, NULL);
+    const as_directory_source source = as_directory_source_find(dump->section, dump->ref->server, NULL);
 
     return as_section_make_directory(&source, dump->pool);
 }
@@ -167,7 +167,7 @@ static void say_throttle(as_dump *dump)
 static void say_left_out(as_dump *dump)
 {
     const as_credentials credentials =
-        as_section_get_credentials(dump->section, as_server_get(dump->place->server), NULL);
+        as_section_get_credentials(dump->section, as_server_get(dump->ref->server), NULL);
     const char *names = as_credentials_explain_left_out(dump->pool, dump->section, &credentials);
 
     if (*names) {
@@ -225,7 +225,7 @@ static void say_sign_in(as_dump *dump)
     }
 }
 
-/* ---- one place, one server, all ---- */
+/* ---- one ref, one server, all ---- */
 
 /* Returns whether a section is unchanged since its creation. Both began as zeros, padding included. */
 static bool is_unchanged(const as_dump *dump, const as_section *section)
@@ -239,14 +239,14 @@ static bool is_unchanged(const as_dump *dump, const as_section *section)
 
 /* Returns whether a section has a directive of ours, or serves the report page. A server always has a section of
  * ours. */
-static bool is_of_interest(const as_dump *dump, const as_section_ref *place)
+static bool is_of_interest(const as_dump *dump, const as_section_ref *ref)
 {
-    const as_section *section = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
+    const as_section *section = ref->vector ? ap_get_module_config(ref->vector, &authstatus_module) : NULL;
 
-    if (section && place->kind == AS_SECTION_SERVER && is_unchanged(dump, section)) {
+    if (section && ref->kind == AS_SECTION_SERVER && is_unchanged(dump, section)) {
         section = NULL;
     }
-    return section || as_sections_report(as_sections_make_chain(dump->pool, dump->places, place));
+    return section || as_sections_report(as_sections_make_chain(dump->pool, dump->refs, ref));
 }
 
 /* Returns whether a section of several pieces was printed already, at its first piece. */
@@ -255,8 +255,8 @@ static bool was_disclosed(const as_dump *dump, int index)
     int i;
 
     for (i = 0; i < index; i++) {
-        const as_section_ref *before = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        if (as_sections_are_same(before, dump->place) && is_of_interest(dump, before)) {
+        const as_section_ref *before = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
+        if (as_sections_are_same(before, dump->ref) && is_of_interest(dump, before)) {
             return true;
         }
     }
@@ -268,18 +268,18 @@ static void say_where(as_dump *dump)
     int i;
 
     apr_file_printf(dump->out, "  %s\n",
-                    dump->place->kind == AS_SECTION_SERVER
+                    dump->ref->kind == AS_SECTION_SERVER
                         ? "everywhere"
-                        : as_escape_unprintable(dump->pool, as_section_make_name(dump->pool, dump->place)));
-    for (i = 0; i < dump->places->nelts && dump->place->kind != AS_SECTION_SERVER; i++) {
-        const as_section_ref *piece = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        if (piece->section && as_sections_are_same(piece, dump->place)) {
+                        : as_escape_unprintable(dump->pool, as_section_make_name(dump->pool, dump->ref)));
+    for (i = 0; i < dump->refs->nelts && dump->ref->kind != AS_SECTION_SERVER; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
+        if (piece->section && as_sections_are_same(piece, dump->ref)) {
             as_dump_say(dump, "at", as_section_describe_source(dump->pool, piece));
         }
     }
 }
 
-static void dump_place(as_dump *dump)
+static void dump_section(as_dump *dump)
 {
     dump->section = as_sections_merge_chain(dump->pool, dump->chain);
     say_where(dump);
@@ -309,18 +309,18 @@ void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
         return;
     }
     for (each = s; each; each = each->next) {
-        dump.places = as_sections_list(dump.pool, s, each);
-        dump.place = APR_ARRAY_IDX(dump.places, 0, const as_section_ref *);
+        dump.refs = as_sections_list(dump.pool, s, each);
+        dump.ref = APR_ARRAY_IDX(dump.refs, 0, const as_section_ref *);
         apr_file_printf(dump.out, "%s%s%s%s\n",
-                        as_escape_unprintable(dump.pool, as_section_make_name(dump.pool, dump.place)),
-                        dump.place->section ? "  (" : "",
-                        as_escape_unprintable(dump.pool, as_section_describe_source(dump.pool, dump.place)),
-                        dump.place->section ? ")" : "");
-        for (i = shown = 0; i < dump.places->nelts; i++) {
-            dump.place = APR_ARRAY_IDX(dump.places, i, const as_section_ref *);
-            dump.chain = as_sections_make_chain(dump.pool, dump.places, dump.place);
-            if (is_of_interest(&dump, dump.place) && !was_disclosed(&dump, i)) {
-                dump_place(&dump);
+                        as_escape_unprintable(dump.pool, as_section_make_name(dump.pool, dump.ref)),
+                        dump.ref->section ? "  (" : "",
+                        as_escape_unprintable(dump.pool, as_section_describe_source(dump.pool, dump.ref)),
+                        dump.ref->section ? ")" : "");
+        for (i = shown = 0; i < dump.refs->nelts; i++) {
+            dump.ref = APR_ARRAY_IDX(dump.refs, i, const as_section_ref *);
+            dump.chain = as_sections_make_chain(dump.pool, dump.refs, dump.ref);
+            if (is_of_interest(&dump, dump.ref) && !was_disclosed(&dump, i)) {
+                dump_section(&dump);
                 shown++;
             }
         }

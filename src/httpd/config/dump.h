@@ -14,9 +14,9 @@
 typedef struct as_dump {
     apr_pool_t *pool;
     apr_file_t *out;
-    const apr_array_header_t *places;
+    const apr_array_header_t *refs;
     const apr_array_header_t *chain;
-    const as_section_ref *place;
+    const as_section_ref *ref;
     const as_section *section; /* in force */
     int warnings;
     as_directories *directories; /* made when first needed */

@@ -41,7 +41,7 @@ static bool has_word(apr_pool_t *pool, const char *list, const char *word)
 static void warn_of_provider(as_dump *dump)
 {
     const as_credentials credentials =
-        as_section_get_credentials(dump->section, as_server_get(dump->place->server), NULL);
+        as_section_get_credentials(dump->section, as_server_get(dump->ref->server), NULL);
     const char *providers = as_dump_argument(dump, "AuthBasicProvider");
 
     if (!dump->section->url || !as_section_is_on(dump->section)) {
@@ -72,14 +72,13 @@ static bool has_doorway(as_dump *dump, const char *realm)
 {
     int i;
 
-    for (i = 0; i < dump->places->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        const apr_array_header_t *chain = as_sections_make_chain(dump->pool, dump->places, place);
+    for (i = 0; i < dump->refs->nelts; i++) {
+        const as_section_ref *ref = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
+        const apr_array_header_t *chain = as_sections_make_chain(dump->pool, dump->refs, ref);
         const ap_directive_t *name = as_sections_find_directive(chain, "AuthName");
 
-        if (place != dump->place && name && !strcmp(name->args, realm) &&
-            as_sections_find_directive(chain, "AuthType") && as_sections_have_require(chain) &&
-            !hides_sign_in(as_sections_merge_chain(dump->pool, chain))) {
+        if (ref != dump->ref && name && !strcmp(name->args, realm) && as_sections_find_directive(chain, "AuthType") &&
+            as_sections_have_require(chain) && !hides_sign_in(as_sections_merge_chain(dump->pool, chain))) {
             return true;
         }
     }
@@ -88,7 +87,7 @@ static bool has_doorway(as_dump *dump, const char *realm)
 
 static void warn_of_mask(as_dump *dump)
 {
-    const ap_directive_t *document = as_section_find_directive(dump->place, "ErrorDocument", "404");
+    const ap_directive_t *document = as_section_find_directive(dump->ref, "ErrorDocument", "404");
     const char *realm = as_dump_argument(dump, "AuthName");
 
     if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
@@ -104,7 +103,7 @@ static void warn_of_mask(as_dump *dump)
                                  "this server sends one for ",
                                  realm, NULL));
     }
-    if (document && dump->place->kind != AS_SECTION_SERVER) {
+    if (document && dump->ref->kind != AS_SECTION_SERVER) {
         as_dump_warn(dump, apr_psprintf(dump->pool,
                                         "ErrorDocument %s (%s:%d) holds in this section alone: what is missing in it "
                                         "answers otherwise than what is masked",
@@ -115,15 +114,15 @@ static void warn_of_mask(as_dump *dump)
 /* Warns if the page for 404 of a masked answer is itself masked. */
 static void warn_of_error_document(as_dump *dump)
 {
-    const core_dir_config *core = ap_get_core_module_config(dump->place->vector);
-    const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
+    const core_dir_config *core = ap_get_core_module_config(dump->ref->vector);
+    const as_section_ref *server = APR_ARRAY_IDX(dump->refs, 0, const as_section_ref *);
     const ap_directive_t *document = NULL;
     const char *arguments, *path;
 
     for (; server && !document; server = server->outer) {
         document = as_section_find_directive(server, "ErrorDocument", "404");
     }
-    if (!document || dump->place->kind != AS_SECTION_LOCATION || !core || core->r || !core->d || !dump->section->mask ||
+    if (!document || dump->ref->kind != AS_SECTION_LOCATION || !core || core->r || !core->d || !dump->section->mask ||
         dump->section->mask->word == AS_MASK_OFF) {
         return;
     }
@@ -136,19 +135,19 @@ static void warn_of_error_document(as_dump *dump)
 }
 
 /* Returns whether a section runs programs. */
-static bool runs_programs(const as_section_ref *place)
+static bool runs_programs(const as_section_ref *ref)
 {
-    return as_section_find_directive(place, "ScriptAlias", NULL) ||
-           as_section_find_directive(place, "ScriptAliasMatch", NULL) ||
-           as_section_find_directive(place, "AddHandler", "cgi-script") ||
-           as_section_find_directive(place, "SetHandler", "cgi-script");
+    return as_section_find_directive(ref, "ScriptAlias", NULL) ||
+           as_section_find_directive(ref, "ScriptAliasMatch", NULL) ||
+           as_section_find_directive(ref, "AddHandler", "cgi-script") ||
+           as_section_find_directive(ref, "SetHandler", "cgi-script");
 }
 
-static void warn_of_certificate(as_dump *dump, const as_section_ref *place)
+static void warn_of_certificate(as_dump *dump, const as_section_ref *ref)
 {
-    const ap_directive_t *verify = as_section_find_directive(place, "SSLVerifyClient", NULL);
+    const ap_directive_t *verify = as_section_find_directive(ref, "SSLVerifyClient", NULL);
 
-    if (verify && place->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
+    if (verify && ref->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
         as_dump_warn(
             dump,
             apr_psprintf(dump->pool,
@@ -162,7 +161,7 @@ static void warn_of_certificate(as_dump *dump, const as_section_ref *place)
  * masks is warned about all its sections. */
 static void warn_of_reach(as_dump *dump)
 {
-    const bool whole = dump->place->kind == AS_SECTION_SERVER;
+    const bool whole = dump->ref->kind == AS_SECTION_SERVER;
     bool programs = false;
     int i;
 
@@ -172,13 +171,13 @@ static void warn_of_reach(as_dump *dump)
     for (i = 0; i < dump->chain->nelts; i++) {
         programs = programs || runs_programs(APR_ARRAY_IDX(dump->chain, i, const as_section_ref *));
     }
-    for (i = 0; whole && i < dump->places->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
-        programs = programs || runs_programs(place);
-        warn_of_certificate(dump, place);
+    for (i = 0; whole && i < dump->refs->nelts; i++) {
+        const as_section_ref *ref = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
+        programs = programs || runs_programs(ref);
+        warn_of_certificate(dump, ref);
     }
     if (!whole) {
-        warn_of_certificate(dump, dump->place);
+        warn_of_certificate(dump, dump->ref);
     }
     if (programs) {
         as_dump_warn(

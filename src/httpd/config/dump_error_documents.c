@@ -13,13 +13,13 @@
 
 /* ---- where a page is ---- */
 
-/* Does a path lie in the place, as httpd's walks compare? */
-static bool has_path(const as_section_ref *place, as_section_kind kind, const char *path)
+/* Does a path lie in the ref, as httpd's walks compare? */
+static bool has_path(const as_section_ref *ref, as_section_kind kind, const char *path)
 {
-    const core_dir_config *core = place->vector ? ap_get_core_module_config(place->vector) : NULL;
+    const core_dir_config *core = ref->vector ? ap_get_core_module_config(ref->vector) : NULL;
     size_t length;
 
-    if (place->kind != kind || !path || !core || !core->d) {
+    if (ref->kind != kind || !path || !core || !core->d) {
         return false;
     }
     if (core->r) {
@@ -55,7 +55,7 @@ static const char *find_aliased(apr_pool_t *pool, const ap_directive_t *directiv
 /* The file of a path: by Alias, of the virtual host before the main server's, else below DocumentRoot. */
 static const char *find_file(const as_dump *dump, const char *path)
 {
-    const as_section_ref *server = APR_ARRAY_IDX(dump->places, 0, const as_section_ref *);
+    const as_section_ref *server = APR_ARRAY_IDX(dump->refs, 0, const as_section_ref *);
     const core_server_config *core = ap_get_core_module_config(server->server->module_config);
     const char *file = NULL;
 
@@ -102,9 +102,9 @@ static as_admits find_admission_within(const ap_directive_t *directive)
     return most;
 }
 
-static unsigned count_depth(const as_section_ref *place)
+static unsigned count_depth(const as_section_ref *ref)
 {
-    const core_dir_config *core = ap_get_core_module_config(place->vector);
+    const core_dir_config *core = ap_get_core_module_config(ref->vector);
 
     return core->r ? UINT_MAX : core->d_components;
 }
@@ -116,17 +116,17 @@ static const as_section_ref *find_decider(const as_dump *dump, const char *path)
     const char *file = find_file(dump, path);
     int i;
 
-    for (i = 1; i < dump->places->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(dump->places, i, const as_section_ref *);
+    for (i = 1; i < dump->refs->nelts; i++) {
+        const as_section_ref *ref = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
 
-        if (find_admission_within(place->first) == SAYS_NOTHING) {
+        if (find_admission_within(ref->first) == SAYS_NOTHING) {
             continue;
         }
-        if (has_path(place, AS_SECTION_LOCATION, path)) {
-            location = place;
-        } else if (has_path(place, AS_SECTION_DIRECTORY, file) &&
-                   (!directory || count_depth(place) >= count_depth(directory))) {
-            directory = place;
+        if (has_path(ref, AS_SECTION_LOCATION, path)) {
+            location = ref;
+        } else if (has_path(ref, AS_SECTION_DIRECTORY, file) &&
+                   (!directory || count_depth(ref) >= count_depth(directory))) {
+            directory = ref;
         }
     }
     return location ? location : directory;
@@ -138,13 +138,13 @@ static const as_section_ref *find_decider(const as_dump *dump, const char *path)
 static const ap_directive_t *find_document(const as_dump *dump, const char *status)
 {
     const ap_directive_t *found = NULL;
-    const as_section_ref *place;
+    const as_section_ref *ref;
     int i;
 
     for (i = dump->chain->nelts - 1; i >= 0 && !found; i--) {
-        for (place = APR_ARRAY_IDX(dump->chain, i, const as_section_ref *); place && !found;
-             place = place->kind == AS_SECTION_SERVER ? place->outer : NULL) {
-            found = as_section_find_directive(place, "ErrorDocument", status);
+        for (ref = APR_ARRAY_IDX(dump->chain, i, const as_section_ref *); ref && !found;
+             ref = ref->kind == AS_SECTION_SERVER ? ref->outer : NULL) {
+            found = as_section_find_directive(ref, "ErrorDocument", status);
         }
     }
     return found;
@@ -153,7 +153,7 @@ static const ap_directive_t *find_document(const as_dump *dump, const char *stat
 /* Returns whether this page of the server was not reported before. */
 static bool is_news(as_dump *dump, const char *path)
 {
-    const char *key = apr_psprintf(dump->pool, "%pp %s", (const void *)dump->places, path);
+    const char *key = apr_psprintf(dump->pool, "%pp %s", (const void *)dump->refs, path);
 
     dump->documents = dump->documents ? dump->documents : apr_hash_make(dump->pool);
     if (apr_hash_get(dump->documents, key, APR_HASH_KEY_STRING)) {
@@ -176,7 +176,7 @@ static void warn_of_document(as_dump *dump, const ap_directive_t *document)
     }
     as_dump_warn(dump, apr_psprintf(dump->pool,
                                     "the page of ErrorDocument %s %s (%s:%d) is itself in %s, which does not let "
-                                    "everybody in: who is refused sees \"Additionally, a 403\" in its place; give the "
+                                    "everybody in: who is refused sees \"Additionally, a 403\" in its ref; give the "
                                     "page a section with Require all granted",
                                     status, path, document->filename, document->line_num,
                                     as_section_make_name(dump->pool, decider)));

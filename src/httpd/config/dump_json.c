@@ -206,16 +206,16 @@ static void put_section(as_json_line *line, const as_section *section, const ser
 
 static void put_places(as_json_line *line, server_rec *main_server, server_rec *server)
 {
-    const apr_array_header_t *places = as_sections_list(line->pool, main_server, server);
+    const apr_array_header_t *refs = as_sections_list(line->pool, main_server, server);
     int i;
 
-    for (i = 0; i < places->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
-        const apr_array_header_t *chain = as_sections_make_chain(line->pool, places, place);
-        const core_dir_config *core = place->vector ? ap_get_core_module_config(place->vector) : NULL;
+    for (i = 0; i < refs->nelts; i++) {
+        const as_section_ref *ref = APR_ARRAY_IDX(refs, i, const as_section_ref *);
+        const apr_array_header_t *chain = as_sections_make_chain(line->pool, refs, ref);
+        const core_dir_config *core = ref->vector ? ap_get_core_module_config(ref->vector) : NULL;
 
         put_section(line, as_sections_merge_chain(line->pool, chain), server, core && core->d ? core->d : "",
-                    as_section_make_name(line->pool, place), chain);
+                    as_section_make_name(line->pool, ref), chain);
     }
 }
 

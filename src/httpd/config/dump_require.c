@@ -176,7 +176,7 @@ static bool has_inherited_url(const as_dump *dump)
     const ap_directive_t *directive;
     bool has_own = false;
 
-    for (directive = dump->place->first; directive; directive = directive->next) {
+    for (directive = dump->ref->first; directive; directive = directive->next) {
         if (is(directive->directive, "AuthLDAPURL")) {
             return false;
         }
@@ -266,7 +266,7 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool n
 
 void as_dump_requirements(as_dump *dump)
 {
-    const unsigned found = say_lines(dump, dump->place->first, false);
+    const unsigned found = say_lines(dump, dump->ref->first, false);
 
     if (found && (as_section_is_on(dump->section) || !ap_find_linked_module("mod_authnz_ldap.c"))) {
         say_differences(dump, (found & AS_REQUIRES_GROUPS) != 0);

@@ -13,9 +13,9 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
-#define PLACES 256
+#define BUCKETS 256
 /* A larger configuration works too, a little slower. */
-#define MOST 4096
+#define INTERNED_MOST 4096
 
 typedef struct as_interned_node as_interned_node;
 struct as_interned_node {
@@ -29,20 +29,20 @@ static struct {
     apr_pool_t *pool; /* under the mutex; NULL: nothing is kept */
     apr_thread_mutex_t *mutex;
     int count;
-    const as_interned_node *_Atomic lists[PLACES];
-} met;
+    const as_interned_node *_Atomic lists[BUCKETS];
+} interned;
 
 void as_interned_child_init(apr_pool_t *pool)
 {
     int i;
 
-    for (i = 0; i < PLACES; i++) {
-        atomic_store(&met.lists[i], NULL);
+    for (i = 0; i < BUCKETS; i++) {
+        atomic_store(&interned.lists[i], NULL);
     }
-    met.count = 0;
-    if (apr_pool_create(&met.pool, pool) != APR_SUCCESS ||
-        apr_thread_mutex_create(&met.mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
-        met.pool = NULL;
+    interned.count = 0;
+    if (apr_pool_create(&interned.pool, pool) != APR_SUCCESS ||
+        apr_thread_mutex_create(&interned.mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        interned.pool = NULL;
     }
 }
 
@@ -85,11 +85,11 @@ bool as_directory_source_is_same(const as_directory_source *one, const as_direct
     return equal;
 }
 
-static const as_login_directory *find(const as_directory_source *source, size_t place)
+static const as_login_directory *find(const as_directory_source *source, size_t bucket)
 {
     const as_interned_node *one;
 
-    for (one = atomic_load_explicit(&met.lists[place], memory_order_acquire); one; one = one->next) {
+    for (one = atomic_load_explicit(&interned.lists[bucket], memory_order_acquire); one; one = one->next) {
         if (as_directory_source_is_same(&one->source, source)) {
             return &one->named;
         }
@@ -163,26 +163,26 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
 }
 
 /* Returns the one directory of a source: another thread may have made it already. */
-static const as_login_directory *meet(const as_directory_source *source, size_t place)
+static const as_login_directory *intern(const as_directory_source *source, size_t bucket)
 {
     const as_login_directory *known;
     as_interned_node *one = NULL;
 
-    apr_thread_mutex_lock(met.mutex);
-    known = find(source, place);
-    if (!known && met.count < MOST) {
-        one = apr_pcalloc(met.pool, sizeof(*one));
+    apr_thread_mutex_lock(interned.mutex);
+    known = find(source, bucket);
+    if (!known && interned.count < INTERNED_MOST) {
+        one = apr_pcalloc(interned.pool, sizeof(*one));
         one->source = *source;
-        if (make(source, met.pool, &one->named)) {
+        if (make(source, interned.pool, &one->named)) {
             one->named.stays = true;
-            met.count++;
-            one->next = atomic_load_explicit(&met.lists[place], memory_order_relaxed);
-            atomic_store_explicit(&met.lists[place], one, memory_order_release);
+            interned.count++;
+            one->next = atomic_load_explicit(&interned.lists[bucket], memory_order_relaxed);
+            atomic_store_explicit(&interned.lists[bucket], one, memory_order_release);
         } else {
             one = NULL;
         }
     }
-    apr_thread_mutex_unlock(met.mutex);
+    apr_thread_mutex_unlock(interned.mutex);
     return one ? &one->named : known;
 }
 
@@ -195,11 +195,11 @@ const as_login_directory *as_intern_directory(request_rec *r, const as_section *
     if (!source.url) {
         return NULL;
     }
-    if (met.pool && section->of_request != 1) {
-        const size_t place = ((uintptr_t)source.url >> 4 ^ (uintptr_t)source.bind_dn >> 3) % PLACES;
+    if (interned.pool && section->of_request != 1) {
+        const size_t bucket = ((uintptr_t)source.url >> 4 ^ (uintptr_t)source.bind_dn >> 3) % BUCKETS;
 
-        known = find(&source, place);
-        known = known ? known : meet(&source, place);
+        known = find(&source, bucket);
+        known = known ? known : intern(&source, bucket);
     }
     if (known) {
         return known;

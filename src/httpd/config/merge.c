@@ -91,7 +91,7 @@ static as_section *merge(apr_pool_t *pool, const as_section *outer, const as_sec
 
 /* httpd merges sections for each request. For two permanent sections the merge is made once in a process, and is
  * permanent as well. A larger configuration works too, a little slower. */
-#define PLACES 256
+#define BUCKETS 256
 #define MOST 2048
 
 typedef struct as_merge {
@@ -105,14 +105,14 @@ static struct {
     apr_pool_t *pool; /* under the mutex; NULL: each merge is made anew */
     apr_thread_mutex_t *mutex;
     int count;
-    const as_merge *_Atomic lists[PLACES];
+    const as_merge *_Atomic lists[BUCKETS];
 } merges;
 
 void as_merges_child_init(apr_pool_t *pool)
 {
     int i;
 
-    for (i = 0; i < PLACES; i++) {
+    for (i = 0; i < BUCKETS; i++) {
         atomic_store(&merges.lists[i], NULL);
     }
     merges.count = 0;
@@ -122,11 +122,11 @@ void as_merges_child_init(apr_pool_t *pool)
     }
 }
 
-static as_section *find_merge(const as_section *outer, const as_section *inner, size_t place)
+static as_section *find_merge(const as_section *outer, const as_section *inner, size_t bucket)
 {
     const as_merge *one;
 
-    for (one = atomic_load_explicit(&merges.lists[place], memory_order_acquire); one; one = one->next) {
+    for (one = atomic_load_explicit(&merges.lists[bucket], memory_order_acquire); one; one = one->next) {
         if (one->outer == outer && one->inner == inner) {
             return one->merged;
         }
@@ -136,30 +136,30 @@ static as_section *find_merge(const as_section *outer, const as_section *inner, 
 
 /* Returns the one merge of two sections: another thread may have made it already, and two of them would not be the
  * same section. */
-static as_section *make_merge(const as_section *outer, const as_section *inner, size_t place)
+static as_section *make_merge(const as_section *outer, const as_section *inner, size_t bucket)
 {
     as_section *merged;
     as_merge *one;
 
     apr_thread_mutex_lock(merges.mutex);
-    merged = find_merge(outer, inner, place);
+    merged = find_merge(outer, inner, bucket);
     if (!merged && merges.count < MOST) {
         merged = merge(merges.pool, outer, inner);
         one = apr_palloc(merges.pool, sizeof(*one));
         one->outer = outer;
         one->inner = inner;
         one->merged = merged;
-        one->next = atomic_load_explicit(&merges.lists[place], memory_order_relaxed);
-        atomic_store_explicit(&merges.lists[place], one, memory_order_release);
+        one->next = atomic_load_explicit(&merges.lists[bucket], memory_order_relaxed);
+        atomic_store_explicit(&merges.lists[bucket], one, memory_order_release);
         merges.count++;
     }
     apr_thread_mutex_unlock(merges.mutex);
     return merged;
 }
 
-static size_t find_place(const as_section *outer, const as_section *inner)
+static size_t find_bucket(const as_section *outer, const as_section *inner)
 {
-    return ((uintptr_t)outer * 31 + (uintptr_t)inner) / 16 % PLACES;
+    return ((uintptr_t)outer * 31 + (uintptr_t)inner) / 16 % BUCKETS;
 }
 
 void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_section)
@@ -168,9 +168,9 @@ void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_sectio
     as_section *merged = NULL;
 
     if (serves && merges.pool && !outer->fleeting && !inner->fleeting) {
-        const size_t place = find_place(outer, inner);
-        merged = find_merge(outer, inner, place);
-        merged = merged ? merged : make_merge(outer, inner, place);
+        const size_t bucket = find_bucket(outer, inner);
+        merged = find_merge(outer, inner, bucket);
+        merged = merged ? merged : make_merge(outer, inner, bucket);
     }
     if (!merged) {
         merged = merge(pool, outer, inner);

@@ -16,7 +16,7 @@ typedef struct as_walk {
     const server_rec *main_server;
     const ap_directive_t *host; /* the <VirtualHost>, NULL in the main server */
     apr_hash_t *seen;           /* directives already matched */
-    apr_array_header_t *places;
+    apr_array_header_t *refs;
 } as_walk;
 
 /* ---- the tree of directives ---- */
@@ -115,15 +115,15 @@ static const ap_directive_t *find_host(const server_rec *s)
 
 /* ---- the sections of a server ---- */
 
-static as_section_ref *add_place(as_walk *walk, as_section_kind kind, const server_rec *s, const as_section_ref *outer)
+static as_section_ref *add_ref(as_walk *walk, as_section_kind kind, const server_rec *s, const as_section_ref *outer)
 {
-    as_section_ref *place = apr_pcalloc(walk->pool, sizeof(*place));
+    as_section_ref *ref = apr_pcalloc(walk->pool, sizeof(*ref));
 
-    place->kind = kind;
-    place->server = s;
-    place->outer = outer;
-    APR_ARRAY_PUSH(walk->places, as_section_ref *) = place;
-    return place;
+    ref->kind = kind;
+    ref->server = s;
+    ref->outer = outer;
+    APR_ARRAY_PUSH(walk->refs, as_section_ref *) = ref;
+    return ref;
 }
 
 static void add_within(as_walk *walk, const as_section_ref *outer, const apr_array_header_t *vectors);
@@ -132,16 +132,16 @@ static void add_section(as_walk *walk, as_section_kind kind, const as_section_re
                         const ap_directive_t *siblings)
 {
     const core_dir_config *core = ap_get_core_module_config(vector);
-    as_section_ref *place = add_place(walk, kind, outer->server, outer);
+    as_section_ref *ref = add_ref(walk, kind, outer->server, outer);
 
-    place->vector = vector;
+    ref->vector = vector;
     if (core && core->d) {
-        place->section = match(walk, siblings, kind, core->d);
+        ref->section = match(walk, siblings, kind, core->d);
     }
-    place->first = place->section ? place->section->first_child : NULL;
+    ref->first = ref->section ? ref->section->first_child : NULL;
     if (core) {
-        add_within(walk, place, core->sec_file);
-        add_within(walk, place, core->sec_if);
+        add_within(walk, ref, core->sec_file);
+        add_within(walk, ref, core->sec_if);
     }
 }
 
@@ -163,11 +163,11 @@ static void add_sections(as_walk *walk, as_section_kind kind, const as_section_r
     for (i = 0; i < vectors->nelts; i++) {
         ap_conf_vector_t *vector = APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *);
         bool inherited = walk->host && i < of_main->nelts && vector == APR_ARRAY_IDX(of_main, i, ap_conf_vector_t *);
-        int first = walk->places->nelts, j;
+        int first = walk->refs->nelts, j;
 
         add_section(walk, kind, server, vector, walk->host && !inherited ? walk->host->first_child : ap_conftree);
-        for (j = first; j < walk->places->nelts; j++) {
-            APR_ARRAY_IDX(walk->places, j, as_section_ref *)->inherited = inherited;
+        for (j = first; j < walk->refs->nelts; j++) {
+            APR_ARRAY_IDX(walk->refs, j, as_section_ref *)->inherited = inherited;
         }
     }
 }
@@ -179,7 +179,7 @@ const apr_array_header_t *as_sections_list(apr_pool_t *pool, server_rec *main_se
     const core_server_config *core = ap_get_core_module_config(s->module_config);
     const core_server_config *of_main = ap_get_core_module_config(main_server->module_config);
     const core_dir_config *defaults = ap_get_core_module_config(s->lookup_defaults);
-    as_section_ref *server = add_place(&walk, AS_SECTION_SERVER, s, NULL);
+    as_section_ref *server = add_ref(&walk, AS_SECTION_SERVER, s, NULL);
 
     server->vector = s->lookup_defaults;
     server->section = walk.host;
@@ -197,14 +197,14 @@ const apr_array_header_t *as_sections_list(apr_pool_t *pool, server_rec *main_se
     }
     add_sections(&walk, AS_SECTION_DIRECTORY, server, core->sec_dir, of_main->sec_dir);
     add_sections(&walk, AS_SECTION_LOCATION, server, core->sec_url, of_main->sec_url);
-    return walk.places;
+    return walk.refs;
 }
 
 /* ---- the configuration in force ---- */
 
-static const core_dir_config *get_core(const as_section_ref *place)
+static const core_dir_config *get_core(const as_section_ref *ref)
 {
-    return ap_get_core_module_config(place->vector);
+    return ap_get_core_module_config(ref->vector);
 }
 
 /* Returns whether a section applies to all resources of `inner`, as httpd's walks compare. */
@@ -237,9 +237,9 @@ bool as_sections_are_same(const as_section_ref *one, const as_section_ref *other
                             second->d && !strcmp(first->d, second->d) && !first->r == !second->r);
 }
 
-static int count_depth(const as_section_ref *place)
+static int count_depth(const as_section_ref *ref)
 {
-    const core_dir_config *core = get_core(place);
+    const core_dir_config *core = get_core(ref);
 
     /* Sections with expressions come after all others. */
     return core->r ? 1000000 : (int)core->d_components;
@@ -251,35 +251,35 @@ static void sort_directories(apr_array_header_t *chain, int from)
     int i, j;
 
     for (i = from + 1; i < chain->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(chain, i, const as_section_ref *);
-        for (j = i; j > from && count_depth(APR_ARRAY_IDX(chain, j - 1, const as_section_ref *)) > count_depth(place);
+        const as_section_ref *ref = APR_ARRAY_IDX(chain, i, const as_section_ref *);
+        for (j = i; j > from && count_depth(APR_ARRAY_IDX(chain, j - 1, const as_section_ref *)) > count_depth(ref);
              j--) {
             APR_ARRAY_IDX(chain, j, const as_section_ref *) = APR_ARRAY_IDX(chain, j - 1, const as_section_ref *);
         }
-        APR_ARRAY_IDX(chain, j, const as_section_ref *) = place;
+        APR_ARRAY_IDX(chain, j, const as_section_ref *) = ref;
     }
 }
 
-const apr_array_header_t *as_sections_make_chain(apr_pool_t *pool, const apr_array_header_t *places,
-                                                 const as_section_ref *place)
+const apr_array_header_t *as_sections_make_chain(apr_pool_t *pool, const apr_array_header_t *refs,
+                                                 const as_section_ref *ref)
 {
     apr_array_header_t *chain = apr_array_make(pool, 4, sizeof(const as_section_ref *));
     int i, from;
 
-    if (place->kind == AS_SECTION_WITHIN) {
-        apr_array_cat(chain, as_sections_make_chain(pool, places, place->outer));
-        APR_ARRAY_PUSH(chain, const as_section_ref *) = place;
+    if (ref->kind == AS_SECTION_WITHIN) {
+        apr_array_cat(chain, as_sections_make_chain(pool, refs, ref->outer));
+        APR_ARRAY_PUSH(chain, const as_section_ref *) = ref;
         return chain;
     }
-    APR_ARRAY_PUSH(chain, const as_section_ref *) = APR_ARRAY_IDX(places, 0, const as_section_ref *);
+    APR_ARRAY_PUSH(chain, const as_section_ref *) = APR_ARRAY_IDX(refs, 0, const as_section_ref *);
     from = chain->nelts;
-    for (i = 1; i < places->nelts && place->kind != AS_SECTION_SERVER; i++) {
-        const as_section_ref *other = APR_ARRAY_IDX(places, i, const as_section_ref *);
-        if (contains(other, place)) {
+    for (i = 1; i < refs->nelts && ref->kind != AS_SECTION_SERVER; i++) {
+        const as_section_ref *other = APR_ARRAY_IDX(refs, i, const as_section_ref *);
+        if (contains(other, ref)) {
             APR_ARRAY_PUSH(chain, const as_section_ref *) = other;
         }
     }
-    if (place->kind == AS_SECTION_DIRECTORY) {
+    if (ref->kind == AS_SECTION_DIRECTORY) {
         sort_directories(chain, from);
     }
     return chain;
@@ -291,8 +291,8 @@ const as_section *as_sections_merge_chain(apr_pool_t *pool, const apr_array_head
     int i;
 
     for (i = 0; i < chain->nelts; i++) {
-        const as_section_ref *place = APR_ARRAY_IDX(chain, i, const as_section_ref *);
-        void *own = place->vector ? ap_get_module_config(place->vector, &authstatus_module) : NULL;
+        const as_section_ref *ref = APR_ARRAY_IDX(chain, i, const as_section_ref *);
+        void *own = ref->vector ? ap_get_module_config(ref->vector, &authstatus_module) : NULL;
         section = own ? as_section_merge(pool, section, own) : section;
     }
     return section;
@@ -316,21 +316,21 @@ static const ap_directive_t *find_last(const ap_directive_t *directive, const ch
     return found;
 }
 
-const ap_directive_t *as_section_find_directive(const as_section_ref *place, const char *name, const char *word)
+const ap_directive_t *as_section_find_directive(const as_section_ref *ref, const char *name, const char *word)
 {
-    return find_last(place->first, name, word ? word : "");
+    return find_last(ref->first, name, word ? word : "");
 }
 
 const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain, const char *name)
 {
     const ap_directive_t *found = NULL;
-    const as_section_ref *place;
+    const as_section_ref *ref;
     int i;
 
     for (i = chain->nelts - 1; i >= 0 && !found; i--) {
-        for (place = APR_ARRAY_IDX(chain, i, const as_section_ref *); place && !found;
-             place = place->kind == AS_SECTION_SERVER ? place->outer : NULL) {
-            found = as_section_find_directive(place, name, NULL);
+        for (ref = APR_ARRAY_IDX(chain, i, const as_section_ref *); ref && !found;
+             ref = ref->kind == AS_SECTION_SERVER ? ref->outer : NULL) {
+            found = as_section_find_directive(ref, name, NULL);
         }
     }
     return found;
@@ -365,26 +365,26 @@ bool as_sections_have_require(const apr_array_header_t *chain)
 
 /* ---- descriptions ---- */
 
-const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *place)
+const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *ref)
 {
-    const core_dir_config *core = place->vector ? get_core(place) : NULL;
-    const server_rec *s = place->server;
+    const core_dir_config *core = ref->vector ? get_core(ref) : NULL;
+    const server_rec *s = ref->server;
 
-    if (place->kind == AS_SECTION_SERVER) {
+    if (ref->kind == AS_SECTION_SERVER) {
         const char *name = s->server_hostname ? s->server_hostname : "";
         const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
         const char *text = apr_pstrcat(pool, s->is_virtual ? "virtual host " : "main server ", name, NULL);
         return port ? apr_psprintf(pool, "%s:%u", text, port) : text;
     }
-    if (place->section) {
-        return apr_pstrcat(pool, place->section->directive, " ", place->section->args, NULL);
+    if (ref->section) {
+        return apr_pstrcat(pool, ref->section->directive, " ", ref->section->args, NULL);
     }
     return apr_psprintf(pool, "a section of \"%s\"", core && core->d ? core->d : "");
 }
 
-const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *place)
+const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *ref)
 {
-    return place->section ? apr_psprintf(pool, "%s:%d", place->section->filename, place->section->line_num) : "";
+    return ref->section ? apr_psprintf(pool, "%s:%d", ref->section->filename, ref->section->line_num) : "";
 }
 
 bool as_sections_report(const apr_array_header_t *chain)

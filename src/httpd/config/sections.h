@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The places of a configuration: servers and the sections in them, each with its directives as they were written and
+ * The sections of a configuration: servers and the sections in them, each with its directives as they were written and
  * what is in force there. For start-up and -t only: the tree of directives is gone afterwards.
  *
  * The settings in force depend on the request (which file a URL leads to, which <If> is true). Here they are those of
@@ -33,9 +33,9 @@ struct as_section_ref {
 
 /* Returns the sections of a server, as_section_ref *: itself first, then its sections in order. */
 const apr_array_header_t *as_sections_list(apr_pool_t *pool, server_rec *main_server, server_rec *s);
-/* Returns those that apply where `place` does, later ones overriding earlier ones; `place` is one of them. */
-const apr_array_header_t *as_sections_make_chain(apr_pool_t *pool, const apr_array_header_t *places,
-                                                 const as_section_ref *place);
+/* Returns those that apply where `ref` does, later ones overriding earlier ones; `ref` is one of them. */
+const apr_array_header_t *as_sections_make_chain(apr_pool_t *pool, const apr_array_header_t *refs,
+                                                 const as_section_ref *ref);
 /* Returns whether both always apply to the same resources. */
 bool as_sections_are_same(const as_section_ref *one, const as_section_ref *other);
 /* Returns our configuration in force there. */
@@ -43,14 +43,14 @@ const as_section *as_sections_merge_chain(apr_pool_t *pool, const apr_array_head
 /* Returns the directive of that name in force, as far as can be known; NULL: none. */
 const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain, const char *name);
 /* Returns the directive of that name in the section itself; `word`: its first argument, NULL: any. */
-const ap_directive_t *as_section_find_directive(const as_section_ref *place, const char *name, const char *word);
+const ap_directive_t *as_section_find_directive(const as_section_ref *ref, const char *name, const char *word);
 /* Returns whether a `Require` in force does not grant everybody. */
 bool as_sections_have_require(const apr_array_header_t *chain);
 /* Returns "<Location "/x">", "virtual host www.example.org:443" or "main server". */
-const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *place);
+const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *ref);
 /* Returns "/etc/apache2/apache2.conf:12", or "" if unknown. */
-const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *place);
-/* printable.c: returns the text with \xNN in place of characters that control a terminal or the direction of
+const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *ref);
+/* printable.c: returns the text with \xNN instead of characters that control a terminal or the direction of
  * writing. */
 const char *as_escape_unprintable(apr_pool_t *pool, const char *text);
 /* Returns whether the report page is served there. */

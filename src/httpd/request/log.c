@@ -92,8 +92,8 @@ static const char *describe_evidence(request_rec *r, const as_context *context, 
 {
     const char *user = context->login ? context->login : r->user;
     const char *code = as_ldap_code_format(r->pool, finding), *text = "";
-    const bool asked = as_outcome_describe(finding->outcome)->of != AS_CLASS_FORBIDDEN;
-    const as_answer *answer = asked ? context->answer : NULL;
+    const bool is_login = as_outcome_describe(finding->outcome)->of != AS_CLASS_FORBIDDEN;
+    const as_answer *answer = is_login ? context->answer : NULL;
 
     if (user) {
         text = apr_pstrcat(r->pool, text, ", user \"", as_log_escape(r->pool, user, LOGGED_USER_MAX), "\"", NULL);

@@ -239,26 +239,26 @@ static bool is_plain(const request_rec *r, const as_context *context)
            !ap_cstr_casecmp(r->ap_auth_type, "Basic");
 }
 
-typedef struct as_room {
+typedef struct as_record_buffer {
     unsigned char data[AS_LOOKASIDE_DATA];
     size_t length;
     bool full;
-} as_room;
+} as_record_buffer;
 
-static void append(as_room *room, const char *text)
+static void append(as_record_buffer *buffer, const char *text)
 {
     const size_t size = text ? strlen(text) + 1 : 0;
 
-    if (!text || room->full || size > AS_LOOKASIDE_DATA - room->length) {
-        room->full = true;
+    if (!text || buffer->full || size > AS_LOOKASIDE_DATA - buffer->length) {
+        buffer->full = true;
         return;
     }
-    memcpy(room->data + room->length, text, size);
-    room->length += size;
+    memcpy(buffer->data + buffer->length, text, size);
+    buffer->length += size;
 }
 
-/* Writes a login down. Returns false if there is no room for all of it. */
-static bool write_down(const request_rec *r, const as_context *context, const as_plan *plan, as_room *room)
+/* Writes a login to the buffer. Returns false if not all of it fits. */
+static bool encode_login(const request_rec *r, const as_context *context, const as_plan *plan, as_record_buffer *buffer)
 {
     as_known known;
     int i;
@@ -267,18 +267,18 @@ static bool write_down(const request_rec *r, const as_context *context, const as
     known.finding = context->finding;
     known.renamed = context->login != NULL;
     known.mark = as_login_get_mark(as_process_get_login(), plan->directory->settings, context->answer->dn, r->pool);
-    room->length = sizeof(known);
-    room->full = false;
-    append(room, r->user);
+    buffer->length = sizeof(known);
+    buffer->full = false;
+    append(buffer, r->user);
     if (context->login) {
-        append(room, context->login);
+        append(buffer, context->login);
     }
-    for (i = 0; context->answer->values && plan->variables[i] && !room->full; i++) {
-        append(room, apr_table_get(r->subprocess_env, plan->variables[i]));
+    for (i = 0; context->answer->values && plan->variables[i] && !buffer->full; i++) {
+        append(buffer, apr_table_get(r->subprocess_env, plan->variables[i]));
         known.variables++;
     }
-    memcpy(room->data, &known, sizeof(known));
-    return !room->full;
+    memcpy(buffer->data, &known, sizeof(known));
+    return !buffer->full;
 }
 
 void as_lookaside_learn(request_rec *r, const as_context *context, const char *header)
@@ -287,7 +287,7 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
     const size_t length = strlen(header);
     const as_plan *plan;
     as_lookaside_key key;
-    as_room room;
+    as_record_buffer buffer;
 
     if (r->main || r->prev || context->mask || r->proxyreq == PROXYREQ_PROXY || !is_plain(r, context) ||
         !is_suitable(r, section) || apr_table_get(r->headers_in, "Authorization") != header || length > HEADER_MOST ||
@@ -295,9 +295,9 @@ void as_lookaside_learn(request_rec *r, const as_context *context, const char *h
         return;
     }
     plan = get_plan(r, section, context->directory);
-    if (plan && write_down(r, context, plan, &room)) {
+    if (plan && encode_login(r, context, plan, &buffer)) {
         as_lookaside_hash(&plan->own, header, length, &key);
-        as_lookaside_put(as_process_get_cache(), &key, &context->answer->acceptance, room.data, room.length,
+        as_lookaside_put(as_process_get_cache(), &key, &context->answer->acceptance, buffer.data, buffer.length,
                          as_cache_read_clock(as_process_get_cache(), apr_time_now()));
     }
 }

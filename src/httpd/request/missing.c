@@ -24,19 +24,19 @@ static as_missing known[MISSING_MOST];
 /* Returns the slot of an entry: its own, a free one, or that of the oldest warning. */
 static as_missing *find_slot(const unsigned char *digest)
 {
-    as_missing *place = known, *each;
+    as_missing *oldest = known, *each;
 
     for (each = known; each < known + MISSING_MOST; each++) {
         if (!memcmp(each->digest, digest, APR_SHA1_DIGESTSIZE)) {
             return each;
         }
-        if (each->warned < place->warned) {
-            place = each;
+        if (each->warned < oldest->warned) {
+            oldest = each;
         }
     }
-    memcpy(place->digest, digest, APR_SHA1_DIGESTSIZE);
-    place->warned = 0;
-    return place;
+    memcpy(oldest->digest, digest, APR_SHA1_DIGESTSIZE);
+    oldest->warned = 0;
+    return oldest;
 }
 
 bool as_require_is_news(const char *fingerprint, const char *dn)
@@ -44,7 +44,7 @@ bool as_require_is_news(const char *fingerprint, const char *dn)
     const apr_time_t now = apr_time_now();
     unsigned char digest[APR_SHA1_DIGESTSIZE];
     apr_sha1_ctx_t sha1;
-    as_missing *place;
+    as_missing *slot;
     bool news;
 
     apr_sha1_init(&sha1);
@@ -52,10 +52,10 @@ bool as_require_is_news(const char *fingerprint, const char *dn)
     apr_sha1_update(&sha1, dn, (unsigned)strlen(dn));
     apr_sha1_final(digest, &sha1);
     pthread_mutex_lock(&mutex);
-    place = find_slot(digest);
-    news = !place->warned || now - place->warned >= HOUR || now < place->warned;
+    slot = find_slot(digest);
+    news = !slot->warned || now - slot->warned >= HOUR || now < slot->warned;
     if (news) {
-        place->warned = now;
+        slot->warned = now;
     }
     pthread_mutex_unlock(&mutex);
     return news;

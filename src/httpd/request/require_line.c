@@ -152,14 +152,13 @@ int as_require_post_config(apr_pool_t *ptemp, server_rec *s)
     int i;
 
     for (each = s; each && wrong_lines && wrong_lines->nelts; each = each->next) {
-        const apr_array_header_t *places = as_sections_list(ptemp, s, each);
+        const apr_array_header_t *refs = as_sections_list(ptemp, s, each);
 
-        for (i = 0; i < places->nelts; i++) {
-            const as_section_ref *place = APR_ARRAY_IDX(places, i, const as_section_ref *);
-            const char *problem = place->vector ? find_problem_in(place->vector) : NULL;
+        for (i = 0; i < refs->nelts; i++) {
+            const as_section_ref *ref = APR_ARRAY_IDX(refs, i, const as_section_ref *);
+            const char *problem = ref->vector ? find_problem_in(ref->vector) : NULL;
 
-            if (problem &&
-                as_section_is_on(as_sections_merge_chain(ptemp, as_sections_make_chain(ptemp, places, place)))) {
+            if (problem && as_section_is_on(as_sections_merge_chain(ptemp, as_sections_make_chain(ptemp, refs, ref)))) {
                 AS_LOG_SERVER(0110, 0, each, problem);
                 return HTTP_INTERNAL_SERVER_ERROR;
             }
