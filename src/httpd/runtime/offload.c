@@ -28,7 +28,7 @@ typedef struct as_call as_call;
 struct as_call {
     as_offload_work *work;
     as_offload_job *job;
-    as_job_state place;
+    as_job_state state;
     bool left;
     bool written_off;    /* left, and another helper may replace its own */
     pthread_cond_t done; /* by CLOCK_MONOTONIC; only the caller waits for it */
@@ -66,7 +66,7 @@ static void end_call(as_call *call)
 
 static void append(as_call *call)
 {
-    call->place = AS_QUEUED;
+    call->state = AS_QUEUED;
     call->next = NULL;
     *last_end = call;
     last_end = &call->next;
@@ -79,7 +79,7 @@ static as_call *take_first(void)
     if (call) {
         first = call->next;
         last_end = first ? last_end : &first;
-        call->place = AS_TAKEN;
+        call->state = AS_TAKEN;
     }
     return call;
 }
@@ -150,7 +150,7 @@ static void *serve(void *data)
         apr_pool_clear(helper->pool);
 
         pthread_mutex_lock(&mutex);
-        call->place = AS_DONE;
+        call->state = AS_DONE;
         if (call->left) {
             stays = return_abandoned(call);
             free(call->job);
@@ -211,7 +211,7 @@ static void give_call(as_call *call)
     if (helper) {
         idle = helper->next;
         helper->call = call;
-        call->place = AS_TAKEN;
+        call->state = AS_TAKEN;
         pthread_cond_signal(&helper->arrived);
         return;
     }
@@ -232,7 +232,7 @@ static struct timespec compute_patience(void)
     return until;
 }
 
-/* Abandons a call to its helper. A read without a limit may never end: another helper may be started in its place. */
+/* Abandons a call to its helper. A read without a limit may never end: another helper may be started instead of it. */
 static void leave(as_call *call)
 {
     call->left = true;
@@ -259,14 +259,14 @@ as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job, bool 
 
     pthread_mutex_lock(&mutex);
     give_call(call);
-    while (call->place != AS_DONE && pthread_cond_timedwait(&call->done, &mutex, &until) != ETIMEDOUT) {
+    while (call->state != AS_DONE && pthread_cond_timedwait(&call->done, &mutex, &until) != ETIMEDOUT) {
     }
-    *stuck = call->place == AS_TAKEN;
-    if (call->place == AS_TAKEN) {
+    *stuck = call->state == AS_TAKEN;
+    if (call->state == AS_TAKEN) {
         leave(call);
         job = NULL;
         call = NULL;
-    } else if (call->place == AS_QUEUED) {
+    } else if (call->state == AS_QUEUED) {
         withdraw(call);
         free(job);
         job = NULL;

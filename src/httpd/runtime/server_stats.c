@@ -54,11 +54,11 @@ typedef struct as_process {
 
 typedef struct as_server_table {
     atomic_bool full; /* a server found no row */
-    as_row rows[];    /* of the configuration, then of .htaccess; followed by as_process, `places` times */
+    as_row rows[];    /* of the configuration, then of .htaccess; followed by as_process, `process_slots` times */
 } as_server_table;
 
 static as_server_table *table; /* NULL: not available, nothing is shown */
-static int places, configured, rows;
+static int process_slots, configured, rows;
 /* Of this process. */
 static as_process *own;
 
@@ -67,9 +67,9 @@ static apr_size_t get_process_size(void)
     return sizeof(as_process) + (apr_size_t)rows * sizeof(as_cell);
 }
 
-static as_process *get_process(int place)
+static as_process *get_process(int slot)
 {
-    return (as_process *)(void *)((char *)&table->rows[rows] + (apr_size_t)place * get_process_size());
+    return (as_process *)(void *)((char *)&table->rows[rows] + (apr_size_t)slot * get_process_size());
 }
 
 apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
@@ -83,10 +83,10 @@ apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
     if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &most) != APR_SUCCESS || most < 1) {
         most = 1;
     }
-    places = most < PROCESSES_MOST ? most : PROCESSES_MOST;
+    process_slots = most < PROCESSES_MOST ? most : PROCESSES_MOST;
     configured = servers < CONFIGURED_MOST ? servers : CONFIGURED_MOST;
     rows = configured + HTACCESS_ROWS;
-    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)places * get_process_size();
+    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)process_slots * get_process_size();
     status = apr_shm_create(&segment, size, NULL, pconf);
     if (status == APR_SUCCESS) {
         table = apr_shm_baseaddr_get(segment);
@@ -136,7 +136,7 @@ void as_server_stats_child_init(apr_pool_t *pool)
     int i;
 
     own = NULL;
-    for (i = 0; table && i < places && !own; i++) {
+    for (i = 0; table && i < process_slots && !own; i++) {
         as_process *process = get_process(i);
         int pid = atomic_load(&process->pid);
 
@@ -150,9 +150,9 @@ void as_server_stats_child_init(apr_pool_t *pool)
 }
 
 /* Returns a live process's view of a row, or NULL. */
-static const as_cell *get_cell(int place, int row)
+static const as_cell *get_cell(int slot, int row)
 {
-    const as_process *process = get_process(place);
+    const as_process *process = get_process(slot);
     const as_cell *cell = &process->cells[row];
     const int pid = atomic_load(&process->pid);
 
@@ -164,7 +164,7 @@ static bool is_in_trouble(int row, as_mono now)
 {
     int i;
 
-    for (i = 0; i < places; i++) {
+    for (i = 0; i < process_slots; i++) {
         const as_cell *cell = get_cell(i, row);
 
         if (cell && (atomic_load(&cell->outages) > 0 || atomic_load(&cell->open_until) > now)) {
@@ -323,7 +323,7 @@ const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
         }
         figures = make_figures(servers, server);
         figures->questions += atomic_load(&row->questions);
-        for (j = 0; j < places; j++) {
+        for (j = 0; j < process_slots; j++) {
             const as_cell *cell = get_cell(j, i);
 
             if (cell) {
