@@ -32,7 +32,7 @@ as_mono as_deadline_get(as_login_memo *memo, apr_interval_time_t within)
 /* The state of one login. */
 typedef struct as_attempt {
     const as_login *login;
-    const as_login_attempt *asked;
+    const as_login_attempt *params;
     const as_login_observer *observer;
     apr_pool_t *pool; /* of the memo: an answer may be needed after a subrequest has ended */
     const as_directory_settings *settings;
@@ -79,9 +79,9 @@ static void query(const as_attempt *attempt, const char *password, const char *k
     const as_query question = {.settings = attempt->settings,
                                .user = attempt->key.user,
                                .password = password,
-                               .initial_bind = attempt->asked->initial_bind,
+                               .initial_bind = attempt->params->initial_bind,
                                .known_dn = known_dn,
-                               .membership = attempt->asked->membership,
+                               .membership = attempt->params->membership,
                                .deadline = attempt->deadline,
                                .admit = attempt->login->throttles ? as_admission_admit : NULL,
                                .admit_data = attempt->admission,
@@ -101,7 +101,7 @@ static void query_known(const void *data, const char *password, const char *know
 static void query_directory(const as_attempt *attempt)
 {
     const as_known known = {.cache = attempt->login->cache,
-                            .asked = attempt->asked,
+                            .params = attempt->params,
                             .key = &attempt->key,
                             .pool = attempt->pool,
                             .data = attempt,
@@ -152,7 +152,7 @@ static bool get_cached(const as_attempt *attempt, as_cache_getter *from_memory)
 /* Returns whether the answer is cached. A transaction counts a hit once. */
 static bool is_cached(const as_attempt *attempt, const as_login_memo *memo)
 {
-    return (memo->hit == attempt->asked->directory && get_cached(attempt, as_cache_get_again)) ||
+    return (memo->hit == attempt->params->directory && get_cached(attempt, as_cache_get_again)) ||
            get_cached(attempt, as_cache_get);
 }
 
@@ -266,7 +266,7 @@ static const char *find_subject(const as_directory_settings *settings, as_outcom
  * another name the directory may find another entry, or none. */
 static const char *make_directory_key(const as_attempt *attempt)
 {
-    const char *initial_bind = attempt->asked->initial_bind;
+    const char *initial_bind = attempt->params->initial_bind;
 
     return initial_bind && attempt->fingerprint
                ? apr_pstrcat(attempt->pool, attempt->fingerprint, " as ", initial_bind, NULL)
@@ -305,35 +305,35 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
     const as_answer *answer = attempt->answer;
 
     if (!attempt->login->cache || !is_cached(attempt, memo)) {
-        attempt->deadline = attempt->admission->deadline = as_deadline_get(memo, attempt->asked->deadline);
+        attempt->deadline = attempt->admission->deadline = as_deadline_get(memo, attempt->params->deadline);
         query_within_limit(attempt);
         as_stale_replace(attempt->admission, &attempt->key, attempt->answer);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
                as_settle_is_counted(attempt->admission, answer->dn)) {
-        attempt->deadline = as_deadline_get(memo, attempt->asked->deadline);
+        attempt->deadline = as_deadline_get(memo, attempt->params->deadline);
         confirm(attempt);
     }
     as_settle_note(attempt->admission, answer, answer->server != NULL);
 }
 
-const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *asked,
+const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *params,
                                  const as_login_observer *observer)
 {
     as_attempt attempt = {.login = login,
-                          .asked = asked,
+                          .params = params,
                           .observer = observer,
                           .pool = memo->pool,
-                          .settings = asked->directory->settings};
-    as_admission admission = {.login = login, .memo = memo, .asked = asked, .before = memo->counted};
+                          .settings = params->directory->settings};
+    as_admission admission = {.login = login, .memo = memo, .params = params, .before = memo->counted};
     const as_queried *before;
 
     attempt.admission = &admission;
     /* The settings may belong to a subrequest's .htaccess; the answer outlives the subrequest. */
-    attempt.fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
-    attempt.key.scope = asked->directory->scope;
+    attempt.fingerprint = apr_pstrdup(memo->pool, params->directory->fingerprint);
+    attempt.key.scope = params->directory->scope;
     attempt.key.directory = make_directory_key(&attempt);
-    attempt.key.user = asked->user;
-    attempt.key.password = asked->password;
+    attempt.key.user = params->user;
+    attempt.key.password = params->password;
     before = as_queried_find(memo, &attempt.key);
     if (before) {
         return before->answer;

@@ -67,15 +67,15 @@ const char *as_requirement_check(const as_requirement *requirement, apr_pool_t *
 /* ---- one line ---- */
 
 void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
-                          const as_authorize_attempt *asked, const as_login_observer *observer)
+                          const as_authorize_attempt *params, const as_login_observer *observer)
 {
     memset(of, 0, sizeof(*of));
     of->login = login;
     of->memo = memo;
-    of->asked = asked;
+    of->params = params;
     of->observer = observer;
     of->pool = memo->pool;
-    of->fingerprint = apr_pstrdup(memo->pool, asked->directory->fingerprint);
+    of->fingerprint = apr_pstrdup(memo->pool, params->directory->fingerprint);
     of->born = apr_time_now();
     of->compares.pool = of->searches.pool = of->pool;
     as_user_begin(of);
@@ -110,7 +110,7 @@ static void note_line(as_login_memo *memo, const as_cache_key *key, bool is_grou
 
 static void note_asked(as_authorizing *of)
 {
-    note_line(of->memo, &of->key, of->asked->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove, of->answer);
+    note_line(of->memo, &of->key, of->params->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove, of->answer);
 }
 
 void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, const as_authorization *answer)
@@ -127,7 +127,7 @@ void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, c
 
 static void query(as_authorizing *of)
 {
-    const as_requirement *requirement = of->asked->requirement;
+    const as_requirement *requirement = of->params->requirement;
     const char *problem = as_requirement_check(requirement, of->pool);
 
     if (of->to_prove) {
@@ -268,8 +268,8 @@ static void serve_stale(as_authorizing *of)
 /* The key includes everything that the answer depends on: for ldap-user, and groups of names, the name too. */
 static void set_key(as_authorizing *of)
 {
-    const as_entry *entry = of->asked->entry;
-    const as_requirement *requirement = of->asked->requirement;
+    const as_entry *entry = of->params->entry;
+    const as_requirement *requirement = of->params->requirement;
     const char *what = requirement->name ? requirement->name : as_requirement_make_name(requirement, of->pool);
 
     of->key = as_authorize_make_key(of,
@@ -282,13 +282,13 @@ static void set_key(as_authorizing *of)
 }
 
 static const as_authorization *answer_once(const as_login *login, as_login_memo *memo,
-                                           const as_authorize_attempt *asked, const as_authorization *to_prove,
+                                           const as_authorize_attempt *params, const as_authorization *to_prove,
                                            const as_login_observer *observer)
 {
     as_authorizing of;
     const as_authorization *before;
 
-    as_authorizing_begin(&of, login, memo, asked, observer);
+    as_authorizing_begin(&of, login, memo, params, observer);
     of.to_prove = to_prove;
     if (!to_prove && as_decide_without_query(&of)) {
         of.answer->cached = of.answer->from_login = true;
@@ -302,7 +302,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
     as_cache_key_prepare(&of.key, of.pool);
     of.answer->cached = true;
     if (!login->cache || !get_cached(&of, false)) {
-        of.deadline = as_deadline_get(memo, asked->deadline);
+        of.deadline = as_deadline_get(memo, params->deadline);
         query_within_limit(&of);
         as_user_learn(&of);
         report(&of);
@@ -312,15 +312,15 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
     return of.answer;
 }
 
-const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *asked,
+const as_authorization *as_authorize(const as_login *login, as_login_memo *memo, const as_authorize_attempt *params,
                                      const as_login_observer *observer)
 {
-    const as_authorization *answer = answer_once(login, memo, asked, NULL, observer);
+    const as_authorization *answer = answer_once(login, memo, params, NULL, observer);
 
-    if (as_is_to_be_proven(asked, answer)) {
-        answer = answer_once(login, memo, asked, answer, observer);
+    if (as_is_to_be_proven(params, answer)) {
+        answer = answer_once(login, memo, params, answer, observer);
     }
-    return as_qualify(asked, answer, memo->pool);
+    return as_qualify(params, answer, memo->pool);
 }
 
 as_authorize_sums as_authorize_add_up(const as_login_memo *memo)

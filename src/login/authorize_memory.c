@@ -90,7 +90,7 @@ const char *as_requirement_make_name(const as_requirement *requirement, apr_pool
 
 const char *as_groups_get_name(const as_authorizing *of)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
 
     return groups->name ? groups->name : as_group_settings_make_name(groups, of->pool);
 }
@@ -99,7 +99,7 @@ as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, c
 {
     /* No directory's fingerprint has this form: records of logins and of lines are apart. */
     const as_cache_key key = {
-        .scope = apr_pstrdup(of->pool, of->asked->directory->scope),
+        .scope = apr_pstrdup(of->pool, of->params->directory->scope),
         .directory = apr_pstrcat(of->pool, "authorize ", of->fingerprint, " ", of->identity, " ", what, NULL),
         .user = apr_pstrdup(of->pool, user),
         .password = of->password};
@@ -217,7 +217,7 @@ void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_tex
 as_user_groups *as_user_groups_get(as_authorizing *of)
 {
     struct as_authorized *kept = as_authorized_get(of->memo);
-    const char *dn = of->asked->entry->dn;
+    const char *dn = of->params->entry->dn;
     as_user_groups *user;
 
     for (user = kept->users; user; user = user->next) {
@@ -284,7 +284,7 @@ static bool recall_membership(as_authorizing *of, as_user_groups *user, as_cache
 /* Takes the membership that the login's own search returned from the same directory. */
 static bool take_from_login(as_authorizing *of, as_user_groups *user, as_cache_key *key)
 {
-    const as_entry *entry = of->asked->entry;
+    const as_entry *entry = of->params->entry;
 
     if (!entry->membership || strcmp(entry->directory->fingerprint, of->fingerprint) != 0) {
         return false;

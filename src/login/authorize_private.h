@@ -60,7 +60,7 @@ enum {
 typedef struct as_authorizing {
     const as_login *login;
     as_login_memo *memo;
-    const as_authorize_attempt *asked;
+    const as_authorize_attempt *params;
     const as_login_observer *observer;
     apr_pool_t *pool; /* of the memo */
     const char *fingerprint;
@@ -252,10 +252,11 @@ void as_prove_match(as_authorizing *of);
 /* ---- proof.c ---- */
 
 /* Returns whether the answer is a "no" that a negation must not use unchanged. */
-bool as_is_to_be_proven(const as_authorize_attempt *asked, const as_authorization *answer);
+bool as_is_to_be_proven(const as_authorize_attempt *params, const as_authorization *answer);
 void as_prove(as_authorizing *of);
 /* Returns the answer to this attempt: a "no" to another attempt may be unknown here. */
-const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_authorization *answer, apr_pool_t *pool);
+const as_authorization *as_qualify(const as_authorize_attempt *params, const as_authorization *answer,
+                                   apr_pool_t *pool);
 bool as_is_same_server(const as_directory_settings *a, const as_directory_settings *b);
 
 /* ---- authorize_user.c ---- */
@@ -273,6 +274,6 @@ void as_user_learn(as_authorizing *of);
 
 /* Begins a line with the sessions of the service account, or of the user. */
 void as_authorizing_begin(as_authorizing *of, const as_login *login, as_login_memo *memo,
-                          const as_authorize_attempt *asked, const as_login_observer *observer);
+                          const as_authorize_attempt *params, const as_login_observer *observer);
 
 #endif

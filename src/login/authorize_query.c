@@ -6,7 +6,7 @@
 
 as_directory *as_authorizing_enter(as_authorizing *of)
 {
-    return as_directories_enter(of->login->directories, of->asked->directory->settings, of->deadline, of->pool,
+    return as_directories_enter(of->login->directories, of->params->directory->settings, of->deadline, of->pool,
                                 &of->reply);
 }
 
@@ -26,6 +26,6 @@ void as_authorizing_coalesce(const as_authorizing *of, const as_coalesced_calls 
 void as_authorizing_report_query(const as_authorizing *of)
 {
     if (of->observer && of->observer->queried) {
-        of->observer->queried(of->observer->data, of->login, of->asked->directory->settings);
+        of->observer->queried(of->observer->data, of->login, of->params->directory->settings);
     }
 }

@@ -14,11 +14,11 @@
  */
 static bool can_query(const as_authorizing *of)
 {
-    const as_entry *entry = of->asked->entry;
-    const as_group_settings *groups = of->asked->groups;
+    const as_entry *entry = of->params->entry;
+    const as_group_settings *groups = of->params->groups;
 
     return (groups->compare_as_user || groups->search_as_user) && entry && entry->password && *entry->password &&
-           as_is_same_server(entry->directory->settings, of->asked->directory->settings);
+           as_is_same_server(entry->directory->settings, of->params->directory->settings);
 }
 
 /* Returns what the transaction knows of this user, of this login alone. */
@@ -49,15 +49,15 @@ static bool is_refusal(const as_finding *finding)
 /* A password that the directory has accepted in this transaction is no guess. */
 static void begin_admission(as_authorizing *of)
 {
-    const as_entry *entry = of->asked->entry;
+    const as_entry *entry = of->params->entry;
     const as_queried *login = of->user->login;
 
     of->as_user = (as_login_attempt){.directory = entry->directory,
                                      .user = entry->user,
                                      .password = entry->password,
-                                     .client = of->asked->client,
-                                     .throttle = of->asked->throttle};
-    of->admission = (as_admission){.login = of->login, .memo = of->memo, .asked = &of->as_user};
+                                     .client = of->params->client,
+                                     .throttle = of->params->throttle};
+    of->admission = (as_admission){.login = of->login, .memo = of->memo, .params = &of->as_user};
     of->admission.proven = of->user->bind.accepted || (login && !login->answer->cached);
     if (login && !of->admission.proven && of->login->cache) {
         of->cached_key = as_queried_get_key(login);
@@ -79,8 +79,8 @@ static as_bound judge(const as_reply *reply)
 
 void as_user_begin(as_authorizing *of)
 {
-    const as_entry *entry = of->asked->entry;
-    const as_group_settings *groups = of->asked->groups;
+    const as_entry *entry = of->params->entry;
+    const as_group_settings *groups = of->params->groups;
     as_group_user *bind;
 
     of->identity = "";

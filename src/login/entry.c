@@ -71,7 +71,7 @@ static void take_reply(as_entry_lookup *lookup, const as_reply *reply, apr_pool_
 
 static void read_cached(const as_authorizing *of, const as_cached_answer *cached, as_entry_lookup *lookup)
 {
-    const int attributes = of->asked->directory->settings->attribute_count;
+    const int attributes = of->params->directory->settings->attribute_count;
     const bool is_entry = cached->finding.outcome == AS_OUTCOME_GRANTED && cached->dn && *cached->dn;
 
     find(lookup, AS_UNKNOWN, AS_OUTCOME_UNKNOWN_RESULT);
@@ -89,7 +89,7 @@ static void read_cached(const as_authorizing *of, const as_cached_answer *cached
 
 static as_cached_answer convert_to_cached(const as_authorizing *of, const as_entry_lookup *lookup)
 {
-    const int attributes = of->asked->directory->settings->attribute_count;
+    const int attributes = of->params->directory->settings->attribute_count;
     as_cached_answer cached = {.finding = lookup->finding,
                                .dn = lookup->entry.dn ? lookup->entry.dn : "",
                                .values = lookup->entry.values,
@@ -133,7 +133,7 @@ static bool query(void *data)
     const as_entry_search *search = data;
     as_authorizing *of = search->of;
     const as_mono started = as_mono_read();
-    const as_query question = {.settings = of->asked->directory->settings,
+    const as_query question = {.settings = of->params->directory->settings,
                                .user = search->lookup->entry.user,
                                .membership = choose_membership(search->groups),
                                .entered = search->entered,
@@ -223,12 +223,12 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
                                      const as_login_observer *observer)
 {
     const as_group_settings usual = as_group_settings_make_default();
-    const as_authorize_attempt asked = {.directory = directory, .groups = &usual, .deadline = deadline};
+    const as_authorize_attempt params = {.directory = directory, .groups = &usual, .deadline = deadline};
     as_entry_lookup *lookup = apr_pcalloc(memo->pool, sizeof(*lookup));
     const as_entry_lookup *before;
     as_authorizing of;
 
-    as_authorizing_begin(&of, login, memo, &asked, observer);
+    as_authorizing_begin(&of, login, memo, &params, observer);
     of.key = as_authorize_make_key(&of, "entry", user);
     before = find_noted(memo, &of.key);
     if (before) {

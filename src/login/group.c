@@ -51,7 +51,7 @@ static const char *find_context(const as_group_line *line)
  * names can be proven different as text from names written by another. */
 static bool find_base(as_authorizing *of, as_group_line *line)
 {
-    const as_directory_settings *settings = of->asked->directory->settings;
+    const as_directory_settings *settings = of->params->directory->settings;
     const char *base = normalize(settings->base, of->pool);
 
     line->base = find_context(line);
@@ -114,7 +114,7 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
         return;
     }
     line->undefined = direct == AS_DIRECT_UNDEFINED;
-    if (of->asked->groups->max_depth == 0) {
+    if (of->params->groups->max_depth == 0) {
         as_say_no(of, "no direct member");
         return;
     }
@@ -154,7 +154,7 @@ static bool are_usual_attributes(const char *const *attributes)
 
 static bool uses_ad_ways(const as_authorizing *of, const as_group_line *line)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
 
     return groups->mode == AS_GROUPS_AUTO && line->server.is_ad && groups->attribute_is_dn &&
            are_usual_attributes(groups->attributes) && !as_group_have_ad_ways_failed(of->searches.entered);
@@ -163,9 +163,9 @@ static bool uses_ad_ways(const as_authorizing *of, const as_group_line *line)
 /* Answers from what is known without a query. Returns false if the answer is given. */
 static bool begin(as_authorizing *of, as_group_line *line)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
 
-    line->dn = of->asked->requirement->text;
+    line->dn = of->params->requirement->text;
     line->normal = normalize(line->dn, of->pool);
     if (!line->normal) {
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "the group's DN cannot be read");
@@ -214,7 +214,7 @@ static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line
         as_say_no_unsafe(of, "no attribute of AuthLDAPGroupAttribute can be compared with a member in this directory");
     } else if (!as_member_value_is_sure(of)) {
         as_say_no_unsafe(of, "the entry does not show how the directory writes the typed name");
-    } else if (!of->asked->groups->attribute_is_dn) {
+    } else if (!of->params->groups->attribute_is_dn) {
         mark_unsafe_by_names(of, line);
     }
 }
@@ -223,7 +223,7 @@ static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line
 static void mark_unsafe_by_catalog(as_authorizing *of, const as_group_line *line)
 {
     if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate && line->server.is_ad &&
-        is_global_catalog(of->asked->directory->settings) && !line->facts.is_universal_group) {
+        is_global_catalog(of->params->directory->settings) && !line->facts.is_universal_group) {
         as_say_no_unsafe(of, "a global catalogue need not know the members of a group that is not universal");
     }
 }
@@ -235,7 +235,7 @@ void as_decide_group(as_authorizing *of)
     if (!begin(of, &line)) {
         return;
     }
-    if (of->asked->groups->mode == AS_GROUPS_MEMBER_OF) {
+    if (of->params->groups->mode == AS_GROUPS_MEMBER_OF) {
         as_decide_by_member_of(of, &line);
     } else if (!uses_ad_ways(of, &line) || !as_decide_by_ad(of, &line)) {
         decide_by_member(of, &line);
@@ -263,7 +263,7 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
 {
     const char *const *found;
 
-    if (!as_group_find_hidden(&of->searches, base, of->asked->groups->subgroup_classes, attributes, &found,
+    if (!as_group_find_hidden(&of->searches, base, of->params->groups->subgroup_classes, attributes, &found,
                               &of->reply)) {
         as_say_reply(of);
         return false;
@@ -284,7 +284,7 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
 /* The groups that this account may not look into, where groups were looked for. NULL: the answer is given. */
 static const char *const *find_hidden(as_authorizing *of, const as_group_line *line, const char **bound)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
     const char *const one[] = {line->base, NULL}, *const * base;
     apr_array_header_t *hidden = apr_array_make(of->pool, 4, sizeof(const char *));
 

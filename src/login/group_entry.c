@@ -29,7 +29,7 @@ bool as_is_in(const char *const *dns, int count, const char *dn)
 
 bool as_group_facts_get(as_authorizing *of, as_group_line *line)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
 
     if (!line->facts.described) {
         as_group_facts facts;
@@ -50,7 +50,7 @@ bool as_group_facts_get(as_authorizing *of, as_group_line *line)
 
 bool as_group_may_nest(const as_authorizing *of, const as_group_line *line)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
     const char *const *class, *const *wanted;
 
     for (class = line->facts.classes; groups->max_depth > 0 && class && *class; class ++) {
@@ -91,16 +91,16 @@ static const char *get_name(const as_entry *entry)
 
 const char *as_member_get_value(const as_authorizing *of)
 {
-    const as_entry *entry = of->asked->entry;
+    const as_entry *entry = of->params->entry;
     const char *name = get_name(entry);
 
-    return of->asked->groups->attribute_is_dn ? entry->dn : name ? name : entry->user;
+    return of->params->groups->attribute_is_dn ? entry->dn : name ? name : entry->user;
 }
 
 /* Compares one of the entry's names with each attribute of the group. Returns false if the answer is given. */
 static bool compare_name(as_authorizing *of, const as_group_line *line, const char *name, bool *is)
 {
-    const char *const *attributes = of->asked->groups->attributes;
+    const char *const *attributes = of->params->groups->attributes;
     const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = 0;
 
@@ -120,13 +120,13 @@ static bool compare_name(as_authorizing *of, const as_group_line *line, const ch
 
 bool as_member_may_have_other_name(as_authorizing *of, const as_group_line *line, bool *may)
 {
-    const as_values names = of->asked->entry->values ? of->asked->entry->values[0] : NULL;
-    const char *asked = as_member_get_value(of);
+    const as_values names = of->params->entry->values ? of->params->entry->values[0] : NULL;
+    const char *name = as_member_get_value(of);
     int i;
 
     *may = false;
     for (i = 0; names && names[i] && !*may; i++) {
-        if (!strcmp(names[i], asked)) {
+        if (!strcmp(names[i], name)) {
             continue;
         }
         if (i >= NAMES_MAX || as_group_may_nest(of, line)) {
@@ -140,7 +140,7 @@ bool as_member_may_have_other_name(as_authorizing *of, const as_group_line *line
 
 bool as_member_value_is_sure(const as_authorizing *of)
 {
-    return of->asked->groups->attribute_is_dn || get_name(of->asked->entry);
+    return of->params->groups->attribute_is_dn || get_name(of->params->entry);
 }
 
 /* ---- direct members ---- */
@@ -183,7 +183,7 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
 
     if (has_code(codes, count, AS_LDAP_COMPARE_TRUE)) {
         if (are) {
-            as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
+            as_group_note_comparable(&of->compares, line->dn, of->params->groups->attributes);
         }
         as_say_yes(of, "direct");
         return AS_DIRECT_ANSWERED;
@@ -192,7 +192,7 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
         as_say_missing(of, line->dn);
         return AS_DIRECT_ANSWERED;
     }
-    if (has_code(codes, count, AS_LDAP_INVALID_DN) && of->asked->requirement->by_expression) {
+    if (has_code(codes, count, AS_LDAP_INVALID_DN) && of->params->requirement->by_expression) {
         as_say_no_unsafe(of, apr_pstrcat(of->pool, "the directory reports that this is not a DN: ", line->dn, NULL));
         return AS_DIRECT_ANSWERED;
     }
@@ -204,13 +204,13 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
         return has_code(codes, count, AS_LDAP_NO_SUCH_ATTRIBUTE) ? AS_DIRECT_NO_ATTRIBUTE : AS_DIRECT_UNDEFINED;
     }
     line->facts.comparable = true;
-    as_group_note_comparable(&of->compares, line->dn, of->asked->groups->attributes);
+    as_group_note_comparable(&of->compares, line->dn, of->params->groups->attributes);
     return AS_DIRECT_FALSE;
 }
 
 as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
     const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_values(groups->attributes), i;
 

@@ -131,7 +131,7 @@ as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line)
     const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " for ",
                                    as_member_get_value(of), " by ", as_groups_get_name(of), NULL);
 
-    return get_set(of, as_authorize_make_key(of, what, of->asked->entry->dn));
+    return get_set(of, as_authorize_make_key(of, what, of->params->entry->dn));
 }
 
 as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
@@ -250,7 +250,7 @@ static int count_values(const char *const *texts)
 static bool search_below(as_authorizing *of, as_group_set *set, const apr_array_header_t *members, const char *base,
                          bool may_be_hidden)
 {
-    const as_group_settings *groups = of->asked->groups;
+    const as_group_settings *groups = of->params->groups;
     as_group_level level = {.base = base,
                             .classes = groups->subgroup_classes,
                             .attributes =
@@ -286,7 +286,7 @@ static bool search_level(as_authorizing *of, as_group_set *set, const as_group_l
         return false;
     }
     set->levels++;
-    set->complete = set->groups->nelts == before || set->levels > of->asked->groups->max_depth;
+    set->complete = set->groups->nelts == before || set->levels > of->params->groups->max_depth;
     return true;
 }
 

@@ -39,10 +39,10 @@ static bool is_found_again(const as_known *known, const char *dn, as_reply *repl
  * where it reads attributes for the application. */
 static bool may_use_known_entry(const as_known *known)
 {
-    const as_directory_settings *settings = known->asked->directory->settings;
+    const as_directory_settings *settings = known->params->directory->settings;
 
-    return known->cache && !settings->uniform_timing && !known->asked->initial_bind && settings->attribute_count == 1 &&
-           (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
+    return known->cache && !settings->uniform_timing && !known->params->initial_bind &&
+           settings->attribute_count == 1 && (!settings->filter || !strcmp(settings->filter, "(objectClass=*)"));
 }
 
 /* Returns whether the user logs in with the entry's own name ("uid=bob,..." for bob): then no other entry can have
@@ -64,7 +64,7 @@ static bool proves_entry(const as_known *known, const as_reply *reply)
     const as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
 
     return policy.present && !policy.contradictory &&
-           is_named_after(reply->dn, known->asked->directory->settings->attributes[0], known->key->user);
+           is_named_after(reply->dn, known->params->directory->settings->attributes[0], known->key->user);
 }
 
 /* Binds as the entry found earlier, and searches unless a refusal proves the entry. An accepted password grants
@@ -95,12 +95,12 @@ static void keep_entry(const as_known *known, const as_reply *reply)
 {
     const as_cache_key *key = known->key;
     as_cached_answer entry = {
-        .dn = reply->dn, .values = reply->values, .value_count = known->asked->directory->settings->attribute_count};
+        .dn = reply->dn, .values = reply->values, .value_count = known->params->directory->settings->attribute_count};
 
     if (reply->failure == AS_FAILURE_NONE && reply->step == AS_STEP_USER_BIND && reply->entries == 1 &&
         !reply->referral && reply->dn && reply->values) {
         as_cache_put_entry(known->cache, key, &entry,
-                           is_named_after(reply->dn, known->asked->directory->settings->attributes[0], key->user),
+                           is_named_after(reply->dn, known->params->directory->settings->attributes[0], key->user),
                            apr_time_now());
     }
 }
@@ -128,8 +128,8 @@ static bool is_gone(const as_reply *reply, char mark)
 
 static bool may_use_failure(const as_known *known)
 {
-    return known->cache && known->asked->directory->settings->uniform_timing && !known->asked->initial_bind &&
-           known->asked->client && known->key->directory;
+    return known->cache && known->params->directory->settings->uniform_timing && !known->params->initial_bind &&
+           known->params->client && known->key->directory;
 }
 
 /* Returns the key of what this client's failures as this user found out. Another client's make nothing of it faster. */
@@ -137,7 +137,7 @@ static as_cache_key make_failure_key(const as_known *known)
 {
     as_cache_key key = *known->key;
 
-    key.directory = apr_pstrcat(known->pool, key.directory, " failed from ", known->asked->client, NULL);
+    key.directory = apr_pstrcat(known->pool, key.directory, " failed from ", known->params->client, NULL);
     key.hashes = NULL;
     return key;
 }

@@ -10,7 +10,7 @@
 /* A login, and how its directory is queried. */
 typedef struct as_known {
     as_cache *cache; /* NULL: nothing is known */
-    const as_login_attempt *asked;
+    const as_login_attempt *params;
     const as_cache_key *key;
     apr_pool_t *pool;
     const void *data;

@@ -11,7 +11,7 @@
 
 static bool is_own_directory(const as_authorizing *of)
 {
-    return !strcmp(of->asked->entry->directory->fingerprint, of->fingerprint);
+    return !strcmp(of->params->entry->directory->fingerprint, of->fingerprint);
 }
 
 /* ---- without a query ---- */
@@ -22,8 +22,8 @@ static bool is_user_named(const as_authorizing *of)
 {
     const char *const *word;
 
-    for (word = of->asked->requirement->words; word && *word && is_own_directory(of); word++) {
-        if (!strcmp(*word, of->asked->entry->user)) {
+    for (word = of->params->requirement->words; word && *word && is_own_directory(of); word++) {
+        if (!strcmp(*word, of->params->entry->user)) {
             return true;
         }
     }
@@ -42,7 +42,7 @@ static bool has_value(as_values values, const char *wanted)
 
 static bool has_login_value(const as_authorizing *of, const char *pair)
 {
-    const as_entry *entry = of->asked->entry;
+    const as_entry *entry = of->params->entry;
     const as_directory_settings *settings = entry->directory->settings;
     const size_t length = strcspn(pair, "=");
     int i;
@@ -62,7 +62,7 @@ static bool is_attribute_known(const as_authorizing *of)
 {
     const char *const *word;
 
-    for (word = of->asked->requirement->words; word && *word && is_own_directory(of); word++) {
+    for (word = of->params->requirement->words; word && *word && is_own_directory(of); word++) {
         if (has_login_value(of, *word)) {
             return true;
         }
@@ -72,7 +72,7 @@ static bool is_attribute_known(const as_authorizing *of)
 
 bool as_decide_without_query(as_authorizing *of)
 {
-    const as_requirement *requirement = of->asked->requirement;
+    const as_requirement *requirement = of->params->requirement;
     bool is = false;
 
     switch (requirement->kind) {
@@ -80,7 +80,7 @@ bool as_decide_without_query(as_authorizing *of)
         is = is_user_named(of);
         break;
     case AS_REQUIRE_DN:
-        is = requirement->text && *requirement->text && as_dn_is_surely_same(requirement->text, of->asked->entry->dn);
+        is = requirement->text && *requirement->text && as_dn_is_surely_same(requirement->text, of->params->entry->dn);
         break;
     case AS_REQUIRE_ATTRIBUTE:
         is = is_attribute_known(of);
@@ -102,7 +102,7 @@ static void decide_match(as_authorizing *of, const char *filter, const char *yes
 {
     bool does = false;
 
-    if (!as_group_test_filter(&of->searches, of->asked->entry->dn, filter, &does, &of->reply)) {
+    if (!as_group_test_filter(&of->searches, of->params->entry->dn, filter, &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
         as_say_yes(of, yes);
@@ -114,10 +114,10 @@ static void decide_match(as_authorizing *of, const char *filter, const char *yes
 /* The directory compares the names as it did when it found the entry. NULL without memory. */
 static const char *make_filter_of_names(const as_authorizing *of)
 {
-    const char *attribute = of->asked->directory->settings->attributes[0], *filter = "(|";
+    const char *attribute = of->params->directory->settings->attributes[0], *filter = "(|";
     const char *const *word;
 
-    for (word = of->asked->requirement->words; *word; word++) {
+    for (word = of->params->requirement->words; *word; word++) {
         const char *value = as_group_escape(*word, of->pool);
 
         if (!value) {
@@ -142,24 +142,24 @@ static void decide_user(as_authorizing *of)
 /* Compares two DNs as the LDAP server wrote them: the entry's, and the required one's. */
 static void decide_dn(as_authorizing *of)
 {
-    const char *dn = of->asked->requirement->text;
+    const char *dn = of->params->requirement->text;
     as_group_facts facts;
 
-    if (!of->asked->groups->compare_dn_on_server) {
+    if (!of->params->groups->compare_dn_on_server) {
         as_say_no_unsafe(of, "another DN as text, and AuthLDAPCompareDNOnServer is Off");
         return;
     }
     as_group_get_facts(&of->searches, dn, NULL, &facts);
     if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_INVALID_DN &&
-            of->asked->requirement->by_expression) {
+            of->params->requirement->by_expression) {
             as_say_no_unsafe(of, "the directory reports that this is not a DN");
         } else {
             as_say_reply(of);
         }
     } else if (!facts.exists) {
         as_say_missing(of, dn);
-    } else if (as_dn_is_surely_same(facts.dn, of->asked->entry->dn)) {
+    } else if (as_dn_is_surely_same(facts.dn, of->params->entry->dn)) {
         as_say_yes(of, "the same entry");
     } else {
         as_say_no(of, "another entry");
@@ -203,7 +203,7 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
         attributes[i] = apr_pstrmemdup(of->pool, pairs[i], length);
         values[i] = pairs[i] + length + 1;
     }
-    if (!as_group_compare(&of->compares, of->asked->entry->dn, attributes, values, count, codes, &of->reply)) {
+    if (!as_group_compare(&of->compares, of->params->entry->dn, attributes, values, count, codes, &of->reply)) {
         return AS_COMPARED_UNKNOWN;
     }
     for (i = 0; i < count; i++) {
@@ -222,7 +222,7 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
 /* Decides ldap-attribute: one true pair decides, even if others could not be compared. */
 static void decide_attribute(as_authorizing *of)
 {
-    const char *const *words = of->asked->requirement->words;
+    const char *const *words = of->params->requirement->words;
     const int count = count_words(words);
     int from;
 
@@ -253,20 +253,20 @@ static void decide_attribute(as_authorizing *of)
 
 static const char *make_whole_filter(const as_authorizing *of)
 {
-    const char *text = of->asked->requirement->text;
+    const char *text = of->params->requirement->text;
 
     return *text == '(' ? text : apr_pstrcat(of->pool, "(", text, ")", NULL);
 }
 
 void as_prove_match(as_authorizing *of)
 {
-    const bool is_filter = of->asked->requirement->kind == AS_REQUIRE_FILTER;
+    const bool is_filter = of->params->requirement->kind == AS_REQUIRE_FILTER;
     const char *filter = is_filter ? make_whole_filter(of) : make_filter_of_names(of);
     bool does = false;
 
     if (!filter) {
         as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
-    } else if (!as_group_test_filter(&of->searches, of->asked->entry->dn,
+    } else if (!as_group_test_filter(&of->searches, of->params->entry->dn,
                                      apr_pstrcat(of->pool, "(!", filter, ")", NULL), &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
@@ -279,7 +279,7 @@ void as_prove_match(as_authorizing *of)
 
 static void decide_search(as_authorizing *of)
 {
-    const char *own = of->asked->directory->settings->filter, *filter = make_whole_filter(of);
+    const char *own = of->params->directory->settings->filter, *filter = make_whole_filter(of);
     int entries = 0;
 
     if (own) {
@@ -298,7 +298,7 @@ static void decide_search(as_authorizing *of)
 
 void as_decide_line(as_authorizing *of)
 {
-    switch (of->asked->requirement->kind) {
+    switch (of->params->requirement->kind) {
     case AS_REQUIRE_USER:
         decide_user(of);
         break;

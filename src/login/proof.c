@@ -24,21 +24,21 @@ bool as_is_same_server(const as_directory_settings *a, const as_directory_settin
 }
 
 /* Returns whether an entry was found on other servers, where its DN has no meaning for these. */
-static bool is_entry_of_others(const as_authorize_attempt *asked)
+static bool is_entry_of_others(const as_authorize_attempt *params)
 {
-    return asked->entry && !as_is_same_server(asked->entry->directory->settings, asked->directory->settings);
+    return params->entry && !as_is_same_server(params->entry->directory->settings, params->directory->settings);
 }
 
-bool as_is_to_be_proven(const as_authorize_attempt *asked, const as_authorization *answer)
+bool as_is_to_be_proven(const as_authorize_attempt *params, const as_authorization *answer)
 {
-    return asked->negated && answer->answer == AS_NO && !answer->unsafe_to_negate &&
-           (answer->unproven || (is_entry_of_others(asked) && !answer->elsewhere));
+    return params->negated && answer->answer == AS_NO && !answer->unsafe_to_negate &&
+           (answer->unproven || (is_entry_of_others(params) && !answer->elsewhere));
 }
 
 /* Looks for an entry of this name in the directory queried. Returns false if the answer is already given. */
 static bool find_entry_here(as_authorizing *of)
 {
-    const char *dn = of->asked->entry->dn;
+    const char *dn = of->params->entry->dn;
     as_group_facts facts;
 
     as_group_get_facts(&of->searches, dn, NULL, &facts);
@@ -54,28 +54,28 @@ static bool find_entry_here(as_authorizing *of)
 
 void as_prove(as_authorizing *of)
 {
-    if (is_entry_of_others(of->asked) && !find_entry_here(of)) {
+    if (is_entry_of_others(of->params) && !find_entry_here(of)) {
         return;
     }
     if (!of->to_prove->unproven) {
         as_say_no(of, of->to_prove->evidence);
-    } else if (of->asked->requirement->kind == AS_REQUIRE_GROUP) {
+    } else if (of->params->requirement->kind == AS_REQUIRE_GROUP) {
         as_prove_group(of);
     } else {
         as_prove_match(of);
     }
 }
 
-const as_authorization *as_qualify(const as_authorize_attempt *asked, const as_authorization *answer, apr_pool_t *pool)
+const as_authorization *as_qualify(const as_authorize_attempt *params, const as_authorization *answer, apr_pool_t *pool)
 {
     as_authorization *copy;
 
-    if (answer->answer != AS_NO || answer->unsafe_to_negate || !answer->elsewhere || asked->of_login) {
+    if (answer->answer != AS_NO || answer->unsafe_to_negate || !answer->elsewhere || params->of_login) {
         return answer;
     }
     copy = apr_pmemdup(pool, answer, sizeof(*copy));
     copy->unsafe_to_negate = copy->missing = true;
-    copy->reason = apr_pstrcat(pool, asked->requirement->text, " is in no naming context of this directory", NULL);
+    copy->reason = apr_pstrcat(pool, params->requirement->text, " is in no naming context of this directory", NULL);
     copy->evidence = "";
     copy->source.stamp = 0;
     return copy;

@@ -27,13 +27,13 @@ struct as_counted_account {
 
 static const char *const *list_accounts(const as_admission *admission, const char *name)
 {
-    return as_accounts_name(admission->asked->directory->settings, name, admission->memo->pool);
+    return as_accounts_name(admission->params->directory->settings, name, admission->memo->pool);
 }
 
 /* Returns whether an account is one of a configured server that .htaccess has put into a list of its own. */
 static bool is_guarded(const as_admission *admission, const char *account)
 {
-    const as_login_directory *directory = admission->asked->directory;
+    const as_login_directory *directory = admission->params->directory;
     int i = 0;
 
     while (directory->guarded && i < directory->settings->server_count &&
@@ -48,7 +48,7 @@ static bool is_guarded(const as_admission *admission, const char *account)
  * others are copies of one account. server: -1, none of them gets it. */
 static const char *const *list_accounts_at(const as_admission *admission, const char *name, int server)
 {
-    const as_directory_settings *settings = admission->asked->directory->settings;
+    const as_directory_settings *settings = admission->params->directory->settings;
     const char **accounts = as_accounts_name(settings, name, admission->memo->pool), **kept = accounts;
     int i;
 
@@ -66,13 +66,13 @@ static const char *const *list_accounts_at(const as_admission *admission, const 
  * invents: the counts of these must not take the memory from the others'. */
 static const as_throttle *get_throttle(const as_admission *admission, const char *account)
 {
-    const as_login_attempt *asked = admission->asked;
+    const as_login_attempt *params = admission->params;
     as_throttle *own;
 
-    if (!asked->throttle || !asked->directory->foreign || is_guarded(admission, account)) {
-        return asked->throttle;
+    if (!params->throttle || !params->directory->foreign || is_guarded(admission, account)) {
+        return params->throttle;
     }
-    own = apr_pmemdup(admission->memo->pool, asked->throttle, sizeof(*own));
+    own = apr_pmemdup(admission->memo->pool, params->throttle, sizeof(*own));
     own->of_htaccess = true;
     return own;
 }
@@ -133,22 +133,22 @@ static as_mono compute_patience(const as_admission *admission)
 
 static const char *make_spelling(const as_admission *admission)
 {
-    const as_login_attempt *asked = admission->asked;
+    const as_login_attempt *params = admission->params;
 
-    return as_name_prepare(asked->initial_bind ? asked->initial_bind : asked->user, admission->memo->pool);
+    return as_name_prepare(params->initial_bind ? params->initial_bind : params->user, admission->memo->pool);
 }
 
 long as_admission_get_wait(const as_admission *admission)
 {
-    const as_login_attempt *asked = admission->asked;
+    const as_login_attempt *params = admission->params;
     as_throttles *throttles = admission->login->throttles;
     long of_user, of_client;
 
-    if (!throttles || !asked->throttle || !asked->throttle->failures || admission->cached_key || admission->proven) {
+    if (!throttles || !params->throttle || !params->throttle->failures || admission->cached_key || admission->proven) {
         return 0;
     }
-    of_client = as_throttle_check_client(throttles, asked->throttle, asked->client, admission->memo->pool);
-    of_user = as_throttle_check_spelling(throttles, asked->throttle, asked->directory->fingerprint,
+    of_client = as_throttle_check_client(throttles, params->throttle, params->client, admission->memo->pool);
+    of_user = as_throttle_check_spelling(throttles, params->throttle, params->directory->fingerprint,
                                          make_spelling(admission), admission->memo->pool);
     return of_user > of_client ? of_user : of_client;
 }
@@ -229,7 +229,7 @@ static bool admit_forgotten(as_admission *admission, int server, const char *nam
 bool as_admission_admit(void *data, int server, const char *name, bool accepted)
 {
     as_admission *admission = data;
-    const as_login_attempt *asked = admission->asked;
+    const as_login_attempt *params = admission->params;
     struct as_counted_account *before = admission->memo->counted;
     const char *const *account;
 
@@ -245,8 +245,8 @@ bool as_admission_admit(void *data, int server, const char *name, bool accepted)
         account++;
     }
     admission->refused = !*account || admission->wait > 0 || !admit_account(admission, *account);
-    if (*account && asked->throttle && asked->throttle->failures) {
-        as_throttle_keep_spelling(admission->login->throttles, asked->directory->fingerprint, make_spelling(admission),
+    if (*account && params->throttle && params->throttle->failures) {
+        as_throttle_keep_spelling(admission->login->throttles, params->directory->fingerprint, make_spelling(admission),
                                   *account);
     }
     if (!admission->refused && admission->cached_key && !is_still_cached(admission)) {
@@ -308,7 +308,7 @@ static bool was_repeated(const as_admission *admission, const struct as_counted_
 static bool is_success_of(const as_admission *admission, const struct as_counted_account *counted,
                           const as_reply *reply)
 {
-    const as_directory_settings *settings = admission->asked->directory->settings;
+    const as_directory_settings *settings = admission->params->directory->settings;
 
     return !is_guarded(admission, counted->account) ||
            (!reply->referral &&
@@ -349,7 +349,7 @@ static bool is_counted(const as_admission *admission, const char *name)
 bool as_settle_is_counted(const as_admission *admission, const char *dn)
 {
     return admission->login->throttles && !as_throttle_is_quiet(admission->login->throttles) &&
-           (is_counted(admission, dn) || is_counted(admission, admission->asked->initial_bind));
+           (is_counted(admission, dn) || is_counted(admission, admission->params->initial_bind));
 }
 
 static void note_name(const as_admission *admission, const char *name)
@@ -368,7 +368,7 @@ void as_settle_note(const as_admission *admission, const as_answer *answer, bool
     admission->memo->failed_afresh = admission->memo->failed_afresh || (afresh && is_failure(&answer->finding));
     if (!afresh && admission->login->throttles && !as_throttle_is_quiet(admission->login->throttles)) {
         note_name(admission, answer->dn);
-        note_name(admission, admission->asked->initial_bind);
+        note_name(admission, admission->params->initial_bind);
     }
 }
 
@@ -424,14 +424,14 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
     if (refused) {
         end = AS_LOGIN_REFUSED;
     } else if (answered && is_success(&finding)) {
-        end = admission->asked->directory->guarded ? AS_LOGIN_GRANTED_ELSEWHERE : AS_LOGIN_GRANTED;
+        end = admission->params->directory->guarded ? AS_LOGIN_GRANTED_ELSEWHERE : AS_LOGIN_GRANTED;
     }
     as_admission_end_query(admission, bound);
     if (admission->proven && refused) {
         count_refused(admission, dn, bound->server_index);
     }
     admission->memo->failed_afresh = refused;
-    as_login_settle(admission->login, admission->memo, admission->asked->throttle, admission->asked->client, end);
+    as_login_settle(admission->login, admission->memo, admission->params->throttle, admission->params->client, end);
 }
 
 uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *settings, const char *dn,

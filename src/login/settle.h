@@ -11,7 +11,7 @@
 typedef struct as_admission {
     const as_login *login;
     as_login_memo *memo;
-    const as_login_attempt *asked;
+    const as_login_attempt *params;
     as_mono deadline;
     const as_cache_key *cached_key; /* the password is cached as accepted, under this key; else NULL */
     bool proven;                    /* the directory has accepted the password in this transaction */

@@ -35,7 +35,7 @@ bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_ke
 /* Returns whether the password may be compared. That is a guess like any other: it counts until it is found right. */
 static bool may_compare(as_admission *admission, const char *dn)
 {
-    const char *initial_bind = admission->asked->initial_bind;
+    const char *initial_bind = admission->params->initial_bind;
 
     admission->wait = as_admission_get_wait(admission);
     return admission->wait == 0 &&
@@ -81,7 +81,7 @@ void as_stale_replace(as_admission *admission, const as_cache_key *key, as_answe
         throttle_account(admission, answer);
     } else if (found == AS_STALE_FOUND) {
         as_admission_accept(admission);
-        serve(memo, answer, &cached, admission->asked->directory->settings->attribute_count);
+        serve(memo, answer, &cached, admission->params->directory->settings->attribute_count);
     } else {
         memo->guessed = true;
     }
