@@ -235,7 +235,7 @@ static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing
 
 /* The results so far. */
 typedef struct as_tally {
-    int found, asked;
+    int found, probes;
 } as_tally;
 
 /* Makes all probes. Returns false without an answer. */
@@ -255,7 +255,7 @@ static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, 
         if (!reached) {
             return false;
         }
-        tally->asked++;
+        tally->probes++;
     }
     return true;
 }
@@ -277,7 +277,7 @@ static bool run_logins(const as_audit_url *forbidden, const as_audit_url *missin
             break;
         }
     }
-    tally->asked++;
+    tally->probes++;
     return reached;
 }
 
@@ -299,9 +299,9 @@ static int audit(const as_audit_url *forbidden, const as_audit_url *missing, con
     }
     if (options->timing) {
         tally.found += run_clock(forbidden, missing, options);
-        tally.asked++;
+        tally.probes++;
     }
-    printf("  %d of %d probes distinguish them\n", tally.found, tally.asked);
+    printf("  %d of %d probes distinguish them\n", tally.found, tally.probes);
     return tally.found;
 }
 

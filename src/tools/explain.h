@@ -150,7 +150,7 @@ typedef struct explain_story {
     apr_pool_t *pool;
     apr_array_header_t *steps; /* explain_step */
     as_answer answer;
-    bool asked;    /* a directory was queried; else the credentials alone decided */
+    bool queried;  /* a directory was queried; else the credentials alone decided */
     bool required; /* lines of Require were evaluated */
     bool partial;  /* no fault as far as queried, which was not up to a password */
     as_finding finding;

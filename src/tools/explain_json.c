@@ -212,7 +212,7 @@ static void put_outcome(const explain_story *story)
     put_member("ldap", explain_format_ldap_code(&story->finding, story->pool));
     put_known_number("password_expires_in", story->finding.expires_in);
     put_known_number("grace_logins", story->finding.grace_logins);
-    put_member("reason", story->asked && !story->finding.has_code ? story->answer.reason : NULL);
+    put_member("reason", story->queried && !story->finding.has_code ? story->answer.reason : NULL);
     put_number("status", story->verdict.status);
     put_known_number("retry_after", story->verdict.retry_after);
     put_member("shown", as_outcome_describe(story->verdict.shown)->name);

@@ -185,7 +185,7 @@ explain_story *explain_run_login(const explain_wish *wish, explain_observer *obs
         as_directories_trace(login.directories, note_step, &seen);
         query_directory(story, &login, deadline);
         as_directories_trace(login.directories, NULL, NULL);
-        story->asked = true;
+        story->queried = true;
         query_lockout(story, login.directories, deadline);
     }
     judge(story);

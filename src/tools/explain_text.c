@@ -332,7 +332,7 @@ void explain_print_end(const explain_story *story)
     const as_outcome_info *outcome = as_outcome_describe(story->finding.outcome);
     const char *code = explain_format_ldap_code(&story->finding, story->pool);
 
-    printf("%s", story->asked ? "\n" : "");
+    printf("%s", story->queried ? "\n" : "");
     if (story->partial) {
         printf("so far       nothing is wrong%s\n",
                story->wish->user ? "; without a password the last step, the bind as that entry, was left out" : "");
@@ -341,11 +341,11 @@ void explain_print_end(const explain_story *story)
     }
     printf("outcome      %s (class %s%s%s)\n", outcome->name, as_class_describe(outcome->of)->name,
            *code ? "; LDAP " : "", code);
-    if (as_outcome_is_about_account(story->finding.outcome) && story->asked) {
+    if (as_outcome_is_about_account(story->finding.outcome) && story->queried) {
         printf("proven       %s\n", story->finding.proven ? "yes: the directory accepted the password"
                                                           : "no: the directory has not accepted the password");
     }
-    if (story->asked && !is_last_reason(story)) {
+    if (story->queried && !is_last_reason(story)) {
         printf("reason       %s\n", show(story->answer.reason, story->pool));
     }
     print_require(story);
