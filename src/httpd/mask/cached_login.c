@@ -73,7 +73,7 @@ void as_mask_begin_login(request_rec *r, as_context *context)
 {
     as_cached_login *login;
 
-    if (!context->mask || context->mask->way != AS_PASS_FIRST) {
+    if (!context->mask || context->mask->pass != AS_PASS_FIRST) {
         return;
     }
     login = context->mask->login = apr_pcalloc(r->pool, sizeof(*login));
@@ -105,10 +105,10 @@ void as_mask_end_login(request_rec *r, as_context *context, int status)
 bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
 {
     const as_mask *mask = context->mask;
-    const as_cached_login *login = mask && mask->way == AS_PASS_MISSING ? mask->login : NULL;
+    const as_cached_login *login = mask && mask->pass == AS_PASS_MISSING ? mask->login : NULL;
 
     if (!login || !login->made || !is_same(login->type, ap_auth_type(r)) || !is_same(login->name, ap_auth_name(r)) ||
-        !as_place_has_same_login(login->request, r)) {
+        !as_section_set_has_same_login(login->request, r)) {
         return false;
     }
 #define AS_TABLE(table) apr_table_overlap(r->table, login->table, APR_OVERLAP_TABLES_SET);

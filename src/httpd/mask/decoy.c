@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Paths of missing resources near to a refused one.
+ * Paths of missing resources beside a refused one.
  */
 #include "mask.h"
 

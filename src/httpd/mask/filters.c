@@ -33,11 +33,11 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     as_mask *mask = context ? context->mask : NULL;
     const int status = find_status(r, brigade);
 
-    if (mask && mask->way == AS_PASS_FIRST && !mask->swallowed && status != HTTP_OK &&
+    if (mask && mask->pass == AS_PASS_FIRST && !mask->suppressed_status && status != HTTP_OK &&
         as_mask_must_hide(r, context, status)) {
-        mask->swallowed = status;
+        mask->suppressed_status = status;
     }
-    if (mask && mask->swallowed) {
+    if (mask && mask->suppressed_status) {
         apr_brigade_cleanup(brigade);
         return APR_SUCCESS;
     }
@@ -112,7 +112,7 @@ void as_mask_insert_filters(request_rec *r)
     const as_context *context = r->main ? NULL : as_context_peek(r);
 
     if (context && context->mask) {
-        /* Before all others; ap_add_output_filter would search for that place. */
+        /* Before all others; ap_add_output_filter would search for that position. */
         ap_filter_t *first = &context->mask->swallow;
         first->frec = swallow;
         first->r = r;

@@ -23,8 +23,8 @@ bool as_server_must_watch(const as_server *server)
 
 /* ---- answers that are masked ---- */
 
-/* The walk to a file ended with a refusal before its place was known: the place is that of its directory. */
-void as_mask_find_place(request_rec *r)
+/* For a walk to a file that was refused before the sections of the file were known: those of its directory apply. */
+void as_mask_find_directory(request_rec *r)
 {
     r->per_dir_config = r->server->lookup_defaults;
     if (r->filename && r->filename[0] == '/') {
@@ -61,26 +61,26 @@ bool as_mask_must_hide(request_rec *r, const as_context *context, int status)
     return verdict.masked || verdict.status != status;
 }
 
-/* The members that as_mask_find_place changes. A request whose place was not known keeps its settings, for its error
- * page. */
-typedef struct as_whereabouts {
+/* The members that as_mask_find_directory changes. A request that was refused before its sections were known keeps its
+ * settings, for its error page. */
+typedef struct as_location {
     char *filename, *path_info;
     apr_finfo_t finfo;
     ap_conf_vector_t *per_dir_config;
-} as_whereabouts;
+} as_location;
 
-static void go_to_place(request_rec *r, bool walked, as_whereabouts *before)
+static void enter_directory(request_rec *r, bool walked, as_location *before)
 {
     before->filename = r->filename;
     before->path_info = r->path_info;
     before->finfo = r->finfo;
     before->per_dir_config = r->per_dir_config;
     if (!walked) {
-        as_mask_find_place(r);
+        as_mask_find_directory(r);
     }
 }
 
-static void return_to(request_rec *r, const as_whereabouts *before)
+static void restore_location(request_rec *r, const as_location *before)
 {
     r->filename = before->filename;
     r->path_info = before->path_info;
@@ -107,23 +107,23 @@ void as_mask_count_access(const request_rec *r, int more)
 bool as_mask_must_refuse(request_rec *r, const as_context *context, int status)
 {
     const as_mask *mask = context->mask;
-    as_whereabouts before;
+    as_location before;
     bool hides;
 
-    if (mask->swallowed || context->masked || is_end_hidden(mask, status)) {
+    if (mask->suppressed_status || context->masked || is_end_hidden(mask, status)) {
         return true;
     }
     if (status != HTTP_FORBIDDEN && status != HTTP_UNAUTHORIZED) {
         return false;
     }
-    go_to_place(r, mask->walked, &before);
+    enter_directory(r, mask->walked, &before);
     hides = as_mask_must_hide(r, context, status);
-    return_to(r, &before);
+    restore_location(r, &before);
     return hides;
 }
 
 /* Discards all output of a handler. */
-static void take_back(request_rec *r)
+static void discard_output(request_rec *r)
 {
     r->status = HTTP_OK;
     r->status_line = NULL;
@@ -138,23 +138,23 @@ int as_mask_judge(request_rec *r, as_context *context, int status)
 {
     const as_finding denied = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
     as_mask *mask = context->mask;
-    const int meant = mask->swallowed ? mask->swallowed : status;
-    as_whereabouts before;
+    const int meant = mask->suppressed_status ? mask->suppressed_status : status;
+    as_location before;
 
     if (context->masked || !as_mask_must_refuse(r, context, status)) {
         return status;
     }
-    if (mask->swallowed) {
-        take_back(r);
+    if (mask->suppressed_status) {
+        discard_output(r);
     }
     if (meant != HTTP_FORBIDDEN || is_end_hidden(mask, status) || as_transaction_is_refused(context->transaction)) {
         as_decide_as_is(r, context, &denied, meant == HTTP_UNAUTHORIZED ? meant : HTTP_FORBIDDEN);
         context->masked = true;
         return status;
     }
-    go_to_place(r, mask->walked, &before);
+    enter_directory(r, mask->walked, &before);
     status = as_decide(r, context, &denied, 0);
-    return_to(r, &before);
+    restore_location(r, &before);
     return status;
 }
 

@@ -60,8 +60,8 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept);
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers);
 /* A pass that may answer, while another one is made; and that pass again, but for how far the body was read since. */
 typedef struct as_pass as_pass;
-as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept);
-void as_snapshot_bring_back(request_rec *r, const as_pass *pass);
+as_pass *as_snapshot_save_pass(const request_rec *r, const as_snapshot *kept);
+void as_snapshot_restore_pass(request_rec *r, const as_pass *pass);
 /* Restores the request's own pool, after the last use of the pass's. */
 void as_snapshot_end(request_rec *r, const as_snapshot *kept);
 /* Returns the requested path as sent, not decoded. NULL if there is none. */
@@ -113,11 +113,11 @@ char *as_decoy_undo(apr_pool_t *pool, const as_decoy *decoy, char *text);
 /* Does the same for the names and values of a table; returns the table itself if there is nothing to replace. */
 apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_table_t *table);
 
-/* ---- place.c: sections that apply ---- */
+/* ---- section_set.c: sections that apply ---- */
 
-void as_places_post_config(void);
+void as_section_sets_post_config(void);
 /* Returns whether the same sections define the login of both requests, so that the same providers are queried. */
-bool as_place_has_same_login(const request_rec *one, const request_rec *other);
+bool as_section_set_has_same_login(const request_rec *one, const request_rec *other);
 /* Decoys of a refused request, by the sections that reach them. */
 typedef struct as_nearby {
     int nearest;  /* that the sections which refused the request do not all reach */
@@ -126,10 +126,10 @@ typedef struct as_nearby {
 } as_nearby;
 
 /* Finds them. `walked`: the walk to the file was not what refused it. False: it was refused by its name. */
-bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby *found);
+bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as_nearby *found);
 
 /* Returns the file that a decoy of a request would be, NULL for none. */
-char *as_place_make_filename(request_rec *r, const as_decoys *all, int index);
+char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index);
 
 /* ---- cached_login.c: one login for both passes ---- */
 
@@ -162,7 +162,8 @@ void as_mask_silence_log(request_rec *r);
 /* The URL is again as the client sent it; and the name of the file. */
 void as_mask_undo_url(request_rec *r, const as_decoy *as);
 void as_mask_undo_filename(request_rec *r, const as_decoy *as);
-/* Does the same for the file that the mask remembers; both are done before the wait, so that no clock measures them. */
+/* Does the same for the file that the mask has recorded; both are done before the wait, so that no clock measures them.
+ */
 void as_mask_undo_file(request_rec *r, as_mask *mask);
 /* Returns whether the handler (of scripts) reports itself that the file is missing. */
 bool as_mask_is_missing_script(const request_rec *r);
@@ -177,7 +178,7 @@ typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_rea
 int as_mask_choose_login_status(request_rec *r, as_context *context, int status);
 
 /* Gives the request the settings of the directory that its file is in, without a walk to the file. */
-void as_mask_find_place(request_rec *r);
+void as_mask_find_directory(request_rec *r);
 /* Returns whether an answer with this status, from no hook of ours, must be masked, or mapped by AuthStatusMap. */
 bool as_mask_must_hide(request_rec *r, const as_context *context, int status);
 /* Judges the result of a request's first pass. Returns the status for it; context->masked: it must be answered as a
@@ -191,7 +192,7 @@ void as_mask_count_access(const request_rec *r, int more);
 
 /* ---- filters.c ---- */
 
-/* For who is only walking there is no body, and nobody who reads an answer. */
+/* Replaces the filters of a pass that only walks: it has no body, and nobody reads its answer. */
 void as_mask_isolate(request_rec *r);
 
 #endif

@@ -84,14 +84,14 @@ static as_mask *get_mask(const request_rec *r)
     return context ? context->mask : NULL;
 }
 
-/* The configuration of the place is known now. */
+/* The sections that apply are known now. */
 int as_mask_post_perdir(request_rec *r)
 {
     as_mask *mask = get_mask(r);
 
     if (mask) {
         mask->walked = true;
-        if (mask->way == AS_PASS_MISSING) {
+        if (mask->pass == AS_PASS_MISSING) {
             /* Access to a resource that nobody requested is not logged. */
             mask->log = r->log == &quiet ? mask->log : r->log;
             as_mask_silence_log(r);
@@ -109,7 +109,7 @@ int as_mask_type_checker(request_rec *r)
     if (mask) {
         mask->allowed = true;
     }
-    if (mask && mask->way == AS_PASS_MISSING) {
+    if (mask && mask->pass == AS_PASS_MISSING) {
         r->log = mask->log;
         as_mask_login_forget(r);
         if (!mask->by_name) {
@@ -143,11 +143,11 @@ int as_mask_handler(request_rec *r)
     const apr_array_header_t *hooks;
     int i;
 
-    if (!mask || mask->way == AS_PASS_DONE) {
+    if (!mask || mask->pass == AS_PASS_DONE) {
         return DECLINED;
     }
     mask->handling = true;
-    if (mask->way == AS_PASS_FIRST) {
+    if (mask->pass == AS_PASS_FIRST) {
         return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
     }
     /* Fixups may have turned it into another: a front controller, an index. */

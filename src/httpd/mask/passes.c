@@ -8,9 +8,9 @@
  *
  * That pass belongs to a refused request: therefore it ends in the default handler, whatever is configured.
  *
- * Three walks, always: the request's own, that of the decoy that place.c finds, and that of the outermost decoy, which
- * is needed where the other is refused as well. A request for a missing resource makes them too, without a use, so that
- * a clock cannot distinguish the two.
+ * Three walks, always: the request's own, that of the decoy that section_set.c finds, and that of the outermost decoy,
+ * which is needed where the other is refused as well. A request for a missing resource makes them too, without a use,
+ * so that a clock cannot distinguish the two.
  */
 #include "mask.h"
 
@@ -24,8 +24,8 @@
 
 /* ---- a walk ---- */
 
-/* Resets what is known of the masked request, before each walk. */
-static void begin_again(as_mask *mask)
+/* Resets the state of the masked request, before each walk. */
+static void reset_mask(as_mask *mask)
 {
     as_mask fresh = {.login = NULL};
 
@@ -55,10 +55,10 @@ static bool begin_pass(request_rec *r, as_context *context, const walks *all, in
     if (as_snapshot_begin(r, all->arrived, answers) != APR_SUCCESS) {
         return false;
     }
-    begin_again(mask);
-    as_context_begin_again(context);
-    as_transaction_begin_again(context->transaction, &all->before, all->truth);
-    mask->way = AS_PASS_MISSING;
+    reset_mask(mask);
+    as_context_reset(context);
+    as_transaction_reset(context->transaction, &all->before, all->truth);
+    mask->pass = AS_PASS_MISSING;
     mask->as = as_decoy_make(r, all->decoys, index);
     mask->log = r->log;
     as_mask_silence_log(r);
@@ -104,8 +104,8 @@ static void restore_state(as_context *context, const state *before)
     *context = before->context;
 }
 
-/* Walks that are left are made for nothing. */
-static void walk_for_nothing(request_rec *r, as_context *context, walks *all)
+/* Makes the remaining walks, without a use of their results. */
+static void walk_unused(request_rec *r, as_context *context, walks *all)
 {
     const request_rec request = *r;
     const state before = copy_state(context);
@@ -140,22 +140,22 @@ static bool is_end_missing(const request_rec *r)
 /* Timing must not distinguish a masked answer from that of a missing resource: the former may have been refused half
  * way, and have caused a log line. So both are delayed until a full number of these has passed since the arrival,
  * and by at least three whole walks. */
-#define BEAT apr_time_from_msec(1)
+#define TICK apr_time_from_msec(1)
 #define LONGEST_WAIT apr_time_from_msec(100)
 
-static void wait_for_beat(const request_rec *r, const walks *all)
+static void wait_for_tick(const request_rec *r, const walks *all)
 {
     const apr_interval_time_t passed = apr_time_now() - r->request_time;
     apr_interval_time_t until = (WALKS + 1) * all->took;
 
     until = until < LONGEST_WAIT ? until : LONGEST_WAIT;
     until = passed > until ? passed : until;
-    apr_sleep(passed < 0 ? BEAT : until + BEAT - until % BEAT - passed);
+    apr_sleep(passed < 0 ? TICK : until + TICK - until % TICK - passed);
 }
 
-/* Nothing near may be seen by this client, so that a missing resource is refused as well: there is no answer to be like
- * but this one, which that gets too. */
-static int go_on_unasked(request_rec *r, as_context *context)
+/* Continues without a login, where this client may see nothing beside the resource either: a missing resource is
+ * refused as well, and gets this same answer. */
+static int continue_without_login(request_rec *r, as_context *context)
 {
     int status;
 
@@ -176,7 +176,7 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
 {
     as_mask *mask = context->mask;
 
-    mask->way = AS_PASS_DONE;
+    mask->pass = AS_PASS_DONE;
     r->log = mask->log;
     if (!mask->undone) {
         as_mask_undo_filename(r, mask->as);
@@ -197,13 +197,13 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
 {
     const as_decoy *as = context->mask->as;
 
-    walk_for_nothing(r, context, all);
+    walk_unused(r, context, all);
     as_mask_undo_url(r, as);
     if (!as_mask_is_missing_script(r)) {
         as_mask_undo_filename(r, as);
         as_mask_undo_file(r, context->mask);
     }
-    wait_for_beat(r, all);
+    wait_for_tick(r, all);
     if (status == OK) {
         status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
         if (as_mask_is_missing_script(r)) {
@@ -229,20 +229,20 @@ static int answer_far(request_rec *r, as_context *context, walks *all, int index
         return answer_as_walked(r, context, all, status);
     }
     context->masked = false;
-    return answer_as_walked(r, context, all, status == OK ? HTTP_NOT_FOUND : go_on_unasked(r, context));
+    return answer_as_walked(r, context, all, status == OK ? HTTP_NOT_FOUND : continue_without_login(r, context));
 }
 
-/* Returns whether everybody may request a decoy. Checks its place, which is no walk. */
+/* Returns whether everybody may request a decoy. Checks the sections of its directory, which is no walk. */
 static bool is_open(request_rec *r, as_context *context, const walks *all, int index)
 {
-    char *filename = as_place_make_filename(all->first, all->decoys, index);
+    char *filename = as_decoy_make_filename(all->first, all->decoys, index);
 
     if (!begin_pass(r, context, all, index, false)) {
         return false;
     }
     r->uri = (char *)as_decoy_decode(r, r->uri);
     r->filename = filename;
-    as_mask_find_place(r);
+    as_mask_find_directory(r);
     return as_chain_run(r, context, AS_PHASE_ACCESS) == OK;
 }
 
@@ -275,22 +275,22 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
                               : find_open(r, context, all, decoys->between + 1, decoys->farthest);
         return answer_far(r, context, all, index);
     }
-    pass = as_snapshot_put_aside(r, all->arrived);
+    pass = as_snapshot_save_pass(r, all->arrived);
     before = copy_state(context);
     nearest = walk(r, context, all, decoys->nearest, true);
     if (is_answer(r, context, nearest)) {
         return answer_as_walked(r, context, all, nearest);
     }
-    as_snapshot_bring_back(r, pass);
+    as_snapshot_restore_pass(r, pass);
     restore_state(context, &before);
     return answer_as_walked(r, context, all, status);
 }
 
-/* Returns whether a rule forbids the name of a decoy: a rule of the server, before the place is known, or one of the
- * place, in the fixups. Runs these rules alone, which is no walk. */
+/* Returns whether a rule forbids the name of a decoy: a rule of the server, before its sections are known, or one of
+ * a section, in the fixups. Runs these rules alone, which is no walk. */
 static bool is_forbidden(request_rec *r, as_context *context, const walks *all, int index)
 {
-    char *filename = context->mask->by_name ? as_place_make_filename(all->first, all->decoys, index) : NULL;
+    char *filename = context->mask->by_name ? as_decoy_make_filename(all->first, all->decoys, index) : NULL;
 
     if (!begin_pass(r, context, all, index, false)) {
         return true;
@@ -337,7 +337,7 @@ static int count_path_info(const request_rec *r)
     return count;
 }
 
-/* Returns whether a decoy has a path that the file system takes: some are longer than the path asked for. */
+/* Returns whether a decoy has a path that the file system takes: some are longer than the requested path. */
 static bool is_path_short(const walks *all, int index)
 {
     const apr_size_t length = strlen(all->decoys->path);
@@ -368,7 +368,7 @@ static void find_decoys(request_rec *r, as_context *context, const walks *all, a
     } else if (mask->allowed) {
         mask->by_name = true;
         decoys->nearest = find_allowed_name(r, context, all);
-    } else if (!as_place_find(r, all->decoys, mask->walked, decoys)) {
+    } else if (!as_decoys_find_nearby(r, all->decoys, mask->walked, decoys)) {
         decoys->nearest = find_allowed_name(r, context, all);
     }
     decoys->farthest = is_path_short(all, decoys->farthest) ? decoys->farthest : all->decoys->count;
@@ -393,7 +393,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
         return answer_far(r, context, all, decoys.farthest);
     }
     context->masked = false;
-    return answer_as_walked(r, context, all, go_on_unasked(r, context));
+    return answer_as_walked(r, context, all, continue_without_login(r, context));
 }
 
 /* ---- the hooks ---- */
@@ -417,17 +417,17 @@ static walks make_walks(request_rec *r, const as_context *context, const as_snap
     return all;
 }
 
-/* The request is what it seems: for what is missing. */
-static void walk_as_others_do(request_rec *r, as_context *context, const as_snapshot *arrived,
-                              const as_transaction *before)
+/* Makes the walks of a masked request for a request whose resource is missing. */
+static void walk_as_masked(request_rec *r, as_context *context, const as_snapshot *arrived,
+                           const as_transaction *before)
 {
     walks all = make_walks(r, context, arrived, before);
     as_nearby decoys;
 
     /* Its result is not used: where sections are patterns, the search takes as long as a walk. */
-    as_place_find(r, all.decoys, true, &decoys);
-    walk_for_nothing(r, context, &all);
-    wait_for_beat(r, &all);
+    as_decoys_find_nearby(r, all.decoys, true, &decoys);
+    walk_unused(r, context, &all);
+    wait_for_tick(r, &all);
 }
 
 /* The cost of each request to a virtual host that masks: one allocation. */
@@ -445,7 +445,7 @@ void as_passes_post_config(void)
     size_of_own = sizeof(as_own);
 }
 
-static int go_own_way(request_rec *r)
+static int process_request(request_rec *r)
 {
     as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r));
     as_snapshot *arrived = (as_snapshot *)(own + 1);
@@ -467,15 +467,15 @@ static int go_own_way(request_rec *r)
 
     if (status == OK) {
         if (is_end_missing(r) && as_server_has_mask(as_server_get(r->server))) {
-            walk_as_others_do(r, context, arrived, before);
+            walk_as_masked(r, context, arrived, before);
         }
         status = ap_invoke_handler(r);
     }
-    if (status != OK || mask->swallowed || context->masked) {
+    if (status != OK || mask->suppressed_status || context->masked) {
         status = as_mask_judge(r, context, status);
     }
     if (!context->masked) {
-        mask->way = AS_PASS_DONE;
+        mask->pass = AS_PASS_DONE;
         return status;
     }
     all = make_walks(r, context, arrived, before);
@@ -489,5 +489,5 @@ int as_mask_quick_handler(request_rec *r, int lookup)
     if (lookup || r->main || !as_server_must_watch(as_server_get(r->server))) {
         return DECLINED;
     }
-    return go_own_way(r);
+    return process_request(r);
 }

@@ -89,7 +89,7 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     }
     as_snapshot_post_config();
     as_passes_post_config();
-    as_places_post_config();
+    as_section_sets_post_config();
     for (; s; s = s->next) {
         as_server *server = ap_get_module_config(s->module_config, &authstatus_module);
         server->masks = find_reach_of_server(s);

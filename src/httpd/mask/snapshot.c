@@ -199,7 +199,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
     }
     create_request_config(r, kept);
     if (r->unparsed_uri) {
-        /* httpd decodes a path in place. Host and port are those that it has found in the header. */
+        /* httpd decodes a path in its own buffer. Host and port are those that it has found in the header. */
         ap_parse_uri(r, r->unparsed_uri);
         fresh.parsed_uri.path = r->parsed_uri.path;
         fresh.parsed_uri.query = r->parsed_uri.query;
@@ -217,7 +217,7 @@ struct as_pass {
     chain output, input;
 };
 
-as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept)
+as_pass *as_snapshot_save_pass(const request_rec *r, const as_snapshot *kept)
 {
     as_pass *pass = apr_palloc(kept->r.pool, sizeof(*pass));
 
@@ -227,7 +227,7 @@ as_pass *as_snapshot_put_aside(const request_rec *r, const as_snapshot *kept)
     return pass;
 }
 
-void as_snapshot_bring_back(request_rec *r, const as_pass *pass)
+void as_snapshot_restore_pass(request_rec *r, const as_pass *pass)
 {
     request_rec again = pass->r;
 

@@ -42,10 +42,9 @@ typedef struct as_context {
 
 /* Resets a transaction for a second pass. `arrival`: the transaction when the request arrived; `truth`: the decision
  * about the requested resource. */
-void as_transaction_begin_again(as_transaction *transaction, const as_transaction *arrival,
-                                const as_transaction *truth);
+void as_transaction_reset(as_transaction *transaction, const as_transaction *arrival, const as_transaction *truth);
 /* Resets the context of a request for a second pass. */
-void as_context_begin_again(as_context *context);
+void as_context_reset(as_context *context);
 /* Takes over the login of an earlier pass. `login`: the context when that login ended. */
 void as_context_reuse_login(as_context *context, const as_context *login);
 

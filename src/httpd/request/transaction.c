@@ -60,7 +60,7 @@ as_transaction *as_transaction_find(const request_rec *r)
     return context ? context->transaction : NULL;
 }
 
-void as_transaction_begin_again(as_transaction *transaction, const as_transaction *arrival, const as_transaction *truth)
+void as_transaction_reset(as_transaction *transaction, const as_transaction *arrival, const as_transaction *truth)
 {
 #define AGAIN_KEEP(name)
 #define AGAIN_ARRIVAL(name) transaction->name = arrival->name;
@@ -69,7 +69,7 @@ void as_transaction_begin_again(as_transaction *transaction, const as_transactio
 #include "state.def"
 }
 
-void as_context_begin_again(as_context *context)
+void as_context_reset(as_context *context)
 {
     as_context fresh = {.transaction = NULL};
 

@@ -26,12 +26,12 @@ typedef struct as_kinds {
 
 static as_kinds of_refusal, of_login;
 
-typedef struct as_place {
+typedef struct as_section_set {
     request_rec *r;
     const char *filename;
     const as_kinds *kinds;
     apr_uint64_t number;
-} as_place;
+} as_section_set;
 
 /* ---- relevant modules ---- */
 
@@ -59,7 +59,7 @@ static void add_module(as_kinds *kinds, const char *name)
         }                                                                                                              \
     } while (0)
 
-void as_places_post_config(void)
+void as_section_sets_post_config(void)
 {
     const module *each;
 
@@ -96,10 +96,10 @@ static bool is_counted(const ap_conf_vector_t *vector, const as_kinds *kinds)
 
 /* ---- sections that apply (by httpd's manual) ---- */
 
-static void add_number(as_place *place, const void *what)
+static void add_number(as_section_set *set, const void *what)
 {
     /* FNV-1a on words. */
-    place->number = (place->number ^ (apr_uint64_t)(apr_uintptr_t)what) * APR_UINT64_C(0x100000001b3);
+    set->number = (set->number ^ (apr_uint64_t)(apr_uintptr_t)what) * APR_UINT64_C(0x100000001b3);
 }
 
 static bool is_directory_above(const core_dir_config *core, const char *filename)
@@ -157,34 +157,34 @@ static bool is_true(request_rec *r, const core_dir_config *core)
     return core->condition && ap_expr_exec(r, core->condition, &error) > 0;
 }
 
-static void add_vector(as_place *place, const ap_conf_vector_t *vector);
+static void add_vector(as_section_set *set, const ap_conf_vector_t *vector);
 
 /* Adds Files and If of a section that applies. */
-static void add_within(as_place *place, const core_dir_config *core)
+static void add_within(as_section_set *set, const core_dir_config *core)
 {
     int i;
 
     for (i = 0; core && core->sec_file && i < core->sec_file->nelts; i++) {
         const ap_conf_vector_t *vector = APR_ARRAY_IDX(core->sec_file, i, ap_conf_vector_t *);
         const core_dir_config *within = ap_get_core_module_config(vector);
-        if (is_counted(vector, place->kinds) && is_name(within, place->filename)) {
-            add_vector(place, vector);
+        if (is_counted(vector, set->kinds) && is_name(within, set->filename)) {
+            add_vector(set, vector);
         }
     }
     for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
         const ap_conf_vector_t *vector = APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *);
-        if (is_counted(vector, place->kinds) && is_true(place->r, ap_get_core_module_config(vector))) {
-            add_vector(place, vector);
+        if (is_counted(vector, set->kinds) && is_true(set->r, ap_get_core_module_config(vector))) {
+            add_vector(set, vector);
         }
     }
 }
 
-static void add_vector(as_place *place, const ap_conf_vector_t *vector)
+static void add_vector(as_section_set *set, const ap_conf_vector_t *vector)
 {
-    if (is_counted(vector, place->kinds)) {
-        add_number(place, vector);
+    if (is_counted(vector, set->kinds)) {
+        add_number(set, vector);
     }
-    add_within(place, ap_get_core_module_config(vector));
+    add_within(set, ap_get_core_module_config(vector));
 }
 
 /* Returns whether an irrelevant section has others in it. */
@@ -195,7 +195,7 @@ static bool has_within(const ap_conf_vector_t *vector)
     return core && (core->sec_file || core->sec_if);
 }
 
-static void add_sections(as_place *place, const apr_array_header_t *vectors, const char *path,
+static void add_sections(as_section_set *set, const apr_array_header_t *vectors, const char *path,
                          bool (*applies)(const core_dir_config *core, const char *path))
 {
     int i;
@@ -203,19 +203,19 @@ static void add_sections(as_place *place, const apr_array_header_t *vectors, con
     for (i = 0; path && vectors && i < vectors->nelts; i++) {
         const ap_conf_vector_t *vector = APR_ARRAY_IDX(vectors, i, ap_conf_vector_t *);
         const core_dir_config *core = ap_get_core_module_config(vector);
-        if (core && core->d && (is_counted(vector, place->kinds) || has_within(vector)) && applies(core, path)) {
-            add_vector(place, vector);
+        if (core && core->d && (is_counted(vector, set->kinds) || has_within(vector)) && applies(core, path)) {
+            add_vector(set, vector);
         }
     }
 }
 
-static void add_htaccess(as_place *place)
+static void add_htaccess(as_section_set *set)
 {
     const struct htaccess_result *each;
 
-    for (each = place->r->htaccess; each; each = each->next) {
-        if (each->htaccess && each->dir && !strncmp(each->dir, place->filename, strlen(each->dir))) {
-            add_vector(place, each->htaccess);
+    for (each = set->r->htaccess; each; each = each->next) {
+        if (each->htaccess && each->dir && !strncmp(each->dir, set->filename, strlen(each->dir))) {
+            add_vector(set, each->htaccess);
         }
     }
 }
@@ -223,15 +223,15 @@ static void add_htaccess(as_place *place)
 static apr_uint64_t compute_number(request_rec *r, const as_kinds *kinds, const char *uri, const char *filename)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
-    as_place place = {.r = r, .filename = filename, .kinds = kinds, .number = 1};
+    as_section_set set = {.r = r, .filename = filename, .kinds = kinds, .number = 1};
 
     if (filename && *filename == '/') {
-        add_sections(&place, core->sec_dir, filename, is_directory_above);
-        add_within(&place, ap_get_core_module_config(r->server->lookup_defaults));
-        add_htaccess(&place);
+        add_sections(&set, core->sec_dir, filename, is_directory_above);
+        add_within(&set, ap_get_core_module_config(r->server->lookup_defaults));
+        add_htaccess(&set);
     }
-    add_sections(&place, core->sec_url, uri, is_location_above);
-    return place.number;
+    add_sections(&set, core->sec_url, uri, is_location_above);
+    return set.number;
 }
 
 static apr_uint64_t compute_number_of_login(const request_rec *r)
@@ -241,12 +241,12 @@ static apr_uint64_t compute_number_of_login(const request_rec *r)
     return compute_number(copy, &of_login, copy->uri, copy->filename);
 }
 
-bool as_place_has_same_login(const request_rec *one, const request_rec *other)
+bool as_section_set_has_same_login(const request_rec *one, const request_rec *other)
 {
     return compute_number_of_login(one) == compute_number_of_login(other);
 }
 
-/* ---- the place of the decoy ---- */
+/* ---- the segment that the decoy replaces ---- */
 
 /* Returns the start of the segment with `below` others below it; NULL: there are fewer. */
 static const char *find_segment(const char *path, int below)
@@ -272,7 +272,7 @@ static const char *find_file(request_rec *r)
                : NULL;
 }
 
-static char *make_decoy_filename(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file)
+static char *make_filename(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file)
 {
     const char *at = file ? find_segment(file, spot->below) : NULL;
     const char *rest = *spot->end == '.' ? apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")) : "";
@@ -287,12 +287,12 @@ static char *make_decoy_filename(request_rec *r, const as_decoy_spot *spot, cons
     return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), name, rest, NULL);
 }
 
-char *as_place_make_filename(request_rec *r, const as_decoys *all, int index)
+char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index)
 {
-    return make_decoy_filename(r, &all->spots[index], as_decoy_sketch(r, all, index)->name, find_file(r));
+    return make_filename(r, &all->spots[index], as_decoy_sketch(r, all, index)->name, find_file(r));
 }
 
-/* Returns the number of the place in which a decoy would be. */
+/* Returns the number of the sections that a decoy would be in. */
 static apr_uint64_t compute_number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
 {
     const as_decoy *decoy = as_decoy_sketch(r, all, index);
@@ -301,7 +301,7 @@ static apr_uint64_t compute_number_of_decoy(request_rec *r, const as_decoys *all
     apr_uint64_t number;
 
     r->uri = (char *)path;
-    number = compute_number(r, &of_refusal, path, make_decoy_filename(r, &all->spots[index], decoy->name, file));
+    number = compute_number(r, &of_refusal, path, make_filename(r, &all->spots[index], decoy->name, file));
     r->uri = uri;
     return number;
 }
@@ -346,15 +346,15 @@ static apr_uint64_t get_number(const search *in, int index)
     return compute_number_of_decoy(in->r, in->all, index, in->file);
 }
 
-/* Returns the first from `low` on whose place is another than that, or, if `is`, that one; all->count: there is none.
+/* Returns the first from `low` on whose number is another than `set`, or, if `is`, is `set`; all->count: there is none.
  * Decoys from there on have it too: outward fewer sections apply. */
-static int find_first(const search *in, int low, apr_uint64_t place, bool is)
+static int find_first(const search *in, int low, apr_uint64_t set, bool is)
 {
     int high = in->all->count;
 
     while (low < high) {
         const int middle = (low + high) / 2;
-        if ((get_number(in, middle) == place) != is) {
+        if ((get_number(in, middle) == set) != is) {
             low = middle + 1;
         } else {
             high = middle;
@@ -363,7 +363,7 @@ static int find_first(const search *in, int low, apr_uint64_t place, bool is)
     return low;
 }
 
-bool as_place_find(request_rec *r, const as_decoys *all, bool walked, as_nearby *found)
+bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as_nearby *found)
 {
     const search in = {.r = r, .all = all, .file = find_file(r)};
     const int last = all->count - 1;
