@@ -17,7 +17,7 @@ void as_authorizing_coalesce(const as_authorizing *of, const as_coalesced_calls 
                                     .key = &of->key,
                                     .deadline = of->deadline,
                                     .pool = of->pool,
-                                    .born = of->born,
+                                    .born = &of->born,
                                     .data = data};
 
     as_coalesce(&coalesced);

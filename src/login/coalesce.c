@@ -12,7 +12,7 @@ static void lead(const as_coalesced *of, as_single_flight *flight)
 
     if (!of->calls->get_again(of->data) && of->calls->query(of->data)) {
         cached = of->calls->to_cache(of->data);
-        as_cache_put(of->cache, of->key, &cached, of->born ? of->born : apr_time_now(), of->pool);
+        as_cache_put(of->cache, of->key, &cached, of->born ? *of->born : apr_time_now(), of->pool);
     }
     cached = of->calls->to_cache(of->data);
     as_single_flight_end(flight, &cached);

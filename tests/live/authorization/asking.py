@@ -51,6 +51,9 @@ class Asking:
     def again(self):
         self.send("again")
 
+    def later(self, seconds):
+        self.send("later", seconds)
+
     def forget(self):
         self.send("forget")
 

@@ -166,6 +166,24 @@ def test_five_lines(ask):
     assert (sum(one.compares for one in said), sum(one.searches for one in said)) == (2, 1), said
 
 
+def test_a_yes_is_no_younger_than_the_set_that_it_is_of(ask):
+    """Sixty seconds for a yes, thirty for a set of groups: who was found a member is one for no longer than a minute, though
+    another line takes it from the set half a minute later."""
+    warm(ask, "deep", ("group", g("ten0")), ("group", g("ten5")))
+    assert cost(ask.ask("group", g("ten0"))) == "2C 11S"
+    ask.again()
+    ask.later(25)
+    said = ask.ask("group", g("ten5"))
+    assert (said.answer, cost(said)) == ("yes", ""), said
+    ask.again()
+    ask.later(30)
+    assert cost(ask.ask("group", g("ten5"))) == ""
+    ask.again()
+    ask.later(6)
+    said = ask.ask("group", g("ten5"))
+    assert (said.answer, cost(said)) == ("yes", "2C 7S"), said
+
+
 def test_bounds(ask):
     ask.groups(attributes="member")
     warm(ask, "many", ("group", g("above")))
