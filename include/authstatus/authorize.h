@@ -106,8 +106,8 @@ typedef struct as_authorization {
     bool elsewhere;     /* no: the group is in no naming context of the directory */
     bool unproven;      /* no: nothing was found; what this account may not search would not have been found either */
     bool missing;       /* the group or DN does not exist: log AS0032 */
-    bool bounded;       /* a bound on groups or searches was reached, which `reason` names: unknown, or a "no" for which
-                           groups that this account may not look into were not looked for: log AS0231 */
+    bool bounded;       /* a bound on groups or searches was reached, which `reason` names: unknown, or a "no" that is
+                           unsafe to negate */
     bool ends_login;    /* unknown, as the user's own bind (CompareAsUser, SearchAsUser) was refused, or throttled:
                            `finding` and `wait` are a login's, and the end of this one */
     as_finding finding; /* yes: granted; no: not-authorized; else unknown: of class unavailable or misconfigured, with

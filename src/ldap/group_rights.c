@@ -100,16 +100,23 @@ static bool compare_batch(as_group_query *query, const char *const *groups, int 
     return true;
 }
 
+static int count_texts(const char *const *texts)
+{
+    int count = 0;
+
+    while (texts[count]) {
+        count++;
+    }
+    return count;
+}
+
 /* Compares the groups, as many at once as may be. Returns false without an answer. */
 static bool compare_all(as_group_query *query, const apr_array_header_t *groups, const char *const *attributes,
                         apr_array_header_t *hidden, as_reply *reply)
 {
-    int count = 0, from, most;
+    const int count = count_texts(attributes), most = count > 0 ? AS_GROUP_ATTRIBUTES_MAX / count : groups->nelts;
+    int from;
 
-    while (count < AS_GROUP_ATTRIBUTES_MAX && attributes[count]) {
-        count++;
-    }
-    most = count > 0 ? AS_GROUP_ATTRIBUTES_MAX / count : groups->nelts;
     for (from = 0; count > 0 && from < groups->nelts; from += most) {
         const int left = groups->nelts - from;
 
@@ -157,7 +164,8 @@ static bool query_hidden(as_group_query *query, const char *base, const char *of
         return false;
     }
     rest = seen ? find_rest(all, seen, query->pool) : NULL;
-    if (!rest || rest->nelts > AS_GROUP_EMPTY_MAX) {
+    if (!rest || rest->nelts > AS_GROUP_EMPTY_MAX ||
+        (rest->nelts > 0 && count_texts(attributes) > AS_GROUP_ATTRIBUTES_MAX)) {
         return true;
     }
     *found = hidden;

@@ -255,11 +255,9 @@ static bool is_same_list(const char *const *one, const char *const *other)
     return !*one && !*other;
 }
 
-/* Adds the groups below `base` whose values of some attributes this account may not search. Beyond the bounds it adds
- * none and names them in *bound: a directory of many groups, all of which can be read, must go on to work. False: the
- * answer is given. */
-static bool add_hidden(as_authorizing *of, const char *base, const char *const *attributes, apr_array_header_t *hidden,
-                       const char **bound)
+/* Adds the groups below `base` whose values of some attributes this account may not search. Beyond the bounds a hidden
+ * group may be among those that were not looked at: the "no" is unsafe to negate. False: the answer is given. */
+static bool add_hidden(as_authorizing *of, const char *base, const char *const *attributes, apr_array_header_t *hidden)
 {
     const char *const *found;
 
@@ -269,11 +267,13 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
         return false;
     }
     if (!found) {
-        *bound = apr_psprintf(of->pool,
-                              "%s has more than %d groups, more than %d without members, or more than the "
-                              "server sends (size limit)",
-                              *base ? base : "the directory", AS_GROUP_RIGHTS_MAX, AS_GROUP_EMPTY_MAX);
-        return true;
+        as_say_no_unsafe(of, apr_psprintf(of->pool,
+                                          "groups that this account may not look into cannot be found: %s has more "
+                                          "than %d groups, more than %d without members, or more than the server sends "
+                                          "(size limit)",
+                                          *base ? base : "the directory", AS_GROUP_RIGHTS_MAX, AS_GROUP_EMPTY_MAX));
+        of->answer->bounded = true;
+        return false;
     }
     for (; *found; found++) {
         APR_ARRAY_PUSH(hidden, const char *) = *found;
@@ -282,7 +282,7 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
 }
 
 /* The groups that this account may not look into, where groups were looked for. NULL: the answer is given. */
-static const char *const *find_hidden(as_authorizing *of, const as_group_line *line, const char **bound)
+static const char *const *find_hidden(as_authorizing *of, const as_group_line *line)
 {
     const as_group_settings *groups = of->params->groups;
     const char *const one[] = {line->base, NULL}, *const * base;
@@ -290,9 +290,9 @@ static const char *const *find_hidden(as_authorizing *of, const as_group_line *l
 
     for (base = line->everywhere ? line->server.contexts : one; *base; base++) {
         /* Users are found by one list of attributes, groups by the other. */
-        if (!add_hidden(of, *base, groups->attributes, hidden, bound) ||
+        if (!add_hidden(of, *base, groups->attributes, hidden) ||
             (!is_same_list(groups->attributes, groups->subgroup_attributes) &&
-             !add_hidden(of, *base, groups->subgroup_attributes, hidden, bound))) {
+             !add_hidden(of, *base, groups->subgroup_attributes, hidden))) {
             return NULL;
         }
     }
@@ -303,22 +303,15 @@ static const char *const *find_hidden(as_authorizing *of, const as_group_line *l
 /* The user may be in a group that was not found, and that one in this. */
 static void prove_without_hidden(as_authorizing *of, as_group_line *line)
 {
-    const char *bound = NULL, *const *hidden = find_hidden(of, line, &bound);
+    const char *const *hidden = find_hidden(of, line);
 
-    if (!hidden) {
+    if (!hidden || !*hidden) {
         return;
     }
-    if (*hidden) {
-        as_decide_upwards(of, line, as_group_set_get_above(of, line, hidden));
-        if (of->answer->answer == AS_YES) {
-            as_say_no_unsafe(
-                of, apr_pstrcat(of->pool, "a group within it has members that this account may not search: ", *hidden,
-                                hidden[1] ? " or another" : "", NULL));
-        }
-    }
-    if (bound && of->answer->answer == AS_NO && !of->answer->unsafe_to_negate) {
-        of->answer->bounded = true;
-        of->answer->reason = bound;
+    as_decide_upwards(of, line, as_group_set_get_above(of, line, hidden));
+    if (of->answer->answer == AS_YES) {
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, "a group within it has members that this account may not search: ",
+                                         *hidden, hidden[1] ? " or another" : "", NULL));
     }
 }
 

@@ -134,18 +134,13 @@ static bool make_requirement(request_rec *r, const as_require_line *line, apr_po
 
 /* ---- the answer ---- */
 
-/* Warns of a missing group or DN, and of a "no" that a bound left without its last proof, once an hour for each
- * process. */
-static void warn_once(request_rec *r, const as_authorization *authorization, const as_requirement *requirement)
+/* Warns of a missing group or DN, once an hour for each process. */
+static void warn_if_missing(request_rec *r, const as_authorization *authorization, const as_requirement *requirement)
 {
     if (authorization->missing && as_require_is_news(authorization->fingerprint, requirement->text)) {
         AS_LOG_REQUEST(0032, 0, r, as_require_get_name(requirement->kind),
                        as_log_escape(r->pool, requirement->text, LOGGED_DN_MAX), authorization->server ? " on " : "",
                        authorization->server ? authorization->server : "");
-    }
-    if (authorization->answer == AS_NO && authorization->bounded &&
-        as_require_is_news(authorization->fingerprint, authorization->reason)) {
-        AS_LOG_REQUEST(0231, 0, r, as_require_get_name(requirement->kind), authorization->reason);
     }
 }
 
@@ -239,10 +234,10 @@ static void answer(request_rec *r, as_context *context, const as_require_line *l
         answered->authorization = settle_unsafe_no(r, "the expression of a Require line has no value");
     } else if (as_known_line_is_suited(r, context, line)) {
         answer_suited(r, context, line, answered);
-        warn_once(r, answered->authorization, &answered->requirement);
+        warn_if_missing(r, answered->authorization, &answered->requirement);
     } else {
         answered->authorization = query(r, context, line, &answered->requirement, &answered->entry);
-        warn_once(r, answered->authorization, &answered->requirement);
+        warn_if_missing(r, answered->authorization, &answered->requirement);
     }
     count(answered->authorization);
 }
