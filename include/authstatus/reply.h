@@ -67,7 +67,7 @@ typedef struct as_reply {
     const as_control *controls;
     size_t control_count;
     unsigned entries;                /* number of entries found: 0, 1, or 2 for more than one */
-    bool repeated;                   /* the server was not queried: the result is that of an earlier bind */
+    bool repeated;                   /* the server was not queried: the result is that of another bind, or of a wait for one */
     bool typed_name;                 /* USER_BIND: the name is what the user typed; no search preceded the bind */
     bool referral;                   /* a referral or a search continuation reference was among the answers */
     const char *dn;                  /* of the one entry found, else NULL */

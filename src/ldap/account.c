@@ -141,6 +141,7 @@ bool as_account_enter(as_account *account, as_mono deadline, apr_pool_t *pool, a
         if (!in_time) {
             as_reply_fail(reply, AS_STEP_SERVICE_BIND, AS_FAILURE_TIMEOUT,
                           "other requests wait for the bind of the service account");
+            reply->repeated = true;
             break;
         }
         in_time = wait_for_change(account, deadline);

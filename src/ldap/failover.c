@@ -89,27 +89,27 @@ static void leave(const as_task *task, as_pass pass)
 }
 
 /* Returns the deadline for the server `index`: a hung server leaves an equal share of the time to each later server
- * whose circuit is closed. */
-static as_mono share_time(const as_directory *directory, int index, as_mono deadline)
+ * whose circuit is closed and that was not queried. */
+static as_mono share_time(const as_directory *directory, int index, const bool *made, as_mono deadline)
 {
     as_mono now = as_mono_read();
     int left = 1, i;
 
     for (i = index + 1; i < directory->settings->server_count; i++) {
-        left += get_open_time(&directory->peers[i]) == 0;
+        left += !made[i] && get_open_time(&directory->peers[i]) == 0;
     }
     return deadline <= now ? deadline : now + (deadline - now) / left;
 }
 
 /* Queries one server. Returns false if its circuit is open. */
-static bool query_peer(as_work *work, as_task *task, int index, as_mono deadline)
+static bool query_peer(as_work *work, as_task *task, int index, const bool *made, as_mono deadline)
 {
     as_pass pass = enter(task->peer);
 
     if (pass == AS_PASS_NONE) {
         return false;
     }
-    task->deadline = share_time(task->peer->directory, index, deadline);
+    task->deadline = share_time(task->peer->directory, index, made, deadline);
     task->elsewhere = false;
     as_reply_clear(task->reply);
     atomic_fetch_add_explicit(&task->peer->queries, 1, memory_order_relaxed);
@@ -150,7 +150,7 @@ static bool try_server(as_work *work, as_task *task, as_directory *directory, in
     task->peer = &directory->peers[index];
     task->server = index;
     if (attempts->made[index] || (attempts->count > 0 && deadline <= as_mono_read()) ||
-        !query_peer(work, task, index, deadline)) {
+        !query_peer(work, task, index, attempts->made, deadline)) {
         return false;
     }
     attempts->made[index] = true;

@@ -389,6 +389,7 @@ struct as_directories {
     int count;                       /* directories in it */
     struct as_peers peers;           /* of all directories in the table */
     int transient;                   /* directories in it that only .htaccess names */
+    int users;                       /* queries that use any directory, in the table or not */
     apr_hash_t *shares;              /* as_share by the servers of a directory */
     as_share of_htaccess;
     as_reaper reaper;

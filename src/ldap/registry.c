@@ -216,6 +216,7 @@ as_directory *as_directory_get(as_directories *all, const as_directory_settings 
     }
     if (directory) {
         directory->users++;
+        all->users++;
         directory->used = as_mono_read();
     }
     apr_thread_mutex_unlock(all->mutex);
@@ -231,26 +232,12 @@ void as_directory_put(as_directory *directory)
     bool over;
 
     apr_thread_mutex_lock(all->mutex);
+    all->users--;
     over = --directory->users == 0 && !directory->listed;
     apr_thread_mutex_unlock(all->mutex);
     if (over) {
         destroy(directory);
     }
-}
-
-static bool is_in_use(const as_directories *all)
-{
-    const as_directory *directory;
-    int i;
-
-    for (i = 0; i < AS_BUCKETS; i++) {
-        for (directory = all->table[i]; directory; directory = directory->next) {
-            if (directory->users > 0) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 /* A process that must exit during a query leaves all memory to its end: in prefork a signal may have interrupted
@@ -262,7 +249,7 @@ static apr_status_t end_all(void *data)
     int i;
 
     as_reaper_end(&all->reaper);
-    if (is_in_use(all)) {
+    if (all->users > 0) {
         return APR_SUCCESS;
     }
     for (i = 0; i < AS_BUCKETS; i++) {

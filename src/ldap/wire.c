@@ -22,6 +22,8 @@
 #define KEEPALIVE_IDLE_S 60
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_COUNT 3
+/* Descriptors that a resolver may open at a time: a file, and a socket for each family. */
+#define RESOLVER_DESCRIPTORS 3
 
 as_mono as_mono_read(void)
 {
@@ -319,6 +321,41 @@ static int connect_to_any(const struct addrinfo *addresses, as_mono deadline)
     return fd;
 }
 
+static bool is_lack_of_descriptors(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
+/* Returns EMFILE or ENFILE if the resolver may have lacked descriptors, else 0. The resolver reports a file that it
+ * could not open as a name that does not exist. */
+static int find_lack_of_descriptors(void)
+{
+    int fds[RESOLVER_DESCRIPTORS], count = 0, error = 0;
+
+    while (count < RESOLVER_DESCRIPTORS && error == 0) {
+        fds[count] = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        error = fds[count] < 0 ? errno : 0;
+        count += fds[count] >= 0;
+    }
+    while (count > 0) {
+        close(fds[--count]);
+    }
+    return is_lack_of_descriptors(error) ? error : 0;
+}
+
+/* Reports an address that was not found. */
+static void report_not_found(as_wire *wire, const char *host, int error, apr_pool_t *pool, as_failure *failure,
+                             const char **reason)
+{
+    const int system_error = error == EAI_SYSTEM ? errno : 0;
+
+    *failure = AS_FAILURE_DOWN;
+    wire->error = is_lack_of_descriptors(system_error) ? system_error : find_lack_of_descriptors();
+    *reason = apr_psprintf(pool, "the address of %s is not found: %s", host,
+                           wire->error ? format_error(wire->error, pool) : gai_strerror(error));
+    wire->error = wire->error ? wire->error : system_error;
+}
+
 bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *pool, as_failure *failure,
                      const char **reason)
 {
@@ -332,9 +369,7 @@ bool as_wire_connect(as_wire *wire, const as_ldap_server *address, apr_pool_t *p
     memset(&wire->incoming, 0, sizeof(wire->incoming));
     wire->looked_up = as_mono_read();
     if (error) {
-        wire->error = error == EAI_SYSTEM ? errno : 0;
-        *failure = AS_FAILURE_DOWN;
-        *reason = apr_psprintf(pool, "the address of %s is not found: %s", address->host, gai_strerror(error));
+        report_not_found(wire, address->host, error, pool, failure, reason);
         return false;
     }
     wire->fd = connect_to_any(addresses, wire->deadline);

@@ -142,9 +142,9 @@ static as_cache_key make_failure_key(const as_known *known)
     return key;
 }
 
-/* Makes the one bind that remains after an earlier failure: as the entry, or as the decoy. Any answer to it is the
- * answer, but that the entry is gone, or that the search no longer finds it: then returns false, and the directory
- * must be queried as if nothing were cached. */
+/* Makes the one bind that remains after an earlier failure: as the entry, or as the decoy. Its answer is the answer,
+ * unless the search does not find the entry: then returns false, and the directory must be queried as if nothing were
+ * cached. A refusal that may mean that the entry is gone is not repeated where the search finds it. */
 static bool query_after_failure(const as_known *known, const as_cache_key *key, as_reply *reply)
 {
     as_cached_answer entry;
@@ -165,7 +165,7 @@ static bool query_after_failure(const as_known *known, const as_cache_key *key, 
     if (reply->failure != AS_FAILURE_NONE) {
         return true;
     }
-    return reply->code == SUCCESS ? is_found_again(known, entry.dn + 1, reply) : !is_gone(reply, *entry.dn);
+    return (reply->code != SUCCESS && !is_gone(reply, *entry.dn)) || is_found_again(known, entry.dn + 1, reply);
 }
 
 /* Keeps what a failure found, for as long as a refusal; nothing of a success. */

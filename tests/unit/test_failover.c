@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <apr_general.h>
+#include <apr_strings.h>
 
 #include "../../src/ldap/ldap_private.h"
 
@@ -132,6 +133,112 @@ static void test_replies_that_are_not_of_the_server(void **state)
     }
 }
 
+/* Nor does a wait for the bind of the service account, which other requests make. */
+static void test_a_wait_for_another_request(void **state)
+{
+    as_account account = {.trying = 0};
+    as_reply reply;
+    int i;
+
+    (void)state;
+    assert_true(as_account_create(&account));
+    for (i = 0; i < 3; i++) {
+        as_reply_clear(&reply);
+        assert_true(as_account_enter(&account, as_mono_read(), pool, &reply));
+    }
+    as_reply_clear(&reply);
+    assert_false(as_account_enter(&account, as_mono_read(), pool, &reply));
+    assert_int_equal(reply.failure, AS_FAILURE_TIMEOUT);
+    query(&down);
+    query(&reply);
+    assert_int_equal(get_state().outages, 1);
+    as_account_destroy(&account);
+}
+
+/* ---- the deadline of each server ---- */
+
+static const as_ldap_server two_servers[] = {{"127.0.0.1", 9}, {"127.0.0.1", 10}};
+static const as_directory_settings of_two = {
+    .servers = two_servers, .server_count = 2, .base = "", .attributes = attributes, .attribute_count = 1};
+static as_mono left_for[4];
+static int queried;
+
+/* Opens the circuit of both, waits until it is closed again at the first, and says how much time each query has. */
+static void fail_slowly(as_task *task)
+{
+    if (queried < 4) {
+        left_for[queried++] = task->deadline - as_mono_read();
+    }
+    while (task->data && task->server == 1 && as_mono_read() < *(as_mono *)task->data) {
+    }
+    *task->reply = down;
+}
+
+/* A server whose circuit was open is queried after all others, and has all the time that is left. */
+static void test_a_server_that_was_queried_has_no_share(void **state)
+{
+    const as_mono deadline = as_mono_read() + 600 * AS_MONO_SECOND;
+    as_directory *entered;
+    as_mono closed;
+    as_reply got;
+    int i;
+
+    (void)state;
+    entered = as_directories_enter(all, &of_two, deadline, pool, &got);
+    assert_non_null(entered);
+    for (i = 0; i < LIMIT; i++) {
+        as_breaker_leave(&entered->peers[0].breaker, as_mono_read(), AS_PASS_FREE, false);
+    }
+    closed = as_mono_read() + AS_MONO_SECOND / 20;
+    queried = 0;
+    as_failover_run(entered, fail_slowly, &closed, deadline, pool, &got);
+    as_directories_leave(entered);
+    assert_int_equal(queried, 2);
+    assert_true(left_for[1] > 400 * AS_MONO_SECOND);
+}
+
+/* ---- the end of a process ---- */
+
+static apr_status_t note_end(void *data)
+{
+    *(bool *)data = true;
+    return APR_SUCCESS;
+}
+
+/* A directory without a place in the table is in use as well. */
+static void test_an_unlisted_directory_is_in_use(void **state)
+{
+    enum { MOST = 128 };
+    as_directory *entered[MOST + 1];
+    as_ldap_server servers[MOST + 1];
+    const as_directory_limits limits = {.breaker_failures = LIMIT, .breaker_time = 1, .directories = 1};
+    as_directories *own;
+    apr_pool_t *of_own;
+    bool ended = false;
+    as_reply got;
+    int i;
+
+    (void)state;
+    apr_pool_create(&of_own, pool);
+    own = as_directories_create(of_own, &limits);
+    for (i = 0; i <= MOST; i++) {
+        as_directory_settings one = settings;
+
+        servers[i] = (as_ldap_server){"127.0.0.1", 1000 + i};
+        one.servers = &servers[i];
+        one.of_htaccess = true;
+        entered[i] = as_directories_enter(own, apr_pmemdup(pool, &one, sizeof(one)), INT64_MAX, pool, &got);
+        assert_non_null(entered[i]);
+    }
+    assert_false(entered[MOST]->shared->listed);
+    for (i = 0; i < MOST; i++) {
+        as_directories_leave(entered[i]);
+    }
+    apr_pool_cleanup_register(own->pool, &ended, note_end, apr_pool_cleanup_null);
+    apr_pool_destroy(of_own);
+    assert_false(ended);
+}
+
 static bool may_enter(void)
 {
     as_reply got;
@@ -169,6 +276,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers_end_the_count, begin, end),
         cmocka_unit_test_setup_teardown(test_replies_that_are_not_of_the_server, begin, end),
         cmocka_unit_test_setup_teardown(test_probes, begin_briefly, end),
+        cmocka_unit_test_setup_teardown(test_a_wait_for_another_request, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_server_that_was_queried_has_no_share, begin_briefly, end),
+        cmocka_unit_test_setup_teardown(test_an_unlisted_directory_is_in_use, begin, end),
     };
 
     apr_initialize();

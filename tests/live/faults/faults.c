@@ -139,19 +139,6 @@ int clock_gettime(clockid_t which, struct timespec *now)
     return result;
 }
 
-int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
-{
-    int64_t fault = hints && (hints->ai_flags & AI_NUMERICHOST) ? 0 : atomic_load(&faults->resolver);
-
-    if (fault == 1) {
-        return EAI_AGAIN;
-    }
-    if (fault > 1) {
-        usleep((useconds_t)fault * 1000);
-    }
-    return NEXT(getaddrinfo)(host, service, hints, found);
-}
-
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
     return atomic_load(&faults->threads) ? EAGAIN : NEXT(pthread_create)(thread, attributes, start, argument);
@@ -185,4 +172,32 @@ int socket(int domain, int type, int protocol)
         errno = EMFILE;
     }
     return fd;
+}
+
+/* glibc's resolver reads files: without descriptors it says that the name does not exist. */
+static int may_open(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    if (fd < 0) {
+        return 0;
+    }
+    close(fd);
+    return 1;
+}
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int64_t fault = hints && (hints->ai_flags & AI_NUMERICHOST) ? 0 : atomic_load(&faults->resolver);
+
+    if (host && strpbrk(host, "ghijklmnopqrstuvwxyz") && !may_open()) {
+        return EAI_NONAME;
+    }
+    if (fault == 1) {
+        return EAI_AGAIN;
+    }
+    if (fault > 1) {
+        usleep((useconds_t)fault * 1000);
+    }
+    return NEXT(getaddrinfo)(host, service, hints, found);
 }

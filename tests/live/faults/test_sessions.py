@@ -93,12 +93,14 @@ def test_many_accounts_share_the_descriptors(start, slapd):
     httpd.stop()
 
 
-def test_no_descriptor_is_left(start, slapd, library, faults):
-    """Idle sessions are closed for it, and the request is tried once more; without any it is no outage."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_descriptor_is_left(start, slapd, library, faults, host):
+    """Idle sessions are closed for it, and the request is tried once more; without any it is no outage. By name, too, where
+    the resolver then says that the name does not exist."""
     fake = Fake()
     slapd.wait_for_silence()
     httpd = start(LOG + "AuthStatusBreaker 1 1h\n" + "".join(section(number, slapd, account=spelled(number)) for number in range(3))
-                  + f'Use Login /in/other "ldap://127.0.0.1:{fake.port}" {BASE}', preload=library,
+                  + f'Use Login /in/other "ldap://{host}:{fake.port}" {BASE}', preload=library,
                   environment={"FAULTS_FILE": str(faults.path)})
     with httpd.connection() as connection:
         for number in range(3):
