@@ -22,12 +22,14 @@ footer{font-size:.9rem;margin-top:3rem;border-top:1px solid var(--line);padding-
 STATUS_CLASSES = ((401, "UNAUTHENTICATED"), (429, "THROTTLED"), (503, "UNAVAILABLE"), (500, "MISCONFIGURED"))
 
 
-def texts(source, tag, outcomes):
-    """({outcome id: sentence}, {phrase id: text}) of a language."""
-    path = Path(source) / "src/core/languages" / f"{tag}.def"
-    # What a language lacks (English is outcome.def's own) is in English; tests/unit/test_language finds it.
-    sentences = {one.id: one.sentence for one in outcomes} | dict(table.rows(path, "AS_SENTENCE"))
-    return sentences, dict(table.rows(path, "AS_PHRASE"))
+def texts(source, language, outcomes):
+    """({outcome id: sentence}, {phrase id: text}) of a language. What it lacks is in English."""
+    core = Path(source) / "src/core"
+    sentences = {one.id: one.sentence for one in outcomes}
+    sentences |= {identifier: text for identifier, of, text in table.rows(core / "sentences.def", "AS_SENTENCE") if of == language}
+    phrases = dict(table.rows(Path(source) / "include/authstatus/language.def", "AS_PHRASE_ID"))
+    phrases |= {identifier: text for identifier, of, text in table.rows(core / "phrases.def", "AS_PHRASE") if of == language}
+    return sentences, phrases
 
 
 def branches(pairs):
@@ -73,8 +75,8 @@ def body(tag, direction, groups, outcomes, sentences, phrases):
 def type_map(source):
     groups, outcomes = table.classes(source), table.outcomes(source)
     lines = []
-    for _, tag, direction in table.rows(Path(source) / "include/authstatus/language.def", "AS_LANGUAGE"):
-        sentences, phrases = texts(source, tag, outcomes)
+    for language, tag, direction in table.rows(Path(source) / "include/authstatus/language.def", "AS_LANGUAGE"):
+        sentences, phrases = texts(source, language, outcomes)
         lines += [f"Content-language: {tag}", "Content-type: text/html; charset=UTF-8", f"Body:----{tag}--",
                   *body(tag, direction, groups, outcomes, sentences, phrases), f"----{tag}--", ""]
     return "\n".join(lines)

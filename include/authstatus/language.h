@@ -8,18 +8,20 @@
 #include "authstatus/outcome.h"
 
 typedef enum as_phrase {
-#define AS_PHRASE_ID(id) AS_PHRASE_##id,
+#define AS_PHRASE_ID(id, text) AS_PHRASE_##id,
 #include "authstatus/language.def"
     AS_PHRASE_COUNT
 } as_phrase;
 
-/* Static data. */
+/* A row of language.def. Static: only pointers that the functions below returned are languages. */
 typedef struct as_language {
     const char *tag;       /* as in Content-Language */
     const char *direction; /* "ltr" or "rtl" */
-    const char *sentence[AS_OUTCOME_COUNT];
-    const char *phrase[AS_PHRASE_COUNT];
 } as_language;
+
+/* Return a text in UTF-8: in English where the language has none. Static, never NULL. */
+const char *as_language_get_sentence(const as_language *language, as_outcome outcome);
+const char *as_language_get_phrase(const as_language *language, as_phrase phrase);
 
 /* Reads a qvalue (RFC 9110 12.4.2). Returns thousandths; 1000, the default, for a text that is not a qvalue. */
 int as_qvalue_read(const char *at);

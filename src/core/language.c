@@ -13,49 +13,49 @@
 
 /* ---- the texts ---- */
 
-#define AS_SENTENCE(id, text) .sentence[AS_OUTCOME_##id] = (text),
-#define AS_PHRASE(id, text) .phrase[AS_PHRASE_##id] = (text),
-
 enum {
 #define AS_LANGUAGE(id, tag, direction) LANGUAGE_##id,
 #include "authstatus/language.def"
     LANGUAGE_COUNT
 };
 
-/* clang-format off */
 static const as_language languages[LANGUAGE_COUNT] = {
-    [LANGUAGE_EN] = {.tag = "en", .direction = "ltr",
-#include "languages/en.def"
-    },
-    [LANGUAGE_DE] = {.tag = "de", .direction = "ltr",
-#include "languages/de.def"
-    },
-    [LANGUAGE_FR] = {.tag = "fr", .direction = "ltr",
-#include "languages/fr.def"
-    },
-    [LANGUAGE_ES] = {.tag = "es", .direction = "ltr",
-#include "languages/es.def"
-    },
-    [LANGUAGE_IT] = {.tag = "it", .direction = "ltr",
-#include "languages/it.def"
-    },
-    [LANGUAGE_NL] = {.tag = "nl", .direction = "ltr",
-#include "languages/nl.def"
-    },
-    [LANGUAGE_PT_BR] = {.tag = "pt-br", .direction = "ltr",
-#include "languages/pt-br.def"
-    },
-    [LANGUAGE_PL] = {.tag = "pl", .direction = "ltr",
-#include "languages/pl.def"
-    },
-    [LANGUAGE_JA] = {.tag = "ja", .direction = "ltr",
-#include "languages/ja.def"
-    },
-    [LANGUAGE_ZH_CN] = {.tag = "zh-cn", .direction = "ltr",
-#include "languages/zh-cn.def"
-    },
+#define AS_LANGUAGE(id, tag_text, direction_text) {.tag = (tag_text), .direction = (direction_text)},
+#include "authstatus/language.def"
 };
-/* clang-format on */
+
+/* NULL: there is no translation. */
+static const char *const sentences[AS_OUTCOME_COUNT][LANGUAGE_COUNT] = {
+#define AS_OUTCOME(id, name, class_id, tag, level, sentence, ...) [AS_OUTCOME_##id][LANGUAGE_EN] = (sentence),
+#include "authstatus/outcome.def"
+#define AS_SENTENCE(id, language, text) [AS_OUTCOME_##id][LANGUAGE_##language] = (text),
+#include "sentences.def"
+};
+
+static const char *const phrases[AS_PHRASE_COUNT][LANGUAGE_COUNT] = {
+#define AS_PHRASE_ID(id, text) [AS_PHRASE_##id][LANGUAGE_EN] = (text),
+#include "authstatus/language.def"
+#define AS_PHRASE(id, language, text) [AS_PHRASE_##id][LANGUAGE_##language] = (text),
+#include "phrases.def"
+};
+
+/* Returns the text in a language, else in English. */
+static const char *choose_text(const char *const texts[LANGUAGE_COUNT], const as_language *language)
+{
+    const char *text = texts[language - languages];
+
+    return text ? text : texts[LANGUAGE_EN];
+}
+
+const char *as_language_get_sentence(const as_language *language, as_outcome outcome)
+{
+    return choose_text(sentences[outcome], language);
+}
+
+const char *as_language_get_phrase(const as_language *language, as_phrase phrase)
+{
+    return choose_text(phrases[phrase], language);
+}
 
 const as_language *as_language_get(int index)
 {

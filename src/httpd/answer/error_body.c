@@ -106,7 +106,7 @@ static const char *make_json(const request_rec *r, const as_language *language, 
     return apr_psprintf(r->pool,
                         "{\n  \"type\": \"urn:x-authstatus:%s\",\n  \"title\": \"%s\",\n  \"status\": %d,\n"
                         "  \"outcome\": \"%s\"%s\n}\n",
-                        name, language->sentence[shown], r->status, name, help);
+                        name, as_language_get_sentence(language, shown), r->status, name, help);
 }
 
 /* Returns the text of the link of AuthStatusHelp; a link to the page for signing in anew has a text of its own. */
@@ -138,13 +138,14 @@ static const char *make_html(request_rec *r, const as_language *language, const 
     const char *help = transaction->help, *ways = "";
 
     if (help) {
-        ways = apr_pstrcat(r->pool, "<p class=\"ways\">",
-                           as_page_make_button(r->pool, help, language->phrase[choose_help_phrase(r, help)], true),
-                           "</p>\n", NULL);
+        ways = apr_pstrcat(
+            r->pool, "<p class=\"ways\">",
+            as_page_make_button(r->pool, help, as_language_get_phrase(language, choose_help_phrase(r, help)), true),
+            "</p>\n", NULL);
     }
-    return as_page_make(r, language, language->phrase[as_phrase_find_title(of)], r->status,
-                        apr_pstrcat(r->pool, "<p>", language->sentence[shown], "</p>\n<p class=\"do\">",
-                                    language->phrase[as_phrase_find_advice(of)], "</p>\n", ways, NULL));
+    return as_page_make(r, language, as_language_get_phrase(language, as_phrase_find_title(of)), r->status,
+                        apr_pstrcat(r->pool, "<p>", as_language_get_sentence(language, shown), "</p>\n<p class=\"do\">",
+                                    as_language_get_phrase(language, as_phrase_find_advice(of)), "</p>\n", ways, NULL));
 }
 
 /* ---- the filter ---- */

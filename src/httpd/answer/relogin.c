@@ -205,11 +205,13 @@ static int explain(request_rec *r, const char *target)
 {
     const as_language *language = as_page_choose_language(r);
     const char *content = apr_pstrcat(
-        r->pool, "<p>", language->phrase[AS_PHRASE_SWITCH_EXPLAINED], "</p>\n<p class=\"ways\">",
-        as_page_make_button(r->pool, make_confirmed_url(r, target), language->phrase[AS_PHRASE_CONTINUE], true),
-        as_page_make_button(r->pool, target, language->phrase[AS_PHRASE_BACK], false), "</p>\n", NULL);
+        r->pool, "<p>", as_language_get_phrase(language, AS_PHRASE_SWITCH_EXPLAINED), "</p>\n<p class=\"ways\">",
+        as_page_make_button(r->pool, make_confirmed_url(r, target),
+                            as_language_get_phrase(language, AS_PHRASE_CONTINUE), true),
+        as_page_make_button(r->pool, target, as_language_get_phrase(language, AS_PHRASE_BACK), false), "</p>\n", NULL);
 
-    return send_page(r, HTTP_OK, as_page_make(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_OK, content));
+    return send_page(r, HTTP_OK,
+                     as_page_make(r, language, as_language_get_phrase(language, AS_PHRASE_SWITCH), HTTP_OK, content));
 }
 
 /* Makes the browser prompt; the body is shown if the prompt is cancelled. An ErrorDocument of the administrator has
@@ -224,13 +226,15 @@ static int send_challenge(request_rec *r, const char *target)
         return HTTP_UNAUTHORIZED;
     }
     language = as_page_choose_language(r);
-    content = apr_pstrcat(
-        r->pool, "<p>", language->phrase[AS_PHRASE_CANCELLED], "</p>\n<p class=\"ways\">",
-        as_page_make_button(r->pool, target, language->phrase[AS_PHRASE_BACK], true),
-        as_page_make_button(r->pool, make_confirmed_url(r, target), language->phrase[AS_PHRASE_SWITCH], false),
-        "</p>\n", NULL);
-    return send_page(r, HTTP_UNAUTHORIZED,
-                     as_page_make(r, language, language->phrase[AS_PHRASE_SWITCH], HTTP_UNAUTHORIZED, content));
+    content =
+        apr_pstrcat(r->pool, "<p>", as_language_get_phrase(language, AS_PHRASE_CANCELLED), "</p>\n<p class=\"ways\">",
+                    as_page_make_button(r->pool, target, as_language_get_phrase(language, AS_PHRASE_BACK), true),
+                    as_page_make_button(r->pool, make_confirmed_url(r, target),
+                                        as_language_get_phrase(language, AS_PHRASE_SWITCH), false),
+                    "</p>\n", NULL);
+    return send_page(
+        r, HTTP_UNAUTHORIZED,
+        as_page_make(r, language, as_language_get_phrase(language, AS_PHRASE_SWITCH), HTTP_UNAUTHORIZED, content));
 }
 
 int as_relogin_handler(request_rec *r)
