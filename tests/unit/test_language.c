@@ -123,7 +123,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_language_has_every_text),
-
         cmocka_unit_test(outcomes_not_distinguished_have_one_sentence),
         cmocka_unit_test(the_best_is_found),
         cmocka_unit_test(each_class_has_a_page),
