@@ -194,7 +194,6 @@ typedef struct as_directory_source {
 
 /* `r`: as in as_section_get_credentials. */
 as_directory_source as_directory_source_find(const as_section *section, const server_rec *server, const request_rec *r);
-bool as_directory_source_is_same(const as_directory_source *one, const as_directory_source *other);
 
 /* Sets whether sections are created for requests (.htaccess), until the configuration is read again. */
 void as_settings_serve(bool serving);

@@ -68,7 +68,7 @@ as_directory_source as_directory_source_find(const as_section *section, const se
     return source;
 }
 
-bool as_directory_source_is_same(const as_directory_source *one, const as_directory_source *other)
+static bool is_same_source(const as_directory_source *one, const as_directory_source *other)
 {
     bool equal = one->server == other->server;
 
@@ -90,7 +90,7 @@ static const as_login_directory *find(const as_directory_source *source, size_t 
     const as_interned_node *one;
 
     for (one = atomic_load_explicit(&interned.lists[bucket], memory_order_acquire); one; one = one->next) {
-        if (as_directory_source_is_same(&one->source, source)) {
+        if (is_same_source(&one->source, source)) {
             return &one->named;
         }
     }
