@@ -20,22 +20,15 @@ typedef enum as_groups_mode { AS_GROUPS_AUTO, AS_GROUPS_MEMBER, AS_GROUPS_MEMBER
 
 #define AS_SUBGROUP_DEPTH_MAX 32 /* AuthLDAPMaxSubGroupDepth: more stops the start */
 
-/* How groups are decided: the AuthLDAP* directives of a section. Lists are NULL-terminated; an empty one, or NULL,
- * means mod_authnz_ldap's default, as in as_group_settings_make_default. */
+/* How groups are decided: the AuthLDAP* directives of a section (setting.def). Lists are NULL-terminated; an empty one,
+ * or NULL, means mod_authnz_ldap's default, as in as_group_settings_make_default. */
 typedef struct as_group_settings {
-    const char *const *attributes;          /* AuthLDAPGroupAttribute: member, uniqueMember */
-    const char *const *subgroup_attributes; /* AuthLDAPSubGroupAttribute: member, uniqueMember */
-    const char *const *subgroup_classes;    /* AuthLDAPSubGroupClass: groupOfNames, groupOfUniqueNames */
-    bool attribute_is_dn;                   /* AuthLDAPGroupAttributeIsDN; else the value is the user's name */
-    int max_depth;                          /* AuthLDAPMaxSubGroupDepth */
-    bool compare_dn_on_server;              /* AuthLDAPCompareDNOnServer */
-    bool compare_as_user;                   /* AuthLDAPCompareAsUser */
-    bool search_as_user;                    /* AuthLDAPSearchAsUser */
-    as_groups_mode mode;
-    const char *name; /* of as_group_settings_make_name; NULL: made for each answer */
+#define AS_GROUP_LIST(name) const char *const *name;
+#define AS_GROUP_SETTING(type, name) type name;
+#include "authstatus/setting.def"
 } as_group_settings;
 
-/* Makes a text that equal settings share, and no others; call it when all members are set. */
+/* Makes a text that equal settings share, and no others. */
 const char *as_group_settings_make_name(const as_group_settings *groups, apr_pool_t *pool);
 
 /* Returns the settings without any directive. */

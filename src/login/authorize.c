@@ -273,7 +273,8 @@ static void set_key(as_authorizing *of)
     const char *what = requirement->name ? requirement->name : as_requirement_make_name(requirement, of->pool);
 
     of->key = as_authorize_make_key(of,
-                                    apr_pstrcat(of->pool, what, " ", as_groups_get_name(of),
+                                    apr_pstrcat(of->pool, what, " ",
+                                                as_group_settings_make_name(of->params->groups, of->pool),
                                                 !of->to_prove            ? ""
                                                 : of->to_prove->unproven ? " proven"
                                                                          : " found",

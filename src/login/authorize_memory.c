@@ -56,28 +56,23 @@ static const char *make_list_name(const char *const *texts, apr_pool_t *pool)
     return apr_pstrcat(pool, "(", apr_array_pstrcat(pool, parts, '\0'), ")", NULL);
 }
 
-/* Returns the precomputed name of a default list, else makes one. */
-static const char *make_usual_name(const char *const *texts, const char *const *usual, const char *name,
-                                   apr_pool_t *pool)
-{
-    return texts == usual ? name : make_list_name(texts, pool);
-}
+/* The names of the default lists, so that the usual settings cost no loop. */
+#define NAME_OF_attributes "(6:member,12:uniqueMember,)"
+#define NAME_OF_subgroup_attributes NAME_OF_attributes
+#define NAME_OF_subgroup_classes "(12:groupOfNames,18:groupOfUniqueNames,)"
 
 const char *as_group_settings_make_name(const as_group_settings *groups, apr_pool_t *pool)
 {
-    static const char members[] = "(6:member,12:uniqueMember,)", classes[] = "(12:groupOfNames,18:groupOfUniqueNames,)";
     const as_group_settings usual = as_group_settings_make_default();
-    const char numbers[] = {(char)('0' + groups->attribute_is_dn),
-                            (char)('0' + groups->compare_dn_on_server),
-                            (char)('0' + groups->compare_as_user),
-                            (char)('0' + groups->search_as_user),
-                            (char)('0' + (int)groups->mode),
-                            (char)('A' + groups->max_depth),
-                            '\0'};
+    const char numbers[] = {
+#define AS_GROUP_SETTING(type, name) (char)('0' + (int)groups->name),
+#include "authstatus/setting.def"
+        '\0'};
 
-    return apr_pstrcat(pool, make_usual_name(groups->attributes, usual.attributes, members, pool),
-                       make_usual_name(groups->subgroup_attributes, usual.subgroup_attributes, members, pool),
-                       make_usual_name(groups->subgroup_classes, usual.subgroup_classes, classes, pool), numbers, NULL);
+    return apr_pstrcat(pool,
+#define AS_GROUP_LIST(name) groups->name == usual.name ? NAME_OF_##name : make_list_name(groups->name, pool),
+#include "authstatus/setting.def"
+                       numbers, NULL);
 }
 
 const char *as_requirement_make_name(const as_requirement *requirement, apr_pool_t *pool)
@@ -86,13 +81,6 @@ const char *as_requirement_make_name(const as_requirement *requirement, apr_pool
 
     return apr_pstrcat(pool, kind, make_text_name(requirement->text ? requirement->text : "", pool),
                        make_list_name(requirement->words, pool), NULL);
-}
-
-const char *as_groups_get_name(const as_authorizing *of)
-{
-    const as_group_settings *groups = of->params->groups;
-
-    return groups->name ? groups->name : as_group_settings_make_name(groups, of->pool);
 }
 
 as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, const char *user)

@@ -155,8 +155,6 @@ bool as_key_is_same(const as_cache_key *a, const as_cache_key *b);
 
 /* Makes the cache key of an answer with these keys; every part goes into its hashes. `what`: the kind of record. */
 as_cache_key as_authorize_make_key(const as_authorizing *of, const char *what, const char *user);
-/* The name that was made before, or a new one. */
-const char *as_groups_get_name(const as_authorizing *of);
 
 as_cached_answer as_authorization_make_cached(const as_authorization *answer, apr_pool_t *pool);
 void as_authorization_read_cached(as_authorization *answer, const as_cached_answer *cached, apr_pool_t *pool);

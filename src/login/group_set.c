@@ -128,8 +128,9 @@ static as_group_set *get_set(as_authorizing *of, as_cache_key key)
 
 as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line)
 {
-    const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " for ",
-                                   as_member_get_value(of), " by ", as_groups_get_name(of), NULL);
+    const char *what =
+        apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " for ", as_member_get_value(of),
+                    " by ", as_group_settings_make_name(of->params->groups, of->pool), NULL);
 
     return get_set(of, as_authorize_make_key(of, what, of->params->entry->dn));
 }
@@ -137,7 +138,7 @@ as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line)
 as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *line, const char *const *groups)
 {
     const char *what = apr_pstrcat(of->pool, "groups below ", line->everywhere ? "all" : line->base, " by ",
-                                   as_groups_get_name(of), NULL);
+                                   as_group_settings_make_name(of->params->groups, of->pool), NULL);
     const char *const *group;
     as_group_set *set;
 
