@@ -21,6 +21,7 @@ bool as_server_has_mask(const as_server *server);
 /* Returns whether any section of it masks a 403, or maps it to another status. */
 bool as_server_must_watch(const as_server *server);
 int as_mask_quick_handler(request_rec *r, int lookup);
+int as_mask_translate(request_rec *r);
 int as_mask_post_perdir(request_rec *r);
 int as_mask_type_checker(request_rec *r);
 int as_mask_handler(request_rec *r);
@@ -49,10 +50,22 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
 typedef struct as_snapshot as_snapshot;
 
+/* Results of lookups that httpd keeps in the connection, where they outlive a pass: the client's host name, and what
+ * its machine says who it is. */
+typedef struct as_client_names {
+    char *host, *logname;
+    int double_reverse;
+} as_client_names;
+
+as_client_names as_client_names_get(const conn_rec *c);
+void as_client_names_set(conn_rec *c, const as_client_names *names);
+
 void as_snapshot_post_config(void);
 /* Saves a request before its first hook, in as many octets. Valid as long as the request. */
 apr_size_t as_snapshot_compute_size(const request_rec *r);
 void as_snapshot_take(const request_rec *r, as_snapshot *kept);
+/* The same in a translate_name hook of an internal redirect: without what httpd has done with it by then. */
+void as_snapshot_take_late(const request_rec *r, as_snapshot *kept);
 /* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
  * read of the body. The structs and tables of earlier passes stay as they are: a copy of *r brings one back, but for
  * its filters. `answers`: the pass may read the body and send an answer; else it has filters of its own, and no body.
@@ -139,9 +152,18 @@ typedef struct as_cached_login as_cached_login;
  * even without a result. For a missing resource without login, it did not run. */
 void as_mask_login_forget(request_rec *r);
 
+/* ---- entry.c ---- */
+
+void as_entry_post_config(void);
+
 /* ---- passes.c ---- */
 
-void as_passes_post_config(void);
+/* Answers a refused request as one for a missing resource. `before`: the transaction at its arrival; NULL: new.
+ * Returns the status for httpd. */
+int as_passes_answer(request_rec *r, as_context *context, const as_snapshot *arrived, const as_transaction *before);
+/* Makes the walks of a masked request for a request whose resource is missing, and waits as long; else nothing. */
+void as_passes_walk_unused(request_rec *r, as_context *context, const as_snapshot *arrived,
+                           const as_transaction *before);
 
 /* The kind of pass that a request makes. */
 typedef enum as_pass_kind {

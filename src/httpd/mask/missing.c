@@ -147,6 +147,7 @@ int as_mask_handler(request_rec *r)
         return DECLINED;
     }
     mask->handling = true;
+    mask->fields = apr_table_elts(r->headers_in)->nelts;
     if (mask->pass == AS_PASS_FIRST) {
         return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
     }

@@ -43,9 +43,30 @@ typedef struct walks {
     const as_transaction *truth;
     const as_decoys *decoys;
     request_rec *first; /* the request that was refused */
+    int fields; /* of its header; those behind are trailers that its handler has read. Negative: there are none */
     int left;
     apr_interval_time_t took; /* the last walk that was not refused */
 } walks;
+
+/* Adds trailers that were merged into the header when the first pass read the body. */
+static void add_trailers(request_rec *r, const walks *all)
+{
+    const apr_array_header_t *fields = all->fields >= 0 ? apr_table_elts(all->first->headers_in) : NULL;
+    int i;
+
+    for (i = all->fields; fields && i < fields->nelts; i++) {
+        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+        apr_table_addn(r->headers_in, field->key, field->val);
+    }
+}
+
+/* Returns how many fields the header of a request had before its trailers. Negative: none were merged. */
+static int count_fields(const request_rec *r, const as_mask *mask)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+
+    return mask->handling && core->merge_trailers == AP_MERGE_TRAILERS_ENABLE ? mask->fields : -1;
+}
 
 /* Begins a pass as the decoy with that index. `answers`: the answer may come of it, so that the body may be read. */
 static bool begin_pass(request_rec *r, as_context *context, const walks *all, int index, bool answers)
@@ -55,6 +76,7 @@ static bool begin_pass(request_rec *r, as_context *context, const walks *all, in
     if (as_snapshot_begin(r, all->arrived, answers) != APR_SUCCESS) {
         return false;
     }
+    add_trailers(r, all);
     reset_mask(mask);
     as_context_reset(context);
     as_transaction_reset(context->transaction, &all->before, all->truth);
@@ -108,12 +130,14 @@ static void restore_state(as_context *context, const state *before)
 static void walk_unused(request_rec *r, as_context *context, walks *all)
 {
     const request_rec request = *r;
+    const as_client_names names = as_client_names_get(r->connection);
     const state before = copy_state(context);
 
     while (all->left > 0) {
         walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, false);
         *r = request;
     }
+    as_client_names_set(r->connection, &names);
     restore_state(context, &before);
 }
 
@@ -381,6 +405,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
     int status;
 
     all->first = apr_pmemdup(context->transaction->pool, r, sizeof(*r));
+    all->fields = count_fields(r, context->mask);
     find_decoys(r, context, all, &decoys);
     if (decoys.between >= 0) {
         return answer_in_between(r, context, all, &decoys);
@@ -396,7 +421,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
     return answer_as_walked(r, context, all, continue_without_login(r, context));
 }
 
-/* ---- the hooks ---- */
+/* ---- interface ---- */
 
 /* During a refusal only the log gets the true outcome. */
 static const as_transaction *copy_truth(const as_transaction *transaction)
@@ -407,7 +432,7 @@ static const as_transaction *copy_truth(const as_transaction *transaction)
 static walks make_walks(request_rec *r, const as_context *context, const as_snapshot *arrived,
                         const as_transaction *before)
 {
-    walks all = {.arrived = arrived, .left = WALKS - 1};
+    walks all = {.arrived = arrived, .fields = -1, .left = WALKS - 1};
 
     if (before) {
         all.before = *before;
@@ -417,77 +442,25 @@ static walks make_walks(request_rec *r, const as_context *context, const as_snap
     return all;
 }
 
-/* Makes the walks of a masked request for a request whose resource is missing. */
-static void walk_as_masked(request_rec *r, as_context *context, const as_snapshot *arrived,
+void as_passes_walk_unused(request_rec *r, as_context *context, const as_snapshot *arrived,
                            const as_transaction *before)
 {
-    walks all = make_walks(r, context, arrived, before);
+    walks all;
     as_nearby decoys;
 
+    if (!is_end_missing(r) || !as_server_has_mask(as_server_get(r->server))) {
+        return;
+    }
+    all = make_walks(r, context, arrived, before);
     /* Its result is not used: where sections are patterns, the search takes as long as a walk. */
     as_decoys_find_nearby(r, all.decoys, true, &decoys);
     walk_unused(r, context, &all);
     wait_for_tick(r, &all);
 }
 
-/* The cost of each request to a virtual host that masks: one allocation. */
-typedef struct as_own {
-    as_context context;
-    as_transaction transaction;
-    as_mask mask;
-} as_own;
-
-/* No constant: a compiler clears a struct word by word, slower than memset does. */
-static apr_size_t size_of_own;
-
-void as_passes_post_config(void)
+int as_passes_answer(request_rec *r, as_context *context, const as_snapshot *arrived, const as_transaction *before)
 {
-    size_of_own = sizeof(as_own);
-}
+    walks all = make_walks(r, context, arrived, before);
 
-static int process_request(request_rec *r)
-{
-    as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r));
-    as_snapshot *arrived = (as_snapshot *)(own + 1);
-    const as_transaction *before = NULL;
-    as_mask *mask = &own->mask;
-    as_context *context;
-    int status;
-    walks all;
-
-    memset(own, 0, size_of_own);
-    context = as_context_make(r, &own->context, &own->transaction);
-    context->mask = mask;
-    if (r->prev) {
-        /* Nothing is decided yet when a client's own request arrives. */
-        before = apr_pmemdup(r->pool, context->transaction, sizeof(*context->transaction));
-    }
-    as_snapshot_take(r, arrived);
-    status = ap_process_request_internal(r);
-
-    if (status == OK) {
-        if (is_end_missing(r) && as_server_has_mask(as_server_get(r->server))) {
-            walk_as_masked(r, context, arrived, before);
-        }
-        status = ap_invoke_handler(r);
-    }
-    if (status != OK || mask->suppressed_status || context->masked) {
-        status = as_mask_judge(r, context, status);
-    }
-    if (!context->masked) {
-        mask->pass = AS_PASS_DONE;
-        return status;
-    }
-    all = make_walks(r, context, arrived, before);
     return answer_as_missing(r, context, &all);
-}
-
-/* Runs as httpd's last quick handler: if no other module has answered, it does what httpd would do next, and checks the
- * result before the client sees it. */
-int as_mask_quick_handler(request_rec *r, int lookup)
-{
-    if (lookup || r->main || !as_server_must_watch(as_server_get(r->server))) {
-        return DECLINED;
-    }
-    return process_request(r);
 }

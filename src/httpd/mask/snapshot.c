@@ -45,6 +45,7 @@ typedef struct chain {
 
 struct as_snapshot {
     request_rec r;
+    as_client_names names;
     core_request_config core;
     chain output, input;
 #define AS_TABLE(table)                                                                                                \
@@ -80,6 +81,21 @@ void as_snapshot_post_config(void)
     }
 }
 
+as_client_names as_client_names_get(const conn_rec *c)
+{
+    const as_client_names names = {
+        .host = c->remote_host, .logname = c->remote_logname, .double_reverse = c->double_reverse};
+
+    return names;
+}
+
+void as_client_names_set(conn_rec *c, const as_client_names *names)
+{
+    c->remote_host = names->host;
+    c->remote_logname = names->logname;
+    c->double_reverse = names->double_reverse;
+}
+
 static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *connection)
 {
     int i;
@@ -113,6 +129,7 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     char *room = (char *)(kept->modules + modules_end);
 
     memcpy(&kept->r, r, size_of_request);
+    kept->names = as_client_names_get(c);
     memcpy(&kept->core, ap_get_core_module_config(r->request_config), size_of_core);
     memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
     keep_chain(&kept->output, r->output_filters, c->output_filters);
@@ -126,6 +143,14 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     }
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
+}
+
+void as_snapshot_take_late(const request_rec *r, as_snapshot *kept)
+{
+    as_snapshot_take(r, kept);
+    kept->r.per_dir_config = r->server->lookup_defaults;
+    kept->r.filename = NULL;
+    kept->r.proxyreq = PROXYREQ_NONE;
 }
 
 static apr_table_t *make_table(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
@@ -191,6 +216,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
+    as_client_names_set(r->connection, &kept->names);
     if (answers) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);
         r->input_filters = link_chain(r, &kept->input, kept->r.proto_input_filters, &r->proto_input_filters);
@@ -214,6 +240,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
 
 struct as_pass {
     request_rec r;
+    as_client_names names;
     chain output, input;
 };
 
@@ -222,6 +249,7 @@ as_pass *as_snapshot_save_pass(const request_rec *r, const as_snapshot *kept)
     as_pass *pass = apr_palloc(kept->r.pool, sizeof(*pass));
 
     pass->r = *r;
+    pass->names = as_client_names_get(r->connection);
     keep_chain(&pass->output, r->output_filters, r->connection->output_filters);
     keep_chain(&pass->input, r->input_filters, r->connection->input_filters);
     return pass;
@@ -235,6 +263,7 @@ void as_snapshot_restore_pass(request_rec *r, const as_pass *pass)
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
     *r = again;
+    as_client_names_set(r->connection, &pass->names);
     r->output_filters = link_chain(r, &pass->output, pass->r.proto_output_filters, &r->proto_output_filters);
     r->input_filters = link_chain(r, &pass->input, pass->r.proto_input_filters, &r->proto_input_filters);
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a request enters the mask: its first pass is processed here, and checked before the client sees its answer.
+ */
+#include "mask.h"
+
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_request.h>
+
+/* The cost of each request to a virtual host that masks: one allocation. */
+typedef struct as_own {
+    as_context context;
+    as_transaction transaction;
+    as_mask mask;
+} as_own;
+
+/* No constant: a compiler clears a struct word by word, slower than memset does. */
+static apr_size_t size_of_own;
+
+void as_entry_post_config(void)
+{
+    size_of_own = sizeof(as_own);
+}
+
+/* `late`: httpd has begun to process the request, which begins once more. */
+static int process_request(request_rec *r, bool late)
+{
+    as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r));
+    as_snapshot *arrived = (as_snapshot *)(own + 1);
+    const as_transaction *before = NULL;
+    as_mask *mask = &own->mask;
+    as_context *context;
+    int status;
+
+    memset(own, 0, size_of_own);
+    context = as_context_make(r, &own->context, &own->transaction);
+    context->mask = mask;
+    if (r->prev) {
+        /* Nothing is decided yet when a client's own request arrives. */
+        before = apr_pmemdup(r->pool, context->transaction, sizeof(*context->transaction));
+    }
+    if (late) {
+        as_snapshot_take_late(r, arrived);
+        if (as_snapshot_begin(r, arrived, true) != APR_SUCCESS) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    } else {
+        as_snapshot_take(r, arrived);
+    }
+    status = ap_process_request_internal(r);
+    if (status == OK) {
+        as_passes_walk_unused(r, context, arrived, before);
+        status = ap_invoke_handler(r);
+    }
+    if (status != OK || mask->suppressed_status || context->masked) {
+        status = as_mask_judge(r, context, status);
+    }
+    if (!context->masked) {
+        mask->pass = AS_PASS_DONE;
+        as_snapshot_end(r, arrived);
+        return status;
+    }
+    return as_passes_answer(r, context, arrived, before);
+}
+
+/* Runs as httpd's last quick handler: if no other module has answered, it does what httpd would do next, and checks the
+ * result before the client sees it. */
+int as_mask_quick_handler(request_rec *r, int lookup)
+{
+    if (lookup || r->main || !as_server_must_watch(as_server_get(r->server))) {
+        return DECLINED;
+    }
+    return process_request(r, false);
+}
+
+/* Runs as httpd's first translate_name hook. An internal redirect by a script (its Location is a path of this server),
+ * by mod_actions, mod_asis and others (ap_internal_redirect_handler) comes here without a quick handler. */
+int as_mask_translate(request_rec *r)
+{
+    const as_context *context;
+    int status;
+
+    if (!r->prev || r->main || !as_server_must_watch(as_server_get(r->server))) {
+        return DECLINED;
+    }
+    context = as_context_peek(r);
+    if (context && context->mask) {
+        return DECLINED;
+    }
+    status = process_request(r, true);
+    /* With OK httpd would go on. */
+    return status == OK ? DONE : status;
+}

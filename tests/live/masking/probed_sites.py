@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of test_probed.py: lines of a virtual host around hidden places, and what is asked for."""
+import os
+
+import sites
+from real_sites import CGI, DENIED, directory, pairs
+from sites import Way
+
+CONTENT = ("GET", "HEAD", "POST")
+SHOWS = "ErrorDocument 404 /errors/env.shtml\n"
+LOGIN = 'AuthType Basic\nAuthName "the lab"\nAuthUserFile "${ROOM}/users"\n'
+SSI = "EnableMMAP Off\n" + directory("/ssi", "Options +Includes +ExecCGI\nAddOutputFilter INCLUDES .shtml\nAddHandler cgi-script .cgi\n") + "SSIErrorMsg error\n"
+
+
+def location(path, lines):
+    return f'<Location "{path}">\n{lines}</Location>\n'
+
+
+def twins(*names, methods=CONTENT, **more):
+    """Pages that everybody may see, and that lead to something hidden, or to something missing."""
+    return [Way(name, f"/leads/{name}", "withit", "absent", methods, **more) for name in names]
+
+
+SITES = {
+    # What a module keeps in the connection.
+    "a host name is looked up": (location("/byhost", "Require host example.test\n") + SHOWS, pairs("host", "/byhost/x.html", part="byhost")),
+    "a host name is looked up, header": (location("/byhost", "Require host example.test\n") + 'Header always set X-Host "%{REMOTE_HOST}e"\n', pairs("host", "/byhost/x.html", part="byhost")),
+    "a forward lookup": (location("/byhost", "Require forward-dns localhost.test\n") + SHOWS, pairs("host", "/byhost/x.html", part="byhost")),
+    # Kinds of files.
+    "a FIFO and a device": ("", pairs("kind", "/dirall/fifo.html", "/dirall/device.html", "/dirall/fifo.html/x")),
+    "a loop of links": ("", pairs("loop", "/kinds/loopin.html", "/kinds/loopin.html/x", "/kinds/loopin", part="loopin")),
+    "a loop of links, not followed": (directory("/kinds", "Options -FollowSymLinks\n"), pairs("loop", "/kinds/loopin.html", "/kinds/loopin.html/x", part="loopin")),
+    "a folder without x in the way": ("", pairs("way", "/kinds/nowayx/a/b/c.html", "/kinds/nowayx/a/none", part="nowayx")),
+    # Files' owners and conditions that look at the file.
+    "an owner": (directory("/owned", LOGIN + "Require file-owner\n"), pairs("owner", "/owned/hidden.html", part="hidden", login=sites.GOOD)),
+    "a condition on the file": (directory("/owned", 'Require expr "! -f %{REQUEST_FILENAME}"\n'), pairs("file", "/owned/hidden.html", part="hidden")),
+    "a condition on the URL": (location("/owned", 'Require expr "%{REQUEST_URI} !~ /hidden/"\n'), pairs("file", "/owned/hidden.html", part="hidden")),
+    # Debian's own.
+    "names with a dot": ('<FilesMatch "^\\.ht">\n' + DENIED + "</FilesMatch>", pairs("dot", "/open/.htpasswd", "/open/.htother", "/.htpasswd", part=".ht")),
+    "users' folders": ("UserDir public_html\n<Directory />\nRequire all denied\n</Directory>\n", [
+        Way("a user", "/~daemon/", "daemon", "absent"), Way("no slash", "/~daemon", "daemon", "absent"), Way("a file", "/~daemon/x.html", "daemon", "absent")]),
+    # Redirects within the server.
+    "a script leads to it": (CGI, twins("withit.cgi", "withit-deep.cgi")),
+    "a rule leads to it": ("RewriteRule ^/leads/rule-withit /dirall/page.html [PT]\nRewriteRule ^/leads/rule-absent /nothing/page.html [PT]\n", twins("rule-withit")),
+    "a folder's rule leads to it": (directory("/leads", "RewriteEngine On\nRewriteRule ^rule-withit /dirall/page.html\nRewriteRule ^rule-absent /nothing/page.html\n"), twins("rule-withit")),
+    "an action leads to it": ("Action withit /dirall/page.cgi\nAction absent /nothing/page.cgi\nAddHandler withit .withit\nAddHandler absent .absent\n", twins("page.withit")),
+    "an action virtually leads to it": ("Action withit /dirall/page.cgi virtual\nAction absent /nothing/page.cgi virtual\nAddHandler withit .withit\nAddHandler absent .absent\n", twins("page.withit")),
+    "an index leads to it": ('DirectoryIndex none.html\n<Directory "${DOCS}/leads/withit">\nDirectoryIndex /dirall/page.html\n</Directory>\n<Directory "${DOCS}/leads/absent">\nDirectoryIndex /nothing/page.html\n</Directory>',
+                             twins("withit/")),
+    # Pages that look at it.
+    "SSI of a file": (SSI, [Way("file", "/ssi/withit-file.shtml", "withit", "absent", CONTENT)]),
+    "SSI that runs": (SSI, [Way("exec", "/ssi/withit-exec.shtml", "withit", "absent", CONTENT)]),
+    "SSI of a script that leads to it": (SSI, [Way("leads", "/ssi/withit-leads.shtml", "withit", "absent", CONTENT)]),
+    # Proxies.
+    "a proxy in a place": (location("/inprox", "ProxyPass http://127.0.0.1:${BACK}/\n" + DENIED), pairs("proxy", "/inprox/page.html", "/inprox/none", part="inprox")),
+    "a proxy of web sockets": ("ProxyPass /inprox ws://127.0.0.1:${BACK}/\n" + location("/inprox", DENIED), pairs("proxy", "/inprox/page.html", part="inprox")),
+    "a proxy of FastCGI": ("ProxyPass /inprox fcgi://127.0.0.1:1/\n" + location("/inprox", DENIED), pairs("proxy", "/inprox/page.html", part="inprox")),
+    "a handler of FastCGI": (directory("/dirall", 'SetHandler "proxy:fcgi://127.0.0.1:1"\n'), None),
+    "a proxy of uWSGI": ("ProxyPass /inprox uwsgi://127.0.0.1:1/\n" + location("/inprox", DENIED), pairs("proxy", "/inprox/page.html", part="inprox")),
+    "a proxy by rule": ("RewriteRule ^/inprox/(.*) http://127.0.0.1:${BACK}/$1 [P]\n" + location("/inprox", DENIED), pairs("proxy", "/inprox/page.html", part="inprox")),
+    "a proxy by a folder's rule": (directory("/dirall", "RewriteEngine On\nRewriteRule (.*) http://127.0.0.1:${BACK}/$1 [P]\n"), None),
+    "a proxy section": ("ProxyPass /inprox http://127.0.0.1:${BACK}/\n<Proxy http://127.0.0.1:${BACK}/*>\n" + DENIED + "</Proxy>\n", pairs("proxy", "/inprox/page.html", part="inprox", methods=None)),
+    # Modules' own hooks.
+    "Lua authorizes": ('LuaAuthzProvider never "${DOCS}/never.lua" never\n' + location("/bylua", "Require never\n"), pairs("lua", "/bylua/x", part="bylua")),
+    "Lua handles": ('LuaMapHandler "^/dirall" "${DOCS}/never.lua" handle\n', None),
+    "a method's script": (CGI + "Script PUT /open/front.cgi\n", pairs("script", "/dirall/page.html", methods=("GET", "POST", "OPTIONS"))),
+    "digests of content": ("ContentDigest On\nFileETag All\n", None),
+    "an action of a place": (directory("/dirall", "Action none /open/page.html virtual\nSetHandler none\n"), None),
+    "file cache": ("CacheFile ${DOCS}/dirall/page.html\nMMapFile ${DOCS}/open/hidden.html\n", None),
+    "SSLRequireSSL": (location("/sslreq", "SSLRequireSSL\n"), pairs("ssl", "/sslreq/x", part="sslreq")),
+    "SSLRequire": (location("/sslreq", 'SSLRequire "%{REMOTE_ADDR}" == "192.0.2.1"\n'), pairs("ssl", "/sslreq/x", part="sslreq")),
+    "trailers are merged": ("MergeTrailers On\n" + SHOWS, None),
+    "kept connections are counted": ("MaxKeepAliveRequests 3\nKeepAliveTimeout 7\n", None),
+    "HTTP/1.1 alone": ("SetEnvIf Request_Protocol HTTP/1.0 downgrade-1.0\nHttpProtocolOptions Unsafe\n", None),
+    "directives of a folder's own file": (directory("", "AllowOverride All\n"), pairs("htaccess", "/hasown/page.html", "/hasown/", "/hasown", "/hasown/none/x", part="hasown")),
+    "variables in a header": ('Header always set X-Env "%{REMOTE_HOST}e %{REMOTE_USER}e %{SSL_X}e %{nokeepalive}e"\n', None),
+    "content of a query": ("RewriteCond %{QUERY_STRING} ^(.*)$\nRewriteRule ^/(.*)$ /$1?was=$1&%1 [PT]\n" + SHOWS, None),
+    "names in other scripts": (location("/\u0441\u0435\u043a\u0440\u0435\u0442", DENIED), [Way("cyrillic", "/%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D1%82/x", "%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D1%82", "%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D0%B0")]),
+    "encoded slashes in a rule": ("AllowEncodedSlashes NoDecode\nRewriteRule ^/open/(.*)$ - [E=REST:$1]\nHeader always set X-Rest \"%{REST}e\"\n", [
+        Way("1", "/open/inside/a%2fb", "inside", "absent"), Way("2", "/open/inside%2fpage.html", "inside", "absent")]),
+}
+
+FILES = {
+    "leads/withit.cgi": "#!/bin/sh\nprintf 'Location: /dirall/page.html\\n\\n'\n", "leads/absent.cgi": "#!/bin/sh\nprintf 'Location: /nothing/page.html\\n\\n'\n",
+    "leads/withit-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/inside/page.html\\n\\n'\n", "leads/absent-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/nothing/page.html\\n\\n'\n",
+    "leads/page.withit": "x\n", "leads/page.absent": "x\n", "leads/withit/some.txt": "x\n", "leads/absent/some.txt": "x\n",
+    "owned/hidden.html": "x\n", "kinds/x.html": "x\n", ".htpasswd": "x\n", "open/.htpasswd": "x\n", "kinds/nowayx/a/b/c.html": "x\n",
+    "never.lua": "function never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
+    "hasown/.htaccess": "Require all denied\nErrorDocument 404 own\nHeader always set X-Own yes\n", "hasown/page.html": "x\n",
+    "open/front.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfront\\n'\n", "ssi/dirhid/page.html": "x\n", "ssi/dirhid/run.cgi": "#!/bin/sh\necho\n",
+}
+for _name, _target in (("withit", "dirhid"), ("absent", "dirnot")):
+    FILES[f"ssi/{_name}-file.shtml"] = f'<!--#include file="{_target}/page.html" -->|<!--#fsize file="{_target}/page.html" -->|<!--#flastmod file="{_target}/page.html" -->\n'
+    FILES[f"ssi/{_name}-exec.shtml"] = f'<!--#include virtual="{_target}/run.cgi" -->|<!--#exec cgi="{_target}/run.cgi" -->\n'
+    FILES[f"ssi/{_name}-leads.shtml"] = f'<!--#include virtual="{_name}.cgi" -->\n'
+    FILES[f"ssi/{_name}.cgi"] = f"#!/bin/sh\nprintf 'Location: /ssi/{_target}/page.html\\n\\n'\n"
+SITES_EVERYWHERE = directory("/ssi/dirhid", DENIED)
+
+
+def furnish(httpd):
+    sites.furnish(httpd)
+    kinds = httpd.room / "docs/kinds"
+    os.mkfifo(httpd.room / "docs/dirall/fifo.html")
+    (httpd.room / "docs/dirall/device.html").symlink_to("/dev/zero")
+    for name, target in {"loopin.html": "loopin.html", "loopin": "loopin2", "loopin2": "loopin"}.items():
+        (kinds / name).symlink_to(target)
+    (kinds / "nowayx/a").chmod(0o600)
