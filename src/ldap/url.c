@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 
 #define SYNTAX "ldap[s]://host[:port][ host[:port]...]/base[?attributes][?scope][?filter]"
+#define WRONG_SCOPE "the scope of the URL must be one or sub (or left out, which is sub)"
 #define BETWEEN_HOSTS ", \t"
 #define MAX_SERVERS 32
 #define MAX_ATTRIBUTES 100
@@ -34,7 +35,8 @@ static const char *check_mode(const char *mode, as_security *security)
     } else if (!apr_cstr_casecmp(mode, "TLS") || !apr_cstr_casecmp(mode, "STARTTLS")) {
         *security = AS_SECURITY_STARTTLS;
     } else {
-        return "the mode must be one of NONE, SSL, TLS, STARTTLS";
+        return "the word behind the URL must be one of NONE, SSL, TLS, STARTTLS; a URL with a space in it stands in "
+               "quotes";
     }
     return NULL;
 }
@@ -191,7 +193,7 @@ static const char *read_scope(int scope, as_directory_settings *settings)
         settings->scope = LDAP_SCOPE_SUBTREE;
         return NULL;
     default:
-        return "the scope of the URL must be one of one, sub (or left out, which is sub)";
+        return WRONG_SCOPE;
     }
 }
 
@@ -288,7 +290,7 @@ static const char *explain(int code)
 {
     switch (code) {
     case LDAP_URL_ERR_BADSCOPE:
-        return "the scope of the URL must be one of one, sub (or left out, which is sub)";
+        return WRONG_SCOPE;
     case LDAP_URL_ERR_BADATTRS:
         return "the URL has no attributes where they belong: " SYNTAX;
     case LDAP_URL_ERR_BADFILTER:
@@ -317,7 +319,25 @@ static const char *read_search(apr_pool_t *pool, const LDAPURLDesc *url, as_dire
     return wrong ? wrong : read_filter(pool, url->lud_filter, settings);
 }
 
-const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char *mode, as_directory_settings *settings)
+/* Returns whether a second URL begins within a text, before its filter or, with `anywhere`, in it as well. */
+static bool has_second_url(const char *url, bool anywhere)
+{
+    int marks = 0;
+
+    while (*url && *++url) {
+        marks += *url == '?';
+        if (marks >= 3 && !anywhere) {
+            return false;
+        }
+        if (strchr(BETWEEN_HOSTS, url[-1]) &&
+            (!apr_cstr_casecmpn(url, "ldap://", 7) || !apr_cstr_casecmpn(url, "ldaps://", 8))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *parse_one(apr_pool_t *pool, const char *url, const char *mode, as_directory_settings *settings)
 {
     as_url_parts parts;
     LDAPURLDesc *parsed = NULL;
@@ -343,5 +363,16 @@ const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char
     }
     wrong = read_search(pool, parsed, settings);
     ldap_free_urldesc(parsed);
+    return wrong;
+}
+
+const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char *mode, as_directory_settings *settings)
+{
+    const char *wrong = parse_one(pool, url, mode, settings);
+
+    if (has_second_url(url, wrong != NULL) || (mode && has_second_url(apr_pstrcat(pool, " ", mode, NULL), true))) {
+        return "several servers stand in one URL, separated by spaces, in quotes: \"ldap://host1 "
+               "host2:port/base?attribute\"";
+    }
     return wrong;
 }

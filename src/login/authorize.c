@@ -17,7 +17,11 @@ static const char *find_problem_of_dn(const char *text, apr_pool_t *pool)
     size_t at = 0;
 
     if (!as_dn_normalize(text, strlen(text), normal, &at)) {
-        return apr_psprintf(pool, "\"%.200s\" is not a DN from its %d. character on (RFC 4514)", text, (int)at + 1);
+        return strchr(text, '=')
+                   ? apr_psprintf(pool, "\"%.200s\" is not a DN (RFC 4514): octet %d cannot stand where it does", text,
+                                  (int)at + 1)
+                   : apr_psprintf(pool, "\"%.200s\" is not a DN (RFC 4514); write the whole of it: cn=%.200s,...", text,
+                                  text);
     }
     return *normal ? NULL : "an empty DN is no entry's";
 }

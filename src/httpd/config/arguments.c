@@ -86,6 +86,30 @@ const char *as_argument_check_utf8(cmd_parms *cmd, const char *text)
                               cmd->cmd->name, as_argument_quote(cmd, text));
 }
 
+/* Returns whether U+2018 to U+201F is here: typographic quotes, single and double. */
+static bool is_typographic(const char *at)
+{
+    return (at[0] & 0xff) == 0xe2 && (at[1] & 0xff) == 0x80 && (at[2] & 0xff) >= 0x98 && (at[2] & 0xff) <= 0x9f;
+}
+
+const char *as_argument_check_quotes(cmd_parms *cmd, const char *text)
+{
+    const size_t length = strlen(text);
+
+    return is_typographic(text) || (length > 3 && is_typographic(text + length - 3))
+               ? apr_psprintf(cmd->temp_pool, "%s: there is a typographic quote (U+201C or the like); write \" instead",
+                              cmd->cmd->name)
+               : NULL;
+}
+
+const char *as_refuse_retired(cmd_parms *cmd, void *section, const char *arguments)
+{
+    (void)section;
+    (void)arguments;
+    return apr_psprintf(cmd->temp_pool, "%s is a directive of httpd 2.2 and earlier; %s", cmd->cmd->name,
+                        (const char *)cmd->info);
+}
+
 static const char *list_outcomes(apr_pool_t *pool)
 {
     const char *words = "";

@@ -37,6 +37,8 @@ const char *as_argument_read_long_time(cmd_parms *cmd, const char *text, apr_int
                                        apr_interval_time_t high, apr_interval_time_t *interval);
 /* Checks that a text is UTF-8, as a directory's strings are. */
 const char *as_argument_check_utf8(cmd_parms *cmd, const char *text);
+/* Checks that a text has no typographic quotes around it, which pages and word processors make of ". */
+const char *as_argument_check_quotes(cmd_parms *cmd, const char *text);
 /* Parses a word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided. */
 const char *as_argument_read_conditional(cmd_parms *cmd, const as_word *words, const char *word, const char *condition,
                                          const as_conditional **conditional);
@@ -50,6 +52,9 @@ const char *as_argument_get_main_server(cmd_parms *cmd, as_server **server);
 /* Set any word slot of a section, or of a server. */
 const char *as_set_word(cmd_parms *cmd, void *section, const char *word);
 const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word);
+
+/* Refuses a directive of httpd 2.2 or earlier that httpd 2.4 does not have. cmd->info: what to write instead. */
+const char *as_refuse_retired(cmd_parms *cmd, void *section, const char *arguments);
 
 /* ---- directives_ldap.c: setters for directives of mod_authnz_ldap and mod_ldap ---- */
 

@@ -158,7 +158,21 @@ static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *na
 #define IN_SECTION(member) (void *)APR_OFFSETOF(as_section, member)
 #define IN_SERVER(member) (void *)APR_OFFSETOF(as_server, member)
 
+/* What guides of httpd 2.0 and 2.2 have, and httpd's own sentence ("perhaps misspelled") explains to nobody. */
+#define RETIRED(name, instead)                                                                                         \
+    AP_INIT_RAW_ARGS(name, as_refuse_retired, (void *)(intptr_t)(instead), RSRC_CONF | OR_AUTHCFG,                     \
+                     "refused: of httpd 2.2 and earlier; " instead)
+#define NO_NEED "leave it out: httpd evaluates all lines of Require together (RequireAll, RequireAny)"
+#define TRUST "write LDAPTrustedGlobalCert CA_BASE64 and the file"
+
 const command_rec as_directives[] = {
+    RETIRED("AuthLDAPAuthoritative", NO_NEED),
+    RETIRED("AuthzLDAPAuthoritative", NO_NEED),
+    RETIRED("AuthLDAPEnabled", "leave it out: AuthBasicProvider authstatus makes logins go to the directory"),
+    RETIRED("AuthLDAPFrontPageHack", "leave it out"),
+    RETIRED("AuthLDAPStartTLS", "write STARTTLS behind the URL of AuthLDAPURL"),
+    RETIRED("LDAPTrustedCA", TRUST),
+    RETIRED("LDAPTrustedCAType", TRUST),
 #define AS_DIRECTIVE(name, arguments, where, setter, slot, explain, syntax, default, example, help)                    \
     AP_INIT_##arguments(#name, setter, slot, WHERE_##where, help),
 #include "authstatus/directive.def"

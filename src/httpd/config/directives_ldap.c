@@ -121,8 +121,12 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
 {
     as_section *section = into;
     as_url *url = apr_pcalloc(cmd->pool, sizeof(*url));
-    const char *error = as_directory_parse_url(cmd->pool, text, mode, &url->parsed);
+    const char *error = as_argument_check_quotes(cmd, text);
 
+    if (error) {
+        return error;
+    }
+    error = as_directory_parse_url(cmd->pool, text, mode, &url->parsed);
     if (error) {
         return apr_psprintf(cmd->temp_pool, "%s: %s", cmd->cmd->name, error);
     }
@@ -141,10 +145,12 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
 const char *as_set_bind_dn(cmd_parms *cmd, void *into, const char *text)
 {
     as_section *section = into;
+    const char *error;
 
     note_writer(cmd, section);
     section->bind_dn = text;
-    return as_argument_check_utf8(cmd, text);
+    error = as_argument_check_quotes(cmd, text);
+    return error ? error : as_argument_check_utf8(cmd, text);
 }
 
 const char *as_set_remote_user_attribute(cmd_parms *cmd, void *section, const char *text)
@@ -276,7 +282,9 @@ static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *t
                              const char *passphrase, int *kind, const char **path)
 {
     const char *error, *of = ap_strchr_c(type, '_');
-    apr_finfo_t info;
+    apr_finfo_t info = {.filetype = APR_NOFILE};
+    apr_status_t found = APR_EINVAL;
+    char reason[120];
 
     if (of && !ap_cstr_casecmp(of, "_DER")) {
         return apr_psprintf(cmd->temp_pool,
@@ -294,13 +302,20 @@ static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *t
                             cmd->cmd->name);
     }
     *path = ap_server_root_relative(cmd->pool, file);
-    if (*path && apr_stat(&info, *path, APR_FINFO_TYPE, cmd->temp_pool) == APR_SUCCESS && info.filetype == APR_DIR) {
+    if (*path) {
+        found = apr_stat(&info, *path, APR_FINFO_TYPE, cmd->temp_pool);
+    }
+    if (found != APR_SUCCESS && found != APR_INCOMPLETE) {
+        return apr_psprintf(cmd->temp_pool, "%s: the file %s cannot be read: %s", cmd->cmd->name,
+                            as_argument_quote(cmd, file), apr_strerror(found, reason, sizeof(reason)));
+    }
+    if (info.filetype == APR_DIR) {
         return apr_psprintf(cmd->temp_pool,
                             "%s: \"%s\" is a directory; name a file that holds all certificates (cat %s/*.pem > "
                             "FILE.pem)",
                             cmd->cmd->name, file, file);
     }
-    if (!*path || !holds_pem(*path, (as_pem)*kind)) {
+    if (!holds_pem(*path, (as_pem)*kind)) {
         return apr_psprintf(cmd->temp_pool, "%s: the file %s cannot be read as a PEM %s", cmd->cmd->name,
                             as_argument_quote(cmd, file), *kind == AS_PEM_KEY ? "key" : "certificate");
     }

@@ -60,6 +60,9 @@ static void warn_of_provider(as_dump *dump)
         as_dump_warn(dump, "AuthLDAPBindDN without AuthLDAPBindPassword: the bind is anonymous, or refused (RFC 4513 "
                            "5.1.2)");
     }
+    if (credentials.bind_password && !credentials.bind_dn) {
+        as_dump_warn(dump, "AuthLDAPBindPassword without AuthLDAPBindDN: the search is anonymous");
+    }
 }
 
 static bool hides_sign_in(const as_section *section)

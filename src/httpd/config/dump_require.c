@@ -245,6 +245,21 @@ static void say_line(as_dump *dump, const as_written_line *line)
     }
 }
 
+/* Warns of `Require group` with a DN, which was mod_auth_ldap's in httpd 2.0. */
+static void warn_of_group_file(as_dump *dump, const char *arguments)
+{
+    const char *name = ap_getword_conf(dump->pool, &arguments);
+
+    if (is(name, "not")) {
+        name = ap_getword_conf(dump->pool, &arguments);
+    }
+    if (is(name, "group") && strchr(arguments, '=')) {
+        as_dump_warn(dump,
+                     "Require group is mod_authz_groupfile's, and reads AuthGroupFile; a group of the directory is "
+                     "Require ldap-group and its DN");
+    }
+}
+
 /* Lines in containers stand in the section itself. */
 static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool negated)
 {
@@ -255,7 +270,9 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool n
         if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
             !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
             found |= say_lines(dump, directive->first_child, negated || is(directive->directive, "<RequireNone"));
-        } else if (is(directive->directive, "Require") && read_line(dump->pool, directive, &line)) {
+        } else if (is(directive->directive, "Require") && !read_line(dump->pool, directive, &line)) {
+            warn_of_group_file(dump, directive->args);
+        } else if (is(directive->directive, "Require")) {
             line.negated = line.not || negated;
             say_line(dump, &line);
             found |= AS_REQUIRES_LINES | (line.kind == AS_REQUIRE_GROUP ? AS_REQUIRES_GROUPS : 0);
