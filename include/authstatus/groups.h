@@ -63,9 +63,14 @@ void as_group_note_member_of(const as_group_query *query, bool by_login);
 
 /* ---- one group ---- */
 
+/* For so long a group's SID is the group's: of one that was renamed, or made anew under the same name, it is another
+ * (microseconds). */
+#define AS_GROUP_FRESH (30 * AS_MONO_SECOND)
+
 typedef struct as_group_facts {
     /* as_group_describe */
     bool described;
+    bool fresh; /* less than AS_GROUP_FRESH ago */
     bool exists;
     const char *dn;             /* as the LDAP server writes it */
     const char *const *classes; /* objectClass; NULL-terminated */
@@ -125,7 +130,8 @@ bool as_group_find_hidden(as_group_query *query, const char *base, const char *c
 
 /* Reads the groups that an entry names. */
 bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply);
-/* Tests whether the user is in the group, or in a group within it (1.2.840.113556.1.4.1941). */
+#define AS_RULE_IN_CHAIN "1.2.840.113556.1.4.1941" /* MS-ADTS 3.1.1.3.4.4.3 */
+/* Tests whether the user is in the group, or in a group within it, by that rule. */
 bool as_group_test_chain(as_group_query *query, const char *user_dn, const char *group_dn, bool *is, as_reply *reply);
 /* tokenGroups: security groups, with those above. None: it could not be read. */
 bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply);

@@ -231,6 +231,7 @@ void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_p
     if (fact && now < fact->described_until && fact->text_count > 0) {
         texts = unpack(fact->texts, fact->text_count, pool);
         group->described = true;
+        group->fresh = now < fact->described_until - HOUR + AS_GROUP_FRESH;
         group->exists = fact->exists;
         group->dn = texts[0];
         group->classes = texts + 1;

@@ -209,7 +209,7 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
     if (!found && !(attributes && reply->code == LDAP_NO_SUCH_OBJECT) && !look_at(query, &search, &found, reply)) {
         return false;
     }
-    facts->described = true;
+    facts->described = facts->fresh = true;
     if (found) {
         describe(found, query->pool, facts);
         as_facts_note_described(query->entered->facts, make_key(query, dn, attributes), facts);
@@ -349,7 +349,7 @@ bool as_group_test_chain(as_group_query *query, const char *user_dn, const char 
 
     *is = false;
     return as_group_test_filter(
-        query, user_dn, apr_pstrcat(query->pool, "(memberOf:1.2.840.113556.1.4.1941:=", value ? value : "(", ")", NULL),
+        query, user_dn, apr_pstrcat(query->pool, "(memberOf:" AS_RULE_IN_CHAIN ":=", value ? value : "(", ")", NULL),
         is, reply);
 }
 

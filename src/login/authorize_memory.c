@@ -77,7 +77,8 @@ const char *as_group_settings_make_name(const as_group_settings *groups, apr_poo
 
 const char *as_requirement_make_name(const as_requirement *requirement, apr_pool_t *pool)
 {
-    const char kind[] = {(char)('A' + (int)requirement->kind), '\0'};
+    /* What does not parse is "no" where an expression made it, and else a misconfiguration. */
+    const char kind[] = {(char)((requirement->by_expression ? 'a' : 'A') + (int)requirement->kind), '\0'};
 
     return apr_pstrcat(pool, kind, make_text_name(requirement->text ? requirement->text : "", pool),
                        make_list_name(requirement->words, pool), NULL);

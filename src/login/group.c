@@ -320,7 +320,15 @@ void as_prove_group(as_authorizing *of)
 {
     as_group_line line = {.dn = NULL};
 
-    if (!begin(of, &line) || !as_group_facts_get(of, &line)) {
+    if (!begin(of, &line)) {
+        return;
+    }
+    line.facts.described = line.facts.fresh;
+    if (!as_group_facts_get(of, &line)) {
+        return;
+    }
+    if (line.server.is_ad) {
+        as_prove_by_ad(of, &line);
         return;
     }
     line.everywhere = line.server.contexts[0] && line.server.contexts[1];

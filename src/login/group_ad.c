@@ -159,12 +159,13 @@ static as_way decide_security_group(as_authorizing *of, const as_group_line *lin
     return query_tokens(of, line, user);
 }
 
+/* The rule does not find a group by the user's primary one, and no distribution group is in tokenGroups. */
 static as_way decide_other_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
     as_way way = search_in_chain(of, line, user);
 
     if (way == AS_WAY_NOT_FOUND) {
-        as_say_no(of, "not nested");
+        as_say_no_unproven(of, "not nested");
         way = AS_WAY_ANSWERED;
     }
     return way;
@@ -174,7 +175,7 @@ static as_way decide_other_group(as_authorizing *of, const as_group_line *line, 
  * unreadable. Returns true if the answer is given. */
 static bool is_decided_by_group(as_authorizing *of, as_group_line *line, const as_user_groups *user)
 {
-    return !(user->membership.whole && user->membership.group_count > 0) &&
+    return !(user->membership.whole && user->membership.group_count > 0 && are_read(user, line->facts.dn)) &&
            as_compare_direct(of, line) == AS_DIRECT_ANSWERED;
 }
 
@@ -210,4 +211,30 @@ bool as_decide_by_ad(as_authorizing *of, as_group_line *line)
         way = decide_other_group(of, line, user);
     }
     return way != AS_WAY_FAILED || give_up(of);
+}
+
+/* ---- proof ---- */
+
+void as_prove_by_ad(as_authorizing *of, const as_group_line *line)
+{
+    as_user_groups *user = as_user_groups_get(of);
+    const char *group = as_group_escape(line->facts.dn, of->pool);
+    char sid[AS_SID_TEXT_MAX];
+    bool does = false;
+
+    if (!as_user_membership_get(of, user)) {
+        return;
+    }
+    as_sid_write(&user->membership.primary_group, sid);
+    if (!group || !*sid) {
+        as_say_no_unsafe(of, "not nested, and the primary group could not be read");
+    } else if (!as_group_test_filter(&of->searches, apr_pstrcat(of->pool, "<SID=", sid, ">", NULL),
+                                     apr_pstrcat(of->pool, "(!(memberOf:" AS_RULE_IN_CHAIN ":=", group, "))", NULL),
+                                     &does, &of->reply)) {
+        as_say_reply(of);
+    } else if (does) {
+        as_say_no(of, "not nested, nor is the primary group");
+    } else {
+        as_say_no_unsafe(of, "the primary group is within it, or cannot be read");
+    }
 }

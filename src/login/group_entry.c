@@ -31,7 +31,8 @@ bool as_group_facts_get(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->params->groups;
 
-    if (!line->facts.described) {
+    /* In Active Directory the SID decides. */
+    if (!line->facts.described || (line->server.is_ad && !line->facts.fresh)) {
         as_group_facts facts;
 
         if (!as_group_describe(&of->searches, line->dn, groups->attributes, &facts, &of->reply)) {
@@ -177,13 +178,34 @@ static bool are_answers(const int *codes, int count)
     return true;
 }
 
+/* Returns whether at most one attribute has values. Of several, a search for the presence of any may have found one
+ * that the account may search, and a search for a member does not find the others. */
+static bool has_one_attribute(const int *codes, int count)
+{
+    int with_values = 0, i;
+
+    for (i = 0; i < count; i++) {
+        with_values += codes[i] == AS_LDAP_COMPARE_TRUE || codes[i] == AS_LDAP_COMPARE_FALSE;
+    }
+    return with_values <= 1;
+}
+
+/* Notes that a "no" may be taken from a set of groups. */
+static void note_comparable(as_authorizing *of, as_group_line *line, const int *codes, int count)
+{
+    if (has_one_attribute(codes, count)) {
+        line->facts.comparable = true;
+        as_group_note_comparable(&of->compares, line->dn, of->params->groups->attributes);
+    }
+}
+
 static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes, int count)
 {
     const bool are = are_answers(codes, count);
 
     if (has_code(codes, count, AS_LDAP_COMPARE_TRUE)) {
         if (are) {
-            as_group_note_comparable(&of->compares, line->dn, of->params->groups->attributes);
+            note_comparable(of, line, codes, count);
         }
         as_say_yes(of, "direct");
         return AS_DIRECT_ANSWERED;
@@ -203,8 +225,7 @@ static as_direct judge(as_authorizing *of, as_group_line *line, const int *codes
     if (!has_code(codes, count, AS_LDAP_COMPARE_FALSE)) {
         return has_code(codes, count, AS_LDAP_NO_SUCH_ATTRIBUTE) ? AS_DIRECT_NO_ATTRIBUTE : AS_DIRECT_UNDEFINED;
     }
-    line->facts.comparable = true;
-    as_group_note_comparable(&of->compares, line->dn, of->params->groups->attributes);
+    note_comparable(of, line, codes, count);
     return AS_DIRECT_FALSE;
 }
 

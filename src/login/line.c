@@ -181,6 +181,18 @@ static bool is_no(int code)
     return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE;
 }
 
+/* Makes a "no" for want of an attribute: Active Directory says so too of one that this account may not read. */
+static void say_absent(as_authorizing *of)
+{
+    as_server_facts server;
+
+    if (!as_group_get_server(&of->searches, &server, &of->reply)) {
+        as_say_reply(of);
+    } else if (server.is_ad) {
+        as_say_no_unproven(of, "no such value");
+    }
+}
+
 /* The pair can be nobody's, or the entry is gone, or hidden from the account. */
 static bool is_dead(int code)
 {
@@ -188,7 +200,13 @@ static bool is_dead(int code)
            code == AS_LDAP_NO_SUCH_OBJECT;
 }
 
-typedef enum as_compared { AS_COMPARED_TRUE, AS_COMPARED_FALSE, AS_COMPARED_DEAD, AS_COMPARED_UNKNOWN } as_compared;
+typedef enum as_compared {
+    AS_COMPARED_TRUE,
+    AS_COMPARED_FALSE,
+    AS_COMPARED_ABSENT,
+    AS_COMPARED_DEAD,
+    AS_COMPARED_UNKNOWN
+} as_compared;
 
 /* Compares at most AS_GROUP_ATTRIBUTES_MAX pairs in one round trip. */
 static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, int count)
@@ -210,7 +228,9 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
         if (codes[i] == AS_LDAP_COMPARE_TRUE) {
             return AS_COMPARED_TRUE;
         }
-        if (is_dead(codes[i]) && compared == AS_COMPARED_FALSE) {
+        if (codes[i] == AS_LDAP_NO_SUCH_ATTRIBUTE && compared == AS_COMPARED_FALSE) {
+            compared = AS_COMPARED_ABSENT;
+        } else if (is_dead(codes[i]) && compared != AS_COMPARED_UNKNOWN) {
             compared = AS_COMPARED_DEAD;
         } else if (!is_no(codes[i]) && !is_dead(codes[i])) {
             compared = AS_COMPARED_UNKNOWN;
@@ -245,10 +265,33 @@ static void decide_attribute(as_authorizing *of)
                 as_say_no_unsafe(of, "the directory cannot compare an attribute of the line with its value");
             }
             break;
+        case AS_COMPARED_ABSENT:
+            if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate) {
+                say_absent(of);
+            }
+            break;
         case AS_COMPARED_FALSE:
             break;
         }
     }
+}
+
+/* A pair whose name is none has not come so far: the directory compared it. NULL without memory. */
+static const char *make_filter_of_pairs(const as_authorizing *of)
+{
+    const char *filter = "(|";
+    const char *const *word;
+
+    for (word = of->params->requirement->words; *word; word++) {
+        const size_t length = strcspn(*word, "=");
+        const char *value = as_group_escape(*word + length + 1, of->pool);
+
+        if (!value) {
+            return NULL;
+        }
+        filter = apr_pstrcat(of->pool, filter, "(", apr_pstrmemdup(of->pool, *word, length), "=", value, ")", NULL);
+    }
+    return apr_pstrcat(of->pool, filter, ")", NULL);
 }
 
 static const char *make_whole_filter(const as_authorizing *of)
@@ -260,8 +303,10 @@ static const char *make_whole_filter(const as_authorizing *of)
 
 void as_prove_match(as_authorizing *of)
 {
-    const bool is_filter = of->params->requirement->kind == AS_REQUIRE_FILTER;
-    const char *filter = is_filter ? make_whole_filter(of) : make_filter_of_names(of);
+    const as_requirement_kind kind = of->params->requirement->kind;
+    const char *filter = kind == AS_REQUIRE_FILTER      ? make_whole_filter(of)
+                         : kind == AS_REQUIRE_ATTRIBUTE ? make_filter_of_pairs(of)
+                                                        : make_filter_of_names(of);
     bool does = false;
 
     if (!filter) {
@@ -270,7 +315,7 @@ void as_prove_match(as_authorizing *of)
                                      apr_pstrcat(of->pool, "(!", filter, ")", NULL), &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
-        as_say_no(of, is_filter ? "the filter does not match" : "another name");
+        as_say_no(of, kind == AS_REQUIRE_FILTER ? "the filter does not match" : "another name, or value");
     } else {
         as_say_no_unsafe(of, "neither the filter nor its negation matches: an attribute of it does not exist, or may "
                              "not be searched");

@@ -136,3 +136,27 @@ def test_rights(dirsrv):
         ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid")
         said = ask.ask("group", g("flat"))
         assert said.answer == "unknown" or said.unsafe, said
+
+
+def test_rights_on_one_of_two_attributes(dirsrv):
+    """A group has members in both attributes, and this account may search one of them alone: who is in the other is not among
+    the groups that it finds, however complete these are. So each is compared."""
+    connection = dirsrv.client()
+    connection.add_s(g("both"), modlist.addModlist({"objectClass": [b"groupOfNames", b"groupOfUniqueNames"], "member": [
+        user("bob").encode()], "uniqueMember": [user("ann").encode()]}))
+    connection.modify_s(g("both"), [(ldap.MOD_ADD, "aci", (
+        '(targetattr="uniqueMember")(version 3.0; acl "one of two"; deny (read,search) '
+        f'userdn="ldap:///{SERVICE}";)').encode())])
+    connection.unbind_s()
+    with asking() as ask:
+        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+        ask.groups()
+        for negated in (False, True):
+            ask.negated(negated)
+            ask.forget()
+            ask.login("loop", RIGHT)
+            assert ask.ask("group", g("both")).answer == "no"
+            ask.login("ann", RIGHT)
+            assert ask.ask("group", g("empty")).answer == "no"
+            said = ask.ask("group", g("both"))
+            assert said.answer == "yes", said

@@ -126,3 +126,16 @@ def test_a_proof_without_an_answer(code, outcome):
         fake.act_out({"level": [entries(), answer(code)]})
         said = ask.ask("group", STAFF)
         assert (said.answer, said.outcome) == ("unknown", outcome), said
+
+
+def test_an_attribute_that_active_directory_may_keep_to_itself():
+    """It tells "no such attribute" of one that this account may not read; its filters tell neither yes nor no then."""
+    for there, found, unsafe in ((ad(), entries(), True), (ad(), entries(ANN), False), (PLAIN, entries(), False)):
+        with directory(there, classes="group") as (fake, ask):
+            ask.ask("group", TEAM)  # what is known of the server is known
+            fake.act_out({"compare": answer(16), "entry": found})
+            said = ask.ask("attribute", "title=boss")
+            assert (said.answer, said.unsafe) == ("no", False), said
+            ask.negated(True)
+            said = ask.ask("attribute", "title=boss")
+            assert (said.answer, said.unsafe) == ("no", unsafe), (there, said)

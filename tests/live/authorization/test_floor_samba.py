@@ -16,6 +16,9 @@ SECURITY, DISTRIBUTION = "-2147483646", "2"
 MEMBERS = 2000
 
 
+USERS = f"CN=Domain Users,CN=Users,{BASE}"
+
+
 def user(name):
     return f"CN={name},OU=people,{BASE}"
 
@@ -27,20 +30,21 @@ def g(name):
 class Groups:
     """Groups, made over LDAP by the administrator."""
 
-    def __init__(self, samba):
+    def __init__(self, samba, new=True):
         self.connection = ldap.initialize(f"ldap://{samba.address}")
         self.connection.set_option(ldap.OPT_REFERRALS, 0)
         self.connection.simple_bind_s(f"Administrator@{REALM}", "Pw!administrator-1")
-        self.add(f"OU=groups,{BASE}", objectClass="organizationalUnit")
+        if new:
+            self.add(f"OU=groups,{BASE}", objectClass="organizationalUnit")
 
     def add(self, dn, **attributes):
         values = {name: [value.encode()] if isinstance(value, str) else [one.encode() for one in value]
                   for name, value in attributes.items()}
         self.connection.add_s(dn, modlist.addModlist(values))
 
-    def group(self, name, *members, kind=SECURITY):
+    def group(self, cn, *members, kind=SECURITY, name=None):
         more = {"member": list(members)} if members else {}
-        self.add(g(name), objectClass="group", sAMAccountName=name, groupType=kind, **more)
+        self.add(g(cn), objectClass="group", sAMAccountName=name or cn, groupType=kind, **more)
 
     def rid(self, name):
         (_, found), *_ = self.connection.search_s(g(name), ldap.SCOPE_BASE, attrlist=["objectSid"])
@@ -68,6 +72,7 @@ def fill(samba):
     groups.group("five5", g("direct"))
     groups.group("list", user("ann"), kind=DISTRIBUTION)
     groups.group("lists", g("list"), kind=DISTRIBUTION)
+    groups.group("everybody", USERS, kind=DISTRIBUTION)
     for number in range(MEMBERS):
         groups.add(f"CN=c{number},OU=groups,{BASE}", objectClass="contact")
     groups.group("large", *(f"CN=c{number},OU=groups,{BASE}" for number in range(MEMBERS)), user("other"))
@@ -107,9 +112,6 @@ def warm(ask, name, *groups):
         ask.ask("group", one)
     ask.forget()
     ask.login(name, RIGHT)
-
-
-USERS = f"CN=Domain Users,CN=Users,{BASE}"
 
 
 @pytest.mark.parametrize("row, who, name, answer, most", [
@@ -190,6 +192,43 @@ def test_a_global_catalogue(samba):
         ask.login("eve", RIGHT)
         said = ask.ask("group", g("direct"))
         assert (said.answer, said.unsafe) == ("no", True), said
+
+
+@pytest.mark.parametrize("name, unsafe", [("lists", False), ("everybody", True)])
+def test_nobody_is_proven_out_of_a_list_by_his_primary_group(ask, name, unsafe):
+    """The rule does not find it, and tokenGroups has security groups alone: who bans a distribution list asks for both."""
+    ask.negated(True)
+    try:
+        ask.login("eve", RIGHT)
+        said = ask.ask("group", g(name))
+        assert (said.answer, said.unsafe) == ("no", unsafe), said
+    finally:
+        ask.negated(False)
+
+
+def test_a_group_of_the_same_name(ask, samba):
+    """Deleted and made anew, renamed, and its name given to another: it is known by its SID for half a minute."""
+    groups = Groups(samba, new=False)
+    groups.group("again", g("direct"))
+    groups.group("below-team", user("eve"))
+
+    def asked(after=31):
+        ask.later(after)
+        ask.login("ann", RIGHT)
+        # tokenGroups are known when the second line is decided
+        assert ask.ask("group", g("below-team")).answer == "no"
+        return ask.ask("group", g("again"))
+
+    assert asked().answer == "yes"
+    groups.connection.delete_s(g("again"))
+    groups.group("again", g("direct"))
+    assert asked().answer == "yes"
+    groups.connection.rename_s(g("again"), "CN=former")
+    said = asked()
+    assert (said.answer, said.missing, said.unsafe) == ("no", True, True), said
+    groups.group("again", name="another")
+    said = asked()
+    assert (said.answer, said.missing, said.unsafe) == ("no", False, False), said
 
 
 def test_member_of(ask):
