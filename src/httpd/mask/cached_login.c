@@ -68,12 +68,12 @@ void as_mask_login_forget(request_rec *r)
     }
 }
 
-/* Kept on the request's first pass, if it may have a second. */
+/* The first login of a request is kept: that of its first pass, unless the request was refused without one. */
 void as_mask_begin_login(request_rec *r, as_context *context)
 {
     as_cached_login *login;
 
-    if (!context->mask || context->mask->pass != AS_PASS_FIRST) {
+    if (!context->mask || context->mask->pass == AS_PASS_DONE || (context->mask->login && context->mask->login->made)) {
         return;
     }
     login = context->mask->login = apr_pcalloc(r->pool, sizeof(*login));

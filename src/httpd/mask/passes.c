@@ -256,10 +256,19 @@ static int answer_far(request_rec *r, as_context *context, walks *all, int index
     return answer_as_walked(r, context, all, status == OK ? HTTP_NOT_FOUND : continue_without_login(r, context));
 }
 
-/* Returns whether everybody may request a decoy. Checks the sections of its directory, which is no walk. */
+/* Returns whether the sections of a decoy let this user in. */
+static bool is_open_to_user(request_rec *r, as_context *context)
+{
+    const as_authorization *doubt;
+
+    return as_request_authenticate(r, context) == OK && as_require_run(r, context, AS_PHASE_AUTHZ, &doubt) == OK;
+}
+
+/* Returns whether this client may request a decoy. Checks the sections of its directory, which is no walk. */
 static bool is_open(request_rec *r, as_context *context, const walks *all, int index)
 {
     char *filename = as_decoy_make_filename(all->first, all->decoys, index);
+    int status;
 
     if (!begin_pass(r, context, all, index, false)) {
         return false;
@@ -267,10 +276,11 @@ static bool is_open(request_rec *r, as_context *context, const walks *all, int i
     r->uri = (char *)as_decoy_decode(r, r->uri);
     r->filename = filename;
     as_mask_find_directory(r);
-    return as_chain_run(r, context, AS_PHASE_ACCESS) == OK;
+    status = as_chain_run(r, context, AS_PHASE_ACCESS);
+    return status == OK || (status == DECLINED && is_open_to_user(r, context));
 }
 
-/* Returns the index of the innermost decoy behind `low` that everybody may request, or `high`. */
+/* Returns the index of the innermost decoy from `low` on that this client may request, or `high`. */
 static int find_open(request_rec *r, as_context *context, const walks *all, int low, int high)
 {
     while (low < high) {
@@ -285,8 +295,7 @@ static int find_open(request_rec *r, as_context *context, const walks *all, int 
 }
 
 /* Answers where restrictions are nested and some of them let this client in: the innermost decoy that it may request
- * has the settings of a missing resource. Two walks find it, unless it is one that needs a login and has more than one
- * restriction in it that this client does not pass. */
+ * has the settings of a missing resource. */
 static int answer_in_between(request_rec *r, as_context *context, walks *all, const as_nearby *decoys)
 {
     int status = walk(r, context, all, decoys->between, true), nearest;

@@ -268,8 +268,7 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     return phase == AS_PHASE_AUTHN && status == DECLINED ? refuse_unanswered(r) : status;
 }
 
-/* Authenticates once, even if a masked request makes a second pass. */
-static int authenticate(request_rec *r, as_context *context)
+int as_request_authenticate(request_rec *r, as_context *context)
 {
     int status;
 
@@ -318,7 +317,7 @@ int as_hook_authn(request_rec *r)
         return decide(r, context, outcome);
     }
     header = as_authorization_get_header(r);
-    status = authenticate(r, context);
+    status = as_request_authenticate(r, context);
     if (status == OK && header) {
         as_lookaside_learn(r, context, header);
     }

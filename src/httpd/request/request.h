@@ -115,6 +115,8 @@ bool as_require_is_news(const char *fingerprint, const char *dn);
 
 /* ---- hooks.c ---- */
 
+/* Authenticates once, even if a masked request makes a second pass. Returns the status of the hooks behind ours. */
+int as_request_authenticate(request_rec *r, as_context *context);
 int as_hook_header_parser(request_rec *r);
 int as_hook_access_begin(request_rec *r);
 int as_hook_access_end(request_rec *r);

@@ -73,8 +73,6 @@ def test_settings(site, host, user, method):
     depth, passed = HOSTS[host][2], depth_of(user)
     if passed >= depth:
         pytest.skip("let in")
-    if 0 < passed < depth - 2:
-        pytest.skip("test_tells.py")
     for rest in ("page.html", "none/deep.css", ""):
         path = "/" + "/".join([*TREE[:depth + 1], rest])
         twin = path.replace(TREE[passed + 1], "missing"[:len(TREE[passed + 1])])

@@ -49,8 +49,6 @@ HOSTS = {
     "methods": '<Directory "${DOCS}/secret">\nAllowMethods GET\n</Directory>',
     "named": 'SetEnvIf Request_URI "^/secret" IS_SECRET\nHeader always set X-Secret yes env=IS_SECRET',
     "piece": 'RewriteEngine on\nRewriteRule "^/(...)" - [E=PIECE:$1]\nHeader always set X-Piece "%{PIECE}e"',
-    "nested": "".join(f'<Location /{"/".join("abcd"[:depth])}>\nErrorDocument 404 "in {depth}"\nAuthType Basic\nAuthName x\n'
-                      f'AuthUserFile "${{ROOM}}/users"\nRequire user {"bob" if depth == 1 else "ann"}\n</Location>\n' for depth in range(1, 5)),
     "counted": '<LocationMatch "^/\\d{4}/">\nHeader always set X-Year yes\n</LocationMatch>\n'
                '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
                '<Location /2024>\nRequire all denied\n</Location>',
@@ -157,14 +155,6 @@ def a_piece_of_a_name(site):
     return missing == "abs" and hidden != "sec"
 
 
-def a_nest(site):
-    def page(path, login=sites.GOOD):
-        return site.get(path, login=login, host="nested").body
-    assert page("/a/b/c/x") == page("/a/x/c/x") == b"in 1"
-    assert page("/a/x/c/d/x") == b"in 1"
-    return page("/a/b/c/d/x") not in (b"in 1", b"in 2", b"in 3", b"in 4")
-
-
 def a_count_of_characters(site):
     hidden, missing = (site.get(f"/{year}/x", host="counted") for year in ("2024", "1987"))
     assert hidden.header("X-Number") == missing.header("X-Number") == "yes"
@@ -234,7 +224,7 @@ SHOWN = {
     "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
     "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
-    "four restrictions": a_nest, "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
+    "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "the listing of a parent": a_listing, "a `.htaccess` with": a_broken_htaccess,
     "time": the_clock, "credentials that": credentials_unasked,
     "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
