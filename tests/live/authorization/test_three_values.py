@@ -15,7 +15,7 @@ RIGHT = "Pw!right"
 BASE = "o=authz"
 TREES = 150
 # More of them, with what is asked before a login, and in two sections that are merged.
-EARLY, MERGED = 60, 60
+EARLY, MERGED, MIXED = 60, 60, 150
 
 # A line, and what it is for ann. Each alias has a directory of its own.
 YES = [f"ldap-group cn=staff,{BASE}", "user ann", "ldap-user ann", f"ldap-dn uid=ann,{BASE}"]
@@ -25,6 +25,9 @@ ILL = [f"ill{number}" for number in range(2)]
 MISSING = [f"ldap-group cn=missing{number},{BASE}" for number in range(2)]
 # ldap-search, asked before a login.
 SEARCH_YES, SEARCH_NO, SEARCH_DOWN = SEARCHES = ("search-yes", "search-no", "search-down")
+# Of other modules: before a login too, and behind one.
+ANYBODY, NOBODY = ["ip 127.0.0.1", "method GET", "expr true"], ["ip 10.9.8.7", "expr false", "env none"]
+SOMEBODY = ["valid-user", "group somebody"]
 
 SITE = """
 LogLevel warn authstatus:debug
@@ -57,14 +60,22 @@ class Tree:
         return (f"{space}<Require{self.kind}>\n" + "".join(child.written(indent + 4) for child in self.children)
                 + f"{space}</Require{self.kind}>\n")
 
-    def value(self, values):
-        """True: granted; False: denied; None: says nothing."""
+    def value(self, values, met=None):
+        """True: granted; False: denied; None: says nothing. Adds to `met` the lines that were evaluated: httpd ends a container at
+        the child that decides it."""
         if self.line:
             value = values[self.line]
+            if met is not None:
+                met.add(self.line)
         else:
-            told = [child.value(values) for child in self.children]
-            told = [value for value in told if value is not None]
-            value = None if not told else all(told) if self.kind == "All" else any(told)
+            value = None
+            for child in self.children:
+                told = child.value(values, met)
+                if told is None:
+                    continue
+                value = told
+                if told == (self.kind != "All"):
+                    break
         if self.negated or self.kind == "None":
             return False if value else None
         return value
@@ -86,11 +97,15 @@ def is_negation(tree):
     return tree.negated or tree.kind == "None"
 
 
-def random_tree(seed, early=False):
+def random_tree(seed, early=False, mixed=False):
     rng = random.Random(seed)
     lines = rng.choice([YES + NO + DOWN, YES + NO + ILL, YES + NO + MISSING, YES + NO + DOWN + ILL + MISSING])
     if early:
         lines = lines + 2 * [SEARCH_YES, SEARCH_NO, SEARCH_DOWN]
+    if mixed:
+        # Any value of any kind, with as many lines in doubt as of the others together.
+        lines = [*YES, *NO, *ANYBODY, *NOBODY, *SOMEBODY, *2 * (DOWN + ILL + MISSING), SEARCH_YES, SEARCH_DOWN]
+        lines = rng.sample(lines, rng.randint(3, 12))
     kind = rng.choice(["All", "Any"])
     children = [grow(rng, 3, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, 4))]
     if all(is_negation(child) for child in children):
@@ -103,24 +118,48 @@ def results(tree, varied, fixed):
             for values in itertools.product((False, True), repeat=len(varied))}
 
 
+def ask_before_login(tree, values):
+    """As value(), where httpd asks without a user: "user" for what needs one, and could change the result. A negation of that
+    says nothing."""
+    if tree.line:
+        value = values[tree.line] if tree.line in (*ANYBODY, *NOBODY, *SEARCHES, "method OPTIONS") else "user"
+    else:
+        value = None
+        decides = tree.kind != "All"
+        for child in tree.children:
+            told = ask_before_login(child, values)
+            if told is decides:
+                value = told
+                break
+            if told is not None and (value is None or told == "user"):
+                value = told
+    if tree.negated or tree.kind == "None":
+        return False if value is True else None
+    return value
+
+
 def expected(tree):
     """The statuses that may be answered."""
     used = set(tree.lines())
-    fixed = {line: True for line in [*YES, SEARCH_YES]} | {line: False for line in [*NO, *MISSING, SEARCH_NO]}
+    fixed = dict.fromkeys([*YES, *ANYBODY, *SOMEBODY, SEARCH_YES], True) | dict.fromkeys([*NO, *NOBODY, *MISSING, SEARCH_NO], False)
     unknown = [line for line in [*DOWN, *ILL, SEARCH_DOWN] if line in used]
-    # httpd asks once without a user: what needs one is no then, and its negation says nothing.
-    early = {line: line == SEARCH_YES for line in fixed | dict.fromkeys(unknown)}
-    if used & set(SEARCHES) and results(tree, [line for line in unknown if line == SEARCH_DOWN], early) == {True}:
-        return {200}
+    early = {ask_before_login(tree, fixed | {SEARCH_DOWN: down}) for down in (False, True)}
+    if early <= {True, False}:
+        return {503} if len(early) == 2 else {200} if early == {True} else {403}
     told = results(tree, unknown, fixed)
     if told == {False}:
         return {403}
     if told == {True}:
         varied = unknown + [line for line in MISSING if line in used]
         return {200} if results(tree, varied, fixed) == {True} else {500}
-    down, ill = used & {*DOWN, SEARCH_DOWN}, used & set(ILL)
-    # Which of both was met depends on what httpd leaves out.
-    return {503, 500} if down and ill else {503} if down else {500}
+    # An outage before a misconfiguration, of the lines that were met: with all unknown ones as yes, and as no.
+    met, ends = set(), set()
+    for value in (True, False):
+        ends.add(tree.value(fixed | dict.fromkeys(unknown, value), met) is True)
+    if met & {*DOWN, SEARCH_DOWN}:
+        return {503}
+    # Where these two agree others were tried, which may have met more.
+    return {500} if len(ends) == 2 or not used & {*DOWN, SEARCH_DOWN} else {500, 503}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +170,8 @@ def slapd(start_slapd):
 @pytest.fixture(scope="module")
 def trees():
     return ({f"/in/tree{seed}": random_tree(seed) for seed in range(TREES)}
-            | {f"/in/early{seed}": random_tree(seed, early=True) for seed in range(1000, 1000 + EARLY)})
+            | {f"/in/early{seed}": random_tree(seed, early=True) for seed in range(1000, 1000 + EARLY)}
+            | {f"/in/mixed{seed}": random_tree(seed, mixed=True) for seed in range(3000, 3000 + MIXED)})
 
 
 @pytest.fixture(scope="module")
@@ -155,13 +195,15 @@ def site(start, slapd, trees, merged):
                     for name, uid, port in zip(SEARCHES, ("ann", "nobody", "ann"), ("${LDAP}", "${LDAP}", dead)))
     for path, tree in trees.items():
         conf += (f'<Location "{path}">\n        AuthType Basic\n        AuthName "the lab"\n'
-                 "        AuthBasicProvider login\n        AuthStatus On\n"
+                 "        AuthBasicProvider login\n        AuthStatus On\n        AuthGroupFile \"${ROOM}/groups\"\n"
                  f"{tree.written()}</Location>\n")
     for path, (outer, how, inner) in merged.items():
         conf += (f'<Location "{path.rpartition("/")[0]}">\n        AuthType Basic\n        AuthName "the lab"\n'
                  f"        AuthBasicProvider login\n        AuthStatus On\n{outer.written()}</Location>\n"
                  f'<Location "{path}">\n        AuthMerging {how}\n{inner.written()}</Location>\n')
-    return start(conf, defines={"LDAP": slapd.port})
+    httpd = start.make(conf, defines={"LDAP": slapd.port}, modules=("authz_groupfile",))
+    (httpd.room / "groups").write_text("somebody: ann\n")
+    return httpd.start()
 
 
 def test_the_trees_are_of_every_kind(trees):
@@ -183,13 +225,15 @@ def check(site, path, tree):
     # What is refused whoever asks is refused before a login, and so is granted what a search grants.
     assert sum("AH01631" in line or "AH01630" in line for line in told) == (answer.status == 403), evidence
     assert bool(answer.all("Retry-After")) == (answer.status == 503), evidence
-    assert answer.status != 200 or record.outcome == "granted" or "search-" in tree.written(), evidence
+    without_login = {*SEARCHES, *ANYBODY, *NOBODY} & set(tree.lines())
+    assert answer.status != 200 or record.outcome == "granted" or without_login, evidence
     assert answer.status != 403 or record.outcome in ("not-authorized", "access-denied"), evidence
     return evidence
 
 
 @pytest.mark.parametrize("path", [*(f"/in/tree{number}" for number in range(TREES)),
-                                  *(f"/in/early{number}" for number in range(1000, 1000 + EARLY))])
+                                  *(f"/in/early{number}" for number in range(1000, 1000 + EARLY)),
+                                  *(f"/in/mixed{number}" for number in range(3000, 3000 + MIXED))])
 def test_tree(site, slapd, trees, path):
     tree = trees[path]
     mark = slapd.mark()
