@@ -199,6 +199,20 @@ static void create_request_config(request_rec *r, const as_snapshot *kept)
     core->bb = fresh.bb;
 }
 
+/* Returns whether httpd's filter has begun to read the body. Any other filter: true. mod_auth_form sets an empty
+ * kept_body without having read one that is no form, and what follows on the connection would be taken from it. */
+static bool is_body_begun(const as_snapshot *kept)
+{
+    int i;
+
+    for (i = 0; i < kept->input.count; i++) {
+        if (!ap_cstr_casecmp(kept->input.filters[i]->frec->name, "http_in")) {
+            return kept->input.filters[i]->ctx != NULL;
+        }
+    }
+    return true;
+}
+
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers)
 {
     request_rec fresh = kept->r;
@@ -210,6 +224,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
 #define AS_MEMBER(member) fresh.member = r->member;
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
+    fresh.kept_body = is_body_begun(kept) ? r->kept_body : kept->r.kept_body;
 #define AS_TABLE(table) fresh.table = make_table(fresh.pool, kept->table, kept->count_of_##table);
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE

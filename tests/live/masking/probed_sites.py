@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of test_probed.py: lines of a virtual host around hidden places, and what is asked for."""
 import os
+import socket
+import struct
+import threading
 
 import sites
 from real_sites import CGI, DENIED, directory, pairs
@@ -12,6 +15,10 @@ LOGIN = 'AuthType Basic\nAuthName "the lab"\nAuthUserFile "${ROOM}/users"\n'
 SSI = "EnableMMAP Off\n" + directory("/ssi", "Options +Includes +ExecCGI\nAddOutputFilter INCLUDES .shtml\nAddHandler cgi-script .cgi\n") + "SSIErrorMsg error\n"
 
 
+ALL = "AuthStatusMask All\n"
+MASKED = "AuthStatusMask Forbidden\n"
+
+
 def location(path, lines):
     return f'<Location "{path}">\n{lines}</Location>\n'
 
@@ -21,6 +28,7 @@ def twins(*names, methods=CONTENT, **more):
     return [Way(name, f"/leads/{name}", "withit", "absent", methods, **more) for name in names]
 
 
+FORM = location("/formed", LOGIN.replace("Basic", "Form").replace("AuthUserFile", "AuthFormProvider file\nAuthUserFile") + "Session On\nSessionCookieName s path=/\nRequire valid-user\n")
 SITES = {
     # What a module keeps in the connection.
     "a host name is looked up": (location("/byhost", "Require host example.test\n") + SHOWS, pairs("host", "/byhost/x.html", part="byhost")),
@@ -70,6 +78,24 @@ SITES = {
     "SSLRequireSSL": (location("/sslreq", "SSLRequireSSL\n"), pairs("ssl", "/sslreq/x", part="sslreq")),
     "SSLRequire": (location("/sslreq", 'SSLRequire "%{REMOTE_ADDR}" == "192.0.2.1"\n'), pairs("ssl", "/sslreq/x", part="sslreq")),
     "trailers are merged": ("MergeTrailers On\n" + SHOWS, None),
+    "a login form": (ALL + FORM, pairs("form", "/formed/page.html", "/formed/none/x", part="formed")),
+    "a login form of another page": (ALL + FORM + location("/formed", "AuthFormLoginRequiredLocation /open/page.html\n"), pairs("form", "/formed/page.html", part="formed")),
+    "a login form in a place": (ALL + FORM.replace("Require valid-user", "AuthFormAuthoritative Off\nRequire valid-user"), pairs("form", "/formed/page.html", part="formed")),
+    "a login's handler": (ALL + FORM + location("/formed", "SetHandler form-login-handler\n"), pairs("form", "/formed/login", part="formed")),
+    "a logout's handler": (ALL + FORM + location("/formed", "SetHandler form-logout-handler\nAuthFormLogoutLocation /open/page.html\n"), pairs("form", "/formed/login", part="formed")),
+    "a log in by digest": (ALL + location("/formed", LOGIN.replace("Basic", "Digest").replace("AuthUserFile", "AuthDigestProvider file\nAuthUserFile") + "Require valid-user\n"),
+                           pairs("digest", "/formed/page.html", part="formed")),
+    "parts of a URL": ('<LocationMatch "^/(?<first>[^/]+)/(?<rest>.*)$">\nSetEnv SEEN yes\n</LocationMatch>\nHeader always set X-First "%{MATCH_FIRST}e %{MATCH_REST}e"\n' + SHOWS, None),
+    "scripts with more of a path": (CGI + SHOWS, [Way(f"{name}", f"/leads/{name}.cgi/dirall/page.html", "dirall", "absent", CONTENT) for name in ("own404", "own200")]),
+    "a FastCGI application with more of a path": ("ProxyPassMatch ^/app(/.*)$ fcgi://127.0.0.1:${FCGI}/$1\nProxyErrorOverride On\n", [Way("app", "/app/dirall/page.html", "dirall", "absent", ("GET", "HEAD"))]),
+    "a FastCGI handler with more of a path": ('<Files "app.php">\nSetHandler "proxy:fcgi://127.0.0.1:${FCGI}"\n</Files>\nProxyErrorOverride On\n', [
+        Way("app", "/leads/app.php/dirall/page.html", "dirall", "absent", ("GET", "HEAD")), Way("if", "/leads/app.php/ifdeny/page.html", "ifdeny", "absent", ("GET", "HEAD"))]),
+    "sections that mask": ("AuthStatusMask Off\n" + "".join(directory(f"/{name}", MASKED) for name in ("dirall", "compat", "groups", "noindx", "rwdirs", "cgiden", "nolink"))
+                           + location("/locall", MASKED) + location("/rwserv", MASKED) + f'<Files "hidden.html">\n{MASKED}</Files>\n', [
+                               way for way in sites.WAYS if way.name in ("directory, a file", "directory, itself", "directory, no slash", "directory, path info", "location", "files",
+                                                                         "order deny", "group", "rewrite, directory", "cgi denied", "symlink", "files, path info", "no listing")]),
+    "sections with settings that mask": ("AuthStatusMask Off\nErrorDocument 404 /errors/env.shtml\n" + directory("/dirall", MASKED + "ErrorDocument 404 own\nHeader always set X-Own yes\n")
+                                         + directory("/open", "ErrorDocument 404 opened\n" + MASKED), [way for way in sites.WAYS if way.name in ("directory, a file", "directory in a directory", "files")]),
     "kept connections are counted": ("MaxKeepAliveRequests 3\nKeepAliveTimeout 7\n", None),
     "HTTP/1.1 alone": ("SetEnvIf Request_Protocol HTTP/1.0 downgrade-1.0\nHttpProtocolOptions Unsafe\n", None),
     "directives of a folder's own file": (directory("", "AllowOverride All\n"), pairs("htaccess", "/hasown/page.html", "/hasown/", "/hasown", "/hasown/none/x", part="hasown")),
@@ -80,10 +106,13 @@ SITES = {
         Way("1", "/open/inside/a%2fb", "inside", "absent"), Way("2", "/open/inside%2fpage.html", "inside", "absent")]),
 }
 
+# A program makes their answers.
+BY_PROGRAM = ("scripts with more of a path",)
 FILES = {
     "leads/withit.cgi": "#!/bin/sh\nprintf 'Location: /dirall/page.html\\n\\n'\n", "leads/absent.cgi": "#!/bin/sh\nprintf 'Location: /nothing/page.html\\n\\n'\n",
     "leads/withit-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/inside/page.html\\n\\n'\n", "leads/absent-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/nothing/page.html\\n\\n'\n",
-    "leads/page.withit": "x\n", "leads/page.absent": "x\n", "leads/withit/some.txt": "x\n", "leads/absent/some.txt": "x\n",
+    "leads/own404.cgi": "#!/bin/sh\nprintf 'Status: 404 None\\nSet-Cookie: a=b\\nContent-Type: text/plain\\n\\nno\\n'\n", "leads/own200.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv | grep PATH_\n",
+    "leads/app.php": "x\n", "leads/page.withit": "x\n", "leads/page.absent": "x\n", "leads/withit/some.txt": "x\n", "leads/absent/some.txt": "x\n",
     "owned/hidden.html": "x\n", "kinds/x.html": "x\n", ".htpasswd": "x\n", "open/.htpasswd": "x\n", "kinds/nowayx/a/b/c.html": "x\n",
     "never.lua": "function never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
     "hasown/.htaccess": "Require all denied\nErrorDocument 404 own\nHeader always set X-Own yes\n", "hasown/page.html": "x\n",
@@ -105,3 +134,34 @@ def furnish(httpd):
     for name, target in {"loopin.html": "loopin.html", "loopin": "loopin2", "loopin2": "loopin"}.items():
         (kinds / name).symlink_to(target)
     (kinds / "nowayx/a").chmod(0o600)
+
+
+class FastCgi:
+    """An application that has no page, and says so in its own way, with a cookie."""
+    ANSWER = b"Status: 404 Not Found\r\nSet-Cookie: application=yes\r\nContent-Type: text/plain\r\n\r\nno page\n"
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        with connection, connection.makefile("rb") as received:
+            while header := received.read(8):
+                _, kind, _, length, padding, _ = struct.unpack("!BBHHBB", header)
+                received.read(length + padding)
+                if kind == 5 and length == 0:  # the end of the body
+                    for number, content in ((6, self.ANSWER), (6, b""), (3, bytes(8))):
+                        connection.sendall(struct.pack("!BBHHBB", 1, number, 1, len(content), 0, 0) + content)
+                    return
+
+    def close(self):
+        self.socket.close()

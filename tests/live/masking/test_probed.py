@@ -13,11 +13,17 @@ import test_real_sites as real
 
 NUMBER = {name: f"probed{number}" for number, name in enumerate(probed_sites.SITES)}
 METHODS = ("GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE")
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+# What is sent behind the request line and Host, and by which methods.
 REQUESTS = {
-    "": "\r\n",
-    "trailers": "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n",
-    "web socket": "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n\r\n",
-    "form": "Expect: 100-continue\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5\r\n\r\na=b&c",
+    "": ("\r\n", METHODS),
+    "trailers": ("Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n", METHODS),
+    "web socket": ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n\r\n", ("GET",)),
+    "form": (FORM + "Content-Length: 5\r\n\r\na=b&c", ("GET", "POST", "PUT")),
+    "form, expected": ("Expect: 100-continue\r\n" + FORM + "Content-Length: 5\r\n\r\na=b&c", METHODS),
+    "form, login": (FORM + "Content-Length: 41\r\n\r\nhttpd_username=bob&httpd_password=password", ("POST",)),
+    "form, too large": (FORM + "Content-Length: 9000\r\n\r\na=" + "b" * 8998, ("POST",)),
+    "form, broken": (FORM + "Transfer-Encoding: chunked\r\n\r\nzz\r\na=b\r\n0\r\n\r\n", ("POST", "PUT")),
 }
 
 
@@ -31,8 +37,10 @@ def hosts():
 def site(request, start):
     text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${ROOM}/back"\n</VirtualHost>'], hosts()))
     modules = [name for name in real.MODULES if name != "unique_id" and not (request.param == "prefork" and name in ("cgid", "http2", "proxy_http2"))]
+    application = probed_sites.FastCgi()
+    request.addfinalizer(application.close)
     httpd = start.make(text, mpm=request.param, modules=(*modules, *(("cgi",) if request.param == "prefork" else ()), "ssl", "auth_form", "userdir"),
-                       listen=("HTTP", "BACK"), files=sites.FILES | probed_sites.FILES)
+                       listen=("HTTP", "BACK"), defines={"FCGI": application.port}, files=sites.FILES | probed_sites.FILES)
     probed_sites.furnish(httpd)
     httpd.start()
     return httpd
@@ -43,13 +51,18 @@ def httpds_own_lines(site):
     site.log.allow(".")
 
 
+def requests_of(name):
+    """A program that does not read a body ends before it has come."""
+    return [(what, request) for what, request in REQUESTS.items() if not what or name not in probed_sites.BY_PROGRAM]
+
+
 @pytest.mark.parametrize("name", probed_sites.SITES)
 def test_probe(site, name):
     ways = probed_sites.SITES[name][1]
     ways = attacks.FEW if ways is None else ways
     attacks.compare(site, NUMBER[name], [(f"{method} {what}", way, *attacks.question(attacks.HEAD + request, method, NUMBER[name], way))
-                                         for way in ways for what, request in REQUESTS.items() for method in differential.methods_of(way, METHODS)
-                                         if what in ("", "trailers", "form") or method == "GET"])
+                                         for way in ways for what, (request, methods) in requests_of(name) for method in differential.methods_of(way, methods)],
+                    by_program=name in probed_sites.BY_PROGRAM)
 
 
 @pytest.mark.parametrize("name", probed_sites.SITES)
@@ -58,4 +71,4 @@ def test_probe_over_http2(site, name):
         pytest.skip("prefork has no HTTP/2")
     ways = probed_sites.SITES[name][1]
     attacks.over_http2(site, NUMBER[name], [(f"h2 {method}", way, method, {}) for way in (attacks.FEW if ways is None else ways)
-                                            for method in differential.methods_of(way, ("GET", "POST", "PUT"))])
+                                            for method in differential.methods_of(way, ("GET", "POST", "PUT"))], by_program=name in probed_sites.BY_PROGRAM)
