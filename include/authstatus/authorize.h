@@ -96,23 +96,23 @@ typedef struct as_authorization {
      * directory-misconfigured. The group or DN does not exist, a name or filter made by an expression does not parse,
      * a memberOf that may be unreadable, an attribute that cannot be compared, an entry of another directory. */
     bool unsafe_to_negate;
-    bool elsewhere;     /* no: the group is in no naming context of the directory */
-    bool unproven;      /* no: nothing was found; what this account may not search would not have been found either */
-    bool missing;       /* the group or DN does not exist: log AS0032 */
-    bool bounded;       /* a bound on groups or searches was reached, which `reason` names: unknown, or a "no" that is
-                           unsafe to negate */
-    bool ends_login;    /* unknown, as the user's own bind (CompareAsUser, SearchAsUser) was refused, or throttled:
-                           `finding` and `wait` are a login's, and the end of this one */
-    as_finding finding; /* yes: granted; no: not-authorized; else unknown: of class unavailable or misconfigured, with
-                           the LDAP code if there is one */
-    const char *reason; /* for the log: why it is unknown or unsafe, or the server's own message; never NULL */
-    const char *evidence;  /* for the log: "direct", "by memberOf", "via cn=dev,..."; never NULL */
-    const char *server;    /* of the last answer; NULL: none was queried */
-    long wait;             /* as in as_answer */
-    bool cached;           /* no operation: from the cache, or known from the login */
-    bool stale;            /* a yes that the cache gave while the directory was away */
-    bool from_login;       /* a yes by what the login found, for as long as that is cached */
-    as_acceptance source;  /* of a cached answer, its record in this process; stamp 0: none, or more than these two */
+    bool elsewhere;       /* no: the group is in no naming context of the directory */
+    bool unproven;        /* no: nothing was found; what this account may not search would not have been found either */
+    bool missing;         /* the group or DN does not exist: log AS0032 */
+    bool bounded;         /* a bound on groups or searches was reached, which `reason` names: unknown, or a "no" that is
+                             unsafe to negate */
+    bool ends_login;      /* unknown, as the user's own bind (CompareAsUser, SearchAsUser) was refused, or throttled:
+                             `finding` and `wait` are a login's, and the end of this one */
+    as_finding finding;   /* yes: granted; no: not-authorized; else unknown: of class unavailable or misconfigured, with
+                             the LDAP code if there is one */
+    const char *reason;   /* for the log: why it is unknown or unsafe, or the server's own message; never NULL */
+    const char *evidence; /* for the log: "direct", "by memberOf", "via cn=dev,..."; never NULL */
+    const char *server;   /* of the last answer; NULL: none was queried */
+    long wait;            /* as in as_answer */
+    bool cached;          /* no operation: from the cache, or known from the login */
+    bool stale;           /* a yes that the cache gave while the directory was away */
+    bool from_login;      /* a yes by what the login found, for as long as that is cached */
+    as_acceptance source; /* of a cached answer, its record in this process; stamp 0: none, or more than these two */
     as_acceptance premise; /* the record of the "no" that it proves; stamp 0: none */
     as_operations operations;
     const char *fingerprint; /* of the directory that was queried */

@@ -66,12 +66,12 @@ typedef struct as_reply {
     size_t diagnostic_length; /* octets, may count NULs within */
     const as_control *controls;
     size_t control_count;
-    unsigned entries;                /* number of entries found: 0, 1, or 2 for more than one */
-    bool repeated;                   /* the server was not queried: the result is that of another bind, or of a wait for one */
-    bool typed_name;                 /* USER_BIND: the name is what the user typed; no search preceded the bind */
-    bool referral;                   /* a referral or a search continuation reference was among the answers */
-    const char *dn;                  /* of the one entry found, else NULL */
-    const as_values *values;         /* of that entry, for each attribute in the settings; NULL if no entry */
+    unsigned entries;        /* number of entries found: 0, 1, or 2 for more than one */
+    bool repeated;           /* the server was not queried: the result is that of another bind, or of a wait for one */
+    bool typed_name;         /* USER_BIND: the name is what the user typed; no search preceded the bind */
+    bool referral;           /* a referral or a search continuation reference was among the answers */
+    const char *dn;          /* of the one entry found, else NULL */
+    const as_values *values; /* of that entry, for each attribute in the settings; NULL if no entry */
     const as_membership *membership; /* of that entry, where it was requested; else NULL */
     const char *server;              /* "host:port" of the last server queried, or NULL */
     int server_index;                /* its index in the directory's settings; valid with `server` */

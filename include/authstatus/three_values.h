@@ -85,7 +85,7 @@ bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt
 void as_trials_add_result(as_trials *trials, as_trial_result result);
 
 /* Returns the decision, after as_trials_begin_next returned false. True: all runs had *result. False: the result
- * depends on lines in doubt, and *question is the line that gives the status; NULL if there was no room for it. */
+ * depends on lines in doubt, and *question is the line that gives the status; NULL if there were too many lines. */
 bool as_trials_decide(const as_trials *trials, as_trial_result *result, const void **question);
 
 #endif

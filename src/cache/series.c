@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rings of samples of the counters. What the counters said at the last sample is in the memory too, and advanced by a
- * compare-and-swap: of samplers that meet, each adds what the others have not.
+ * compare-and-swap: of concurrent samplers, each adds what the others have not.
  */
 #include "cache_private.h"
 

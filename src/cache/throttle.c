@@ -58,7 +58,7 @@ static bool is_busy(const as_tally *own, const as_throttle *throttle, const as_f
     return compute_wait(throttle, &answered, now) == 0;
 }
 
-/* Adds a failure to a count, creating the count if necessary. Returns 0, or the time to wait if there is no room. */
+/* Adds a failure to a count, creating the count if necessary. Returns 0, or the time to wait if the memory is full. */
 static apr_interval_time_t add(const as_count *of, as_tally *own, const as_throttle *throttle, as_failures *all,
                                apr_time_t now, bool is_answered, apr_time_t *stamp)
 {

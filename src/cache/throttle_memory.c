@@ -201,7 +201,7 @@ static bool make_room_of_htaccess(as_throttle_memory *memory, as_tallies *table,
     return true;
 }
 
-/* Makes room for one count. NULL: all counts of users forbid something, and none of them is evicted; but those of
+/* Evicts a count for a new one. NULL: all counts of users forbid something, and none of them is evicted; but those of
  * directories of .htaccess give way to the others. */
 static as_tally *take(as_throttle_memory *memory, as_tallies *table, bool of_htaccess, apr_time_t now, apr_time_t *wait)
 {

@@ -177,10 +177,10 @@ static inline int as_timing_choose_class(size_t password_length)
 }
 
 /* Records a duration. Any thread. */
-void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took);
+void as_timing_note(as_uniform_timing *timing, as_timed kind, as_mono took);
 /* Delays the answer to the decoy bind just recorded until it took as long as one of a user's, at most until
  * `deadline`. */
-void as_timing_hold(as_uniform_timing *pace, as_mono deadline);
+void as_timing_hold(as_uniform_timing *timing, as_mono deadline);
 
 /* facts.c: facts about the server and its groups. NULL: no cache. */
 typedef struct as_facts as_facts;
@@ -196,7 +196,7 @@ struct as_directory {
     as_tls *tls;
     as_peer *peers; /* as many as settings->server_count */
     apr_pool_t *pool;
-    as_uniform_timing *pace; /* AS_TIMING_CLASSES */
+    as_uniform_timing *timing; /* AS_TIMING_CLASSES */
     as_facts *facts;
     int users;    /* queries that use it; under the lock of `all`. From here on: in the registry alone, not in a copy */
     bool listed;  /* it is in the registry */
@@ -349,7 +349,7 @@ void as_idle_destroy(as_peer *peer);
 void as_idle_sweep(as_directories *all);
 /* Closes idle sessions. Returns true if there was one. */
 bool as_idle_close_all(as_directories *all);
-/* Takes the session used last; NULL: there is none, or `fresh`. Then room is made for a new one. */
+/* Takes the session used last; NULL: there is none, or `fresh`. Then an idle one may be closed for a new one. */
 as_session *as_idle_take(as_peer *peer, as_kind kind, bool fresh);
 /* Keeps an open session, and takes ownership of it. */
 void as_idle_keep(as_session *session);

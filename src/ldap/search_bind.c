@@ -177,7 +177,7 @@ static bool verify(const as_task *task, as_session *session, const void *argumen
 /* Returns the durations of binds with passwords of this class. */
 static as_uniform_timing *get_timing(const as_task *task)
 {
-    return &task->peer->directory->pace[as_timing_choose_class(strlen(task->query->password))];
+    return &task->peer->directory->timing[as_timing_choose_class(strlen(task->query->password))];
 }
 
 /* Binds as the entry that was found, and records the duration. */

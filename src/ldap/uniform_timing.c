@@ -36,9 +36,9 @@ static as_mono find_median(as_timing_ring *ring, unsigned noted)
     return sorted[noted / 2];
 }
 
-void as_timing_note(as_uniform_timing *pace, as_timed kind, as_mono took)
+void as_timing_note(as_uniform_timing *timing, as_timed kind, as_mono took)
 {
-    as_timing_ring *ring = &pace->rings[kind];
+    as_timing_ring *ring = &timing->rings[kind];
     unsigned next = atomic_fetch_add_explicit(&ring->next, 1, memory_order_relaxed);
 
     atomic_store_explicit(&ring->took[next % AS_TIMING_SAMPLES], took, memory_order_relaxed);
@@ -65,12 +65,12 @@ static as_mono pick(as_timing_ring *ring, unsigned noted)
 }
 
 /* Returns by how much the decoy bind must be delayed. */
-static as_mono compute_delay(as_uniform_timing *pace)
+static as_mono compute_delay(as_uniform_timing *timing)
 {
     /* A decoy bind must look like a wrong password; before the first of those, like a right one. */
     as_timing_ring *known =
-        &pace->rings[count_noted(&pace->rings[AS_TIMED_REFUSED]) ? AS_TIMED_REFUSED : AS_TIMED_ACCEPTED];
-    as_mono typical = atomic_load_explicit(&pace->rings[AS_TIMED_NOBODY].typical, memory_order_relaxed);
+        &timing->rings[count_noted(&timing->rings[AS_TIMED_REFUSED]) ? AS_TIMED_REFUSED : AS_TIMED_ACCEPTED];
+    as_mono typical = atomic_load_explicit(&timing->rings[AS_TIMED_NOBODY].typical, memory_order_relaxed);
     unsigned noted = count_noted(known);
 
     if (noted == 0 || atomic_load_explicit(&known->typical, memory_order_relaxed) - typical < VISIBLE) {
@@ -87,9 +87,9 @@ static void sleep_until(as_mono when)
     }
 }
 
-void as_timing_hold(as_uniform_timing *pace, as_mono deadline)
+void as_timing_hold(as_uniform_timing *timing, as_mono deadline)
 {
-    as_mono late = atomic_load_explicit(&pace->late, memory_order_relaxed), missing = compute_delay(pace), until,
+    as_mono late = atomic_load_explicit(&timing->late, memory_order_relaxed), missing = compute_delay(timing), until,
             missed;
 
     if (missing <= late) {
@@ -100,5 +100,5 @@ void as_timing_hold(as_uniform_timing *pace, as_mono deadline)
     /* A sleep ends late by an average delay: the next one is that much shorter. */
     missed = as_mono_read() - until;
     late += missed / 8;
-    atomic_store_explicit(&pace->late, late < 0 ? 0 : as_mono_choose_earlier(late, LATEST), memory_order_relaxed);
+    atomic_store_explicit(&timing->late, late < 0 ? 0 : as_mono_choose_earlier(late, LATEST), memory_order_relaxed);
 }

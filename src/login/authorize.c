@@ -112,7 +112,7 @@ static void note_line(as_login_memo *memo, const as_cache_key *key, bool is_grou
     kept->lines = line;
 }
 
-static void note_asked(as_authorizing *of)
+static void note_authorization(as_authorizing *of)
 {
     note_line(of->memo, &of->key, of->params->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove, of->answer);
 }
@@ -313,7 +313,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
         report(&of);
         serve_stale(&of);
     }
-    note_asked(&of);
+    note_authorization(&of);
     return of.answer;
 }
 

@@ -181,7 +181,7 @@ typedef struct as_user_groups {
     const as_sid *tokens;
     int token_count;
     apr_time_t tokens_born;
-    bool asked_in_chain; /* queried in this transaction */
+    bool queried_in_chain; /* queried in this transaction */
 } as_user_groups;
 
 as_user_groups *as_user_groups_get(as_authorizing *of);
@@ -246,7 +246,7 @@ void as_prove_group(as_authorizing *of);
 /* Answers without a query where possible. Returns true if the answer is given. */
 bool as_decide_without_query(as_authorizing *of);
 void as_decide_line(as_authorizing *of);
-/* Asks whether the negation of the filter matches: neither does where an attribute cannot be searched. */
+/* Queries whether the negation of the filter matches: neither does where an attribute cannot be searched. */
 void as_prove_match(as_authorizing *of);
 
 /* ---- proof.c ---- */

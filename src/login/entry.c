@@ -30,7 +30,7 @@ static const as_entry_lookup *copy_for(const as_entry_lookup *lookup, const as_l
     return copy;
 }
 
-static void note_asked(as_login_memo *memo, const as_cache_key *key, const as_entry_lookup *lookup)
+static void note_lookup(as_login_memo *memo, const as_cache_key *key, const as_entry_lookup *lookup)
 {
     struct as_authorized *authorized = as_authorized_get(memo);
     as_entry_lookup_kept *kept = apr_pcalloc(memo->pool, sizeof(*kept));
@@ -244,6 +244,6 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
         query_within_limit(&of, groups, lookup);
         serve_stale(&of, lookup);
     }
-    note_asked(memo, &of.key, lookup);
+    note_lookup(memo, &of.key, lookup);
     return lookup;
 }

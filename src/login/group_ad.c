@@ -109,7 +109,7 @@ static as_way search_in_chain(as_authorizing *of, const as_group_line *line, as_
 {
     bool is = false;
 
-    user->asked_in_chain = true;
+    user->queried_in_chain = true;
     if (!as_group_test_chain(&of->searches, user->dn, line->facts.dn, &is, &of->reply)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_UNAVAILABLE_EXTENSION) {
             return AS_WAY_FAILED;
@@ -149,7 +149,7 @@ static as_way query_tokens(as_authorizing *of, const as_group_line *line, as_use
  * tokenGroups proves that the user is not in it. */
 static as_way decide_security_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
-    if (!as_user_tokens_are_known(of, user) && !user->asked_in_chain) {
+    if (!as_user_tokens_are_known(of, user) && !user->queried_in_chain) {
         as_way way = search_in_chain(of, line, user);
 
         if (way != AS_WAY_NOT_FOUND) {

@@ -58,11 +58,11 @@ typedef struct explain_require {
 /* The subject of the explanation. */
 typedef struct explain_wish {
     as_directory_settings settings;
-    const char *url;         /* as given, for the headline */
-    const char *user;        /* NULL: only check whether the directory answers */
-    char *password;          /* wiped at the end; NULL: stop at the entry */
-    bool password_was_asked; /* a password could have been given */
-    bool initial_bind;       /* AuthLDAPInitialBindAsUser */
+    const char *url;            /* as given, for the headline */
+    const char *user;           /* NULL: only check whether the directory answers */
+    char *password;             /* wiped at the end; NULL: stop at the entry */
+    bool password_was_prompted; /* a password could have been given */
+    bool initial_bind;          /* AuthLDAPInitialBindAsUser */
     regex_t *initial_bind_pattern;
     const char *initial_bind_name;
     apr_interval_time_t deadline;

@@ -378,7 +378,7 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
         return options->password_file ? "--no-password and --password-file exclude each other" : NULL;
     }
     if (options->password_file) {
-        wish->password_was_asked = true;
+        wish->password_was_prompted = true;
         return explain_read_secret_file(options->password_file, pool, &wish->password);
     }
     prompt = apr_psprintf(pool, "Password of %s (none: explain as far as the entry): ",
@@ -387,7 +387,7 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
     if (!error && wish->password && !*wish->password) {
         wish->password = NULL;
     }
-    wish->password_was_asked = wish->password != NULL;
+    wish->password_was_prompted = wish->password != NULL;
     return error;
 }
 

@@ -110,5 +110,6 @@ const char *as_describe_ldap_server(apr_pool_t *pool, const as_ldap_server_figur
         return "up";
     }
     return apr_psprintf(pool, "circuit breaker open in %d of %d processes; next probe in %" APR_TIME_T_FMT " s",
-                        server->circuit_open, server->asking, apr_time_sec(server->until - now + APR_USEC_PER_SEC - 1));
+                        server->circuit_open, server->queried_by,
+                        apr_time_sec(server->until - now + APR_USEC_PER_SEC - 1));
 }

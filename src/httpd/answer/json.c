@@ -42,7 +42,7 @@ static void add_servers(as_output *json, const as_figures *figures)
             as_output_add(json, "null");
         }
         as_output_add(json, ", \"processes\": %d, \"processes_circuit_open\": %d, \"circuit_open_for_seconds\": %.1f}",
-                      server->asking, server->circuit_open,
+                      server->queried_by, server->circuit_open,
                       server->until ? convert_to_seconds(server->until - figures->now) : 0.0);
     }
 }

@@ -37,7 +37,7 @@ APLOG_USE_MODULE(authstatus);
 
 typedef enum as_dialog { AS_CHALLENGE_DIALOG, AS_CHALLENGE_QUIET } as_dialog;
 
-/* A word set by a directive for requests that meet an expression; NULL: for all. */
+/* A word set by a directive for requests for which an expression is true; NULL: for all. */
 typedef struct as_conditional {
     int word;
     const ap_expr_info_t *when;

@@ -126,7 +126,7 @@ apr_size_t as_snapshot_compute_size(const request_rec *r)
 void as_snapshot_take(const request_rec *r, as_snapshot *kept)
 {
     const conn_rec *c = r->connection;
-    char *room = (char *)(kept->modules + modules_end);
+    char *free = (char *)(kept->modules + modules_end);
 
     memcpy(&kept->r, r, size_of_request);
     kept->names = as_client_names_get(c);
@@ -135,11 +135,11 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     keep_chain(&kept->output, r->output_filters, c->output_filters);
     keep_chain(&kept->input, r->input_filters, c->input_filters);
 #define AS_TABLE(table)                                                                                                \
-    kept->table = (const apr_table_entry_t *)room;                                                                     \
+    kept->table = (const apr_table_entry_t *)free;                                                                     \
     kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
     if (kept->count_of_##table) {                                                                                      \
-        memcpy(room, get_entries(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));     \
-        room += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                        \
+        memcpy(free, get_entries(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));     \
+        free += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                        \
     }
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE

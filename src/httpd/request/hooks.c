@@ -249,7 +249,7 @@ static int refuse_unanswered(request_rec *r)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* Counts a login where AuthStatus is Off: once, when all providers were asked. The answer is the other modules'. */
+/* Counts a login where AuthStatus is Off: once, after all providers. The answer is the other modules'. */
 static int run_login_when_off(request_rec *r, as_phase phase)
 {
     const as_login *login = as_process_get_login();

@@ -95,7 +95,7 @@ typedef struct as_ldap_server_figures {
     const char *server; /* "host:port" */
     apr_uint64_t questions;
     int sessions;
-    int asking;                  /* processes that have queried it */
+    int queried_by;              /* processes that have queried it */
     int circuit_open;            /* processes whose circuit breaker for it is open */
     apr_time_t until;            /* time of the last next probe among these; 0: none */
     apr_interval_time_t latency; /* of one operation, of recent ones; 0: not known */

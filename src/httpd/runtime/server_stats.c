@@ -287,7 +287,7 @@ static void add_process(as_ldap_server_figures *figures, const as_cell *cell, as
     apr_interval_time_t latency = atomic_load(&cell->latency);
 
     figures->sessions += atomic_load(&cell->sessions);
-    figures->asking += atomic_load(&cell->questions) > 0;
+    figures->queried_by += atomic_load(&cell->questions) > 0;
     if (until > now) {
         const apr_time_t again = apr_time_now() + (until - now);
 
