@@ -64,7 +64,7 @@ packages_install() {
     "${as_root[@]}" flock /var/lib/apt bash -s -- "${missing[@]}" <<'EOF' || cannot "the packages could not be installed"
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-# Installing slapd must not start one: invoke-rc.d asks this program, and 101 forbids. It goes again when apt is done; one
+# Installing slapd must not start one: invoke-rc.d asks this program, and 101 forbids. It is removed when apt is done; one
 # that is left of a run that was killed has our mark and is ours to replace. Another's stays.
 policy=/usr/sbin/policy-rc.d
 mark='# mod_authstatus: while packages are installed'
@@ -88,7 +88,7 @@ EOF
 }
 
 # Copies the source to a new directory: what git would commit, or all of an unpacked release. autoreconf writes beside the
-# sources, and two runs (or a run and an editor) must not meet there.
+# sources, and two runs (or a run and an editor) must not use it at once.
 source_copy() {
     local to=$1
     mkdir -p "$to"

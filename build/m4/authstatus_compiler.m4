@@ -1,6 +1,6 @@
 dnl SPDX-License-Identifier: Apache-2.0
 dnl
-dnl What the compiler is asked for beyond CFLAGS, which belong to whoever builds.
+dnl Compiler options beyond CFLAGS, which belong to whoever builds.
 
 dnl AUTHSTATUS_TRY_FLAG(VARIABLE, FLAG)
 dnl Appends FLAG to VARIABLE if the compiler takes it. -Werror, as clang only warns of what it does not know.
@@ -16,7 +16,7 @@ AS_VAR_POPDEF([cached])
 ])
 
 dnl AUTHSTATUS_WARNINGS
-dnl Sets WARNING_CFLAGS. Warnings always, errors only when asked for: a packager's next compiler knows more of them.
+dnl Sets WARNING_CFLAGS. Warnings always, errors only with --enable-werror: a packager's next compiler knows more of them.
 AC_DEFUN([AUTHSTATUS_WARNINGS],[
 AC_ARG_ENABLE([werror],
     [AS_HELP_STRING([--enable-werror],[a warning ends the build (for developers and CI)])],

@@ -9,7 +9,7 @@ dnl   HTTPD_CPPFLAGS       for sources that know httpd
 dnl   APR_LIBS             for test programs; in a module httpd itself resolves APR
 dnl   modulesdir           where the module is installed
 dnl
-dnl apxs is asked for directories and EXTRA_CPPFLAGS alone: its CFLAGS are those of httpd's packager (hardening, paths of
+dnl apxs is queried for directories and EXTRA_CPPFLAGS alone: its CFLAGS are those of httpd's packager (hardening, paths of
 dnl his build machine), and EXTRA_INCLUDES has -I. and -I/usr/include in it.
 
 AC_DEFUN([AUTHSTATUS_HTTPD],[

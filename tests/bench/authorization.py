@@ -257,14 +257,14 @@ def write(figures, lines, bars):
     again = {name: figures["again"][name][1] for name in ("ours", "theirs")}
     lines.append(_row("  3,000 users, the second round", *(_operations(again[name]) for name in ("ours", "theirs")),
                       *(f"{again[name][4] * 1000 / again[name][5]:.1f}" for name in ("ours", "theirs"))))
-    lines.append(_row("Remembered decisions : valid-user, as ratios", "ours", "to reach", "theirs"))
+    lines.append(_row("Cached decisions : valid-user, as ratios", "ours", "to reach", "theirs"))
     for title, place, goal in (("one line", "flat", 0.95), ("five lines", "five", 0.90)):
         ratio = {name: median([one / other for one, other in zip(figures["rates"][f"{name}, {place}"],
                                                                  figures["rates"][f"{name}, valid"])])
                  for name in ("ours", "theirs")}
         lines.append(_row("  " + title, f"{ratio['ours']:.2f}", f"{goal:.2f}", f"{ratio['theirs']:.2f}"))
         bars.append((f"Require ldap-group, {title} : valid-user", ratio["ours"], goal))
-    lines.append(_row("A hung directory, 200 remembered logins ask for a group", "ours", "to reach", "theirs"))
+    lines.append(_row("A hung directory, 200 cached logins need a group", "ours", "to reach", "theirs"))
     ours, theirs = figures["hung"]["ours"], figures["hung"]["theirs"]
     lines.append(_row("  a plain page, p99 : idle", f"{ours['busy'] / ours['idle']:.2f}", "1.20",
                       f"{theirs['busy'] / theirs['idle']:.2f}" if theirs["busy"] else "no answer"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table "What still tells" of docs/hiding-a-tree.md: each row is shown to be true, so that it neither misses nor
+"""The table "Remaining differences" of docs/hiding-a-tree.md: each row is shown to be true, so that it neither misses nor
 overstates."""
 import re
 import socket
@@ -12,7 +12,7 @@ from lab.outcomes import SOURCE
 
 import sites
 
-ROWS = re.findall(r"^\| (?!what \||---)(.+?) \| ", (SOURCE / "docs/hiding-a-tree.md").read_text().split("## What still tells")[1], re.M)
+ROWS = re.findall(r"^\| (?!what \||---)(.+?) \| ", (SOURCE / "docs/hiding-a-tree.md").read_text().split("## Remaining differences")[1], re.M)
 
 SITE = r"""
 <Macro Site $name>

@@ -96,7 +96,7 @@ HOSTS = {
     **{name: (text, "", SHOWN) for name, text in SERVER.items()},
 }
 NUMBER = {name: number for number, name in enumerate(HOSTS)}
-# A name that is longer than itself to weigh enough: what is cut out of it is not its own. See "What still tells".
+# A name that is longer than itself to weigh enough: what is cut out of it is not its own. See "Remaining differences".
 SHORT = ("two letters", "four letters", "no letter of ASCII")
 
 
@@ -155,7 +155,7 @@ def as_of(answer, name, twin):
 def test_a_name(site, host, kind):
     hidden, twin = NAMES[kind]
     if kind in SHORT and host in ("half of it", "its end", "patterns"):
-        pytest.skip("test_tells.py")
+        pytest.skip("test_differences.py")
     if kind == "a percent" and "unescaped" in host:
         pytest.skip("what is decoded once too often is decoded by what follows a percent sign")
     for rest, method in itertools.product(("/page.html", "/none.css?x=y", "/"), ("GET", "OPTIONS")):
