@@ -30,6 +30,16 @@ bool as_secret_cut_line(char *line)
     return end < AS_SECRET_LINE_MAX;
 }
 
+const char *as_secret_find_fault(const char *line, size_t length)
+{
+    const size_t end = strcspn(line, "\r\n");
+
+    if (!strncmp(line, "\xef\xbb\xbf", 3) || !strncmp(line, "\xff\xfe", 2) || !strncmp(line, "\xfe\xff", 2)) {
+        return "begins with a byte order mark, which would be part of the password; save it as plain UTF-8";
+    }
+    return end < length && line[end] == '\0' ? "has a NUL octet, where a password would end (UTF-16?)" : NULL;
+}
+
 /* A program that runs, and what it has printed. */
 typedef struct as_program {
     pid_t pid;
@@ -127,6 +137,8 @@ static int spawn(as_program *program, char **argv)
 /* Says why there is no secret; NULL: there is one. */
 static const char *judge(apr_pool_t *pool, const as_program *program)
 {
+    const char *fault = as_secret_find_fault(program->line, program->length);
+
     if (program->lost) {
         return "its exit status is not known";
     }
@@ -138,6 +150,9 @@ static const char *judge(apr_pool_t *pool, const as_program *program)
     }
     if (!as_secret_cut_line(program->line)) {
         return "its first line is too long";
+    }
+    if (fault) {
+        return apr_pstrcat(pool, "its first line ", fault, NULL);
     }
     return *program->line ? NULL : "it printed nothing";
 }

@@ -54,6 +54,9 @@ static int run(int argc, char **argv, apr_pool_t *pool)
     error = explain_make_wish(&options, pool, &wish);
     if (error) {
         fprintf(stderr, PROGRAM ": %s\n", explain_escape_lines(error, pool));
+        if (options.json) {
+            explain_print_json_error(error);
+        }
         return EXIT_USAGE;
     }
     return explain(&wish, pool);

@@ -205,5 +205,7 @@ void explain_print_end(const explain_story *story);
 
 /* explain_json.c */
 void explain_print_json(const explain_story *story);
+/* Prints the object that there is in place of an explanation: a sentence, and EXIT_USAGE. */
+void explain_print_json_error(const char *error);
 
 #endif

@@ -280,3 +280,10 @@ void explain_print_json(const explain_story *story)
     put_lockout(story);
     printf("}\n");
 }
+
+void explain_print_json_error(const char *error)
+{
+    printf("{\"error\": ");
+    put_text(error);
+    printf(", \"exit_code\": %d}\n", EXIT_USAGE);
+}

@@ -175,6 +175,28 @@ static const char *read_operands(int argc, char **argv, explain_options *options
     return left <= 1 ? NULL : "there are too many arguments (a program of one's own follows --httpd after =)";
 }
 
+/* Returns whether --json is there, perhaps behind an option that was not understood. */
+static bool has_json_option(int argc, char **argv)
+{
+    int i;
+
+    for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        if (!strcmp(argv[i], "--json")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Prints what is wrong with the command line for a program as well. Returns the exit code. */
+static int print_usage_error(bool json, const char *wrong)
+{
+    if (json) {
+        explain_print_json_error(wrong);
+    }
+    return EXIT_USAGE;
+}
+
 int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_options *options, bool *done)
 {
     const char *wrong;
@@ -193,13 +215,14 @@ int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_o
         }
         if (!read_option(letter, pool, options)) {
             fprintf(stderr, "Try " PROGRAM " --help\n");
-            return EXIT_USAGE;
+            return print_usage_error(has_json_option(argc, argv),
+                                     "an option that does not exist, or lacks its argument");
         }
     }
     wrong = read_operands(argc, argv, options);
     if (wrong) {
         fprintf(stderr, "%s\n" PROGRAM ": %s\n", usage, wrong);
-        return EXIT_USAGE;
+        return print_usage_error(options->json, wrong);
     }
     return 0;
 }

@@ -81,6 +81,7 @@ static void drop_line_end(secret *from)
 const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **found)
 {
     secret *file = create_secret(pool);
+    const char *fault;
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -96,6 +97,13 @@ const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **
         return apr_psprintf(pool, "the password file \"%s\" cannot be read: %s", path, strerror(errno));
     }
     close(fd);
+    fault = as_secret_find_fault(file->text, file->length);
+    if (!fault && strlen(file->text) < file->length) {
+        fault = "has a NUL octet";
+    }
+    if (fault) {
+        return apr_psprintf(pool, "the password file \"%s\" %s", path, fault);
+    }
     drop_line_end(file);
     *found = file->text;
     return NULL;

@@ -187,34 +187,80 @@ const char *explain_describe_control(const as_control *control, apr_pool_t *pool
 
 /* ---- advice ---- */
 
+#define LOOK_AT_TLS                                                                                                    \
+    "LDAPTrustedGlobalCert CA_BASE64 (-o tls_cacert=FILE) names the authority; the URL must have the name that is in " \
+    "the certificate"
+
+/* The first row that fits: code 0 for any, reason a part of the reason, "" for any. */
 static const struct {
     as_outcome outcome;
-    const char *advice;
+    int code;
+    const char *reason, *advice;
 } advices[] = {
-    {AS_OUTCOME_AMBIGUOUS_USER, "a narrower base or a filter in the URL must leave one entry"},
-    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED,
+    {AS_OUTCOME_AMBIGUOUS_USER, 0, "", "a narrower base or a filter in the URL must leave one entry"},
+    {AS_OUTCOME_MALFORMED_CREDENTIALS, 0, "",
+     "the name is empty, or name or password is not UTF-8, has a control character (a second line?) or is too long"},
+    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, 0, "",
      "look at AuthLDAPBindDN and AuthLDAPBindPassword, and whether that account is locked or has expired"},
-    {AS_OUTCOME_TLS_FAILED, "LDAPTrustedGlobalCert CA_BASE64 (-o tls_cacert=FILE) names the authority; the URL must "
-                            "have the name that is in the certificate"},
-    {AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+    {AS_OUTCOME_TLS_FAILED, 0, "refused StartTLS",
+     "the directory does not offer StartTLS: its administrator turns it on, or the URL begins with ldaps://"},
+    {AS_OUTCOME_TLS_FAILED, 0, "not signed by",
+     "LDAPTrustedGlobalCert CA_BASE64 (-o tls_cacert=FILE) names a file with the certificate of that authority"},
+    {AS_OUTCOME_TLS_FAILED, 0, "self-signed",
+     "LDAPTrustedGlobalCert CA_BASE64 (-o tls_cacert=FILE) names a file with the certificate itself"},
+    {AS_OUTCOME_TLS_FAILED, 0, "expired on", "the directory needs a new certificate"},
+    {AS_OUTCOME_TLS_FAILED, 0, "not valid before", "is the clock of this machine right?"},
+    {AS_OUTCOME_TLS_FAILED, 0, "does not name", "write a name in the URL that the certificate has"},
+    {AS_OUTCOME_TLS_FAILED, 0, "cannot be set up", "each of these files must be there, be readable and be PEM"},
+    {AS_OUTCOME_TLS_FAILED, 0, "", LOOK_AT_TLS},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED, LDAP_NO_SUCH_OBJECT, "",
+     "the base of the URL does not exist, or this account may not see it"},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED, LDAP_REFERRAL, "",
+     "the base is another server's: name that server in the URL, or set LDAPReferrals On"},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED, LDAP_OPERATIONS_ERROR, "",
+     "Active Directory answers no anonymous search: set AuthLDAPBindDN (-D)"},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED, LDAP_STRONG_AUTH_REQUIRED, "",
+     "the directory takes no password without TLS: ldaps:// or STARTTLS (-Z)"},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED, LDAP_CONFIDENTIALITY_REQUIRED, "",
+     "the directory takes no password without TLS: ldaps:// or STARTTLS (-Z)"},
+    {AS_OUTCOME_DIRECTORY_MISCONFIGURED, 0, "",
      "look at the base of the URL, at referrals, and whether the directory wants TLS or a service account"},
-    {AS_OUTCOME_DIRECTORY_DOWN,
+    {AS_OUTCOME_DIRECTORY_DOWN, 0, "is not found", "is the name right, and does this machine's resolver know it?"},
+    {AS_OUTCOME_DIRECTORY_DOWN, 0, "TLS handshake",
+     "does this port speak TLS from the start? 389 does not: ldap:// with STARTTLS (-Z)"},
+    {AS_OUTCOME_DIRECTORY_DOWN, 0, "closed the connection",
+     "does this port want TLS (ldaps://)? The directory's own log has the reason"},
+    {AS_OUTCOME_DIRECTORY_DOWN, 0, "not LDAP", "is it a directory that listens on this port?"},
+    {AS_OUTCOME_DIRECTORY_DOWN, 0, "",
      "is the directory running, is the port right, does a firewall let this machine through?"},
-    {AS_OUTCOME_DIRECTORY_TIMEOUT,
+    {AS_OUTCOME_DIRECTORY_TIMEOUT, 0, "",
      "the step above that did not end is where the time went; -o deadline=60s waits longer"},
 };
 
+/* Returns whether a row fits an outcome of these lines of Require, or of the login. */
+static bool is_fitting(const explain_story *story, size_t row)
+{
+    return advices[row].outcome == story->finding.outcome &&
+           (!advices[row].code || (story->finding.has_code && advices[row].code == story->finding.code)) &&
+           (!*advices[row].reason || strstr(story->answer.reason, advices[row].reason));
+}
+
 const char *explain_find_advice(const explain_story *story)
 {
+    const bool anonymous = !story->wish->settings.bind_dn && !story->wish->initial_bind;
     size_t i;
 
+    if (story->finding.outcome == AS_OUTCOME_DIRECTORY_MISCONFIGURED && anonymous && story->finding.has_code &&
+        story->finding.code == LDAP_NO_SUCH_OBJECT) {
+        return "the base of the URL does not exist, or an anonymous search does not see it: try a service account (-D)";
+    }
     if (story->finding.outcome == AS_OUTCOME_UNKNOWN_USER) {
-        return story->wish->settings.bind_dn
+        return !anonymous
                    ? "is the attribute of the URL the one with this name, and may the service account read the entry?"
                    : "many directories show nothing to an anonymous search: try a service account (-D)";
     }
     for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
-        if (advices[i].outcome == story->finding.outcome) {
+        if (is_fitting(story, i)) {
             return advices[i].advice;
         }
     }

@@ -158,7 +158,7 @@ def test_without_a_password(slapd, secrets):
     assert explain(*service("o=loud", secrets), url, "nobody").code == EXIT["unauthenticated"]
     # This slapd says to strangers that there is nothing; another may say that it found nobody.
     said = explain(url, "good")
-    assert said.code == EXIT["misconfigured"] and "wants TLS or a service account" in said.text
+    assert said.code == EXIT["misconfigured"] and "does not see it: try a service account" in said.text
     fake = Fake()
     try:
         said = explain(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann")
@@ -379,6 +379,15 @@ def test_what_is_not_the_administrators(rooms, secrets, word, what):
 def test_usage(arguments, says):
     said = explain(*arguments)
     assert said.code == 1 and says in said.errors and said.text == ""
+
+
+@pytest.mark.parametrize("arguments", [("-Q", "--json"), ("--json",), ("--json", "--config"), ("--json", "ldap://localhost/o=x", "a", "b"),
+                                       ("--json", "--config", "/nowhere/\x1b"), ("--json", "--password-file", "/nowhere", "ldap://h/o=x", "a")], ids=str)
+def test_usage_for_programs(arguments):
+    """What a program reads is JSON whatever happened, and the sentence is on standard error as well."""
+    said = explain(*arguments)
+    story = said.json()
+    assert said.code == story["exit_code"] == 1 and story["error"] and said.errors
 
 
 def test_several_urls(configuration):

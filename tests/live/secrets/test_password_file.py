@@ -52,6 +52,9 @@ BAD = [
     Row("empty", {"content": ""}, ("empty",)),
     Row("empty-line", {"content": "\nsecond\n"}, ("empty",)),
     Row("too-long", {"content": "x" * 5000}, ("too long",)),
+    Row("utf-16", {"content": SERVICE_PASSWORD.encode("utf-16")}, ("byte order mark",)),
+    Row("utf-16le", {"content": SERVICE_PASSWORD.encode("utf-16-le")}, ("NUL octet",)),
+    Row("byte-order-mark", {"content": b"\xef\xbb\xbf" + SERVICE_PASSWORD.encode()}, ("byte order mark",)),
     Row("as-long-as-it-gets", {"content": "x" * 1024}, ("too long",)),
 ]
 

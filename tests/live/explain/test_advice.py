@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What authstatus-explain says to do: about what went wrong, not about its class; and about a password that is not what it looks like."""
+import pytest
+
+from lab.fake import BASE, SERVICE, Fake, answer, close, rubbish
+from lab.slapd import Database
+from test_explain import PEOPLE, RIGHT, explain, secrets, service, slapd  # noqa: F401: fixtures
+
+ADVICE = {
+    "no-name": ("ldap://nowhere.invalid/o=x?uid", None, "resolver know it?"),
+    "starttls-refused": (None, {"starttls": answer(2, "unsupported extended operation")}, "does not offer StartTLS"),
+    "no-base": (None, {"search": answer(32)}, "does not exist, or this account"),
+    "referral": (None, {"search": answer(10, referrals=["ldap://other.lab.test/dc=x"])}, "LDAPReferrals On"),
+    "tls-required": (None, {"service-bind": answer(13, "confidentiality required")}, "ldaps:// or STARTTLS"),
+    "ad-anonymous": (None, {"search": answer(1, "a successful bind must be completed on the connection")}, "set AuthLDAPBindDN"),
+    "closed": (None, {"service-bind": close}, "does this port want TLS"),
+    "not-ldap": (None, {"service-bind": rubbish}, "is it a directory"),
+    "service-account": (None, {"service-bind": answer(49)}, "look at AuthLDAPBindDN and AuthLDAPBindPassword"),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE, ids=str)
+def test_what_to_do(secrets, case):
+    """The advice is about what went wrong, and not about the class of it."""
+    url, script, advice = ADVICE[case]
+    fake = Fake(script or {})
+    try:
+        more = ("-Z",) if case == "starttls-refused" else ()
+        said = explain("-D", SERVICE, "-y", secrets / "service", *more, "--password-file", secrets / "right",
+                       url or f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann")
+        assert advice in said.text.partition("what to do   ")[2], said.text
+    finally:
+        fake.stop()
+
+
+@pytest.fixture(scope="module")
+def bad_certificates(start_slapd, authority):
+    """Directories with a certificate that is refused: expired, and of another host."""
+    return {name: start_slapd(Database("o=loud", PEOPLE), tls=certificate, authority=authority) for name, certificate in
+            (("expired", authority.issue("expired-advice", expired=True)), ("elsewhere", authority.issue("elsewhere", "DNS:ldap.elsewhere.test")))}
+
+
+@pytest.mark.parametrize("of, ca, port, advice", [
+    ("expired", True, "tls_port", "the directory needs a new certificate"),
+    ("elsewhere", True, "tls_port", "write a name in the URL that the certificate has"),
+    ("elsewhere", False, "tls_port", "names a file with the certificate of that authority"),
+    ("elsewhere", True, "port", "does this port speak TLS from the start?"),
+])
+def test_what_to_do_about_a_certificate(bad_certificates, secrets, authority, of, ca, port, advice):
+    said = explain(*service("o=loud", secrets), "-o", f"tls_cacert={authority.cert if ca else '/dev/null'}", "--no-password",
+                   f"ldaps://127.0.0.1:{getattr(bad_certificates[of], port)}/o=loud?uid", "good")
+    assert advice in said.text.partition("what to do   ")[2], said.text
+
+
+def test_a_password_that_is_not_what_it_looks_like(slapd, secrets, rooms):
+    """A file in UTF-16, or with a byte order mark, is another password than its owner sees: it is not sent, and the reason is told."""
+    room = rooms.new("unicode")
+    for name, content, says in (("utf-16", RIGHT.encode("utf-16"), "byte order mark"), ("utf-16le", RIGHT.encode("utf-16-le"), "NUL octet"),
+                                ("bom", b"\xef\xbb\xbf" + RIGHT.encode(), "byte order mark"), ("later", RIGHT.encode() + b"\n\0", "NUL octet")):
+        (room / name).write_bytes(content)
+        (room / name).chmod(0o600)
+        said = explain(*service("o=loud", secrets), "--password-file", room / name, f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
+        assert said.code == 1 and says in said.errors, said.errors
