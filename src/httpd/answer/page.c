@@ -32,17 +32,26 @@ const as_language *as_page_choose_language(request_rec *r)
     return language;
 }
 
+/* Makes the end of a page: the status of an answer that is an error, and the server's signature. */
+static const char *make_footer(request_rec *r, int status)
+{
+    const char *line = ap_is_HTTP_ERROR(status) ? ap_get_status_line(status) : "",
+               *signature = ap_psignature("<hr>\n", r);
+
+    return *line || *signature ? apr_pstrcat(r->pool, "<footer>", line, signature, "</footer>\n", NULL) : "";
+}
+
 const char *as_page_make(request_rec *r, const as_language *language, const char *heading, int status,
                          const char *content)
 {
+    const char *number = ap_is_HTTP_ERROR(status) ? apr_psprintf(r->pool, "%d ", status) : "";
+
     return apr_pstrcat(r->pool, "<!DOCTYPE html>\n<html lang=\"", language->tag, "\" dir=\"", language->direction,
                        "\"><head>\n<meta charset=\"utf-8\">\n"
                        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
-                       apr_itoa(r->pool, status), " ", heading, "</title>\n<style>\n", style,
-                       "</style>\n</head><body>\n<main>\n<h1>", heading, "</h1>\n", content, "<footer>",
-                       ap_get_status_line(status), ap_psignature("<hr>\n", r), "</footer>\n</main>\n</body></html>\n",
-                       NULL);
+                       number, heading, "</title>\n<style>\n", style, "</style>\n</head><body>\n<main>\n<h1>", heading,
+                       "</h1>\n", content, make_footer(r, status), "</main>\n</body></html>\n", NULL);
 }
 
 const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, bool primary)

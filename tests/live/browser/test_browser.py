@@ -70,6 +70,24 @@ def test_the_page_looks_right(at, visit, tmp_path):
             picture(page, tmp_path, f"page-{width}-{'dark' if dark else 'light'}", whole=False)
 
 
+@pytest.mark.parametrize("path, login", [("/in/body", ("expired", RIGHT)), ("/switch?to=/in/body", None), ("/report", None)])
+def test_forced_colours_and_large_text(at, visit, path, login):
+    """High contrast: a button keeps its border, and bars are seen. Text of twice its size: nothing is to be scrolled to."""
+    page = visit(*([login] if login else []))
+    page.go(at(path))
+    page.look(800, 640)
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    assert page.run("matchMedia('(forced-colors: active)').matches")
+    assert page.run("[...document.querySelectorAll('.ways a, .say')].every(one => { const style = getComputedStyle(one);"
+                    " return style.borderLeftStyle === 'solid' && style.borderLeftColor !== style.backgroundColor; })")
+    for selector in ("h1", "a"):
+        assert contrast(page, selector) >= 4.5, selector
+    page.call("Emulation.setEmulatedMedia", features=[])
+    page.look(640, 640)
+    page.run("document.documentElement.style.fontSize = '200%'")
+    assert page.run("document.documentElement.scrollWidth") <= 640
+
+
 def test_a_missing_group_shows_a_page(at, visit):
     page = visit(("good", RIGHT), ("never", "asked again"))
     assert page.go(at("/in/body/boss")).status == 403 and len(page.asked) == 1

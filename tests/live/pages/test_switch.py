@@ -105,6 +105,14 @@ def test_a_target_is_escaped(site, to, shown):
         assert "<script" not in body
 
 
+def test_a_page_that_is_no_error_has_no_status(site):
+    """Neither a title read aloud nor the end of the page says "200" to a person."""
+    body = site.get("/switch?to=/in/body").body.decode()
+    assert "<title>Sign in as someone else</title>" in body and "200" not in body.partition("<main>")[2] and "<footer>" not in body
+    cancelled = site.get("/switch?to=/in/body&now=1").body.decode()
+    assert "<title>401 " in cancelled and "<footer>401 Unauthorized</footer>" in cancelled
+
+
 def test_cancelled(site):
     """The page behind a cancelled dialog leads back, and offers another attempt."""
     answer = site.get("/switch?to=/in/body&now=1")
