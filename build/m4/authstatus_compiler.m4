@@ -57,7 +57,7 @@ AC_DEFUN([AUTHSTATUS_PREFIX_MAP],[
 PREFIX_MAP_CFLAGS=
 AUTHSTATUS_TRY_FLAG([PREFIX_MAP_CFLAGS],[-ffile-prefix-map=/nowhere=.])
 AS_IF([test -n "$PREFIX_MAP_CFLAGS"],
-    [PREFIX_MAP_CFLAGS='-ffile-prefix-map=$(abs_builddir)=. -ffile-prefix-map=$(abs_srcdir)/= -ffile-prefix-map=$(srcdir)/='])
+    [PREFIX_MAP_CFLAGS="'-ffile-prefix-map=\$(abs_builddir)=.' '-ffile-prefix-map=\$(abs_srcdir)/=' '-ffile-prefix-map=\$(srcdir)/='"])
 AC_SUBST([PREFIX_MAP_CFLAGS])
 ])
 
