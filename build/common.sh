@@ -26,6 +26,19 @@ cannot() {
     exit 77
 }
 
+# with_its_end COMMAND...: runs it without input, and shows the last lines of its output where it fails. The file they are kept in has
+# no name: an interrupted run leaves none behind.
+with_its_end() {
+    local log output code=0
+    log=$(mktemp)
+    exec {output}<>"$log"
+    rm "$log"
+    "$@" >&"$output" 2>&1 </dev/null || code=$?
+    [ $code = 0 ] || tail -n 20 "/dev/fd/$output" >&2
+    exec {output}>&-
+    return $code
+}
+
 # The Debian packages of the arguments that are not installed, one a line. A virtual one (dh-apache2) is, where another
 # provides it.
 packages_missing() {
@@ -61,7 +74,7 @@ packages_install() {
     say "Installing ${missing[*]} ..."
     # Two runs side by side: apt waits for dpkg's lock but not for that of its lists, and both would want to put
     # policy-rc.d in place, hence one lock around all of it. A directory can be locked and leaves no file behind.
-    "${as_root[@]}" flock /var/lib/apt bash -s -- "${missing[@]}" <<'EOF' || cannot "the packages could not be installed"
+    { declare -f with_its_end; cat <<'EOF'; } | "${as_root[@]}" flock /var/lib/apt bash -s -- "${missing[@]}" || cannot "the packages could not be installed"
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 # Installing slapd must not start one: invoke-rc.d asks this program, and 101 forbids. It is removed when apt is done; one
@@ -74,16 +87,9 @@ if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
     printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
     chmod 755 "$policy"
 fi
-log=$(mktemp)
-apt() {
-    apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null && return
-    tail -n 30 "$log" >&2
-    rm -f "$log"
-    exit 1
-}
+apt() { with_its_end apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"; }
 apt update
 apt install -y --no-install-recommends "$@"
-rm -f "$log"
 EOF
 }
 

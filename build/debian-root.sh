@@ -40,17 +40,13 @@ debian_mirror() {
     say "${from:-http://deb.debian.org/debian}"
 }
 
-# debian_root_make SUITE DIRECTORY [OPTION...]: a minbase, with the options for debootstrap (--arch=i386).
+# debian_root_make SUITE DIRECTORY [OPTION...]: a minbase, with the options for debootstrap (--arch=i386). What debootstrap mounts is
+# in a namespace of its own, and gone with it, however that ends.
 debian_root_make() {
-    local suite=$1 root=$2 log
+    local suite=$1 root=$2
     shift 2
-    log=$(mktemp)
-    if ! timeout --foreground "${AUTHSTATUS_DEBOOTSTRAP_SECONDS:-1800}" debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" >"$log" 2>&1; then
-        tail -n 20 "$log" >&2
-        rm -f "$log"
-        return 1
-    fi
-    rm -f "$log"
+    with_its_end timeout --foreground "${AUTHSTATUS_DEBOOTSTRAP_SECONDS:-1800}" unshare --mount \
+        debootstrap --variant=minbase "$@" "$suite" "$root" "$(debian_mirror)" || return 1
     debian_root_prepare "$root"
 }
 
@@ -120,16 +116,11 @@ debian_root_exec() {
 
 # debian_root_install DIRECTORY PACKAGE...
 debian_root_install() {
-    local root=$1 log
+    local root=$1
     shift
-    log=$(mktemp)
-    if ! debian_root_run "$root" sh -e -c 'apt-get -qq update; apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@"' sh "$@" \
-        >"$log" 2>&1 </dev/null; then
-        tail -n 20 "$log" >&2
-        rm -f "$log"
-        return 1
-    fi
-    rm -f "$log"
+    # shellcheck disable=SC2016 # the inner shell's
+    with_its_end debian_root_run "$root" sh -e -c 'apt-get -qq update
+        apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@"' sh "$@"
 }
 
 debian_root_remove() { rm -rf --one-file-system "${1:?}"; }

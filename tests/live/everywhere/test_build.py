@@ -35,7 +35,7 @@ def bash(tmp_path, script, **programs):
         path.chmod(0o755)
     return subprocess.run(["bash", "-euo", "pipefail", "-c", f". build/common.sh\n. build/debian-root.sh\n{script}"], cwd=SOURCE,
                           env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path), "ROOT": str(tmp_path / "root")},
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=60, check=False, start_new_session=True)
 
 
 @pytest.mark.parametrize("wanted,missing", MISSING, ids=[row[0] for row in MISSING])
@@ -56,23 +56,35 @@ def test_ordinary_user_needs_nobody_where_nothing_is_missing(tmp_path):
 
 
 # How a debootstrap ends, before and after it has the program that an older version took for the mark of a whole one.
-ENDINGS = {"fails": "exit 1", "killed": "kill -KILL $$", "interrupted": "kill -INT $PPID; kill -INT $$"}
+ENDINGS = {"fails": "exit 1", "killed": "kill -KILL $$", "interrupted": "kill -INT $PPID; kill -INT $$", "all terminated": "kill -TERM 0"}
+# Not each machine allows namespaces.
+UNSHARE = '[ "$1" = --mount ] && shift && exec "$@"'
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_half_a_debian_is_not_kept(tmp_path, ending):
-    """What an interrupted debootstrap leaves has not the name of a whole one; the next run begins anew, and keeps its own."""
+    """What an interrupted debootstrap leaves has not the name of a whole one; the next run begins anew, and keeps its own.
+    What it mounts is in a namespace of its own."""
     half = 'mkdir -p "$3/usr/bin" && touch "$3/usr/bin/dpkg" && chmod +x "$3/usr/bin/dpkg"'
     whole = half + ' && mkdir -p "$3/etc/apt/apt.conf.d" "$3/usr/sbin" "$3/var/lib" && echo x >>"$ROOT.runs"'
     keep = 'debian_root_keep trixie "$ROOT"'
-    done = bash(tmp_path, keep, debootstrap=f"{half}; {ENDINGS[ending]}")
+    done = bash(tmp_path, keep, debootstrap=f"{half}; {ENDINGS[ending]}", unshare=UNSHARE)
     assert done.returncode != 0
-    assert sorted(path.name for path in tmp_path.glob("root*")) == ["root.archives"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "root.archives"]
     for _ in range(2):
-        done = bash(tmp_path, keep, debootstrap=whole)
+        done = bash(tmp_path, keep, debootstrap=whole, unshare=UNSHARE)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert sorted(path.name for path in tmp_path.glob("root*")) == ["root", "root.archives", "root.runs"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "root", "root.archives", "root.runs"]
     assert (tmp_path / "root.runs").read_text() == "x\n"
+
+
+def test_end_of_the_output(tmp_path):
+    """Where a command fails, its last lines are shown, and its status is the function's."""
+    script = "with_its_end bash -c 'seq 30; echo told >&2; exit 3' || echo code $?; with_its_end seq 5"
+    done = bash(tmp_path, script)
+    assert (done.returncode, done.stdout) == (0, "code 3\n")
+    assert done.stderr.split() == [str(number) for number in range(12, 31)] + ["told"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_directory_is_left_alone(tmp_path):
