@@ -94,9 +94,16 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
 
 #define AS_GROUP_ATTRIBUTES_MAX 16 /* attributes compared at once */
 
-/* Compares each attribute of the entry with its value: sends all compares at once. codes[i]: an LDAP result code. */
-bool as_group_compare(as_group_query *query, const char *dn, const char *const *attributes, const char *const *values,
-                      int count, int *codes, as_reply *reply);
+/* Attributes of one entry, or of several, each with the value that it is compared with. */
+typedef struct as_compare {
+    const char *dn, *const *dns; /* the entry; NULL: one for each */
+    const char *const *attributes, *const *values;
+    int count;  /* at most AS_GROUP_ATTRIBUTES_MAX */
+    int *codes; /* receives the LDAP result codes */
+} as_compare;
+
+/* Sends all compares at once. Returns false without an answer: *reply says why. */
+bool as_group_compare(as_group_query *query, const as_compare *compare, as_reply *reply);
 /* Notes that the compares of these attributes were answered with true or false. */
 void as_group_note_comparable(const as_group_query *query, const char *dn, const char *const *attributes);
 

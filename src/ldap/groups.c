@@ -217,11 +217,9 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
     return true;
 }
 
-bool as_group_compare(as_group_query *query, const char *dn, const char *const *attributes, const char *const *values,
-                      int count, int *codes, as_reply *reply)
+bool as_group_compare(as_group_query *query, const as_compare *compare, as_reply *reply)
 {
-    const as_compare compare = {.dn = dn, .attributes = attributes, .values = values, .count = count, .codes = codes};
-    const as_operation operation = {.compare = &compare};
+    const as_operation operation = {.compare = compare};
 
     as_operation_run(query, &operation, reply);
     return has_answer(reply) && !as_reply_is_outage(reply);

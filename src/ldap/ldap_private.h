@@ -258,14 +258,7 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
                             apr_pool_t *pool, as_reply *reply);
 void as_session_note_answer(as_session *session, as_mono started);
 
-/* compare.c: several attributes of one entry, or of several, at most AS_GROUP_ATTRIBUTES_MAX. */
-typedef struct as_compare {
-    const char *dn, *const *dns; /* the entry; NULL: one for each */
-    const char *const *attributes, *const *values;
-    int count;
-    int *codes; /* receives the result codes */
-} as_compare;
-
+/* compare.c */
 bool as_session_compare(as_session *session, const as_compare *compare, as_mono deadline, apr_pool_t *pool,
                         as_reply *reply);
 

@@ -104,11 +104,13 @@ static bool compare_name(as_authorizing *of, const as_group_line *line, const ch
     const char *const *attributes = of->params->groups->attributes;
     const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = 0;
+    as_compare compare = {.dn = line->dn, .attributes = attributes, .values = values, .codes = codes};
 
     while (count < AS_GROUP_ATTRIBUTES_MAX && attributes[count]) {
         values[count++] = name;
     }
-    if (!as_group_compare(&of->compares, line->dn, attributes, values, count, codes, &of->reply)) {
+    compare.count = count;
+    if (!as_group_compare(&of->compares, &compare, &of->reply)) {
         as_say_reply(of);
         return false;
     }
@@ -234,6 +236,8 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
     const as_group_settings *groups = of->params->groups;
     const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_values(groups->attributes), i;
+    const as_compare compare = {
+        .dn = line->dn, .attributes = groups->attributes, .values = values, .count = count, .codes = codes};
 
     if (count == 0 || count > AS_GROUP_ATTRIBUTES_MAX) {
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
@@ -244,7 +248,7 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
     for (i = 0; i < count; i++) {
         values[i] = as_member_get_value(of);
     }
-    if (!as_group_compare(&of->compares, line->dn, groups->attributes, values, count, codes, &of->reply)) {
+    if (!as_group_compare(&of->compares, &compare, &of->reply)) {
         as_say_reply(of);
         return AS_DIRECT_ANSWERED;
     }

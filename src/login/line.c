@@ -213,6 +213,8 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
 {
     const char *attributes[AS_GROUP_ATTRIBUTES_MAX + 1] = {NULL}, *values[AS_GROUP_ATTRIBUTES_MAX];
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, i;
+    const as_compare compare = {
+        .dn = of->params->entry->dn, .attributes = attributes, .values = values, .count = count, .codes = codes};
     as_compared compared = AS_COMPARED_FALSE;
 
     for (i = 0; i < count; i++) {
@@ -221,7 +223,7 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
         attributes[i] = apr_pstrmemdup(of->pool, pairs[i], length);
         values[i] = pairs[i] + length + 1;
     }
-    if (!as_group_compare(&of->compares, of->params->entry->dn, attributes, values, count, codes, &of->reply)) {
+    if (!as_group_compare(&of->compares, &compare, &of->reply)) {
         return AS_COMPARED_UNKNOWN;
     }
     for (i = 0; i < count; i++) {

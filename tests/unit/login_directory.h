@@ -253,22 +253,21 @@ bool as_group_describe(as_group_query *query, const char *dn, const char *const 
     return true;
 }
 
-bool as_group_compare(as_group_query *query, const char *dn, const char *const *attributes, const char *const *values,
-                      int count, int *codes, as_reply *reply)
+bool as_group_compare(as_group_query *query, const as_compare *compare, as_reply *reply)
 {
-    const int number = number_of(dn);
+    const int number = number_of(compare->dn);
+    int *codes = compare->codes;
 
-    (void)attributes;
-    query->compares += count;
+    query->compares += compare->count;
     if (fails(reply)) {
         codes[0] = reply->code;
         return reply->failure == AS_FAILURE_NONE && reply->code != 51 && reply->code != 52;
     }
-    for (int i = 0; i < count; i++) {
-        codes[i] = number < 0 || number >= groups.count || groups.is_gone[number] ? 32
-                   : i > 0                                                        ? 16
-                   : groups.has_user[number] && strcmp(values[i], ANN) == 0       ? 6
-                                                                                  : 5;
+    for (int i = 0; i < compare->count; i++) {
+        codes[i] = number < 0 || number >= groups.count || groups.is_gone[number]    ? 32
+                   : i > 0                                                           ? 16
+                   : groups.has_user[number] && strcmp(compare->values[i], ANN) == 0 ? 6
+                                                                                     : 5;
     }
     return true;
 }
