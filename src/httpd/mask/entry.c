@@ -43,7 +43,7 @@ static int process_request(request_rec *r, bool late)
     }
     if (late) {
         as_snapshot_take_late(r, arrived);
-        if (as_snapshot_begin(r, arrived, true) != APR_SUCCESS) {
+        if (as_snapshot_begin(r, arrived, AS_PASS_CONNECTED) != APR_SUCCESS) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     } else {

@@ -66,11 +66,14 @@ apr_size_t as_snapshot_compute_size(const request_rec *r);
 void as_snapshot_take(const request_rec *r, as_snapshot *kept);
 /* The same in a translate_name hook of an internal redirect: without what httpd has done with it by then. */
 void as_snapshot_take_late(const request_rec *r, as_snapshot *kept);
+/* What a pass may reach: nothing of the client's, or its body and its connection, so that it may answer. */
+typedef enum as_pass_reach { AS_PASS_ISOLATED, AS_PASS_CONNECTED } as_pass_reach;
+
 /* Makes `r` the request that arrived, with a pool of its own (below the request's), and what the last pass of it has
  * read of the body. The structs and tables of earlier passes stay as they are: a copy of *r brings one back, but for
- * its filters. `answers`: the pass may read the body and send an answer; else it has filters of its own, and no body.
+ * its filters. An isolated pass has filters of its own, and no body.
  */
-apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers);
+apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach);
 /* A pass that may answer, while another one is made; and that pass again, but for how far the body was read since. */
 typedef struct as_pass as_pass;
 as_pass *as_snapshot_save_pass(const request_rec *r, const as_snapshot *kept);

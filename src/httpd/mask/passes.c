@@ -68,12 +68,12 @@ static int count_fields(const request_rec *r, const as_mask *mask)
     return mask->handling && core->merge_trailers == AP_MERGE_TRAILERS_ENABLE ? mask->fields : -1;
 }
 
-/* Begins a pass as the decoy with that index. `answers`: the answer may come of it, so that the body may be read. */
-static bool begin_pass(request_rec *r, as_context *context, const walks *all, int index, bool answers)
+/* Begins a pass as the decoy with that index. */
+static bool begin_pass(request_rec *r, as_context *context, const walks *all, int index, as_pass_reach reach)
 {
     as_mask *mask = context->mask;
 
-    if (as_snapshot_begin(r, all->arrived, answers) != APR_SUCCESS) {
+    if (as_snapshot_begin(r, all->arrived, reach) != APR_SUCCESS) {
         return false;
     }
     add_trailers(r, all);
@@ -89,13 +89,13 @@ static bool begin_pass(request_rec *r, as_context *context, const walks *all, in
 }
 
 /* Returns what ap_process_request_internal does. */
-static int walk(request_rec *r, as_context *context, walks *all, int index, bool answers)
+static int walk(request_rec *r, as_context *context, walks *all, int index, as_pass_reach reach)
 {
     const apr_time_t begun = apr_time_now();
     int status;
 
     all->left--;
-    if (!begin_pass(r, context, all, index, answers)) {
+    if (!begin_pass(r, context, all, index, reach)) {
         return HTTP_NOT_FOUND;
     }
     status = ap_process_request_internal(r);
@@ -134,7 +134,7 @@ static void walk_unused(request_rec *r, as_context *context, walks *all)
     const state before = copy_state(context);
 
     while (all->left > 0) {
-        walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, false);
+        walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, AS_PASS_ISOLATED);
         *r = request;
     }
     as_client_names_set(r->connection, &names);
@@ -247,7 +247,7 @@ static bool is_answer(request_rec *r, const as_context *context, int status)
 /* Answers as for the outermost decoy, which everybody may request, or nobody. */
 static int answer_far(request_rec *r, as_context *context, walks *all, int index)
 {
-    int status = walk(r, context, all, index, true);
+    int status = walk(r, context, all, index, AS_PASS_CONNECTED);
 
     if (!as_mask_must_refuse(r, context, status)) {
         return answer_as_walked(r, context, all, status);
@@ -270,7 +270,7 @@ static bool is_open(request_rec *r, as_context *context, const walks *all, int i
     char *filename = as_decoy_make_filename(all->first, all->decoys, index);
     int status;
 
-    if (!begin_pass(r, context, all, index, false)) {
+    if (!begin_pass(r, context, all, index, AS_PASS_ISOLATED)) {
         return false;
     }
     r->uri = (char *)as_decoy_decode(r, r->uri);
@@ -298,7 +298,7 @@ static int find_open(request_rec *r, as_context *context, const walks *all, int 
  * has the settings of a missing resource. */
 static int answer_in_between(request_rec *r, as_context *context, walks *all, const as_nearby *decoys)
 {
-    int status = walk(r, context, all, decoys->between, true), nearest;
+    int status = walk(r, context, all, decoys->between, AS_PASS_CONNECTED), nearest;
     as_pass *pass;
     state before;
 
@@ -310,7 +310,7 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
     }
     pass = as_snapshot_save_pass(r, all->arrived);
     before = copy_state(context);
-    nearest = walk(r, context, all, decoys->nearest, true);
+    nearest = walk(r, context, all, decoys->nearest, AS_PASS_CONNECTED);
     if (is_answer(r, context, nearest)) {
         return answer_as_walked(r, context, all, nearest);
     }
@@ -325,7 +325,7 @@ static bool is_forbidden(request_rec *r, as_context *context, const walks *all, 
 {
     char *filename = context->mask->by_name ? as_decoy_make_filename(all->first, all->decoys, index) : NULL;
 
-    if (!begin_pass(r, context, all, index, false)) {
+    if (!begin_pass(r, context, all, index, AS_PASS_ISOLATED)) {
         return true;
     }
     r->uri = (char *)as_decoy_decode(r, r->uri);
@@ -419,7 +419,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
     if (decoys.between >= 0) {
         return answer_in_between(r, context, all, &decoys);
     }
-    status = walk(r, context, all, decoys.nearest, true);
+    status = walk(r, context, all, decoys.nearest, AS_PASS_CONNECTED);
     if (is_answer(r, context, status)) {
         return answer_as_walked(r, context, all, status);
     }

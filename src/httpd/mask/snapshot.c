@@ -213,7 +213,7 @@ static bool is_body_begun(const as_snapshot *kept)
     return true;
 }
 
-apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool answers)
+apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach)
 {
     request_rec fresh = kept->r;
     apr_status_t status = create_core ? apr_pool_create(&fresh.pool, kept->r.pool) : APR_EGENERAL;
@@ -232,7 +232,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, bool ans
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
     as_client_names_set(r->connection, &kept->names);
-    if (answers) {
+    if (reach == AS_PASS_CONNECTED) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);
         r->input_filters = link_chain(r, &kept->input, kept->r.proto_input_filters, &r->proto_input_filters);
     } else {
