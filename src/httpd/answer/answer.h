@@ -24,8 +24,11 @@ const as_language *as_page_choose_language(request_rec *r);
 /* Makes a whole page: `heading` and `status` as texts, `content` as HTML. From the request's pool. */
 const char *as_page_make(request_rec *r, const as_language *language, const char *heading, int status,
                          const char *content);
-/* Makes a link that looks like a button; `primary`: the suggested one. */
-const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, bool primary);
+/* The suggested button of a page, and its others. */
+typedef enum as_button { AS_BUTTON_MAIN, AS_BUTTON_OTHER } as_button;
+
+/* Makes a link that looks like a button. From `pool`. */
+const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, as_button button);
 
 /* ---- error_body.c ---- */
 

@@ -138,10 +138,11 @@ static const char *make_html(request_rec *r, const as_language *language, const 
     const char *help = transaction->help, *ways = "";
 
     if (help) {
-        ways = apr_pstrcat(
-            r->pool, "<p class=\"ways\">",
-            as_page_make_button(r->pool, help, as_language_get_phrase(language, choose_help_phrase(r, help)), true),
-            "</p>\n", NULL);
+        ways = apr_pstrcat(r->pool, "<p class=\"ways\">",
+                           as_page_make_button(r->pool, help,
+                                               as_language_get_phrase(language, choose_help_phrase(r, help)),
+                                               AS_BUTTON_MAIN),
+                           "</p>\n", NULL);
     }
     return as_page_make(r, language, as_language_get_phrase(language, as_phrase_find_title(of)), r->status,
                         apr_pstrcat(r->pool, "<p>", as_language_get_sentence(language, shown), "</p>\n<p class=\"do\">",

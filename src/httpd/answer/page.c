@@ -54,8 +54,8 @@ const char *as_page_make(request_rec *r, const as_language *language, const char
                        "</h1>\n", content, make_footer(r, status), "</main>\n</body></html>\n", NULL);
 }
 
-const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, bool primary)
+const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *text, as_button button)
 {
-    return apr_pstrcat(pool, "<a ", primary ? "class=\"main\" " : "", "href=\"", ap_escape_html(pool, url), "\">", text,
-                       "</a>\n", NULL);
+    return apr_pstrcat(pool, "<a ", button == AS_BUTTON_MAIN ? "class=\"main\" " : "", "href=\"",
+                       ap_escape_html(pool, url), "\">", text, "</a>\n", NULL);
 }

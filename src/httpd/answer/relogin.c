@@ -207,8 +207,9 @@ static int explain(request_rec *r, const char *target)
     const char *content = apr_pstrcat(
         r->pool, "<p>", as_language_get_phrase(language, AS_PHRASE_SWITCH_EXPLAINED), "</p>\n<p class=\"ways\">",
         as_page_make_button(r->pool, make_confirmed_url(r, target),
-                            as_language_get_phrase(language, AS_PHRASE_CONTINUE), true),
-        as_page_make_button(r->pool, target, as_language_get_phrase(language, AS_PHRASE_BACK), false), "</p>\n", NULL);
+                            as_language_get_phrase(language, AS_PHRASE_CONTINUE), AS_BUTTON_MAIN),
+        as_page_make_button(r->pool, target, as_language_get_phrase(language, AS_PHRASE_BACK), AS_BUTTON_OTHER),
+        "</p>\n", NULL);
 
     return send_page(r, HTTP_OK,
                      as_page_make(r, language, as_language_get_phrase(language, AS_PHRASE_SWITCH), HTTP_OK, content));
@@ -226,12 +227,12 @@ static int send_challenge(request_rec *r, const char *target)
         return HTTP_UNAUTHORIZED;
     }
     language = as_page_choose_language(r);
-    content =
-        apr_pstrcat(r->pool, "<p>", as_language_get_phrase(language, AS_PHRASE_CANCELLED), "</p>\n<p class=\"ways\">",
-                    as_page_make_button(r->pool, target, as_language_get_phrase(language, AS_PHRASE_BACK), true),
-                    as_page_make_button(r->pool, make_confirmed_url(r, target),
-                                        as_language_get_phrase(language, AS_PHRASE_SWITCH), false),
-                    "</p>\n", NULL);
+    content = apr_pstrcat(
+        r->pool, "<p>", as_language_get_phrase(language, AS_PHRASE_CANCELLED), "</p>\n<p class=\"ways\">",
+        as_page_make_button(r->pool, target, as_language_get_phrase(language, AS_PHRASE_BACK), AS_BUTTON_MAIN),
+        as_page_make_button(r->pool, make_confirmed_url(r, target), as_language_get_phrase(language, AS_PHRASE_SWITCH),
+                            AS_BUTTON_OTHER),
+        "</p>\n", NULL);
     return send_page(
         r, HTTP_UNAUTHORIZED,
         as_page_make(r, language, as_language_get_phrase(language, AS_PHRASE_SWITCH), HTTP_UNAUTHORIZED, content));
