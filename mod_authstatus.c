@@ -32,7 +32,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)plog;
     (void)ptemp;
     as_settings_serve(false);
-    as_named_begin(pconf);
+    as_configured_begin(pconf);
     as_notices_pre_config(pconf);
     as_require_register(pconf);
     /* In the first generation no module has changed libldap's options yet: mod_ldap does so in post_config. */

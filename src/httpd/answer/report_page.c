@@ -210,7 +210,7 @@ static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_re
 int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 {
     server_rec *each;
-    apr_status_t status = as_server_stats_post_config(pconf, as_named_get_servers());
+    apr_status_t status = as_server_stats_post_config(pconf, as_configured_get_servers());
 
     if (status != APR_SUCCESS) {
         AS_LOG_SERVER(0092, status, s);

@@ -239,19 +239,19 @@ as_group_settings as_section_get_groups(const as_section *section);
 /* Returns which groups of the user the search of a login must read. */
 as_membership_wish as_section_get_membership(const as_section *section);
 
-/* ---- named.c: servers in the configuration, without .htaccess files ---- */
+/* ---- configured.c: servers in the configuration, without .htaccess files ---- */
 
 /* Starts counting anew, with the configuration. */
-void as_named_begin(apr_pool_t *pconf);
+void as_configured_begin(apr_pool_t *pconf);
 /* Counts the servers of an AuthLDAPURL. */
-void as_named_add(apr_pool_t *pconf, const as_directory_settings *url);
+void as_configured_add(apr_pool_t *pconf, const as_directory_settings *url);
 /* Return the number of servers, and the number of directories: different lists of servers. */
-int as_named_get_servers(void);
-int as_named_get_directories(void);
+int as_configured_get_servers(void);
+int as_configured_get_directories(void);
 /* Return whether an AuthLDAPURL of the configuration has all of these servers, and whether one has this server. Any
  * thread, while the process serves. */
-bool as_named_is_list(const as_directory_settings *url, apr_pool_t *pool);
-bool as_named_is_server(const as_ldap_server *server, apr_pool_t *pool);
+bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool);
+bool as_configured_has_server(const as_ldap_server *server, apr_pool_t *pool);
 
 /* ---- interned.c ---- */
 

@@ -135,7 +135,7 @@ const char *as_set_url(cmd_parms *cmd, void *into, const char *text, const char 
     url->written = section->written;
     url->parsed.of_htaccess = url->written == AS_WRITTEN_HTACCESS;
     if (!url->parsed.of_htaccess) {
-        as_named_add(cmd->pool, &url->parsed);
+        as_configured_add(cmd->pool, &url->parsed);
     }
     url->text = text;
     section->url = url;

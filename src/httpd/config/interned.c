@@ -21,7 +21,7 @@ typedef struct as_interned_node as_interned_node;
 struct as_interned_node {
     const as_interned_node *next;
     as_directory_source source;
-    as_login_directory named;
+    as_login_directory directory;
 };
 
 /* Of this process. Read without a lock: entries of a list never change, and new ones go first. */
@@ -91,7 +91,7 @@ static const as_login_directory *find(const as_directory_source *source, size_t 
 
     for (one = atomic_load_explicit(&interned.lists[bucket], memory_order_acquire); one; one = one->next) {
         if (is_same_source(&one->source, source)) {
-            return &one->named;
+            return &one->directory;
         }
     }
     return NULL;
@@ -127,25 +127,25 @@ static const char *make_scope(const server_rec *s, apr_pool_t *pool)
 }
 
 /* Finds out which servers of a .htaccess file are the administrator's. */
-static void find_guarded(const as_directory_settings *settings, apr_pool_t *pool, as_login_directory *named)
+static void find_guarded(const as_directory_settings *settings, apr_pool_t *pool, as_login_directory *directory)
 {
     bool *guarded, any = false;
     int i;
 
-    named->foreign = settings->of_htaccess && !as_named_is_list(settings, pool);
-    named->guarded = NULL;
-    if (named->foreign) {
+    directory->foreign = settings->of_htaccess && !as_configured_has_list(settings, pool);
+    directory->guarded = NULL;
+    if (directory->foreign) {
         guarded = apr_pcalloc(pool, (apr_size_t)settings->server_count * sizeof(*guarded));
         for (i = 0; i < settings->server_count; i++) {
-            guarded[i] = as_named_is_server(&settings->servers[i], pool);
+            guarded[i] = as_configured_has_server(&settings->servers[i], pool);
             any = any || guarded[i];
         }
-        named->guarded = any ? guarded : NULL;
+        directory->guarded = any ? guarded : NULL;
     }
 }
 
-/* Makes a named directory. Returns false without memory for its name. */
-static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_directory *named)
+/* Makes a directory with its name. Returns false without memory for its name. */
+static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_directory *directory)
 {
     const as_directory_settings *settings = as_section_make_directory(source, pool);
     as_directory_settings *more;
@@ -155,11 +155,11 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
         request_remote_user(more, source->remote_user_attribute, pool);
         settings = more;
     }
-    named->settings = settings;
-    named->scope = make_scope(source->server, pool);
-    find_guarded(settings, pool, named);
-    named->fingerprint = as_directory_compute_fingerprint(pool, settings);
-    return named->fingerprint != NULL;
+    directory->settings = settings;
+    directory->scope = make_scope(source->server, pool);
+    find_guarded(settings, pool, directory);
+    directory->fingerprint = as_directory_compute_fingerprint(pool, settings);
+    return directory->fingerprint != NULL;
 }
 
 /* Returns the one directory of a source: another thread may have made it already. */
@@ -173,8 +173,8 @@ static const as_login_directory *intern(const as_directory_source *source, size_
     if (!known && interned.count < INTERNED_MOST) {
         one = apr_pcalloc(interned.pool, sizeof(*one));
         one->source = *source;
-        if (make(source, interned.pool, &one->named)) {
-            one->named.stays = true;
+        if (make(source, interned.pool, &one->directory)) {
+            one->directory.stays = true;
             interned.count++;
             one->next = atomic_load_explicit(&interned.lists[bucket], memory_order_relaxed);
             atomic_store_explicit(&interned.lists[bucket], one, memory_order_release);
@@ -183,7 +183,7 @@ static const as_login_directory *intern(const as_directory_source *source, size_
         }
     }
     apr_thread_mutex_unlock(interned.mutex);
-    return one ? &one->named : known;
+    return one ? &one->directory : known;
 }
 
 const as_login_directory *as_intern_directory(request_rec *r, const as_section *section)

@@ -13,14 +13,14 @@ static struct {
     apr_hash_t *servers, *directories;
     apr_array_header_t *lists; /* apr_hash_t *, of each different list of servers: by their names for the throttle */
     apr_hash_t *names;         /* of all of them */
-} named;
+} configured;
 
-void as_named_begin(apr_pool_t *pconf)
+void as_configured_begin(apr_pool_t *pconf)
 {
-    named.servers = apr_hash_make(pconf);
-    named.directories = apr_hash_make(pconf);
-    named.lists = apr_array_make(pconf, 8, sizeof(apr_hash_t *));
-    named.names = apr_hash_make(pconf);
+    configured.servers = apr_hash_make(pconf);
+    configured.directories = apr_hash_make(pconf);
+    configured.lists = apr_array_make(pconf, 8, sizeof(apr_hash_t *));
+    configured.names = apr_hash_make(pconf);
 }
 
 static void add_list(apr_pool_t *pconf, const as_directory_settings *url)
@@ -32,36 +32,36 @@ static void add_list(apr_pool_t *pconf, const as_directory_settings *url)
         const char *name = as_login_name_server(&url->servers[i], pconf);
 
         apr_hash_set(list, name, APR_HASH_KEY_STRING, name);
-        apr_hash_set(named.names, name, APR_HASH_KEY_STRING, name);
+        apr_hash_set(configured.names, name, APR_HASH_KEY_STRING, name);
     }
-    APR_ARRAY_PUSH(named.lists, apr_hash_t *) = list;
+    APR_ARRAY_PUSH(configured.lists, apr_hash_t *) = list;
 }
 
-void as_named_add(apr_pool_t *pconf, const as_directory_settings *url)
+void as_configured_add(apr_pool_t *pconf, const as_directory_settings *url)
 {
     const char *directory = "";
     int i;
 
-    for (i = 0; named.servers && i < url->server_count; i++) {
+    for (i = 0; configured.servers && i < url->server_count; i++) {
         const char *server = apr_psprintf(pconf, "%s:%d", url->servers[i].host, url->servers[i].port);
 
-        apr_hash_set(named.servers, server, APR_HASH_KEY_STRING, server);
+        apr_hash_set(configured.servers, server, APR_HASH_KEY_STRING, server);
         directory = apr_pstrcat(pconf, directory, server, " ", NULL);
     }
-    if (named.directories && !apr_hash_get(named.directories, directory, APR_HASH_KEY_STRING)) {
+    if (configured.directories && !apr_hash_get(configured.directories, directory, APR_HASH_KEY_STRING)) {
         add_list(pconf, url);
-        apr_hash_set(named.directories, directory, APR_HASH_KEY_STRING, directory);
+        apr_hash_set(configured.directories, directory, APR_HASH_KEY_STRING, directory);
     }
 }
 
-int as_named_get_servers(void)
+int as_configured_get_servers(void)
 {
-    return named.servers ? (int)apr_hash_count(named.servers) : 0;
+    return configured.servers ? (int)apr_hash_count(configured.servers) : 0;
 }
 
-int as_named_get_directories(void)
+int as_configured_get_directories(void)
 {
-    return named.directories ? (int)apr_hash_count(named.directories) : 0;
+    return configured.directories ? (int)apr_hash_count(configured.directories) : 0;
 }
 
 /* Returns whether a list has each of these names. */
@@ -73,7 +73,7 @@ static bool has_names(const apr_hash_t *list, const char *const *names)
     return !*names;
 }
 
-bool as_named_is_list(const as_directory_settings *url, apr_pool_t *pool)
+bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool)
 {
     const char **names = apr_pcalloc(pool, (apr_size_t)(url->server_count + 1) * sizeof(*names));
     int i;
@@ -81,13 +81,14 @@ bool as_named_is_list(const as_directory_settings *url, apr_pool_t *pool)
     for (i = 0; i < url->server_count; i++) {
         names[i] = as_login_name_server(&url->servers[i], pool);
     }
-    for (i = 0; named.lists && i < named.lists->nelts && !has_names(APR_ARRAY_IDX(named.lists, i, apr_hash_t *), names);
+    for (i = 0; configured.lists && i < configured.lists->nelts &&
+                !has_names(APR_ARRAY_IDX(configured.lists, i, apr_hash_t *), names);
          i++) {
     }
-    return named.lists && i < named.lists->nelts;
+    return configured.lists && i < configured.lists->nelts;
 }
 
-bool as_named_is_server(const as_ldap_server *server, apr_pool_t *pool)
+bool as_configured_has_server(const as_ldap_server *server, apr_pool_t *pool)
 {
-    return named.names && apr_hash_get(named.names, as_login_name_server(server, pool), APR_HASH_KEY_STRING);
+    return configured.names && apr_hash_get(configured.names, as_login_name_server(server, pool), APR_HASH_KEY_STRING);
 }
