@@ -138,7 +138,7 @@ def _rates(pair, options, say):
                 raise RuntimeError(f"{name}: {result}")
             if number:  # the first one warms up
                 rates[name].append(result.rate)
-    say("remembered decisions")
+    say("cached decisions")
     return rates
 
 

@@ -83,7 +83,7 @@ class Times:
     """When the directory was away, on the monotonic clock."""
 
     def __init__(self, recovery):
-        self.recovery = recovery  # until nobody remembers, in seconds
+        self.recovery = recovery  # how long answers are cached, in seconds
         self.spans = []
 
     def begin(self):

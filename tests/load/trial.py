@@ -20,7 +20,7 @@ DEADLINE, BREAKER = 1.0, 0.5
 THREADS = 16
 # A small one: a child's share of a large one counts as memory of its own, until it is full.
 STORE = '"shmcb:${ROOM}/run/cache(524288)"'
-# What an httpd may grow by after it has warmed up: what it remembers, and a leak of 16 octets a request would be more.
+# What an httpd may grow by after it has warmed up: what it caches, and a leak of 16 octets a request would be more.
 GROWTH, GROWTH_PER_REQUEST = 4 << 20, 16
 
 CONF = f"""LogLevel warn

@@ -20,7 +20,7 @@ typedef enum event {
     PROBE_OUTAGE,
     PROBE_CANCEL,
     FREE_CANCEL,
-    WAIT /* `seconds` is how long the server is left alone still */
+    WAIT /* `seconds` is how long the circuit stays open */
 } event;
 
 typedef struct row {

@@ -40,7 +40,7 @@ static void only_answers_about_an_account_are_cached(void **state)
         {AS_OUTCOME_PASSWORD_EXPIRED, 30}, {AS_OUTCOME_PASSWORD_MUST_CHANGE, 30}, {AS_OUTCOME_LOGON_HOURS, 30},
         {AS_OUTCOME_LOGON_HOST, 30},       {AS_OUTCOME_ACCOUNT_RESTRICTED, 30},   {AS_OUTCOME_NOT_AUTHORIZED, 30},
     };
-    int remembered = 0;
+    int cached = 0;
 
     (void)state;
     for (int outcome = 0; outcome < AS_OUTCOME_COUNT + 2; outcome++) {
@@ -53,7 +53,7 @@ static void only_answers_about_an_account_are_cached(void **state)
         }
         keep(here, alice, (as_outcome)outcome);
         assert_int_equal(recalled(here, alice), seconds ? outcome : NOTHING);
-        remembered += seconds > 0 && recalled(there, alice) == outcome;
+        cached += seconds > 0 && recalled(there, alice) == outcome;
         pass(seconds - 0.001);
         assert_int_equal(recalled(here, alice), seconds ? outcome : NOTHING);
         assert_int_equal(recalled(there, alice), seconds ? outcome : NOTHING);
@@ -63,7 +63,7 @@ static void only_answers_about_an_account_are_cached(void **state)
         assert_int_equal(recalled(there, alice), NOTHING);
         assert_int_equal(recalled(a_process(), alice), NOTHING);
     }
-    assert_int_equal(remembered, sizeof rows / sizeof *rows);
+    assert_int_equal(cached, sizeof rows / sizeof *rows);
 }
 
 static void a_grant_without_proof_is_not_cached(void **state)

@@ -24,7 +24,7 @@ def own(rooms):
     slapd.stop()
 
 
-def test_the_directory_goes_down_behind_a_remembered_login(start, own):
+def test_the_directory_goes_down_behind_a_cached_login(start, own):
     """A cached answer to a line is still served; one that is not cached is 503, for members and strangers alike."""
     httpd = make(start, own, conf="AuthStatusCacheTime 5min 5min\n" + DOWN, cache=None)
     httpd.log.allow("AH01631")
@@ -70,7 +70,7 @@ def test_members_come_and_go(start, own):
     poll(lambda: status("ann") == 403, 6, "a former member is not")
 
 
-def test_lines_as_the_user_behind_a_remembered_login(start, own):
+def test_lines_as_the_user_behind_a_cached_login(start, own):
     """The login is cached for longer than the no: the line queries again, with the password of this request."""
     as_user = "AuthLDAPSearchAsUser On\n    AuthLDAPCompareAsUser On\n    " + any_of(STAFF)
     httpd = make(start, own, conf="AuthStatusCacheTime 5min 1s\n" + section("as-user", as_user), cache=None)

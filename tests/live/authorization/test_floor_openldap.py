@@ -123,8 +123,8 @@ def test_group(ask, user, name, answer, operations):
     said = ask.ask("group", g(name))
     assert (said.answer, cost(said)) == (answer, operations), said
     ask.again()
-    remembered = ask.ask("group", g(name))
-    assert (remembered.answer, cost(remembered), remembered.cached) == (answer, "", True), remembered
+    cached = ask.ask("group", g(name))
+    assert (cached.answer, cost(cached), cached.cached) == (answer, "", True), cached
 
 
 def has_all_results(slapd, mark=0):

@@ -233,7 +233,7 @@ def site(start, slapd):
 
 
 @pytest.fixture(scope="module")
-def remembering(start, slapd):
+def caching(start, slapd):
     return make(start, slapd, cache=None)
 
 
@@ -317,7 +317,7 @@ def test_variables_of_a_grant(site):
     assert header(answer, "X-Group") is None
 
 
-def test_prefix_and_remembered_variables(start, slapd):
+def test_prefix_and_cached_variables(start, slapd):
     conf = site_text({"flat"}) + section("prefix", "AuthLDAPAuthorizePrefix LDAP_\n    " + any_of(STAFF))
     conf += f"LogFormat \"%{{X-Row}}i %{{authstatus-group}}n\" group\nCustomLog ${{ROOM}}/logs/group group\n"
     httpd = make(start, slapd, conf=conf, cache=None)
@@ -358,34 +358,34 @@ def cost(slapd, mark):
     return sum(" CMP " in line for line in lines), count["searches"], count["user_binds"]
 
 
-def test_costs(remembering, slapd):
+def test_costs(caching, slapd):
     """With the login's search and bind. Facts of the group are known from the first request. The compares of the two
     attributes are one round trip."""
-    remembering.log.allow("AH01631")
+    caching.log.allow("AH01631")
     for user in ("ann", "bob"):
-        remembering.get("/in/flat", login=(user, RIGHT))
+        caching.get("/in/flat", login=(user, RIGHT))
     for name, user, status, first in (("flat", "cold1", 200, (2, 1, 1)), ("flat", "cold3", 403, (2, 2, 1))):
         for expected in (first, (0, 0, 0)):
             mark = slapd.mark()
-            assert remembering.get(f"/in/{name}", login=(user, RIGHT)).status == status
+            assert caching.get(f"/in/{name}", login=(user, RIGHT)).status == status
             got = cost(slapd, mark)
             assert all(one <= most for one, most in zip(got, expected)), (name, user, got)
     # What was found for five groups serves another section.
-    assert remembering.get("/in/five", login=("cold4", RIGHT)).status == 403
+    assert caching.get("/in/five", login=("cold4", RIGHT)).status == 403
     mark = slapd.mark()
-    assert remembering.get("/in/five", login=("cold4", RIGHT)).status == 403
+    assert caching.get("/in/five", login=("cold4", RIGHT)).status == 403
     assert cost(slapd, mark) == (0, 0, 0)
 
 
-def test_identical_questions_are_asked_once(remembering, slapd):
+def test_identical_questions_are_asked_once(caching, slapd):
     mark = slapd.mark()
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: remembering.get("/in/flat", login=("cold2", RIGHT)), range(16)))
+        answers = list(pool.map(lambda _: caching.get("/in/flat", login=("cold2", RIGHT)), range(16)))
     assert {answer.status for answer in answers} == {200}
     assert all(one <= most for one, most in zip(cost(slapd, mark), (2, 2, 1)))
 
 
-def test_a_graceful_restart_keeps_what_is_remembered(start, slapd):
+def test_a_graceful_restart_keeps_what_is_cached(start, slapd):
     httpd = make(start, slapd, conf=site_text({"flat"}), cache=None)
     for _ in range(2):
         assert httpd.get("/in/flat", login=("ann", RIGHT)).status == 200

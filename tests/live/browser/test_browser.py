@@ -114,7 +114,7 @@ def test_switch_from_the_page_that_says_no(at, visit):
     answer = page.click("a.main")
     assert answer.status == 200 and page.url() == at("/in/body/boss") and page.text() == "the page"
     assert len(page.asked) == 2
-    # The new login is remembered for the whole realm, and the old one is gone.
+    # The new login is kept by the browser for the whole realm, and the old one is gone.
     assert page.go(at("/in/body")).status == 200 and len(page.asked) == 2
     assert "authstatus-switch" not in page.run("document.cookie")
 

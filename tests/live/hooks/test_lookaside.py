@@ -288,7 +288,7 @@ def test_a_new_password_in_another_process(make, slapd):
         for _ in range(200):  # eight processes
             assert httpd.get("/look/plain", login=("bob", "Pw!bob")).status == 200
         root.modify_s("uid=bob,o=look", [(2, "userPassword", [b"Pw!new"])])
-        assert httpd.get("/look/plain", login=("bob", "Pw!bob")).status == 200  # remembered
+        assert httpd.get("/look/plain", login=("bob", "Pw!bob")).status == 200  # cached
         assert httpd.get("/look/plain", login=("bob", "Pw!new")).status == 200
         for _ in range(50):
             assert httpd.get("/look/plain", login=("bob", "Pw!bob")).status == 401

@@ -58,7 +58,7 @@ def test_sections(site, slapd, row):
         first = site.get(f"/in/{row.name}/one/", login=("ann", password))
         mark = slapd.mark()
         assert site.get(f"/in/{row.name}/one/", login=("ann", password)).status == first.status
-        assert slapd.operations(mark)["searches"] == 0, "the rows can fail: what is the same is remembered"
+        assert slapd.operations(mark)["searches"] == 0, "the rows can fail: what is the same is cached"
         mark = slapd.mark()
         site.get(f"/in/{row.name}/two/", login=("ann", password))
         asked = slapd.operations(mark)
@@ -173,13 +173,13 @@ def test_a_new_key_forgets_everything(start, rooms, slapd):
     assert httpd.get("/in/", login=("bob", "Pw!bob")).status == 429
     before = set(store.keys())
     httpd.reload()
-    assert ask() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "the same key remembers"
+    assert ask() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "the same key caches"
     path.chmod(0o600)
     key_file(store.room, octets=48)
     httpd.reload()
     mark = slapd.mark()
     assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
-    assert slapd.operations(mark)["user_binds"] == 1, "what was remembered under the key before"
+    assert slapd.operations(mark)["user_binds"] == 1, "what was cached under the key before"
     assert httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "failures are no answers: this machine counts on"
     assert before <= set(store.keys()), "they are all there still: the key makes the difference"
     httpd.stop()

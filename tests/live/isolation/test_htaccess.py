@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What who may write .htaccess can do, where AllowOverride lets him do all: nothing to the policy, nothing to the server,
-and with a directory of his own nothing that was remembered of another's."""
+and with a directory of his own nothing that was cached of another's."""
 from pathlib import Path
 
 import pytest

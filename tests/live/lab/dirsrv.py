@@ -104,7 +104,7 @@ class Dirsrv:
         if self.certificate:
             settings |= {"nsslapd-security": "on", "nsslapd-secureport": str(self.tls_port)}
         text = self._change(text, "cn=config", settings)
-        # Left alone it takes a good part of the machine's memory for three entries.
+        # Without this it takes a good part of the machine's memory for three entries.
         text = self._change(text, "cn=config,cn=ldbm database,cn=plugins,cn=config",
                             {"nsslapd-cache-autosize": "0", "nsslapd-dbcachesize": "10485760",
                              "nsslapd-import-cache-autosize": "0", "nsslapd-import-cachesize": "10485760"})

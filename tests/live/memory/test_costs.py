@@ -170,7 +170,7 @@ def test_entry_has_moved_between_two_passwords(start, slapd, person, timing):
             assert httpd.get("/in/", login=(person.uid, f"{WRONG}{number}{turn}")).status == 401
         person.move(superior)
         assert httpd.get("/in/", login=(person.uid, f"{WRONG}{number}moved")).status == 401
-        person.set("userPassword", f"{RIGHT}{number}")  # so that nothing is remembered of it
+        person.set("userPassword", f"{RIGHT}{number}")  # so that nothing is cached of it
         verify(httpd, httpd.get("/in/", login=(person.uid, f"{RIGHT}{number}")), "granted", 200)
     httpd.stop()
 
@@ -242,7 +242,7 @@ def test_distinct_questions_are_many(start, held, what, logins):
 
 # -- outages ----------------------------------------------------------------------------------------------------------
 
-def test_an_outage_is_not_remembered(start, start_slapd, slapd):
+def test_an_outage_is_not_cached(start, start_slapd, slapd):
     """Down: 503 and never a refusal; back: the next login is granted. A cached answer serves all the while."""
     httpd = start(LOGIN, defines={"LDAP": slapd.port}, **SHMCB)
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
@@ -268,7 +268,7 @@ def test_served_while_the_directory_is_down_until_its_time_is_up(start, slapd, p
     slapd.stop()
     try:
         # Asked again and again: a hit does not make it last.
-        answer = poll(lambda: _unless_granted(httpd, person), 10, "the end of what was remembered")
+        answer = poll(lambda: _unless_granted(httpd, person), 10, "the end of what was cached")
         verify(httpd, answer, "directory-down", 503)
     finally:
         slapd.start()

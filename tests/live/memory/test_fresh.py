@@ -133,7 +133,7 @@ def test_new_password_drops_the_old_one_on_other_machines(pair, slapd, person):
         httpd.stop()
 
 
-def test_what_another_machine_remembers_by_itself_ends_in_its_time(pair, slapd, person):
+def test_what_another_machine_caches_by_itself_ends_in_its_time(pair, slapd, person):
     """One that has the old password in its own memory, in front of the store."""
     one, two = pair
     two.log.expect("AH01617")

@@ -116,7 +116,7 @@ def test_hung_directory_under_prefork(start, make_fake):
 
 
 def test_waiting_in_front_of_a_breaker(start, make_fake):
-    """When the directory is left alone meanwhile, nobody goes on waiting for a place."""
+    """When the circuit opens meanwhile, nobody goes on waiting for a slot."""
     held = Held(51)
     fake = make_fake({"user-bind": held})
     httpd = start(site("AuthStatusInFlight 2\nAuthStatusBreaker 2 1h\nAuthStatusDeadline 20s"),

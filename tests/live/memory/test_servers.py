@@ -123,7 +123,7 @@ def test_three_servers(start, make_fake):
     httpd = start_site(start, reserve_port(), hung, third, more="AuthStatusDeadline 1500ms\nAuthStatusBreaker 2 1h")
     for _ in range(3):
         verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
-    assert hung.count("accept") == 2, "it is left alone then"
+    assert hung.count("accept") == 2, "the circuit is open then"
     httpd.stop()
 
 

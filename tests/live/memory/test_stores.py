@@ -21,7 +21,7 @@ AWAY, BACK = "AS0084", "AS0085"
 PROVIDERS = r"AH0347[89]|AH03480|AH0079[01]"
 SHMCB_MODULES = SHMCB["modules"]
 
-Row = namedtuple("Row", "name cache modules remembers shares")
+Row = namedtuple("Row", "name cache modules caches shares")
 
 PLACES = [
     Row("default", None, SHMCB_MODULES, True, True),
@@ -58,7 +58,7 @@ def test_place(start, start_store, slapd, row):
         for login, status in ((("ann", RIGHT), 200), (("bob", WRONG), 401)):
             assert cost(slapd, one, *login)[0] == status
             again, asked = cost(slapd, one, *login)
-            assert again == status and asked["user_binds"] == (0 if row.remembers else 1)
+            assert again == status and asked["user_binds"] == (0 if row.caches else 1)
             other, asked = cost(slapd, two, *login)
             assert other == status and asked["user_binds"] == (0 if row.shares else 1)
     httpd.stop()
@@ -186,7 +186,7 @@ def test_store_is_killed_and_comes_back(start, start_store, slapd, kind):
     assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
     mark = slapd.mark()
     assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
-    assert slapd.operations(mark) == NOTHING, "the process remembers by itself"
+    assert slapd.operations(mark) == NOTHING, "the process caches by itself"
     store.start()
     poll(lambda: login() == 200 and said(BACK), 20, "the store was found again")
     assert (said(AWAY), said(BACK)) == (1, 1)

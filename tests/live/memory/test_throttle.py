@@ -70,7 +70,7 @@ def test_user(site, slapd, person, guess):
     assert slapd.operations(mark) == NOTHING
     assert guess("user", Person(slapd).uid, RIGHT).status == 200, "another user"
     assert guess("off", password=RIGHT).status == 200, "where there is no throttle"
-    assert guess("user", password=RIGHT).status == 200, "what is remembered is told, throttled or not"
+    assert guess("user", password=RIGHT).status == 200, "what is cached is answered, throttled or not"
 
 
 def test_user_by_another_spelling(site, person, guess):
@@ -108,7 +108,7 @@ def test_the_same_bad_password_is_no_new_failure(site, person, guess):
 
 
 def test_success_clears_the_users_count_and_not_the_clients(site, person, guess):
-    # The right password is granted anew each time, lest what is remembered should answer.
+    # The right password is granted anew each time, lest what is cached should answer.
     new = iter(range(100))
 
     def succeed(path):

@@ -57,7 +57,7 @@ def directory():
 
 @pytest.fixture(scope="module")
 def site(start, directory):
-    # With what is remembered between requests: the same login may be asked for again.
+    # With what is cached between requests: the same login may be asked for again.
     return start(SITE, defines={"FAKE": directory.port}, modules=("socache_shmcb",), cache=None, threads=32)
 
 

@@ -97,7 +97,7 @@ def test_right_passwords_of_the_second_provider_are_no_failures(slapd, guess, of
     assert [guess(f"{off}chain-client", Account(slapd, "o=partners").uid, RIGHT) for _ in range(8)] == [200] * 8
     one = Account(slapd, "o=partners")
     for number in range(10):
-        one.set_password(f"Pw!new{number}", "o=partners")  # so that nothing is remembered
+        one.set_password(f"Pw!new{number}", "o=partners")  # so that nothing is cached
         assert guess(f"{off}chain", one.uid, f"Pw!new{number}") == 200
 
 
@@ -126,7 +126,7 @@ def test_the_second_provider_s_success_ends_the_first_one_s_count(slapd, guess, 
 
 # -- success ----------------------------------------------------------------------------------------------------------
 
-def test_a_remembered_success_ends_the_count(slapd, account, guess):
+def test_a_cached_success_ends_the_count(slapd, account, guess):
     assert guess("wiki", account.uid, RIGHT) == 200
     for _ in range(LIMIT):
         assert [guess("wiki", account.uid) for _ in range(LIMIT - 1)] == [401] * (LIMIT - 1)
@@ -142,7 +142,7 @@ def test_nothing_is_confirmed_where_nothing_is_counted(slapd, account, guess):
     assert slapd.operations(mark)["user_binds"] == 0
 
 
-def test_a_remembered_password_that_has_changed_is_not_sent_again_and_again(slapd, account, guess):
+def test_a_cached_password_that_has_changed_is_not_sent_again_and_again(slapd, account, guess):
     assert guess("wiki", account.uid, RIGHT) == 200
     account.set_password("Pw!changed", "o=staff")
     assert guess("wiki", account.uid) == 401

@@ -77,7 +77,7 @@ def test_right_passwords_of_his_are_no_failures(site, slapd, fake, place):
     for turn in range(LIMIT):
         for code, status in ((49, 401), (49, 401), (0, 200)):
             fake.act_out({"search": entries(one.dns[0]), "user-bind": answer(code)})
-            # Another password each time, so that nothing is remembered.
+            # Another password each time, so that nothing is cached.
             assert site.get(f"/{place}-On/x.html", login=(one.uid, f"Pw!{turn}-{next(numbers)}")).status == status
     assert site.get("/in/wiki", login=(one.uid, RIGHT)).status == 200, "it was not asked"
 
