@@ -42,7 +42,7 @@ static server_rec *new_server(apr_pool_t *pool)
     return fresh;
 }
 
-/* What is taken must be of use: a section that has it can be merged, and its directory be asked for. */
+/* What is taken must be of use: a section that has it can be merged, and its directory be queried. */
 static void check_section(apr_pool_t *pool, ap_conf_vector_t *vector, server_rec *fresh)
 {
     as_section *taken = ap_get_module_config(vector, &authstatus_module);

@@ -374,7 +374,7 @@ const char *as_group_escape(const char *value, apr_pool_t *pool)
     return value;
 }
 
-/* ---- what is asked ---- */
+/* ---- what is queried ---- */
 
 static const char *const attributes[] = {"uid", NULL};
 static const as_directory_settings settings = {.base = "o=x",
@@ -427,7 +427,7 @@ static inline as_reply a_failure(as_failure failure)
     clear(&reply);
     reply.step = AS_STEP_CONNECT;
     reply.failure = failure;
-    reply.reason = "told so";
+    reply.reason = "the diagnostic";
     return reply;
 }
 

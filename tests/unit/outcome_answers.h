@@ -16,7 +16,7 @@
 
 #define UNPROVEN false
 #define PROVEN true
-#define NOT_TOLD (-1L)
+#define NOT_SENT (-1L)
 
 #define AD(data) "80090308: LdapErr: DSID-0C090446, comment: AcceptSecurityContext error, data " data ", v3839"
 

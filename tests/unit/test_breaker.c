@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The breaker as rows: at a time (seconds) something happens, and the breaker is asked what becomes of it.
+ * The breaker as rows: at a time (seconds) something happens, and the breaker decides what becomes of it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -136,7 +136,7 @@ static void equality_for_certain(void **state)
     assert_true(as_dn_is_surely_same("CN=Staff, OU=Groups,DC=lab", "cn=staff,ou=groups,dc=LAB"));
     assert_true(as_dn_is_surely_same("2.5.4.3=a,o=x", "cn=A,o=X"));
     assert_true(as_dn_is_surely_same("labeledURI=A,o=x", "LABELEDURI=\\41,O=X"));
-    /* labeledURI, automountKey and others tell upper case from lower case (RFC 2079). */
+    /* labeledURI, automountKey and others distinguish upper case from lower case (RFC 2079). */
     assert_true(as_dn_is_same("labeledURI=A,o=x", "labeledURI=a,o=x"));
     assert_false(as_dn_is_surely_same("labeledURI=A,o=x", "labeledURI=a,o=x"));
     assert_false(as_dn_is_surely_same("cn=x+automountKey=A,o=x", "cn=x+automountKey=a,o=x"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lines of Require: the cache, groups, and what no directory was asked for.
+ * Lines of Require: the cache, groups, and what no directory is queried for.
  */
 #include "login_directory.h"
 
@@ -176,8 +176,8 @@ static void usual_settings_have_the_name_of_equal_ones(void **state)
     }
 }
 
-/* ---- property: any group may be in any other; the answer is that of a search through all of them, whatever was asked
- * before, and whichever operation fails in whichever way it is unknown or the same ---- */
+/* ---- property: any group may be in any other; the answer is that of a search through all of them, whatever was
+ * queried before, and whichever operation fails in whichever way it is unknown or the same ---- */
 
 static unsigned random_of(unsigned below)
 {

@@ -41,7 +41,7 @@ static void the_longer_it_lasts_the_more_rarely(void **state)
     as_outages *outages = none_yet();
     const int day = 86400;
     int64_t last = 0, longest = 0;
-    uint64_t told = 0;
+    uint64_t reported = 0;
     int lines = 0;
 
     (void)state;
@@ -50,14 +50,14 @@ static void the_longer_it_lasts_the_more_rarely(void **state)
 
         if (news.due) {
             longest = lines && i - last > longest ? i - last : longest;
-            told += 1 + news.more;
+            reported += 1 + news.more;
             last = i;
             lines++;
         }
     }
     assert_within(lines, 280, 300);
     assert_within(longest, 300, 301);
-    assert_int_equal(told, last + 1);
+    assert_int_equal(reported, last + 1);
 }
 
 static void its_end_counts_all(void **state)
@@ -162,11 +162,11 @@ static void more_than_there_is_room_for(void **state)
 
 static void *fail_often(void *data)
 {
-    uint64_t *told = data;
+    uint64_t *reported = data;
 
     for (int i = 0; i < EACH; i++) {
-        as_outage_news news = down((as_outages *)(uintptr_t)told[1], START + i * SECOND / 100);
-        told[0] += news.due ? 1 + news.more : 0;
+        as_outage_news news = down((as_outages *)(uintptr_t)reported[1], START + i * SECOND / 100);
+        reported[0] += news.due ? 1 + news.more : 0;
     }
     return NULL;
 }
@@ -175,19 +175,19 @@ static void *fail_often(void *data)
 static void threads_lose_nothing(void **state)
 {
     as_outages *outages = none_yet();
-    uint64_t told[THREADS][2], sum = 0;
+    uint64_t reported[THREADS][2], sum = 0;
     pthread_t threads[THREADS];
     as_outage_end end;
 
     (void)state;
     for (int i = 0; i < THREADS; i++) {
-        told[i][0] = 0;
-        told[i][1] = (uint64_t)(uintptr_t)outages;
-        assert_int_equal(pthread_create(&threads[i], NULL, fail_often, told[i]), 0);
+        reported[i][0] = 0;
+        reported[i][1] = (uint64_t)(uintptr_t)outages;
+        assert_int_equal(pthread_create(&threads[i], NULL, fail_often, reported[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-        sum += told[i][0];
+        sum += reported[i][0];
     }
     sum += down(outages, START + 3600 * SECOND).more + 1;
     assert_int_equal(sum, THREADS * EACH + 1);

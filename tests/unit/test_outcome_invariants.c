@@ -66,7 +66,7 @@ static void check_every_policy(const as_reply *reply)
             size_t length = 0;
             as_control controls[4];
             size_t count = 0;
-            as_reply asked = *reply;
+            as_reply with_policy = *reply;
             for (const char *hex = policies[p]; hex != NULL && *hex != '\0'; hex += 2) {
                 unsigned octet;
                 assert_int_equal(sscanf(hex, "%2x", &octet), 1);
@@ -84,10 +84,10 @@ static void check_every_policy(const as_reply *reply)
             if (netscape & 4) {
                 controls[count++] = (as_control){AS_OID_NETSCAPE_EXPIRING, (const unsigned char *)"6x", 2};
             }
-            asked.controls = controls;
-            asked.control_count = count;
-            as_finding found = as_outcome_find(&asked);
-            check_invariants(&asked, &found, policies[p], netscape);
+            with_policy.controls = controls;
+            with_policy.control_count = count;
+            as_finding found = as_outcome_find(&with_policy);
+            check_invariants(&with_policy, &found, policies[p], netscape);
         }
     }
 }

@@ -71,7 +71,7 @@ static size_t split_controls(char *text, control_text *controls)
 
 static long number_or_not_told(const char *text)
 {
-    return strcmp(text, "-") == 0 ? NOT_TOLD : strtol(text, NULL, 10);
+    return strcmp(text, "-") == 0 ? NOT_SENT : strtol(text, NULL, 10);
 }
 
 static expectation read_expectation(char **columns)

@@ -69,7 +69,7 @@ static void one_queries_and_all_are_answered(void **state)
     assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_joined), 3);
 }
 
-/* A hung directory is not asked by one after the other. */
+/* A hung directory is not queried by one request after the other. */
 static void an_outage_is_for_all_but_who_has_time_left(void **state)
 {
     as_cached_answer answer = make_answer(AS_OUTCOME_DIRECTORY_TIMEOUT), again;
@@ -144,7 +144,7 @@ static void nobody_waits_beyond_his_deadline(void **state)
 
 /* ---- all at once ---- */
 
-static atomic_int asked, answered;
+static atomic_int queried, answered;
 
 static bool is_answered(const as_cache_key *subject, as_mono deadline, apr_pool_t *request)
 {
@@ -163,7 +163,7 @@ static bool is_answered(const as_cache_key *subject, as_mono deadline, apr_pool_
         as_single_flight_end(flight, &answer);
         return true;
     }
-    atomic_fetch_add(&asked, 1);
+    atomic_fetch_add(&queried, 1);
     usleep(1000);
     as_cache_put(memory, subject, &answer, apr_time_now(), request);
     as_single_flight_end(flight, &answer);
@@ -205,7 +205,7 @@ static void each_query_of_many_threads_is_sent_once(void **state)
     a_real_process();
     run(many_questions);
     assert_int_equal(answered, THREADS * 200);
-    assert_int_equal(asked, 40);
+    assert_int_equal(queried, 40);
     assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_hits) +
                          as_counters_get(counters, AS_COUNTER_cache_joined) + 40,
                      THREADS * 200);

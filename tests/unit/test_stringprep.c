@@ -90,7 +90,7 @@ static void names_are_prepared(void **state)
     }
 }
 
-/* Every code point fits into the memory that is asked for, in any number, and prepares to what prepares to itself. */
+/* Every code point fits into the memory that is requested, in any number, and prepares to what prepares to itself. */
 static void every_code_point_fits(void **state)
 {
     (void)state;

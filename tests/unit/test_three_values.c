@@ -152,14 +152,14 @@ static unsigned all_results(const tree *t, int questions, unsigned negations)
 typedef struct by_trial {
     as_trials trials;
     char questions[64]; /* their addresses are the questions */
-    int asked;
+    int evaluated;
 } by_trial;
 
 static bool value_by_trial(void *data, int question, as_doubt doubt)
 {
     by_trial *trial = data;
 
-    trial->asked++;
+    trial->evaluated++;
     return as_trials_get_value(&trial->trials, &trial->questions[question], doubt, question);
 }
 

@@ -77,7 +77,7 @@ static inline long wait_for(as_throttles *all, const as_throttle *throttle, cons
 
 typedef enum verdict { WRONG, RIGHT, NO_FAILURE } verdict;
 
-/* A login as the floor above makes it: admitted, asked, settled. Returns the wait. */
+/* A login as the floor above makes it: admitted, queried, settled. Returns the wait. */
 static inline long ask(as_throttles *all, const as_throttle *throttle, const char *user, const char *client,
                        verdict found)
 {
