@@ -113,7 +113,7 @@ static inline apr_status_t fake_retrieve(void *context, const unsigned char *id,
 static inline apr_status_t fake_keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
                                      const unsigned char *data, unsigned int length, apr_pool_t *p)
 {
-    fake_record *place = fake_find(id);
+    fake_record *free_slot = fake_find(id);
 
     (void)context;
     (void)id_length;
@@ -123,15 +123,15 @@ static inline apr_status_t fake_keep(void *context, const unsigned char *id, uns
     if (shelf.answer != APR_SUCCESS || shelf.store_answer != APR_SUCCESS) {
         return shelf.answer != APR_SUCCESS ? shelf.answer : shelf.store_answer;
     }
-    for (int i = 0; !place && i < FAKE_RECORDS; i++) {
-        place = shelf.records[i].length == 0 ? &shelf.records[i] : NULL;
+    for (int i = 0; !free_slot && i < FAKE_RECORDS; i++) {
+        free_slot = shelf.records[i].length == 0 ? &shelf.records[i] : NULL;
     }
-    assert_non_null(place);
+    assert_non_null(free_slot);
     assert_true(length <= AS_STORED_MAX);
-    memcpy(place->id, id, AS_HASH_SIZE);
-    memcpy(place->data, data, length);
-    place->length = length;
-    place->expiry = expiry;
+    memcpy(free_slot->id, id, AS_HASH_SIZE);
+    memcpy(free_slot->data, data, length);
+    free_slot->length = length;
+    free_slot->expiry = expiry;
     return APR_SUCCESS;
 }
 

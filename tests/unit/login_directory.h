@@ -382,9 +382,9 @@ static const as_directory_settings settings = {.base = "o=x",
                                                .attribute_count = 1,
                                                .servers = &(as_ldap_server){"fake", 389},
                                                .server_count = 1};
-static const as_login_directory place = {.settings = &settings, .fingerprint = "fake", .scope = "www"};
+static const as_login_directory login_directory = {.settings = &settings, .fingerprint = "fake", .scope = "www"};
 static as_group_settings rules;
-static const as_entry ann = {.directory = &place, .dn = ANN, .user = "ann", .password = "secret"};
+static const as_entry ann = {.directory = &login_directory, .dn = ANN, .user = "ann", .password = "secret"};
 
 static inline void begin(void)
 {
@@ -442,8 +442,11 @@ static inline as_reply a_code(int code)
 
 static inline as_outcome log_in(const char *user, const char *password)
 {
-    const as_login_attempt attempt = {
-        .directory = &place, .user = user, .password = password, .client = "192.0.2.1", .deadline = 5 * SECOND};
+    const as_login_attempt attempt = {.directory = &login_directory,
+                                      .user = user,
+                                      .password = password,
+                                      .client = "192.0.2.1",
+                                      .deadline = 5 * SECOND};
 
     return as_authenticate(&login, &memo, &attempt, NULL)->finding.outcome;
 }
@@ -452,8 +455,11 @@ static inline const as_authorization *ask(as_requirement_kind kind, const char *
 {
     const char **words = apr_pcalloc(request, 3 * sizeof *words);
     const as_requirement requirement = {.kind = kind, .text = text, .words = words};
-    const as_authorize_attempt attempt = {
-        .directory = &place, .groups = &rules, .entry = &ann, .requirement = &requirement, .deadline = 5 * SECOND};
+    const as_authorize_attempt attempt = {.directory = &login_directory,
+                                          .groups = &rules,
+                                          .entry = &ann,
+                                          .requirement = &requirement,
+                                          .deadline = 5 * SECOND};
 
     words[0] = text;
     return as_authorize(&login, &memo, &attempt, NULL);

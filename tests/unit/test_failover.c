@@ -205,7 +205,7 @@ static apr_status_t note_end(void *data)
     return APR_SUCCESS;
 }
 
-/* A directory without a place in the table is in use as well. */
+/* A directory without an entry in the table is in use as well. */
 static void test_an_unlisted_directory_is_in_use(void **state)
 {
     enum { MOST = 128 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The gate in front of the directories. Times are only bounded from below, or generously, so that a busy machine does
- * not fail the test.
+ * The limiter in front of the directories. Times are only bounded from below, or generously, so that a busy machine
+ * does not fail the test.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,14 +17,14 @@
 #define MS (AS_MONO_SECOND / 1000)
 #define LONG (30 * AS_MONO_SECOND)
 
-static as_limiter gate;
+static as_limiter limiter;
 static as_share share;
 
 /* The time in a test where answers alone make it go on, so that a machine that stands still is no silent directory; 0:
  * the kernel's. It is an hour ahead: a wait ends because it is ended. */
 static _Atomic as_mono own_time;
 
-/* This and the next are in place of those of src/ldap/wire.c. */
+/* This and the next replace those of src/ldap/wire.c. */
 as_mono as_mono_read(void)
 {
     const as_mono own = atomic_load(&own_time);
@@ -55,7 +55,7 @@ static void *visit(void *data)
     visitor *self = data;
     as_mono started = as_mono_read();
 
-    self->entered = as_limiter_enter(&gate, &share, started + self->deadline);
+    self->entered = as_limiter_enter(&limiter, &share, started + self->deadline);
     self->took = as_mono_read() - started;
     self->done = true;
     return NULL;
@@ -63,7 +63,7 @@ static void *visit(void *data)
 
 static bool is_queue_empty(void)
 {
-    return APR_RING_EMPTY(&gate.queue, as_waiter, link);
+    return APR_RING_EMPTY(&limiter.queue, as_waiter, link);
 }
 
 static void start(visitor *v, as_mono deadline)
@@ -81,13 +81,13 @@ static void end(visitor *v)
 static void test_without_a_limit_everybody_enters(void **state)
 {
     (void)state;
-    assert_true(as_limiter_create(&gate, 0));
-    as_share_create(&share, &gate, 1);
+    assert_true(as_limiter_create(&limiter, 0));
+    as_share_create(&share, &limiter, 1);
     for (int i = 0; i < 100; i++) {
-        assert_true(as_limiter_enter(&gate, &share, as_mono_read()));
+        assert_true(as_limiter_enter(&limiter, &share, as_mono_read()));
     }
-    as_limiter_leave(&gate, &share);
-    as_limiter_destroy(&gate);
+    as_limiter_leave(&limiter, &share);
+    as_limiter_destroy(&limiter);
 }
 
 /* Whoever queues now is turned away when patience with the answers since `filled` has ended, and not before. */
@@ -106,26 +106,26 @@ static void test_nobody_waits_for_a_silent_directory(void **state)
     as_mono filled;
 
     (void)state;
-    assert_true(as_limiter_create(&gate, 2));
-    as_share_create(&share, &gate, 1);
-    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_create(&limiter, 2));
+    as_share_create(&share, &limiter, 1);
+    assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
     filled = as_mono_read();
-    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
     check_turned_away(filled);
     /* Patience is over: who comes now is turned away at once. */
-    assert_false(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
-    /* A place is free again; and then the next may wait as long as the first could. */
-    as_limiter_leave(&gate, &share);
+    assert_false(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
+    /* A slot is free again; and then the next may wait as long as the first could. */
+    as_limiter_leave(&limiter, &share);
     filled = as_mono_read();
-    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
     check_turned_away(filled);
-    as_limiter_destroy(&gate);
+    as_limiter_destroy(&limiter);
 }
 
 /* As if an answer came every moment from now on. */
 static void let_answers_come(void)
 {
-    atomic_store(&gate.answered, as_mono_read() + LONG);
+    atomic_store(&limiter.answered, as_mono_read() + LONG);
     atomic_store(&share.answered, as_mono_read() + LONG);
 }
 
@@ -133,9 +133,9 @@ static bool has_queue(void)
 {
     bool has;
 
-    pthread_mutex_lock(&gate.mutex);
+    pthread_mutex_lock(&limiter.mutex);
     has = !is_queue_empty();
-    pthread_mutex_unlock(&gate.mutex);
+    pthread_mutex_unlock(&limiter.mutex);
     return has;
 }
 
@@ -144,21 +144,21 @@ static void test_who_waits_enters_while_answers_come(void **state)
     visitor waiter;
 
     (void)state;
-    assert_true(as_limiter_create(&gate, 1));
-    as_share_create(&share, &gate, 1);
-    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_create(&limiter, 1));
+    as_share_create(&share, &limiter, 1);
+    assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, LONG);
     while (!has_queue()) {
         usleep(1000);
     }
     usleep(150000); /* longer than patience with a silent directory */
-    as_limiter_leave(&gate, &share);
+    as_limiter_leave(&limiter, &share);
     end(&waiter);
     assert_true(waiter.entered);
-    as_limiter_leave(&gate, &share);
-    assert_int_equal(gate.inside, 0);
-    as_limiter_destroy(&gate);
+    as_limiter_leave(&limiter, &share);
+    assert_int_equal(limiter.inside, 0);
+    as_limiter_destroy(&limiter);
 }
 
 /* A directory that hangs keeps its share, and not one slot more: another's requests enter. */
@@ -168,36 +168,36 @@ static void test_shares(void **state)
     visitor waiter;
 
     (void)state;
-    assert_true(as_limiter_create(&gate, 8));
-    as_share_create(&share, &gate, 2);
-    as_share_create(&other, &gate, 2);
-    as_share_create(&quarter, &gate, 4);
+    assert_true(as_limiter_create(&limiter, 8));
+    as_share_create(&share, &limiter, 2);
+    as_share_create(&other, &limiter, 2);
+    as_share_create(&quarter, &limiter, 4);
     for (int i = 0; i < 4; i++) {
-        assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+        assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
     }
-    assert_true(as_limiter_enter(&gate, &quarter, as_mono_read() + LONG));
-    assert_true(as_limiter_enter(&gate, &quarter, as_mono_read() + LONG));
-    assert_false(as_limiter_enter(&gate, &quarter, as_mono_read() + 200 * MS));
-    assert_false(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
-    assert_true(as_limiter_enter(&gate, &other, as_mono_read() + LONG));
-    assert_true(as_limiter_enter(&gate, &other, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&limiter, &quarter, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&limiter, &quarter, as_mono_read() + LONG));
+    assert_false(as_limiter_enter(&limiter, &quarter, as_mono_read() + 200 * MS));
+    assert_false(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&limiter, &other, as_mono_read() + LONG));
+    assert_true(as_limiter_enter(&limiter, &other, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, LONG);
     while (!has_queue()) {
         usleep(1000);
     }
-    as_limiter_leave(&gate, &other); /* a slot, and none of the share's */
+    as_limiter_leave(&limiter, &other); /* a slot, and none of the share's */
     assert_true(has_queue());
-    as_limiter_leave(&gate, &share);
+    as_limiter_leave(&limiter, &share);
     end(&waiter);
     assert_true(waiter.entered);
-    assert_int_equal(gate.inside, 7);
-    as_limiter_destroy(&gate);
+    assert_int_equal(limiter.inside, 7);
+    as_limiter_destroy(&limiter);
 
-    assert_true(as_limiter_create(&gate, 1));
-    as_share_create(&quarter, &gate, 4);
+    assert_true(as_limiter_create(&limiter, 1));
+    as_share_create(&quarter, &limiter, 4);
     assert_int_equal(quarter.most, 1);
-    as_limiter_destroy(&gate);
+    as_limiter_destroy(&limiter);
 }
 
 static void test_the_deadline_ends_the_wait(void **state)
@@ -205,18 +205,18 @@ static void test_the_deadline_ends_the_wait(void **state)
     visitor waiter;
 
     (void)state;
-    assert_true(as_limiter_create(&gate, 1));
-    as_share_create(&share, &gate, 1);
-    assert_true(as_limiter_enter(&gate, &share, as_mono_read() + LONG));
+    assert_true(as_limiter_create(&limiter, 1));
+    as_share_create(&share, &limiter, 1);
+    assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, 50 * MS);
     end(&waiter);
     assert_false(waiter.entered);
     assert_within(waiter.took, 50 * MS, LONG / 2);
     assert_true(is_queue_empty());
-    as_limiter_leave(&gate, &share);
-    assert_int_equal(gate.inside, 0);
-    as_limiter_destroy(&gate);
+    as_limiter_leave(&limiter, &share);
+    assert_int_equal(limiter.inside, 0);
+    as_limiter_destroy(&limiter);
 }
 
 #define CROWD 50
@@ -227,13 +227,13 @@ static void *come_and_go(void *data)
     int *refused = data;
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (!as_limiter_enter(&gate, &share, as_mono_read() + LONG)) {
+        if (!as_limiter_enter(&limiter, &share, as_mono_read() + LONG)) {
             (*refused)++;
             continue;
         }
-        as_limiter_note_answer(&gate, &share);
+        as_limiter_note_answer(&limiter, &share);
         atomic_fetch_add(&own_time, MS);
-        as_limiter_leave(&gate, &share);
+        as_limiter_leave(&limiter, &share);
     }
     return NULL;
 }
@@ -244,8 +244,8 @@ static void test_a_burst_on_a_healthy_directory_is_never_refused(void **state)
     int refused[CROWD] = {0};
 
     (void)state;
-    assert_true(as_limiter_create(&gate, 3));
-    as_share_create(&share, &gate, 1);
+    assert_true(as_limiter_create(&limiter, 3));
+    as_share_create(&share, &limiter, 1);
     atomic_store(&own_time, as_mono_read() + 3600 * AS_MONO_SECOND);
     for (int i = 0; i < CROWD; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &refused[i]), 0);
@@ -255,9 +255,9 @@ static void test_a_burst_on_a_healthy_directory_is_never_refused(void **state)
         assert_int_equal(refused[i], 0);
     }
     atomic_store(&own_time, 0);
-    assert_int_equal(gate.inside, 0);
+    assert_int_equal(limiter.inside, 0);
     assert_true(is_queue_empty());
-    as_limiter_destroy(&gate);
+    as_limiter_destroy(&limiter);
 }
 
 /* A thread that read the clock, and then had to stop, notes its answer after a later one. */
@@ -267,24 +267,24 @@ static void test_an_answer_noted_late_is_no_silence(void **state)
     as_mono now = as_mono_read() + 3600 * AS_MONO_SECOND;
 
     (void)state;
-    assert_true(as_limiter_create(&gate, 1));
-    as_share_create(&share, &gate, 1);
+    assert_true(as_limiter_create(&limiter, 1));
+    as_share_create(&share, &limiter, 1);
     atomic_store(&own_time, now);
-    assert_true(as_limiter_enter(&gate, &share, now + LONG));
+    assert_true(as_limiter_enter(&limiter, &share, now + LONG));
     atomic_store(&own_time, now + AS_MONO_SECOND);
-    as_limiter_note_answer(&gate, &share);
+    as_limiter_note_answer(&limiter, &share);
     atomic_store(&own_time, now + 1);
-    as_limiter_note_answer(&gate, &share);
+    as_limiter_note_answer(&limiter, &share);
     atomic_store(&own_time, now + AS_MONO_SECOND + 1);
     start(&waiter, LONG);
     while (!has_queue() && !waiter.done) {
         usleep(1000);
     }
-    as_limiter_leave(&gate, &share);
+    as_limiter_leave(&limiter, &share);
     end(&waiter);
     assert_true(waiter.entered);
-    as_limiter_leave(&gate, &share);
-    as_limiter_destroy(&gate);
+    as_limiter_leave(&limiter, &share);
+    as_limiter_destroy(&limiter);
     atomic_store(&own_time, 0);
 }
 
@@ -299,5 +299,5 @@ int main(void)
         cmocka_unit_test(test_a_burst_on_a_healthy_directory_is_never_refused),
         cmocka_unit_test(test_an_answer_noted_late_is_no_silence),
     };
-    return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("limiter", tests, NULL, NULL);
 }

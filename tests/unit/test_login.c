@@ -124,7 +124,7 @@ static void a_line_is_served_stale_if_it_was_a_yes(void **state)
 
 static as_outcome guess(const as_throttle *throttle, const char *password)
 {
-    const as_login_attempt attempt = {.directory = &place,
+    const as_login_attempt attempt = {.directory = &login_directory,
                                       .user = "ann",
                                       .password = password,
                                       .client = "192.0.2.1",

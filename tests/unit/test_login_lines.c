@@ -114,27 +114,27 @@ static void the_open_circuit_is_reported(void **state)
 
 static void the_entry_is_found_once(void **state)
 {
-    const as_entry_lookup *lookup = as_find_entry(&login, &memo, &place, "ann", &rules, 5 * SECOND, NULL);
+    const as_entry_lookup *lookup = as_find_entry(&login, &memo, &login_directory, "ann", &rules, 5 * SECOND, NULL);
 
     (void)state;
     assert_int_equal(lookup->found, AS_YES);
     assert_string_equal(lookup->entry.dn, ANN);
     assert_null(lookup->entry.password);
     begin();
-    lookup = as_find_entry(&login, &memo, &place, "ann", &rules, 5 * SECOND, NULL);
+    lookup = as_find_entry(&login, &memo, &login_directory, "ann", &rules, 5 * SECOND, NULL);
     assert_int_equal(lookup->found, AS_YES);
     assert_string_equal(lookup->entry.dn, ANN);
     assert_int_equal(ldap.queries, 1);
     ldap.unknown = true;
-    lookup = as_find_entry(&login, &memo, &place, "zoe", &rules, 5 * SECOND, NULL);
+    lookup = as_find_entry(&login, &memo, &login_directory, "zoe", &rules, 5 * SECOND, NULL);
     assert_int_equal(lookup->found, AS_NO);
     assert_int_equal(lookup->finding.outcome, AS_OUTCOME_UNKNOWN_USER);
     ldap.fail_at = ldap.operations + 1;
     ldap.failed = a_failure(AS_FAILURE_TIMEOUT);
-    lookup = as_find_entry(&login, &memo, &place, "eve", &rules, 5 * SECOND, NULL);
+    lookup = as_find_entry(&login, &memo, &login_directory, "eve", &rules, 5 * SECOND, NULL);
     assert_int_equal(lookup->found, AS_UNKNOWN);
     assert_int_equal(lookup->finding.outcome, AS_OUTCOME_DIRECTORY_TIMEOUT);
-    assert_int_equal(as_find_entry(&login, &memo, &place, "", &rules, 5 * SECOND, NULL)->found, AS_NO);
+    assert_int_equal(as_find_entry(&login, &memo, &login_directory, "", &rules, 5 * SECOND, NULL)->found, AS_NO);
 }
 
 static void what_can_never_be_answered(void **state)

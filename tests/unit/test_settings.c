@@ -46,12 +46,12 @@ static as_directory_settings whole(void)
 
 #define MOST 100
 
-/* Fingerprints that were met, with what was changed. */
+/* Fingerprints so far, with what was changed. */
 static struct {
     const char *fingerprint, *changed;
     const as_directory_settings *settings;
-} met[MOST];
-static int met_count;
+} seen[MOST];
+static int seen_count;
 
 static void is_new(const as_directory_settings *settings, const char *changed)
 {
@@ -60,19 +60,19 @@ static void is_new(const as_directory_settings *settings, const char *changed)
 
     assert_non_null(fingerprint);
     assert_int_equal(strlen(fingerprint), 64);
-    for (int i = 0; i < met_count; i++) {
-        if (!strcmp(met[i].fingerprint, fingerprint) || as_settings_are_same(met[i].settings, settings) ||
-            as_settings_compute_hash(met[i].settings) == as_settings_compute_hash(settings)) {
-            fail_msg("a directory with another %s is the one with another %s", changed, met[i].changed);
+    for (int i = 0; i < seen_count; i++) {
+        if (!strcmp(seen[i].fingerprint, fingerprint) || as_settings_are_same(seen[i].settings, settings) ||
+            as_settings_compute_hash(seen[i].settings) == as_settings_compute_hash(settings)) {
+            fail_msg("a directory with another %s is the one with another %s", changed, seen[i].changed);
         }
     }
     assert_string_equal(as_directory_compute_fingerprint(pool, copy), fingerprint);
     assert_true(as_settings_are_same(copy, settings));
     assert_true(as_settings_compute_hash(copy) == as_settings_compute_hash(settings));
-    assert_true(met_count < MOST);
-    met[met_count].fingerprint = fingerprint;
-    met[met_count].settings = copy;
-    met[met_count++].changed = changed;
+    assert_true(seen_count < MOST);
+    seen[seen_count].fingerprint = fingerprint;
+    seen[seen_count].settings = copy;
+    seen[seen_count++].changed = changed;
 }
 
 /* No two of these are one directory, and each copy is what it is a copy of. */
@@ -81,7 +81,7 @@ static void test_each_setting_is_part_of_the_identity(void **state)
     as_directory_settings settings = whole();
 
     (void)state;
-    met_count = 0;
+    seen_count = 0;
     is_new(&settings, "nothing");
 #define CHANGE(name, value, what)                                                                                      \
     settings = whole();                                                                                                \
@@ -98,7 +98,7 @@ static void test_each_setting_is_part_of_the_identity(void **state)
 #define AS_SETTING(kind, type, name) CHANGE_##kind(type, name)
 #define AS_SETTING_LIST(kind, type, name, count) CHANGE_##kind(name) CHANGE(count, 1, #count)
 #include "authstatus/setting.def"
-    assert_true(met_count > 40);
+    assert_true(seen_count > 40);
 }
 
 /* The border between two texts that follow each other is part of them. */

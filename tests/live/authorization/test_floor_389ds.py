@@ -96,7 +96,7 @@ class Log:
     ("ann", "nest10-0", "yes", "2C 11S"), ("loop", "round-b", "yes", "2C 2S"), ("bob", "round-b", "no", "2C 1S"),
     ("ann", "empty", "no", "2C")])
 def test_auto(ask, dirsrv, who, name, answer, operations):
-    """27"""
+    """Row 27 of rows.tsv: groups of the entry by memberOf, or by members, as AuthStatusGroups Auto chooses."""
     warm(ask, who, g(name))
     if name == "empty":
         ask.ask("group", g(name))
@@ -114,7 +114,7 @@ def test_auto(ask, dirsrv, who, name, answer, operations):
     ("ann", "flat", "yes"), ("ann", "nest10-0", "yes"), ("ann", "nest3-2", "yes"), ("bob", "nest10-0", "no"),
     ("loop", "round-b", "yes"), ("loop", "round-a", "yes"), ("ann", "round-a", "no")])
 def test_member_of(ask, dirsrv, who, name, answer):
-    """28"""
+    """Row 28 of rows.tsv: nested groups and a cycle by AuthStatusGroups MemberOf."""
     ask.groups(mode="MemberOf")
     warm(ask, who, g(name))
     log = Log(dirsrv)

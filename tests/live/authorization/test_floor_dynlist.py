@@ -48,7 +48,7 @@ def g(name):
 
 
 def test_dynamic(ask):
-    """17: a compare sees who is in it by the filter."""
+    """Row 17 of rows.tsv: a compare sees who is in it by the filter."""
     ask.groups(attributes="member")
     for user, answer in (("ann", "yes"), ("bob", "no")):
         ask.login(user, RIGHT)
@@ -60,7 +60,7 @@ def test_dynamic(ask):
 
 
 def test_member_of(ask):
-    """18: static, nested and dynamic groups, with the login's own search."""
+    """Row 18 of rows.tsv: static, nested and dynamic groups, with the login's own search."""
     ask.groups(mode="MemberOf")
     for user, expected in (("ann", "yes"), ("bob", "no")):
         ask.login(user, RIGHT)

@@ -108,7 +108,7 @@ def test_search(step, code, outcome):
 @pytest.mark.parametrize("step, before", [("compare", 0), ("entry", 0), ("level", 0), ("level", 1), ("level", 2)])
 @pytest.mark.parametrize("lasts", [False, True])
 def test_broken(broken, step, before, lasts):
-    """66: once, and one more try finds it out; or for good."""
+    """Row 66 of rows.tsv: once, and one more try finds it out; or for good."""
     with directory(script={step: [well] * before + ([broken] if lasts else [broken, well])}) as (_, ask):
         said = ask.ask("group", STAFF)
         if lasts:
@@ -119,7 +119,7 @@ def test_broken(broken, step, before, lasts):
 
 @pytest.mark.parametrize("step, before", [("compare", 0), ("level", 1)])
 def test_deadline(step, before):
-    """60: within level 2, or before."""
+    """Row 60 of rows.tsv: within level 2, or before."""
     with directory(script={step: [well] * before + [hang]}) as (_, ask):
         started = time.monotonic()
         said = ask.ask("group", STAFF)
@@ -129,7 +129,7 @@ def test_deadline(step, before):
 
 @pytest.mark.parametrize("bad", [answer(51), answer(52), hang, reset])
 def test_second_server(bad):
-    """61, 62: each server is queried once, and the first answer decides."""
+    """Rows 61, 62 of rows.tsv: each server is queried once, and the first answer decides."""
     first, second = Fake({}, entries=PLAIN), Fake({}, entries=PLAIN)
     try:
         with asking() as ask:
@@ -211,7 +211,7 @@ def test_ad_ways():
 
 
 def test_ad_members_are_never_read():
-    """38: the group's members come in ranges, and nobody looks."""
+    """Row 38 of rows.tsv: the group's members come in ranges, and nobody looks."""
     entries = ad()
     del entries[STAFF]["member"]
     entries[STAFF]["member;range=0-1499"] = [f"cn=x{number}" for number in range(1500)]
@@ -244,7 +244,7 @@ def test_ad_unreadable(user):
 
 
 def test_ad_no_in_chain():
-    """39: result code 12 leads to the members, and is cached."""
+    """Row 39 of rows.tsv: result code 12 leads to the members, and is cached."""
     calls = [well] * 2 + [answer(12), well]  # the entry, the group, in-chain
     with directory(ad(), {"entry": calls}, classes="group") as (fake, ask):
         assert ask.ask("group", STAFF).answer == "yes"

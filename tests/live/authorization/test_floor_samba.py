@@ -144,7 +144,7 @@ def test_auto(ask, row, who, name, answer, most):
 
 @pytest.mark.parametrize("who", ["ann", "eve"])
 def test_default_classes(ask, who):
-    """31: as mod_authnz_ldap, no group of AD is one that can be nested."""
+    """Row 31 of rows.tsv: as mod_authnz_ldap, no group of AD is one that can be nested."""
     ask.groups()
     warm(ask, who, g("nest3-0"))
     said = ask.ask("group", g("nest3-0"))
@@ -154,7 +154,7 @@ def test_default_classes(ask, who):
 
 
 def test_five_lines(ask):
-    """32"""
+    """Row 32 of rows.tsv: five lines, and the entry is in the group of the fifth alone."""
     lines = [g(f"five{number}") for number in range(1, 6)]
     warm(ask, "ann", *lines)
     said = [ask.ask("group", line) for line in lines]
@@ -163,7 +163,7 @@ def test_five_lines(ask):
 
 
 def test_other_domain(ask):
-    """37"""
+    """Row 37 of rows.tsv: a group of another domain."""
     ask.login("ann", RIGHT)
     said = ask.ask("group", "CN=direct,OU=groups,DC=other,DC=test")
     assert (said.answer, cost(said)) == ("no", ""), said

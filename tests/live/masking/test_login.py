@@ -19,10 +19,7 @@ SITE = """
         Require $require
     </Location>
 </Macro>
-<VirtualHost 127.0.0.1:${HTTP}>
-    ServerName forbidden
-    AuthStatus On
-    AuthStatusMask Forbidden
+<Macro Trees>
     Use Tree / valid-user
     Use Tree /user "user admin"
     Use Tree /group "ldap-group cn=staff,o=masks"
@@ -32,6 +29,12 @@ SITE = """
     Use Tree /attribute "ldap-attribute employeeType=boss"
     ProxyPass /proxied http://127.0.0.1:1/
     Use Tree /proxied "ldap-group cn=staff,o=masks"
+</Macro>
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName forbidden
+    AuthStatus On
+    AuthStatusMask Forbidden
+    Use Trees
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName all
@@ -44,15 +47,7 @@ SITE = """
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName stock
     AuthStatus On
-    Use Tree / valid-user
-    Use Tree /user "user admin"
-    Use Tree /group "ldap-group cn=staff,o=masks"
-    Use Tree /dn "ldap-dn cn=service,o=masks"
-    Use Tree /filter "ldap-filter employeeType=boss"
-    Use Tree /name "ldap-user bob"
-    Use Tree /attribute "ldap-attribute employeeType=boss"
-    ProxyPass /proxied http://127.0.0.1:1/
-    Use Tree /proxied "ldap-group cn=staff,o=masks"
+    Use Trees
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName report
