@@ -25,10 +25,11 @@ def _ldif():
     text = TOP + "".join(map(PERSON.format, range(USERS)))
     # All are in it: of a stranger mod_authnz_ldap asks whether each member is a group, some ten thousand compares a user.
     text += _group("everybody", *(f"uid=u{number}" for number in range(USERS)))
-    inside = [f"uid=u{number}" for number in range(0, 100, 2)]
-    text += _group("flat", *inside)
-    text += "".join(_group(f"five{number}", *(inside if number == 5 else [])) for number in range(1, 6))
-    for depth in (3, 10):
+    # Nobody is in two of these, but for u0, whose decisions are remembered: how many levels are above a user is what a section
+    # measures.
+    text += _group("flat", *(f"uid=u{number}" for number in range(0, 100, 2) if number not in OTHERS))
+    text += "".join(_group(f"five{number}", *(["uid=u0", "uid=u6", "uid=u8"] if number == 5 else [])) for number in range(1, 6))
+    for depth, inside in ((3, ["uid=u10", "uid=u12"]), (10, ["uid=u14", "uid=u16"])):
         text += "".join(_group(f"nest{depth}-{level}", *([f"cn=nest{depth}-{level + 1}"] if level < depth else inside))
                         for level in range(depth + 1))
     text += _group("large", *(f"uid=member{number}" for number in range(10000)))
@@ -36,7 +37,9 @@ def _ldif():
     return text
 
 
-# Section, and its groups. Who is in: u0, u2 and so on to u98; u1, u3 and so on are in nothing.
+# Of u0, u2 and so on to u98, who are in groups, those who are not in "flat"; u1, u3 and so on are in "everybody" alone.
+OTHERS = range(6, 18, 2)
+# Section, and its groups.
 PLACES = {"valid": (), "everybody": ("everybody",), "flat": ("flat",),
           "five": tuple(f"five{number}" for number in range(1, 6)), "nest3": ("nest3-0",), "nest10": ("nest10-0",), "large": ("large",), "clique": ("clique0",)}
 # Title, section, who warms up what is known of groups and of connections, and who asks, of whom nothing is known.
