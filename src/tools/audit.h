@@ -49,6 +49,7 @@ typedef struct as_audit_answer {
     size_t length;
     bool closed;     /* the server ended the connection */
     bool late;       /* the timeout ended the wait for the rest */
+    bool cut;        /* the connection ended within the answer */
     double took;     /* ms to the first octet */
     char error[256]; /* "" or the reason for a missing answer */
 } as_audit_answer;
@@ -63,6 +64,9 @@ char *as_audit_make_request(const as_audit_url *url, const as_audit_probe *probe
 bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options, const char *request, bool is_head,
                        as_audit_answer *answer);
 void as_audit_free_answer(as_audit_answer *answer);
+
+/* Returns why an answer is nothing to compare others with: none came, it is not HTTP, it did not end; NULL: it is. */
+const char *as_audit_find_fault(const as_audit_answer *answer);
 
 /* Returns credentials of the kind that the probe names, or NULL. */
 const char *as_audit_make_credentials(const as_audit_probe *probe, const as_audit_options *options);

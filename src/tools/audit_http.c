@@ -143,6 +143,14 @@ char *as_audit_make_request(const as_audit_url *url, const as_audit_probe *probe
 
 /* ---- the connection ---- */
 
+/* Returns the host without the brackets of an IPv6 address; from malloc. */
+static char *copy_host(const as_audit_url *url)
+{
+    const size_t length = strlen(url->host);
+
+    return *url->host == '[' ? copy(url->host + 1, length - 2) : copy(url->host, length);
+}
+
 void as_audit_close(as_audit_wire *wire)
 {
     SSL_free(wire->tls);
@@ -150,6 +158,17 @@ void as_audit_close(as_audit_wire *wire)
     if (wire->fd >= 0) {
         close(wire->fd);
     }
+}
+
+/* Sets the name that the certificate must have. An address is no server name (RFC 6066 3). */
+static bool name_server(SSL *tls, const as_audit_url *url)
+{
+    char *host = copy_host(url);
+    const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1,
+               good = is_address || (SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1);
+
+    free(host);
+    return good;
 }
 
 static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, char *error,
@@ -165,11 +184,10 @@ static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_aud
     }
     SSL_CTX_set_verify(wire->context, options->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     wire->tls = SSL_new(wire->context);
-    if (!wire->tls || SSL_set_fd(wire->tls, wire->fd) != 1 || SSL_set1_host(wire->tls, url->host) != 1) {
+    if (!wire->tls || SSL_set_fd(wire->tls, wire->fd) != 1 || !name_server(wire->tls, url)) {
         snprintf(error, size, "no memory for TLS");
         return false;
     }
-    SSL_set_tlsext_host_name(wire->tls, url->host);
     if (wire->http2) {
         SSL_set_alpn_protos(wire->tls, http2, sizeof(http2) - 1);
     }
@@ -185,8 +203,7 @@ bool as_audit_open(as_audit_wire *wire, const as_audit_url *url, const as_audit_
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL, *address;
     struct timeval timeout = {options->timeout_ms / 1000, options->timeout_ms % 1000 * 1000};
-    const size_t length = strlen(url->host);
-    char *host = *url->host == '[' ? copy(url->host + 1, length - 2) : copy(url->host, length);
+    char *host = copy_host(url);
     int failed = getaddrinfo(host, url->port, &hints, &addresses);
 
     free(host);
@@ -289,6 +306,29 @@ static bool is_whole(const char *text, size_t length, bool is_head)
     return value && length - (size_t)(end - text) >= (size_t)strtoul(value, NULL, 10);
 }
 
+const char *as_audit_find_fault(const as_audit_answer *answer)
+{
+    int status;
+
+    if (answer->length == 0) {
+        return answer->late ? "no answer in time (-w waits longer)" : "the connection is closed without an answer";
+    }
+    if (sscanf(answer->octets, "HTTP/%*1d.%*1d %3d", &status) != 1) {
+        return "the answer is not HTTP";
+    }
+    return answer->late  ? "the answer does not end in time (-w waits longer)"
+           : answer->cut ? "the connection is closed within the answer"
+                         : NULL;
+}
+
+/* Returns whether a text that is not whole says how long it is: its end is missing. */
+static bool has_length(const char *text)
+{
+    const char *end = strstr(text, "\r\n\r\n");
+
+    return !end || find_field(text, end, "Content-Length") || find_field(text, end, "Transfer-Encoding");
+}
+
 void as_audit_append(as_audit_answer *answer, const char *octets, size_t length)
 {
     answer->octets = realloc(answer->octets, answer->length + length + 1);
@@ -326,9 +366,13 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
         }
         if (got <= 0) {
             answer->closed = true;
+            answer->cut = !whole && has_length(answer->octets);
         } else {
             answer->took = answer->length ? answer->took : read_clock() - begun;
-            as_audit_append(answer, buffer, (size_t)got);
+            /* What is compared of two large answers ends where it ends in both. */
+            as_audit_append(answer, buffer,
+                            (size_t)got > LARGEST_ANSWER - answer->length ? LARGEST_ANSWER - answer->length
+                                                                          : (size_t)got);
             whole = is_whole(answer->octets, answer->length, is_head);
         }
     }

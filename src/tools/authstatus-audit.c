@@ -191,7 +191,11 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
     }
     *reached = send_probe(forbidden, probe, options, http2, &one);
     *reached = send_probe(missing, probe, options, http2, &other) && *reached;
-    if (!*reached) {
+    if (*reached && !http2 && probe == &probes[0] && as_audit_find_fault(&other)) {
+        /* Two answers that are none are alike, and nothing is known by that. */
+        fprintf(stderr, "authstatus-audit: %s: %s\n", missing->path, as_audit_find_fault(&other));
+        *reached = false;
+    } else if (!*reached) {
         if (!http2) {
             fprintf(stderr, "authstatus-audit: %s\n", one.error[0] ? one.error : other.error);
         }
@@ -316,6 +320,8 @@ static int audit_pair(const char *first, const char *second, const as_audit_opti
     } else if (forbidden.tls != missing.tls || strcasecmp(forbidden.host, missing.host) ||
                strcmp(forbidden.port, missing.port)) {
         fprintf(stderr, "authstatus-audit: %s and %s are not of the same server\n", first, second);
+    } else if (!strcmp(forbidden.path, missing.path)) {
+        fprintf(stderr, "authstatus-audit: %s twice: the second URL is that of a missing resource\n", first);
     } else {
         found = audit(&forbidden, &missing, options);
         result = found < 0 ? EXIT_UNREACHABLE : found > 0 ? EXIT_DIFFERENT : EXIT_SAME;

@@ -33,13 +33,14 @@ static void read_url(const char *text)
 
 static void read_answer(const uint8_t *data, size_t size, bool is_head)
 {
-    as_audit_answer answer = {NULL, 0, false, false, 0, ""}, again = {NULL, 0, false, false, 0, ""};
+    as_audit_answer answer = {.octets = NULL}, again = {.octets = NULL};
     char *one, *other;
 
     as_audit_append(&answer, (const char *)data, size);
     as_audit_append(&again, (const char *)data, size);
     /* An answer without the end of its head is none yet. */
     must(!is_whole(answer.octets, answer.length, is_head) || memmem(data, size, "\r\n\r\n", 4));
+    must(as_audit_find_fault(&answer) || size > 0);
     one = as_audit_normalize(&answer, "/forbidden");
     other = as_audit_normalize(&again, "/forbidden");
     must(strcmp(one, other) == 0);

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""authstatus-audit and servers that are not well: two answers that are none are alike, and that says nothing."""
+import socket
+import ssl
+import threading
+
+import pytest
+from test_audit import audit
+
+SAME = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+HALF = b"HTTP/1.1 404 Not Found\r\nContent-Length: 200\r\nConnection: close\r\n\r\nhalf"
+
+
+class Server:
+    """Answers each request with some octets, or with none, and closes; `hangs`: it keeps the connection instead."""
+
+    def __init__(self, answer, host="127.0.0.1", context=None, hangs=False):
+        self.answer, self.context, self.hangs = answer, context, hangs
+        self.listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{self.listening.getsockname()[1]}"
+        self.count, self.names, self.kept = 0, [], []
+        if context:
+            context.sni_callback = lambda tls, name, _: self.names.append(name)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                one, _ = self.listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.answer_one, args=(one,), daemon=True).start()
+
+    def answer_one(self, one):
+        self.count += 1
+        try:
+            if self.context:
+                one = self.context.wrap_socket(one, server_side=True)
+            one.settimeout(10)
+            request = one.recv(65536)
+            one.sendall(self.answer(request) if callable(self.answer) else self.answer)
+        except OSError:
+            pass
+        if self.hangs:
+            self.kept.append(one)
+        else:
+            one.close()
+
+    def audit(self, *options):
+        return audit(*options, f"{self.url}/hidden", f"{self.url}/absent")
+
+    def close(self):
+        self.listening.close()
+        for one in self.kept:
+            one.close()
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def one(*arguments, **options):
+        servers.append(Server(*arguments, **options))
+        return servers[-1]
+    yield one
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.parametrize("answer, hangs, says", [
+    (b"", False, "the connection is closed without an answer"),
+    (b"SSH-2.0-OpenSSH_9\r\n", False, "the answer is not HTTP"),
+    (b"\x15\x03\x01\x00\x02\x02\x0a", False, "the answer is not HTTP"),
+    (HALF, False, "the connection is closed within the answer"),
+    (HALF, True, "the answer does not end in time"),
+    (b"", True, "no answer in time"),
+], ids=["nothing", "ssh", "tls", "cut", "hangs-within", "hangs"])
+def test_no_answer_is_no_result(serve, answer, hangs, says):
+    server = serve(answer, hangs=hangs)
+    code, told, wrong = server.audit("-w", "1")
+    assert code == 3 and f"/absent: {says}" in wrong and "0 of " not in told
+    assert server.count == 2, "the first pair is enough to know it"
+
+
+def test_one_that_is_cut_is_a_difference(serve):
+    """Whoever cuts the forbidden one alone gives it away."""
+    code, told, wrong = serve(lambda request: HALF if b"/hidden" in request else SAME).audit("-w", "1")
+    assert code == 1 and "GET: " in told and not wrong
+
+
+def test_alike(serve):
+    code, told, wrong = serve(SAME).audit("-w", "1")
+    assert (code, wrong) == (0, "") and "0 of " in told
+
+
+def test_large_answers_end_where_they_end_in_both(serve):
+    """More than is compared, in pieces of any size."""
+    large = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * (5 * 1024 * 1024)
+    server = serve(lambda request: large if server.count <= 2 else SAME)
+    code, told, wrong = server.audit("-w", "2")
+    assert (code, wrong) == (0, ""), told
+
+
+@pytest.mark.parametrize("host, alternatives", [("127.0.0.1", "IP:127.0.0.1"), ("::1", "IP:::1")])
+def test_a_certificate_for_an_address(serve, authority, host, alternatives):
+    """It is looked for among the addresses, and an address is no server name (RFC 6066 3)."""
+    certificate = authority.issue(f"audit-{host.replace(':', '')}", alternatives)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    server = serve(SAME, host=host, context=context)
+    code, told, wrong = server.audit("-w", "1", "-C", authority.cert)
+    assert (code, wrong) == (0, ""), told
+    assert set(server.names) == {None}
+    code, told, wrong = server.audit("-w", "1", "-C", "/dev/null")
+    assert code == 3 and "CA certificates cannot be read" in wrong
+    code, told, wrong = server.audit("-w", "1")
+    assert code == 3 and "TLS: " in wrong
+
+
+def test_one_url_twice(serve):
+    server = serve(SAME)
+    code, _, wrong = audit(f"{server.url}/hidden", f"{server.url}/hidden")
+    assert code == 2 and "is that of a missing resource" in wrong and server.count == 0
