@@ -19,6 +19,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
+#include <openssl/sha.h>
 
 #include "core/text.h"
 
@@ -165,7 +166,8 @@ static bool take(char **at, char wanted)
 /* A section from httpd: texts and numbers by name, lists as arrays of texts. */
 typedef struct section {
     apr_table_t *values;
-    apr_hash_t *lists; /* arrays of const char * */
+    apr_hash_t *lists;                          /* arrays of const char * */
+    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of all but the place */
 } section;
 
 static bool take_list(char **at, apr_array_header_t *list)
@@ -217,7 +219,9 @@ static bool take_member(char **at, section *into, apr_pool_t *pool)
 static section *take_section(char *line, apr_pool_t *pool)
 {
     section *made = apr_pcalloc(pool, sizeof(*made));
+    const char *settings = strstr(line, "\"url\"");
 
+    SHA256((const unsigned char *)(settings ? settings : line), strlen(settings ? settings : line), made->digest);
     made->values = apr_table_make(pool, 24);
     made->lists = apr_hash_make(pool);
     if (!take(&line, '{')) {
@@ -253,6 +257,14 @@ static apr_int64_t get_number(const section *from, const char *name)
     return text ? apr_strtoi64(text, NULL, 10) : 0;
 }
 
+/* Returns the name of a section's server, with its port where it has one. */
+static const char *make_host(const section *one, apr_pool_t *pool)
+{
+    const apr_int64_t port = get_number(one, "port");
+
+    return port > 0 ? apr_psprintf(pool, "%s:%" APR_INT64_T_FMT, get_value(one, "host"), port) : get_value(one, "host");
+}
+
 static const char *refuse_several(const apr_array_header_t *sections, apr_pool_t *pool)
 {
     const char *list = "there are several sections; choose one with --section:";
@@ -260,15 +272,72 @@ static const char *refuse_several(const apr_array_header_t *sections, apr_pool_t
 
     for (i = 0; i < sections->nelts; i++) {
         const section *one = APR_ARRAY_IDX(sections, i, const section *);
-        list = apr_psprintf(pool, "%s\n  '%s' (%s)", list, get_value(one, "name"), get_value(one, "host"));
+        list = apr_psprintf(pool, "%s\n  '%s %s'", list, make_host(one, pool), get_value(one, "name"));
     }
     return list;
 }
 
-/* Returns whether a section is the wanted one: by its argument, or by its name in an error message. */
-static bool is_meant(const section *one, const char *wanted)
+/* httpd writes a <Directory> with a slash at its end. */
+static bool is_named(const section *one, const char *name)
 {
-    return !wanted || !strcmp(get_value(one, "argument"), wanted) || !strcmp(get_value(one, "name"), wanted);
+    const char *argument = get_value(one, "argument");
+    const size_t length = strlen(name);
+
+    return (!strncmp(get_value(one, "name"), "<Directory ", 11) && !strncmp(argument, name, length) &&
+            !strcmp(argument + length, "/")) ||
+           !strcmp(argument, name) || !strcmp(get_value(one, "name"), name);
+}
+
+/* Returns whether a text is a server's name, a space, and the name of the section. */
+static bool is_named_with_host(const section *one, const char *text, const char *host)
+{
+    const size_t length = strlen(host);
+
+    return length > 0 && !strncasecmp(text, host, length) && text[length] == ' ' && is_named(one, text + length + 1);
+}
+
+/* Returns whether a section is the wanted one: by its argument, or by its name in an error message; with or without
+ * its server in front, which may have the port. */
+static bool is_meant(const section *one, const char *wanted, apr_pool_t *pool)
+{
+    return !wanted || is_named(one, wanted) || is_named_with_host(one, wanted, make_host(one, pool)) ||
+           is_named_with_host(one, wanted, get_value(one, "host"));
+}
+
+static bool has_same_place(const section *one, const section *other)
+{
+    return !strcmp(get_value(one, "host"), get_value(other, "host")) &&
+           !strcmp(get_value(one, "name"), get_value(other, "name")) &&
+           get_number(one, "port") == get_number(other, "port");
+}
+
+/* Adds a section to those that are meant. Of several with one name in one server the last has what all of them set. */
+static void add_meant(apr_array_header_t *meant, const section *one)
+{
+    int i;
+
+    for (i = 0; i < meant->nelts; i++) {
+        if (has_same_place(APR_ARRAY_IDX(meant, i, const section *), one)) {
+            APR_ARRAY_IDX(meant, i, const section *) = one;
+            return;
+        }
+    }
+    APR_ARRAY_PUSH(meant, const section *) = one;
+}
+
+/* Returns the one section of a list, or the first of several in which the same is in force: a section of the server
+ * that each virtual host has. NULL: they differ, or there is none. */
+static const section *find_only(const apr_array_header_t *sections)
+{
+    const section *first = sections->nelts ? APR_ARRAY_IDX(sections, 0, const section *) : NULL;
+    int i;
+
+    for (i = 1; i < sections->nelts; i++) {
+        if (memcmp(APR_ARRAY_IDX(sections, i, const section *)->digest, first->digest, sizeof(first->digest)) != 0) {
+            return NULL;
+        }
+    }
+    return first;
 }
 
 /* Returns the innermost section that contains a path without a section of its own. */
@@ -310,13 +379,11 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
             return "--httpd: its answer cannot be read; is its mod_authstatus of another version?";
         }
         APR_ARRAY_PUSH(all, const section *) = one;
-        if (is_meant(one, wanted)) {
-            APR_ARRAY_PUSH(meant, const section *) = one;
+        if (is_meant(one, wanted, pool)) {
+            add_meant(meant, one);
         }
     }
-    *chosen = meant->nelts == 1 ? APR_ARRAY_IDX(meant, 0, const section *)
-              : meant->nelts    ? NULL
-                                : find_around(all, wanted);
+    *chosen = meant->nelts ? find_only(meant) : find_around(all, wanted);
     return *chosen        ? NULL
            : meant->nelts ? refuse_several(meant, pool)
                           : apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", wanted ? wanted : "");

@@ -322,8 +322,9 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
                            apr_array_header_t **chosen)
 {
     const apr_array_header_t *places = find_places(directives, section, pool);
-    /* A path without a section of its own is in those that contain it. */
+    /* A path without a section of its own is in those that contain it: of a URL, else of a file. */
     const char *path[] = {section && *section == '/' ? apr_pstrcat(pool, "Location ", section, NULL) : NULL, NULL};
+    const char *file[] = {section && *section == '/' ? apr_pstrcat(pool, "Directory ", section, NULL) : NULL, NULL};
 
     if (places->nelts > 1) {
         return refuse_several(places, pool);
@@ -336,6 +337,9 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
                             places->nelts ? APR_ARRAY_IDX(places, 0, const explain_directive *)->sections
                                           : (const char *const *)path,
                             pool);
+    if (!has_url(*chosen) && places->nelts == 0) {
+        *chosen = find_in_force(directives, (const char *const *)file, pool);
+    }
     if (!has_url(*chosen)) {
         return apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section ? section : "");
     }

@@ -191,6 +191,7 @@ static void put_section(as_json_line *line, const as_section *section, const ser
     put_text(line, "argument", argument);
     put_text(line, "name", name);
     put_text(line, "host", server->server_hostname ? server->server_hostname : "");
+    put_number(line, "port", server->is_virtual && server->addrs ? server->addrs->host_port : server->port);
     put_directory(line, &source);
     put_initial_bind(line, section, as_server_get(server), chain);
     put_number(line, "deadline", as_section_get_deadline(section));

@@ -224,7 +224,7 @@ def ask(program, section, *arguments):
                           capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
                           env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
     assert SERVICE_PASSWORD not in done.stdout + done.stderr
-    return json.loads(done.stdout) if done.stdout else done
+    return json.loads(done.stdout) if done.returncode != 1 else done
 
 
 SERVICE_BIND = [(SERVICE, SERVICE_PASSWORD)]
@@ -273,6 +273,68 @@ def test_httpd_tells_no_password_to_a_terminal(program):
 def test_httpd_that_tells_nothing(httpd, says):
     done = ask(httpd, "/")
     assert done.returncode == 1 and says in done.stderr
+
+
+HOSTS = """<Directory "{folder}">
+    Require all granted
+</Directory>
+<Directory "{folder}">
+    AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+</Directory>
+<Location /alike>
+    AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+</Location>
+<VirtualHost *:${{HTTP}}>
+    ServerName first.lab.test
+    <Location /own>
+        AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+    </Location>
+</VirtualHost>
+<VirtualHost *:${{HTTP}}>
+    ServerName second.lab.test
+    <Location /own>
+        AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+    </Location>
+</VirtualHost>
+"""
+
+
+@pytest.fixture(scope="module")
+def hosts(start, fakes, rooms):
+    folder = rooms.new("folder")
+    httpd = start.make(HOSTS.format(one=fakes[0].port, two=fakes[1].port, folder=folder), modules=("authn_core",))
+    script = httpd.room / "httpd"
+    script.write_text("#!/bin/sh\nexec " + " ".join(map(str, httpd._command())) + ' "$@"\n')
+    script.chmod(0o755)
+    return script, httpd.port, str(folder)
+
+
+def test_a_section_that_each_virtual_host_has(hosts, fakes):
+    """It is one section as long as the same is in force in all of them."""
+    for section in ("/alike", "/alike/x"):
+        assert f":{fakes[1].port}/" in ask(hosts[0], section)["url"]
+
+
+def test_a_section_of_one_virtual_host(hosts, fakes):
+    script, port, _ = hosts
+    several = ask(script, "/own")
+    assert several.returncode == 1 and f"'second.lab.test:{port} <Location /own>'" in several.stderr
+    for host, seen in (("first.lab.test", 0), (f"second.lab.test:{port}", 1)):
+        for name in ("/own", "<Location /own>"):
+            assert f":{fakes[seen].port}/" in ask(script, f"{host} {name}")["url"]
+
+
+def test_a_directory_that_is_written_twice(hosts, fakes):
+    """Both are in force; and a name without the slash that httpd puts behind it."""
+    script, _, folder = hosts
+    for name in (folder, folder + "/", folder + "/page.html"):
+        assert f":{fakes[0].port}/" in ask(script, name)["url"]
+
+
+def test_a_file_below_a_directory(site, fakes):
+    only = site.parent / "only.conf"
+    only.write_text(f'<Directory /srv/a>\nAuthLDAPURL "ldap://127.0.0.1:{fakes[1].port}/dc=fake?uid"\n</Directory>\n')
+    assert f"127.0.0.1 port {fakes[1].port}" in text("--config", only, "--section", "/srv/a/b/page.html")
 
 
 @pytest.mark.parametrize("reader", ["config", "httpd"])
