@@ -33,6 +33,9 @@ const char *as_dump_argument(as_dump *dump, const char *directive);
 
 /* dump_doubts.c: warns of doubtful parts of a policy. */
 void as_dump_warnings(as_dump *dump);
+/* dump_differences.c: of parts of the configuration that reveal a hidden section and that no mask reaches. A virtual
+ * host that masks is warned about all its sections. */
+void as_dump_warn_of_differences(as_dump *dump);
 
 /* dump_error_documents.c: warns of pages of ErrorDocument that need a login themselves. */
 void as_dump_error_documents(as_dump *dump);

@@ -137,58 +137,6 @@ static void warn_of_error_document(as_dump *dump)
     }
 }
 
-/* Returns whether a section runs programs. */
-static bool runs_programs(const as_section_ref *ref)
-{
-    return as_section_find_directive(ref, "ScriptAlias", NULL) ||
-           as_section_find_directive(ref, "ScriptAliasMatch", NULL) ||
-           as_section_find_directive(ref, "AddHandler", "cgi-script") ||
-           as_section_find_directive(ref, "SetHandler", "cgi-script");
-}
-
-static void warn_of_certificate(as_dump *dump, const as_section_ref *ref)
-{
-    const ap_directive_t *verify = as_section_find_directive(ref, "SSLVerifyClient", NULL);
-
-    if (verify && ref->kind != AS_SECTION_SERVER && !is_word(verify->args, "none")) {
-        as_dump_warn(
-            dump,
-            apr_psprintf(dump->pool,
-                         "SSLVerifyClient (%s:%d) requests a certificate in this section and nowhere else, before "
-                         "anything is refused: use it for the whole virtual host",
-                         verify->filename, verify->line_num));
-    }
-}
-
-/* Warns of parts of the configuration that reveal a hidden section and that no mask reaches. A virtual host that
- * masks is warned about all its sections. */
-static void warn_of_reach(as_dump *dump)
-{
-    const bool whole = dump->ref->kind == AS_SECTION_SERVER;
-    bool programs = false;
-    int i;
-
-    if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
-        return;
-    }
-    for (i = 0; i < dump->chain->nelts; i++) {
-        programs = programs || runs_programs(APR_ARRAY_IDX(dump->chain, i, const as_section_ref *));
-    }
-    for (i = 0; whole && i < dump->refs->nelts; i++) {
-        const as_section_ref *ref = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
-        programs = programs || runs_programs(ref);
-        warn_of_certificate(dump, ref);
-    }
-    if (!whole) {
-        warn_of_certificate(dump, dump->ref);
-    }
-    if (programs) {
-        as_dump_warn(
-            dump, "programs run here: what a script named nph- answers, a 403 of its own too, reaches the client past "
-                  "every mask");
-    }
-}
-
 static void warn_of_report(as_dump *dump)
 {
     if (as_sections_report(dump->chain)) {
@@ -205,6 +153,6 @@ void as_dump_warnings(as_dump *dump)
     warn_of_provider(dump);
     warn_of_mask(dump);
     warn_of_error_document(dump);
-    warn_of_reach(dump);
+    as_dump_warn_of_differences(dump);
     warn_of_report(dump);
 }

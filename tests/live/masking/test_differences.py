@@ -53,7 +53,7 @@ HOSTS = {
                '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
                '<Location /2024>\nRequire all denied\n</Location>',
     "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
-    "there": 'Header always set X-There yes "expr=-f %{REQUEST_FILENAME}"',
+    "there": 'Header always set X-There yes "expr=-f %{REQUEST_FILENAME}"\n<Files "asks.shtml">\nOptions +Includes\nSetOutputFilter INCLUDES\n</Files>',
     "listed": 'RewriteEngine On\nRewriteRule ^/lists/byrule - [F]\n<Directory "${DOCS}">\nOptions +Indexes\n</Directory>\n'
               '<Location /lists/shown>\nIndexOptions +ShowForbidden\n</Location>',
     "broken": '<Directory "${DOCS}/broken">\nAllowOverride All\nRequire all denied\n</Directory>',
@@ -62,7 +62,8 @@ HOSTS = {
 OWN = "#!/bin/sh\necho 'Status: 403 Forbidden'\necho 'Content-Type: text/plain'\necho\necho no\n"
 SLOW = OWN.replace("\n", "\nsleep 0.5\n", 1)
 NPH = "#!/bin/sh\nprintf 'HTTP/1.1 403 Forbidden\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n'\n"
-FILES = {"secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "lists/byrule.html": "x\n",
+ASKS = "".join(f'{what}: <!--#if expr="-A \'/{place}/page.html\'" -->there<!--#endif -->\n' for what, place in (("hidden", "secret"), ("missing", "absent")))
+FILES = {"asks.shtml": ASKS, "secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "lists/byrule.html": "x\n",
          "lists/unread.html": "x\n", "lists/hidden.html": "x\n", "lists/shown/hidden.html": "x\n", "broken/.htaccess": "No directive\n", "says.cgi": OWN, "slow.cgi": SLOW,
          "nph-says.cgi": NPH, "front.cgi": "#!/bin/sh\nprintf 'Status: 404\\nContent-Type: text/plain\\n\\nfront\\n'\n"}
 TLS = r"""
@@ -84,7 +85,7 @@ TLS = r"""
 def site(start, authority):
     certificate = authority.issue("tells", "DNS:encrypted")
     httpd = start.make(SITE + "\n".join(f"Use Host {name}" for name in HOSTS) + TLS, files=FILES, listen=("HTTP", "TLS"),
-                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl"),
+                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl", "include"),
                        defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
     for name, text in HOSTS.items():
         (httpd.room / f"{name}.conf").write_text(text + "\n")
@@ -97,7 +98,7 @@ def site(start, authority):
 
 @pytest.fixture(autouse=True)
 def httpds_own_lines(site):
-    site.log.allow(r"AH\d{5}: ", "AS00", "nph-says", "SSL Library Error", "htaccess: Invalid command")
+    site.log.allow(r"AH\d{5}: ", "AS00", "Could not", "nph-says", "SSL Library Error", "htaccess: Invalid command")
 
 
 def tells(site, host, hidden, missing, **options):
@@ -125,6 +126,9 @@ def a_correction(site):
 
 
 def a_dav_tree(site):
+    def copy(place):
+        return site.get("/open/page.html", host="dav", method="COPY", headers=[("Destination", f"http://dav/{place}/page.html")]).status
+    assert copy("secret") == 404 and copy("absent") != 404
     return tells(site, "dav", "/open/hidden.html", "/open/absent.html", method="PROPFIND", headers=[("Depth", "0")])
 
 
@@ -164,6 +168,8 @@ def a_count_of_characters(site):
 def a_file_name(site):
     """The hidden place shows as much as the missing one; the visible part of the path reveals how much of it exists."""
     one, other = (site.get(f"/{place}/x/y", host="filename").header("X-Where") for place in ("open", "absent"))
+    shown = site.get("/asks.shtml", host="there").body.split()
+    assert shown == [b"hidden:", b"missing:", b"there"]
     there, none = (site.get(f"/open/{name}.html", host="there").header("X-There") for name in ("hidden", "absent"))
     return one.count("/") != other.count("/") and there == "yes" and none is None
 

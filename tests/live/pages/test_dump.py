@@ -211,6 +211,22 @@ AuthStatusMask Forbidden
     assert plain.count("SSLVerifyClient") == 1
 
 
+REVEALS = {"ssl": ("SSLCipherSuite HIGH",), "allowmethods": ("AllowMethods GET", "AllowMethods reset"), "speling": ("CheckSpelling On", "CheckSpelling Off"),
+           "dir": ("FallbackResource /front.php", "FallbackResource disabled"), "dav": ("Dav On", "Dav Off")}
+
+
+@pytest.mark.parametrize("module", REVEALS)
+def test_what_reveals_a_masked_section(dump, needs_module, module):
+    needs_module(module)
+    warned, *silent = REVEALS[module]
+    site = "<VirtualHost *>\nServerName hides.test\nAuthStatus On\nAuthStatusMask {}\n<Directory /srv/www>\n{}\n</Directory>\n</VirtualHost>\n"
+
+    def found(mask, directive):
+        return [line for line in warnings(dump(site.format(mask, directive), modules=(module, *(("dav_fs",) if module == "dav" else ())))) if line.startswith(directive.split()[0])]
+    assert len(found("Forbidden", warned)) == 1
+    assert not found("Off", warned) and not any(found("Forbidden", line) for line in silent)
+
+
 @pytest.mark.parametrize("path", ["/tmp//", "//tmp", "/./tmp", "/var/../tmp", "${root}/tmp"])
 def test_a_directory_is_the_same_however_it_is_written(dump, path):
     """httpd keeps paths in canonical form."""
