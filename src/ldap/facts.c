@@ -19,9 +19,8 @@
 typedef struct as_fact {
     char *key; /* from malloc; NULL: free slot */
     as_mono described_until, comparable_until;
-    bool exists, searchable, has_type, is_security_group, is_universal_group;
-    as_sid sid;
-    char *texts; /* from malloc: the DN and the classes, each with a NUL */
+    as_group_facts group; /* but for its times and its texts */
+    char *texts;          /* from malloc: the DN and the classes, each with a NUL */
     int text_count;
 } as_fact;
 
@@ -227,20 +226,15 @@ void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_p
     }
     pthread_mutex_lock(&facts->mutex);
     fact = find(facts, key);
-    group->comparable = fact && now < fact->comparable_until;
     if (fact && now < fact->described_until && fact->text_count > 0) {
         texts = unpack(fact->texts, fact->text_count, pool);
+        *group = fact->group;
         group->described = true;
         group->fresh = now < fact->described_until - HOUR + AS_GROUP_FRESH;
-        group->exists = fact->exists;
         group->dn = texts[0];
         group->classes = texts + 1;
-        group->searchable = fact->searchable;
-        group->sid = fact->sid;
-        group->has_type = fact->has_type;
-        group->is_security_group = fact->is_security_group;
-        group->is_universal_group = fact->is_universal_group;
     }
+    group->comparable = fact && now < fact->comparable_until;
     pthread_mutex_unlock(&facts->mutex);
 }
 
@@ -259,12 +253,9 @@ void as_facts_note_described(as_facts *facts, const char *key, const as_group_fa
         free(fact->texts);
         fact->texts = texts;
         fact->text_count = count;
-        fact->exists = group->exists;
-        fact->searchable = group->searchable;
-        fact->sid = group->sid;
-        fact->has_type = group->has_type;
-        fact->is_security_group = group->is_security_group;
-        fact->is_universal_group = group->is_universal_group;
+        fact->group = *group;
+        fact->group.dn = NULL;
+        fact->group.classes = NULL;
         fact->described_until = as_mono_read() + HOUR;
     }
     pthread_mutex_unlock(&facts->mutex);
