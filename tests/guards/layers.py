@@ -21,7 +21,7 @@ MAY_KNOW = {
     "httpd": {"core", "ldap", "cache", "login", "httpd"},
     "front door": {"core", "ldap", "cache", "login", "httpd", "front door"},
 }
-BUILT = ("core", "ldap", "cache", "httpd")  # rooms that must have something in them
+BUILT = ("core", "ldap", "cache", "httpd")  # layers that must have something in them
 
 # Whose the headers in include/ are. A new one is entered here by who adds it.
 INTERFACES = {
@@ -83,7 +83,7 @@ FOREIGN_SYMBOLS = {
 }
 
 
-def room_of(guard, path):
+def layer_of(guard, path):
     parts = path.relative_to(guard.source).parts
     if parts[0] == "src":
         return parts[1]
@@ -92,33 +92,33 @@ def room_of(guard, path):
     return "front door"
 
 
-def included_room(guard, path, name):
-    """The room of a header named in quotes, or None where no file has that name."""
+def included_layer(guard, path, name):
+    """The layer of a header named in quotes, or None where no file has that name."""
     for base in (path.parent, guard.source / "include", guard.source / "src"):
         found = pathlib.Path(os.path.normpath(base / name))
         if found.is_file():
-            return room_of(guard, found)
+            return layer_of(guard, found)
     return None
 
 
 def wrong_includes(guard, path, seen):
-    room = room_of(guard, path)
-    if room not in MAY_KNOW:
-        yield f"{guard.name(path)}: of no room that layers.py knows"
+    layer = layer_of(guard, path)
+    if layer not in MAY_KNOW:
+        yield f"{guard.name(path)}: of no layer that layers.py knows"
         return
     for bracket, name in re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', without_comments(path.read_text()), re.MULTILINE):
         seen.append(name)
-        where = f"{guard.name(path)}: {room} includes {name}"
+        where = f"{guard.name(path)}: {layer} includes {name}"
         if bracket == "<":
-            if room in FOREIGN_HEADERS and FOREIGN_HEADERS[room].fullmatch(name):
+            if layer in FOREIGN_HEADERS and FOREIGN_HEADERS[layer].fullmatch(name):
                 yield where
             continue
-        other = included_room(guard, path, name)
+        other = included_layer(guard, path, name)
         if other is None:
             yield f"{where}, which is not there"
-        elif other not in MAY_KNOW[room]:
+        elif other not in MAY_KNOW[layer]:
             yield f"{where}, of {other}"
-        elif room == "ldap" and name in NOT_FOR_LDAP:
+        elif layer == "ldap" and name in NOT_FOR_LDAP:
             yield f"{where}: what a reply means is not its business"
 
 
@@ -133,8 +133,8 @@ def instrumented(name):
     return re.match(r"(__)?(odr_)?(a|ub)san|__gcov|__llvm|__sancov", name.lstrip("_.L")) or "asan" in name
 
 
-def check_objects(guard, room, least):
-    archive = guard.build / ".libs" / f"lib{'ldapclient' if room == 'ldap' else room}.a"
+def check_objects(guard, layer, least):
+    archive = guard.build / ".libs" / f"lib{'ldapclient' if layer == 'ldap' else layer}.a"
     if not archive.is_file():
         guard.check(f"{archive.name} was built", [f"{archive} is missing"])
         return
@@ -143,10 +143,10 @@ def check_objects(guard, room, least):
     defined = {name for name, letter, _ in table if letter == "T"}
     guard.floor(f"functions in {archive.name}", defined, least)
     guard.check(
-        f"{room} asks the linker for nothing above it",
-        [name for name in sorted(undefined - defined) if FOREIGN_SYMBOLS[room].fullmatch(name)],
+        f"{layer} links to nothing above it",
+        [name for name in sorted(undefined - defined) if FOREIGN_SYMBOLS[layer].fullmatch(name)],
     )
-    if room == "core":
+    if layer == "core":
         # Constant tables of pointers are in .data.rel.ro.
         guard.check(
             "core has no variable that outlives a call",
@@ -160,8 +160,8 @@ def check_objects(guard, room, least):
 
 guard = Guard()
 sources = guard.code()
-for room in BUILT:
-    guard.floor(f"sources in {room}", [path for path in sources if room_of(guard, path) == room and path.suffix == ".c"], 4)
+for layer in BUILT:
+    guard.floor(f"sources in {layer}", [path for path in sources if layer_of(guard, path) == layer and path.suffix == ".c"], 4)
 seen = []
 problems = [problem for path in sources if path.suffix != ".def" for problem in wrong_includes(guard, path, seen)]
 guard.floor("includes", seen, 50)

@@ -36,6 +36,16 @@ def substitute(path, pattern, replacement):
     path.write_text(text)
 
 
+def appended(guard, complaint, path, text):
+    """A copy whose file at `path` goes on with `text`."""
+    breaks(guard, complaint)(lambda source, build: append(source / path, text))
+
+
+def substituted(guard, complaint, path, pattern, replacement):
+    """A copy whose file at `path` has `replacement` for the first match of `pattern`."""
+    breaks(guard, complaint)(lambda source, build: substitute(source / path, pattern, replacement))
+
+
 def compiler():
     return shlex.split(os.environ.get("CC", "cc"))
 
@@ -47,19 +57,9 @@ def add_object(archive, code):
     subprocess.run(["ar", "r", str(archive), str(unit.with_suffix(".o"))], check=True, capture_output=True)
 
 
-@breaks("layers", r"core includes apr_pools\.h")
-def _(source, build):
-    append(source / "src/core/outcome.c", "#include <apr_pools.h>\n")
-
-
-@breaks("layers", r"core includes time\.h")
-def _(source, build):
-    append(source / "src/core/outcome.c", "#include <time.h>\n")
-
-
-@breaks("layers", r"core includes authstatus/ldap\.h, of ldap")
-def _(source, build):
-    append(source / "src/core/outcome.c", '#include "authstatus/ldap.h"\n')
+appended("layers", r"core includes apr_pools\.h", "src/core/outcome.c", "#include <apr_pools.h>\n")
+appended("layers", r"core includes time\.h", "src/core/outcome.c", "#include <time.h>\n")
+appended("layers", r"core includes authstatus/ldap\.h, of ldap", "src/core/outcome.c", '#include "authstatus/ldap.h"\n')
 
 
 @breaks("layers", r"include/authstatus/outcome\.h: core includes authstatus/ldap\.h, of ldap")
@@ -72,28 +72,18 @@ def _(source, build):
     append(source / "src/ldap/failover.c", '#include "../httpd/request/request.h"\n')
 
 
-@breaks("layers", r"ldap includes http_log\.h")
-def _(source, build):
-    append(source / "src/ldap/failover.c", "#include <http_log.h>\n")
+appended("layers", r"ldap includes http_log\.h", "src/ldap/failover.c", "#include <http_log.h>\n")
+appended("layers", r"what a reply means", "src/ldap/failover.c", '#include "authstatus/outcome.h"\n')
+appended("layers", r"which is not there", "src/httpd/request/provider.c", '#include "nowhere.h"\n')
 
 
-@breaks("layers", r"what a reply means")
-def _(source, build):
-    append(source / "src/ldap/failover.c", '#include "authstatus/outcome.h"\n')
-
-
-@breaks("layers", r"which is not there")
-def _(source, build):
-    append(source / "src/httpd/request/provider.c", '#include "nowhere.h"\n')
-
-
-@breaks("layers", r"of no room")
+@breaks("layers", r"of no layer")
 def _(source, build):
     (source / "src/cellar").mkdir()
     (source / "src/cellar/wine.c").write_text("#include <string.h>\n")
 
 
-@breaks("layers", r"of no room")
+@breaks("layers", r"of no layer")
 def _(source, build):
     (source / "include/authstatus/new.h").write_text("#include <stddef.h>\n")
 
@@ -123,9 +113,7 @@ def _(source, build):
     add_object(build / ".libs/libcache.a", "char *ldap_err2string(int);\nchar *f(void) { return ldap_err2string(0); }\n")
 
 
-@breaks("layers", r"cache includes authstatus/ldap\.h, of ldap")
-def _(source, build):
-    append(source / "src/cache/cache.c", '#include "authstatus/ldap.h"\n')
+appended("layers", r"cache includes authstatus/ldap\.h, of ldap", "src/cache/cache.c", '#include "authstatus/ldap.h"\n')
 
 
 @breaks("layers", r"libcore\.a is missing")
@@ -200,14 +188,8 @@ def _(source, build):
     )
 
 
-@breaks("directives", r"AuthStatusNowhere is not in directive")
-def _(source, build):
-    append(source / "README", "\nSyntax: AuthStatusNowhere On|Off\n")
-
-
-@breaks("directives", r"AuthStatusRumour is not in directive")
-def _(source, build):
-    append(source / "README", "\nSee AuthStatusRumour.\n")
+appended("directives", r"AuthStatusNowhere is not in directive", "README", "\nSyntax: AuthStatusNowhere On|Off\n")
+appended("directives", r"AuthStatusRumour is not in directive", "README", "\nSee AuthStatusRumour.\n")
 
 
 @breaks("directives", r"README can be read")
@@ -220,9 +202,7 @@ def _(source, build):
     (source / "include/authstatus/directive.def").unlink()
 
 
-@breaks("outcomes", r"logon-hours has none")
-def _(source, build):
-    substitute(source / "docs/reference.md", r"^[\s|`]*logon-hours\b.*$", "")
+substituted("outcomes", r"logon-hours has none", "docs/reference.md", r"^[\s|`]*logon-hours\b.*$", "")
 
 
 @breaks("outcomes", r"(?s)sleepy: AS_OUTCOME_SLEEPY is nowhere.*sleepy is in none")
@@ -234,9 +214,7 @@ def _(source, build):
     )
 
 
-@breaks("outcomes", r"sleepy is neither")
-def _(source, build):
-    append(source / "docs/reference.md", "\nsleepy  401  yawns\n")
+appended("outcomes", r"sleepy is neither", "docs/reference.md", "\nsleepy  401  yawns\n")
 
 
 @breaks("outcomes", r"throttled: docs/reference\.md says 503, outcome\.def 429")
@@ -288,29 +266,11 @@ def _(source, build):
     (source / "src/cache/memory.c").write_text("int x;\n")
 
 
-@breaks("maps", r"outcome\.c: nowhere\.c is not")
-def _(source, build):
-    append(source / "src/core/outcome.c", "/* As nowhere.c has it. */\n")
-
-
-@breaks("maps", r"outcome\.c: src/httpd/settings\.c is not")
-def _(source, build):
-    append(source / "src/core/outcome.c", "/* As src/httpd/settings.c has it. */\n")
-
-
-@breaks("differences", r"'a new row' has 0")
-def _(source, build):
-    append(source / "docs/hiding-a-tree.md", "| a new row | which nobody shows to be true |\n")
-
-
-@breaks("differences", r"'time' is no row")
-def _(source, build):
-    substitute(source / "docs/hiding-a-tree.md", r"^\| time \| .*\n", "")
-
-
-@breaks("rows", r"row 78: 0 times")
-def _(source, build):
-    substitute(source / "tests/live/authorization/rows.tsv", r"^78\t.*\n", "")
+appended("maps", r"outcome\.c: nowhere\.c is not", "src/core/outcome.c", "/* As nowhere.c has it. */\n")
+appended("maps", r"outcome\.c: src/httpd/settings\.c is not", "src/core/outcome.c", "/* As src/httpd/settings.c has it. */\n")
+appended("differences", r"'a new row' has 0", "docs/hiding-a-tree.md", "| a new row | which nobody shows to be true |\n")
+substituted("differences", r"'time' is no row", "docs/hiding-a-tree.md", r"^\| time \| .*\n", "")
+substituted("rows", r"row 78: 0 times", "tests/live/authorization/rows.tsv", r"^78\t.*\n", "")
 
 
 @breaks("rows", r"row 1: tests/live/authorization/test_floor_openldap\.py has no test_group")
@@ -323,9 +283,7 @@ def _(source, build):
     (source / "tests/fuzz/fuzz_sid.c").unlink()
 
 
-@breaks("rows", r"row 27: no test has a real AD")
-def _(source, build):
-    substitute(source / "tests/live/authorization/rows.tsv", r"^27\t389\t", "27\tAD\t")
+substituted("rows", r"row 27: no test has a real AD", "tests/live/authorization/rows.tsv", r"^27\t389\t", "27\tAD\t")
 
 
 @breaks("verbs", r"outcome\.c: as_outcome_novelty has no verb")
@@ -333,19 +291,9 @@ def _(source, build):
     append(source / "src/core/outcome.c", "\nint as_outcome_novelty(void)\n{\n    return 0;\n}\n")
 
 
-@breaks("verbs", r"outcome\.c: name_of is a noun")
-def _(source, build):
-    append(source / "src/core/outcome.c", "\nstatic int name_of(void)\n{\n    return 0;\n}\n")
-
-
-@breaks("verbs", r"outcome\.c: is_there is named as a predicate")
-def _(source, build):
-    append(source / "src/core/outcome.c", "\nstatic void is_there(void)\n{\n}\n")
-
-
-@breaks("verbs", r"# yodel")
-def _(source, build):
-    substitute(source / "tests/guards/verbs.txt", r"^\[verbs\]$", "[verbs]\nyodel")
+appended("verbs", r"outcome\.c: name_of is a noun", "src/core/outcome.c", "\nstatic int name_of(void)\n{\n    return 0;\n}\n")
+appended("verbs", r"outcome\.c: is_there is named as a predicate", "src/core/outcome.c", "\nstatic void is_there(void)\n{\n}\n")
+substituted("verbs", r"# yodel", "tests/guards/verbs.txt", r"^\[verbs\]$", "[verbs]\nyodel")
 
 
 @breaks("verbs", r"verbs\.txt can be read")
@@ -353,44 +301,14 @@ def _(source, build):
     (source / "tests/guards/verbs.txt").unlink()
 
 
-@breaks("tags", r"AS0015: it is")
-def _(source, build):
-    substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0015,")
-
-
-@breaks("tags", r"AS0070: it is")
-def _(source, build):
-    substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,.*", r'\g<0>\nAS_TAG_RETIRED(0070, "what it said")')
-
-
-@breaks("tags", r"AS0099 stands before AS0080")
-def _(source, build):
-    substitute(source / "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0099,")
-
-
-@breaks("tags", r"log\.c:\d+: AS0015")
-def _(source, build):
-    append(source / "src/httpd/request/log.c", 'static const char *again = "AS0015: once more";\n')
-
-
-@breaks("tags", r"log\.c:\d+: 'no tag'")
-def _(source, build):
-    append(source / "src/httpd/request/log.c", 'ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "no tag");\n')
-
-
-@breaks("tags", r"# AS0099")
-def _(source, build):
-    append(source / "include/authstatus/tag.def", 'AS_TAG(0099, ERR, "nobody logs it")\n')
-
-
-@breaks("tags", r"README: AS0099 is not")
-def _(source, build):
-    append(source / "README", "\nSee AS0099.\n")
-
-
-@breaks("tags", r"outcomes in outcome\.def")
-def _(source, build):
-    substitute(source / "include/authstatus/outcome.def", r"(?s)\A.*", "")
+substituted("tags", r"AS0015: it is", "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0015,")
+substituted("tags", r"AS0070: it is", "include/authstatus/tag.def", r"^AS_TAG\(0070,.*", r'\g<0>\nAS_TAG_RETIRED(0070, "what it said")')
+substituted("tags", r"AS0099 stands before AS0080", "include/authstatus/tag.def", r"^AS_TAG\(0070,", r"AS_TAG(0099,")
+appended("tags", r"log\.c:\d+: AS0015", "src/httpd/request/log.c", 'static const char *again = "AS0015: once more";\n')
+appended("tags", r"log\.c:\d+: 'no tag'", "src/httpd/request/log.c", 'ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "no tag");\n')
+appended("tags", r"# AS0099", "include/authstatus/tag.def", 'AS_TAG(0099, ERR, "nobody logs it")\n')
+appended("tags", r"README: AS0099 is not", "README", "\nSee AS0099.\n")
+substituted("tags", r"outcomes in outcome\.def", "include/authstatus/outcome.def", r"(?s)\A.*", "")
 
 
 @breaks("tables", r"\+\| `sleepy` \| 403")
@@ -416,14 +334,17 @@ def _(source, build):
     append(source / "include/authstatus/tag.def", 'AS_TAG(0099, ERR, "a new line of %s")\n')
 
 
-@breaks("sizes", r"outcome\.c has \d{3}")
-def _(source, build):
-    append(source / "src/core/outcome.c", "\n" * 501)
+appended("sizes", r"outcome\.c has \d{3}", "src/core/outcome.c", "\n" * 501)
 
 
 @breaks("sizes", r"endless has 61")
 def _(source, build):
     (source / "src/core/long.c").write_text("int endless(void)\n{\n" + "    f();\n" * 59 + "}\n")
+
+
+@breaks("sizes", r"greedy has 8")
+def _(source, build):
+    (source / "src/core/long.c").write_text("int greedy(int a, int b, int c, int d, int e, int f, int g, int (*h)(int i, int j))\n{\n    return 0;\n}\n")
 
 
 @breaks("sizes", r"at least \d+ files")
