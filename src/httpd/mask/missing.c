@@ -92,7 +92,7 @@ int as_mask_post_perdir(request_rec *r)
     if (mask) {
         mask->walked = true;
         if (mask->pass == AS_PASS_MISSING) {
-            /* Access to a resource that nobody requested is not logged. */
+            /* Hooks that have seen the request in its first pass would log that they see it again (mod_security). */
             mask->log = r->log == &quiet ? mask->log : r->log;
             as_mask_silence_log(r);
         }
@@ -110,7 +110,6 @@ int as_mask_type_checker(request_rec *r)
         mask->allowed = true;
     }
     if (mask && mask->pass == AS_PASS_MISSING) {
-        r->log = mask->log;
         as_mask_login_forget(r);
         if (!mask->by_name) {
             as_mask_undo_url(r, mask->as);
@@ -151,6 +150,7 @@ int as_mask_handler(request_rec *r)
     if (mask->pass == AS_PASS_FIRST) {
         return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
     }
+    r->log = mask->log;
     /* Fixups may have turned it into another: a front controller, an index. */
     r->filename = mask->filename;
     r->path_info = mask->path_info;

@@ -55,3 +55,13 @@ def test_real_site_over_http2(site, name):
     attacks.over_http2(site, NUMBER[name], [(f"h2 {method}", way, method, more) for way in real_sites.REAL[name][1] or attacks.FEW
                                             for more in ({}, {"accept-encoding": "gzip, br"})
                                             for method in differential.methods_of(way, ("GET", "POST", "PUT"))], by_program=name in real_sites.BY_PROGRAM)
+
+
+@pytest.mark.parametrize("method", ("GET", "POST"))
+def test_mod_security_does_not_log_a_second_pass(site, needs_module, method):
+    """Its hooks have seen the request; in a pass as a decoy they would log that they see it again, with the decoy's name."""
+    needs_module("security2")
+    for path in ("/modsec/x.html", "/dirall/page.html", "/absent/page.html"):
+        answer = site.get(path, method=method, host=NUMBER["ModSecurity"])
+        assert answer.status == 404 and site.access(answer).status == "404"
+    assert not [line for line in site.log.lines() if "more than once" in line.text]
