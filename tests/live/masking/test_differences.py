@@ -77,6 +77,10 @@ TLS = r"""
     <Location /secret>
         SSLVerifyClient require
     </Location>
+    <Location /cipher>
+        SSLCipherSuite AES128-SHA256
+        Require all denied
+    </Location>
 </VirtualHost>
 """
 
@@ -202,7 +206,7 @@ def a_script_that_speaks_for_itself(site):
 
 
 def a_certificate(site):
-    """Whoever has none is cut off in the hidden place, before it is refused."""
+    """Who has no certificate, or another cipher, is cut off in the hidden place, or negotiates anew, before it is refused."""
     def ask(path):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -210,10 +214,12 @@ def a_certificate(site):
                 context.wrap_socket(plain, server_hostname="encrypted") as tls:
             try:
                 tls.sendall(f"GET {path} HTTP/1.1\r\nHost: encrypted\r\nConnection: close\r\n\r\n".encode())
-                return tls.recv(15)
+                return tls.recv(12), tls.cipher()
             except OSError as error:
-                return str(error).encode()
-    return ask("/absent/page.html").startswith(b"HTTP/1.1 404") and not ask("/secret/page.html").startswith(b"HTTP/1.1 404")
+                return str(error).encode(), None
+    missing, certificate, cipher = (ask(f"/{place}/page.html") for place in ("absent", "secret", "cipher"))
+    assert missing[0] == b"HTTP/1.1 404" and cipher != missing
+    return certificate != missing
 
 
 def a_counter(site):

@@ -33,7 +33,7 @@ def hosts():
                f"AuthStatusMask Forbidden\n{sites.SECTIONS.format(more=lines)}\n{probed_sites.SITES_EVERYWHERE}</VirtualHost>")
 
 
-@pytest.fixture(scope="module", params=("event", "prefork"))
+@pytest.fixture(scope="module", params=("event", "worker", "prefork"))
 def site(request, start):
     text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${ROOM}/back"\n</VirtualHost>'], hosts()))
     modules = [name for name in real.MODULES if name != "unique_id" and not (request.param == "prefork" and name in ("cgid", "http2", "proxy_http2"))]
