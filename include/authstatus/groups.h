@@ -143,6 +143,11 @@ bool as_group_test_chain(as_group_query *query, const char *user_dn, const char 
 /* tokenGroups: security groups, with those above. None: it could not be read. */
 bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_sid **sids, int *count, as_reply *reply);
 
+/* Reads the names of all attributes that an entry may have (allowedAttributes, MS-ADTS 3.1.1.4.5.17). None: it could
+ * not be read. */
+bool as_group_get_allowed_attributes(as_group_query *query, const char *dn, const char *const **names, int *count,
+                                     as_reply *reply);
+
 /* ---- other lines ---- */
 
 /* Does the entry match the filter? An entry that is gone does not. */

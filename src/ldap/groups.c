@@ -380,6 +380,24 @@ bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_si
     return true;
 }
 
+bool as_group_get_allowed_attributes(as_group_query *query, const char *dn, const char *const **names, int *count,
+                                     as_reply *reply)
+{
+    static const char *const attributes[] = {"allowedAttributes", NULL};
+    const as_search search = make_base_search(query, dn, ANY, attributes);
+    const as_found *found;
+
+    *names = NULL;
+    *count = 0;
+    if (!look_at(query, &search, &found, reply)) {
+        return false;
+    }
+    if (found && !found->attributes[0].is_part) {
+        *names = as_found_get_texts(&found->attributes[0], query->pool, count);
+    }
+    return true;
+}
+
 /* ---- other lines ---- */
 
 bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)

@@ -181,18 +181,6 @@ static bool is_no(int code)
     return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE;
 }
 
-/* Makes a "no" for want of an attribute: Active Directory says so too of one that this account may not read. */
-static void say_absent(as_authorizing *of)
-{
-    as_server_facts server;
-
-    if (!as_group_get_server(&of->searches, &server, &of->reply)) {
-        as_say_reply(of);
-    } else if (server.is_ad) {
-        as_say_no_unproven(of, "no such value");
-    }
-}
-
 /* The pair can be nobody's, or the entry is gone, or hidden from the account. */
 static bool is_dead(int code)
 {
@@ -200,13 +188,7 @@ static bool is_dead(int code)
            code == AS_LDAP_NO_SUCH_OBJECT;
 }
 
-typedef enum as_compared {
-    AS_COMPARED_TRUE,
-    AS_COMPARED_FALSE,
-    AS_COMPARED_ABSENT,
-    AS_COMPARED_DEAD,
-    AS_COMPARED_UNKNOWN
-} as_compared;
+typedef enum as_compared { AS_COMPARED_TRUE, AS_COMPARED_FALSE, AS_COMPARED_DEAD, AS_COMPARED_UNKNOWN } as_compared;
 
 /* Compares at most AS_GROUP_ATTRIBUTES_MAX pairs in one round trip. */
 static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, int count)
@@ -230,9 +212,7 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
         if (codes[i] == AS_LDAP_COMPARE_TRUE) {
             return AS_COMPARED_TRUE;
         }
-        if (codes[i] == AS_LDAP_NO_SUCH_ATTRIBUTE && compared == AS_COMPARED_FALSE) {
-            compared = AS_COMPARED_ABSENT;
-        } else if (is_dead(codes[i]) && compared != AS_COMPARED_UNKNOWN) {
+        if (is_dead(codes[i]) && compared == AS_COMPARED_FALSE) {
             compared = AS_COMPARED_DEAD;
         } else if (!is_no(codes[i]) && !is_dead(codes[i])) {
             compared = AS_COMPARED_UNKNOWN;
@@ -267,11 +247,6 @@ static void decide_attribute(as_authorizing *of)
                 as_say_no_unsafe(of, "the directory cannot compare an attribute of the line with its value");
             }
             break;
-        case AS_COMPARED_ABSENT:
-            if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate) {
-                say_absent(of);
-            }
-            break;
         case AS_COMPARED_FALSE:
             break;
         }
@@ -303,6 +278,76 @@ static const char *make_whole_filter(const as_authorizing *of)
     return *text == '(' ? text : apr_pstrcat(of->pool, "(", text, ")", NULL);
 }
 
+static bool has_name(const char *const *names, int count, const char *name, size_t length)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (strlen(names[i]) == length && !apr_cstr_casecmpn(names[i], name, length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns whether each test of the filter is of one of these attributes. In a value a parenthesis is escaped. */
+static bool has_only(const char *filter, const char *const *names, int count)
+{
+    while ((filter = strpbrk(filter, "(\\")) != NULL) {
+        if (*filter == '\\') {
+            filter += filter[1] ? 2 : 1;
+            continue;
+        }
+        filter += 1 + strspn(filter + 1, " ");
+        if (*filter && !strchr("&|!", *filter) && !has_name(names, count, filter, strcspn(filter, "=~<>:; "))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Active Directory compares and searches an attribute that this account may not read, and as Samba plays it one that
+ * does not exist, as one that the entry does not have. Returns false if the answer is given. */
+static bool are_attributes_allowed(as_authorizing *of, const char *filter)
+{
+    const char *const *names;
+    int count;
+
+    if (!as_group_get_allowed_attributes(&of->searches, of->params->entry->dn, &names, &count, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    if (!has_only(filter, names, count)) {
+        as_say_no_unsafe(of, "an attribute of it is none that the entry may have (allowedAttributes)");
+        return false;
+    }
+    return true;
+}
+
+/* Returns whether the negation of the filter is to be asked for. Elsewhere than in Active Directory a compare has told
+ * all of a pair. */
+static bool begin_match(as_authorizing *of, const char *filter)
+{
+    as_server_facts server;
+
+    if (!filter) {
+        as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
+        return false;
+    }
+    if (!as_group_get_server(&of->searches, &server, &of->reply)) {
+        as_say_reply(of);
+        return false;
+    }
+    if (server.is_ad) {
+        return are_attributes_allowed(of, filter);
+    }
+    if (of->params->requirement->kind == AS_REQUIRE_ATTRIBUTE) {
+        as_say_no(of, of->to_prove->evidence);
+        return false;
+    }
+    return true;
+}
+
 void as_prove_match(as_authorizing *of)
 {
     const as_requirement_kind kind = of->params->requirement->kind;
@@ -311,10 +356,11 @@ void as_prove_match(as_authorizing *of)
                                                         : make_filter_of_names(of);
     bool does = false;
 
-    if (!filter) {
-        as_say_unknown(of, AS_OUTCOME_UNKNOWN_RESULT, "no memory");
-    } else if (!as_group_test_filter(&of->searches, of->params->entry->dn,
-                                     apr_pstrcat(of->pool, "(!", filter, ")", NULL), &does, &of->reply)) {
+    if (!begin_match(of, filter)) {
+        return;
+    }
+    if (!as_group_test_filter(&of->searches, of->params->entry->dn, apr_pstrcat(of->pool, "(!", filter, ")", NULL),
+                              &does, &of->reply)) {
         as_say_reply(of);
     } else if (does) {
         as_say_no(of, kind == AS_REQUIRE_FILTER ? "the filter does not match" : "another name, or value");

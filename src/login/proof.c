@@ -32,7 +32,8 @@ static bool is_entry_of_others(const as_authorize_attempt *params)
 bool as_is_to_be_proven(const as_authorize_attempt *params, const as_authorization *answer)
 {
     return params->negated && answer->answer == AS_NO && !answer->unsafe_to_negate &&
-           (answer->unproven || (is_entry_of_others(params) && !answer->elsewhere));
+           (answer->unproven || params->requirement->kind == AS_REQUIRE_ATTRIBUTE ||
+            (is_entry_of_others(params) && !answer->elsewhere));
 }
 
 /* Looks for an entry of this name in the directory queried. Returns false if the answer is already given. */
@@ -57,7 +58,7 @@ void as_prove(as_authorizing *of)
     if (is_entry_of_others(of->params) && !find_entry_here(of)) {
         return;
     }
-    if (!of->to_prove->unproven) {
+    if (!of->to_prove->unproven && of->params->requirement->kind != AS_REQUIRE_ATTRIBUTE) {
         as_say_no(of, of->to_prove->evidence);
     } else if (of->params->requirement->kind == AS_REQUIRE_GROUP) {
         as_prove_group(of);

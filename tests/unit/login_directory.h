@@ -348,6 +348,12 @@ bool as_group_get_tokens(as_group_query *query, const char *user_dn, const as_si
     return !fails(reply);
 }
 
+bool as_group_get_allowed_attributes(as_group_query *query, const char *dn, const char *const **names, int *count,
+                                     as_reply *reply)
+{
+    return as_group_get_tokens(query, dn, (const as_sid **)names, count, reply);
+}
+
 bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
 {
     (void)dn;

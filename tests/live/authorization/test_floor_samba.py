@@ -206,6 +206,22 @@ def test_nobody_is_proven_out_of_a_list_by_his_primary_group(ask, name, unsafe):
         ask.negated(False)
 
 
+@pytest.mark.parametrize("line, unsafe", [
+    (("filter", "(title=boss)"), False), (("filter", "(titel=boss)"), True), (("filter", "(|(title=a\\28b)(titel=boss))"), True),
+    (("attribute", "title=boss", "mail=x"), False), (("attribute", "title=boss", "titel=boss"), True), (("user", "zed"), False)])
+def test_a_slip_of_the_pen_bans_nobody(ask, line, unsafe):
+    """Samba's compares and filters tell "no" of an attribute that does not exist, and yes of their negation."""
+    ask.login("eve", RIGHT)
+    assert ask.ask(*line).answer == "no"
+    ask.negated(True)
+    try:
+        ask.again()
+        said = ask.ask(*line)
+        assert (said.answer, said.unsafe) == ("no", unsafe), said
+    finally:
+        ask.negated(False)
+
+
 def test_a_group_of_the_same_name(ask, samba):
     """Deleted and made anew, renamed, and its name given to another: it is known by its SID for half a minute."""
     groups = Groups(samba, new=False)
