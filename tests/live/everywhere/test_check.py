@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of build/check: each does what it says, and the live tests understand what it hands on."""
+"""The options of build/check: each does what it says, and the live tests understand what it hands on. What is interrupted ends."""
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from lab.optional import OPTIONAL
 from lab.outcomes import SOURCE
+from lab.process import poll
 
 # Option and its argument, stages that it leaves out, servers that the live tests leave out.
 ROWS = [
@@ -78,3 +80,37 @@ def test_live_tests_refuse_an_unknown_name():
                           cwd=SOURCE / "tests/live", env={**os.environ, "AUTHSTATUS_WITHOUT": "nothing"},
                           capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0 and "--without nothing: it is one of samba, 389ds, browser" in done.stdout + done.stderr
+
+
+# In place of the tools of the stages: the first fails, the second ends as usual when it is interrupted, the third must not run.
+TOOLS = {
+    "autoreconf": "exit 1",
+    "shellcheck": 'trap "exit 0" INT; : >"$ROOM/started"; while :; do sleep 0.1; done',
+    "clang-format": ': >"$ROOM/went-on"',
+    "dpkg-query": "grep -oE '[a-z0-9.+-]+' build/check | sed 's/.*/installed,&,/'",
+}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_interrupted(tmp_path, name):
+    """What an interrupted run has started ends, no stage follows, and nothing is left behind."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "work").mkdir()
+    for tool, script in TOOLS.items():
+        (tmp_path / "bin" / tool).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / "bin" / tool).chmod(0o755)
+    run = subprocess.Popen(["bash", "build/check", "--without", "sanitizers", "--without", "live"], cwd=SOURCE, start_new_session=True,
+                           env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "work"),
+                                "ROOM": str(tmp_path)},
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        poll(lambda: (tmp_path / "started").exists() or run.poll() is not None, 60, "the stage has not begun")
+        run.send_signal(signal.Signals[name])
+        # What holds the pipe is a process that was started.
+        said, _ = run.communicate(timeout=60)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode == 128 + signal.Signals[name], said
+    assert not (tmp_path / "went-on").exists(), said
+    assert list((tmp_path / "work").iterdir()) == []
