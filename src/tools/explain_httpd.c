@@ -167,7 +167,7 @@ static bool take(char **at, char wanted)
 typedef struct section {
     apr_table_t *values;
     apr_hash_t *lists;                          /* arrays of const char * */
-    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of all but the place */
+    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of all but the position */
 } section;
 
 static bool take_list(char **at, apr_array_header_t *list)

@@ -75,23 +75,23 @@ static bool contains(const char *outer, const char *inner)
            !strpbrk(outer_path + 1, "~*?[") && contains_path(outer_path + 1, inner_path + 1);
 }
 
-/* Returns whether the directive is in force in the section `place`. */
-static bool applies(const explain_directive *directive, const char *const *place)
+/* Returns whether the directive is in force in a section. */
+static bool applies(const explain_directive *directive, const char *const *section)
 {
     const char *const *own = directive->sections;
 
     if (is_host(*own)) {
-        if (!is_host(*place) || strcmp(*own, *place) != 0) {
+        if (!is_host(*section) || strcmp(*own, *section) != 0) {
             return false;
         }
         own++;
     }
-    place += is_host(*place) ? 1 : 0;
+    section += is_host(*section) ? 1 : 0;
     if (own[0] && !own[1]) {
-        return place[0] && contains(own[0], place[0]);
+        return section[0] && contains(own[0], section[0]);
     }
-    for (; *own; own++, place++) {
-        if (!*place || strcmp(*own, *place) != 0) {
+    for (; *own; own++, section++) {
+        if (!*section || strcmp(*own, *section) != 0) {
             return false;
         }
     }
@@ -137,7 +137,7 @@ static int compare_order(const void *one, const void *other)
     return 0;
 }
 
-static apr_array_header_t *find_in_force(const apr_array_header_t *directives, const char *const *place,
+static apr_array_header_t *find_in_force(const apr_array_header_t *directives, const char *const *section,
                                          apr_pool_t *pool)
 {
     apr_array_header_t *found = apr_array_make(pool, 16, sizeof(ranked));
@@ -147,7 +147,7 @@ static apr_array_header_t *find_in_force(const apr_array_header_t *directives, c
     for (i = 0; i < directives->nelts; i++) {
         const explain_directive *directive = APR_ARRAY_IDX(directives, i, const explain_directive *);
 
-        if (applies(directive, place)) {
+        if (applies(directive, section)) {
             ranked *one = apr_array_push(found);
             one->directive = directive;
             one->at = i;
@@ -264,24 +264,24 @@ static apr_array_header_t *find_own_credentials(const apr_array_header_t *chosen
 
 /* ---- choice of a section ---- */
 
-static const char *refuse_several(const apr_array_header_t *places, apr_pool_t *pool)
+static const char *refuse_several(const apr_array_header_t *found, apr_pool_t *pool)
 {
     const char *list = "there are several AuthLDAPURLs; choose one with --section:";
     int i;
 
-    for (i = 0; i < places->nelts; i++) {
-        const explain_directive *place = APR_ARRAY_IDX(places, i, const explain_directive *);
-        const char *label = make_label(place->sections, pool);
+    for (i = 0; i < found->nelts; i++) {
+        const explain_directive *one = APR_ARRAY_IDX(found, i, const explain_directive *);
+        const char *label = make_label(one->sections, pool);
 
-        list = apr_psprintf(pool, "%s\n  '%s' (%s:%d)", list, *label ? label : "server", place->file, place->line);
+        list = apr_psprintf(pool, "%s\n  '%s' (%s:%d)", list, *label ? label : "server", one->file, one->line);
     }
     return list;
 }
 
 /* Returns the wanted sections, each once; without a name those that have a URL. */
-static apr_array_header_t *find_places(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
+static apr_array_header_t *find_sections(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
 {
-    apr_array_header_t *places = apr_array_make(pool, 4, sizeof(const explain_directive *));
+    apr_array_header_t *found = apr_array_make(pool, 4, sizeof(const explain_directive *));
     int i, j;
 
     for (i = 0; i < directives->nelts; i++) {
@@ -290,18 +290,18 @@ static apr_array_header_t *find_places(const apr_array_header_t *directives, con
         if (section ? !is_within(directive, section, pool) : !is_url(directive)) {
             continue;
         }
-        for (j = 0; j < places->nelts; j++) {
-            const explain_directive *other = APR_ARRAY_IDX(places, j, const explain_directive *);
+        for (j = 0; j < found->nelts; j++) {
+            const explain_directive *other = APR_ARRAY_IDX(found, j, const explain_directive *);
 
             if (!strcmp(make_label(other->sections, pool), make_label(directive->sections, pool))) {
                 break;
             }
         }
-        if (j == places->nelts) {
-            APR_ARRAY_PUSH(places, const explain_directive *) = directive;
+        if (j == found->nelts) {
+            APR_ARRAY_PUSH(found, const explain_directive *) = directive;
         }
     }
-    return places;
+    return found;
 }
 
 static bool has_url(const apr_array_header_t *chosen)
@@ -321,23 +321,22 @@ static bool has_url(const apr_array_header_t *chosen)
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen)
 {
-    const apr_array_header_t *places = find_places(directives, section, pool);
+    const apr_array_header_t *found = find_sections(directives, section, pool);
     /* A path without a section of its own is in those that contain it: of a URL, else of a file. */
     const char *path[] = {section && *section == '/' ? apr_pstrcat(pool, "Location ", section, NULL) : NULL, NULL};
     const char *file[] = {section && *section == '/' ? apr_pstrcat(pool, "Directory ", section, NULL) : NULL, NULL};
 
-    if (places->nelts > 1) {
-        return refuse_several(places, pool);
+    if (found->nelts > 1) {
+        return refuse_several(found, pool);
     }
-    if (places->nelts == 0 && !path[0]) {
+    if (found->nelts == 0 && !path[0]) {
         return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section)
                        : "there is no AuthLDAPURL" ELSEWHERE;
     }
-    *chosen = find_in_force(directives,
-                            places->nelts ? APR_ARRAY_IDX(places, 0, const explain_directive *)->sections
-                                          : (const char *const *)path,
-                            pool);
-    if (!has_url(*chosen) && places->nelts == 0) {
+    *chosen = find_in_force(
+        directives,
+        found->nelts ? APR_ARRAY_IDX(found, 0, const explain_directive *)->sections : (const char *const *)path, pool);
+    if (!has_url(*chosen) && found->nelts == 0) {
         *chosen = find_in_force(directives, (const char *const *)file, pool);
     }
     if (!has_url(*chosen)) {

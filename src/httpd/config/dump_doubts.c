@@ -102,7 +102,7 @@ static void warn_of_mask(as_dump *dump)
     if (hides_sign_in(dump->section) && !dump->section->mask->when && realm && !has_doorway(dump, realm)) {
         as_dump_warn(dump,
                      apr_pstrcat(dump->pool,
-                                 "a mask without a doorway: nothing here sends a challenge, and no other place of "
+                                 "a mask without a doorway: nothing here sends a challenge, and no other section of "
                                  "this server sends one for ",
                                  realm, NULL));
     }
