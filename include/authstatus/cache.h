@@ -65,7 +65,7 @@ as_cache *as_cache_create(apr_pool_t *pool, const as_cache_times *times, const a
 /* Returns the times given to as_cache_create. */
 const as_cache_times *as_cache_get_times(const as_cache *memory);
 
-/* The subject of an answer. Subjects that differ in any member share nothing. */
+/* What an answer is about. Keys that differ in any member share nothing. */
 typedef struct as_cache_key {
     const char *scope;     /* the virtual host */
     const char *directory; /* as_directory_compute_fingerprint */
@@ -102,27 +102,27 @@ typedef struct as_cached_answer {
     apr_interval_time_t age; /* of as_cache_get_stale: since the directory gave it */
 } as_cached_answer;
 
-/* Computes each hash of the subject at most once from now on. The subject must not change afterwards. */
-void as_cache_key_prepare(as_cache_key *subject, apr_pool_t *pool);
+/* Computes each hash of the key at most once from now on. The key must not change afterwards. */
+void as_cache_key_prepare(as_cache_key *key, apr_pool_t *pool);
 
-/* Returns the cached answer about this subject at `now`. False: none, query the directory. Fills in `answer` from
+/* Returns the cached answer for this key at `now`. False: none, query the directory. Fills in `answer` from
  * `pool`. Only grants and outcomes about an account that the directory itself reported are cached, never an outage. A
- * record that is not sealed by our key for exactly this subject, is older than its time by any clock, or from the
+ * record that is not sealed by our secret key for exactly this key, is older than its time by any clock, or from the
  * future, is ignored.
  *
  * A new password ends the old one at once in all processes that share the store and as_cache_set_counters; on other
  * machines, and while the store is unavailable, when the acceptance time of the old one ends, never later. */
-bool as_cache_get(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+bool as_cache_get(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
                   as_cached_answer *answer);
 /* Returns the same for a request that queried the cache a moment ago: it does not count as another hit or miss, and
  * reads this process alone, not the store. */
-bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+bool as_cache_get_again(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
                         as_cached_answer *answer);
 
 /* Caches an answer that a directory gave at `now`. An acceptance replaces the one of the user's former password, and
  * removes the refusal of this one; a refusal leaves every acceptance unchanged. Ignores answers that must not be
  * cached. */
-void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
+void as_cache_put(as_cache *memory, const as_cache_key *key, const as_cached_answer *answer, apr_time_t now,
                   apr_pool_t *pool);
 
 /* ---- while the directory is unavailable ---- */
@@ -137,11 +137,11 @@ typedef enum as_stale {
  * longer. A hit does not extend it. With a store it reads the store alone: what another process or machine has removed
  * is not served, and nothing is while the store is unavailable. With `times.stale` a refusal ends the acceptance of its
  * password; a refusal of the account ends the acceptance of any password. Counts nothing. */
-as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
                             as_cached_answer *answer);
 
 /* Removes the acceptance of this user: the password is no longer the accepted one. */
-void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool);
+void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool);
 
 /* ---- the lookaside ---- */
 
@@ -188,14 +188,14 @@ void as_cache_count_hit(as_cache *cache);
 /* Returns where this user's entry was found (ignores the password). Process memory only. `lasting`: a bind there
  * proves that the entry is the user's; else it is kept no longer than an acceptance, as the name may be given to
  * another entry. */
-bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+bool as_cache_get_entry(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
                         as_cached_answer *entry);
-void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_cached_answer *entry, bool lasting,
+void as_cache_put_entry(as_cache *memory, const as_cache_key *key, const as_cached_answer *entry, bool lasting,
                         apr_time_t now);
-void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject);
+void as_cache_remove_entry(as_cache *memory, const as_cache_key *key);
 /* The same of what a failure has found out, kept for as long as a refusal: the entry's DN, or a
  * word of the caller's that is none. */
-void as_cache_put_failed_entry(as_cache *memory, const as_cache_key *subject, const char *dn, apr_time_t now);
+void as_cache_put_failed_entry(as_cache *memory, const as_cache_key *key, const char *dn, apr_time_t now);
 
 /* Single flight: identical queries by several threads of a process at one time go to the directory once. All of them
  * get its answer, cacheable or not: otherwise they would query a hung directory one after the other. */
@@ -209,8 +209,8 @@ typedef enum as_waited {
 
 /* Joins or starts a flight. Never waits, never returns NULL. *leads: query, and then call as_single_flight_end in
  * any case; a flight that is not ended ends with `pool`. Else another thread leads: call as_single_flight_wait. */
-as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, as_mono deadline,
-                                         apr_pool_t *pool, bool *leads);
+as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *key, as_mono deadline, apr_pool_t *pool,
+                                         bool *leads);
 /* Waits at most until the deadline given to as_single_flight_begin; the flight is over then. Independent of changes
  * of the wall clock. An outage is shared only where the leader's deadline was not earlier by more than a tenth of a
  * second: a request with time left may succeed. */

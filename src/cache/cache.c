@@ -10,16 +10,16 @@
 
 #include <openssl/crypto.h>
 
-/* One subject in one call. */
-typedef struct question {
+/* One key in one call. */
+typedef struct lookup {
     as_cache *memory;
-    const as_cache_key *subject;
+    const as_cache_key *key;
     as_hashes *hashes;
     as_moment now;
     apr_pool_t *pool;
     /* read before the store is queried, so that an entry filled in late counts as old */
     uint32_t generation_index, generation;
-} question;
+} lookup;
 
 /* ---- rules ---- */
 
@@ -49,19 +49,19 @@ static as_table *get_table(as_cache *memory, as_record_kind kind)
                                         : &memory->entries;
 }
 
-static const unsigned char *compute_hash(const question *of, as_hash_kind kind)
+static const unsigned char *compute_hash(const lookup *of, as_hash_kind kind)
 {
-    return as_hash_get(of->memory, of->subject, of->hashes, kind);
+    return as_hash_get(of->memory, of->key, of->hashes, kind);
 }
 
-/* Returns the key of the subject in this process; NULL without memory. */
-static const unsigned char *get_local_id(const question *of, as_record_kind kind)
+/* Returns the ID of the record in this process; NULL without memory. */
+static const unsigned char *get_local_id(const lookup *of, as_record_kind kind)
 {
     return compute_hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_SECRET : AS_HASH_USER);
 }
 
-/* Returns the key of the subject in the store; NULL without memory. */
-static const unsigned char *get_shared_id(const question *of, as_record_kind kind)
+/* Returns the ID of the record in the store; NULL without memory. */
+static const unsigned char *get_shared_id(const lookup *of, as_record_kind kind)
 {
     return compute_hash(of, kind == AS_RECORD_REFUSAL ? AS_HASH_REFUSAL : AS_HASH_ACCEPTANCE);
 }
@@ -80,29 +80,29 @@ static bool bring_up_to_date(as_record *record, apr_interval_time_t age)
     return left >= 0 || record->kind == AS_RECORD_REFUSAL;
 }
 
-/* Returns whether a record answers the question, if it is about this password: within a time by both clocks. */
-static bool is_answer_within(const question *of, as_record *record, as_record_kind kind, apr_interval_time_t time)
+/* Returns whether a record answers the lookup, if it is about this password: within a time by both clocks. */
+static bool is_answer_within(const lookup *of, as_record *record, as_record_kind kind, apr_interval_time_t time)
 {
     return record->kind == kind && as_record_choose_kind(&record->answer.finding) == kind &&
            as_moment_compute_age(record->born, of->now, &record->answer.age) && record->answer.age < time &&
            bring_up_to_date(record, record->answer.age);
 }
 
-/* Returns whether this record, if it is about this password, answers the question. */
-static bool is_answer(const question *of, as_record *record, as_record_kind kind)
+/* Returns whether this record, if it is about this password, answers the lookup. */
+static bool is_answer(const lookup *of, as_record *record, as_record_kind kind)
 {
     return is_answer_within(of, record, kind, get_lifetime(of->memory, kind));
 }
 
-static bool begin(question *of)
+static bool begin(lookup *of)
 {
     of->generation_index = AS_NO_GENERATION;
     of->generation = 0;
-    return of->subject->user && of->subject->password;
+    return of->key->user && of->key->password;
 }
 
 /* Continues with the state that processes share. */
-static bool begin_sharing(question *of)
+static bool begin_sharing(lookup *of)
 {
     const unsigned char *id = as_shared_is_configured(of->memory) ? compute_hash(of, AS_HASH_ACCEPTANCE) : NULL;
 
@@ -115,7 +115,7 @@ static bool begin_sharing(question *of)
 
 /* ---- reading ---- */
 
-static bool recall_here(const question *of, as_record_kind kind, as_cached_answer *answer)
+static bool recall_here(const lookup *of, as_record_kind kind, as_cached_answer *answer)
 {
     as_acceptance found = {.stamp = 0};
     as_wanted wanted = {
@@ -142,7 +142,7 @@ static bool recall_here(const question *of, as_record_kind kind, as_cached_answe
 }
 
 /* Caches a payload in this process, and takes ownership of it. Returns false if this process has a younger one. */
-static bool keep_here(const question *of, const as_record *record, unsigned char *payload, size_t length)
+static bool keep_here(const lookup *of, const as_record *record, unsigned char *payload, size_t length)
 {
     const unsigned char *id = get_local_id(of, record->kind), *proof = compute_hash(of, AS_HASH_SECRET);
     as_slot slot = {
@@ -164,14 +164,14 @@ static bool keep_here(const question *of, const as_record *record, unsigned char
     return as_table_put(get_table(of->memory, record->kind), &slot, of->now);
 }
 
-static bool is_proof(const question *of, const as_record *record)
+static bool is_proof(const lookup *of, const as_record *record)
 {
     const unsigned char *proof = compute_hash(of, AS_HASH_PROOF);
 
     return proof && CRYPTO_memcmp(record->proof, proof, AS_HASH_SIZE) == 0;
 }
 
-static bool recall_shared(const question *of, as_record_kind kind, as_cached_answer *answer)
+static bool recall_shared(const lookup *of, as_record_kind kind, as_cached_answer *answer)
 {
     const unsigned char *id = get_shared_id(of, kind);
     unsigned char data[AS_STORED_MAX], *payload;
@@ -193,7 +193,7 @@ static bool recall_shared(const question *of, as_record_kind kind, as_cached_ans
 }
 
 /* Reads this process first: it takes no lock that processes share, and no network. */
-static bool recall(question *of, bool from_store, as_cached_answer *answer)
+static bool recall(lookup *of, bool from_store, as_cached_answer *answer)
 {
     bool accepts = of->memory->times.acceptance > 0, refuses = of->memory->times.refusal > 0;
 
@@ -209,11 +209,10 @@ static bool recall(question *of, bool from_store, as_cached_answer *answer)
             (refuses && recall_shared(of, AS_RECORD_REFUSAL, answer)));
 }
 
-bool as_cache_get(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
-                  as_cached_answer *answer)
+bool as_cache_get(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool, as_cached_answer *answer)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
+    lookup of = {memory, key, as_hashes_choose(key, &own), as_moment_make(memory, now), pool, 0, 0};
     bool found = recall(&of, true, answer);
 
     as_counters_add(memory->counters, found ? AS_COUNTER_cache_hits : AS_COUNTER_cache_misses, 1);
@@ -225,18 +224,18 @@ void as_cache_count_hit(as_cache *cache)
     as_counters_add(cache->counters, AS_COUNTER_cache_hits, 1);
 }
 
-bool as_cache_get_again(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+bool as_cache_get_again(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
                         as_cached_answer *answer)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
+    lookup of = {memory, key, as_hashes_choose(key, &own), as_moment_make(memory, now), pool, 0, 0};
 
     return recall(&of, false, answer);
 }
 
 /* ---- writing ---- */
 
-static void forget(const question *of, as_record_kind kind)
+static void forget(const lookup *of, as_record_kind kind)
 {
     const unsigned char *local_id = get_local_id(of, kind), *id;
 
@@ -249,7 +248,7 @@ static void forget(const question *of, as_record_kind kind)
     }
 }
 
-static bool keep_shared(const question *of, const as_record *record, const unsigned char *payload, size_t length)
+static bool keep_shared(const lookup *of, const as_record *record, const unsigned char *payload, size_t length)
 {
     const unsigned char *id =
         payload && of->generation_index != AS_NO_GENERATION ? get_shared_id(of, record->kind) : NULL;
@@ -260,7 +259,7 @@ static bool keep_shared(const question *of, const as_record *record, const unsig
 
 /* Stores an acceptance. The acceptance of the former password ends, even if this one is too large to be kept. The
  * store is written before the generation changes: a process that reads the new generation finds the new record. */
-static void keep_acceptance(question *of, as_record *record)
+static void keep_acceptance(lookup *of, as_record *record)
 {
     const unsigned char *proof = of->generation_index != AS_NO_GENERATION ? compute_hash(of, AS_HASH_PROOF) : NULL;
     unsigned char *payload;
@@ -281,7 +280,7 @@ static void keep_acceptance(question *of, as_record *record)
     keep_here(of, record, payload, length);
 }
 
-static void keep_refusal(const question *of, const as_record *record)
+static void keep_refusal(const lookup *of, const as_record *record)
 {
     size_t length;
     unsigned char *payload = as_record_encode(of->memory, record, &length);
@@ -293,7 +292,7 @@ static void keep_refusal(const question *of, const as_record *record)
 }
 
 /* Returns whether the store has an acceptance of this very password. */
-static bool is_accepted_in_store(const question *of)
+static bool is_accepted_in_store(const lookup *of)
 {
     const unsigned char *id = of->generation_index != AS_NO_GENERATION ? get_shared_id(of, AS_RECORD_ACCEPTANCE) : NULL;
     unsigned char data[AS_STORED_MAX];
@@ -305,7 +304,7 @@ static bool is_accepted_in_store(const question *of)
 }
 
 /* Ends the acceptance that the directory contradicts by a refusal of its password, or of the account. */
-static void end_stale(const question *of, const as_finding *refusal)
+static void end_stale(const lookup *of, const as_finding *refusal)
 {
     const unsigned char *local_id, *proof;
 
@@ -323,7 +322,7 @@ static void end_stale(const question *of, const as_finding *refusal)
     }
 }
 
-void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached_answer *answer, apr_time_t now,
+void as_cache_put(as_cache *memory, const as_cache_key *key, const as_cached_answer *answer, apr_time_t now,
                   apr_pool_t *pool)
 {
     as_record record = {
@@ -332,7 +331,7 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
         .answer = *answer,
     };
     as_hashes own;
-    question of = {memory, subject, as_hashes_choose(subject, &own), record.born, pool, 0, 0};
+    lookup of = {memory, key, as_hashes_choose(key, &own), record.born, pool, 0, 0};
 
     record.answer.retry_after = 0;
     if (record.kind == AS_RECORD_NONE || !begin(&of)) {
@@ -355,10 +354,10 @@ void as_cache_put(as_cache *memory, const as_cache_key *subject, const as_cached
     }
 }
 
-void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool)
+void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
+    lookup of = {memory, key, as_hashes_choose(key, &own), as_moment_make(memory, now), pool, 0, 0};
 
     if (begin(&of)) {
         begin_sharing(&of);
@@ -369,7 +368,7 @@ void as_cache_remove_acceptance(as_cache *memory, const as_cache_key *subject, a
 /* ---- while the directory is unavailable ---- */
 
 /* Returns the payload that this process keeps, of this password or of another; NULL: none. */
-static unsigned char *get_kept_here(const question *of, size_t *length, bool *is_this)
+static unsigned char *get_kept_here(const lookup *of, size_t *length, bool *is_this)
 {
     as_wanted wanted = {.id = get_local_id(of, AS_RECORD_ACCEPTANCE),
                         .proof = compute_hash(of, AS_HASH_SECRET),
@@ -390,7 +389,7 @@ static unsigned char *get_kept_here(const question *of, size_t *length, bool *is
 }
 
 /* Returns the payload that is in the store; NULL: none, or the store is unavailable. */
-static unsigned char *get_kept_shared(const question *of, size_t *length)
+static unsigned char *get_kept_shared(const lookup *of, size_t *length)
 {
     const unsigned char *id = get_shared_id(of, AS_RECORD_ACCEPTANCE);
     unsigned char *data = apr_palloc(of->pool, AS_STORED_MAX);
@@ -398,11 +397,11 @@ static unsigned char *get_kept_shared(const question *of, size_t *length)
     return id && as_shared_fetch(of->memory, id, data, length, of->pool) == AS_FETCHED ? data : NULL;
 }
 
-as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *subject, apr_time_t now, apr_pool_t *pool,
+as_stale as_cache_get_stale(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,
                             as_cached_answer *answer)
 {
     as_hashes own;
-    question of = {memory, subject, as_hashes_choose(subject, &own), as_moment_make(memory, now), pool, 0, 0};
+    lookup of = {memory, key, as_hashes_choose(key, &own), as_moment_make(memory, now), pool, 0, 0};
     const bool shared = as_shared_is_configured(memory);
     bool is_this = false;
     unsigned char *payload;

@@ -6,7 +6,7 @@
  *   octets.c         numbers and texts as octets
  *   hmac.c           HMAC-SHA-256: keys and seals of records in the shared store
  *   siphash.c        SipHash: keys of the cache of this process
- *   cache_key.c      the hashes of a subject, each computed once
+ *   cache_key.c      the hashes of a key, each computed once
  *   record.c         an answer as octets, sealed for a store
  *   failures.c       times of failures as octets, and their arithmetic
  *   table.c          the cache of a process, in bounded memory
@@ -124,10 +124,10 @@ typedef struct as_record {
 as_record_kind as_record_choose_kind(const as_finding *finding);
 
 /* Makes the key of a record of that kind in a store. */
-bool as_record_make_id(const as_cache *memory, as_record_kind kind, const as_cache_key *subject,
+bool as_record_make_id(const as_cache *memory, as_record_kind kind, const as_cache_key *key,
                        unsigned char id[AS_HASH_SIZE]);
 /* Makes the proof of a password in an acceptance: a keyed hash of all four members. */
-bool as_record_make_proof(const as_cache *memory, const as_cache_key *subject, unsigned char proof[AS_HASH_SIZE]);
+bool as_record_make_proof(const as_cache *memory, const as_cache_key *key, unsigned char proof[AS_HASH_SIZE]);
 
 /* Encodes a record. Returns the payload, from malloc, for the caller to free; NULL if it is larger than
  * AS_PAYLOAD_MAX or has values that no valid answer has, or without memory. */
@@ -166,11 +166,10 @@ typedef enum as_hash_kind {
     AS_HASH_PROOF = 16 /* as_record_make_proof */
 } as_hash_kind;
 
-/* Returns the subject's own hashes, or `otherwise`, emptied. */
-as_hashes *as_hashes_choose(const as_cache_key *subject, as_hashes *otherwise);
+/* Returns the key's own hashes, or `otherwise`, emptied. */
+as_hashes *as_hashes_choose(const as_cache_key *key, as_hashes *otherwise);
 /* Returns AS_SIPHASH_SIZE or AS_HASH_SIZE octets, in `hashes`; NULL only without memory. */
-const unsigned char *as_hash_get(const as_cache *memory, const as_cache_key *subject, as_hashes *hashes,
-                                 as_hash_kind kind);
+const unsigned char *as_hash_get(const as_cache *memory, const as_cache_key *key, as_hashes *hashes, as_hash_kind kind);
 
 /* ---- failures.c ---- */
 

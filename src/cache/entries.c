@@ -6,17 +6,17 @@
 
 #include <string.h>
 
-/* Returns the key of an entry's location; NULL without memory. */
-static const unsigned char *get_entry_id(const as_cache *memory, const as_cache_key *subject, as_hashes *own)
+/* Returns the ID of the record of an entry; NULL without memory. */
+static const unsigned char *get_entry_id(const as_cache *memory, const as_cache_key *key, as_hashes *own)
 {
-    return subject->user ? as_hash_get(memory, subject, as_hashes_choose(subject, own), AS_HASH_USER) : NULL;
+    return key->user ? as_hash_get(memory, key, as_hashes_choose(key, own), AS_HASH_USER) : NULL;
 }
 
-bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_t at, apr_pool_t *pool,
+bool as_cache_get_entry(as_cache *memory, const as_cache_key *key, apr_time_t at, apr_pool_t *pool,
                         as_cached_answer *entry)
 {
     as_hashes own;
-    const unsigned char *id = get_entry_id(memory, subject, &own);
+    const unsigned char *id = get_entry_id(memory, key, &own);
     as_wanted wanted = {.id = id, .now = as_moment_make(memory, at)};
     unsigned char *payload;
     as_record record;
@@ -34,11 +34,11 @@ bool as_cache_get_entry(as_cache *memory, const as_cache_key *subject, apr_time_
     return true;
 }
 
-static void put_entry(as_cache *memory, const as_cache_key *subject, const as_cached_answer *entry,
+static void put_entry(as_cache *memory, const as_cache_key *key, const as_cached_answer *entry,
                       apr_interval_time_t good_for, apr_time_t now)
 {
     as_hashes own;
-    const unsigned char *id = get_entry_id(memory, subject, &own);
+    const unsigned char *id = get_entry_id(memory, key, &own);
     as_record record = {.kind = AS_RECORD_ENTRY, .born = as_moment_make(memory, now), .answer = *entry};
     as_slot slot = {.born = record.born, .good_for = good_for, .generation_index = AS_NO_GENERATION};
     size_t length;
@@ -55,7 +55,7 @@ static void put_entry(as_cache *memory, const as_cache_key *subject, const as_ca
     as_table_put(&memory->entries, &slot, record.born);
 }
 
-void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_cached_answer *entry, bool lasting,
+void as_cache_put_entry(as_cache *memory, const as_cache_key *key, const as_cached_answer *entry, bool lasting,
                         apr_time_t now)
 {
     apr_interval_time_t good_for = memory->times.entry;
@@ -64,22 +64,22 @@ void as_cache_put_entry(as_cache *memory, const as_cache_key *subject, const as_
         good_for = memory->times.acceptance;
     }
     if (entry->dn && *entry->dn != '\0') {
-        put_entry(memory, subject, entry, good_for, now);
+        put_entry(memory, key, entry, good_for, now);
     }
 }
 
-void as_cache_put_failed_entry(as_cache *memory, const as_cache_key *subject, const char *dn, apr_time_t now)
+void as_cache_put_failed_entry(as_cache *memory, const as_cache_key *key, const char *dn, apr_time_t now)
 {
     const as_cached_answer entry = {.dn = dn};
     const as_cache_times *times = &memory->times;
 
-    put_entry(memory, subject, &entry, times->refusal < times->entry ? times->refusal : times->entry, now);
+    put_entry(memory, key, &entry, times->refusal < times->entry ? times->refusal : times->entry, now);
 }
 
-void as_cache_remove_entry(as_cache *memory, const as_cache_key *subject)
+void as_cache_remove_entry(as_cache *memory, const as_cache_key *key)
 {
     as_hashes own;
-    const unsigned char *id = get_entry_id(memory, subject, &own);
+    const unsigned char *id = get_entry_id(memory, key, &own);
 
     if (id) {
         as_table_remove(&memory->entries, id, NULL);

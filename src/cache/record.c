@@ -55,20 +55,19 @@ static const char *get_label(as_record_kind kind)
     return labels[kind];
 }
 
-bool as_record_make_id(const as_cache *memory, as_record_kind kind, const as_cache_key *subject,
+bool as_record_make_id(const as_cache *memory, as_record_kind kind, const as_cache_key *key,
                        unsigned char id[AS_HASH_SIZE])
 {
-    as_octets parts[] = {as_octets_make(get_label(kind)), as_octets_make(subject->scope),
-                         as_octets_make(subject->directory), as_octets_make(subject->user),
-                         as_octets_make(subject->password)};
+    as_octets parts[] = {as_octets_make(get_label(kind)), as_octets_make(key->scope), as_octets_make(key->directory),
+                         as_octets_make(key->user), as_octets_make(key->password)};
 
     return as_hmac_hash(&memory->keyed, parts, kind == AS_RECORD_REFUSAL ? 5 : 4, id);
 }
 
-bool as_record_make_proof(const as_cache *memory, const as_cache_key *subject, unsigned char proof[AS_HASH_SIZE])
+bool as_record_make_proof(const as_cache *memory, const as_cache_key *key, unsigned char proof[AS_HASH_SIZE])
 {
-    as_octets parts[] = {as_octets_make("password"), as_octets_make(subject->scope), as_octets_make(subject->directory),
-                         as_octets_make(subject->user), as_octets_make(subject->password)};
+    as_octets parts[] = {as_octets_make("password"), as_octets_make(key->scope), as_octets_make(key->directory),
+                         as_octets_make(key->user), as_octets_make(key->password)};
 
     return as_hmac_hash(&memory->keyed, parts, 5, proof);
 }

@@ -153,12 +153,12 @@ static apr_status_t end_forgotten(void *data)
     return APR_SUCCESS;
 }
 
-as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *subject, as_mono deadline,
-                                         apr_pool_t *pool, bool *leads)
+as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *key, as_mono deadline, apr_pool_t *pool,
+                                         bool *leads)
 {
     as_single_flight *flight = apr_pcalloc(pool, sizeof *flight);
     as_hashes hashes;
-    const unsigned char *id = as_hash_get(memory, subject, as_hashes_choose(subject, &hashes), AS_HASH_SECRET);
+    const unsigned char *id = as_hash_get(memory, key, as_hashes_choose(key, &hashes), AS_HASH_SECRET);
     as_flight_entry *own;
 
     *flight = (as_single_flight){.memory = memory, .pool = pool, .leads = true};
