@@ -22,8 +22,9 @@ typedef enum as_bound {
 typedef struct as_group_user {
     const char *dn, *password;
     /* As as_query's; NULL: each bind is admitted. */
-    bool (*admit)(void *data, int server, const char *dn, bool accepted);
+    bool (*admit)(void *data, const as_bind_target *target, const char *dn, bool accepted);
     void *admit_data;
+    bool is_foreign;                          /* as as_query's */
     as_bound (*judge)(const as_reply *reply); /* the meaning of an answer; never NULL */
     bool sent;                                /* a bind */
     bool accepted;                            /* the last one */

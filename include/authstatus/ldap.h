@@ -46,7 +46,23 @@ typedef struct as_directory_limits {
     int directories; /* number in the configuration, by their servers; with more than one, none may take all slots */
     int breaker_failures; /* AuthStatusBreaker */
     apr_interval_time_t breaker_time;
+    const as_ldap_server *servers; /* that the configuration names, `server_count` of them */
+    int server_count;
 } as_directory_limits;
+
+/* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS or
+ * as a global catalog. */
+static inline bool as_port_is_usual(int port)
+{
+    return port == 389 || port == 636 || port == 3268 || port == 3269;
+}
+
+/* The server that gets a bind. */
+typedef struct as_bind_target {
+    int index; /* in the settings; of the one that referred, where it is another; -1: none gets the bind */
+    const as_ldap_server *const *configured; /* those of the limits that are at its address, NULL-terminated; NULL: it
+                                                was not looked up */
+} as_bind_target;
 
 /* Returns whether a text can be an attribute's: a name or an OID, with options (RFC 4512 2.5). */
 bool as_attribute_is_name(const char *name);
@@ -103,11 +119,11 @@ typedef struct as_query {
     as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the query takes a slot itself */
     as_mono deadline;      /* end of the query */
     /* Called before each bind with `password` is sent, also before one that is repeated after a lost session; false:
-     * the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `server`: the index in the
-     * settings of the server that gets it. `accepted`: the last bind of this query was accepted, under its name
-     * (AuthLDAPInitialBindAsUser). NULL: all are sent. */
-    bool (*admit)(void *data, int server, const char *name, bool accepted);
+     * the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last bind of
+     * this query was accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
+    bool (*admit)(void *data, const as_bind_target *target, const char *name, bool accepted);
     void *admit_data;
+    bool is_foreign; /* find out which servers of the configuration get the binds; for referrals it is always done */
 } as_query;
 
 /* Runs a query. Always fills in the whole reply, which lives as long as `pool`. Blocks at most until the deadline.

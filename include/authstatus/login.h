@@ -23,6 +23,13 @@ typedef struct as_login {
     as_throttles *throttles;     /* NULL: no throttle */
 } as_login;
 
+/* What the answer of a server of a .htaccess file counts for an account of the configuration. */
+typedef enum as_guard {
+    AS_GUARD_NONE,   /* the configuration does not name the server */
+    AS_GUARD_COUNTS, /* it may be a server of the configuration: a bind counts, and a success ends no count */
+    AS_GUARD_TRUSTED /* it is one: its success ends the count */
+} as_guard;
+
 /* The directory of a section. */
 typedef struct as_login_directory {
     const as_directory_settings *settings;
@@ -30,7 +37,7 @@ typedef struct as_login_directory {
     const char *scope;       /* of cached answers: the virtual host that queries it */
     bool stays;              /* the only one of its kind; lives as long as the process */
     bool foreign;            /* of .htaccess, with servers that no AuthLDAPURL of the configuration has together */
-    const bool *guarded;     /* foreign: for each server whether the configuration names it; NULL: it names none */
+    const as_guard *guards;  /* foreign: for each server; NULL: the configuration names none */
 } as_login_directory;
 
 /* An answer to a login, whatever its source. Lives as long as the memo's pool. */
@@ -111,6 +118,8 @@ void as_login_finish(const as_login *login, as_login_memo *memo);
 /* Returns the name of a server for the throttle: two servers with one name are one. The host is prepared (RFC 4518 2),
  * and the usual ports of a directory are one. In pool. */
 const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool);
+/* The same for trust: only the ports that need privileges are one. A global catalog's (3268) may be anybody's. */
+const char *as_login_name_trusted(const as_ldap_server *server, apr_pool_t *pool);
 
 /* Return whether the account of this entry may have failures, for a caller with answers of its own: while
  * as_login_is_marked, a login must go through as_authenticate. No lock, no allocation, any thread. */

@@ -15,6 +15,7 @@
  *   breaker.c         the circuit breaker of one server
  *   limiter.c         limits the queries that wait
  *   account.c         the service account, while it is refused
+ *   addresses.c       the servers of the configuration, by their addresses
  *   uniform_timing.c  makes a query about an unknown user as long as others
  *   idle.c            idle sessions, and the limit of all open ones
  *   pool.c            lends sessions
@@ -371,6 +372,16 @@ const as_directory_settings *as_settings_copy(apr_pool_t *pool, const as_directo
 /* Wipes the secrets of a copy that is not used any more. */
 void as_settings_wipe(const as_directory_settings *copy);
 
+/* addresses.c */
+typedef struct as_addresses as_addresses;
+
+/* Makes the table of the servers that the configuration names, which must live as long as `pool`. NULL: no memory. */
+as_addresses *as_addresses_create(apr_pool_t *pool, const as_ldap_server *servers, int count);
+/* Returns the servers at whose address a connection ends, NULL-terminated, in `pool`: on a port that is the same, or as
+ * usual. Resolves names now and then, as as_wire_connect does; waits at most until the deadline for another thread that
+ * does. Any thread. */
+const as_ldap_server *const *as_addresses_find(as_addresses *all, int fd, as_mono deadline, apr_pool_t *pool);
+
 /* registry.c */
 #define AS_BUCKETS 512
 struct as_directories {
@@ -388,6 +399,7 @@ struct as_directories {
     as_reaper reaper;
     as_sessions sessions[2]; /* [1]: of directories that only .htaccess names */
     as_limiter limiter;
+    as_addresses *addresses;
     char decoy[33]; /* 128 random bits, in hexadecimal: the name of no user */
     as_tracer *observer;
     void *observer_data;
@@ -457,6 +469,8 @@ bool as_facts_has_seen_member_of(const as_facts *facts);
 void as_facts_note_member_of(as_facts *facts);
 
 /* search_bind.c */
+/* Returns the server that gets a bind on this session. `is_foreign`: as as_query's. */
+as_bind_target as_target_find(const as_task *task, const as_session *session, bool is_foreign);
 void as_search_bind_query(as_task *task);
 void as_search_bind_probe(as_task *task);
 

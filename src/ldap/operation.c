@@ -61,9 +61,10 @@ static void note_not_admitted(as_group_user *user, int server, as_reply *reply)
 static bool bind_user(const as_task *task, as_session *session, as_group_query *query)
 {
     as_group_user *user = query->user;
+    const as_bind_target target = as_target_find(task, session, user->is_foreign);
     bool answered;
 
-    if (user->admit && !user->admit(user->admit_data, task->server, user->dn, user->accepted)) {
+    if (user->admit && !user->admit(user->admit_data, &target, user->dn, user->accepted)) {
         note_not_admitted(user, task->server, task->reply);
         return false;
     }

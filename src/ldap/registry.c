@@ -306,8 +306,9 @@ static bool prepare(as_directories *all)
         return false;
     }
     all->shares = apr_hash_make(all->pool);
+    all->addresses = as_addresses_create(all->pool, all->limits.servers, all->limits.server_count);
     APR_RING_INIT(&all->peers, as_peer, link);
-    if (apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) != APR_SUCCESS ||
+    if (!all->addresses || apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) != APR_SUCCESS ||
         !name_decoy(all->decoy) || !as_limiter_create(&all->limiter, all->limits.in_flight)) {
         return false;
     }

@@ -152,19 +152,34 @@ typedef struct as_login {
     bool accepted; /* the password was accepted under another name */
 } as_login;
 
-static bool is_admitted(const as_task *task, const as_login *login)
+as_bind_target as_target_find(const as_task *task, const as_session *session, bool is_foreign)
+{
+    as_bind_target target = {.index = task->server};
+
+    if (is_foreign || task->elsewhere) {
+        target.configured =
+            as_addresses_find(task->peer->directory->all->addresses, session->wire.fd, task->deadline, task->pool);
+    }
+    return target;
+}
+
+static bool is_admitted(const as_task *task, const as_session *session, const as_login *login)
 {
     const as_query *query = task->query;
+    as_bind_target target;
 
-    return login->is_decoy || !query->admit ||
-           query->admit(query->admit_data, task->server, login->dn, login->accepted);
+    if (login->is_decoy || !query->admit) {
+        return true;
+    }
+    target = as_target_find(task, session, query->is_foreign);
+    return query->admit(query->admit_data, &target, login->dn, login->accepted);
 }
 
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
     const as_login *login = argument;
 
-    if (!is_admitted(task, login)) {
+    if (!is_admitted(task, session, login)) {
         /* A bind that was sent before, and lost, has failed already. */
         if (task->reply->failure == AS_FAILURE_NONE) {
             as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");

@@ -4,6 +4,7 @@
  */
 #include "settle.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -21,14 +22,7 @@ const char *as_name_prepare(const char *name, apr_pool_t *pool)
     return prepared ? prepared : name;
 }
 
-/* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS
- * or as a global catalog. */
-static bool is_usual_port(int port)
-{
-    return port == 389 || port == 636 || port == 3268 || port == 3269;
-}
-
-const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool)
+static const char *name_host(const as_ldap_server *server, apr_pool_t *pool)
 {
     char *host = apr_pstrdup(pool, as_name_prepare(server->host, pool));
     const apr_size_t length = strlen(host);
@@ -36,7 +30,23 @@ const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool)
     if (length > 1 && host[length - 1] == '.') {
         host[length - 1] = '\0'; /* a name in full (RFC 1034 3.1) */
     }
-    return is_usual_port(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
+    return host;
+}
+
+const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool)
+{
+    const char *host = name_host(server, pool);
+
+    return as_port_is_usual(server->port) ? host : apr_psprintf(pool, "%s:%d", host, server->port);
+}
+
+const char *as_login_name_trusted(const as_ldap_server *server, apr_pool_t *pool)
+{
+    const char *host = name_host(server, pool);
+
+    return as_port_is_usual(server->port) && server->port < IPPORT_RESERVED
+               ? host
+               : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
 /* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. The
@@ -87,6 +97,11 @@ const char **as_accounts_name(const as_directory_settings *settings, const char 
         count += at == count;
     }
     return accounts;
+}
+
+const char *as_account_name_at(const as_ldap_server *server, const char *name, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, as_login_name_server(server, pool), " ", name_subject(name, pool), NULL);
 }
 
 bool as_account_is_at(const char *account, const as_ldap_server *server, apr_pool_t *pool)

@@ -85,6 +85,7 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .deadline = attempt->deadline,
                                .admit = attempt->login->throttles ? as_admission_admit : NULL,
                                .admit_data = attempt->admission,
+                               .is_foreign = attempt->params->directory->foreign,
                                .entered = attempt->entered};
 
     as_admission_begin_query(attempt->admission);

@@ -8,6 +8,7 @@
  *   queried.c           the logins of a transaction
  *   accounts.c          names under which the throttle counts accounts
  *   settle.c            the end of a login, and what the throttle counts of it
+ *   targets.c           the accounts that one bind counts for
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers
  *   authorize_user.c    lines that query under binds of the user's own

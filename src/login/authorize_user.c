@@ -95,6 +95,7 @@ void as_user_begin(as_authorizing *of)
     bind->password = entry->password;
     bind->admit = of->login->throttles ? as_admission_admit : NULL;
     bind->admit_data = &of->admission;
+    bind->is_foreign = of->params->entry->directory->foreign;
     bind->judge = judge;
     bind->sent = false;
     of->compares.user = groups->compare_as_user ? bind : NULL;

@@ -21,6 +21,8 @@ struct as_counted_account {
     bool accepted;    /* the directory accepted the password */
     bool answered;    /* the failure was recorded in the throttle */
     bool settled;     /* the login has ended */
+    as_guard guard;
+    int server; /* with a guard: the index of the server that got the bind */
 };
 
 /* ---- names ---- */
@@ -28,53 +30,6 @@ struct as_counted_account {
 static const char *const *list_accounts(const as_admission *admission, const char *name)
 {
     return as_accounts_name(admission->params->directory->settings, name, admission->memo->pool);
-}
-
-/* Returns whether an account is one of a configured server that .htaccess has put into a list of its own. */
-static bool is_guarded(const as_admission *admission, const char *account)
-{
-    const as_login_directory *directory = admission->params->directory;
-    int i = 0;
-
-    while (directory->guarded && i < directory->settings->server_count &&
-           !(directory->guarded[i] &&
-             as_account_is_at(account, &directory->settings->servers[i], admission->memo->pool))) {
-        i++;
-    }
-    return directory->guarded && i < directory->settings->server_count;
-}
-
-/* Names the accounts that a bind of this server counts for: a guarded one only where its own server gets the bind. The
- * others are copies of one account. server: -1, none of them gets it. */
-static const char *const *list_accounts_at(const as_admission *admission, const char *name, int server)
-{
-    const as_directory_settings *settings = admission->params->directory->settings;
-    const char **accounts = as_accounts_name(settings, name, admission->memo->pool), **kept = accounts;
-    int i;
-
-    for (i = 0; accounts[i]; i++) {
-        if (server < 0 || !is_guarded(admission, accounts[i]) ||
-            as_account_is_at(accounts[i], &settings->servers[server], admission->memo->pool)) {
-            *kept++ = accounts[i];
-        }
-    }
-    *kept = NULL;
-    return accounts;
-}
-
-/* Returns the section's throttle. Whoever may write .htaccess can make a directory answer for any account that he
- * invents: the counts of these must not take the memory from the others'. */
-static const as_throttle *get_throttle(const as_admission *admission, const char *account)
-{
-    const as_login_attempt *params = admission->params;
-    as_throttle *own;
-
-    if (!params->throttle || !params->directory->foreign || is_guarded(admission, account)) {
-        return params->throttle;
-    }
-    own = apr_pmemdup(admission->memo->pool, params->throttle, sizeof(*own));
-    own->of_htaccess = true;
-    return own;
 }
 
 /* ---- the memo ---- */
@@ -180,8 +135,9 @@ static void take_back(const as_admission *admission, struct as_counted_account *
     }
 }
 
-static bool admit_account(as_admission *admission, const char *account)
+static bool admit_account(as_admission *admission, const as_target_account *target)
 {
+    const char *account = target->name;
     const as_bind_kind kind = admission->cached_key ? AS_BIND_CACHED : AS_BIND_GUESS;
     as_throttles *throttles = admission->login->throttles;
     const apr_time_t noted = as_throttle_read_clock(throttles);
@@ -189,7 +145,7 @@ static bool admit_account(as_admission *admission, const char *account)
     apr_time_t stamp;
 
     note_no_answer(admission, account);
-    admission->wait = as_throttle_admit(throttles, get_throttle(admission, account), account, kind,
+    admission->wait = as_throttle_admit(throttles, as_target_get_throttle(admission, target->guard), account, kind,
                                         compute_patience(admission), admission->memo->pool, &stamp);
     if (admission->wait > 0) {
         return false;
@@ -197,6 +153,8 @@ static bool admit_account(as_admission *admission, const char *account)
     counted = note_account(admission, account);
     counted->stamp = stamp;
     counted->noted = stamp ? stamp : noted;
+    counted->guard = target->guard;
+    counted->server = admission->target.index;
     return true;
 }
 
@@ -212,7 +170,7 @@ static bool is_still_cached(const as_admission *admission)
 }
 
 /* Admits a password that is no longer cached as a guess, unless its refusal is cached. */
-static bool admit_forgotten(as_admission *admission, int server, const char *name, bool accepted)
+static bool admit_forgotten(as_admission *admission, const as_bind_target *target, const char *name, bool accepted)
 {
     const as_cache_key *key = admission->cached_key;
     as_cached_answer cached;
@@ -223,35 +181,36 @@ static bool admit_forgotten(as_admission *admission, int server, const char *nam
         admission->refused = admission->superseded = true;
         return false;
     }
-    return as_admission_admit(admission, server, name, accepted);
+    return as_admission_admit(admission, target, name, accepted);
 }
 
-bool as_admission_admit(void *data, int server, const char *name, bool accepted)
+bool as_admission_admit(void *data, const as_bind_target *target, const char *name, bool accepted)
 {
     as_admission *admission = data;
     const as_login_attempt *params = admission->params;
     struct as_counted_account *before = admission->memo->counted;
-    const char *const *account;
+    const as_target_account *account;
 
+    admission->target = *target;
     if (admission->proven) {
         return true;
     }
-    account = list_accounts_at(admission, name, server);
-    if (accepted && *account && was_sent_for(admission, *account)) {
+    account = as_target_list_accounts(admission, name, target);
+    if (accepted && account->name && was_sent_for(admission, account->name)) {
         /* The directory has accepted this password for this account. */
         return true;
     }
-    while (account[0] && account[1] && admit_account(admission, *account)) {
+    while (account[0].name && account[1].name && admit_account(admission, account)) {
         account++;
     }
-    admission->refused = !*account || admission->wait > 0 || !admit_account(admission, *account);
-    if (*account && params->throttle && params->throttle->failures) {
+    admission->refused = !account->name || admission->wait > 0 || !admit_account(admission, account);
+    if (account->name && params->throttle && params->throttle->failures) {
         as_throttle_keep_spelling(admission->login->throttles, params->directory->fingerprint, make_spelling(admission),
-                                  *account);
+                                  account->name);
     }
     if (!admission->refused && admission->cached_key && !is_still_cached(admission)) {
         take_back(admission, before);
-        return admit_forgotten(admission, server, name, accepted);
+        return admit_forgotten(admission, target, name, accepted);
     }
     if (admission->refused) {
         take_back(admission, before);
@@ -264,7 +223,7 @@ void as_admission_accept(const as_admission *admission)
     struct as_counted_account *counted;
 
     for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
-        if (is_guarded(admission, counted->account)) {
+        if (counted->guard != AS_GUARD_NONE) {
             /* Nobody knows which of the servers accepted the password. */
             withdraw(admission, counted);
         } else {
@@ -305,14 +264,19 @@ static bool was_repeated(const as_admission *admission, const struct as_counted_
 }
 
 /* Returns whether a success of this reply is the account's. */
-static bool is_success_of(const as_admission *admission, const struct as_counted_account *counted,
+static bool is_success_of(const struct as_counted_account *counted, const as_reply *reply)
+{
+    return counted->guard == AS_GUARD_NONE ||
+           (counted->guard == AS_GUARD_TRUSTED && !reply->referral && counted->server == reply->server_index);
+}
+
+/* Returns whether an accepted bind is no failure, though its success does not end the account's count: it had no answer
+ * and was sent again with the same password, or its server is not trusted. */
+static bool is_no_failure(const as_admission *admission, const struct as_counted_account *counted,
                           const as_reply *reply)
 {
-    const as_directory_settings *settings = admission->params->directory->settings;
-
-    return !is_guarded(admission, counted->account) ||
-           (!reply->referral &&
-            as_account_is_at(counted->account, &settings->servers[reply->server_index], admission->memo->pool));
+    return was_repeated(admission, counted) ||
+           (counted->guard == AS_GUARD_COUNTS && counted->server == reply->server_index);
 }
 
 void as_admission_end_query(const as_admission *admission, const as_reply *reply)
@@ -323,9 +287,8 @@ void as_admission_end_query(const as_admission *admission, const as_reply *reply
 
     for (counted = admission->memo->counted; counted != admission->before; counted = counted->next) {
         if (answered && is_success(&finding)) {
-            counted->accepted = is_success_of(admission, counted, reply);
-            if (was_repeated(admission, counted)) {
-                /* The bind had no answer, and the later one has the same password. */
+            counted->accepted = is_success_of(counted, reply);
+            if (is_no_failure(admission, counted, reply)) {
                 withdraw(admission, counted);
             }
         } else if (answered ? !is_failure(&finding) : admission->cached_key != NULL) {
@@ -403,15 +366,15 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
 }
 
 /* Counts a bind that was sent without being counted in advance. */
-static void count_refused(const as_admission *admission, const char *dn, int server)
+static void count_refused(as_admission *admission, const char *dn)
 {
-    const char *const *account;
+    const as_target_account *account;
     apr_time_t stamp;
 
-    for (account = list_accounts_at(admission, dn, server); *account; account++) {
-        as_throttle_admit(admission->login->throttles, get_throttle(admission, *account), *account, AS_BIND_REFUSED, 0,
-                          admission->memo->pool, &stamp);
-        note_account(admission, *account)->stamp = stamp;
+    for (account = as_target_list_accounts(admission, dn, &admission->target); account->name; account++) {
+        as_throttle_admit(admission->login->throttles, as_target_get_throttle(admission, account->guard), account->name,
+                          AS_BIND_REFUSED, 0, admission->memo->pool, &stamp);
+        note_account(admission, account->name)->stamp = stamp;
     }
 }
 
@@ -424,11 +387,11 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
     if (refused) {
         end = AS_LOGIN_REFUSED;
     } else if (answered && is_success(&finding)) {
-        end = admission->params->directory->guarded ? AS_LOGIN_GRANTED_ELSEWHERE : AS_LOGIN_GRANTED;
+        end = admission->params->directory->foreign ? AS_LOGIN_GRANTED_ELSEWHERE : AS_LOGIN_GRANTED;
     }
     as_admission_end_query(admission, bound);
     if (admission->proven && refused) {
-        count_refused(admission, dn, bound->server_index);
+        count_refused(admission, dn);
     }
     admission->memo->failed_afresh = refused;
     as_login_settle(admission->login, admission->memo, admission->params->throttle, admission->params->client, end);

@@ -15,7 +15,9 @@ typedef struct as_admission {
     as_mono deadline;
     const as_cache_key *cached_key; /* the password is cached as accepted, under this key; else NULL */
     bool proven;                    /* the directory has accepted the password in this transaction */
+    as_throttle of_htaccess;        /* the section's, for accounts that a .htaccess file may invent */
     /* Of the last query: */
+    as_bind_target target;             /* of its last bind */
     struct as_counted_account *before; /* what the memo had counted when it began */
     bool refused;                      /* a bind was not admitted */
     bool superseded; /* so, as the password was refused meanwhile: the cache says with which outcome */
@@ -26,8 +28,8 @@ typedef struct as_admission {
 long as_admission_get_wait(const as_admission *admission);
 /* Begins a query. */
 void as_admission_begin_query(as_admission *admission);
-/* Admits a bind of a server (index; -1: none gets it) under this name; as_query's `admit`. */
-bool as_admission_admit(void *admission, int server, const char *name, bool accepted);
+/* Admits a bind under this name; as_query's `admit`. */
+bool as_admission_admit(void *admission, const as_bind_target *target, const char *name, bool accepted);
 /* Ends a query: confirms or withdraws the admitted binds by its answer. */
 void as_admission_end_query(const as_admission *admission, const as_reply *reply);
 /* Accepts the password, though the directory did not confirm it now: binds of this query are no failures. */
@@ -50,8 +52,25 @@ const char *as_name_prepare(const char *name, apr_pool_t *pool);
 /* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
  * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);
+/* Names the account of a bind name at one server. */
+const char *as_account_name_at(const as_ldap_server *server, const char *name, apr_pool_t *pool);
 /* Returns whether an account is this server's. */
 bool as_account_is_at(const char *account, const as_ldap_server *server, apr_pool_t *pool);
+
+/* ---- targets.c: the accounts of one bind ---- */
+
+typedef struct as_target_account {
+    const char *name; /* NULL: the end of a list */
+    as_guard guard;
+} as_target_account;
+
+/* Names the accounts that a bind counts for: those of the directory's servers, but guarded ones only where their own
+ * server gets it; and those of servers of the configuration that are at the same address. In the memo's pool. */
+const as_target_account *as_target_list_accounts(const as_admission *admission, const char *name,
+                                                 const as_bind_target *target);
+/* Returns the section's throttle for an account. Who may write .htaccess can make a directory answer for any account
+ * that he invents: the counts of these must not take the memory from the others'. */
+const as_throttle *as_target_get_throttle(as_admission *admission, as_guard guard);
 
 /* ---- stale.c: while the directory is away ---- */
 

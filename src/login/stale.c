@@ -36,10 +36,11 @@ bool as_stale_find(const as_login *login, as_login_memo *memo, const as_cache_ke
 static bool may_compare(as_admission *admission, const char *dn)
 {
     const char *initial_bind = admission->params->initial_bind;
+    const as_bind_target none = {.index = -1};
 
     admission->wait = as_admission_get_wait(admission);
-    return admission->wait == 0 &&
-           (!admission->login->throttles || as_admission_admit(admission, -1, initial_bind ? initial_bind : dn, true));
+    return admission->wait == 0 && (!admission->login->throttles ||
+                                    as_admission_admit(admission, &none, initial_bind ? initial_bind : dn, true));
 }
 
 static void throttle_account(const as_admission *admission, as_answer *answer)

@@ -177,6 +177,18 @@ static void nobody_is_found(void **state)
     assert_int_equal(log_in("zoe", "secret"), AS_OUTCOME_UNKNOWN_USER);
 }
 
+/* Who listens on the port of a global catalog needs no privilege. */
+static void servers_are_one_for_the_throttle_and_not_for_trust(void **state)
+{
+    const as_ldap_server plain = {"LDAP.example.", 389}, tls = {"ldap.example", 636}, catalog = {"ldap.example", 3268};
+
+    (void)state;
+    assert_string_equal(as_login_name_server(&plain, process), as_login_name_server(&tls, process));
+    assert_string_equal(as_login_name_server(&plain, process), as_login_name_server(&catalog, process));
+    assert_string_equal(as_login_name_trusted(&plain, process), as_login_name_trusted(&tls, process));
+    assert_string_not_equal(as_login_name_trusted(&plain, process), as_login_name_trusted(&catalog, process));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +199,7 @@ int main(void)
         ROW(a_line_is_served_stale_if_it_was_a_yes),
         ROW(guesses_are_throttled_while_the_directory_is_away),
         ROW(nobody_is_found),
+        ROW(servers_are_one_for_the_throttle_and_not_for_trust),
     };
 
     return cmocka_run_group_tests(tests, begin_process, end_process);

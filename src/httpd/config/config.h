@@ -248,10 +248,11 @@ void as_configured_add(apr_pool_t *pconf, const as_directory_settings *url);
 /* Return the number of servers, and the number of directories: different lists of servers. */
 int as_configured_get_servers(void);
 int as_configured_get_directories(void);
-/* Return whether an AuthLDAPURL of the configuration has all of these servers, and whether one has this server. Any
+/* Returns the servers themselves, as many as as_configured_get_servers says; they live as long as the configuration. */
+const as_ldap_server *as_configured_list_servers(void);
+/* Returns whether an AuthLDAPURL of the configuration has all of these servers. Fills in the guard of each of them. Any
  * thread, while the process serves. */
-bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool);
-bool as_configured_has_server(const as_ldap_server *server, apr_pool_t *pool);
+bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool, as_guard *guards);
 
 /* ---- interned.c ---- */
 

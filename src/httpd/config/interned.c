@@ -127,21 +127,16 @@ static const char *make_scope(const server_rec *s, apr_pool_t *pool)
 }
 
 /* Finds out which servers of a .htaccess file are the administrator's. */
-static void find_guarded(const as_directory_settings *settings, apr_pool_t *pool, as_login_directory *directory)
+static void find_guards(const as_directory_settings *settings, apr_pool_t *pool, as_login_directory *directory)
 {
-    bool *guarded, any = false;
-    int i;
+    as_guard *guards = apr_pcalloc(pool, (apr_size_t)settings->server_count * sizeof(*guards));
+    int i = 0;
 
-    directory->foreign = settings->of_htaccess && !as_configured_has_list(settings, pool);
-    directory->guarded = NULL;
-    if (directory->foreign) {
-        guarded = apr_pcalloc(pool, (apr_size_t)settings->server_count * sizeof(*guarded));
-        for (i = 0; i < settings->server_count; i++) {
-            guarded[i] = as_configured_has_server(&settings->servers[i], pool);
-            any = any || guarded[i];
-        }
-        directory->guarded = any ? guarded : NULL;
+    directory->foreign = settings->of_htaccess && !as_configured_has_list(settings, pool, guards);
+    while (i < settings->server_count && guards[i] == AS_GUARD_NONE) {
+        i++;
     }
+    directory->guards = directory->foreign && i < settings->server_count ? guards : NULL;
 }
 
 /* Makes a directory with its name. Returns false without memory for its name. */
@@ -157,7 +152,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
     }
     directory->settings = settings;
     directory->scope = make_scope(source->server, pool);
-    find_guarded(settings, pool, directory);
+    find_guards(settings, pool, directory);
     directory->fingerprint = as_directory_compute_fingerprint(pool, settings);
     return directory->fingerprint != NULL;
 }

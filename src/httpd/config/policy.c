@@ -150,6 +150,8 @@ as_directory_limits as_server_get_limits(const as_server *server, int threads)
     as_directory_limits limits;
 
     limits.directories = as_configured_get_directories();
+    limits.servers = as_configured_list_servers();
+    limits.server_count = as_configured_get_servers();
     limits.in_flight = choose_or_default(server->in_flight, threads > 1 ? threads / 2 : 1);
     limits.breaker_failures = choose_or_default(server->breaker_failures, DEFAULT_BREAKER_FAILURES);
     limits.breaker_time = choose_time_or_default(server->breaker_time, DEFAULT_BREAKER_TIME);
