@@ -296,8 +296,15 @@ long as_throttle_check_spelling(as_throttles *all, const as_throttle *throttle, 
 long as_throttle_check_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
 void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool);
 
-/* Returns whether the store is unavailable. *changed: since the last call by any thread; so that it is logged once. */
-bool as_cache_store_is_down(as_cache *memory, bool *changed);
+typedef enum as_store_state {
+    AS_STORE_UP,
+    AS_STORE_DOWN, /* it does not answer */
+    AS_STORE_SLOW  /* its answers would delay every login */
+} as_store_state;
+
+/* Returns the state of the store; it is called now and then while it is not up. *changed: since the last call by any
+ * thread; so that it is logged once. */
+as_store_state as_cache_get_store_state(as_cache *memory, bool *changed);
 
 /* ---- users who have proven a password, in shared memory ---- */
 
@@ -330,6 +337,7 @@ bool as_proofs_has(const as_proofs *proofs, as_proof proof);
     X(cache_misses, "queries without a cached answer")                                                                 \
     X(cache_joined, "queries that waited for an identical one")                                                        \
     X(store_errors, "calls to the store that failed")                                                                  \
+    X(store_slow, "calls to the store that took longer than 0.1 s")                                                    \
     X(breaker_opened, "times that the circuit breaker of an LDAP server opened")                                       \
     X(require_yes, "lines of Require ldap-* answered yes")                                                             \
     X(require_no, "lines of Require ldap-* answered no")                                                               \

@@ -88,8 +88,8 @@ typedef struct as_login_observer {
     void *data;
     /* A query to this directory ended, with or without an answer. */
     void (*queried)(void *data, const as_login *login, const as_directory_settings *settings);
-    /* The shared store went down, or is up again. */
-    void (*store_changed)(void *data, bool down);
+    /* The state of the shared store is another. */
+    void (*store_changed)(void *data, as_store_state state);
     /* The login has its answer. */
     void (*answered)(void *data, const as_answer *answer);
 } as_login_observer;

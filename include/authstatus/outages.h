@@ -26,7 +26,7 @@ typedef struct as_outages as_outages;
 /* Returns the octets of memory that outages need; zeroed, and aligned as malloc aligns. */
 size_t as_outages_get_size(void);
 /* To be raised when the members change; tests/unit/test_layouts checks it. */
-#define AS_OUTAGES_LAYOUT 1
+#define AS_OUTAGES_LAYOUT 2
 /* Returns a number that differs for each AS_OUTAGES_LAYOUT, and for each order of outcomes. */
 uint32_t as_outages_hash_layout(void);
 int64_t as_outages_read_clock(void);
@@ -37,8 +37,10 @@ typedef struct as_outage_news {
     int64_t before; /* time since that line */
 } as_outage_news;
 
-/* Records a failure with this outcome of this directory ("": of none). */
-as_outage_news as_outages_record_failure(as_outages *outages, const char *directory, as_outcome outcome, int64_t now);
+/* Records a failure with this outcome of this directory ("": of none). `of_htaccess`: only .htaccess files name it; its
+ * outage never displaces another's. */
+as_outage_news as_outages_record_failure(as_outages *outages, const char *directory, bool of_htaccess,
+                                         as_outcome outcome, int64_t now);
 
 typedef struct as_outage_end {
     as_outcome outcome;
@@ -48,6 +50,7 @@ typedef struct as_outage_end {
 
 /* Records an answer of the directory. Returns true if an outage is over and must be reported; call again, there may
  * be another. */
-bool as_outages_record_answer(as_outages *outages, const char *directory, int64_t now, as_outage_end *end);
+bool as_outages_record_answer(as_outages *outages, const char *directory, bool of_htaccess, int64_t now,
+                              as_outage_end *end);
 
 #endif

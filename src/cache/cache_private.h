@@ -279,8 +279,10 @@ void as_lookaside_destroy(as_lookaside *lookaside);
 
 typedef struct as_shared {
     as_store store;
-    atomic_bool away, reported;
-    _Atomic int64_t try_at; /* while the store is unavailable: time of the next try, by as_clock_read_mono */
+    atomic_int state, reported; /* as_store_state */
+    atomic_int slow_calls;      /* in a row */
+    _Atomic int64_t pause;      /* between two tries */
+    _Atomic int64_t try_at;     /* unless it is up: time of the next try, by as_clock_read_mono */
 } as_shared;
 
 typedef enum as_fetched {

@@ -7,8 +7,10 @@
 
 #include "authstatus/outages.h"
 
-/* With more outages, the one with the oldest last failure is evicted. */
-#define SLOTS 64
+/* Of the configuration's directories, and of those that only .htaccess files name. With more outages of a kind, the one
+ * of that kind with the oldest last failure is evicted. */
+#define SLOTS_OF_CONFIGURATION 512
+#define SLOTS_OF_HTACCESS 64
 
 typedef struct as_outage {
     _Atomic uint64_t id;         /* hash of directory and outcome; 0: free */
@@ -21,8 +23,19 @@ typedef struct as_outage {
 } as_outage;
 
 struct as_outages {
-    as_outage slots[SLOTS];
+    as_outage of_configuration[SLOTS_OF_CONFIGURATION], of_htaccess[SLOTS_OF_HTACCESS];
 };
+
+typedef struct as_slots {
+    as_outage *slots;
+    size_t count;
+} as_slots;
+
+static as_slots get_slots(as_outages *outages, bool of_htaccess)
+{
+    return of_htaccess ? (as_slots){outages->of_htaccess, SLOTS_OF_HTACCESS}
+                       : (as_slots){outages->of_configuration, SLOTS_OF_CONFIGURATION};
+}
 
 size_t as_outages_get_size(void)
 {
@@ -61,13 +74,13 @@ static void clear_slot(as_outage *outage)
 
 /* Returns the slot of an outage, claiming that of another one if necessary. NULL: another process claimed it at
  * once. */
-static as_outage *claim_slot(as_outages *outages, uint64_t id)
+static as_outage *claim_slot(as_slots all, uint64_t id)
 {
-    as_outage *oldest = &outages->slots[0];
+    as_outage *oldest = &all.slots[0];
     uint64_t was;
 
-    for (size_t i = 0; i < SLOTS; i++) {
-        as_outage *outage = &outages->slots[i];
+    for (size_t i = 0; i < all.count; i++) {
+        as_outage *outage = &all.slots[i];
 
         was = 0;
         if (atomic_load(&outage->id) == id || atomic_compare_exchange_strong(&outage->id, &was, id) || was == id) {
@@ -93,9 +106,10 @@ static int64_t choose_pause(int64_t reported, int64_t began)
     return lasted < AS_OUTAGE_LEAST ? AS_OUTAGE_LEAST : lasted > AS_OUTAGE_MOST ? AS_OUTAGE_MOST : lasted;
 }
 
-as_outage_news as_outages_record_failure(as_outages *outages, const char *directory, as_outcome outcome, int64_t now)
+as_outage_news as_outages_record_failure(as_outages *outages, const char *directory, bool of_htaccess,
+                                         as_outcome outcome, int64_t now)
 {
-    as_outage *outage = outages ? claim_slot(outages, hash_id(directory, outcome)) : NULL;
+    as_outage *outage = outages ? claim_slot(get_slots(outages, of_htaccess), hash_id(directory, outcome)) : NULL;
     as_outage_news news = {.due = true};
     int64_t reported, began = 0;
 
@@ -137,17 +151,19 @@ static bool is_over(as_outage *outage, int64_t now, as_outage_end *end)
     return end->failures > 0;
 }
 
-bool as_outages_record_answer(as_outages *outages, const char *directory, int64_t now, as_outage_end *end)
+bool as_outages_record_answer(as_outages *outages, const char *directory, bool of_htaccess, int64_t now,
+                              as_outage_end *end)
 {
     const uint64_t id = hash_id(directory, AS_OUTCOME_GRANTED), apart = ~UINT64_C(0xff);
+    const as_slots all = outages ? get_slots(outages, of_htaccess) : (as_slots){NULL, 0};
 
-    for (size_t i = 0; outages && i < SLOTS; i++) {
-        const uint64_t own = atomic_load(&outages->slots[i].id);
+    for (size_t i = 0; i < all.count; i++) {
+        const uint64_t own = atomic_load(&all.slots[i].id);
 
         if (!own) {
             break; /* slots are taken in order, and never freed */
         }
-        if ((own & apart) == (id & apart) && is_over(&outages->slots[i], now, end)) {
+        if ((own & apart) == (id & apart) && is_over(&all.slots[i], now, end)) {
             end->outcome = (as_outcome)((own & ~apart) - 1);
             return true;
         }

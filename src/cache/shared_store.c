@@ -10,6 +10,11 @@
 #define SECOND INT64_C(1000000)
 #define PATIENCE (SECOND / 2) /* a slower call counts as a failed one */
 #define PAUSE SECOND          /* time for which an unavailable store is not called */
+/* A store that takes so long, so many times in a row, is not called but for a probe after each pause, which doubles: a
+ * login makes several calls, and would wait for each of them. */
+#define SLOW (SECOND / 10)
+#define SLOW_CALLS 3
+#define LONGEST_PAUSE (30 * SECOND)
 
 void as_shared_init(as_shared *shared, const as_store *store)
 {
@@ -17,12 +22,14 @@ void as_shared_init(as_shared *shared, const as_store *store)
     bool usable = store && store->retrieve && store->store && store->remove;
 
     shared->store = usable ? *store : none;
-    atomic_init(&shared->away, false);
-    atomic_init(&shared->reported, false);
+    atomic_init(&shared->state, AS_STORE_UP);
+    atomic_init(&shared->reported, AS_STORE_UP);
+    atomic_init(&shared->slow_calls, 0);
+    atomic_init(&shared->pause, PAUSE);
     atomic_init(&shared->try_at, 0);
 }
 
-/* Returns whether the store may be called. While it is unavailable, one thread may call it after each pause. */
+/* Returns whether the store may be called. While it is unavailable or slow, one thread may call it after each pause. */
 static bool may_call(as_cache *memory, int64_t *begun)
 {
     as_shared *shared = &memory->shared;
@@ -32,15 +39,44 @@ static bool may_call(as_cache *memory, int64_t *begun)
         return false;
     }
     *begun = memory->mono();
-    return !atomic_load(&shared->away) ||
-           (*begun >= at && atomic_compare_exchange_strong(&shared->try_at, &at, *begun + PAUSE));
+    return atomic_load(&shared->state) == AS_STORE_UP ||
+           (*begun >= at && atomic_compare_exchange_strong(&shared->try_at, &at, *begun + atomic_load(&shared->pause)));
 }
 
-static void note_away(as_cache *memory)
+static void note_down(as_cache *memory)
 {
     as_counters_add(memory->counters, AS_COUNTER_store_errors, 1);
+    atomic_store(&memory->shared.pause, PAUSE);
     atomic_store(&memory->shared.try_at, memory->mono() + PAUSE);
-    atomic_store(&memory->shared.away, true);
+    atomic_store(&memory->shared.state, AS_STORE_DOWN);
+}
+
+/* Notes a slow call. Returns true if the store is to be left alone. */
+static bool note_slow(as_cache *memory)
+{
+    as_shared *shared = &memory->shared;
+    int64_t pause = PAUSE;
+
+    as_counters_add(memory->counters, AS_COUNTER_store_slow, 1);
+    if (atomic_fetch_add(&shared->slow_calls, 1) + 1 < SLOW_CALLS) {
+        return false;
+    }
+    if (atomic_load(&shared->state) == AS_STORE_SLOW) {
+        pause = 2 * atomic_load(&shared->pause);
+        pause = pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE;
+    }
+    atomic_store(&shared->pause, pause);
+    atomic_store(&shared->try_at, memory->mono() + pause);
+    atomic_store(&shared->state, AS_STORE_SLOW);
+    return true;
+}
+
+static void note_up(as_shared *shared)
+{
+    if (atomic_load(&shared->state) != AS_STORE_UP) {
+        atomic_store(&shared->pause, PAUSE);
+        atomic_store(&shared->state, AS_STORE_UP);
+    }
 }
 
 /* Returns whether the status concerns this record alone. */
@@ -54,18 +90,24 @@ static bool is_about_record(apr_status_t status)
 static void judge(as_cache *memory, apr_status_t status, int64_t begun)
 {
     as_shared *shared = &memory->shared;
+    const int64_t took = memory->mono() - begun;
 
-    if (memory->mono() - begun > PATIENCE) {
-        note_away(memory);
+    if (took <= SLOW && atomic_load(&shared->slow_calls)) {
+        atomic_store(&shared->slow_calls, 0);
+    }
+    if (took > PATIENCE) {
+        note_down(memory);
+    } else if (took > SLOW && (status == APR_SUCCESS || status == APR_NOTFOUND) && note_slow(memory)) {
+        return;
     } else if (status == APR_SUCCESS) {
-        atomic_store(&shared->away, false);
+        note_up(shared);
     } else if (status == APR_NOTFOUND) {
         atomic_store(&shared->try_at, 0);
     } else if (is_about_record(status)) {
         as_counters_add(memory->counters, AS_COUNTER_store_errors, 1);
         atomic_store(&shared->try_at, 0);
     } else {
-        note_away(memory);
+        note_down(memory);
     }
 }
 
@@ -127,10 +169,10 @@ bool as_shared_is_configured(const as_cache *memory)
     return memory->shared.store.retrieve != NULL;
 }
 
-bool as_cache_store_is_down(as_cache *memory, bool *changed)
+as_store_state as_cache_get_store_state(as_cache *memory, bool *changed)
 {
-    bool away = atomic_load(&memory->shared.away);
+    const int state = atomic_load(&memory->shared.state);
 
-    *changed = atomic_exchange(&memory->shared.reported, away) != away;
-    return away;
+    *changed = atomic_exchange(&memory->shared.reported, state) != state;
+    return (as_store_state)state;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <apr_escape.h>
+#include <apr_strings.h>
 #include <openssl/evp.h>
 
 #define DIGEST_SIZE 32
@@ -88,8 +89,13 @@ const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_director
     bool done = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && add_settings(digest, settings) &&
                 EVP_DigestFinal_ex(digest, bytes, &length) == 1 && length == DIGEST_SIZE;
 
+    char *text = done ? apr_pstrdup(pool, apr_pescape_hex(pool, bytes, DIGEST_SIZE, 0)) : NULL;
+
     EVP_MD_CTX_free(digest);
-    return done ? apr_pescape_hex(pool, bytes, DIGEST_SIZE, 0) : NULL;
+    if (text && settings->of_htaccess) {
+        text[0] = AS_FINGERPRINT_OF_HTACCESS;
+    }
+    return text;
 }
 
 /* ---- within a process ---- */

@@ -220,10 +220,11 @@ static const as_coalesced_calls calls = {.get_again = get_again,
 /* Reports each change of the store once. */
 static void report_store(const as_attempt *attempt)
 {
-    bool changed = false, down = as_cache_store_is_down(attempt->login->cache, &changed);
+    bool changed = false;
+    const as_store_state state = as_cache_get_store_state(attempt->login->cache, &changed);
 
     if (changed && attempt->observer && attempt->observer->store_changed) {
-        attempt->observer->store_changed(attempt->observer->data, down);
+        attempt->observer->store_changed(attempt->observer->data, state);
     }
 }
 

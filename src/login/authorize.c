@@ -239,14 +239,17 @@ static void report(const as_authorizing *of)
                             .cached = answer->cached,
                             .wait = answer->wait,
                             .fingerprint = answer->fingerprint};
-    bool changed = false, down;
+    as_store_state state = AS_STORE_UP;
+    bool changed = false;
 
     if (of->observer && of->observer->answered && answer->server) {
         of->observer->answered(of->observer->data, &seen);
     }
-    down = of->login->cache && as_cache_store_is_down(of->login->cache, &changed);
+    if (of->login->cache) {
+        state = as_cache_get_store_state(of->login->cache, &changed);
+    }
     if (changed && of->observer && of->observer->store_changed) {
-        of->observer->store_changed(of->observer->data, down);
+        of->observer->store_changed(of->observer->data, state);
     }
 }
 

@@ -67,7 +67,8 @@ static void describe_counters(void)
 static void describe_outages(void)
 {
     add("as_outages");
-    MEMBER(as_outages, slots, slots[0].id);
+    MEMBER(as_outages, of_configuration, of_configuration[0].id);
+    MEMBER(as_outages, of_htaccess, of_htaccess[0].id);
     END(as_outages);
     add("; as_outage");
     MEMBER(as_outage, id, id);

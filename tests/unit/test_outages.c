@@ -15,7 +15,7 @@ static as_outages *none_yet(void)
 
 static as_outage_news down(as_outages *outages, int64_t now)
 {
-    return as_outages_record_failure(outages, "corp", AS_OUTCOME_DIRECTORY_DOWN, now);
+    return as_outages_record_failure(outages, "corp", false, AS_OUTCOME_DIRECTORY_DOWN, now);
 }
 
 static void the_first_is_reported_at_once_and_the_next_are_not(void **state)
@@ -66,17 +66,17 @@ static void its_end_counts_all(void **state)
     as_outage_end end;
 
     (void)state;
-    assert_false(as_outages_record_answer(outages, "corp", START, &end));
+    assert_false(as_outages_record_answer(outages, "corp", false, START, &end));
     for (int i = 0; i < 25; i++) {
         down(outages, START + i * SECOND);
     }
-    assert_false(as_outages_record_answer(outages, "other", START + 25 * SECOND, &end));
-    assert_true(as_outages_record_answer(outages, "corp", START + 30 * SECOND, &end));
+    assert_false(as_outages_record_answer(outages, "other", false, START + 25 * SECOND, &end));
+    assert_true(as_outages_record_answer(outages, "corp", false, START + 30 * SECOND, &end));
     assert_int_equal(end.outcome, AS_OUTCOME_DIRECTORY_DOWN);
     assert_int_equal(end.failures, 25);
     assert_int_equal(end.first, 30 * SECOND);
     assert_int_equal(end.last, 6 * SECOND);
-    assert_false(as_outages_record_answer(outages, "corp", START + 31 * SECOND, &end));
+    assert_false(as_outages_record_answer(outages, "corp", false, START + 31 * SECOND, &end));
     /* The next one is news again. */
     assert_true(down(outages, START + 3600 * SECOND).due);
     assert_int_equal(down(outages, START + 3610 * SECOND).more, 0);
@@ -90,11 +90,11 @@ static void each_outcome_of_each_directory_for_itself(void **state)
 
     (void)state;
     assert_true(down(outages, START).due);
-    assert_true(as_outages_record_failure(outages, "corp", AS_OUTCOME_TLS_FAILED, START).due);
-    assert_true(as_outages_record_failure(outages, "other", AS_OUTCOME_TLS_FAILED, START).due);
-    assert_true(as_outages_record_failure(outages, "", AS_OUTCOME_DIRECTORY_MISCONFIGURED, START).due);
-    assert_false(as_outages_record_failure(outages, "corp", AS_OUTCOME_TLS_FAILED, START + SECOND).due);
-    while (as_outages_record_answer(outages, "corp", START + 2 * SECOND, &end)) {
+    assert_true(as_outages_record_failure(outages, "corp", false, AS_OUTCOME_TLS_FAILED, START).due);
+    assert_true(as_outages_record_failure(outages, "other", false, AS_OUTCOME_TLS_FAILED, START).due);
+    assert_true(as_outages_record_failure(outages, "", false, AS_OUTCOME_DIRECTORY_MISCONFIGURED, START).due);
+    assert_false(as_outages_record_failure(outages, "corp", false, AS_OUTCOME_TLS_FAILED, START + SECOND).due);
+    while (as_outages_record_answer(outages, "corp", false, START + 2 * SECOND, &end)) {
         assert_int_equal(end.failures, end.outcome == AS_OUTCOME_TLS_FAILED ? 2 : 1);
         ends++;
     }
@@ -114,13 +114,13 @@ static void one_that_comes_and_goes(void **state)
         int64_t now = START + i * SECOND / 10;
 
         lines += down(outages, now).due;
-        if (as_outages_record_answer(outages, "corp", now + 1, &end)) {
+        if (as_outages_record_answer(outages, "corp", false, now + 1, &end)) {
             ended += end.failures;
             lines++;
         }
     }
     assert_within(lines, 30, 62);
-    if (as_outages_record_answer(outages, "corp", START + 3600 * SECOND, &end)) {
+    if (as_outages_record_answer(outages, "corp", false, START + 3600 * SECOND, &end)) {
         ended += end.failures;
         assert_true(end.last > 3000 * SECOND);
     }
@@ -135,7 +135,7 @@ static void without_memory_all_is_reported(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(down(NULL, START).due);
     }
-    assert_false(as_outages_record_answer(NULL, "corp", START, &end));
+    assert_false(as_outages_record_answer(NULL, "corp", false, START, &end));
 }
 
 /* More outages than there are places: the old ones make room, and the reported numbers stay true. */
@@ -144,17 +144,18 @@ static void more_than_there_is_room_for(void **state)
     as_outages *outages = none_yet();
 
     (void)state;
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 5000; i++) {
         char name[16];
         as_outage_news news;
 
         apr_snprintf(name, sizeof(name), "directory %d", i);
-        news = as_outages_record_failure(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i);
+        news = as_outages_record_failure(outages, name, false, AS_OUTCOME_DIRECTORY_DOWN, START + i);
         assert_true(news.due);
         assert_int_equal(news.more, 0);
-        assert_false(as_outages_record_failure(outages, name, AS_OUTCOME_DIRECTORY_DOWN, START + i).due);
+        assert_false(as_outages_record_failure(outages, name, false, AS_OUTCOME_DIRECTORY_DOWN, START + i).due);
     }
-    assert_false(as_outages_record_failure(outages, "directory 499", AS_OUTCOME_DIRECTORY_DOWN, START + 501).due);
+    assert_false(
+        as_outages_record_failure(outages, "directory 4999", false, AS_OUTCOME_DIRECTORY_DOWN, START + 5001).due);
 }
 
 #define THREADS 4
@@ -191,8 +192,48 @@ static void threads_lose_nothing(void **state)
     }
     sum += down(outages, START + 3600 * SECOND).more + 1;
     assert_int_equal(sum, THREADS * EACH + 1);
-    assert_true(as_outages_record_answer(outages, "corp", START + 3601 * SECOND, &end));
+    assert_true(as_outages_record_answer(outages, "corp", false, START + 3601 * SECOND, &end));
     assert_int_equal(end.failures, THREADS * EACH + 1);
+}
+
+/* Who may write .htaccess may name as many dead directories as he likes. */
+static void those_of_htaccess_displace_no_other(void **state)
+{
+    as_outages *outages = none_yet();
+    as_outage_end end;
+    char name[32];
+    int i;
+
+    (void)state;
+    assert_true(down(outages, START).due);
+    for (i = 0; i < 1000; i++) {
+        apr_snprintf(name, sizeof(name), "his %d", i);
+        assert_true(as_outages_record_failure(outages, name, true, AS_OUTCOME_DIRECTORY_DOWN, START + 1 + i).due);
+        assert_false(down(outages, START + 1 + i).due);
+    }
+    assert_false(as_outages_record_failure(outages, "his 999", true, AS_OUTCOME_DIRECTORY_DOWN, START + 1001).due);
+    assert_true(as_outages_record_answer(outages, "corp", false, START + 2000, &end));
+    assert_int_equal(end.failures, 1001);
+    assert_false(as_outages_record_answer(outages, "his 0", true, START + 2000, &end));
+    assert_true(as_outages_record_answer(outages, "his 999", true, START + 2000, &end));
+}
+
+/* As many sections as a site may have, each with a filter of its own, and one server. */
+static void five_hundred_directories_are_down(void **state)
+{
+    as_outages *outages = none_yet();
+    char name[32];
+    int turn, i;
+
+    (void)state;
+    for (turn = 0; turn < 3; turn++) {
+        for (i = 0; i < 500; i++) {
+            apr_snprintf(name, sizeof(name), "section %d", i);
+            assert_int_equal(
+                as_outages_record_failure(outages, name, false, AS_OUTCOME_DIRECTORY_DOWN, START + turn).due,
+                turn == 0);
+        }
+    }
 }
 
 int main(void)
@@ -206,6 +247,8 @@ int main(void)
         ROW(without_memory_all_is_reported),
         ROW(more_than_there_is_room_for),
         ROW(threads_lose_nothing),
+        ROW(those_of_htaccess_displace_no_other),
+        ROW(five_hundred_directories_are_down),
     };
 
     apr_initialize();

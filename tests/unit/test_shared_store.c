@@ -287,11 +287,11 @@ static void what_it_still_has_of_an_old_password_is_not_believed(void **state)
     assert_int_equal(recalled(here, with_password("new")), AS_OUTCOME_GRANTED);
 }
 
-static void expect_away(as_cache *memory, bool away, bool changed)
+static void expect_state(as_cache *memory, as_store_state state, bool changed)
 {
     bool has_changed;
 
-    assert_int_equal(as_cache_store_is_down(memory, &has_changed), away);
+    assert_int_equal(as_cache_get_store_state(memory, &has_changed), state);
     assert_int_equal(has_changed, changed);
 }
 
@@ -302,11 +302,11 @@ static void it_is_not_used_for_a_second_and_reported_once(void **state)
 
     (void)state;
     as_cache_set_counters(here, counters);
-    expect_away(here, false, false);
+    expect_state(here, AS_STORE_UP, false);
     shelf.answer = APR_EGENERAL;
     recalled(here, alice);
-    expect_away(here, true, true);
-    expect_away(here, true, false);
+    expect_state(here, AS_STORE_DOWN, true);
+    expect_state(here, AS_STORE_DOWN, false);
     assert_int_equal(shelf.calls, 1);
     for (int i = 0; i < 9; i++) {
         pass(0.11);
@@ -318,14 +318,14 @@ static void it_is_not_used_for_a_second_and_reported_once(void **state)
     recalled(here, with_password("other"));
     assert_int_equal(shelf.calls, 2);
     assert_int_equal(as_counters_get(counters, AS_COUNTER_store_errors), 2);
-    expect_away(here, true, false);
+    expect_state(here, AS_STORE_DOWN, false);
 
     shelf.answer = APR_SUCCESS;
     pass(1);
     recalled(here, with_password("other"));
     keep(here, with_password("other"), AS_OUTCOME_WRONG_PASSWORD);
-    expect_away(here, false, true);
-    expect_away(here, false, false);
+    expect_state(here, AS_STORE_UP, true);
+    expect_state(here, AS_STORE_UP, false);
     assert_int_equal(recalled(a_process(), with_password("other")), AS_OUTCOME_WRONG_PASSWORD);
 }
 
@@ -337,15 +337,15 @@ static void no_such_record_is_an_error_where_it_should_be_stored(void **state)
     (void)state;
     shelf.answer = APR_NOTFOUND;
     recalled(here, alice);
-    expect_away(here, false, false);
+    expect_state(here, AS_STORE_UP, false);
     keep(here, alice, AS_OUTCOME_GRANTED);
-    expect_away(here, true, true);
+    expect_state(here, AS_STORE_DOWN, true);
     pass(1);
     recalled(here, with_password("x"));
-    expect_away(here, true, false);
+    expect_state(here, AS_STORE_DOWN, false);
     shelf.answer = APR_SUCCESS;
     keep(here, alice, AS_OUTCOME_GRANTED);
-    expect_away(here, false, true);
+    expect_state(here, AS_STORE_UP, true);
 }
 
 static void full_is_not_away(void **state)
@@ -358,7 +358,7 @@ static void full_is_not_away(void **state)
     keep(here, alice, AS_OUTCOME_GRANTED);
     shelf.store_answer = APR_ENOSPC;
     keep(here, with_password("wrong"), AS_OUTCOME_WRONG_PASSWORD);
-    expect_away(here, false, false);
+    expect_state(here, AS_STORE_UP, false);
     assert_int_equal(as_counters_get(counters, AS_COUNTER_store_errors), 1);
     assert_int_equal(recalled(a_process(), alice), AS_OUTCOME_GRANTED);
     assert_int_equal(recalled(here, with_password("wrong")), AS_OUTCOME_WRONG_PASSWORD);
@@ -373,12 +373,57 @@ static void slow_is_away(void **state)
     keep(a_process(), alice, AS_OUTCOME_GRANTED);
     shelf.takes = SECOND * 6 / 10;
     assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
-    expect_away(here, true, true);
+    expect_state(here, AS_STORE_DOWN, true);
     calls = shelf.calls;
     for (int i = 0; i < 20; i++) {
         recalled(here, with_password("other"));
     }
     assert_int_equal(shelf.calls, calls);
+}
+
+/* A store that answers, but so slowly that each login would wait several times. */
+static void slow_answers_are_gone_around(void **state)
+{
+    as_cache *here = a_process();
+    const int64_t began = mono;
+    int calls, i;
+
+    (void)state;
+    shelf.takes = SECOND * 45 / 100;
+    for (i = 0; i < 40; i++) {
+        recalled(here, with_password("other"));
+        keep(here, with_password("another"), AS_OUTCOME_WRONG_PASSWORD);
+    }
+    assert_int_equal(shelf.calls, 3);
+    assert_true(mono - began < 2 * SECOND);
+    expect_state(here, AS_STORE_SLOW, true);
+    expect_state(here, AS_STORE_SLOW, false);
+    calls = shelf.calls;
+    for (i = 0; i < 3600; i++) {
+        pass(0.1);
+        recalled(here, with_password("other"));
+    }
+    assert_in_set(shelf.calls - calls, ((const LargestIntegralType[]){14, 15, 16, 17}), 4);
+    expect_state(here, AS_STORE_SLOW, false);
+    shelf.takes = 0;
+    pass(31);
+    keep(here, with_password("another"), AS_OUTCOME_WRONG_PASSWORD);
+    expect_state(here, AS_STORE_UP, true);
+}
+
+/* Two slow answers in a row are no state of the store. */
+static void a_slow_answer_now_and_then_is_nothing(void **state)
+{
+    as_cache *here = a_process();
+    int i;
+
+    (void)state;
+    for (i = 0; i < 40; i++) {
+        shelf.takes = i % 3 ? 0 : SECOND * 45 / 100; /* of the two calls of one recall */
+        recalled(here, with_password("other"));
+        expect_state(here, AS_STORE_UP, false);
+    }
+    assert_int_equal(shelf.calls, 80);
 }
 
 int main(void)
@@ -402,6 +447,8 @@ int main(void)
         ROW(no_such_record_is_an_error_where_it_should_be_stored),
         ROW(full_is_not_away),
         ROW(slow_is_away),
+        ROW(slow_answers_are_gone_around),
+        ROW(a_slow_answer_now_and_then_is_nothing),
     };
 
     apr_initialize();

@@ -382,7 +382,7 @@ static void *everything(void *data)
         as_cache_put_entry(memory, &subject, &answer, true, now);
         as_cache_get_entry(memory, &subject, now, request, &again);
         as_cache_remove_entry(memory, &subject);
-        as_cache_store_is_down(memory, &changed);
+        as_cache_get_store_state(memory, &changed);
         as_counters_count_outcome(counters, answer.finding.outcome);
         apr_pool_clear(request);
     }

@@ -160,7 +160,8 @@ void as_log_answered(const request_rec *r, const as_answer *answer)
     if (!answer->server || is_administrators(&answer->finding)) {
         return;
     }
-    while (as_outages_record_answer(outages, answer->fingerprint, as_outages_read_clock(), &end)) {
+    while (as_outages_record_answer(outages, answer->fingerprint, as_fingerprint_is_of_htaccess(answer->fingerprint),
+                                    as_outages_read_clock(), &end)) {
         /* Logged for no client, at a level that httpd shows by default: an administrator who saw the beginning must
          * see the end. */
         AS_LOG_SERVER(0094, 0, r->server, as_outcome_describe(end.outcome)->name, answer->server,
@@ -175,8 +176,9 @@ static int choose_outage_level(request_rec *r, const as_context *context, as_out
                                const char **more)
 {
     const as_answer *answer = context->answer;
-    const as_outage_news news =
-        as_outages_record_failure(outages, answer ? answer->fingerprint : "", outcome, as_outages_read_clock());
+    const char *directory = answer ? answer->fingerprint : "";
+    const as_outage_news news = as_outages_record_failure(outages, directory, as_fingerprint_is_of_htaccess(directory),
+                                                          outcome, as_outages_read_clock());
 
     if (news.more) {
         *more = apr_psprintf(r->pool, "; and %" APR_UINT64_T_FMT " more since %s", (apr_uint64_t)news.more,

@@ -44,15 +44,21 @@ static void publish_stats(void *data, const as_login *login, const as_directory_
     as_server_stats_write(login->directories, settings);
 }
 
-/* Logs a failure of the store as two lines, not one for each request. */
-static void log_store(void *data, bool down)
+/* Logs a change of the store once, not for each request. */
+static void log_store(void *data, as_store_state state)
 {
     const request_rec *r = data;
 
-    if (down) {
+    switch (state) {
+    case AS_STORE_DOWN:
         AS_LOG_REQUEST(0084, 0, r);
-    } else {
+        break;
+    case AS_STORE_SLOW:
+        AS_LOG_REQUEST(0310, 0, r);
+        break;
+    case AS_STORE_UP:
         AS_LOG_REQUEST(0085, 0, r);
+        break;
     }
 }
 
