@@ -149,6 +149,18 @@ static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *na
     return NULL;
 }
 
+/* Keeps AuthFormLoginRequiredLocation, which is mod_auth_form's. */
+static const char *set_login_page(cmd_parms *cmd, void *into, const char *url)
+{
+    as_section *section = into;
+
+    if (!ap_find_linked_module("mod_auth_form.c")) {
+        return apr_psprintf(cmd->temp_pool, "%s: mod_auth_form is not loaded", cmd->cmd->name);
+    }
+    section->login_page = url;
+    return NULL;
+}
+
 /* Contexts of a directive, as named in directive.def. SERVER: the setter refuses a virtual host. */
 #define WHERE_SECTIONS (RSRC_CONF | ACCESS_CONF)
 #define WHERE_SERVER RSRC_CONF

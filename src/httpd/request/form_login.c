@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mod_auth_form answers a login with a redirect, whether it was granted or not, and httpd discloses to no module the
- * results of the providers. But mod_auth_form writes the name into the session of a granted login, and of no other.
+ * results of the providers. But mod_auth_form writes the name into the session of a granted login, and of no other; and
+ * a failed login always leads to AuthFormLoginRequiredLocation, where that is set.
  */
 #include "request.h"
 
@@ -10,19 +11,33 @@
 #include <http_core.h>
 #include <mod_session.h>
 
-bool as_form_login_was_granted(request_rec *r, int status)
+static bool has_session_of_login(request_rec *r)
 {
     APR_OPTIONAL_FN_TYPE(ap_session_load) *load = APR_RETRIEVE_OPTIONAL_FN(ap_session_load);
-    const char *type = ap_auth_type(r), *name = ap_auth_name(r);
+    const char *name = ap_auth_name(r);
     session_rec *session = NULL;
+
+    return load && name && load(r, &session) == APR_SUCCESS && session && session->dirty &&
+           apr_table_get(session->entries, apr_pstrcat(r->pool, name, "-" MOD_SESSION_USER, NULL));
+}
+
+/* Returns whether a redirect is to another place than that of a failed login. Unknown, and so false, for a page that is an
+ * expression: its value may have been another. */
+static bool is_elsewhere(const request_rec *r)
+{
+    const char *page = as_section_get(r)->login_page, *location = apr_table_get(r->headers_out, "Location");
+
+    return page && location && !ap_strchr_c(page, '%') && strcmp(page, location) != 0;
+}
+
+bool as_form_login_was_granted(request_rec *r, int status)
+{
+    const char *type = ap_auth_type(r);
 
     if (status == HTTP_OK) {
         /* The login handler's, where no page is named that comes next. */
         return true;
     }
-    if (!load || !type || ap_cstr_casecmp(type, "form") || !name || !ap_is_HTTP_REDIRECT(status)) {
-        return false;
-    }
-    return load(r, &session) == APR_SUCCESS && session && session->dirty &&
-           apr_table_get(session->entries, apr_pstrcat(r->pool, name, "-" MOD_SESSION_USER, NULL));
+    return type && !ap_cstr_casecmp(type, "form") && ap_is_HTTP_REDIRECT(status) &&
+           (has_session_of_login(r) || is_elsewhere(r));
 }

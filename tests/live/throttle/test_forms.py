@@ -23,14 +23,13 @@ FORM = """<Location {path}>
     AuthName "the form"
     AuthFormProvider {providers}
     AuthUserFile "${{ROOM}}/users"
-    Session On
-    SessionCookieName session path=/
-    {crypto}AuthFormLoginRequiredLocation /login.html
+    {session}AuthFormLoginRequiredLocation /login.html
     AuthStatus On
     AuthStatusThrottle {throttle}
     {more}
 </Location>
 """
+SESSION = f"Session On\n    SessionCookieName session path=/\n    {CRYPTO}"
 HANDLER = "SetHandler form-login-handler\n    Require all granted\n    "
 TO = "AuthFormLoginSuccessLocation /welcome"
 PROVIDERS = {"file": "staff file", "partners": "staff partners"}
@@ -42,7 +41,8 @@ def site(start, slapd):
     for name, providers in PROVIDERS.items():
         for path, more in (("handler", HANDLER + TO), ("handler-200", HANDLER), ("inline", "Require valid-user"), ("inline-to", f"Require valid-user\n    {TO}")):
             for kind, throttle in (("user", f"{LIMIT} 1h"), ("client", "3 1h Client")):
-                conf += FORM.format(path=f"/in/{path}-{name}-{kind}", providers=providers, throttle=throttle, more=more, crypto=CRYPTO)
+                for stay, session in (("", SESSION), ("-once", "")):
+                    conf += FORM.format(path=f"/in/{path}-{name}-{kind}{stay}", providers=providers, throttle=throttle, more=more, session=session)
     conf += f'AuthStatusThrottle {LIMIT} 1h\nUse Login /in/basic "ldap://127.0.0.1:${{LDAP}}" o=staff\n'
     httpd = start.make(conf, defines={"LDAP": slapd.port}, cache="Off", modules=MODULES)
     httpd.start()
@@ -64,13 +64,15 @@ def account_of(site, slapd, name):
     return one
 
 
+@pytest.mark.parametrize("stay", ["", "-once"])
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("path, status", [("handler", 302), ("handler-200", 200), ("inline", 200), ("inline-to", 302)])
-def test_a_success_by_the_second_provider_is_no_failure(site, slapd, path, status, name):
+def test_a_success_by_the_second_provider_is_no_failure(site, slapd, path, status, name, stay):
+    """Without a session, too: then the redirect leads elsewhere than that of a failure."""
     site.log.allow("AH0180[78]", "AS0040", "AH0161[78]")
     one = account_of(site, slapd, name)
     for _ in range(LIMIT + 1):
-        answer = post(site, f"/in/{path}-{name}-user", one.uid, RIGHT)
+        answer = post(site, f"/in/{path}-{name}-user{stay}", one.uid, RIGHT)
         assert answer.status == status and site.access(answer).outcome == "granted"
         assert answer.header("Location") in (None, "/welcome") or answer.header("Location").endswith("/welcome")
     assert site.get("/in/basic", login=(one.uid, "Pw!another")).status == 200, "not throttled"
@@ -89,13 +91,14 @@ def test_a_success_by_the_second_provider_ends_the_count(site, slapd, path, name
         assert post(site, f"/in/{path}-{name}-user", one.uid, RIGHT).status in (200, 302)
 
 
+@pytest.mark.parametrize("stay", ["", "-once"])
 @pytest.mark.parametrize("path", ["handler", "inline"])
-def test_a_failure_is_counted_once(site, slapd, path):
+def test_a_failure_is_counted_once(site, slapd, path, stay):
     """Both refuse: one failure of each account, one of the client. Names of a file alone are none."""
     site.log.allow("AH0180[78]", "AS0040")
     with open(site.room / "users", "a") as users:
-        users.write(f"filed-{path}:{HASH}\n")
+        users.write(f"filed-{path}{stay}:{HASH}\n")
     one = account_of(site, slapd, "partners")
-    assert all(post(site, f"/in/{path}-file-client", f"filed-{path}", RIGHT).status in (200, 302) for _ in range(6))
-    statuses = [post(site, f"/in/{path}-partners-user", one.uid, "Pw!wrong").status for _ in range(LIMIT + 1)]
+    assert all(post(site, f"/in/{path}-file-client{stay}", f"filed-{path}{stay}", RIGHT).status in (200, 302) for _ in range(6))
+    statuses = [post(site, f"/in/{path}-partners-user{stay}", one.uid, "Pw!wrong").status for _ in range(LIMIT + 1)]
     assert statuses == [302] * LIMIT + [429]
