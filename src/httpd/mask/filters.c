@@ -11,7 +11,7 @@
 static ap_filter_rec_t *swallow, *no_store, *withhold, *discard;
 
 /* Returns a status sent as a bucket, by a handler that detects the error late. */
-static int find_status(request_rec *r, apr_bucket_brigade *brigade)
+static int find_status(const request_rec *r, const apr_bucket_brigade *brigade)
 {
     apr_bucket *bucket;
 
@@ -24,14 +24,25 @@ static int find_status(request_rec *r, apr_bucket_brigade *brigade)
     return r->status;
 }
 
-/* The first filter: sees a handler's output before any of it is sent. Hides a refusal that must be masked; a 404
- * gets the other filter. */
-static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
+/* In a function of its own, whose stack frame no other output makes. */
+#define RARELY __attribute__((noinline))
+
+/* Passes a handler's output on, without this filter. */
+static apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    if (filter->r->output_filters == filter) {
+        filter->r->output_filters = filter->next;
+    } else {
+        ap_remove_output_filter(filter);
+    }
+    return ap_pass_brigade(filter->next, brigade);
+}
+
+static RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brigade *brigade, int status)
 {
     request_rec *r = filter->r;
     const as_context *context = as_context_peek(r);
     as_mask *mask = context ? context->mask : NULL;
-    const int status = find_status(r, brigade);
 
     if (mask && mask->pass == AS_PASS_FIRST && !mask->suppressed_status && status != HTTP_OK &&
         as_mask_must_hide(r, context, status)) {
@@ -44,12 +55,20 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     if (status == HTTP_NOT_FOUND && as_server_has_mask(as_server_get(r->server))) {
         ap_add_output_filter_handle(no_store, NULL, r, r->connection);
     }
-    if (r->output_filters == filter) {
-        r->output_filters = filter->next;
-    } else {
-        ap_remove_output_filter(filter);
+    return pass_on(filter, brigade);
+}
+
+/* The first filter: sees a handler's output before any of it is sent. Hides a refusal that must be masked; a 404
+ * gets the other filter. */
+static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    const as_context *context = as_context_peek(filter->r);
+    const int status = find_status(filter->r, brigade);
+
+    if (status != HTTP_OK || (context && context->mask && context->mask->suppressed_status)) {
+        return swallow_error(filter, brigade, status);
     }
-    return ap_pass_brigade(filter->next, brigade);
+    return pass_on(filter, brigade);
 }
 
 /* RFC 9110 15.5.5: a 404 is cacheable, and a cache would serve it to authorized clients. */

@@ -57,7 +57,13 @@ typedef struct as_client_names {
     int double_reverse;
 } as_client_names;
 
-as_client_names as_client_names_get(const conn_rec *c);
+static inline as_client_names as_client_names_get(const conn_rec *c)
+{
+    const as_client_names names = {
+        .host = c->remote_host, .logname = c->remote_logname, .double_reverse = c->double_reverse};
+
+    return names;
+}
 void as_client_names_set(conn_rec *c, const as_client_names *names);
 
 void as_snapshot_post_config(void);
@@ -164,6 +170,13 @@ void as_entry_post_config(void);
 /* Answers a refused request as one for a missing resource. `before`: the transaction at its arrival; NULL: new.
  * Returns the status for httpd. */
 int as_passes_answer(request_rec *r, as_context *context, const as_snapshot *arrived, const as_transaction *before);
+/* Returns whether a request may end as one for a missing resource: false where its walk has found a file, and nothing
+ * of its path is left. */
+static inline bool as_passes_may_be_missing(const request_rec *r)
+{
+    return r->finfo.filetype == APR_NOFILE || (r->path_info && *r->path_info);
+}
+
 /* Makes the walks of a masked request for a request whose resource is missing, and waits as long; else nothing. */
 void as_passes_walk_unused(request_rec *r, as_context *context, const as_snapshot *arrived,
                            const as_transaction *before);

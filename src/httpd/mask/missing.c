@@ -84,41 +84,53 @@ static as_mask *get_mask(const request_rec *r)
     return context ? context->mask : NULL;
 }
 
+/* What is for a pass as a missing resource alone is in functions of its own, whose stack frames no other request makes.
+ */
+#define RARELY __attribute__((noinline))
+
+/* Hooks that have seen the request in its first pass would log that they see it again (mod_security). */
+static RARELY int silence_access(request_rec *r, as_mask *mask)
+{
+    mask->log = r->log == &quiet ? mask->log : r->log;
+    as_mask_silence_log(r);
+    return DECLINED;
+}
+
 /* The sections that apply are known now. */
 int as_mask_post_perdir(request_rec *r)
 {
     as_mask *mask = get_mask(r);
 
-    if (mask) {
-        mask->walked = true;
-        if (mask->pass == AS_PASS_MISSING) {
-            /* Hooks that have seen the request in its first pass would log that they see it again (mod_security). */
-            mask->log = r->log == &quiet ? mask->log : r->log;
-            as_mask_silence_log(r);
-        }
+    if (!mask) {
+        return DECLINED;
     }
-    return DECLINED;
+    mask->walked = true;
+    return mask->pass == AS_PASS_MISSING ? silence_access(r, mask) : DECLINED;
 }
 
 /* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing; but for
  * the URL, where one of them has refused it. */
+static RARELY int show_missing(request_rec *r, as_mask *mask)
+{
+    as_mask_login_forget(r);
+    if (!mask->by_name) {
+        as_mask_undo_url(r, mask->as);
+    }
+    mask->filename = r->filename;
+    mask->path_info = r->path_info;
+    mask->finfo = r->finfo;
+    return DECLINED;
+}
+
 int as_mask_type_checker(request_rec *r)
 {
     as_mask *mask = get_mask(r);
 
-    if (mask) {
-        mask->allowed = true;
+    if (!mask) {
+        return DECLINED;
     }
-    if (mask && mask->pass == AS_PASS_MISSING) {
-        as_mask_login_forget(r);
-        if (!mask->by_name) {
-            as_mask_undo_url(r, mask->as);
-        }
-        mask->filename = r->filename;
-        mask->path_info = r->path_info;
-        mask->finfo = r->finfo;
-    }
-    return DECLINED;
+    mask->allowed = true;
+    return mask->pass == AS_PASS_MISSING ? show_missing(r, mask) : DECLINED;
 }
 
 /* Returns whether a module may answer for a missing resource: the core, and the module whose handler reports that there
@@ -132,24 +144,21 @@ static bool may_answer(const request_rec *r, const char *module_name)
  * that it exists. */
 static bool is_unlisted(request_rec *r)
 {
-    return r->finfo.filetype == APR_DIR && r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&
+    return r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&
            (!(ap_allow_options(r) & OPT_INDEXES) || access(r->filename, R_OK));
 }
 
-int as_mask_handler(request_rec *r)
+static RARELY int handle_directory(request_rec *r)
 {
-    as_mask *mask = get_mask(r);
+    return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
+}
+
+/* Handles a missing resource. */
+static RARELY int handle_missing(request_rec *r, as_mask *mask)
+{
     const apr_array_header_t *hooks;
     int i;
 
-    if (!mask || mask->pass == AS_PASS_DONE) {
-        return DECLINED;
-    }
-    mask->handling = true;
-    mask->fields = apr_table_elts(r->headers_in)->nelts;
-    if (mask->pass == AS_PASS_FIRST) {
-        return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
-    }
     r->log = mask->log;
     /* Fixups may have turned it into another: a front controller, an index. */
     r->filename = mask->filename;
@@ -167,4 +176,19 @@ int as_mask_handler(request_rec *r)
         }
     }
     return HTTP_NOT_FOUND;
+}
+
+int as_mask_handler(request_rec *r)
+{
+    as_mask *mask = get_mask(r);
+
+    if (!mask || mask->pass == AS_PASS_DONE) {
+        return DECLINED;
+    }
+    mask->handling = true;
+    mask->fields = apr_table_elts(r->headers_in)->nelts;
+    if (mask->pass == AS_PASS_MISSING) {
+        return handle_missing(r, mask);
+    }
+    return r->finfo.filetype == APR_DIR ? handle_directory(r) : DECLINED;
 }

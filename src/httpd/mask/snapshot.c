@@ -48,17 +48,16 @@ struct as_snapshot {
     as_client_names names;
     core_request_config core;
     chain output, input;
-#define AS_TABLE(table)                                                                                                \
-    const apr_table_entry_t *table;                                                                                    \
-    int count_of_##table;
+#define AS_TABLE(table) int count_of_##table;
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
-    void *modules[1]; /* modules_end of them: results of post_read_request hooks in request_config */
+    void *modules[1]; /* modules_end of them: results of post_read_request hooks in request_config. Behind them the
+                       * entries of all tables, in their order */
 };
 
 /* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
 static int modules_end;
-static apr_size_t size_of_request, size_of_core;
+static apr_size_t size_of_request;
 static int (*create_core)(request_rec *r);
 
 void as_snapshot_post_config(void)
@@ -69,7 +68,6 @@ void as_snapshot_post_config(void)
 
     /* No constant: what a compiler makes of a struct's assignment is slower than memcpy. */
     size_of_request = sizeof(request_rec);
-    size_of_core = sizeof(core_request_config);
     modules_end = 1;
     for (each = ap_top_module; each; each = each->next) {
         modules_end = each->module_index >= modules_end ? each->module_index + 1 : modules_end;
@@ -79,14 +77,6 @@ void as_snapshot_post_config(void)
         const ap_LINK_create_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_create_request_t);
         create_core = strcmp(hook->szName, "core.c") ? create_core : hook->pFunc;
     }
-}
-
-as_client_names as_client_names_get(const conn_rec *c)
-{
-    const as_client_names names = {
-        .host = c->remote_host, .logname = c->remote_logname, .double_reverse = c->double_reverse};
-
-    return names;
 }
 
 void as_client_names_set(conn_rec *c, const as_client_names *names)
@@ -126,20 +116,20 @@ apr_size_t as_snapshot_compute_size(const request_rec *r)
 void as_snapshot_take(const request_rec *r, as_snapshot *kept)
 {
     const conn_rec *c = r->connection;
-    char *free = (char *)(kept->modules + modules_end);
+    char *next = (char *)(kept->modules + modules_end);
+    apr_size_t size;
 
     memcpy(&kept->r, r, size_of_request);
     kept->names = as_client_names_get(c);
-    memcpy(&kept->core, ap_get_core_module_config(r->request_config), size_of_core);
+    kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
     memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
     keep_chain(&kept->output, r->output_filters, c->output_filters);
     keep_chain(&kept->input, r->input_filters, c->input_filters);
 #define AS_TABLE(table)                                                                                                \
-    kept->table = (const apr_table_entry_t *)free;                                                                     \
     kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
     if (kept->count_of_##table) {                                                                                      \
-        memcpy(free, get_entries(r->table)->elts, (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t));     \
-        free += (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                        \
+        size = (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                         \
+        next = (char *)memcpy(next, get_entries(r->table)->elts, size) + size;                                         \
     }
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
@@ -215,6 +205,7 @@ static bool is_body_begun(const as_snapshot *kept)
 
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach)
 {
+    const apr_table_entry_t *entries = (const apr_table_entry_t *)(kept->modules + modules_end);
     request_rec fresh = kept->r;
     apr_status_t status = create_core ? apr_pool_create(&fresh.pool, kept->r.pool) : APR_EGENERAL;
 
@@ -225,7 +216,9 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
     fresh.kept_body = is_body_begun(kept) ? r->kept_body : kept->r.kept_body;
-#define AS_TABLE(table) fresh.table = make_table(fresh.pool, kept->table, kept->count_of_##table);
+#define AS_TABLE(table)                                                                                                \
+    fresh.table = make_table(fresh.pool, entries, kept->count_of_##table);                                             \
+    entries += kept->count_of_##table;
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);

@@ -419,7 +419,7 @@ int as_hook_fixups(request_rec *r)
 {
     const as_transaction *transaction = r->main ? NULL : as_transaction_peek(r);
 
-    if (transaction) {
+    if (transaction && (transaction->decided || transaction->group)) {
         as_publish_variables(r, transaction);
     }
     return DECLINED;
@@ -459,5 +459,9 @@ int as_hook_log(request_rec *r)
 {
     const as_transaction *transaction = as_transaction_peek(r);
 
-    return transaction || r->status == HTTP_FORBIDDEN ? log_outcome(r, transaction) : DECLINED;
+    if (r->status != HTTP_FORBIDDEN &&
+        !(transaction && (transaction->decided || transaction->truth || transaction->memo.counted))) {
+        return DECLINED;
+    }
+    return log_outcome(r, transaction);
 }

@@ -52,7 +52,45 @@ SITE = r"""
         Require all denied
     </Location>
 </VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName routes
+    DocumentRoot "${DOCS}"
+    AuthStatus On
+    AuthStatusMask All
+    <Directory "${DOCS}/secret">
+        Require all denied
+    </Directory>
+    <Directory "${DOCS}/routes">
+        Options +ExecCGI +Includes
+        AddHandler cgi-script .cgi
+        AddType text/html .shtml
+        AddOutputFilter INCLUDES .shtml
+    </Directory>
+    <Directory "${DOCS}/routes/secret">
+        DirectoryIndex /secret/page.html
+    </Directory>
+    <Directory "${DOCS}/routes/absent">
+        DirectoryIndex /absent/page.html
+    </Directory>
+    Alias /alias-secret "${DOCS}/secret"
+    Alias /alias-absent "${DOCS}/absent"
+    Redirect gone /gone-secret
+    Redirect gone /gone-absent
+    <Location /gone-secret>
+        ErrorDocument 410 /secret/page.html
+    </Location>
+    <Location /gone-absent>
+        ErrorDocument 410 /absent/page.html
+    </Location>
+    RewriteEngine on
+    RewriteRule ^/through/(.*)$ /$1 [PT]
+</VirtualHost>
 """
+# What leads to the masked page: itself, a name, a rule, an index, an error page, a script, a part of a page.
+ROUTES = ("/secret/page.html", "/alias-secret/page.html", "/through/secret/page.html", "/routes/secret/", "/gone-secret",
+          "/routes/location.cgi?secret", "/routes/secret.shtml")
+LOCATION = "#!/bin/sh\nprintf 'Location: /%s/page.html\\n\\n' \"$QUERY_STRING\"\n"
+PART = '<!--#include virtual="/{}/page.html" -->\n'
 PATHS = ("/secret/page.html", "/secret/", "/secret/" + DEEP, "/open/secret/page.html", "/open/" + DEEP + "/page.key", "/compat/x",
          "/asks/a/b/c", "/asks/more/secret/x", "/open/more/rules/x", "/open/locked/page.html", "/absent/page.html", "/" + DEEP,
          "/absent/" + "x" * 256, "/secret/" + "x" * 3900)
@@ -65,8 +103,11 @@ def site(start, rooms):
     includes = [f"-I{_apxs(name)}" for name in ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
     subprocess.run([os.environ.get("CC", "cc").split()[-1], "-shared", "-fPIC", *flags, *includes, "-o", path,
                     HERE / "walker.c"], check=True)
-    httpd = start.make(f'LoadModule walker_module "{path}"\nLogLevel notice\n' + SITE, modules=("rewrite", "access_compat"),
-                       files={f"{place}/page.html": "page\n" for place in ("secret", "open", "open/secret", "compat", "open/locked")})
+    httpd = start.make(f'LoadModule walker_module "{path}"\nLogLevel notice\n' + SITE, modules=("rewrite", "access_compat", "cgid", "include"),
+                       files={f"{place}/page.html": "page\n" for place in ("secret", "open", "open/secret", "compat", "open/locked")} | {
+                           f"routes/{place}/none.txt": "none\n" for place in ("secret", "absent")} | {
+                           f"routes/{place}.shtml": PART.format(place) for place in ("secret", "absent")} | {
+                           "routes/location.cgi": LOCATION})
     (httpd.room / "users").write_text("bob:x\n")
     (httpd.room / "docs/open/locked").chmod(0)
     httpd.start()
@@ -75,7 +116,7 @@ def site(start, rooms):
 
 @pytest.fixture(autouse=True)
 def httpds_own_lines(site):
-    site.log.allow(r"AH\d{5}: ", "AS00")
+    site.log.allow(r"AH\d{5}: ", "AS00", "unable to include")
 
 
 def walks(site, position, path):
@@ -94,9 +135,23 @@ def test_three_walks_that_begin_with_nothing(site, path, method, host):
     assert walks(site, position, path) == [3]
     for state in answer.all("X-Walker"):
         assert not re.search(r"=[^0]", state), state
+    assert set(answer.all("X-Changed")) <= {"no"}
 
 
 def test_who_is_allowed_walks_once(site):
     position = len(site.log.path.read_text())
     assert site.get("/open/page.html", host="masked").status == 200
     assert walks(site, position, "/open/page.html") == [1]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("method", ("GET", "POST"))
+def test_whatever_leads_there_its_walks_begin_as_it_arrived(site, path, method):
+    def seen(part):
+        answer = site.get(path.replace("secret", part), method=method, host="routes",
+                          headers=(("X-Sent", "sent"), ("X-Gone", "sent"), ("X-Merged", "sent")))
+        assert set(answer.all("X-Changed")) == {"no"}
+        assert answer.status == (200 if path.endswith(".shtml") else 410 if path.startswith("/gone") else 404)
+        # The walker lets httpd send Expires, which is the date once more.
+        return re.sub(rb"(?im)^expires: [^\r]*\r\n", b"", answer.comparable()).replace(part.encode(), b"absent")
+    assert seen("secret") == seen("absent")
