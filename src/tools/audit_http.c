@@ -265,13 +265,15 @@ static const char *find_field(const char *head, const char *end, const char *nam
 {
     const size_t length = strlen(name);
 
-    for (; head && head < end; head = strstr(head, "\r\n")) {
-        head += !strncmp(head, "\r\n", 2) ? 2 : 0;
+    while (head < end) {
+        const char *next = memmem(head, (size_t)(end - head), "\r\n", 2);
+
         if (!strncasecmp(head, name, length) && head[length] == ':') {
             for (head += length + 1; *head == ' '; head++) {
             }
             return head;
         }
+        head = next ? next + 2 : end;
     }
     return NULL;
 }

@@ -208,14 +208,21 @@ MORE = """
 """
 
 
+def write_program(httpd):
+    """Writes a program that is httpd with its configuration, as apachectl is, and with what loads the module (the sanitizers')."""
+    script = httpd.room / "httpd"
+    settings = " ".join(f"'{name}={value}'" for name, value in httpd._environment().items())
+    script.write_text(f"#!/bin/sh\nexec env {settings} " + " ".join(map(str, httpd._command())) + ' "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
 @pytest.fixture(scope="module")
 def program(start, fakes):
     """A program that is httpd with a configuration of its own."""
     names = {"one": fakes[0].port, "two": fakes[1].port, "service": SERVICE, "password": SERVICE_PASSWORD}
     httpd = start.make((SITE + MORE).format(**names), modules=("authn_core", "macro"), ldap=True)
-    script = httpd.room / "httpd"
-    script.write_text("#!/bin/sh\nexec " + " ".join(map(str, httpd._command())) + ' "$@"\n')
-    script.chmod(0o755)
+    script = write_program(httpd)
     return script
 
 
@@ -303,9 +310,7 @@ HOSTS = """<Directory "{folder}">
 def hosts(start, fakes, rooms):
     folder = rooms.new("folder")
     httpd = start.make(HOSTS.format(one=fakes[0].port, two=fakes[1].port, folder=folder), modules=("authn_core",))
-    script = httpd.room / "httpd"
-    script.write_text("#!/bin/sh\nexec " + " ".join(map(str, httpd._command())) + ' "$@"\n')
-    script.chmod(0o755)
+    script = write_program(httpd)
     return script, httpd.port, str(folder)
 
 
@@ -363,9 +368,7 @@ Require ldap-group cn=uids,o=loud
     how = ["--config", room / "site.conf"]
     if reader == "httpd":
         httpd = start.make(conf, modules=("authn_core",), ldap=True)
-        script = room / "httpd"
-        script.write_text("#!/bin/sh\nexec " + " ".join(map(str, httpd._command())) + ' "$@"\n')
-        script.chmod(0o755)
+        script = write_program(httpd)
         how = [f"--httpd={script}"]
     for section, answer in (("/uids", "yes"), ("/dns", "no")):
         done = subprocess.run([BUILD / "authstatus-explain", "--json", *how, "--section", section, "--password-file", room / "right", "good"],
