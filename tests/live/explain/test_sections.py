@@ -231,7 +231,8 @@ def ask(program, section, *arguments):
                           capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
                           env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
     assert SERVICE_PASSWORD not in done.stdout + done.stderr
-    return json.loads(done.stdout) if done.returncode != 1 else done
+    story = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+    return done if "error" in story else story
 
 
 SERVICE_BIND = [(SERVICE, SERVICE_PASSWORD)]
