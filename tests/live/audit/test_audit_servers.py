@@ -86,12 +86,12 @@ def test_no_answer_is_no_result(serve, answer, hangs, says):
 
 def test_one_that_is_cut_is_a_difference(serve):
     """Whoever cuts the forbidden one alone gives it away."""
-    code, told, wrong = serve(lambda request: HALF if b"/hidden" in request else SAME).audit("-w", "1")
+    code, told, wrong = serve(lambda request: HALF if b"/hidden" in request else SAME).audit("-w", "20")
     assert code == 1 and "GET: " in told and not wrong
 
 
 def test_alike(serve):
-    code, told, wrong = serve(SAME).audit("-w", "1")
+    code, told, wrong = serve(SAME).audit("-w", "20")
     assert (code, wrong) == (0, "") and "0 of " in told
 
 
@@ -100,7 +100,7 @@ def test_large_answers_end_where_they_end_in_both(serve):
     """More than is compared, in pieces of any size."""
     large = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * (5 * 1024 * 1024)
     server = serve(lambda request: large if server.count <= 2 else SAME)
-    code, told, wrong = server.audit("-w", "2")
+    code, told, wrong = server.audit("-w", "20")
     assert (code, wrong) == (0, ""), told
 
 
@@ -111,12 +111,12 @@ def test_a_certificate_for_an_address(serve, authority, host, alternatives):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.cert, certificate.key)
     server = serve(SAME, host=host, context=context)
-    code, told, wrong = server.audit("-w", "1", "-C", authority.cert)
+    code, told, wrong = server.audit("-w", "20", "-C", authority.cert)
     assert (code, wrong) == (0, ""), told
     assert set(server.names) == {None}
-    code, told, wrong = server.audit("-w", "1", "-C", "/dev/null")
+    code, told, wrong = server.audit("-w", "20", "-C", "/dev/null")
     assert code == 3 and "CA certificates cannot be read" in wrong
-    code, told, wrong = server.audit("-w", "1")
+    code, told, wrong = server.audit("-w", "20")
     assert code == 3 and "TLS: " in wrong
 
 
