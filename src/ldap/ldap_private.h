@@ -16,7 +16,6 @@
  *   limiter.c         limits the queries that wait
  *   account.c         the service account, while it is refused
  *   addresses.c       the servers of the configuration, by their addresses
- *   uniform_timing.c  makes a query about an unknown user as long as others
  *   idle.c            idle sessions, and the limit of all open ones
  *   pool.c            lends sessions
  *   reaper.c          closes idle sessions of directories that are not queried any more
@@ -155,34 +154,6 @@ struct as_peer {
     _Atomic int64_t latency;
 };
 
-/* uniform_timing.c: durations of binds. Zero-initialised. */
-typedef enum as_timed { AS_TIMED_REFUSED, AS_TIMED_ACCEPTED, AS_TIMED_NOBODY } as_timed;
-#define AS_TIMING_SAMPLES 64
-#define AS_TIMING_OFTEN 8
-typedef struct as_timing_ring {
-    _Atomic unsigned next;
-    _Atomic as_mono typical; /* their median at the last update */
-    _Atomic as_mono took[AS_TIMING_SAMPLES];
-} as_timing_ring;
-
-typedef struct as_uniform_timing {
-    as_timing_ring rings[3]; /* of as_timed */
-    _Atomic as_mono late;    /* average delay of the end of a sleep */
-} as_uniform_timing;
-
-/* Passwords of one class of length: hashing a long one takes longer, and {CRYPT} refuses a too long one at once. */
-#define AS_TIMING_CLASSES 4
-static inline int as_timing_choose_class(size_t password_length)
-{
-    return password_length < 64 ? 0 : password_length < 256 ? 1 : password_length < 512 ? 2 : 3;
-}
-
-/* Records a duration. Any thread. */
-void as_timing_note(as_uniform_timing *timing, as_timed kind, as_mono took);
-/* Delays the answer to the decoy bind just recorded until it took as long as one of a user's, at most until
- * `deadline`. */
-void as_timing_hold(as_uniform_timing *timing, as_mono deadline);
-
 /* facts.c: facts about the server and its groups. NULL: no cache. */
 typedef struct as_facts as_facts;
 
@@ -197,7 +168,6 @@ struct as_directory {
     as_tls *tls;
     as_peer *peers; /* as many as settings->server_count */
     apr_pool_t *pool;
-    as_uniform_timing *timing; /* AS_TIMING_CLASSES */
     as_facts *facts;
     int users;    /* queries that use it; under the lock of `all`. From here on: in the registry alone, not in a copy */
     bool listed;  /* it is in the registry */

@@ -103,7 +103,6 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory->account = apr_pcalloc(pool, sizeof(*directory->account));
     directory->peers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*directory->peers));
     directory->tls = apr_pcalloc(pool, sizeof(*directory->tls));
-    directory->timing = apr_pcalloc(pool, AS_TIMING_CLASSES * sizeof(*directory->timing));
     directory->facts = as_facts_create(pool);
     status = as_account_create(directory->account) ? as_tls_create(directory->tls, pool) : APR_ENOMEM;
     for (i = 0; i < settings->server_count && status == APR_SUCCESS; i++) {

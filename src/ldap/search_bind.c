@@ -189,30 +189,17 @@ static bool verify(const as_task *task, as_session *session, const void *argumen
     return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
 }
 
-/* Returns the durations of binds with passwords of this class. */
-static as_uniform_timing *get_timing(const as_task *task)
+/* Binds as the entry that was found. */
+static void verify_known(const as_task *task, const as_login *login, as_session *found_on)
 {
-    return &task->peer->directory->timing[as_timing_choose_class(strlen(task->query->password))];
-}
-
-/* Binds as the entry that was found, and records the duration. */
-static void verify_known(as_task *task, const as_login *login, as_session *found_on)
-{
-    as_mono started = as_mono_read();
-
     if (found_on) {
         verify(task, found_on, login);
     } else {
         as_session_run_step(task, AS_KIND_VERIFY, verify, login);
     }
-    if (task->reply->failure == AS_FAILURE_NONE &&
-        (task->reply->code == LDAP_SUCCESS || task->reply->code == LDAP_INVALID_CREDENTIALS)) {
-        as_timing_note(get_timing(task), task->reply->code == LDAP_SUCCESS ? AS_TIMED_ACCEPTED : AS_TIMED_REFUSED,
-                       as_mono_read() - started);
-    }
 }
 
-/* Makes the bind that a known user would cost, with the same duration, for a name that no user has and a password
+/* Makes the bind that a known user would cost, for a name that no user has and a password
  * that no user sent. Its answer is ignored except an outage: that would have been an outage for a known user too. */
 static void verify_decoy(const as_task *task)
 {
@@ -223,13 +210,10 @@ static void verify_decoy(const as_task *task)
                        .password = apr_pstrmemdup(task->pool, decoy, length),
                        .is_decoy = true};
     as_reply searched = *task->reply;
-    as_mono started = as_mono_read();
 
     as_session_run_step(task, AS_KIND_VERIFY, verify, &nobody);
     if (!as_reply_is_outage(task->reply)) {
         *task->reply = searched;
-        as_timing_note(get_timing(task), AS_TIMED_NOBODY, as_mono_read() - started);
-        as_timing_hold(get_timing(task), task->deadline);
     }
 }
 

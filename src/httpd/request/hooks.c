@@ -265,6 +265,7 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     }
     status = note_form_login(r, context, as_chain_run(r, context, phase));
     as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
+    as_provider_hold(r, context, status == OK);
     return phase == AS_PHASE_AUTHN && status == DECLINED ? refuse_unanswered(r) : status;
 }
 
@@ -284,10 +285,12 @@ int as_request_authenticate(request_rec *r, as_context *context)
 /* Ends the authentication: the chain ended with `status`. */
 static int end_authn(request_rec *r, as_context *context, int status)
 {
-    if (status == DECLINED && !context->found) {
-        return as_mask_choose_login_status(r, context, refuse_unanswered(r));
-    }
-    return judge_authn(r, context, status);
+    const bool granted = status == OK;
+
+    status = status == DECLINED && !context->found ? as_mask_choose_login_status(r, context, refuse_unanswered(r))
+                                                   : judge_authn(r, context, status);
+    as_provider_hold(r, context, granted);
+    return status;
 }
 
 int as_hook_authn(request_rec *r)
@@ -342,7 +345,9 @@ static RARELY int handle_login_form(request_rec *r)
     }
     status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_HANDLER));
     as_provider_settle(r, context, false);
-    return context->found ? judge_authn(r, context, status) : status;
+    status = context->found ? judge_authn(r, context, status) : status;
+    as_provider_hold(r, context, is_found(context, AS_CLASS_GRANTED));
+    return status;
 }
 
 int as_hook_handler(request_rec *r)

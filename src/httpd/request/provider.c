@@ -302,6 +302,17 @@ void as_provider_settle(request_rec *r, as_context *context, bool granted)
     as_login_settle(login, &context->transaction->memo, as_section_get(r)->throttle, r->useragent_ip, end);
 }
 
+void as_provider_hold(const request_rec *r, as_context *context, bool granted)
+{
+    const as_login *login = as_process_get_login();
+    const as_section *section = as_section_get(r);
+
+    if (login) {
+        as_login_hold(login, &context->transaction->memo,
+                      section->fleeting || section->of_request == 1 ? NULL : section, granted);
+    }
+}
+
 /* Keeps the entry for Require ldap-*: of the login that was made, and of no other with the same name. */
 static void keep_entry(request_rec *r, as_context *context, const char *user, const char *password)
 {
@@ -379,6 +390,7 @@ static authn_status check_password(request_rec *r, const char *user, const char 
     if (!(context->running & (AS_PHASE_AUTHN | AS_PHASE_HANDLER))) {
         /* No hook of ours sees the end of the chain. */
         as_provider_settle(r, context, status == AUTH_GRANTED);
+        as_provider_hold(r, context, status == AUTH_GRANTED);
     }
     return status;
 }

@@ -57,6 +57,7 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
         return false;
     }
     login.cache = as_process_get_cache();
+    login.paces = as_paces_create(as_pool_choose_for_life(pool));
     login.throttles = throttle_memory ? as_throttles_create(as_pool_choose_for_life(pool), throttle_memory,
                                                             as_socache_is_for_machines() ? login.cache : NULL)
                                       : NULL;
