@@ -53,11 +53,11 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
     limits = as_server_get_limits(as_server_get(s), threads);
     login.directories = as_directories_create(as_pool_choose_for_life(pool), &limits);
     login.cache = NULL;
-    if (!login.directories || !as_socache_child_init(pool, s)) {
+    login.paces = as_paces_create(as_pool_choose_for_life(pool));
+    if (!login.directories || !login.paces || !as_socache_child_init(pool, s)) {
         return false;
     }
     login.cache = as_process_get_cache();
-    login.paces = as_paces_create(as_pool_choose_for_life(pool));
     login.throttles = throttle_memory ? as_throttles_create(as_pool_choose_for_life(pool), throttle_memory,
                                                             as_socache_is_for_machines() ? login.cache : NULL)
                                       : NULL;
