@@ -14,7 +14,7 @@
 #include <apr_strings.h>
 
 #define SYNTAX "ldap[s]://host[:port][ host[:port]...]/base[?attributes][?scope][?filter]"
-#define WRONG_SCOPE "the scope of the URL must be one or sub (or left out, which is sub)"
+#define WRONG_SCOPE "the scope of the URL must be one of one, sub (or left out, which is sub)"
 #define BETWEEN_HOSTS ", \t"
 #define MAX_SERVERS 32
 #define MAX_ATTRIBUTES 100

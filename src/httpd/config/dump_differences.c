@@ -28,8 +28,8 @@ static const as_revealing revealing[] = {
     {"FallbackResource", "disabled", false,
      "answers for what is missing, but never for what is hidden: let its page be the ErrorDocument 404 as well"},
     {"Dav", "off", false,
-     "reveals hidden resources of the whole virtual host to COPY and MOVE, whose Destination they are, and lists those in "
-     "its own tree: use a virtual host of its own"},
+     "reveals hidden resources of the whole virtual host to COPY and MOVE, whose Destination they are, and lists "
+     "those in its own tree: use a virtual host of its own"},
 };
 
 #define REVEALING (sizeof(revealing) / sizeof(*revealing))
