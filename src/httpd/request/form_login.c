@@ -21,8 +21,8 @@ static bool has_session_of_login(request_rec *r)
            apr_table_get(session->entries, apr_pstrcat(r->pool, name, "-" MOD_SESSION_USER, NULL));
 }
 
-/* Returns whether a redirect is to another place than that of a failed login. Unknown, and so false, for a page that is an
- * expression: its value may have been another. */
+/* Returns whether a redirect is to another place than that of a failed login. Unknown, and so false, for a page that is
+ * an expression: its value may have been another. */
 static bool is_elsewhere(const request_rec *r)
 {
     const char *page = as_section_get(r)->login_page, *location = apr_table_get(r->headers_out, "Location");
