@@ -27,7 +27,7 @@ typedef struct as_coalesced {
     const as_cache_key *key;
     as_mono deadline;
     apr_pool_t *pool;
-    const apr_time_t *born; /* time from which the answer counts, once `query` has found it; NULL: the time of the answer */
+    const apr_time_t *born; /* time from which the answer counts, known once `query` has found it; NULL: its own time */
     void *data;
 } as_coalesced;
 
