@@ -63,9 +63,9 @@ static void register_request_hooks(void)
     ap_hook_log_transaction(as_hook_log, NULL, NULL, APR_HOOK_FIRST);
 }
 
-/* Hooks of masking: they take the request when no module has a quick answer (an internal redirect that skips quick
- * handlers: before its name is translated), check it again when its section is
- * known and when it is allowed, and handle it alone. The filters come after those of all others. */
+/* Registers the hooks of masking: they take the request when no module has a quick answer (an internal redirect, which
+ * skips quick handlers: before its name is translated), check it again when its section is known and when it is
+ * allowed, and handle it alone. The filters come after those of all others. */
 static void register_mask_hooks(void)
 {
     ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -225,7 +225,7 @@ static void say_sign_in(as_dump *dump)
     }
 }
 
-/* ---- one ref, one server, all ---- */
+/* ---- a section, a server, all ---- */
 
 /* Returns whether a section is unchanged since its creation. Both began as zeros, padding included. */
 static bool is_unchanged(const as_dump *dump, const as_section *section)

@@ -21,20 +21,22 @@ typedef struct as_dump {
     int warnings;
     as_directories *directories; /* made when first needed */
     apr_hash_t *lockouts;        /* as_lockout by as_directory_compute_fingerprint: no directory is queried twice */
-    apr_hash_t *documents;       /* pages of ErrorDocument that were warned of */
+    apr_hash_t *subjects;        /* what was warned of once for a server */
 } as_dump;
 
 /* Prints a line, of at most ten characters before `text`. */
 void as_dump_say(as_dump *dump, const char *label, const char *text);
 /* Prints and counts a warning. */
 void as_dump_warn(as_dump *dump, const char *text);
+/* Returns whether this server was not warned of the subject before; from now on it was. */
+bool as_dump_is_news(as_dump *dump, const char *subject);
 /* Returns the arguments of a directive in force, as written; NULL: there is none. */
 const char *as_dump_argument(as_dump *dump, const char *directive);
 
 /* dump_doubts.c: warns of doubtful parts of a policy. */
 void as_dump_warnings(as_dump *dump);
-/* dump_differences.c: of parts of the configuration that reveal a hidden section and that no mask reaches. A virtual
- * host that masks is warned about all its sections. */
+/* dump_differences.c: of directives that reveal a hidden section and that no mask reaches: in it, in sections of it, in
+ * force from outside. */
 void as_dump_warn_of_differences(as_dump *dump);
 
 /* dump_error_documents.c: warns of pages of ErrorDocument that need a login themselves. */

@@ -13,7 +13,7 @@
 
 /* ---- where a page is ---- */
 
-/* Does a path lie in the ref, as httpd's walks compare? */
+/* Returns whether a path is in a section, as httpd's walks compare. */
 static bool has_path(const as_section_ref *ref, as_section_kind kind, const char *path)
 {
     const core_dir_config *core = ref->vector ? ap_get_core_module_config(ref->vector) : NULL;
@@ -150,19 +150,6 @@ static const ap_directive_t *find_document(const as_dump *dump, const char *stat
     return found;
 }
 
-/* Returns whether this page of the server was not reported before. */
-static bool is_news(as_dump *dump, const char *path)
-{
-    const char *key = apr_psprintf(dump->pool, "%pp %s", (const void *)dump->refs, path);
-
-    dump->documents = dump->documents ? dump->documents : apr_hash_make(dump->pool);
-    if (apr_hash_get(dump->documents, key, APR_HASH_KEY_STRING)) {
-        return false;
-    }
-    apr_hash_set(dump->documents, key, APR_HASH_KEY_STRING, key);
-    return true;
-}
-
 static void warn_of_document(as_dump *dump, const ap_directive_t *document)
 {
     const char *arguments = document->args, *status = ap_getword_conf(dump->pool, &arguments);
@@ -171,12 +158,12 @@ static void warn_of_document(as_dump *dump, const ap_directive_t *document)
 
     path[strcspn(path, "?#")] = '\0';
     decider = *path == '/' ? find_decider(dump, path) : NULL;
-    if (!decider || find_admission_within(decider->first) != ADMITS_BY_LOGIN || !is_news(dump, path)) {
+    if (!decider || find_admission_within(decider->first) != ADMITS_BY_LOGIN || !as_dump_is_news(dump, path)) {
         return;
     }
     as_dump_warn(dump, apr_psprintf(dump->pool,
                                     "the page of ErrorDocument %s %s (%s:%d) is itself in %s, which does not let "
-                                    "everybody in: who is refused sees \"Additionally, a 403\" in its ref; give the "
+                                    "everybody in: who is refused sees \"Additionally, a 403\" in its place; give the "
                                     "page a section with Require all granted",
                                     status, path, document->filename, document->line_num,
                                     as_section_make_name(dump->pool, decider)));

@@ -205,7 +205,7 @@ static void put_section(as_json_line *line, const as_section *section, const ser
 
 /* ---- all ---- */
 
-static void put_places(as_json_line *line, server_rec *main_server, server_rec *server)
+static void put_sections(as_json_line *line, server_rec *main_server, server_rec *server)
 {
     const apr_array_header_t *refs = as_sections_list(line->pool, main_server, server);
     int i;
@@ -260,7 +260,7 @@ void as_dump_json_test_config(apr_pool_t *pconf, server_rec *s)
     }
     each = s;
     do { /* there is a main server */
-        put_places(&line, s, each);
+        put_sections(&line, s, each);
         each = each->next;
     } while (each);
     put_aliases(&line, s);

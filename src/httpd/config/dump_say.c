@@ -4,6 +4,8 @@
  */
 #include "dump.h"
 
+#include <apr_strings.h>
+
 void as_dump_say(as_dump *dump, const char *label, const char *text)
 {
     apr_file_printf(dump->out, "    %-10s %s\n", label, as_escape_unprintable(dump->pool, text));
@@ -13,6 +15,18 @@ void as_dump_warn(as_dump *dump, const char *text)
 {
     dump->warnings++;
     as_dump_say(dump, "warning:", text);
+}
+
+bool as_dump_is_news(as_dump *dump, const char *subject)
+{
+    const char *key = apr_psprintf(dump->pool, "%pp %s", (const void *)dump->refs, subject);
+
+    dump->subjects = dump->subjects ? dump->subjects : apr_hash_make(dump->pool);
+    if (apr_hash_get(dump->subjects, key, APR_HASH_KEY_STRING)) {
+        return false;
+    }
+    apr_hash_set(dump->subjects, key, APR_HASH_KEY_STRING, key);
+    return true;
 }
 
 const char *as_dump_argument(as_dump *dump, const char *directive)

@@ -68,7 +68,7 @@ def dump(start):
 
 
 def section(text, head):
-    """What is said of a place, as {label: [texts]}."""
+    """What is said of a section, as {label: [texts]}."""
     lines = text.splitlines()
     at = lines.index(f"  {head}") + 1
     found = {}
@@ -227,6 +227,48 @@ def test_what_reveals_a_masked_section(dump, needs_module, module):
     assert not found("Off", warned) and not any(found("Forbidden", line) for line in silent)
 
 
+MASK = "AuthStatus On\nAuthStatusMask Forbidden\n"
+VHOST = "<VirtualHost *>\nServerName hides.test\n{}</VirtualHost>\n"
+
+
+@pytest.mark.parametrize("module, conf, count", [
+    # in force in the masked section from outside: its server, the main server, an outer section
+    ("speling", "CheckSpelling On\n<Location /x>\n" + MASK + "</Location>\n", 1),
+    ("speling", "CheckSpelling On\n<Location /x>\nCheckSpelling Off\n" + MASK + "</Location>\n", 0),
+    ("speling", "CheckSpelling On\n" + VHOST.format(MASK), 1),
+    ("speling", "CheckSpelling On\n" + VHOST.format("CheckSpelling Off\n" + MASK), 0),
+    ("speling", "CheckSpelling On\n" + VHOST.format("<Location /x>\n" + MASK + "</Location>\n"), 1),
+    ("dir", "<Directory /srv>\nFallbackResource /f.php\n</Directory>\n<Directory /srv/x>\n" + MASK + "</Directory>\n", 1),
+    ("dir", "<Directory /srv/y>\nFallbackResource /f.php\n</Directory>\n<Directory /srv/x>\n" + MASK + "</Directory>\n", 0),
+    ("dir", "<Directory /srv/x>\n" + MASK + "</Directory>\n<Directory /srv/x/y>\nFallbackResource /f.php\n</Directory>\n", 1),
+    # once for a server, however many sections are masked
+    ("speling", "CheckSpelling On\n<Location /x>\n" + MASK + "</Location>\n<Location /y>\n" + MASK + "</Location>\n", 1),
+    ("speling", VHOST.format("CheckSpelling On\n" + MASK + "<Location /y>\nAuthStatusDisclose Never\n</Location>\n"), 1),
+    # of the whole virtual host
+    ("dav", "<Location /dav>\nDav On\n</Location>\n<Location /x>\n" + MASK + "</Location>\n", 1),
+    ("dav", "<Location /dav>\nDav On\n</Location>\n" + VHOST.format("<Location /x>\n" + MASK + "</Location>\n"), 1),
+    ("dav", "<Location /x>\n" + MASK + "</Location>\n" + VHOST.format("<Location /dav>\nDav On\n</Location>\n"), 1),
+    ("dav", VHOST.format("<Location /x>\n" + MASK + "</Location>\n") + VHOST.replace("hides", "dav").format("<Location /dav>\nDav On\n</Location>\n"), 0),
+    # in the section, another piece of it, or one in it
+    ("ssl", "<Location /x>\n" + MASK + "</Location>\n<Location /x/y>\nSSLVerifyClient require\n</Location>\n", 1),
+    ("ssl", "<Location /x>\n" + MASK + "</Location>\n<Location /x>\nSSLVerifyClient require\n</Location>\n", 1),
+    ("ssl", "<Location /x>\nSSLVerifyClient require\n</Location>\n<Location /x/y>\n" + MASK + "</Location>\n", 0),
+    ("ssl", "<LocationMatch ^/x>\n" + MASK + "</LocationMatch>\n<LocationMatch ^/x>\nSSLVerifyClient require\n</LocationMatch>\n", 1),
+    ("ssl", "<Directory /srv/x>\n" + MASK + "<Files y>\nSSLVerifyClient require\n</Files>\n</Directory>\n", 1),
+    ("ssl", "SSLVerifyClient require\n<Location /x>\n" + MASK + "</Location>\n", 0),
+    # programs
+    ("cgid", "ScriptAlias /cgi-bin /tmp\n" + VHOST.format(MASK), 1),
+    ("cgid", "ScriptAlias /cgi-bin /tmp\n" + VHOST.format("<Location /x>\n" + MASK + "</Location>\n"), 1),
+    ("cgid", "<Location /x>\n" + MASK + "</Location>\n<Location /x/y>\nSetHandler cgi-script\n</Location>\n", 1),
+    ("cgid", "<Location /x>\n" + MASK + "</Location>\n<Location /y>\nSetHandler cgi-script\n</Location>\n", 0),
+])
+def test_a_revealing_directive_is_found_wherever_it_stands(dump, needs_module, module, conf, count):
+    needs_module(module)
+    words = {"ssl": "SSLVerifyClient", "speling": "CheckSpelling", "dir": "FallbackResource", "dav": "Dav ", "cgid": "programs run here"}
+    said = dump(conf, modules=(module, *(("dav_fs",) if module == "dav" else ())))
+    assert len([line for line in warnings(said) if line.startswith(words[module])]) == count, said
+
+
 @pytest.mark.parametrize("path", ["/tmp//", "//tmp", "/./tmp", "/var/../tmp", "${root}/tmp"])
 def test_a_directory_is_the_same_however_it_is_written(dump, path):
     """httpd keeps paths in canonical form."""
@@ -284,7 +326,7 @@ def test_an_error_page_behind_a_login(dump, needs_module, documents, where):
              if "ErrorDocument" in text]
     assert len(found) == (where is not None), found
     assert not where or (f" is itself in {where}, which" in found[0] and "Require all granted" in found[0]
-                         and f"httpd.conf:{dump.offset + 3})" in found[0])
+                         and '"Additionally, a 403" in its place;' in found[0] and f"httpd.conf:{dump.offset + 3})" in found[0])
 
 
 @pytest.mark.parametrize("path, where", [("/closed/403.html", '<Directory "'), ("/elsewhere/403.html", '<Directory "/srv/elsewhere">'),
