@@ -76,11 +76,11 @@ static void clear_slot(as_outage *outage)
  * once. */
 static as_outage *claim_slot(as_slots all, uint64_t id)
 {
-    as_outage *oldest = &all.slots[0];
+    as_outage *const slots = all.slots, *oldest = slots;
     uint64_t was;
 
     for (size_t i = 0; i < all.count; i++) {
-        as_outage *outage = &all.slots[i];
+        as_outage *outage = slots + i;
 
         was = 0;
         if (atomic_load(&outage->id) == id || atomic_compare_exchange_strong(&outage->id, &was, id) || was == id) {

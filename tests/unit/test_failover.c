@@ -213,7 +213,7 @@ static void test_an_unlisted_directory_is_in_use(void **state)
     as_ldap_server servers[MOST + 1];
     const as_directory_limits limits = {.breaker_failures = LIMIT, .breaker_time = 1, .directories = 1};
     as_directories *own;
-    apr_pool_t *of_own;
+    apr_pool_t *of_own, *rest[MOST + 2];
     bool ended = false;
     as_reply got;
     int i;
@@ -229,7 +229,9 @@ static void test_an_unlisted_directory_is_in_use(void **state)
         one.of_htaccess = true;
         entered[i] = as_directories_enter(own, apr_pmemdup(pool, &one, sizeof(one)), INT64_MAX, pool, &got);
         assert_non_null(entered[i]);
+        rest[i] = entered[i]->pool;
     }
+    rest[i] = own->pool;
     assert_false(entered[MOST]->shared->listed);
     for (i = 0; i < MOST; i++) {
         as_directories_leave(entered[i]);
@@ -237,6 +239,10 @@ static void test_an_unlisted_directory_is_in_use(void **state)
     apr_pool_cleanup_register(own->pool, &ended, note_end, apr_pool_cleanup_null);
     apr_pool_destroy(of_own);
     assert_false(ended);
+    /* What a process leaves to its end. */
+    for (i = 0; i < MOST + 2; i++) {
+        apr_pool_destroy(rest[i]);
+    }
 }
 
 static bool may_enter(void)
