@@ -15,17 +15,17 @@
 #include "authstatus/cache.h"
 #include "authstatus/ldap.h"
 #include "authstatus/outcome.h"
-#include "authstatus/pace.h"
+#include "authstatus/uniform_timing.h"
 
 /* Durations of failed logins of a process. */
-typedef struct as_paces as_paces;
+typedef struct as_timings as_timings;
 
 /* The state of a process for all its logins. */
 typedef struct as_login {
     as_directories *directories; /* never NULL */
     as_cache *cache;             /* NULL: nothing is cached (AuthStatusCache Off) */
     as_throttles *throttles;     /* NULL: no throttle */
-    as_paces *paces;             /* NULL: no answer is delayed */
+    as_timings *timings;         /* NULL: no answer is delayed */
 } as_login;
 
 /* What the answer of a server of a .htaccess file counts for an account of the configuration. */
@@ -63,23 +63,23 @@ typedef struct as_answer {
 } as_answer;
 
 /* How a login was answered, by the first directory of its section. Logins of one way take alike. */
-typedef enum as_pacing_way {
+typedef enum as_timing_way {
     AS_WAY_CACHE,  /* from the cache */
     AS_WAY_BIND,   /* by a bind at an entry found before */
     AS_WAY_SEARCH, /* by a search and a bind */
     AS_WAY_COUNT
-} as_pacing_way;
+} as_timing_way;
 
-/* What as_login_hold needs to know of a login. Zeroed before each login. */
-typedef struct as_pacing {
+/* What as_login_delay needs to know of a login. as_login_begin zeroes it. */
+typedef struct as_timing {
     as_mono began;                       /* 0: not yet */
     const as_login_directory *directory; /* the first one */
     int length;                          /* class of the password's length */
-    as_pacing_way way;
-    int load;      /* as_pace_choose_load; 0 from the cache */
+    as_timing_way way;
+    int load;      /* as_load_choose; 0 from the cache */
     bool follows;  /* it waited for the answer to an identical one: its duration is not its own */
-    as_paced kind; /* AS_PACED_COUNT: neither accepted nor refused */
-} as_pacing;
+    as_timed kind; /* AS_TIMED_COUNT: neither accepted nor refused */
+} as_timing;
 
 /* The common state of the logins of one transaction: no directory is queried twice for the same login, and all
  * queries end at one deadline. Zeroed except for `pool` before the first login. */
@@ -92,7 +92,7 @@ typedef struct as_login_memo {
     bool guessed;                       /* a password was not the one that may serve while the directory is away */
     const as_answer *stale;             /* something was served stale: granted-stale, and what was away; or NULL */
     struct as_authorized *authorized;   /* of authorize.h */
-    as_pacing pacing;                   /* of the current login */
+    as_timing timing;                   /* of the current login */
     const as_login_directory *hit; /* the directory whose answer was found in the cache and counted as a hit; or NULL */
 } as_login_memo;
 
@@ -119,6 +119,8 @@ typedef struct as_login_observer {
     void (*answered)(void *data, const as_answer *answer);
 } as_login_observer;
 
+/* Begins a login, which ends with as_login_settle and as_login_delay: none of an earlier one is in its duration. */
+void as_login_begin(as_login_memo *memo);
 /* Authenticates a user by a password. Never NULL. Blocks at most until the deadline. The password is wiped from the
  * memo when its pool is cleared. */
 const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, const as_login_attempt *attempt,
@@ -137,12 +139,12 @@ typedef enum as_login_end {
 void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
                      as_login_end end);
 /* Creates it; NULL only without memory. Lives as long as `pool`. */
-as_paces *as_paces_create(apr_pool_t *pool);
+as_timings *as_timings_create(apr_pool_t *pool);
 /* Ends a login, when all that its answer needs is done: where it failed, and the first directory has
  * AuthStatusUniformTiming, waits until its duration does not tell what it failed for. At most a second, and never
  * beyond the transaction's deadline. `granted`: by any provider; then it does not wait. `section`: where it was made,
  * for as long as the process; NULL: of a request's own section. Any thread. */
-void as_login_hold(const as_login *login, as_login_memo *memo, const void *section, bool granted);
+void as_login_delay(const as_login *login, as_login_memo *memo, const void *section, bool granted);
 /* Writes failures to the store that it may have lost meanwhile, when the client has its answer; a login without
  * as_login_settle counts as a failure. */
 void as_login_finish(const as_login *login, as_login_memo *memo);

@@ -13,7 +13,7 @@
 
 #include "coalesce.h"
 #include "known_entry.h"
-#include "pacing.h"
+#include "timing.h"
 #include "queried.h"
 #include "settle.h"
 
@@ -89,7 +89,7 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .is_foreign = attempt->params->directory->foreign,
                                .entered = attempt->entered};
 
-    as_pacing_note_query(&attempt->admission->memo->pacing, attempt->params->directory, known_dn != NULL);
+    as_timing_note_query(&attempt->admission->memo->timing, attempt->params->directory, known_dn != NULL);
     as_admission_begin_query(attempt->admission);
     as_directory_query(attempt->login->directories, &question, attempt->pool, reply);
     as_admission_end_query(attempt->admission, reply);
@@ -310,16 +310,16 @@ static void answer_attempt(as_attempt *attempt, as_login_memo *memo)
 
     if (!attempt->login->cache || !is_cached(attempt, memo)) {
         attempt->deadline = attempt->admission->deadline = as_deadline_get(memo, attempt->params->deadline);
-        as_pacing_enter(&memo->pacing, attempt->login->paces, attempt->params->directory);
+        as_timing_enter(&memo->timing, attempt->login->timings, attempt->params->directory);
         query_within_limit(attempt);
-        as_pacing_leave(&memo->pacing, attempt->login->paces);
+        as_timing_leave(&memo->timing, attempt->login->timings);
         as_stale_replace(attempt->admission, &attempt->key, attempt->answer);
     } else if (as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_GRANTED &&
                as_settle_is_counted(attempt->admission, answer->dn)) {
         attempt->deadline = as_deadline_get(memo, attempt->params->deadline);
         confirm(attempt);
     }
-    as_pacing_note_answer(&memo->pacing, attempt->params->directory, &answer->finding);
+    as_timing_note_answer(&memo->timing, attempt->params->directory, &answer->finding);
     as_settle_note(attempt->admission, answer, answer->server != NULL);
 }
 
@@ -334,7 +334,6 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
     as_admission admission = {.login = login, .memo = memo, .params = params, .before = memo->counted};
     const as_queried *before;
 
-    as_pacing_begin(&memo->pacing, params);
     attempt.admission = &admission;
     /* The settings may belong to a subrequest's .htaccess; the answer outlives the subrequest. */
     attempt.fingerprint = apr_pstrdup(memo->pool, params->directory->fingerprint);
@@ -346,6 +345,7 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
     if (before) {
         return before->answer;
     }
+    as_timing_begin(&memo->timing, params);
     as_cache_key_prepare(&attempt.key, memo->pool);
     attempt.answer = apr_pcalloc(memo->pool, sizeof(*attempt.answer));
     answer_attempt(&attempt, memo);

@@ -2,11 +2,11 @@
  *
  * Declarations shared by the files of authorization. Upward view: authstatus/authorize.h.
  *
- *   authenticate.c      logins; of the others it knows queried.c, settle.c, coalesce.c, hold.c and known_entry.c alone
+ *   authenticate.c      logins; of the others it knows queried.c, settle.c, coalesce.c, delay.c and known_entry.c alone
  *   known_entry.c       logins of names whose entries were found before
  *   coalesce.c          single flight: identical queries are one
  *   queried.c           the logins of a transaction
- *   hold.c              the delay of an answer to a failed login
+ *   delay.c              the delay of an answer to a failed login
  *   accounts.c          names under which the throttle counts accounts
  *   settle.c            the end of a login, and what the throttle counts of it
  *   targets.c           the accounts that one bind counts for

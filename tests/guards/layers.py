@@ -33,7 +33,7 @@ INTERFACES = {
     "authstatus/dn.h": "core",
     "authstatus/outcome.def": "core",
     "authstatus/outcome.h": "core",
-    "authstatus/pace.h": "core",
+    "authstatus/uniform_timing.h": "core",
     "authstatus/language.def": "core",
     "authstatus/language.h": "core",
     "authstatus/ppolicy.h": "core",

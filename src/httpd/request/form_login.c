@@ -2,7 +2,8 @@
  *
  * mod_auth_form answers a login with a redirect, whether it was granted or not, and httpd discloses to no module the
  * results of the providers. But mod_auth_form writes the name into the session of a granted login, and of no other; and
- * a failed login always leads to AuthFormLoginRequiredLocation, where that is set.
+ * its login handler sends a failed login nowhere but to AuthFormLoginRequiredLocation. A login form of the page itself
+ * may send a failed login where the client wishes (AuthFormLocation), so its redirect proves nothing.
  */
 #include "request.h"
 
@@ -21,23 +22,23 @@ static bool has_session_of_login(request_rec *r)
            apr_table_get(session->entries, apr_pstrcat(r->pool, name, "-" MOD_SESSION_USER, NULL));
 }
 
-/* Returns whether a redirect is to another place than that of a failed login. Unknown, and so false, for a page that is
- * an expression: its value may have been another. */
+/* Returns whether a redirect leads elsewhere than a failed login. Unknown, and so false, for a page that is an
+ * expression, whose value may have been another. */
 static bool is_elsewhere(const request_rec *r)
 {
     const char *page = as_section_get(r)->login_page, *location = apr_table_get(r->headers_out, "Location");
 
-    return page && location && !ap_strchr_c(page, '%') && strcmp(page, location) != 0;
+    return page && location && !strpbrk(page, "%$\\") && strcmp(page, location) != 0;
 }
 
-bool as_form_login_was_granted(request_rec *r, int status)
+bool as_form_login_was_granted(request_rec *r, as_phase phase, int status)
 {
     const char *type = ap_auth_type(r);
 
     if (status == HTTP_OK) {
         /* The login handler's, where no page is named that comes next. */
-        return true;
+        return phase == AS_PHASE_HANDLER;
     }
     return type && !ap_cstr_casecmp(type, "form") && ap_is_HTTP_REDIRECT(status) &&
-           (has_session_of_login(r) || is_elsewhere(r));
+           (has_session_of_login(r) || (phase == AS_PHASE_HANDLER && is_elsewhere(r)));
 }

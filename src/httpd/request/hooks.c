@@ -229,10 +229,10 @@ static int judge_authn(request_rec *r, as_context *context, int status)
 }
 
 /* mod_auth_form let the user in, by another provider's word: that is the last one. Returns `status`. */
-static int note_form_login(request_rec *r, as_context *context, int status)
+static int note_form_login(request_rec *r, as_context *context, as_phase phase, int status)
 {
     if (context->found && !context->final && !is_found(context, AS_CLASS_GRANTED) &&
-        as_form_login_was_granted(r, status)) {
+        as_form_login_was_granted(r, phase, status)) {
         context->finding = as_finding_make(AS_OUTCOME_GRANTED);
         context->answer = NULL;
         context->directory = NULL;
@@ -263,9 +263,10 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     if (is_passed(context, phase)) {
         return DECLINED;
     }
-    status = note_form_login(r, context, as_chain_run(r, context, phase));
+    as_login_begin(&context->transaction->memo);
+    status = note_form_login(r, context, phase, as_chain_run(r, context, phase));
     as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
-    as_provider_hold(r, context, status == OK);
+    as_provider_delay(r, context, status == OK || is_found(context, AS_CLASS_GRANTED));
     return phase == AS_PHASE_AUTHN && status == DECLINED ? refuse_unanswered(r) : status;
 }
 
@@ -275,7 +276,8 @@ int as_request_authenticate(request_rec *r, as_context *context)
 
     if (!as_mask_login_was_made(r, context, &status)) {
         as_mask_begin_login(r, context);
-        status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_AUTHN));
+        as_login_begin(&context->transaction->memo);
+        status = note_form_login(r, context, AS_PHASE_AUTHN, as_chain_run(r, context, AS_PHASE_AUTHN));
         as_provider_settle(r, context, status == OK);
         as_mask_end_login(r, context, status);
     }
@@ -285,11 +287,15 @@ int as_request_authenticate(request_rec *r, as_context *context)
 /* Ends the authentication: the chain ended with `status`. */
 static int end_authn(request_rec *r, as_context *context, int status)
 {
-    const bool granted = status == OK;
+    as_login_memo *memo = &context->transaction->memo;
+    const as_timing timing = memo->timing;
+    const bool granted = status == OK || is_found(context, AS_CLASS_GRANTED);
 
     status = status == DECLINED && !context->found ? as_mask_choose_login_status(r, context, refuse_unanswered(r))
                                                    : judge_authn(r, context, status);
-    as_provider_hold(r, context, granted);
+    /* The mask may have logged in for another pass. */
+    memo->timing = timing;
+    as_provider_delay(r, context, granted);
     return status;
 }
 
@@ -343,10 +349,17 @@ static RARELY int handle_login_form(request_rec *r)
     if (is_passed(context, AS_PHASE_HANDLER)) {
         return DECLINED;
     }
-    status = note_form_login(r, context, as_chain_run(r, context, AS_PHASE_HANDLER));
+    as_login_begin(&context->transaction->memo);
+    status = note_form_login(r, context, AS_PHASE_HANDLER, as_chain_run(r, context, AS_PHASE_HANDLER));
     as_provider_settle(r, context, false);
-    status = context->found ? judge_authn(r, context, status) : status;
-    as_provider_hold(r, context, is_found(context, AS_CLASS_GRANTED));
+    if (status == OK && context->found && !context->final && !is_found(context, AS_CLASS_GRANTED)) {
+        /* mod_auth_form declined (AuthFormAuthoritative Off), and another handler answered: a login granted there ends
+         * with HTTP_OK. */
+        as_decide_as_is(r, context, &context->finding, HTTP_OK);
+    } else if (context->found) {
+        status = judge_authn(r, context, status);
+    }
+    as_provider_delay(r, context, is_found(context, AS_CLASS_GRANTED));
     return status;
 }
 

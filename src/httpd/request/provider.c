@@ -302,14 +302,14 @@ void as_provider_settle(request_rec *r, as_context *context, bool granted)
     as_login_settle(login, &context->transaction->memo, as_section_get(r)->throttle, r->useragent_ip, end);
 }
 
-void as_provider_hold(const request_rec *r, as_context *context, bool granted)
+void as_provider_delay(const request_rec *r, as_context *context, bool granted)
 {
     const as_login *login = as_process_get_login();
     const as_section *section = as_section_get(r);
 
     if (login) {
-        as_login_hold(login, &context->transaction->memo,
-                      section->fleeting || section->of_request == 1 ? NULL : section, granted);
+        as_login_delay(login, &context->transaction->memo,
+                       section->fleeting || section->of_request == 1 ? NULL : section, granted);
     }
 }
 
@@ -361,6 +361,8 @@ const as_answer *as_provider_complete(request_rec *r, as_context *context)
         answer = as_authenticate(as_process_get_login(), memo, &attempt, &observer);
         of = as_outcome_describe(answer->finding.outcome)->of;
         as_login_settle(as_process_get_login(), memo, section->throttle, r->useragent_ip, get_end(of));
+        /* The login that granted this request has been answered: this one is not delayed. */
+        as_login_begin(memo);
         if (of == AS_CLASS_GRANTED && answer->dn && answer->dn[0]) {
             context->by_header = false;
             context->answer = answer;
@@ -390,7 +392,7 @@ static authn_status check_password(request_rec *r, const char *user, const char 
     if (!(context->running & (AS_PHASE_AUTHN | AS_PHASE_HANDLER))) {
         /* No hook of ours sees the end of the chain. */
         as_provider_settle(r, context, status == AUTH_GRANTED);
-        as_provider_hold(r, context, status == AUTH_GRANTED);
+        as_provider_delay(r, context, status == AUTH_GRANTED);
     }
     return status;
 }

@@ -92,9 +92,9 @@ extern const authn_provider as_provider;
 const as_answer *as_provider_complete(request_rec *r, as_context *context);
 /* Counts a login after its last provider. `granted`: by any of them. */
 void as_provider_settle(request_rec *r, as_context *context, bool granted);
-/* Delays the answer to a login that failed (as_login_hold), when it is settled, judged and logged. `granted`: by any
+/* Delays the answer to a login that failed (as_login_delay), when it is settled, judged and logged. `granted`: by any
  * provider. */
-void as_provider_hold(const request_rec *r, as_context *context, bool granted);
+void as_provider_delay(const request_rec *r, as_context *context, bool granted);
 /* Makes the observer of the queries of this request's logins and authorizations. */
 as_login_observer as_observer_make(request_rec *r);
 
@@ -167,8 +167,9 @@ void as_lookaside_publish(request_rec *r, const char *prefix, const as_directory
 
 /* ---- form_login.c ---- */
 
-/* Returns whether mod_auth_form granted the login, where its hook or handler ended with this status. */
-bool as_form_login_was_granted(request_rec *r, int status);
+/* Returns whether it is certain that mod_auth_form granted the login, where its hook or handler (`phase`) ended with
+ * this status. */
+bool as_form_login_was_granted(request_rec *r, as_phase phase, int status);
 
 /* ---- challenge.c ---- */
 

@@ -53,8 +53,8 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
     limits = as_server_get_limits(as_server_get(s), threads);
     login.directories = as_directories_create(as_pool_choose_for_life(pool), &limits);
     login.cache = NULL;
-    login.paces = as_paces_create(as_pool_choose_for_life(pool));
-    if (!login.directories || !login.paces || !as_socache_child_init(pool, s)) {
+    login.timings = as_timings_create(as_pool_choose_for_life(pool));
+    if (!login.directories || !login.timings || !as_socache_child_init(pool, s)) {
         return false;
     }
     login.cache = as_process_get_cache();

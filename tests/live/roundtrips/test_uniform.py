@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AuthStatusUniformTiming On: whatever a login fails for, the directory has the same work and the client gets the same octets,
 for the first wrong password, another one, and that one again. tests/bench/names.py measures what a clock sees; the delays are
-those of tests/unit/test_pace.c and test_hold.c."""
+those of tests/unit/test_uniform_timing.c and test_delay.c."""
 from pathlib import Path
 
 import pytest

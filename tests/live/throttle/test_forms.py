@@ -32,6 +32,7 @@ FORM = """<Location {path}>
 SESSION = f"Session On\n    SessionCookieName session path=/\n    {CRYPTO}"
 HANDLER = "SetHandler form-login-handler\n    Require all granted\n    "
 TO = "AuthFormLoginSuccessLocation /welcome"
+WHERE_THE_CLIENT_WISHES = {"wish-inline": "Require valid-user", "wish-handler": HANDLER}
 PROVIDERS = {"file": "staff file", "partners": "staff partners"}
 
 
@@ -43,14 +44,16 @@ def site(start, slapd):
             for kind, throttle in (("user", f"{LIMIT} 1h"), ("client", "3 1h Client")):
                 for stay, session in (("", SESSION), ("-once", "")):
                     conf += FORM.format(path=f"/in/{path}-{name}-{kind}{stay}", providers=providers, throttle=throttle, more=more, session=session)
+    conf += "".join(FORM.format(path=f"/in/{path}", providers="staff", throttle=f"{LIMIT} 1h", session="",
+                                more=f"{more}\n    AuthFormAuthoritative Off") for path, more in WHERE_THE_CLIENT_WISHES.items())
     conf += f'AuthStatusThrottle {LIMIT} 1h\nUse Login /in/basic "ldap://127.0.0.1:${{LDAP}}" o=staff\n'
     httpd = start.make(conf, defines={"LDAP": slapd.port}, cache="Off", modules=MODULES)
     httpd.start()
     return httpd
 
 
-def post(site, path, user, password):
-    return site.get(path, method="POST", body=urlencode({"httpd_username": user, "httpd_password": password}),
+def post(site, path, user, password, **more):
+    return site.get(path, method="POST", body=urlencode({"httpd_username": user, "httpd_password": password, **more}),
                     headers=[("Content-Type", "application/x-www-form-urlencoded")])
 
 
@@ -64,11 +67,12 @@ def account_of(site, slapd, name):
     return one
 
 
-@pytest.mark.parametrize("stay", ["", "-once"])
 @pytest.mark.parametrize("name", PROVIDERS)
-@pytest.mark.parametrize("path, status", [("handler", 302), ("handler-200", 200), ("inline", 200), ("inline-to", 302)])
+@pytest.mark.parametrize("path, status, stay", [
+    ("handler", 302, ""), ("handler-200", 200, ""), ("inline", 200, ""), ("inline-to", 302, ""),
+    ("handler", 302, "-once"), ("handler-200", 200, "-once"), ("inline", 200, "-once")])
 def test_a_success_by_the_second_provider_is_no_failure(site, slapd, path, status, name, stay):
-    """Without a session, too: then the redirect leads elsewhere than that of a failure."""
+    """Without a session, too: then the login handler's redirect leads elsewhere than that of a failure."""
     site.log.allow("AH0180[78]", "AS0040", "AH0161[78]")
     one = account_of(site, slapd, name)
     for _ in range(LIMIT + 1):
@@ -102,3 +106,14 @@ def test_a_failure_is_counted_once(site, slapd, path, stay):
     assert all(post(site, f"/in/{path}-file-client{stay}", f"filed-{path}{stay}", RIGHT).status in (200, 302) for _ in range(6))
     statuses = [post(site, f"/in/{path}-partners-user{stay}", one.uid, "Pw!wrong").status for _ in range(LIMIT + 1)]
     assert statuses == [302] * LIMIT + [429]
+
+
+@pytest.mark.parametrize("path", WHERE_THE_CLIENT_WISHES)
+def test_a_redirect_that_the_client_asks_for_ends_no_count(site, slapd, path):
+    """A form in the page leads where the client wishes, whatever the login was, where AuthFormAuthoritative is Off."""
+    site.log.allow("AH0180[78]", "AS0040", "AH0161[78]")
+    one = Account(slapd, "o=staff", passwords=("Pw!another",))
+    answers = [post(site, f"/in/{path}", one.uid, f"Pw!wrong{number}", httpd_location="/elsewhere") for number in range(LIMIT + 2)]
+    assert "granted" not in {site.access(answer).outcome for answer in answers}
+    assert [site.access(answer).outcome for answer in answers[LIMIT:]] == ["throttled"] * 2
+    assert site.get("/in/basic", login=(one.uid, "Pw!another")).status == 429, "the count goes on"

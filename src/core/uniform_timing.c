@@ -11,7 +11,7 @@
  * Both go by the distributions of all kinds, each with samples of its own: a client that sends many logins of one kind
  * displaces no sample of another.
  */
-#include "authstatus/pace.h"
+#include "authstatus/uniform_timing.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -27,7 +27,7 @@
 /* Durations of a kind say nothing about the present when the last one is that old. */
 #define OLD (600 * AS_MONO_SECOND)
 
-static uint32_t find_place(const as_pace_ring *ring, uint32_t value)
+static uint32_t find_place(const as_duration_ring *ring, uint32_t value)
 {
     uint32_t place = 0;
 
@@ -37,7 +37,7 @@ static uint32_t find_place(const as_pace_ring *ring, uint32_t value)
     return place;
 }
 
-static void drop_oldest(as_pace_ring *ring, uint32_t slot)
+static void drop_oldest(as_duration_ring *ring, uint32_t slot)
 {
     const uint32_t place = find_place(ring, ring->took[slot]);
 
@@ -45,17 +45,17 @@ static void drop_oldest(as_pace_ring *ring, uint32_t slot)
     memmove(ring->sorted + place, ring->sorted + place + 1, (ring->count - place) * sizeof(*ring->sorted));
 }
 
-void as_pace_note(as_pace *pace, as_paced kind, as_mono took, as_mono now)
+void as_durations_note(as_durations *durations, as_timed kind, as_mono took, as_mono now)
 {
-    as_pace_ring *ring = &pace->rings[kind];
+    as_duration_ring *ring = &durations->rings[kind];
     const uint32_t value = (uint32_t)(took < 0 ? 0 : took < LONGEST ? took : LONGEST);
     uint32_t slot, place;
 
     if (now - ring->latest > OLD) {
         ring->noted = ring->count = 0;
     }
-    slot = ring->noted++ % AS_PACE_SAMPLES;
-    if (ring->count == AS_PACE_SAMPLES) {
+    slot = ring->noted++ % AS_TIMING_SAMPLES;
+    if (ring->count == AS_TIMING_SAMPLES) {
         drop_oldest(ring, slot);
     }
     place = find_place(ring, value);
@@ -66,34 +66,34 @@ void as_pace_note(as_pace *pace, as_paced kind, as_mono took, as_mono now)
     ring->latest = now;
 }
 
-static bool has_enough(const as_pace_ring *ring, as_mono now)
+static bool has_enough(const as_duration_ring *ring, as_mono now)
 {
-    return ring->count >= AS_PACE_ENOUGH && now - ring->latest <= OLD;
+    return ring->count >= AS_TIMING_ENOUGH && now - ring->latest <= OLD;
 }
 
 /* Returns the durations of a kind to go by; NULL: too few are known. */
-static const as_pace_ring *find_ring(const as_paced_login *login, as_paced kind, as_mono now)
+static const as_duration_ring *find_ring(const as_timed_login *login, as_timed kind, as_mono now)
 {
-    const as_pace_ring *here = &login->pace->rings[kind], *there = &login->calm->rings[kind];
+    const as_duration_ring *here = &login->durations->rings[kind], *there = &login->calm->rings[kind];
 
     return has_enough(here, now) ? here : has_enough(there, now) ? there : NULL;
 }
 
-static as_mono get_nearly_all(const as_pace_ring *ring)
+static as_mono get_nearly_all(const as_duration_ring *ring)
 {
     return ring->sorted[ring->count * NEARLY_ALL / 16];
 }
 
 /* Returns the durations of the slowest kind; NULL: none is known. */
-static const as_pace_ring *find_slowest(const as_paced_login *login, as_mono now)
+static const as_duration_ring *find_slowest(const as_timed_login *login, as_mono now)
 {
-    const as_pace_ring *slowest = NULL;
+    const as_duration_ring *slowest = NULL;
     int kind;
 
-    for (kind = 0; kind < AS_PACED_COUNT; kind++) {
-        const as_pace_ring *ring = find_ring(login, (as_paced)kind, now);
+    for (kind = 0; kind < AS_TIMED_COUNT; kind++) {
+        const as_duration_ring *ring = find_ring(login, (as_timed)kind, now);
 
-        if (ring && (kind != AS_PACED_PROVEN || !find_ring(login, AS_PACED_WRONG, now)) &&
+        if (ring && (kind != AS_TIMED_PROVEN || !find_ring(login, AS_TIMED_WRONG, now)) &&
             (!slowest || get_nearly_all(ring) > get_nearly_all(slowest))) {
             slowest = ring;
         }
@@ -101,14 +101,14 @@ static const as_pace_ring *find_slowest(const as_paced_login *login, as_mono now
     return slowest;
 }
 
-static as_mono get_at(const as_pace_ring *ring, const as_pace_ring *own, uint32_t place)
+static as_mono get_at(const as_duration_ring *ring, const as_duration_ring *own, uint32_t place)
 {
     return ring->sorted[place * ring->count / own->count];
 }
 
 /* Returns what a login takes of that kind that has the rank of this one among its own: between two of the samples, or
  * as far outside as this one. */
-static as_mono find_same_rank(const as_pace_ring *own, const as_pace_ring *other, as_mono took)
+static as_mono find_same_rank(const as_duration_ring *own, const as_duration_ring *other, as_mono took)
 {
     const uint32_t below = find_place(own, (uint32_t)(took < LONGEST ? took : LONGEST));
     as_mono from, to;
@@ -133,23 +133,23 @@ static as_mono round_up(as_mono time, as_mono first_point)
 }
 
 /* Returns the first point of the grid. */
-static as_mono choose_first_point(const as_paced_login *login, const as_pace_ring *slowest, as_mono now)
+static as_mono choose_first_point(const as_timed_login *login, const as_duration_ring *slowest, as_mono now)
 {
     const as_mono point = slowest && get_nearly_all(slowest) > 1 ? get_nearly_all(slowest) : 1;
-    const bool knows = find_ring(login, AS_PACED_WRONG, now) || find_ring(login, AS_PACED_PROVEN, now);
+    const bool knows = find_ring(login, AS_TIMED_WRONG, now) || find_ring(login, AS_TIMED_PROVEN, now);
 
     /* Unknown names alone do not say how long a known one takes. */
     return knows ? point : (point + COARSE - 1) / COARSE * COARSE;
 }
 
 /* Returns the time that a login takes that would have ended now if its kind were not faster than any other. */
-static as_mono find_time_of_slowest(const as_paced_login *login, const as_pace_ring *own, as_mono now)
+static as_mono find_time_of_slowest(const as_timed_login *login, const as_duration_ring *own, as_mono now)
 {
     as_mono slowest = login->took;
     int kind;
 
-    for (kind = 0; kind < AS_PACED_PROVEN; kind++) {
-        const as_pace_ring *other = find_ring(login, (as_paced)kind, now);
+    for (kind = 0; kind < AS_TIMED_PROVEN; kind++) {
+        const as_duration_ring *other = find_ring(login, (as_timed)kind, now);
 
         if (other && other != own) {
             const as_mono same = find_same_rank(own, other, login->took);
@@ -159,14 +159,14 @@ static as_mono find_time_of_slowest(const as_paced_login *login, const as_pace_r
     return slowest;
 }
 
-as_mono as_pace_choose_time(const as_paced_login *login, as_mono now)
+as_mono as_uniform_time_choose(const as_timed_login *login, as_mono now)
 {
-    const as_pace_ring *own = find_ring(login, login->kind, now);
-    const bool comparable = own && find_ring(login, AS_PACED_WRONG, now);
+    const as_duration_ring *own = find_ring(login, login->kind, now);
+    const bool comparable = own && find_ring(login, AS_TIMED_WRONG, now);
     as_mono until = comparable ? find_time_of_slowest(login, own, now) : login->took;
 
     /* In a crowd the spread hides the sleep. */
-    if (login->load < AS_PACE_CROWD || !comparable) {
+    if (login->load < AS_TIMING_CROWD || !comparable) {
         until = round_up(until, choose_first_point(login, find_slowest(login, now), now));
     }
     if (until > login->took + LONGEST) {

@@ -18,7 +18,7 @@
 
 #include <apr_general.h>
 
-#include "../../src/login/pacing.h"
+#include "../../src/login/timing.h"
 #include "within.h"
 
 #define LATE 7
@@ -54,9 +54,9 @@ static int begin(void **state)
 {
     (void)state;
     memset(&memo, 0, sizeof memo);
-    login.paces = as_paces_create(pool);
+    login.timings = as_timings_create(pool);
     slept = 0;
-    return login.paces ? 0 : -1;
+    return login.timings ? 0 : -1;
 }
 
 /* Logs in. Returns how long it took. */
@@ -67,20 +67,20 @@ static as_mono log_in(const as_login_directory *directory, as_outcome outcome, a
     as_finding finding = as_finding_make(outcome);
 
     finding.proven = granted;
-    as_pacing_begin(&memo.pacing, &asked);
-    as_pacing_enter(&memo.pacing, login.paces, directory);
-    as_pacing_note_query(&memo.pacing, directory, false);
+    as_timing_begin(&memo.timing, &asked);
+    as_timing_enter(&memo.timing, login.timings, directory);
+    as_timing_note_query(&memo.timing, directory, false);
     now += took;
-    as_pacing_leave(&memo.pacing, login.paces);
-    as_pacing_note_answer(&memo.pacing, directory, &finding);
-    as_login_hold(&login, &memo, &section, granted);
-    assert_int_equal(memo.pacing.began, 0);
+    as_timing_leave(&memo.timing, login.timings);
+    as_timing_note_answer(&memo.timing, directory, &finding);
+    as_login_delay(&login, &memo, &section, granted);
+    assert_int_equal(memo.timing.began, 0);
     return now - began;
 }
 
 static void learn(as_outcome outcome, as_mono took)
 {
-    for (int i = 0; i < AS_PACE_SAMPLES; i++) {
+    for (int i = 0; i < AS_TIMING_SAMPLES; i++) {
         log_in(&first, outcome, took, false);
     }
 }
@@ -106,7 +106,7 @@ static void a_right_password_is_not_delayed(void **state)
     assert_int_equal(log_in(&first, AS_OUTCOME_GRANTED, 400, true), 400);
     /* Nor one that another provider accepted, or that is right and may not enter. */
     assert_int_equal(slept, 0);
-    memo.pacing.began = 0;
+    memo.timing.began = 0;
     assert_int_equal(log_in(&first, AS_OUTCOME_PASSWORD_EXPIRED, 400, true), 400);
     assert_int_equal(slept, 0);
 }
@@ -123,7 +123,7 @@ static void an_outage_is_not_delayed(void **state)
 static void not_where_timing_is_not_uniform(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2 * AS_PACE_SAMPLES; i++) {
+    for (int i = 0; i < 2 * AS_TIMING_SAMPLES; i++) {
         const bool known = i % 2;
         assert_int_equal(
             log_in(&off, known ? AS_OUTCOME_WRONG_PASSWORD : AS_OUTCOME_UNKNOWN_USER, known ? 5000 : 400, false),
@@ -156,15 +156,15 @@ static void a_login_that_followed_another_is_delayed_but_not_counted(void **stat
 
     (void)state;
     learn(AS_OUTCOME_WRONG_PASSWORD, 5000);
-    for (int i = 0; i < 2 * AS_PACE_SAMPLES; i++) {
+    for (int i = 0; i < 2 * AS_TIMING_SAMPLES; i++) {
         const as_mono began = now;
 
-        as_pacing_begin(&memo.pacing, &asked);
-        as_pacing_enter(&memo.pacing, login.paces, &first);
+        as_timing_begin(&memo.timing, &asked);
+        as_timing_enter(&memo.timing, login.timings, &first);
         now += 100;
-        as_pacing_leave(&memo.pacing, login.paces);
-        as_pacing_note_answer(&memo.pacing, &first, &finding);
-        as_login_hold(&login, &memo, &section, false);
+        as_timing_leave(&memo.timing, login.timings);
+        as_timing_note_answer(&memo.timing, &first, &finding);
+        as_login_delay(&login, &memo, &section, false);
         assert_within(now - began, 5000, 5000 + LATE);
     }
 }

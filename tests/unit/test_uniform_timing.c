@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "authstatus/pace.h"
+#include "authstatus/uniform_timing.h"
 #include "within.h"
 
 #define SECOND AS_MONO_SECOND
@@ -36,13 +36,13 @@ static as_mono draw_duration(as_mono typical, as_mono spread)
 }
 
 /* Answers a login, and records it. Returns after what time. */
-static as_mono answer(as_pace *pace, int load, as_paced kind, as_mono took, as_mono now)
+static as_mono answer(as_durations *durations, int load, as_timed kind, as_mono took, as_mono now)
 {
-    const as_paced_login login = {.pace = pace, .calm = pace, .load = load, .kind = kind, .took = took};
-    const as_mono until = as_pace_choose_time(&login, now);
+    const as_timed_login login = {.durations = durations, .calm = durations, .load = load, .kind = kind, .took = took};
+    const as_mono until = as_uniform_time_choose(&login, now);
 
     assert_within(until, took, took + SECOND);
-    as_pace_note(pace, kind, took, now);
+    as_durations_note(durations, kind, took, now);
     return until;
 }
 
@@ -61,7 +61,7 @@ static int compare(const as_mono *one, const as_mono *other)
 
 /* The typical duration of each kind, and the spread; 0: there are none of it. */
 static const struct row {
-    as_mono typical[AS_PACED_PROVEN], spread;
+    as_mono typical[AS_TIMED_PROVEN], spread;
     int load;
 } rows[] = {
     {{450, 440, 445, 0, 400}, 60, 0},        /* a directory that keeps passwords in clear */
@@ -74,16 +74,16 @@ static const struct row {
 
 static void kinds_take_alike(void **state)
 {
-    static as_mono raw[AS_PACED_PROVEN][ROUNDS], answered[AS_PACED_PROVEN][ROUNDS];
+    static as_mono raw[AS_TIMED_PROVEN][ROUNDS], answered[AS_TIMED_PROVEN][ROUNDS];
 
     (void)state;
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-        as_pace pace = {0};
+        as_durations durations = {0};
 
         for (int i = -200; i < ROUNDS; i++) {
-            for (int kind = 0; kind < AS_PACED_PROVEN; kind++) {
+            for (int kind = 0; kind < AS_TIMED_PROVEN; kind++) {
                 const as_mono typical = rows[r].typical[kind], took = draw_duration(typical, rows[r].spread);
-                const as_mono until = typical ? answer(&pace, rows[r].load, (as_paced)kind, took, 1) : 0;
+                const as_mono until = typical ? answer(&durations, rows[r].load, (as_timed)kind, took, 1) : 0;
 
                 if (i >= 0) {
                     raw[kind][i] = took;
@@ -91,11 +91,11 @@ static void kinds_take_alike(void **state)
                 }
             }
         }
-        assert_false(compare(raw[AS_PACED_WRONG], raw[AS_PACED_UNKNOWN]) > 300 &&
-                     compare(raw[AS_PACED_WRONG], raw[AS_PACED_UNKNOWN]) < 700);
-        for (int kind = 0; kind < AS_PACED_UNKNOWN; kind++) {
+        assert_false(compare(raw[AS_TIMED_WRONG], raw[AS_TIMED_UNKNOWN]) > 300 &&
+                     compare(raw[AS_TIMED_WRONG], raw[AS_TIMED_UNKNOWN]) < 700);
+        for (int kind = 0; kind < AS_TIMED_UNKNOWN; kind++) {
             if (rows[r].typical[kind]) {
-                assert_within(compare(answered[kind], answered[AS_PACED_UNKNOWN]), 485, 515);
+                assert_within(compare(answered[kind], answered[AS_TIMED_UNKNOWN]), 485, 515);
             }
         }
     }
@@ -103,86 +103,86 @@ static void kinds_take_alike(void **state)
 
 static void before_much_is_known_the_grid_is_coarse(void **state)
 {
-    as_pace pace = {0};
+    as_durations durations = {0};
 
     (void)state;
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(answer(&pace, 0, AS_PACED_UNKNOWN, 400 + i, 1), 1000);
+        assert_int_equal(answer(&durations, 0, AS_TIMED_UNKNOWN, 400 + i, 1), 1000);
     }
     /* The first known name is answered with them. */
-    assert_int_equal(answer(&pace, 0, AS_PACED_WRONG, 700, 1), 1000);
+    assert_int_equal(answer(&durations, 0, AS_TIMED_WRONG, 700, 1), 1000);
 }
 
 static void right_passwords_say_how_long_wrong_ones_take(void **state)
 {
-    as_pace pace = {0};
+    as_durations durations = {0};
 
     (void)state;
-    for (int i = 0; i < AS_PACE_ENOUGH; i++) {
-        as_pace_note(&pace, AS_PACED_PROVEN, 5000, 1);
+    for (int i = 0; i < AS_TIMING_ENOUGH; i++) {
+        as_durations_note(&durations, AS_TIMED_PROVEN, 5000, 1);
     }
-    assert_int_equal(answer(&pace, 0, AS_PACED_UNKNOWN, 400, 1), 5000);
-    for (int i = 0; i < AS_PACE_ENOUGH; i++) {
-        as_pace_note(&pace, AS_PACED_WRONG, 3000, 1);
+    assert_int_equal(answer(&durations, 0, AS_TIMED_UNKNOWN, 400, 1), 5000);
+    for (int i = 0; i < AS_TIMING_ENOUGH; i++) {
+        as_durations_note(&durations, AS_TIMED_WRONG, 3000, 1);
     }
-    assert_int_equal(answer(&pace, 0, AS_PACED_UNKNOWN, 400, 1), 3000);
+    assert_int_equal(answer(&durations, 0, AS_TIMED_UNKNOWN, 400, 1), 3000);
 }
 
 static void a_flood_displaces_its_own_kind_alone(void **state)
 {
-    as_pace pace = {0};
+    as_durations durations = {0};
 
     (void)state;
-    for (int i = 0; i < AS_PACE_SAMPLES; i++) {
-        as_pace_note(&pace, AS_PACED_WRONG, 5000, 1);
+    for (int i = 0; i < AS_TIMING_SAMPLES; i++) {
+        as_durations_note(&durations, AS_TIMED_WRONG, 5000, 1);
     }
     for (int i = 0; i < 10000; i++) {
-        assert_within(answer(&pace, 0, AS_PACED_UNKNOWN, 409 - i % 10, 1), 5000, 5000);
+        assert_within(answer(&durations, 0, AS_TIMED_UNKNOWN, 409 - i % 10, 1), 5000, 5000);
     }
 }
 
 static void what_is_old_is_forgotten(void **state)
 {
-    as_pace pace = {0};
+    as_durations durations = {0};
 
     (void)state;
-    for (int i = 0; i < AS_PACE_SAMPLES; i++) {
-        as_pace_note(&pace, AS_PACED_UNKNOWN, 50000, 1);
-        as_pace_note(&pace, AS_PACED_WRONG, 400, 700 * SECOND);
+    for (int i = 0; i < AS_TIMING_SAMPLES; i++) {
+        as_durations_note(&durations, AS_TIMED_UNKNOWN, 50000, 1);
+        as_durations_note(&durations, AS_TIMED_WRONG, 400, 700 * SECOND);
     }
-    assert_int_equal(answer(&pace, 0, AS_PACED_WRONG, 390, 700 * SECOND), 400);
-    as_pace_note(&pace, AS_PACED_UNKNOWN, 300, 700 * SECOND);
-    assert_int_equal(pace.rings[AS_PACED_UNKNOWN].count, 1);
+    assert_int_equal(answer(&durations, 0, AS_TIMED_WRONG, 390, 700 * SECOND), 400);
+    as_durations_note(&durations, AS_TIMED_UNKNOWN, 300, 700 * SECOND);
+    assert_int_equal(durations.rings[AS_TIMED_UNKNOWN].count, 1);
 }
 
 static void under_load_the_slowest_kind_is_not_delayed(void **state)
 {
-    as_pace pace = {0};
+    as_durations durations = {0};
 
     (void)state;
-    for (int i = 0; i < AS_PACE_SAMPLES; i++) {
-        as_pace_note(&pace, AS_PACED_WRONG, 500 + i, 1);
-        as_pace_note(&pace, AS_PACED_UNKNOWN, 400 + i, 1);
+    for (int i = 0; i < AS_TIMING_SAMPLES; i++) {
+        as_durations_note(&durations, AS_TIMED_WRONG, 500 + i, 1);
+        as_durations_note(&durations, AS_TIMED_UNKNOWN, 400 + i, 1);
     }
-    assert_int_equal(answer(&pace, AS_PACE_CROWD, AS_PACED_WRONG, 520, 1), 520);
-    assert_int_equal(answer(&pace, AS_PACE_CROWD, AS_PACED_UNKNOWN, 420, 1), 520);
-    assert_int_equal(answer(&pace, AS_PACE_CROWD, AS_PACED_UNKNOWN, 900, 1), 1000);
+    assert_int_equal(answer(&durations, AS_TIMING_CROWD, AS_TIMED_WRONG, 520, 1), 520);
+    assert_int_equal(answer(&durations, AS_TIMING_CROWD, AS_TIMED_UNKNOWN, 420, 1), 520);
+    assert_int_equal(answer(&durations, AS_TIMING_CROWD, AS_TIMED_UNKNOWN, 900, 1), 1000);
 }
 
 static void samples_stay_sorted(void **state)
 {
-    as_pace pace = {0};
-    const as_pace_ring *ring = &pace.rings[AS_PACED_WRONG];
+    as_durations durations = {0};
+    const as_duration_ring *ring = &durations.rings[AS_TIMED_WRONG];
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
-        as_pace_note(&pace, AS_PACED_WRONG, (as_mono)draw(50) - 5, 1);
-        assert_int_equal(ring->count, i < AS_PACE_SAMPLES ? i + 1 : AS_PACE_SAMPLES);
+        as_durations_note(&durations, AS_TIMED_WRONG, (as_mono)draw(50) - 5, 1);
+        assert_int_equal(ring->count, i < AS_TIMING_SAMPLES ? i + 1 : AS_TIMING_SAMPLES);
         for (uint32_t at = 1; at < ring->count; at++) {
             assert_true(ring->sorted[at - 1] <= ring->sorted[at]);
         }
     }
-    as_pace_note(&pace, AS_PACED_WRONG, 3600 * SECOND, 1);
+    as_durations_note(&durations, AS_TIMED_WRONG, 3600 * SECOND, 1);
     assert_int_equal(ring->sorted[ring->count - 1], SECOND);
 }
 
