@@ -138,8 +138,9 @@ typedef enum as_login_end {
  * too. Call it after the last as_authenticate of each login. `throttle`: of the section, or NULL. */
 void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
                      as_login_end end);
-/* Creates it; NULL only without memory. Lives as long as `pool`. */
-as_timings *as_timings_create(apr_pool_t *pool);
+/* Creates it; NULL only without memory. Lives as long as `pool`. `most`: as many logins wait for up to a second at the
+ * same time; while they do, others wait for a hundredth at most. */
+as_timings *as_timings_create(apr_pool_t *pool, int most);
 /* Ends a login, when all that its answer needs is done: where it failed, and the first directory has
  * AuthStatusUniformTiming, waits until its duration does not tell what it failed for. At most a second, and never
  * beyond the transaction's deadline. `granted`: by any provider; then it does not wait. `section`: where it was made,

@@ -15,18 +15,21 @@
 #include <sys/prctl.h>
 #endif
 
+#include <apr_hash.h>
 #include <apr_thread_mutex.h>
 
-#define DURATIONS 509
 /* A sleep ends late. The average delay is slept less, and the rest is waited for awake: not long, as that takes a
  * processor from others. */
 #define LATEST (AS_MONO_SECOND / 50000)
+/* The longest wait while many others wait. */
+#define BRIEF (AS_MONO_SECOND / 100)
 
 /* Logins that are compared with each other: of one section, where the providers are the same, that began at the same
- * directory in the same way, with passwords of like length. */
+ * directory in the same way, with passwords of like length. Of .htaccess: at directories of one fingerprint. */
 typedef struct as_durations_key {
-    const void *section;
+    const void *section; /* NULL: of .htaccess */
     const as_login_directory *directory;
+    unsigned fingerprint; /* hash of it, of .htaccess alone */
     int length;
     as_timing_way way;
     int load;
@@ -34,16 +37,24 @@ typedef struct as_durations_key {
 
 typedef struct as_durations_node {
     as_durations_key key;
+    as_mono latest;
     as_durations durations;
 } as_durations_node;
 
+/* Sets of nodes: where one is full, the node goes that was without a login for longest. Those of .htaccess have sets of
+ * their own, so that no wording of a user displaces what the server's sections know. */
+#define NODES 8
+#define SETS 64
+#define SETS_OF_HTACCESS 8
+
 struct as_timings {
+    int most;           /* logins that may wait for long */
+    atomic_int waiting; /* logins that wait */
     apr_pool_t *pool;
-    apr_thread_mutex_t *mutex;           /* of all from here on */
-    as_durations_node *nodes[DURATIONS]; /* without a section: of .htaccess */
-    as_durations shared;                 /* of all for which there is no room */
-    atomic_int in_progress;              /* logins that are not answered by the cache */
-    _Atomic as_mono late;                /* average delay of the end of a sleep */
+    apr_thread_mutex_t *mutex; /* of `nodes` */
+    as_durations_node *nodes[SETS + SETS_OF_HTACCESS][NODES];
+    atomic_int in_progress; /* logins that are not answered by the cache */
+    _Atomic as_mono late;   /* average delay of the end of a sleep */
 };
 
 static apr_status_t destroy(void *timings)
@@ -52,10 +63,11 @@ static apr_status_t destroy(void *timings)
     return APR_SUCCESS;
 }
 
-as_timings *as_timings_create(apr_pool_t *pool)
+as_timings *as_timings_create(apr_pool_t *pool, int most)
 {
     as_timings *timings = apr_pcalloc(pool, sizeof(*timings));
 
+    timings->most = most;
     if (apr_thread_mutex_create(&timings->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
         apr_pool_create_unmanaged(&timings->pool) != APR_SUCCESS) {
         return NULL;
@@ -64,40 +76,48 @@ as_timings *as_timings_create(apr_pool_t *pool)
     return timings;
 }
 
-static size_t hash(const as_durations_key *key)
+static as_durations_node **choose_set(as_timings *timings, const as_durations_key *key)
 {
     const uint64_t mixed = ((uint64_t)(uintptr_t)key->section ^ (uint64_t)(uintptr_t)key->directory << 7) +
+                           key->fingerprint +
                            (uint64_t)((key->length * AS_WAY_COUNT + (int)key->way) * AS_TIMING_LOADS + key->load) *
                                UINT64_C(0x9e3779b97f4a7c15);
+    const size_t number = (size_t)(mixed * UINT64_C(0xff51afd7ed558ccd) >> 33);
 
-    return (size_t)(mixed * UINT64_C(0xff51afd7ed558ccd) >> 33) % DURATIONS;
+    return timings->nodes[key->section ? number % SETS : SETS + number % SETS_OF_HTACCESS];
 }
 
 static bool is_same(const as_durations_key *one, const as_durations_key *other)
 {
-    return one->section == other->section && one->directory == other->directory && one->length == other->length &&
-           one->way == other->way && one->load == other->load;
+    return one->section == other->section && one->directory == other->directory &&
+           one->fingerprint == other->fingerprint && one->length == other->length && one->way == other->way &&
+           one->load == other->load;
 }
 
-/* Under the mutex. */
-static as_durations *find_durations(as_timings *timings, const as_durations_key *key)
+/* Under the mutex. The durations that an earlier call returned may be the ones that go. */
+static as_durations *find_durations(as_timings *timings, const as_durations_key *key, as_mono now)
 {
-    const as_durations_key common = {.length = key->length, .way = key->way, .load = key->load};
-    const size_t first = hash(key->section ? key : &common);
-    size_t tried;
+    as_durations_node **set = choose_set(timings, key), *node = NULL;
 
-    for (tried = 0; tried < DURATIONS; tried++) {
-        as_durations_node **node = &timings->nodes[(first + tried) % DURATIONS];
-
-        if (!*node) {
-            *node = apr_pcalloc(timings->pool, sizeof(**node));
-            (*node)->key = key->section ? *key : common;
+    for (int i = 0; i < NODES && set[i]; i++) {
+        if (is_same(&set[i]->key, key)) {
+            set[i]->latest = now;
+            return &set[i]->durations;
         }
-        if (is_same(&(*node)->key, key->section ? key : &common)) {
-            return &(*node)->durations;
+        if (!node || set[i]->latest < node->latest) {
+            node = set[i];
         }
     }
-    return &timings->shared;
+    for (int i = 0; i < NODES; i++) {
+        if (!set[i]) {
+            node = set[i] = apr_palloc(timings->pool, sizeof(*node));
+            break;
+        }
+    }
+    memset(node, 0, sizeof(*node));
+    node->key = *key;
+    node->latest = now;
+    return &node->durations;
 }
 
 /* ---- what a login is compared with ---- */
@@ -210,6 +230,21 @@ static void wait_until(as_timings *timings, as_mono when)
     }
 }
 
+/* Waits for long only while few others do, so that a flood of failed logins does not take all threads. */
+static void wait_among_others(as_timings *timings, as_mono until)
+{
+    const as_mono now = as_mono_read();
+
+    if (until <= now) {
+        return;
+    }
+    if (atomic_fetch_add_explicit(&timings->waiting, 1, memory_order_relaxed) >= timings->most && until > now + BRIEF) {
+        until = now + BRIEF;
+    }
+    wait_until(timings, until);
+    atomic_fetch_sub_explicit(&timings->waiting, 1, memory_order_relaxed);
+}
+
 /* Returns when the login is to be answered, and records it. */
 static as_mono choose_end(as_timings *timings, const as_durations_key *key, const as_timing *timing)
 {
@@ -221,8 +256,8 @@ static as_mono choose_end(as_timings *timings, const as_durations_key *key, cons
 
     without_load.load = 0;
     apr_thread_mutex_lock(timings->mutex);
-    login.calm = find_durations(timings, &without_load);
-    login.durations = durations = find_durations(timings, key);
+    login.calm = find_durations(timings, &without_load, now);
+    login.durations = durations = find_durations(timings, key, now);
     if (timing->kind < AS_TIMED_PROVEN) {
         until = timing->began + as_uniform_time_choose(&login, now);
     }
@@ -245,16 +280,20 @@ void as_login_delay(const as_login *login, as_login_memo *memo, const void *sect
     const as_timing timing = memo->timing;
     as_durations_key key = {
         .directory = timing.directory, .length = timing.length, .way = timing.way, .load = timing.load};
+    apr_ssize_t length = APR_HASH_KEY_STRING;
     as_mono until;
 
     as_login_begin(memo);
     if (!login->timings || !is_compared(&timing, granted)) {
         return;
     }
-    key.section = timing.directory->stays ? section : NULL;
+    if (timing.directory->stays && section) {
+        key.section = section;
+    } else {
+        key.directory = NULL;
+        key.fingerprint = apr_hashfunc_default(timing.directory->fingerprint, &length);
+    }
     until = choose_end(login->timings, &key, &timing);
     until = memo->deadline && memo->deadline < until ? memo->deadline : until;
-    if (until > as_mono_read()) {
-        wait_until(login->timings, until);
-    }
+    wait_among_others(login->timings, until);
 }

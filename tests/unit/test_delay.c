@@ -22,6 +22,7 @@
 #include "within.h"
 
 #define LATE 7
+#define MOST 4
 
 static as_mono now = 1000 * AS_MONO_SECOND;
 static int slept;
@@ -48,13 +49,17 @@ static as_directory_settings uniform = {.uniform_timing = true}, not_uniform;
 static const as_login_directory first = {.settings = &uniform, .stays = true},
                                 second = {.settings = &uniform, .stays = true},
                                 off = {.settings = &not_uniform, .stays = true};
+static const as_login_directory of_htaccess = {.settings = &uniform, .fingerprint = "one"},
+                                of_another = {.settings = &uniform, .fingerprint = "another"};
 static const char section;
+static const void *where;
 
 static int begin(void **state)
 {
     (void)state;
     memset(&memo, 0, sizeof memo);
-    login.timings = as_timings_create(pool);
+    login.timings = as_timings_create(pool, MOST);
+    where = &section;
     slept = 0;
     return login.timings ? 0 : -1;
 }
@@ -73,7 +78,7 @@ static as_mono log_in(const as_login_directory *directory, as_outcome outcome, a
     now += took;
     as_timing_leave(&memo.timing, login.timings);
     as_timing_note_answer(&memo.timing, directory, &finding);
-    as_login_delay(&login, &memo, &section, granted);
+    as_login_delay(&login, &memo, where, granted);
     assert_int_equal(memo.timing.began, 0);
     return now - began;
 }
@@ -169,6 +174,46 @@ static void a_login_that_followed_another_is_delayed_but_not_counted(void **stat
     }
 }
 
+/* The owner of one .htaccess file is no measure for others'. */
+static void directories_of_htaccess_are_told_apart(void **state)
+{
+    (void)state;
+    where = NULL;
+    for (int i = 0; i < AS_TIMING_SAMPLES; i++) {
+        log_in(&of_htaccess, AS_OUTCOME_WRONG_PASSWORD, AS_MONO_SECOND, false);
+        log_in(&of_another, AS_OUTCOME_WRONG_PASSWORD, 2000, false);
+    }
+    assert_within(log_in(&of_another, AS_OUTCOME_UNKNOWN_USER, 400, false), 2000, 2000 + LATE);
+}
+
+static void a_section_keeps_its_durations_among_many_others(void **state)
+{
+    static char sections[5000];
+
+    (void)state;
+    learn(AS_OUTCOME_WRONG_PASSWORD, 5000);
+    for (int i = 0; i < (int)sizeof(sections); i++) {
+        if (i % 8 == 0) {
+            where = &section;
+            log_in(&first, AS_OUTCOME_WRONG_PASSWORD, 5000, false);
+        }
+        where = i % 2 ? &sections[i] : NULL;
+        log_in(i % 2 ? &first : &of_htaccess, AS_OUTCOME_WRONG_PASSWORD, 400, false);
+    }
+    where = &section;
+    assert_within(log_in(&first, AS_OUTCOME_UNKNOWN_USER, 400, false), 5000, 5000 + LATE);
+}
+
+/* A flood of failed logins must not take all threads. */
+static void while_many_wait_others_wait_briefly(void **state)
+{
+    (void)state;
+    login.timings = as_timings_create(pool, 0);
+    learn(AS_OUTCOME_WRONG_PASSWORD, AS_MONO_SECOND / 2);
+    assert_within(log_in(&first, AS_OUTCOME_UNKNOWN_USER, 400, false), AS_MONO_SECOND / 100,
+                  AS_MONO_SECOND / 100 + 400 + LATE);
+}
+
 #define ROW(name) cmocka_unit_test_setup(name, begin)
 
 static int begin_process(void **state)
@@ -194,6 +239,9 @@ int main(void)
         ROW(not_where_timing_is_not_uniform),
         ROW(never_beyond_the_deadline),
         ROW(at_most_a_second),
+        ROW(directories_of_htaccess_are_told_apart),
+        ROW(a_section_keeps_its_durations_among_many_others),
+        ROW(while_many_wait_others_wait_briefly),
         ROW(a_login_that_followed_another_is_delayed_but_not_counted),
     };
 

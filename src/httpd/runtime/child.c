@@ -53,7 +53,7 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
     limits = as_server_get_limits(as_server_get(s), threads);
     login.directories = as_directories_create(as_pool_choose_for_life(pool), &limits);
     login.cache = NULL;
-    login.timings = as_timings_create(as_pool_choose_for_life(pool));
+    login.timings = as_timings_create(as_pool_choose_for_life(pool), limits.in_flight);
     if (!login.directories || !login.timings || !as_socache_child_init(pool, s)) {
         return false;
     }
