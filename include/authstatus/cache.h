@@ -302,7 +302,7 @@ typedef enum as_store_state {
     AS_STORE_SLOW  /* its answers would delay every login */
 } as_store_state;
 
-/* Returns the state of the store; it is called now and then while it is not up. *changed: since the last call by any
+/* Returns the state of the store. While it is not up, it is retried at intervals. *changed: since the last call by any
  * thread; so that it is logged once. */
 as_store_state as_cache_get_store_state(as_cache *memory, bool *changed);
 

@@ -64,8 +64,8 @@ void as_group_note_member_of(const as_group_query *query, bool by_login);
 
 /* ---- one group ---- */
 
-/* For so long a group's SID is the group's: of one that was renamed, or made anew under the same name, it is another
- * (microseconds). */
+/* How long a SID that was read is taken for that of the group (microseconds): a group that was renamed, or made anew
+ * under the same name, has another. */
 #define AS_GROUP_FRESH (30 * AS_MONO_SECOND)
 
 typedef struct as_group_facts {

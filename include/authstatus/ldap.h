@@ -75,7 +75,7 @@ const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char
                                    as_directory_settings *settings);
 
 /* Returns the identity of a directory: equal exactly for equal settings. 64 lower-case hexadecimal digits of a
- * SHA-256 over all settings, so it reveals no secret setting; with of_htaccess a mark stands in place of the first. */
+ * SHA-256 over all settings, so it reveals no secret setting; with of_htaccess a mark replaces its first octet. */
 const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_directory_settings *settings);
 #define AS_FINGERPRINT_OF_HTACCESS 'h'
 static inline bool as_fingerprint_is_of_htaccess(const char *fingerprint)

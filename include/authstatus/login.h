@@ -62,7 +62,7 @@ typedef struct as_answer {
     apr_interval_time_t age;  /* of granted-stale: since the directory accepted the password */
 } as_answer;
 
-/* How a login was answered, by the first directory of its section. Logins of one way take alike. */
+/* How a login was answered, by the first directory of its section. Logins of one way take about the same time. */
 typedef enum as_timing_way {
     AS_WAY_CACHE,  /* from the cache */
     AS_WAY_BIND,   /* by a bind at an entry found before */
@@ -113,7 +113,7 @@ typedef struct as_login_observer {
     void *data;
     /* A query to this directory ended, with or without an answer. */
     void (*queried)(void *data, const as_login *login, const as_directory_settings *settings);
-    /* The state of the shared store is another. */
+    /* The state of the shared store has changed. */
     void (*store_changed)(void *data, as_store_state state);
     /* The login has its answer. */
     void (*answered)(void *data, const as_answer *answer);
@@ -142,7 +142,7 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
  * same time; while they do, others wait for a hundredth at most. */
 as_timings *as_timings_create(apr_pool_t *pool, int most);
 /* Ends a login, when all that its answer needs is done: where it failed, and the first directory has
- * AuthStatusUniformTiming, waits until its duration does not tell what it failed for. At most a second, and never
+ * AuthStatusUniformTiming, waits until its duration does not reveal what it failed for. At most a second, and never
  * beyond the transaction's deadline. `granted`: by any provider; then it does not wait. `section`: where it was made,
  * for as long as the process; NULL: of a request's own section. Any thread. */
 void as_login_delay(const as_login *login, as_login_memo *memo, const void *section, bool granted);

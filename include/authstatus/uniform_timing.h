@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When a failed login is answered, so that its duration does not tell what it failed for: a wrong password, an account
- * that is locked, a name that nobody has. Pure: durations in, a duration out. All times in microseconds.
+ * When a failed login is answered, so that its duration does not reveal what it failed for: a wrong password, an
+ * account that is locked, a name that nobody has. Pure: durations in, a duration out. All times in microseconds.
  */
 #ifndef AUTHSTATUS_UNIFORM_TIMING_H
 #define AUTHSTATUS_UNIFORM_TIMING_H

@@ -51,7 +51,7 @@ static void note_down(as_cache *memory)
     atomic_store(&memory->shared.state, AS_STORE_DOWN);
 }
 
-/* Notes a slow call. Returns true if the store is to be left alone. */
+/* Records a slow call. Returns true if the store is to be skipped. */
 static bool note_slow(as_cache *memory)
 {
     as_shared *shared = &memory->shared;

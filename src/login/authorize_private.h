@@ -248,7 +248,7 @@ void as_prove_group(as_authorizing *of);
 /* Answers without a query where possible. Returns true if the answer is given. */
 bool as_decide_without_query(as_authorizing *of);
 void as_decide_line(as_authorizing *of);
-/* Queries whether the negation of the filter matches: neither does where an attribute cannot be searched. */
+/* Tests whether the negation of the filter matches: where an attribute cannot be searched, neither matches. */
 void as_prove_match(as_authorizing *of);
 
 /* ---- proof.c ---- */

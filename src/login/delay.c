@@ -18,8 +18,8 @@
 #include <apr_hash.h>
 #include <apr_thread_mutex.h>
 
-/* A sleep ends late. The average delay is slept less, and the rest is waited for awake: not long, as that takes a
- * processor from others. */
+/* A sleep ends late. So it is shorter by its average lateness, and the rest is a busy wait: a short one, as that takes
+ * a processor from others. */
 #define LATEST (AS_MONO_SECOND / 50000)
 /* The longest wait while many others wait. */
 #define BRIEF (AS_MONO_SECOND / 100)

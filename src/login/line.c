@@ -253,7 +253,7 @@ static void decide_attribute(as_authorizing *of)
     }
 }
 
-/* A pair whose name is none has not come so far: the directory compared it. NULL without memory. */
+/* The names of the pairs are valid here: the directory has compared them. NULL without memory. */
 static const char *make_filter_of_pairs(const as_authorizing *of)
 {
     const char *filter = "(|";
@@ -306,8 +306,8 @@ static bool has_only(const char *filter, const char *const *names, int count)
     return true;
 }
 
-/* Active Directory compares and searches an attribute that this account may not read, and as Samba plays it one that
- * does not exist, as one that the entry does not have. Returns false if the answer is given. */
+/* Rules out attributes that the entry cannot have. Active Directory treats an attribute that this account may not read
+ * as one that the entry lacks; Samba does so with one that does not exist. Returns false if the answer is given. */
 static bool are_attributes_allowed(as_authorizing *of, const char *filter)
 {
     const char *const *names;
@@ -318,14 +318,14 @@ static bool are_attributes_allowed(as_authorizing *of, const char *filter)
         return false;
     }
     if (!has_only(filter, names, count)) {
-        as_say_no_unsafe(of, "an attribute of it is none that the entry may have (allowedAttributes)");
+        as_say_no_unsafe(of, "it names an attribute that the entry cannot have (allowedAttributes)");
         return false;
     }
     return true;
 }
 
-/* Returns whether the negation of the filter is to be asked for. Elsewhere than in Active Directory a compare has told
- * all of a pair. */
+/* Returns whether the negation of the filter must be tested. Except in Active Directory a compare has decided a pair
+ * already. */
 static bool begin_match(as_authorizing *of, const char *filter)
 {
     as_server_facts server;

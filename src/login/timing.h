@@ -9,7 +9,7 @@
 
 /* Begins with the first directory of a login. */
 void as_timing_begin(as_timing *timing, const as_login_attempt *params);
-/* Stand around all that a login does that the cache has no answer to. `timings`: or NULL. */
+/* Begin and end the part of a login that the cache cannot answer. `timings`: or NULL. */
 void as_timing_enter(as_timing *timing, as_timings *timings, const as_login_directory *directory);
 void as_timing_leave(as_timing *timing, as_timings *timings);
 /* Records a query to this directory. `known`: about an entry found before, without a search. */

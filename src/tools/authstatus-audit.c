@@ -192,7 +192,7 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
     *reached = send_probe(forbidden, probe, options, http2, &one);
     *reached = send_probe(missing, probe, options, http2, &other) && *reached;
     if (*reached && !http2 && probe == &probes[0] && as_audit_find_fault(&other)) {
-        /* Two answers that are none are alike, and nothing is known by that. */
+        /* Two failures are alike, which proves nothing. */
         fprintf(stderr, "authstatus-audit: %s: %s\n", missing->path, as_audit_find_fault(&other));
         *reached = false;
     } else if (!*reached) {

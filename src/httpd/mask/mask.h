@@ -50,8 +50,8 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status);
 
 typedef struct as_snapshot as_snapshot;
 
-/* Results of lookups that httpd keeps in the connection, where they outlive a pass: the client's host name, and what
- * its machine says who it is. */
+/* Results of lookups that httpd keeps in the connection, where they outlive a pass: the client's host name, and its
+ * user by the Identification Protocol (RFC 1413). */
 typedef struct as_client_names {
     char *host, *logname;
     int double_reverse;

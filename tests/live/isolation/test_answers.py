@@ -173,7 +173,7 @@ def test_a_new_key_forgets_everything(start, rooms, slapd):
     assert httpd.get("/in/", login=("bob", "Pw!bob")).status == 429
     before = set(store.keys())
     httpd.reload()
-    assert ask() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "the same key caches"
+    assert ask() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "with the same key it is cached"
     path.chmod(0o600)
     key_file(store.room, octets=48)
     httpd.reload()
