@@ -39,7 +39,10 @@ void as_dump_warnings(as_dump *dump);
  * force from outside. */
 void as_dump_warn_of_differences(as_dump *dump);
 
-/* dump_error_documents.c: warns of pages of ErrorDocument that need a login themselves. */
+/* dump_error_documents.c: returns the file of a URL's path: by Alias, of the virtual host before the main server's,
+ * else below DocumentRoot; NULL: there is neither. */
+const char *as_dump_find_file(const as_dump *dump, const char *path);
+/* Warns of pages of ErrorDocument that need a login themselves. */
 void as_dump_error_documents(as_dump *dump);
 
 /* dump_require.c: prints the lines of `Require ldap-*` of a section, and doubts about them. */

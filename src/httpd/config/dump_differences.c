@@ -57,6 +57,14 @@ static void warn_of_directive(as_dump *dump, const as_revealing *kind, const ap_
     }
 }
 
+/* ---- which sections concern what the dumped one hides ---- */
+
+typedef enum as_relation {
+    AS_RELATION_NONE,
+    AS_RELATION_OUTER, /* a section of another kind (Directory or Location, Files of the server) that may contain it */
+    AS_RELATION_WITHIN /* the section itself, another piece of it, or one in it, of either kind */
+} as_relation;
+
 /* Returns whether a section with this chain is the one that is dumped, another piece of it, or in it. */
 static bool is_within(const as_dump *dump, const as_section_ref *ref, const apr_array_header_t *chain)
 {
@@ -69,17 +77,95 @@ static bool is_within(const as_dump *dump, const as_section_ref *ref, const apr_
     return found;
 }
 
-/* Warns of the directives of one section. `chain`: of a section that is hidden, or part of what is; else NULL. */
-static void warn_of_section(as_dump *dump, const as_section_ref *ref, const apr_array_header_t *chain)
+static as_section_kind find_kind(const as_section_ref *ref)
+{
+    return ref->kind == AS_SECTION_WITHIN ? find_kind(ref->outer) : ref->kind;
+}
+
+/* Returns the folder of a section, by Alias and DocumentRoot; NULL: it has none, or an expression. */
+static const char *find_folder(const as_dump *dump, const as_section_ref *ref)
+{
+    const core_dir_config *core;
+
+    if (ref->kind == AS_SECTION_WITHIN) {
+        return find_folder(dump, ref->outer);
+    }
+    core = ref->vector ? ap_get_core_module_config(ref->vector) : NULL;
+    if (!core || !core->d || core->r || core->d_is_fnmatch || *core->d != '/') {
+        return NULL;
+    }
+    return ref->kind == AS_SECTION_LOCATION ? as_dump_find_file(dump, core->d) : core->d;
+}
+
+/* Returns whether a folder is another one or in it; a slash at the end is optional. */
+static bool is_in_folder(const char *folder, const char *outer)
+{
+    size_t length = strlen(outer);
+
+    length -= length > 0 && outer[length - 1] == '/';
+    return !strncmp(folder, outer, length) && (folder[length] == '/' || folder[length] == '\0');
+}
+
+static as_relation find_relation(const as_dump *dump, const as_section_ref *ref, const apr_array_header_t *chain)
+{
+    const as_section_kind kind = find_kind(ref), own = find_kind(dump->ref);
+    const char *folder, *own_folder;
+
+    if (is_within(dump, ref, chain)) {
+        return AS_RELATION_WITHIN;
+    }
+    /* <Files> and <If> of a server may be true anywhere. */
+    if (own == AS_SECTION_SERVER) {
+        return AS_RELATION_WITHIN;
+    }
+    if (kind == AS_SECTION_SERVER && ref->kind == AS_SECTION_WITHIN) {
+        return AS_RELATION_OUTER;
+    }
+    if (kind == own || kind == AS_SECTION_SERVER) {
+        return AS_RELATION_NONE;
+    }
+    folder = find_folder(dump, ref);
+    own_folder = find_folder(dump, dump->ref);
+    if (!folder || !own_folder) {
+        return AS_RELATION_NONE;
+    }
+    return is_in_folder(folder, own_folder)   ? AS_RELATION_WITHIN
+           : is_in_folder(own_folder, folder) ? AS_RELATION_OUTER
+                                              : AS_RELATION_NONE;
+}
+
+/* ---- directives ---- */
+
+/* Returns the directive in force in a section that concerns the dumped one. A <Location> overrides a <Directory>. */
+static const ap_directive_t *find_in_force(const as_dump *dump, const as_section_ref *ref,
+                                           const apr_array_header_t *chain, const char *name)
+{
+    int i;
+
+    if (find_kind(ref) == find_kind(dump->ref) || dump->ref->kind == AS_SECTION_SERVER) {
+        return as_sections_find_directive(chain, name);
+    }
+    for (i = 1; i < dump->chain->nelts && find_kind(dump->ref) == AS_SECTION_LOCATION; i++) {
+        if (as_section_find_directive(APR_ARRAY_IDX(dump->chain, i, const as_section_ref *), name, NULL)) {
+            return NULL;
+        }
+    }
+    return as_section_find_directive(ref, name, NULL);
+}
+
+static void warn_of_section(as_dump *dump, const as_section_ref *ref, const apr_array_header_t *chain,
+                            as_relation relation)
 {
     apr_size_t i;
 
     for (i = 0; i < REVEALING; i++) {
         const as_revealing *kind = &revealing[i];
 
-        if (kind->scope == AS_SCOPE_IN_FORCE) {
-            warn_of_directive(dump, kind, chain ? as_sections_find_directive(chain, kind->directive) : NULL);
-        } else if (kind->scope == AS_SCOPE_EVERYWHERE || (chain && ref->kind != AS_SECTION_SERVER)) {
+        if (kind->scope == AS_SCOPE_IN_FORCE && relation != AS_RELATION_NONE) {
+            warn_of_directive(dump, kind, find_in_force(dump, ref, chain, kind->directive));
+        } else if (kind->scope == AS_SCOPE_EVERYWHERE ||
+                   (kind->scope == AS_SCOPE_SECTION && relation == AS_RELATION_WITHIN &&
+                    ref->kind != AS_SECTION_SERVER)) {
             warn_of_directive(dump, kind, as_section_find_directive(ref, kind->directive, NULL));
         }
     }
@@ -113,10 +199,10 @@ void as_dump_warn_of_differences(as_dump *dump)
     for (i = 0; i < dump->refs->nelts; i++) {
         const as_section_ref *ref = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
         const apr_array_header_t *chain = as_sections_make_chain(dump->pool, dump->refs, ref);
-        const bool within = is_within(dump, ref, chain);
+        const as_relation relation = find_relation(dump, ref, chain);
 
-        programs = programs || (within && runs_programs(ref));
-        warn_of_section(dump, ref, within ? chain : NULL);
+        programs = programs || (relation != AS_RELATION_NONE && runs_programs(ref));
+        warn_of_section(dump, ref, chain, relation);
     }
     if (programs && as_dump_is_news(dump, "programs")) {
         as_dump_warn(

@@ -52,8 +52,7 @@ static const char *find_aliased(apr_pool_t *pool, const ap_directive_t *directiv
     return NULL;
 }
 
-/* The file of a path: by Alias, of the virtual host before the main server's, else below DocumentRoot. */
-static const char *find_file(const as_dump *dump, const char *path)
+const char *as_dump_find_file(const as_dump *dump, const char *path)
 {
     const as_section_ref *server = APR_ARRAY_IDX(dump->refs, 0, const as_section_ref *);
     const core_server_config *core = ap_get_core_module_config(server->server->module_config);
@@ -113,7 +112,7 @@ static unsigned count_depth(const as_section_ref *ref)
 static const as_section_ref *find_decider(const as_dump *dump, const char *path)
 {
     const as_section_ref *location = NULL, *directory = NULL;
-    const char *file = find_file(dump, path);
+    const char *file = as_dump_find_file(dump, path);
     int i;
 
     for (i = 1; i < dump->refs->nelts; i++) {

@@ -241,6 +241,19 @@ VHOST = "<VirtualHost *>\nServerName hides.test\n{}</VirtualHost>\n"
     ("dir", "<Directory /srv>\nFallbackResource /f.php\n</Directory>\n<Directory /srv/x>\n" + MASK + "</Directory>\n", 1),
     ("dir", "<Directory /srv/y>\nFallbackResource /f.php\n</Directory>\n<Directory /srv/x>\n" + MASK + "</Directory>\n", 0),
     ("dir", "<Directory /srv/x>\n" + MASK + "</Directory>\n<Directory /srv/x/y>\nFallbackResource /f.php\n</Directory>\n", 1),
+    # a section of the other kind, by DocumentRoot or Alias
+    ("dir", "Alias /x /srv/x\n<Directory /srv>\nFallbackResource /f.php\n</Directory>\n<Location /x>\n" + MASK + "</Location>\n", 1),
+    ("dir", "Alias /x /srv/x\n<Directory /srv/x/y>\nFallbackResource /f.php\n</Directory>\n<Location /x>\n" + MASK + "</Location>\n", 1),
+    ("dir", "Alias /x /srv/x\n<Directory /srv/xy>\nFallbackResource /f.php\n</Directory>\n<Location /x>\n" + MASK + "</Location>\n", 0),
+    ("dir", "Alias /x /srv/x\n<Directory /srv>\nFallbackResource /f.php\n</Directory>\n<Location /x>\nFallbackResource disabled\n" + MASK + "</Location>\n", 0),
+    ("dir", "<Directory ${DOCS}>\nFallbackResource /f.php\n</Directory>\n<Location /x>\n" + MASK + "</Location>\n", 1),
+    ("dir", "<Location />\nFallbackResource /f.php\n</Location>\n<Directory ${DOCS}/x>\n" + MASK + "</Directory>\n", 1),
+    ("ssl", "<Location /x>\nSSLVerifyClient require\n</Location>\n<Directory ${DOCS}>\n" + MASK + "</Directory>\n", 1),
+    ("ssl", "<Location />\nSSLVerifyClient require\n</Location>\n<Directory ${DOCS}/x>\n" + MASK + "</Directory>\n", 0),
+    # Files and If of a server
+    ("ssl", '<If "true">\n' + MASK + "</If>\n<Location /x>\nSSLVerifyClient require\n</Location>\n", 1),
+    ("cgid", "<Files *.cgi>\nSetHandler cgi-script\n</Files>\n<Location /x>\n" + MASK + "</Location>\n", 1),
+    ("speling", "CheckSpelling On\n<Directory /srv/x>\nCheckSpelling Off\n" + MASK + "</Directory>\n", 0),
     # once for a server, however many sections are masked
     ("speling", "CheckSpelling On\n<Location /x>\n" + MASK + "</Location>\n<Location /y>\n" + MASK + "</Location>\n", 1),
     ("speling", VHOST.format("CheckSpelling On\n" + MASK + "<Location /y>\nAuthStatusDisclose Never\n</Location>\n"), 1),
