@@ -102,7 +102,9 @@ def test_interrupted(tmp_path, name):
     run = subprocess.Popen(["bash", "build/check", "--without", "sanitizers", "--without", "live"], cwd=SOURCE, start_new_session=True,
                            env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "work"),
                                 "ROOM": str(tmp_path)},
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           # A shell has its background jobs ignore SIGINT, and no shell below can trap it then.
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         poll(lambda: (tmp_path / "started").exists() or run.poll() is not None, 60, "the stage has not begun")
         run.send_signal(signal.Signals[name])
