@@ -281,6 +281,7 @@ typedef struct as_shared {
     as_store store;
     atomic_int state, reported; /* as_store_state */
     atomic_int slow_calls;      /* in a row */
+    _Atomic int64_t slow_at;    /* end of the last of them */
     _Atomic int64_t pause;      /* between two tries */
     _Atomic int64_t try_at;     /* unless it is up: time of the next try, by as_clock_read_mono */
 } as_shared;

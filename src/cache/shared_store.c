@@ -11,7 +11,8 @@
 #define PATIENCE (SECOND / 2) /* a slower call counts as a failed one */
 #define PAUSE SECOND          /* time for which an unavailable store is not called */
 /* A store that takes so long, so many times in a row, is not called but for a probe after each pause, which doubles: a
- * login makes several calls, and would wait for each of them. */
+ * login makes several calls, and would wait for each of them. Memory of this machine is slow only where the whole
+ * machine is, and then a directory is slower. */
 #define SLOW (SECOND / 10)
 #define SLOW_CALLS 3
 #define LONGEST_PAUSE (30 * SECOND)
@@ -25,6 +26,7 @@ void as_shared_init(as_shared *shared, const as_store *store)
     atomic_init(&shared->state, AS_STORE_UP);
     atomic_init(&shared->reported, AS_STORE_UP);
     atomic_init(&shared->slow_calls, 0);
+    atomic_init(&shared->slow_at, INT64_MIN);
     atomic_init(&shared->pause, PAUSE);
     atomic_init(&shared->try_at, 0);
 }
@@ -51,13 +53,17 @@ static void note_down(as_cache *memory)
     atomic_store(&memory->shared.state, AS_STORE_DOWN);
 }
 
-/* Records a slow call. Returns true if the store is to be skipped. */
-static bool note_slow(as_cache *memory)
+/* Records a slow call; overlapping ones count once, as one stall makes them all slow. Returns true if the store is to
+ * be skipped. */
+static bool note_slow(as_cache *memory, int64_t begun)
 {
     as_shared *shared = &memory->shared;
-    int64_t pause = PAUSE;
+    int64_t pause = PAUSE, last = atomic_load(&shared->slow_at);
 
     as_counters_add(memory->counters, AS_COUNTER_store_slow, 1);
+    if (begun < last || !atomic_compare_exchange_strong(&shared->slow_at, &last, memory->mono())) {
+        return atomic_load(&shared->state) == AS_STORE_SLOW;
+    }
     if (atomic_fetch_add(&shared->slow_calls, 1) + 1 < SLOW_CALLS) {
         return false;
     }
@@ -79,6 +85,11 @@ static void note_up(as_shared *shared)
     }
 }
 
+static bool is_slow(const as_shared *shared, int64_t took)
+{
+    return took > SLOW && !shared->store.is_memory;
+}
+
 /* Returns whether the status concerns this record alone. */
 static bool is_about_record(apr_status_t status)
 {
@@ -97,7 +108,7 @@ static void judge(as_cache *memory, apr_status_t status, int64_t begun)
     }
     if (took > PATIENCE) {
         note_down(memory);
-    } else if (took > SLOW && (status == APR_SUCCESS || status == APR_NOTFOUND) && note_slow(memory)) {
+    } else if (is_slow(shared, took) && (status == APR_SUCCESS || status == APR_NOTFOUND) && note_slow(memory, begun)) {
         return;
     } else if (status == APR_SUCCESS) {
         note_up(shared);

@@ -118,7 +118,7 @@ static void check(const input *in, apr_pool_t *pool)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     input in = {.data = data + 1, .size = size - 1};
-    as_store store = {&in, retrieve, keep, drop};
+    as_store store = {&in, retrieve, keep, drop, false};
     as_throttle_memory *memory;
     apr_pool_t *pool;
 

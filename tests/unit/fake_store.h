@@ -151,7 +151,7 @@ static inline apr_status_t fake_remove(void *context, const unsigned char *id, u
     return APR_SUCCESS;
 }
 
-static const as_store fake = {&shelf, fake_retrieve, fake_keep, fake_remove};
+static const as_store fake = {&shelf, fake_retrieve, fake_keep, fake_remove, false};
 
 /* What one process of a server has, or a machine: on the same store and clocks. */
 static inline as_cache *a_process_with(const as_store *store, const unsigned char *its_key, int entries)

@@ -364,68 +364,6 @@ static void full_is_not_away(void **state)
     assert_int_equal(recalled(here, with_password("wrong")), AS_OUTCOME_WRONG_PASSWORD);
 }
 
-static void slow_is_away(void **state)
-{
-    as_cache *here = a_process();
-    int calls;
-
-    (void)state;
-    keep(a_process(), alice, AS_OUTCOME_GRANTED);
-    shelf.takes = SECOND * 6 / 10;
-    assert_int_equal(recalled(here, alice), AS_OUTCOME_GRANTED);
-    expect_state(here, AS_STORE_DOWN, true);
-    calls = shelf.calls;
-    for (int i = 0; i < 20; i++) {
-        recalled(here, with_password("other"));
-    }
-    assert_int_equal(shelf.calls, calls);
-}
-
-/* A store that answers, but so slowly that each login would wait several times. */
-static void slow_answers_are_gone_around(void **state)
-{
-    as_cache *here = a_process();
-    const int64_t began = mono;
-    int calls, i;
-
-    (void)state;
-    shelf.takes = SECOND * 45 / 100;
-    for (i = 0; i < 40; i++) {
-        recalled(here, with_password("other"));
-        keep(here, with_password("another"), AS_OUTCOME_WRONG_PASSWORD);
-    }
-    assert_int_equal(shelf.calls, 3);
-    assert_true(mono - began < 2 * SECOND);
-    expect_state(here, AS_STORE_SLOW, true);
-    expect_state(here, AS_STORE_SLOW, false);
-    calls = shelf.calls;
-    for (i = 0; i < 3600; i++) {
-        pass(0.1);
-        recalled(here, with_password("other"));
-    }
-    assert_in_set(shelf.calls - calls, ((const LargestIntegralType[]){14, 15, 16, 17}), 4);
-    expect_state(here, AS_STORE_SLOW, false);
-    shelf.takes = 0;
-    pass(31);
-    keep(here, with_password("another"), AS_OUTCOME_WRONG_PASSWORD);
-    expect_state(here, AS_STORE_UP, true);
-}
-
-/* Two slow answers in a row are no state of the store. */
-static void a_slow_answer_now_and_then_is_nothing(void **state)
-{
-    as_cache *here = a_process();
-    int i;
-
-    (void)state;
-    for (i = 0; i < 40; i++) {
-        shelf.takes = i % 3 ? 0 : SECOND * 45 / 100; /* of the two calls of one recall */
-        recalled(here, with_password("other"));
-        expect_state(here, AS_STORE_UP, false);
-    }
-    assert_int_equal(shelf.calls, 80);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,9 +384,6 @@ int main(void)
         ROW(it_is_not_used_for_a_second_and_reported_once),
         ROW(no_such_record_is_an_error_where_it_should_be_stored),
         ROW(full_is_not_away),
-        ROW(slow_is_away),
-        ROW(slow_answers_are_gone_around),
-        ROW(a_slow_answer_now_and_then_is_nothing),
     };
 
     apr_initialize();

@@ -338,7 +338,7 @@ static apr_status_t locked_remove(void *context, const unsigned char *id, unsign
 
 static void many_guessers_have_no_more_guesses_than_one(void **state)
 {
-    static const as_store locked = {&shelf, locked_retrieve, always_keep, locked_remove};
+    static const as_store locked = {&shelf, locked_retrieve, always_keep, locked_remove, false};
 
     (void)state;
     for (int i = 0; i < 20; i++) {
@@ -392,7 +392,7 @@ static void *everything(void *data)
 
 static void many_threads_do_everything(void **state)
 {
-    static const as_store locked = {&shelf, locked_retrieve, locked_keep, locked_remove};
+    static const as_store locked = {&shelf, locked_retrieve, locked_keep, locked_remove, false};
 
     (void)state;
     a_real_process();

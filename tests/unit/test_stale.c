@@ -14,7 +14,7 @@ static as_cache *one(const as_store *store)
     return memory;
 }
 
-static const as_store none = {NULL, NULL, NULL, NULL};
+static const as_store none = {NULL, NULL, NULL, NULL, false};
 
 static as_stale stale_of(as_cache *memory, as_cache_key subject)
 {

@@ -314,9 +314,16 @@ int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     return OK;
 }
 
+static bool is_shmcb(void)
+{
+    return shared.provider &&
+           shared.provider == ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb", AP_SOCACHE_PROVIDER_VERSION);
+}
+
 bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
 {
-    static const as_store calls = {NULL, retrieve, store, drop}, none = {NULL, NULL, NULL, NULL};
+    static const as_store none;
+    const as_store calls = {.retrieve = retrieve, .store = store, .remove = drop, .is_memory = is_shmcb()};
     const as_server *server = as_server_get(s);
     as_cache_times times = {.acceptance = DEFAULT_ACCEPTANCE, .refusal = DEFAULT_REFUSAL, .entry = ENTRY_TIME};
     const as_key *key = shared.configured_key;
