@@ -337,7 +337,7 @@ void as_settle_note(const as_admission *admission, const as_answer *answer, bool
 
 static void settle_account(const as_login *login, struct as_counted_account *counted, bool granted, apr_pool_t *pool)
 {
-    if (granted || counted->accepted) {
+    if ((granted && counted->guard != AS_GUARD_COUNTS) || counted->accepted) {
         if (counted->stamp || as_throttle_is_counted(login->throttles, counted->account)) {
             as_throttle_record_success(login->throttles, counted->account, counted->noted, pool);
         }

@@ -65,11 +65,13 @@ typedef struct as_target_account {
 } as_target_account;
 
 /* Names the accounts that a bind counts for: those of the directory's servers, but guarded ones only where their own
- * server gets it; and those of servers of the configuration that are at the same address. In the memo's pool. */
+ * server gets it; and those of servers of the configuration that are at the same address. In the order of their names,
+ * in the memo's pool. */
 const as_target_account *as_target_list_accounts(const as_admission *admission, const char *name,
                                                  const as_bind_target *target);
 /* Returns the section's throttle for an account. Who may write .htaccess can make a directory answer for any account
- * that he invents: the counts of these must not take the memory from the others'. */
+ * that he invents, also at an address of the configuration, on another port: the counts of these must not take the
+ * memory from the others'. */
 const as_throttle *as_target_get_throttle(as_admission *admission, as_guard guard);
 
 /* ---- stale.c: while the directory is away ---- */

@@ -4,6 +4,7 @@
  */
 #include "settle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_tables.h>
@@ -44,6 +45,11 @@ static void add_account(apr_array_header_t *list, const char *name, as_guard gua
     account->guard = guard;
 }
 
+static int compare_names(const void *one, const void *other)
+{
+    return strcmp(((const as_target_account *)one)->name, ((const as_target_account *)other)->name);
+}
+
 const as_target_account *as_target_list_accounts(const as_admission *admission, const char *name,
                                                  const as_bind_target *target)
 {
@@ -67,6 +73,8 @@ const as_target_account *as_target_list_accounts(const as_admission *admission, 
             add_account(list, there, AS_GUARD_COUNTS);
         }
     }
+    /* A thread that has one of them may wait for the next: all threads must go in one order. */
+    qsort(list->elts, (size_t)list->nelts, sizeof(as_target_account), compare_names);
     add_account(list, NULL, AS_GUARD_NONE);
     return (const as_target_account *)list->elts;
 }
@@ -75,7 +83,7 @@ const as_throttle *as_target_get_throttle(as_admission *admission, as_guard guar
 {
     const as_login_attempt *params = admission->params;
 
-    if (!params->throttle || !params->directory->foreign || guard != AS_GUARD_NONE) {
+    if (!params->throttle || !params->directory->foreign || guard == AS_GUARD_TRUSTED) {
         return params->throttle;
     }
     admission->of_htaccess = *params->throttle;
