@@ -8,6 +8,7 @@
  *   explain_sections.c    directives in force in a section
  *   explain_httpd.c       gets the settings in force from httpd itself
  *   explain_directives.c  the meaning of directives
+ *   explain_initial_bind.c  AuthLDAPInitialBindPattern
  *   explain_secret.c      passwords: from files and the terminal, wiped
  *   explain_login.c       the query, and its steps as they end
  *   explain_require.c     lines of Require, after a granted login
@@ -41,6 +42,7 @@
 #define EXIT_REFUSED 3
 #define EXIT_UNAVAILABLE 4
 #define EXIT_MISCONFIGURED 5
+#define EXIT_FORBIDDEN 6 /* the login is granted, and no line of Require grants */
 
 typedef enum explain_answer { EXPLAIN_NOT_LOOKED_AT, EXPLAIN_YES, EXPLAIN_NO, EXPLAIN_UNKNOWN } explain_answer;
 
@@ -48,6 +50,7 @@ typedef enum explain_answer { EXPLAIN_NOT_LOOKED_AT, EXPLAIN_YES, EXPLAIN_NO, EX
 typedef struct explain_require {
     int argc;
     const char *const *argv; /* "ldap-group", ...; NULL-terminated */
+    const char *rest;        /* behind the first word, as written */
     bool combined;           /* in RequireAll or RequireNone: it does not decide alone */
     const char *line;
     explain_answer answer;
@@ -96,6 +99,7 @@ typedef struct explain_directive {
     const char *name;
     int argc;
     const char *const *argv;
+    const char *text;            /* the arguments as written; wiped with the pool */
     const char *const *sections; /* the enclosing sections, from the outermost, as "Location /a"; NULL-terminated */
     const char *file;
     int line;
@@ -103,6 +107,9 @@ typedef struct explain_directive {
     bool trusted;  /* the file belongs to root or to the calling user, and no other user may write it */
 } explain_directive;
 
+/* Returns the next word, as ap_getword_conf() does: both kinds of quotes; a backslash escapes a quote or a
+ * backslash. NULL at the end. Modifies the text in place. */
+char *explain_read_word(char **at);
 /* Reads the directives about LDAP and the deadline in these files, in order: const explain_directive *. */
 const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *pool, apr_array_header_t **directives);
 
@@ -115,14 +122,19 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
 /* explain_httpd.c: gets the wish for one section from `program` -t. */
 const char *explain_query_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish);
 
-/* explain_directives.c */
+/* explain_initial_bind.c: AuthLDAPInitialBindPattern. The name is that of --user, with $0 to $9 replaced; NULL: the
+ * users do not search for themselves. */
 const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool);
+const char *explain_make_initial_bind_name(const explain_wish *wish, apr_pool_t *pool);
+
+/* explain_directives.c */
 void explain_set_defaults(explain_wish *wish);
 /* Returns whether the directive of this name, in any case, affects the explanation. */
 bool explain_is_read(const char *name);
 const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
 const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
-const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool);
+/* Adds a line of Require: its arguments as written. */
+const char *explain_add_require(explain_wish *wish, const char *text, bool combined, apr_pool_t *pool);
 /* Parses "500ms", "10s", "5min", "1h"; a bare number counts seconds. */
 bool explain_parse_time(const char *text, apr_interval_time_t *time);
 

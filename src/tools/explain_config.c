@@ -165,9 +165,7 @@ static char *expand(const reader *in, const char *line)
     return fits && grow(in, &to, at, strlen(at)) ? to.text : NULL;
 }
 
-/* Returns the next word, as ap_getword_conf() does: both kinds of quotes; a backslash escapes a quote or a
- * backslash. NULL at the end. Modifies the text in place. */
-static char *read_next_word(char **at)
+char *explain_read_word(char **at)
 {
     char *from = *at + strspn(*at, " \t"), *to, *start;
     char quote = *from == '"' || *from == '\'' ? *from++ : '\0';
@@ -224,7 +222,7 @@ static const char *open_section(reader *in, char *line)
         return "too many sections within each other";
     }
     *end = '\0';
-    label = read_next_word(&at);
+    label = explain_read_word(&at);
     if (!label) {
         return "a section without a name";
     }
@@ -232,7 +230,7 @@ static const char *open_section(reader *in, char *line)
         APR_ARRAY_PUSH(in->sections, const char *) = is_combining(label) ? combining : NULL;
         return NULL;
     }
-    while ((word = read_next_word(&at)) != NULL) {
+    while ((word = explain_read_word(&at)) != NULL) {
         label = apr_pstrcat(in->pool, label, " ", word, NULL);
     }
     APR_ARRAY_PUSH(in->sections, const char *) = apr_pstrdup(in->pool, label);
@@ -272,9 +270,11 @@ static void add_directive(reader *in, const char *name, char *at)
 {
     explain_directive *directive = apr_pcalloc(in->pool, sizeof(*directive));
     apr_array_header_t *words = apr_array_make(in->pool, 4, sizeof(const char *));
-    char *word;
+    const size_t length = strlen(at);
+    char *word, *text = allocate_text(in->pool, length + 1);
 
-    while ((word = read_next_word(&at)) != NULL) {
+    directive->text = memcpy(text, at, length);
+    while ((word = explain_read_word(&at)) != NULL) {
         APR_ARRAY_PUSH(words, const char *) = word;
     }
     directive->name = name;
@@ -291,7 +291,7 @@ static void add_directive(reader *in, const char *name, char *at)
 
 static void define(reader *in, char *at)
 {
-    const char *name = read_next_word(&at), *value = name ? read_next_word(&at) : NULL;
+    const char *name = explain_read_word(&at), *value = name ? explain_read_word(&at) : NULL;
 
     if (name) {
         apr_table_set(in->trusted ? in->defined : in->defined_by_others, name, value ? value : "");
@@ -316,7 +316,7 @@ static const char *read_line(reader *in, char *line)
         return open_section(in, line);
     }
     at = line;
-    name = read_next_word(&at);
+    name = explain_read_word(&at);
     if (name && as_text_is_equal(name, "Define")) {
         define(in, at);
     } else if (name && explain_is_read(name)) {

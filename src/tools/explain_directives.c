@@ -206,20 +206,6 @@ static const char *set_initial_bind(pending *into, const explain_directive *dire
     return set_flag(directive->argv[0], &into->wish->initial_bind);
 }
 
-/* httpd uses Perl's regular expressions; the parts used here are the same in POSIX's. */
-const char *explain_set_pattern(explain_wish *wish, const char *pattern, const char *name, apr_pool_t *pool)
-{
-    regex_t *compiled = apr_pcalloc(pool, sizeof(*compiled));
-
-    if (regcomp(compiled, pattern, REG_EXTENDED) != 0) {
-        return "AuthLDAPInitialBindPattern: this program knows POSIX's extended regular expressions alone, and that is "
-               "none";
-    }
-    wish->initial_bind_pattern = compiled;
-    wish->initial_bind_name = name;
-    return NULL;
-}
-
 static const char *set_initial_bind_pattern(pending *into, const explain_directive *directive)
 {
     return directive->argc < 2 ? "it takes a regular expression and a name"
@@ -411,11 +397,18 @@ static const char *set_groups_mode(pending *into, const explain_directive *direc
     return "it takes Auto, Member or MemberOf";
 }
 
-const char *explain_add_require(explain_wish *wish, int argc, const char *const *argv, bool combined, apr_pool_t *pool)
+const char *explain_add_require(explain_wish *wish, const char *text, bool combined, apr_pool_t *pool)
 {
+    apr_array_header_t *words = apr_array_make(pool, 4, sizeof(const char *));
+    char *at = apr_pstrdup(pool, text), *word;
     explain_require *require;
+    const char *rest = "";
 
-    if (argc < 1) {
+    while ((word = explain_read_word(&at)) != NULL) {
+        rest = words->nelts ? rest : apr_pstrdup(pool, at);
+        APR_ARRAY_PUSH(words, const char *) = word;
+    }
+    if (words->nelts < 1) {
         return "Require has no argument";
     }
     if (!wish->require) {
@@ -423,8 +416,10 @@ const char *explain_add_require(explain_wish *wish, int argc, const char *const 
     }
     require = apr_array_push(wish->require);
     memset(require, 0, sizeof(*require));
-    require->argc = argc;
-    require->argv = argv;
+    require->argc = words->nelts;
+    APR_ARRAY_PUSH(words, const char *) = NULL;
+    require->argv = (const char *const *)words->elts;
+    require->rest = rest;
     require->combined = combined;
     return NULL;
 }
@@ -436,7 +431,7 @@ static const char *add_require(pending *into, const explain_directive *directive
         into->wish->require = NULL;
     }
     into->require_of = directive;
-    return explain_add_require(into->wish, directive->argc, directive->argv, directive->combined, into->pool);
+    return explain_add_require(into->wish, directive->text, directive->combined, into->pool);
 }
 
 #define UNREAD NULL

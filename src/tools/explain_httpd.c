@@ -431,17 +431,11 @@ static const char *take_require(const section *from, explain_wish *wish, apr_poo
 {
     const apr_array_header_t *lines = get_texts(from, "require", pool);
     const char *error = NULL;
-    char **argv;
-    int i, argc;
+    int i;
 
     for (i = 0; i < lines->nelts && !error; i++) {
         const char *line = APR_ARRAY_IDX(lines, i, const char *);
-        if (apr_tokenize_to_argv(line + 2, &argv, pool) != APR_SUCCESS) {
-            return "a line of Require cannot be read";
-        }
-        for (argc = 0; argv[argc]; argc++) {
-        }
-        error = explain_add_require(wish, argc, (const char *const *)argv, *line == '1', pool);
+        error = explain_add_require(wish, line + 2, *line == '1', pool);
     }
     return error;
 }

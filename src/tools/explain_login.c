@@ -43,35 +43,6 @@ static void note_step(void *data, const as_trace_step *traced)
     }
 }
 
-/* AuthLDAPInitialBindPattern: replaces $0 to $9 in the name by the matches of the pattern. */
-static const char *make_initial_bind_name(const explain_wish *wish, apr_pool_t *pool)
-{
-    regmatch_t match[10];
-    const char *at, *name = "";
-
-    if (!wish->initial_bind) {
-        return NULL;
-    }
-    if (!wish->initial_bind_pattern || regexec(wish->initial_bind_pattern, wish->user, 10, match, 0) != 0) {
-        return wish->user;
-    }
-    for (at = wish->initial_bind_name; *at; at++) {
-        if (*at == '$' && at[1] >= '0' && at[1] <= '9') {
-            const regmatch_t *group = &match[*++at - '0'];
-
-            if (group->rm_so >= 0) {
-                name = apr_pstrcat(
-                    pool, name,
-                    apr_pstrmemdup(pool, wish->user + group->rm_so, (apr_size_t)(group->rm_eo - group->rm_so)), NULL);
-            }
-        } else {
-            at += *at == '\\' && at[1] ? 1 : 0;
-            name = apr_pstrcat(pool, name, apr_pstrmemdup(pool, at, 1), NULL);
-        }
-    }
-    return name;
-}
-
 /* Returns whether the credentials alone decide, as src/httpd/request/provider.c checks first too. */
 static bool is_decided_by_credentials(explain_story *story)
 {
@@ -124,7 +95,8 @@ static void query_directory(explain_story *story, const as_login *login, as_mono
     const as_login_attempt attempt = {.directory = &directory,
                                       .user = wish->user,
                                       .password = wish->password,
-                                      .initial_bind = wish->user ? make_initial_bind_name(wish, story->pool) : NULL,
+                                      .initial_bind =
+                                          wish->user ? explain_make_initial_bind_name(wish, story->pool) : NULL,
                                       .membership = choose_membership(wish),
                                       .client = "",
                                       .deadline = wish->deadline};
@@ -203,8 +175,9 @@ int explain_choose_exit_code(const explain_story *story)
     case AS_CLASS_UNAUTHENTICATED:
         return EXIT_UNAUTHENTICATED;
     case AS_CLASS_REFUSED:
-    case AS_CLASS_FORBIDDEN:
         return EXIT_REFUSED;
+    case AS_CLASS_FORBIDDEN:
+        return EXIT_FORBIDDEN;
     case AS_CLASS_UNAVAILABLE:
         return EXIT_UNAVAILABLE;
     case AS_CLASS_THROTTLED:

@@ -67,7 +67,7 @@ static const char usage[] =
     "  --version\n"
     "\n"
     "exit code: 0 granted (or nothing wrong so far), 1 usage, 2 unauthenticated, 3 refused, 4 unavailable,\n"
-    "           5 misconfigured\n";
+    "           5 misconfigured, 6 forbidden (no line of Require grants)\n";
 
 /* Takes a secret from the command line: it disappears from the list of processes. */
 static char *take_from_command_line(char *argument, apr_pool_t *pool)
@@ -418,17 +418,11 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
 static const char *apply_require(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
     const char *error = NULL;
-    char **argv;
-    int i, argc;
+    int i;
 
     for (i = 0; i < options->require->nelts && !error; i++) {
         wish->require = i ? wish->require : NULL;
-        if (apr_tokenize_to_argv(APR_ARRAY_IDX(options->require, i, const char *), &argv, pool) != APR_SUCCESS) {
-            return "--require: it takes the words of a line of Require";
-        }
-        for (argc = 0; argv[argc]; argc++) {
-        }
-        error = explain_add_require(wish, argc, (const char *const *)argv, false, pool);
+        error = explain_add_require(wish, APR_ARRAY_IDX(options->require, i, const char *), false, pool);
     }
     return error;
 }

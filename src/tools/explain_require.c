@@ -8,18 +8,10 @@
 #include <string.h>
 
 #include <apr_strings.h>
+#include <ldap.h>
 
+#include "authstatus/require_line.h"
 #include "core/text.h"
-
-static const struct {
-    const char *name;
-    as_requirement_kind kind;
-    bool has_words;
-} kinds[] = {
-    {"ldap-user", AS_REQUIRE_USER, true},      {"ldap-group", AS_REQUIRE_GROUP, false},
-    {"ldap-dn", AS_REQUIRE_DN, false},         {"ldap-attribute", AS_REQUIRE_ATTRIBUTE, true},
-    {"ldap-filter", AS_REQUIRE_FILTER, false}, {"ldap-search", AS_REQUIRE_SEARCH, false},
-};
 
 static const char *join(const char *const *words, int count, apr_pool_t *pool)
 {
@@ -35,19 +27,14 @@ static const char *join(const char *const *words, int count, apr_pool_t *pool)
 /* Returns false for a line of another module, or an expression that only a request can evaluate. */
 static bool make_requirement(const explain_require *require, apr_pool_t *pool, as_requirement *requirement)
 {
-    const char *text = join(require->argv + 1, require->argc - 1, pool);
-    size_t i;
+    as_requirement_kind kind;
 
-    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (as_text_is_equal(require->argv[0], kinds[i].name) && !strstr(text, "%{")) {
-            memset(requirement, 0, sizeof(*requirement));
-            requirement->kind = kinds[i].kind;
-            requirement->text = kinds[i].has_words ? NULL : text;
-            requirement->words = kinds[i].has_words ? require->argv + 1 : NULL;
-            return true;
-        }
+    if (!as_require_find_by_name(require->argv[0], &kind) || strstr(require->rest, "%{")) {
+        return false;
     }
-    return false;
+    memset(requirement, 0, sizeof(*requirement));
+    as_requirement_parse(pool, kind, require->rest, requirement);
+    return true;
 }
 
 static void answer_without_directory(explain_require *require, const char *user)
@@ -62,6 +49,21 @@ static void answer_without_directory(explain_require *require, const char *user)
             require->answer = strcmp(require->argv[i], user) ? require->answer : EXPLAIN_YES;
         }
     }
+}
+
+/* Says why a line has its answer; "" where there is no more to say. */
+static const char *describe(const as_authorization *answer, apr_pool_t *pool)
+{
+    const char *text = *answer->evidence ? answer->evidence : answer->reason;
+
+    if (*text) {
+        return text;
+    }
+    if (answer->answer == AS_UNKNOWN && answer->finding.has_code) {
+        return apr_psprintf(pool, "LDAP %s, %s", explain_format_ldap_code(&answer->finding, pool),
+                            ldap_err2string(answer->finding.code));
+    }
+    return answer->missing ? "it does not exist" : "";
 }
 
 static void decide(explain_story *story, const explain_authorizer *authorizer, explain_require *require,
@@ -90,10 +92,7 @@ static void decide(explain_story *story, const explain_authorizer *authorizer, e
     answer = as_authorize(authorizer->login, authorizer->memo, &attempt, NULL);
     require->answer = answer->answer == AS_YES ? EXPLAIN_YES : answer->answer == AS_NO ? EXPLAIN_NO : EXPLAIN_UNKNOWN;
     require->finding = answer->finding;
-    require->why = *answer->evidence ? answer->evidence
-                   : *answer->reason ? answer->reason
-                   : answer->missing ? "it does not exist"
-                                     : "";
+    require->why = describe(answer, story->pool);
 }
 
 /* Combines the lines. One is enough (RequireAny), and a line that was not evaluated might be that one. */

@@ -250,6 +250,11 @@ const char *explain_find_advice(const explain_story *story)
     const bool anonymous = !story->wish->settings.bind_dn && !story->wish->initial_bind;
     size_t i;
 
+    /* The lines of Require are evaluated after a granted login: the rows below are about a login. */
+    if (story->required && story->finding.outcome == AS_OUTCOME_DIRECTORY_MISCONFIGURED) {
+        return "the line of Require above that is unknown says what is wrong";
+    }
+
     if (story->finding.outcome == AS_OUTCOME_DIRECTORY_MISCONFIGURED && anonymous && story->finding.has_code &&
         story->finding.code == LDAP_NO_SUCH_OBJECT) {
         return "the base of the URL does not exist, or an anonymous search does not see it: try a service account (-D)";

@@ -33,6 +33,23 @@ def test_what_to_do(secrets, case):
         fake.stop()
 
 
+@pytest.mark.parametrize("script, line", [
+    ({}, "ldap-group no-dn"),
+    ({}, "ldap-filter (uid="),
+    ({"compare": answer(50)}, f"ldap-group cn=staff,{BASE}"),
+], ids=str)
+def test_what_to_do_about_a_line_of_require(secrets, script, line):
+    """The login was granted: advice about a login's base, TLS or account is untrue."""
+    fake = Fake(script)
+    try:
+        said = explain("-D", SERVICE, "-y", secrets / "service", "--password-file", secrets / "right", "--require", line,
+                       f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann")
+        assert said.code == 5 and f"require      {line}: unknown (" in said.text, said.text
+        assert said.text.partition("what to do   ")[2].startswith("the line of Require above that is unknown says what is wrong"), said.text
+    finally:
+        fake.stop()
+
+
 @pytest.fixture(scope="module")
 def bad_certificates(start_slapd, authority):
     """Directories with a certificate that is refused: expired, and of another host."""
