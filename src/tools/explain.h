@@ -5,7 +5,9 @@
  *   authstatus-explain.c  from the command line to an exit code
  *   explain_options.c     the command line
  *   explain_config.c      httpd's configuration: lines, words, sections
+ *   explain_line.c        the words of a line
  *   explain_sections.c    directives in force in a section
+ *   explain_run_httpd.c   runs httpd, and reads what it writes
  *   explain_httpd.c       gets the settings in force from httpd itself
  *   explain_directives.c  the meaning of directives
  *   explain_initial_bind.c  AuthLDAPInitialBindPattern
@@ -94,6 +96,11 @@ typedef struct explain_options {
 int explain_read_command_line(int argc, char **argv, apr_pool_t *pool, explain_options *options, bool *done);
 const char *explain_make_wish(const explain_options *options, apr_pool_t *pool, explain_wish *wish);
 
+/* explain_line.c */
+/* Returns the next word, as ap_getword_conf() does: both kinds of quotes; a backslash escapes a quote or a
+ * backslash. NULL at the end. Modifies the text in place. */
+char *explain_read_word(char **at);
+
 /* explain_config.c */
 typedef struct explain_directive {
     const char *name;
@@ -107,9 +114,6 @@ typedef struct explain_directive {
     bool trusted;  /* the file belongs to root or to the calling user, and no other user may write it */
 } explain_directive;
 
-/* Returns the next word, as ap_getword_conf() does: both kinds of quotes; a backslash escapes a quote or a
- * backslash. NULL at the end. Modifies the text in place. */
-char *explain_read_word(char **at);
 /* Reads the directives about LDAP and the deadline in these files, in order: const explain_directive *. */
 const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *pool, apr_array_header_t **directives);
 
@@ -119,6 +123,8 @@ bool explain_is_same_section(const explain_directive *one, const explain_directi
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen);
 
+/* explain_run_httpd.c: runs it for its sections, an object a line. *answer is wiped with the pool. */
+const char *explain_run_httpd(const char *program, apr_pool_t *pool, char **answer);
 /* explain_httpd.c: gets the wish for one section from `program` -t. */
 const char *explain_query_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish);
 

@@ -165,25 +165,6 @@ static char *expand(const reader *in, const char *line)
     return fits && grow(in, &to, at, strlen(at)) ? to.text : NULL;
 }
 
-char *explain_read_word(char **at)
-{
-    char *from = *at + strspn(*at, " \t"), *to, *start;
-    char quote = *from == '"' || *from == '\'' ? *from++ : '\0';
-
-    if (!*from && !quote) {
-        return NULL;
-    }
-    for (start = to = from; *from && (quote ? *from != quote : !as_text_is_blank(*from)); from++) {
-        if (*from == '\\' && (from[1] == '\\' || (quote && from[1] == quote))) {
-            from++;
-        }
-        *to++ = *from;
-    }
-    *at = *from ? from + 1 : from;
-    *to = '\0';
-    return start;
-}
-
 /* ---- sections ---- */
 
 /* Lines of Require in RequireAll or RequireNone do not decide alone. Stored in the list of sections in place of a

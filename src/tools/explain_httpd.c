@@ -1,129 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * --httpd: gets the settings in force in a section from httpd itself (httpd -t -D DUMP_AUTHSTATUS_JSON), so that there
- * is one reader of a configuration. httpd writes one object per line into a pipe, including passwords.
+ * is one reader of a configuration. httpd writes one object per line, including passwords.
  */
 #include "explain.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <apr_cstr.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
-#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include "core/text.h"
-
-#define MAX_DUMP (16 * 1024 * 1024)
-#define PIPE_IN_HTTPD 9
-#define PATIENCE 60000 /* milliseconds without output */
-
-extern char **environ;
-
-/* ---- httpd's answer ---- */
-
-typedef struct dump {
-    char *text;
-    size_t length, size;
-} dump;
-
-static apr_status_t wipe(void *data)
-{
-    dump *read = data;
-
-    OPENSSL_cleanse(read->text, read->size);
-    free(read->text);
-    return APR_SUCCESS;
-}
-
-static char **make_environment(apr_pool_t *pool)
-{
-    size_t count = 0, i;
-    char **more;
-
-    while (environ[count]) {
-        count++;
-    }
-    more = apr_pcalloc(pool, (count + 2) * sizeof(*more));
-    for (i = 0; i < count; i++) {
-        more[i] = environ[i];
-    }
-    more[count] = apr_psprintf(pool, "AUTHSTATUS_DUMP_FD=%d", PIPE_IN_HTTPD);
-    return more;
-}
-
-/* Starts httpd with the end of a pipe. Returns 0 or an errno. */
-static int spawn(const char *program, int end, apr_pool_t *pool, pid_t *pid)
-{
-    char *argv[] = {apr_pstrdup(pool, program), apr_pstrdup(pool, "-t"), apr_pstrdup(pool, "-D"),
-                    apr_pstrdup(pool, "DUMP_AUTHSTATUS_JSON"), NULL};
-    posix_spawn_file_actions_t actions;
-    int error;
-
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, end, PIPE_IN_HTTPD);
-    error = posix_spawnp(pid, program, &actions, NULL, argv, make_environment(pool));
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
-/* Reads once; returns false at the end, or after a long silence. Wipes passwords before the buffer moves. */
-static bool read_more(int fd, dump *into)
-{
-    struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    ssize_t got;
-
-    if (into->length + 1 >= into->size || poll(&wanted, 1, PATIENCE) <= 0) {
-        return false;
-    }
-    got = read(fd, into->text + into->length, into->size - into->length - 1);
-    into->length += got > 0 ? (size_t)got : 0;
-    return got > 0 || (got < 0 && errno == EINTR);
-}
-
-static const char *run(const char *program, apr_pool_t *pool, dump **answer)
-{
-    dump *read = apr_pcalloc(pool, sizeof(*read));
-    int ends[2], status = 0, error;
-    pid_t pid;
-
-    read->size = MAX_DUMP;
-    read->text = calloc(1, read->size); /* touched only as far as used */
-    if (!read->text || pipe2(ends, O_CLOEXEC) != 0) {
-        free(read->text);
-        return "no memory";
-    }
-    apr_pool_cleanup_register(pool, read, wipe, apr_pool_cleanup_null);
-    error = spawn(program, ends[1], pool, &pid);
-    close(ends[1]);
-    if (error) {
-        close(ends[0]);
-        return apr_psprintf(pool, "--httpd: \"%s\" cannot be run: %s", program, strerror(error));
-    }
-    while (read_more(ends[0], read)) {
-    }
-    close(ends[0]);
-    kill(pid, SIGTERM); /* an httpd with further output, or that does not end */
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    *answer = read;
-    return read->length > 0 ? NULL
-                            : apr_psprintf(pool,
-                                           "--httpd: \"%s -t -D DUMP_AUTHSTATUS_JSON\" reported no section with an "
-                                           "AuthLDAPURL; what does \"%s -t\" say?",
-                                           program, program);
-}
 
 /* ---- objects ---- */
 
@@ -265,6 +155,14 @@ static const char *make_host(const section *one, apr_pool_t *pool)
     return port > 0 ? apr_psprintf(pool, "%s:%" APR_INT64_T_FMT, get_value(one, "host"), port) : get_value(one, "host");
 }
 
+/* Returns the name of a section, behind that of the section it stands in. */
+static const char *make_name(const section *one, apr_pool_t *pool)
+{
+    const char *within = get_value(one, "within"), *name = get_value(one, "name");
+
+    return within && *within ? apr_pstrcat(pool, within, " ", name, NULL) : name;
+}
+
 static const char *refuse_several(const apr_array_header_t *sections, apr_pool_t *pool)
 {
     const char *list = "there are several sections; choose one with --section:";
@@ -272,51 +170,63 @@ static const char *refuse_several(const apr_array_header_t *sections, apr_pool_t
 
     for (i = 0; i < sections->nelts; i++) {
         const section *one = APR_ARRAY_IDX(sections, i, const section *);
-        list = apr_psprintf(pool, "%s\n  '%s %s'", list, make_host(one, pool), get_value(one, "name"));
+        const char *server = get_value(one, "server");
+
+        list = apr_psprintf(pool, "%s\n  '%s %s'%s%s", list, make_host(one, pool), make_name(one, pool),
+                            server ? " of " : "", server ? server : "");
     }
     return list;
 }
 
 /* httpd writes a <Directory> with a slash at its end. */
-static bool is_named(const section *one, const char *name)
+static bool is_named(const section *one, const char *name, apr_pool_t *pool)
 {
     const char *argument = get_value(one, "argument");
     const size_t length = strlen(name);
 
     return (!strncmp(get_value(one, "name"), "<Directory ", 11) && !strncmp(argument, name, length) &&
             !strcmp(argument + length, "/")) ||
-           !strcmp(argument, name) || !strcmp(get_value(one, "name"), name);
+           !strcmp(argument, name) || !strcmp(get_value(one, "name"), name) || !strcmp(make_name(one, pool), name);
 }
 
 /* Returns whether a text is a server's name, a space, and the name of the section. */
-static bool is_named_with_host(const section *one, const char *text, const char *host)
+static bool is_named_with_host(const section *one, const char *text, const char *host, apr_pool_t *pool)
 {
-    const size_t length = strlen(host);
+    const size_t length = host ? strlen(host) : 0;
 
-    return length > 0 && !strncasecmp(text, host, length) && text[length] == ' ' && is_named(one, text + length + 1);
+    return length > 0 && !strncasecmp(text, host, length) && text[length] == ' ' &&
+           is_named(one, text + length + 1, pool);
 }
 
 /* Returns whether a section is the wanted one: by its argument, or by its name in an error message; with or without
- * its server in front, which may have the port. */
+ * its server in front: its name, which may have the port, or the file and line of its <VirtualHost>. */
 static bool is_meant(const section *one, const char *wanted, apr_pool_t *pool)
 {
-    return !wanted || is_named(one, wanted) || is_named_with_host(one, wanted, make_host(one, pool)) ||
-           is_named_with_host(one, wanted, get_value(one, "host"));
+    return !wanted || is_named(one, wanted, pool) || is_named_with_host(one, wanted, make_host(one, pool), pool) ||
+           is_named_with_host(one, wanted, get_value(one, "host"), pool) ||
+           is_named_with_host(one, wanted, get_value(one, "server"), pool);
+}
+
+static bool has_same_value(const section *one, const section *other, const char *name)
+{
+    const char *first = get_value(one, name), *second = get_value(other, name);
+
+    return !strcmp(first ? first : "", second ? second : "");
 }
 
 static bool has_same_place(const section *one, const section *other)
 {
-    return !strcmp(get_value(one, "host"), get_value(other, "host")) &&
-           !strcmp(get_value(one, "name"), get_value(other, "name")) &&
-           get_number(one, "port") == get_number(other, "port");
+    return has_same_value(one, other, "host") && has_same_value(one, other, "name") &&
+           has_same_value(one, other, "server") && get_number(one, "port") == get_number(other, "port");
 }
 
-/* Adds a section to those that are meant. Of several with one name in one server the last has what all of them set. */
+/* Adds a section to those that are meant. Of several with one name in one server the last has what all of them set,
+ * but for those within others, of which each has what it sets itself. */
 static void add_meant(apr_array_header_t *meant, const section *one)
 {
     int i;
 
-    for (i = 0; i < meant->nelts; i++) {
+    for (i = 0; i < meant->nelts && !get_value(one, "within"); i++) {
         if (has_same_place(APR_ARRAY_IDX(meant, i, const section *), one)) {
             APR_ARRAY_IDX(meant, i, const section *) = one;
             return;
@@ -340,10 +250,9 @@ static const section *find_only(const apr_array_header_t *sections)
     return first;
 }
 
-/* Returns the innermost section that contains a path without a section of its own. */
-static const section *find_around(const apr_array_header_t *sections, const char *path)
+/* Adds the innermost sections that contain a path without a section of its own. */
+static void find_around(const apr_array_header_t *sections, const char *path, apr_array_header_t *meant)
 {
-    const section *found = NULL;
     size_t most = 0;
     int i;
 
@@ -354,18 +263,18 @@ static const section *find_around(const apr_array_header_t *sections, const char
 
         if (*argument == '/' && length >= most && !strncmp(argument, path, length) &&
             (argument[length - 1] == '/' || path[length] == '/')) {
-            found = one;
+            meant->nelts = length > most ? 0 : meant->nelts;
+            add_meant(meant, one);
             most = length;
         }
     }
-    return found;
 }
 
-static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, const section **chosen)
+static const char *choose(char *next, const char *wanted, apr_pool_t *pool, const section **chosen)
 {
     apr_array_header_t *all = apr_array_make(pool, 16, sizeof(const section *));
     apr_array_header_t *meant = apr_array_make(pool, 4, sizeof(const section *));
-    char *next = answer ? answer->text : NULL, *line;
+    char *line;
     section *one;
 
     while ((line = next) != NULL && *line) {
@@ -383,7 +292,10 @@ static const char *choose(dump *answer, const char *wanted, apr_pool_t *pool, co
             add_meant(meant, one);
         }
     }
-    *chosen = meant->nelts ? find_only(meant) : find_around(all, wanted);
+    if (meant->nelts == 0) {
+        find_around(all, wanted, meant);
+    }
+    *chosen = find_only(meant);
     return *chosen        ? NULL
            : meant->nelts ? refuse_several(meant, pool)
                           : apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"", wanted ? wanted : "");
@@ -480,8 +392,8 @@ static const char *apply(const section *from, explain_wish *wish, apr_pool_t *po
 const char *explain_query_httpd(const char *program, const char *wanted, apr_pool_t *pool, explain_wish *wish)
 {
     const section *chosen = NULL;
-    dump *answer = NULL;
-    const char *error = run(program, pool, &answer);
+    char *answer = NULL;
+    const char *error = explain_run_httpd(program, pool, &answer);
 
     if (!error) {
         error = choose(answer, wanted, pool, &chosen);

@@ -24,16 +24,55 @@ static const char *join(const char *const *words, int count, apr_pool_t *pool)
     return text;
 }
 
+/* Returns whether the value of a text depends on the request, as httpd's expressions do. */
+static bool is_expression(const char *text)
+{
+    for (; *text; text++) {
+        if ((text[0] == '%' && text[1] == '{') || (text[0] == '$' && as_text_is_digit(text[1]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reads a constant as httpd reads an expression without a variable: a backslash before octal digits is an octet, and
+ * before others it escapes the character. */
+static const char *read_constant(const char *text, apr_pool_t *pool)
+{
+    static const char names[] = "ntrbf", controls[] = "\n\t\r\b\f";
+    char *value = apr_palloc(pool, strlen(text) + 1), *to = value;
+
+    while (*text) {
+        if (text[0] != '\\' || !text[1]) {
+            *to++ = *text++;
+        } else if (text[1] >= '0' && text[1] <= '7') {
+            int octet = 0, digits = 0;
+
+            for (text++; digits < 3 && *text >= '0' && *text <= '7'; digits++) {
+                octet = 8 * octet + (*text++ - '0');
+            }
+            *to++ = (char)octet;
+        } else {
+            const char *name = strchr(names, text[1]);
+
+            *to++ = name ? controls[name - names] : text[1];
+            text += 2;
+        }
+    }
+    *to = '\0';
+    return value;
+}
+
 /* Returns false for a line of another module, or an expression that only a request can evaluate. */
 static bool make_requirement(const explain_require *require, apr_pool_t *pool, as_requirement *requirement)
 {
     as_requirement_kind kind;
 
-    if (!as_require_find_by_name(require->argv[0], &kind) || strstr(require->rest, "%{")) {
+    if (!as_require_find_by_name(require->argv[0], &kind) || is_expression(require->rest)) {
         return false;
     }
     memset(requirement, 0, sizeof(*requirement));
-    as_requirement_parse(pool, kind, require->rest, requirement);
+    as_requirement_parse(pool, kind, read_constant(require->rest, pool), requirement);
     return true;
 }
 

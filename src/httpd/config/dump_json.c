@@ -177,7 +177,23 @@ static void put_groups(as_json_line *line, const as_section *section)
     put_number(line, "groups_mode", groups.mode);
 }
 
-/* `chain`: NULL for an alias, whose context is unknown. */
+/* Tells sections of one name apart: where a virtual host begins, and the section that another stands in; "" for one
+ * that stands in a server. */
+static void put_place(as_json_line *line, const apr_array_header_t *chain)
+{
+    const as_section_ref *server = APR_ARRAY_IDX(chain, 0, const as_section_ref *);
+    const as_section_ref *ref = APR_ARRAY_IDX(chain, chain->nelts - 1, const as_section_ref *);
+
+    if (server->section) {
+        put_text(line, "server", as_section_describe_source(line->pool, server));
+    }
+    if (ref->kind == AS_SECTION_WITHIN) {
+        put_text(line, "within",
+                 ref->outer->kind == AS_SECTION_SERVER ? "" : as_section_make_name(line->pool, ref->outer));
+    }
+}
+
+/* `chain`: NULL for an alias, whose context is unknown. The place of a section is in front of its settings. */
 static void put_section(as_json_line *line, const as_section *section, const server_rec *server, const char *argument,
                         const char *name, const apr_array_header_t *chain)
 {
@@ -192,6 +208,9 @@ static void put_section(as_json_line *line, const as_section *section, const ser
     put_text(line, "name", name);
     put_text(line, "host", server->server_hostname ? server->server_hostname : "");
     put_number(line, "port", server->is_virtual && server->addrs ? server->addrs->host_port : server->port);
+    if (chain) {
+        put_place(line, chain);
+    }
     put_directory(line, &source);
     put_initial_bind(line, section, as_server_get(server), chain);
     put_number(line, "deadline", as_section_get_deadline(section));

@@ -155,6 +155,8 @@ def test_require(asks, lines, answers, outcome, status):
     ("ldap-user ann c", "no"),
     ('ldap-dn "uid=ann b,ou=people,o=loud"', "yes"),
     ('ldap-filter (employeeType=Full time)', "yes"),
+    (r"ldap-filter (cn=ann\\20b)", "yes"),  # httpd's expressions take one backslash away
+    (r"ldap-filter (cn=ann\040b)", "yes"),  # or read an octal number
 ])
 @pytest.mark.parametrize("source", ["--require", "config", "httpd"])
 def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, rooms, slapd, asks, source, line, answer):
@@ -372,6 +374,71 @@ def test_a_section_of_one_virtual_host(hosts, fakes):
     for host, seen in (("first.lab.test", 0), (f"second.lab.test:{port}", 1)):
         for name in ("/own", "<Location /own>"):
             assert f":{fakes[seen].port}/" in ask(script, f"{host} {name}")["url"]
+
+
+ALIKE = """Listen 127.0.0.2:${{HTTP}}
+<Directory "{folder}/a">
+    <Files x>
+        AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+    </Files>
+</Directory>
+<Directory "{folder}/b">
+    <Files x>
+        AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+    </Files>
+</Directory>
+<Directory "{folder}/c">
+    <Files y>
+        AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+    </Files>
+    <Files y>
+        AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+    </Files>
+</Directory>
+<VirtualHost 127.0.0.1:${{HTTP}}>
+    ServerName same.lab.test
+    <Location /own>
+        AuthLDAPURL "ldap://127.0.0.1:{one}/dc=fake?uid"
+    </Location>
+</VirtualHost>
+<VirtualHost 127.0.0.2:${{HTTP}}>
+    ServerName same.lab.test
+    <Location /own>
+        AuthLDAPURL "ldap://127.0.0.1:{two}/dc=fake?uid"
+    </Location>
+</VirtualHost>
+"""
+
+
+def test_sections_of_one_name_are_told_apart(start, fakes, rooms):
+    """None is silently chosen: each is named, and can be chosen by that name."""
+    folder = rooms.new("folder")
+    httpd = start.make(ALIKE.format(one=fakes[0].port, two=fakes[1].port, folder=folder), modules=("authn_core",))
+    script = write_program(httpd)
+    several = ask(script, "x")
+    assert several.returncode == 1, several
+    for name, seen in (("a", 0), ("b", 1)):
+        section = f'<Directory "{folder}/{name}"> <Files x>'
+        assert section in several.stderr
+        assert f":{fakes[seen].port}/" in ask(script, section)["url"]
+    assert "there are several sections" in ask(script, "y").stderr
+    for section in ("/own", "/own/page", "same.lab.test /own"):
+        several = ask(script, section)
+        assert several.returncode == 1 and several.stderr.count("<Location /own>' of /") == 2, several
+    hosts = [line.rpartition(" of ")[2] for line in several.stderr.splitlines() if " of /" in line]
+    for seen, host in enumerate(sorted(hosts, key=lambda host: int(host.rpartition(":")[2]))):
+        assert f":{fakes[seen].port}/" in ask(script, f"{host} /own")["url"]
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_an_httpd_that_does_not_end(rooms, deaf):
+    """SIGTERM ends it; one that is deaf to it is killed."""
+    script = rooms.new("stuck") / "httpd"
+    script.write_text("#!/usr/bin/python3\nimport os, signal\n" + ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else "") +
+                      "os.write(9, b'\\n')\nos.close(9)\nwhile True:\n    signal.pause()\n")
+    script.chmod(0o755)
+    done = ask(script, "/")
+    assert done.returncode == 1, done
 
 
 def test_a_directory_that_is_written_twice(hosts, fakes):
