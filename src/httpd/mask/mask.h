@@ -80,6 +80,8 @@ typedef enum as_pass_reach { AS_PASS_ISOLATED, AS_PASS_CONNECTED } as_pass_reach
  * its filters. An isolated pass has filters of its own, and no body.
  */
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach);
+/* Removes a body that was kept, but never read. Call it between the last walk and the answer. */
+void as_snapshot_forget_unread_body(request_rec *r, const as_snapshot *kept);
 /* A pass that may answer, while another one is made; and that pass again, but for how far the body was read since. */
 typedef struct as_pass as_pass;
 as_pass *as_snapshot_save_pass(const request_rec *r, const as_snapshot *kept);

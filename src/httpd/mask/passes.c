@@ -222,6 +222,7 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
     const as_decoy *as = context->mask->as;
 
     walk_unused(r, context, all);
+    as_snapshot_forget_unread_body(r, all->arrived);
     as_mask_undo_url(r, as);
     if (!as_mask_is_missing_script(r)) {
         as_mask_undo_filename(r, as);

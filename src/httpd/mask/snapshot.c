@@ -189,8 +189,7 @@ static void create_request_config(request_rec *r, const as_snapshot *kept)
     core->bb = fresh.bb;
 }
 
-/* Returns whether httpd's filter has begun to read the body. Any other filter: true. mod_auth_form sets an empty
- * kept_body without having read one that is no form, and what follows on the connection would be taken from it. */
+/* Returns whether httpd's filter has begun to read the body. Any other filter: true. */
 static bool is_body_begun(const as_snapshot *kept)
 {
     int i;
@@ -201,6 +200,15 @@ static bool is_body_begun(const as_snapshot *kept)
         }
     }
     return true;
+}
+
+/* mod_auth_form sets an empty kept_body without having read one that is no form. A handler would read that one, and
+ * httpd the body as the connection's next request. */
+void as_snapshot_forget_unread_body(request_rec *r, const as_snapshot *kept)
+{
+    if (!is_body_begun(kept)) {
+        r->kept_body = kept->r.kept_body;
+    }
 }
 
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach)
@@ -215,7 +223,6 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
 #define AS_MEMBER(member) fresh.member = r->member;
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
-    fresh.kept_body = is_body_begun(kept) ? r->kept_body : kept->r.kept_body;
 #define AS_TABLE(table)                                                                                                \
     fresh.table = make_table(fresh.pool, entries, kept->count_of_##table);                                             \
     entries += kept->count_of_##table;
@@ -224,6 +231,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
+    as_snapshot_forget_unread_body(r, kept);
     as_client_names_set(r->connection, &kept->names);
     if (reach == AS_PASS_CONNECTED) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);

@@ -28,7 +28,8 @@ def twins(*names, methods=CONTENT, **more):
     return [Way(name, f"/leads/{name}", "withit", "absent", methods, **more) for name in names]
 
 
-FORM = location("/formed", LOGIN.replace("Basic", "Form").replace("AuthUserFile", "AuthFormProvider file\nAuthUserFile") + "Session On\nSessionCookieName s path=/\nRequire valid-user\n")
+FORM_LOGIN = LOGIN.replace("Basic", "Form").replace("AuthUserFile", "AuthFormProvider file\nAuthUserFile") + "Session On\nSessionCookieName s path=/\nRequire valid-user\n"
+FORM = location("/formed", FORM_LOGIN)
 SITES = {
     # What a module keeps in the connection.
     "a host name is looked up": (location("/byhost", "Require host example.test\n") + SHOWS, pairs("host", "/byhost/x.html", part="byhost")),
@@ -83,6 +84,9 @@ SITES = {
     "a login form in a place": (ALL + FORM.replace("Require valid-user", "AuthFormAuthoritative Off\nRequire valid-user"), pairs("form", "/formed/page.html", part="formed")),
     "a login's handler": (ALL + FORM + location("/formed", "SetHandler form-login-handler\n"), pairs("form", "/formed/login", part="formed")),
     "a logout's handler": (ALL + FORM + location("/formed", "SetHandler form-logout-handler\nAuthFormLogoutLocation /open/page.html\n"), pairs("form", "/formed/login", part="formed")),
+    "a login form around it": (ALL + directory("", FORM_LOGIN), None),
+    "a login form in a place, and denied in it": (ALL + location("/nested", "Require all granted\n") + location("/nested/inform", FORM_LOGIN) + location("/nested/inform/hidden", DENIED), [
+        Way("nested", "/nested/inform/hidden/x", "inform", "absent")]),
     "a log in by digest": (ALL + location("/formed", LOGIN.replace("Basic", "Digest").replace("AuthUserFile", "AuthDigestProvider file\nAuthUserFile") + "Require valid-user\n"),
                            pairs("digest", "/formed/page.html", part="formed")),
     "parts of a URL": ('<LocationMatch "^/(?<first>[^/]+)/(?<rest>.*)$">\nSetEnv SEEN yes\n</LocationMatch>\nHeader always set X-First "%{MATCH_FIRST}e %{MATCH_REST}e"\n' + SHOWS, None),

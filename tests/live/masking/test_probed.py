@@ -19,6 +19,7 @@ REQUESTS = {
     "": ("\r\n", METHODS),
     "trailers": ("Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n", METHODS),
     "web socket": ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n\r\n", ("GET",)),
+    "no form": ("Content-Type: application/json\r\nContent-Length: 5\r\n\r\n[1,2]", METHODS),
     "form": (FORM + "Content-Length: 5\r\n\r\na=b&c", ("GET", "POST", "PUT")),
     "form, expected": ("Expect: 100-continue\r\n" + FORM + "Content-Length: 5\r\n\r\na=b&c", METHODS),
     "form, login": (FORM + "Content-Length: 41\r\n\r\nhttpd_username=bob&httpd_password=password", ("POST",)),
