@@ -134,10 +134,11 @@ static bool make_requirement(request_rec *r, const as_require_line *line, apr_po
 
 /* ---- the answer ---- */
 
-/* Warns of a missing group or DN, once an hour for each process. */
+/* Warns of a missing group or DN, once an hour for each process. A pass that logs nothing does not count. */
 static void warn_if_missing(request_rec *r, const as_authorization *authorization, const as_requirement *requirement)
 {
-    if (authorization->missing && as_require_is_news(authorization->fingerprint, requirement->text)) {
+    if (authorization->missing && ap_get_request_module_loglevel(r, APLOG_MODULE_INDEX) >= AS_TAG_LEVEL_0032 &&
+        as_require_is_news(authorization->fingerprint, requirement->text)) {
         AS_LOG_REQUEST(0032, 0, r, as_require_get_name(requirement->kind),
                        as_log_escape(r->pool, requirement->text, LOGGED_DN_MAX), authorization->server ? " on " : "",
                        authorization->server ? authorization->server : "");
