@@ -23,35 +23,56 @@ struct as_cached_login {
     const request_rec *request; /* the request before the login */
     int status;
     char *user, *ap_auth_type;
-    as_context context; /* the provider's results */
+    apr_bucket_brigade *kept_body; /* mod_auth_form: the body that its form has in a field, or an empty one */
+    as_context context;            /* the provider's results */
 #define AS_TABLE(table) apr_table_t *table;
     AS_LOGIN_TABLES(AS_TABLE)
 #undef AS_TABLE
 };
 
 typedef struct as_difference {
-    const apr_table_t *before;
-    apr_table_t *added;
+    apr_pool_t *pool;
+    const apr_table_t *before, *after;
+    apr_table_t *changed;
 } as_difference;
 
-static int add_if_new(void *data, const char *name, const char *value)
+static int add_if_changed(void *data, const char *name, const char *value)
 {
     const as_difference *difference = data;
-    const char *before = apr_table_get(difference->before, name);
+    const char *before = apr_table_getm(difference->pool, difference->before, name);
 
-    if (!before || strcmp(before, value)) {
-        apr_table_addn(difference->added, name, value);
+    if (!before || strcmp(before, apr_table_getm(difference->pool, difference->after, name))) {
+        apr_table_addn(difference->changed, name, value);
     }
     return 1;
 }
 
-/* Returns the entries of `after` that `before` lacks. */
-static apr_table_t *find_added(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
+/* Returns the names that have other values in `after` than in `before`, with all of these. */
+static apr_table_t *find_changed(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
 {
-    as_difference difference = {before, apr_table_make(pool, 4)};
+    as_difference difference = {pool, before, after, apr_table_make(pool, 4)};
 
-    apr_table_do(add_if_new, &difference, after, NULL);
-    return difference.added;
+    apr_table_do(add_if_changed, &difference, after, NULL);
+    return difference.changed;
+}
+
+static int remove_name(void *table, const char *name, const char *value)
+{
+    (void)value;
+    apr_table_unset(table, name);
+    return 1;
+}
+
+static int add_value(void *table, const char *name, const char *value)
+{
+    apr_table_addn(table, name, value);
+    return 1;
+}
+
+static void repeat_change(apr_table_t *table, const apr_table_t *changed)
+{
+    apr_table_do(remove_name, table, changed, NULL);
+    apr_table_do(add_value, table, changed, NULL);
 }
 
 static bool is_same(const char *one, const char *other)
@@ -92,11 +113,12 @@ void as_mask_end_login(request_rec *r, as_context *context, int status)
     if (!login || login->made) {
         return;
     }
-#define AS_TABLE(table) login->table = find_added(r->pool, login->table, r->table);
+#define AS_TABLE(table) login->table = find_changed(r->pool, login->table, r->table);
     AS_LOGIN_TABLES(AS_TABLE)
 #undef AS_TABLE
     login->status = status;
     login->user = r->user;
+    login->kept_body = r->kept_body;
     login->ap_auth_type = r->ap_auth_type;
     login->context = *context;
     login->made = true;
@@ -111,10 +133,11 @@ bool as_mask_login_was_made(request_rec *r, as_context *context, int *status)
         !as_section_set_has_same_login(login->request, r)) {
         return false;
     }
-#define AS_TABLE(table) apr_table_overlap(r->table, login->table, APR_OVERLAP_TABLES_SET);
+#define AS_TABLE(table) repeat_change(r->table, login->table);
     AS_LOGIN_TABLES(AS_TABLE)
 #undef AS_TABLE
     r->user = login->user;
+    r->kept_body = login->kept_body ? login->kept_body : r->kept_body;
     r->ap_auth_type = login->ap_auth_type;
     as_context_reuse_login(context, &login->context);
     *status = login->status;

@@ -9,7 +9,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
-/* The cost of each request to a virtual host that masks: one allocation. */
+/* The cost of each client's request to a virtual host that masks: one allocation. */
 typedef struct as_own {
     as_context context;
     as_transaction transaction;
@@ -24,82 +24,69 @@ void as_entry_post_config(void)
     size_of_own = sizeof(as_own);
 }
 
-/* Most requests to a virtual host that masks are not masked. What the others need is in functions of its own, whose
- * stack frames those do not make. */
-#define RARELY __attribute__((noinline))
-
-static inline as_own *make_own(request_rec *r)
-{
-    as_own *own = apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r));
-
-    return memset(own, 0, size_of_own);
-}
-
-static as_snapshot *get_snapshot(as_own *own)
-{
-    return (as_snapshot *)(own + 1);
-}
-
 /* Judges a first pass that may have been refused, and answers. */
-static RARELY int judge(request_rec *r, as_own *own, as_context *context, const as_transaction *before, int status)
+static AS_RARELY int judge(request_rec *r, as_context *context, const as_snapshot *arrived,
+                           const as_transaction *before, int status)
 {
     status = as_mask_judge(r, context, status);
     if (context->masked) {
-        return as_passes_answer(r, context, get_snapshot(own), before);
+        return as_passes_answer(r, context, arrived, before);
     }
-    own->mask.pass = AS_PASS_DONE;
-    as_snapshot_end(r, get_snapshot(own));
+    context->mask->pass = AS_PASS_DONE;
+    as_snapshot_end(r, arrived);
     return status;
 }
 
 /* Processes a request that has arrived; `before`: its transaction by then, NULL: new. */
-static inline int process_request(request_rec *r, as_own *own, as_context *context, const as_transaction *before)
+static inline int process_request(request_rec *r, as_context *context, const as_snapshot *arrived,
+                                  const as_transaction *before)
 {
     int status = ap_process_request_internal(r);
 
     if (status == OK) {
         if (as_passes_may_be_missing(r)) {
-            as_passes_walk_unused(r, context, get_snapshot(own), before);
+            as_passes_walk_unused(r, context, arrived, before);
         }
         status = ap_invoke_handler(r);
     }
-    if (status != OK || own->mask.suppressed_status || context->masked) {
-        return judge(r, own, context, before, status);
+    if (status != OK || context->mask->suppressed_status || context->masked) {
+        return judge(r, context, arrived, before, status);
     }
-    own->mask.pass = AS_PASS_DONE;
-    as_snapshot_end(r, get_snapshot(own));
+    context->mask->pass = AS_PASS_DONE;
+    as_snapshot_end(r, arrived);
     return status;
 }
 
 /* The same for a request of a transaction that has begun. `late`: httpd has begun to process the request, which begins
  * once more. */
-static RARELY int process_redirect(request_rec *r, bool late)
+static AS_RARELY int process_redirect(request_rec *r, bool late)
 {
-    as_own *own = make_own(r);
-    as_context *context = as_context_make(r, &own->context, &own->transaction);
+    as_snapshot *arrived = apr_palloc(r->pool, as_snapshot_compute_size(r));
+    as_context *context = as_context_get(r);
     const as_transaction *before = apr_pmemdup(r->pool, context->transaction, sizeof(*context->transaction));
 
-    context->mask = &own->mask;
+    context->mask = apr_pcalloc(r->pool, sizeof(*context->mask));
     if (late) {
-        as_snapshot_take_late(r, get_snapshot(own));
-        if (as_snapshot_begin(r, get_snapshot(own), AS_PASS_CONNECTED) != APR_SUCCESS) {
+        as_snapshot_take_late(r, arrived);
+        if (as_snapshot_begin(r, arrived, AS_PASS_CONNECTED) != APR_SUCCESS) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     } else {
-        as_snapshot_take(r, get_snapshot(own));
+        as_snapshot_take(r, arrived);
     }
-    return process_request(r, own, context, before);
+    return process_request(r, context, arrived, before);
 }
 
 /* The same for a client's own request: nothing is decided when it arrives. */
 static int process_client_request(request_rec *r)
 {
-    as_own *own = make_own(r);
+    as_own *own = memset(apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r)), 0, size_of_own);
     as_context *context = as_context_make(r, &own->context, &own->transaction);
+    as_snapshot *arrived = (as_snapshot *)(own + 1);
 
     context->mask = &own->mask;
-    as_snapshot_take(r, get_snapshot(own));
-    return process_request(r, own, context, NULL);
+    as_snapshot_take(r, arrived);
+    return process_request(r, context, arrived, NULL);
 }
 
 /* Runs as httpd's last quick handler: if no other module has answered, it does what httpd would do next, and checks the

@@ -24,9 +24,6 @@ static int find_status(const request_rec *r, const apr_bucket_brigade *brigade)
     return r->status;
 }
 
-/* In a function of its own, whose stack frame no other output makes. */
-#define RARELY __attribute__((noinline))
-
 /* Passes a handler's output on, without this filter. */
 static apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
@@ -38,7 +35,7 @@ static apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brigade)
     return ap_pass_brigade(filter->next, brigade);
 }
 
-static RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brigade *brigade, int status)
+static AS_RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brigade *brigade, int status)
 {
     request_rec *r = filter->r;
     const as_context *context = as_context_peek(r);

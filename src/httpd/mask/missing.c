@@ -84,12 +84,8 @@ static as_mask *get_mask(const request_rec *r)
     return context ? context->mask : NULL;
 }
 
-/* What is for a pass as a missing resource alone is in functions of its own, whose stack frames no other request makes.
- */
-#define RARELY __attribute__((noinline))
-
 /* Hooks that have seen the request in its first pass would log that they see it again (mod_security). */
-static RARELY int silence_access(request_rec *r, as_mask *mask)
+static AS_RARELY int silence_access(request_rec *r, as_mask *mask)
 {
     mask->log = r->log == &quiet ? mask->log : r->log;
     as_mask_silence_log(r);
@@ -110,7 +106,7 @@ int as_mask_post_perdir(request_rec *r)
 
 /* A missing resource is allowed: from here on, modules see the URL that was sent and the file that is missing; but for
  * the URL, where one of them has refused it. */
-static RARELY int show_missing(request_rec *r, as_mask *mask)
+static AS_RARELY int show_missing(request_rec *r, as_mask *mask)
 {
     as_mask_login_forget(r);
     if (!mask->by_name) {
@@ -148,13 +144,13 @@ static bool is_unlisted(request_rec *r)
            (!(ap_allow_options(r) & OPT_INDEXES) || access(r->filename, R_OK));
 }
 
-static RARELY int handle_directory(request_rec *r)
+static AS_RARELY int handle_directory(request_rec *r)
 {
     return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
 }
 
 /* Handles a missing resource. */
-static RARELY int handle_missing(request_rec *r, as_mask *mask)
+static AS_RARELY int handle_missing(request_rec *r, as_mask *mask)
 {
     const apr_array_header_t *hooks;
     int i;
@@ -186,7 +182,7 @@ int as_mask_handler(request_rec *r)
         return DECLINED;
     }
     mask->handling = true;
-    mask->fields = apr_table_elts(r->headers_in)->nelts;
+    mask->kept_before = r->kept_body;
     if (mask->pass == AS_PASS_MISSING) {
         return handle_missing(r, mask);
     }

@@ -43,30 +43,11 @@ typedef struct walks {
     const as_transaction *truth;
     const as_decoys *decoys;
     request_rec *first; /* the request that was refused */
-    int fields; /* of its header; those behind are trailers that its handler has read. Negative: there are none */
+    apr_bucket_brigade
+        *kept_body; /* that its handler's reading kept (KeptBodySize), or NULL: a login's is the login's */
     int left;
     apr_interval_time_t took; /* the last walk that was not refused */
 } walks;
-
-/* Adds trailers that were merged into the header when the first pass read the body. */
-static void add_trailers(request_rec *r, const walks *all)
-{
-    const apr_array_header_t *fields = all->fields >= 0 ? apr_table_elts(all->first->headers_in) : NULL;
-    int i;
-
-    for (i = all->fields; fields && i < fields->nelts; i++) {
-        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        apr_table_addn(r->headers_in, field->key, field->val);
-    }
-}
-
-/* Returns how many fields the header of a request had before its trailers. Negative: none were merged. */
-static int count_fields(const request_rec *r, const as_mask *mask)
-{
-    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
-
-    return mask->handling && core->merge_trailers == AP_MERGE_TRAILERS_ENABLE ? mask->fields : -1;
-}
 
 /* Begins a pass as the decoy with that index. */
 static bool begin_pass(request_rec *r, as_context *context, const walks *all, int index, as_pass_reach reach)
@@ -76,7 +57,6 @@ static bool begin_pass(request_rec *r, as_context *context, const walks *all, in
     if (as_snapshot_begin(r, all->arrived, reach) != APR_SUCCESS) {
         return false;
     }
-    add_trailers(r, all);
     reset_mask(mask);
     as_context_reset(context);
     as_transaction_reset(context->transaction, &all->before, all->truth);
@@ -230,7 +210,12 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
     }
     wait_for_tick(r, all);
     if (status == OK) {
-        status = is_missing(r, context->mask) ? ap_invoke_handler(r) : HTTP_NOT_FOUND;
+        if (is_missing(r, context->mask)) {
+            status = ap_invoke_handler(r);
+            r->kept_body = all->kept_body ? all->kept_body : r->kept_body;
+        } else {
+            status = HTTP_NOT_FOUND;
+        }
         if (as_mask_is_missing_script(r)) {
             /* Its handler had the decoy's name. */
             as_mask_undo_url(r, as);
@@ -262,14 +247,32 @@ static bool is_open_to_user(request_rec *r, as_context *context)
 {
     const as_authorization *doubt;
 
-    return as_request_authenticate(r, context) == OK && as_require_run(r, context, AS_PHASE_AUTHZ, &doubt) == OK;
+    return !as_request_is_unreadable(r) && as_request_authenticate(r, context) == OK &&
+           as_require_run(r, context, AS_PHASE_AUTHZ, &doubt) == OK;
+}
+
+/* Returns whether they let this client in, as httpd's phases do: its address, by Require or with Satisfy, or its user.
+ */
+static bool is_open_to_client(request_rec *r, as_context *context)
+{
+    const bool by_address = ap_run_access_checker(r) == OK;
+    const as_authorization *doubt;
+    int status;
+
+    if (by_address == (ap_satisfies(r) == SATISFY_ANY)) {
+        return by_address;
+    }
+    status = as_require_run(r, context, AS_PHASE_ACCESS, &doubt);
+    if (doubt || (status != OK && status != DECLINED)) {
+        return false;
+    }
+    return (status == OK && ap_run_force_authn(r) != OK) || is_open_to_user(r, context);
 }
 
 /* Returns whether this client may request a decoy. Checks the sections of its directory, which is no walk. */
 static bool is_open(request_rec *r, as_context *context, const walks *all, int index)
 {
     char *filename = as_decoy_make_filename(all->first, all->decoys, index);
-    int status;
 
     if (!begin_pass(r, context, all, index, AS_PASS_ISOLATED)) {
         return false;
@@ -277,8 +280,7 @@ static bool is_open(request_rec *r, as_context *context, const walks *all, int i
     r->uri = (char *)as_decoy_decode(r, r->uri);
     r->filename = filename;
     as_mask_find_directory(r);
-    status = as_chain_run(r, context, AS_PHASE_ACCESS);
-    return status == OK || (status == DECLINED && is_open_to_user(r, context));
+    return is_open_to_client(r, context);
 }
 
 /* Returns the index of the innermost decoy from `low` on that this client may request, or `high`. */
@@ -415,7 +417,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
     int status;
 
     all->first = apr_pmemdup(context->transaction->pool, r, sizeof(*r));
-    all->fields = count_fields(r, context->mask);
+    all->kept_body = context->mask->handling && r->kept_body != context->mask->kept_before ? r->kept_body : NULL;
     find_decoys(r, context, all, &decoys);
     if (decoys.between >= 0) {
         return answer_in_between(r, context, all, &decoys);
@@ -442,7 +444,7 @@ static const as_transaction *copy_truth(const as_transaction *transaction)
 static walks make_walks(request_rec *r, const as_context *context, const as_snapshot *arrived,
                         const as_transaction *before)
 {
-    walks all = {.arrived = arrived, .fields = -1, .left = WALKS - 1};
+    walks all = {.arrived = arrived, .left = WALKS - 1};
 
     if (before) {
         all.before = *before;

@@ -20,7 +20,6 @@
     X(remaining)                                                                                                       \
     X(read_length)                                                                                                     \
     X(expecting_100)                                                                                                   \
-    X(kept_body)                                                                                                       \
     X(body_table)                                                                                                      \
     X(trailers_in)                                                                                                     \
     X(log_id)
@@ -48,6 +47,7 @@ struct as_snapshot {
     as_client_names names;
     core_request_config core;
     chain output, input;
+    bool has_trailers; /* it is a redirect, and its header has had them merged */
 #define AS_TABLE(table) int count_of_##table;
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
@@ -125,6 +125,7 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
     memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
     keep_chain(&kept->output, r->output_filters, c->output_filters);
     keep_chain(&kept->input, r->input_filters, c->input_filters);
+    kept->has_trailers = !apr_is_empty_table(r->trailers_in);
 #define AS_TABLE(table)                                                                                                \
     kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
     if (kept->count_of_##table) {                                                                                      \
@@ -135,11 +136,22 @@ void as_snapshot_take(const request_rec *r, as_snapshot *kept)
 #undef AS_TABLE
 }
 
+/* By then httpd has found the request's <Location>, with its LogLevel, and mod_proxy its ProxyPass, where that is
+ * mapped before the path is decoded. */
+static const char *const notes_of_proxy[] = {"proxy-nocanon", "proxy-noquery", "proxy-noencode"};
+
 void as_snapshot_take_late(const request_rec *r, as_snapshot *kept)
 {
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(notes_of_proxy) / sizeof(*notes_of_proxy); i++) {
+        apr_table_unset(r->notes, notes_of_proxy[i]);
+    }
     as_snapshot_take(r, kept);
     kept->r.per_dir_config = r->server->lookup_defaults;
+    kept->r.log = NULL;
     kept->r.filename = NULL;
+    kept->r.handler = NULL;
     kept->r.proxyreq = PROXYREQ_NONE;
 }
 
@@ -211,6 +223,17 @@ void as_snapshot_forget_unread_body(request_rec *r, const as_snapshot *kept)
     }
 }
 
+/* Adds the trailers that an earlier pass read, as httpd does when it reads them. */
+static void merge_trailers(request_rec *r, const as_snapshot *kept)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+
+    if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE && !kept->has_trailers &&
+        !apr_is_empty_table(r->trailers_in)) {
+        r->headers_in = apr_table_overlay(r->pool, r->headers_in, r->trailers_in);
+    }
+}
+
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach)
 {
     const apr_table_entry_t *entries = (const apr_table_entry_t *)(kept->modules + modules_end);
@@ -231,7 +254,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
-    as_snapshot_forget_unread_body(r, kept);
+    merge_trailers(r, kept);
     as_client_names_set(r->connection, &kept->names);
     if (reach == AS_PASS_CONNECTED) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);

@@ -17,10 +17,6 @@
 
 #include "authstatus/credentials.h"
 
-/* Most requests of a server are declined by all hooks. The other requests have functions of their own, whose stack
- * frames a declined request does not make. */
-#define RARELY __attribute__((noinline))
-
 static bool is_passed(const as_context *context, as_phase phase)
 {
     return (context->running & (unsigned)phase) != 0;
@@ -111,7 +107,7 @@ static as_outcome find_denial(const request_rec *r)
     return r->user && as_section_get(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
 }
 
-static RARELY int check_access(request_rec *r)
+static AS_RARELY int check_access(request_rec *r)
 {
     as_context *context = as_context_get(r);
     const as_authorization *doubt;
@@ -270,6 +266,13 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     return phase == AS_PHASE_AUTHN && status == DECLINED ? refuse_unanswered(r) : status;
 }
 
+bool as_request_is_unreadable(request_rec *r)
+{
+    as_outcome outcome;
+
+    return as_section_is_on(as_section_get(r)) && judge_unreadable(r, &outcome);
+}
+
 int as_request_authenticate(request_rec *r, as_context *context)
 {
     int status;
@@ -334,7 +337,7 @@ int as_hook_authn(request_rec *r)
 }
 
 /* mod_auth_form's login handler authenticates in the handler phase. */
-static RARELY int handle_login_form(request_rec *r)
+static AS_RARELY int handle_login_form(request_rec *r)
 {
     as_context *context;
     int status;
@@ -447,7 +450,7 @@ int as_hook_fixups(request_rec *r)
 
 /* Publishes notes on the request that ended the transaction. A 403 from after our hooks (file permissions, a
  * handler, mod_access_compat) is an outcome like any other. */
-static RARELY int log_outcome(request_rec *r, const as_transaction *transaction)
+static AS_RARELY int log_outcome(request_rec *r, const as_transaction *transaction)
 {
     const request_rec *last = r;
 

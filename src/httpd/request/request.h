@@ -9,6 +9,9 @@
 
 #include "../config/config.h"
 
+/* Marks a function that few requests call: the others do not make its stack frame. */
+#define AS_RARELY __attribute__((noinline))
+
 /* ---- transaction.c: the state of a request ---- */
 
 /* The hook that our own hook of the same name is running, so that it declines when called again. */
@@ -120,6 +123,8 @@ bool as_require_is_news(const char *fingerprint, const char *dn);
 
 /* Authenticates once, even if a masked request makes a second pass. Returns the status of the hooks behind ours. */
 int as_request_authenticate(request_rec *r, as_context *context);
+/* Returns whether a header of the Basic scheme is refused before any provider reads it. */
+bool as_request_is_unreadable(request_rec *r);
 int as_hook_header_parser(request_rec *r);
 int as_hook_access_begin(request_rec *r);
 int as_hook_access_end(request_rec *r);

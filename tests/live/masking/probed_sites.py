@@ -30,6 +30,7 @@ def twins(*names, methods=CONTENT, **more):
 
 FORM_LOGIN = LOGIN.replace("Basic", "Form").replace("AuthUserFile", "AuthFormProvider file\nAuthUserFile") + "Session On\nSessionCookieName s path=/\nRequire valid-user\n"
 FORM = location("/formed", FORM_LOGIN)
+FORM_OF_NOBODY = FORM.replace("valid-user", "user nobody")
 SITES = {
     # What a module keeps in the connection.
     "a host name is looked up": (location("/byhost", "Require host example.test\n") + SHOWS, pairs("host", "/byhost/x.html", part="byhost")),
@@ -54,6 +55,8 @@ SITES = {
     "a folder's rule leads to it": (directory("/leads", "RewriteEngine On\nRewriteRule ^rule-withit /dirall/page.html\nRewriteRule ^rule-absent /nothing/page.html\n"), twins("rule-withit")),
     "an action leads to it": ("Action withit /dirall/page.cgi\nAction absent /nothing/page.cgi\nAddHandler withit .withit\nAddHandler absent .absent\n", twins("page.withit")),
     "an action virtually leads to it": ("Action withit /dirall/page.cgi virtual\nAction absent /nothing/page.cgi virtual\nAddHandler withit .withit\nAddHandler absent .absent\n", twins("page.withit")),
+    "a script leads to a proxy of encoded paths": (
+        CGI + "ProxyPass /inprox http://127.0.0.1:${BACK}/ mapping=encoded nocanon\n" + location("/inprox", DENIED) + 'Header always set X-Handler "expr=%{HANDLER}"\n', twins("withit-prox.cgi")),
     "an index leads to it": ('DirectoryIndex none.html\n<Directory "${DOCS}/leads/withit">\nDirectoryIndex /dirall/page.html\n</Directory>\n<Directory "${DOCS}/leads/absent">\nDirectoryIndex /nothing/page.html\n</Directory>',
                              twins("withit/")),
     # Pages that look at it.
@@ -79,14 +82,18 @@ SITES = {
     "SSLRequireSSL": (location("/sslreq", "SSLRequireSSL\n"), pairs("ssl", "/sslreq/x", part="sslreq")),
     "SSLRequire": (location("/sslreq", 'SSLRequire "%{REMOTE_ADDR}" == "192.0.2.1"\n'), pairs("ssl", "/sslreq/x", part="sslreq")),
     "trailers are merged": ("MergeTrailers On\n" + SHOWS, None),
+    "bodies are kept": (directory("", "KeptBodySize 64\n") + SHOWS, None),
+    "bodies are kept, a login form around it": (ALL + SHOWS + directory("", "KeptBodySize 64\n" + FORM_LOGIN), None),
     "a login form": (ALL + FORM, pairs("form", "/formed/page.html", "/formed/none/x", part="formed")),
     "a login form of another page": (ALL + FORM + location("/formed", "AuthFormLoginRequiredLocation /open/page.html\n"), pairs("form", "/formed/page.html", part="formed")),
     "a login form in a place": (ALL + FORM.replace("Require valid-user", "AuthFormAuthoritative Off\nRequire valid-user"), pairs("form", "/formed/page.html", part="formed")),
-    "a login's handler": (ALL + FORM + location("/formed", "SetHandler form-login-handler\n"), pairs("form", "/formed/login", part="formed")),
-    "a logout's handler": (ALL + FORM + location("/formed", "SetHandler form-logout-handler\nAuthFormLogoutLocation /open/page.html\n"), pairs("form", "/formed/login", part="formed")),
+    "a login's handler": (ALL + FORM_OF_NOBODY + location("/formed", "SetHandler form-login-handler\n"), pairs("form", "/formed/login", part="formed")),
+    "a logout's handler": (ALL + FORM_OF_NOBODY + location("/formed", "SetHandler form-logout-handler\nAuthFormLogoutLocation /open/page.html\n"), pairs("form", "/formed/login", part="formed")),
     "a login form around it": (ALL + directory("", FORM_LOGIN), None),
-    "a login form in a place, and denied in it": (ALL + location("/nested", "Require all granted\n") + location("/nested/inform", FORM_LOGIN) + location("/nested/inform/hidden", DENIED), [
+    "a login form in a place, and denied in it": (ALL + location("/nested", "Require all granted\n") + FORM_OF_NOBODY.replace("/formed", "/nested/inform") + location("/nested/inform/hidden", DENIED), [
         Way("nested", "/nested/inform/hidden/x", "inform", "absent")]),
+    "a login form of a file": (ALL + "MergeTrailers On\n" + SHOWS + f'<Files "formed.html">\n{FORM_LOGIN}</Files>\n<Location /open/formed.html>\nRequire user nobody\n</Location>\n', pairs("form", "/open/formed.html", part="formed")),
+    "a login form of a file that may not be read": (ALL + "MergeTrailers On\n" + SHOWS + f'<Files "noread.html">\n{FORM_LOGIN}</Files>\n', pairs("form", "/open/noread.html", part="noread")),
     "a log in by digest": (ALL + location("/formed", LOGIN.replace("Basic", "Digest").replace("AuthUserFile", "AuthDigestProvider file\nAuthUserFile") + "Require valid-user\n"),
                            pairs("digest", "/formed/page.html", part="formed")),
     "parts of a URL": ('<LocationMatch "^/(?<first>[^/]+)/(?<rest>.*)$">\nSetEnv SEEN yes\n</LocationMatch>\nHeader always set X-First "%{MATCH_FIRST}e %{MATCH_REST}e"\n' + SHOWS, None),
@@ -117,7 +124,8 @@ FILES = {
     "leads/withit-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/inside/page.html\\n\\n'\n", "leads/absent-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/nothing/page.html\\n\\n'\n",
     "leads/own404.cgi": "#!/bin/sh\nprintf 'Status: 404 None\\nSet-Cookie: a=b\\nContent-Type: text/plain\\n\\nno\\n'\n", "leads/own200.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv | grep PATH_\n",
     "leads/app.php": "x\n", "leads/page.withit": "x\n", "leads/page.absent": "x\n", "leads/withit/some.txt": "x\n", "leads/absent/some.txt": "x\n",
-    "owned/hidden.html": "x\n", "kinds/x.html": "x\n", ".htpasswd": "x\n", "open/.htpasswd": "x\n", "kinds/nowayx/a/b/c.html": "x\n",
+    "leads/withit-prox.cgi": "#!/bin/sh\nprintf 'Location: /inprox/page.html\\n\\n'\n", "leads/absent-prox.cgi": "#!/bin/sh\nprintf 'Location: /nothing/page.html\\n\\n'\n",
+    "open/formed.html": "x\n", "owned/hidden.html": "x\n", "kinds/x.html": "x\n", ".htpasswd": "x\n", "open/.htpasswd": "x\n", "kinds/nowayx/a/b/c.html": "x\n",
     "never.lua": "function never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
     "hasown/.htaccess": "Require all denied\nErrorDocument 404 own\nHeader always set X-Own yes\n", "hasown/page.html": "x\n",
     "open/front.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfront\\n'\n", "ssi/dirhid/page.html": "x\n", "ssi/dirhid/run.cgi": "#!/bin/sh\necho\n",

@@ -22,7 +22,8 @@ REQUESTS = {
     "no form": ("Content-Type: application/json\r\nContent-Length: 5\r\n\r\n[1,2]", METHODS),
     "form": (FORM + "Content-Length: 5\r\n\r\na=b&c", ("GET", "POST", "PUT")),
     "form, expected": ("Expect: 100-continue\r\n" + FORM + "Content-Length: 5\r\n\r\na=b&c", METHODS),
-    "form, login": (FORM + "Content-Length: 41\r\n\r\nhttpd_username=bob&httpd_password=password", ("POST",)),
+    "form, login": (FORM + "Content-Length: 42\r\n\r\nhttpd_username=bob&httpd_password=password", ("POST",)),
+    "form, login, trailers": (FORM + "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2a\r\nhttpd_username=bob&httpd_password=password\r\n0\r\nX-T: 1\r\n\r\n", ("POST",)),
     "form, too large": (FORM + "Content-Length: 9000\r\n\r\na=" + "b" * 8998, ("POST",)),
     "form, broken": (FORM + "Transfer-Encoding: chunked\r\n\r\nzz\r\na=b\r\n0\r\n\r\n", ("POST", "PUT")),
 }
@@ -40,7 +41,7 @@ def site(request, start):
     modules = [name for name in real.MODULES if name != "unique_id" and not (request.param == "prefork" and name in ("cgid", "http2", "proxy_http2"))]
     application = probed_sites.FastCgi()
     request.addfinalizer(application.close)
-    httpd = start.make(text, mpm=request.param, modules=(*modules, *(("cgi",) if request.param == "prefork" else ()), "ssl", "auth_form", "userdir"),
+    httpd = start.make(text, mpm=request.param, modules=(*modules, *(("cgi",) if request.param == "prefork" else ()), "ssl", "auth_form", "request", "userdir"),
                        listen=("HTTP", "BACK"), defines={"FCGI": application.port}, files=sites.FILES | probed_sites.FILES)
     probed_sites.furnish(httpd)
     httpd.start()
