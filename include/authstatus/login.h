@@ -90,6 +90,7 @@ typedef struct as_login_memo {
     struct as_counted_account *counted; /* accounts that the throttle counts, until the transaction ends */
     bool failed_afresh;                 /* a directory refused credentials in the current login */
     bool guessed;                       /* a password was not the one that may serve while the directory is away */
+    bool client_counted;                /* a failure of this transaction counts for its client already */
     const as_answer *stale;             /* something was served stale: granted-stale, and what was away; or NULL */
     struct as_authorized *authorized;   /* of authorize.h */
     as_timing timing;                   /* of the current login */
@@ -135,7 +136,8 @@ typedef enum as_login_end {
 } as_login_end;
 
 /* Counts a login, once, with its end: a success ends the counts of its accounts; a failure counts for the client
- * too. Call it after the last as_authenticate of each login. `throttle`: of the section, or NULL. */
+ * too, the first one of a transaction. Call it after the last as_authenticate of each login. `throttle`: of the
+ * section, or NULL. */
 void as_login_settle(const as_login *login, as_login_memo *memo, const as_throttle *throttle, const char *client,
                      as_login_end end);
 /* Creates it; NULL only without memory. Lives as long as `pool`. `most`: as many logins wait for up to a second at the

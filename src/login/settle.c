@@ -358,8 +358,10 @@ void as_login_settle(const as_login *login, as_login_memo *memo, const as_thrott
             settle_account(login, counted, end == AS_LOGIN_GRANTED, memo->pool);
             counted->settled = true;
         }
-        if ((end == AS_LOGIN_REFUSED && memo->failed_afresh) || (end != AS_LOGIN_GRANTED && memo->guessed)) {
+        if (!memo->client_counted && throttle && throttle->by_client &&
+            ((end == AS_LOGIN_REFUSED && memo->failed_afresh) || (end != AS_LOGIN_GRANTED && memo->guessed))) {
             as_throttle_count_client(login->throttles, throttle, client, memo->pool);
+            memo->client_counted = true;
         }
     }
     memo->failed_afresh = memo->guessed = false;

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.httpd import SLACK
+from lab.process import poll
 from lab.slapd import Database
 
 HERE = Path(__file__).parent
@@ -29,6 +31,10 @@ SITE = """
     Use Tree /attribute "ldap-attribute employeeType=boss"
     ProxyPass /proxied http://127.0.0.1:1/
     Use Tree /proxied "ldap-group cn=staff,o=masks"
+    Use Tree /gone "ldap-group cn=gone,o=masks"
+    <Location /gone/denied>
+        Require all denied
+    </Location>
 </Macro>
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName forbidden
@@ -43,6 +49,19 @@ SITE = """
     Use Tree /user "user admin"
     Use Tree /group "ldap-group cn=staff,o=masks"
     Use Tree /anybody valid-user
+</VirtualHost>
+# Directories in each other, all of which refuse.
+<VirtualHost 127.0.0.1:${HTTP}>
+    ServerName nested
+    AuthStatus On
+    AuthStatusMask All
+    AuthStatusThrottle 4 1h Client
+""" + "".join(f"""
+    Use Tree {"/nest" * depth} valid-user
+    <Location {"/nest" * depth}>
+        AuthLDAPURL "ldap://127.0.0.1:${{LDAP}}/o=masks?uid?sub?(!(sn={depth}))"
+    </Location>
+""" for depth in range(1, 7)) + """
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
     ServerName stock
@@ -122,6 +141,27 @@ def test_a_masked_request_logs_in_once_and_is_counted_once(site, slapd, host, lo
             connection.request("/user/page.html", login=ANN, host=host)
     expected = (1, 1) if login else (0, 0)
     assert costs(site, slapd, "/user/page.html", login, host) == (expected, counted)
+
+
+def test_a_client_is_counted_once_wherever_a_masked_request_logs_in(site):
+    site.log.expect("AS0040")
+
+    def counted():
+        return [outcomes(site).get(name, 0) for name in ("unknown-user", "throttled")]
+
+    refused, throttled = counted()
+    for _ in range(5):
+        site.get("/nest" * 6 + "/page.html", login=NOBODY, host="nested")
+    poll(lambda: sum(counted()) == refused + throttled + 5, SLACK, "five outcomes")
+    assert counted() == [refused + 4, throttled + 1]
+
+
+def test_a_walk_uses_up_no_warning_of_a_missing_group(site):
+    site.log.expect("AS0032")
+    with site.connection() as connection:  # that is one process
+        for path in ("/gone/denied/page.html", "/gone/page.html"):
+            connection.request(path, login=ANN, host="forbidden")
+    poll(lambda: [line for line in site.log.lines() if "AS0032" in line.text], SLACK, "the warning")
 
 
 @pytest.mark.parametrize("tree", ("user", "group", "dn", "filter", "name", "attribute", "proxied"))
