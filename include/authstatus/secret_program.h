@@ -23,7 +23,8 @@ const char *as_secret_run_program(char **argv, char *line, apr_pool_t *pool);
 /* Cuts such a text behind its first line, and wipes the rest. Returns false if the line is too long. */
 bool as_secret_cut_line(char *line);
 /* Returns the rest of a sentence about a first line that no password has, of `length` octets that were read; NULL:
- * none. Before the line is cut. Any thread. */
-const char *as_secret_find_fault(const char *line, size_t length);
+ * none. NULs at the end are none. `is_printed`: by a program, else it is a file's. Before the line is cut. Any
+ * thread. */
+const char *as_secret_find_fault(const char *line, size_t length, bool is_printed);
 
 #endif

@@ -60,4 +60,15 @@ static inline bool as_text_is_equal(const char *a, const char *b)
     return as_text_convert_to_lower(*a) == as_text_convert_to_lower(*b);
 }
 
+/* Returns the number of texts in a list that NULL ends; NULL is an empty list. */
+static inline int as_text_count(const char *const *texts)
+{
+    int count = 0;
+
+    while (texts && texts[count]) {
+        count++;
+    }
+    return count;
+}
+
 #endif

@@ -11,7 +11,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
-static const char *const no_attributes[] = {LDAP_NO_ATTRS, NULL};
+#include "core/text.h"
 
 /* (|(name=a)(name=b)...), or with a presence of each name. NULL without memory. */
 static const char *make_any_filter(const char *name, const char *const *texts, apr_pool_t *pool)
@@ -37,7 +37,7 @@ static bool find(as_group_query *query, const char *base, const char *filter, ap
     const as_search search = {.base = base,
                               .scope = LDAP_SCOPE_SUBTREE,
                               .filter = filter,
-                              .attributes = no_attributes,
+                              .attributes = as_no_attributes,
                               .limit = AS_GROUP_RIGHTS_MAX + 1,
                               .found = apr_array_make(query->pool, 16, sizeof(as_found))};
     const as_operation operation = {.search = &search};
@@ -100,21 +100,11 @@ static bool compare_batch(as_group_query *query, const char *const *groups, int 
     return true;
 }
 
-static int count_texts(const char *const *texts)
-{
-    int count = 0;
-
-    while (texts[count]) {
-        count++;
-    }
-    return count;
-}
-
 /* Compares the groups, as many at once as may be. Returns false without an answer. */
 static bool compare_all(as_group_query *query, const apr_array_header_t *groups, const char *const *attributes,
                         apr_array_header_t *hidden, as_reply *reply)
 {
-    const int count = count_texts(attributes), most = count > 0 ? AS_GROUP_ATTRIBUTES_MAX / count : groups->nelts;
+    const int count = as_text_count(attributes), most = count > 0 ? AS_GROUP_ATTRIBUTES_MAX / count : groups->nelts;
     int from;
 
     for (from = 0; count > 0 && from < groups->nelts; from += most) {
@@ -165,7 +155,7 @@ static bool query_hidden(as_group_query *query, const char *base, const char *of
     }
     rest = seen ? find_rest(all, seen, query->pool) : NULL;
     if (!rest || rest->nelts > AS_GROUP_EMPTY_MAX ||
-        (rest->nelts > 0 && count_texts(attributes) > AS_GROUP_ATTRIBUTES_MAX)) {
+        (rest->nelts > 0 && as_text_count(attributes) > AS_GROUP_ATTRIBUTES_MAX)) {
         return true;
     }
     *found = hidden;

@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "authstatus/dn.h"
+#include "core/text.h"
 
 /* MS-ADTS 3.1.1.3.4.3.1 (LDAP_CAP_ACTIVE_DIRECTORY_OID), 2.2.12 (groupType) */
 #define OID_ACTIVE_DIRECTORY "1.2.840.113556.1.4.800"
@@ -18,19 +19,9 @@
 
 #define ANY "(objectClass=*)"
 
-static const char *const no_attributes[] = {LDAP_NO_ATTRS, NULL};
+const char *const as_no_attributes[] = {LDAP_NO_ATTRS, NULL};
 
 /* ---- one search ---- */
-
-static int count_values(const char *const *texts)
-{
-    int count = 0;
-
-    while (texts && texts[count]) {
-        count++;
-    }
-    return count;
-}
 
 static as_search make_base_search(const as_group_query *query, const char *dn, const char *filter,
                                   const char *const *attributes)
@@ -39,7 +30,7 @@ static as_search make_base_search(const as_group_query *query, const char *dn, c
                         .scope = LDAP_SCOPE_BASE,
                         .filter = filter,
                         .attributes = attributes,
-                        .attribute_count = count_values(attributes),
+                        .attribute_count = as_text_count(attributes),
                         .limit = 2,
                         .found = apr_array_make(query->pool, 1, sizeof(as_found))};
 
@@ -273,7 +264,7 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
     const as_search search = {.base = level->base,
                               .scope = LDAP_SCOPE_SUBTREE,
                               .filter = level_filter(level, query->pool),
-                              .attributes = no_attributes,
+                              .attributes = as_no_attributes,
                               .limit = level->limit + 1,
                               .found = apr_array_make(query->pool, 16, sizeof(as_found))};
     const as_operation operation = {.search = &search};
@@ -402,7 +393,7 @@ bool as_group_get_allowed_attributes(as_group_query *query, const char *dn, cons
 
 bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply)
 {
-    const as_search search = make_base_search(query, dn, filter, no_attributes);
+    const as_search search = make_base_search(query, dn, filter, as_no_attributes);
     const as_found *found;
 
     *does = false;
@@ -419,7 +410,7 @@ bool as_group_count_entries(as_group_query *query, const char *filter, int *entr
     const as_search search = {.base = settings->base,
                               .scope = settings->scope,
                               .filter = filter,
-                              .attributes = no_attributes,
+                              .attributes = as_no_attributes,
                               .limit = 2,
                               .found = apr_array_make(query->pool, 2, sizeof(as_found))};
     const as_operation operation = {.search = &search};

@@ -30,14 +30,20 @@ bool as_secret_cut_line(char *line)
     return end < AS_SECRET_LINE_MAX;
 }
 
-const char *as_secret_find_fault(const char *line, size_t length)
+const char *as_secret_find_fault(const char *line, size_t length, bool is_printed)
 {
     const size_t end = strcspn(line, "\r\n");
+    size_t after = end;
 
     if (!strncmp(line, "\xef\xbb\xbf", 3) || !strncmp(line, "\xff\xfe", 2) || !strncmp(line, "\xfe\xff", 2)) {
-        return "begins with a byte order mark, which would be part of the password; save it as plain UTF-8";
+        return is_printed
+                   ? "begins with a byte order mark, which would be part of the password; print it without"
+                   : "begins with a byte order mark, which would be part of the password; save it as plain UTF-8";
     }
-    return end < length && line[end] == '\0' ? "has a NUL octet, where a password would end (UTF-16?)" : NULL;
+    while (after < length && line[after] == '\0') { /* a password that is padded with NULs ends there */
+        after++;
+    }
+    return end < after && after < length ? "has a NUL octet, where a password would end (UTF-16?)" : NULL;
 }
 
 /* A program that runs, and what it has printed. */
@@ -137,7 +143,7 @@ static int spawn(as_program *program, char **argv)
 /* Says why there is no secret; NULL: there is one. */
 static const char *judge(apr_pool_t *pool, const as_program *program)
 {
-    const char *fault = as_secret_find_fault(program->line, program->length);
+    const char *fault = as_secret_find_fault(program->line, program->length, true);
 
     if (program->lost) {
         return "its exit status is not known";

@@ -9,6 +9,8 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 /* ---- DNs ---- */
 
 static const char *normalize(const char *dn, apr_pool_t *pool)
@@ -264,6 +266,14 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
     if (!as_group_find_hidden(&of->searches, base, of->params->groups->subgroup_classes, attributes, &found,
                               &of->reply)) {
         as_say_reply(of);
+        return false;
+    }
+    if (!found && as_text_count(attributes) > AS_GROUP_ATTRIBUTES_MAX) {
+        as_say_no_unsafe(of, apr_psprintf(of->pool,
+                                          "groups that this account may not look into cannot be found: "
+                                          "AuthLDAPSubGroupAttribute names %d attributes, more than %d",
+                                          as_text_count(attributes), AS_GROUP_ATTRIBUTES_MAX));
+        of->answer->bounded = true;
         return false;
     }
     if (!found) {

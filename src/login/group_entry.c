@@ -9,6 +9,8 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 /* The most names of an entry that are compared. */
 #define NAMES_MAX 8
 
@@ -62,16 +64,6 @@ bool as_group_may_nest(const as_authorizing *of, const as_group_line *line)
         }
     }
     return false;
-}
-
-static int count_values(const char *const *texts)
-{
-    int count = 0;
-
-    while (texts && texts[count]) {
-        count++;
-    }
-    return count;
 }
 
 /* The user's name as the directory writes it: of several, the one that was sent. The name that was sent may be another
@@ -235,7 +227,7 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->params->groups;
     const char *values[AS_GROUP_ATTRIBUTES_MAX] = {NULL};
-    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = count_values(groups->attributes), i;
+    int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = as_text_count(groups->attributes), i;
     const as_compare compare = {
         .dn = line->dn, .attributes = groups->attributes, .values = values, .count = count, .codes = codes};
 

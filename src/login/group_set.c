@@ -13,6 +13,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 typedef struct as_set_group {
     const char *dn;
     int level; /* 0: it has the user */
@@ -237,16 +239,6 @@ static bool search(as_authorizing *of, as_group_set *set, const as_group_level *
     return true;
 }
 
-static int count_values(const char *const *texts)
-{
-    int count = 0;
-
-    while (texts[count]) {
-        count++;
-    }
-    return count;
-}
-
 /* One level, in as many searches as its clauses need. False: the answer is given. */
 static bool search_below(as_authorizing *of, as_group_set *set, const apr_array_header_t *members, const char *base,
                          bool may_be_hidden)
@@ -257,7 +249,7 @@ static bool search_below(as_authorizing *of, as_group_set *set, const apr_array_
                             .attributes =
                                 set->levels == 0 && !set->seeds ? groups->attributes : groups->subgroup_attributes,
                             .limit = AS_GROUPS_MAX + 1};
-    const int attributes = count_values(level.attributes);
+    const int attributes = as_text_count(level.attributes);
     const int most = attributes > 0 && attributes <= AS_GROUP_CLAUSES_MAX ? AS_GROUP_CLAUSES_MAX / attributes : 1;
     int from;
 

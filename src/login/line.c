@@ -9,6 +9,8 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 static bool is_own_directory(const as_authorizing *of)
 {
     return !strcmp(of->params->entry->directory->fingerprint, of->fingerprint);
@@ -166,16 +168,6 @@ static void decide_dn(as_authorizing *of)
     }
 }
 
-static int count_words(const char *const *words)
-{
-    int count = 0;
-
-    while (words[count]) {
-        count++;
-    }
-    return count;
-}
-
 static bool is_no(int code)
 {
     return code == AS_LDAP_COMPARE_FALSE || code == AS_LDAP_NO_SUCH_ATTRIBUTE;
@@ -225,7 +217,7 @@ static as_compared compare_pairs(as_authorizing *of, const char *const *pairs, i
 static void decide_attribute(as_authorizing *of)
 {
     const char *const *words = of->params->requirement->words;
-    const int count = count_words(words);
+    const int count = as_text_count(words);
     int from;
 
     as_say_no(of, "another value");

@@ -97,8 +97,8 @@ const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **
         return apr_psprintf(pool, "the password file \"%s\" cannot be read: %s", path, strerror(errno));
     }
     close(fd);
-    fault = as_secret_find_fault(file->text, file->length);
-    if (!fault && strlen(file->text) < file->length) {
+    fault = as_secret_find_fault(file->text, file->length, false);
+    if (!fault && strlen(file->text) < file->length && file->text[strcspn(file->text, "\r\n")]) {
         fault = "has a NUL octet";
     }
     if (fault) {

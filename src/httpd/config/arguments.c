@@ -4,6 +4,8 @@
  */
 #include "arguments.h"
 
+#include "log_tags.h"
+
 #include "authstatus/credentials.h"
 
 #include <apr_lib.h>
@@ -86,28 +88,53 @@ const char *as_argument_check_utf8(cmd_parms *cmd, const char *text)
                               cmd->cmd->name, as_argument_quote(cmd, text));
 }
 
-/* Returns whether U+2018 to U+201F is here: typographic quotes, single and double. */
-static bool is_typographic(const char *at)
+bool as_argument_is_quote(const char *at)
 {
     return (at[0] & 0xff) == 0xe2 && (at[1] & 0xff) == 0x80 && (at[2] & 0xff) >= 0x98 && (at[2] & 0xff) <= 0x9f;
 }
 
-const char *as_argument_check_quotes(cmd_parms *cmd, const char *text)
+/* Returns whether the last character is a typographic quote that no other one opens: a name may end in its own. */
+static bool ends_in_lone_quote(const char *text)
 {
     const size_t length = strlen(text);
+    const char *at;
 
-    return is_typographic(text) || (length > 3 && is_typographic(text + length - 3))
+    if (length <= 3 || !as_argument_is_quote(text + length - 3)) {
+        return false;
+    }
+    for (at = text; at < text + length - 3; at++) {
+        if (as_argument_is_quote(at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *as_argument_check_quotes(cmd_parms *cmd, const char *text)
+{
+    return as_argument_is_quote(text) || ends_in_lone_quote(text)
                ? apr_psprintf(cmd->temp_pool, "%s: there is a typographic quote (U+201C or the like); write \" instead",
                               cmd->cmd->name)
                : NULL;
 }
 
+const char *as_argument_refuse_unknown(cmd_parms *cmd, const char *error)
+{
+    if (!(cmd->override & NONFATAL_UNKNOWN)) {
+        return error;
+    }
+    AS_LOG_SERVER(0177, 0, cmd->server, cmd->directive->filename, cmd->directive->line_num, error);
+    return NULL;
+}
+
 const char *as_refuse_retired(cmd_parms *cmd, void *section, const char *arguments)
 {
+    const char *error = apr_psprintf(cmd->temp_pool, "%s is a directive of httpd 2.2 and earlier; %s", cmd->cmd->name,
+                                     (const char *)cmd->info);
+
     (void)section;
     (void)arguments;
-    return apr_psprintf(cmd->temp_pool, "%s is a directive of httpd 2.2 and earlier; %s", cmd->cmd->name,
-                        (const char *)cmd->info);
+    return as_argument_refuse_unknown(cmd, error);
 }
 
 static const char *list_outcomes(apr_pool_t *pool)

@@ -37,6 +37,8 @@ const char *as_argument_read_long_time(cmd_parms *cmd, const char *text, apr_int
                                        apr_interval_time_t high, apr_interval_time_t *interval);
 /* Checks that a text is UTF-8, as a directory's strings are. */
 const char *as_argument_check_utf8(cmd_parms *cmd, const char *text);
+/* Returns whether U+2018 to U+201F is here: typographic quotes, single and double. */
+bool as_argument_is_quote(const char *at);
 /* Checks that a text has no typographic quotes around it, which pages and word processors make of ". */
 const char *as_argument_check_quotes(cmd_parms *cmd, const char *text);
 /* Parses a word, and "expr=..." or NULL; the expression must not add a Vary to an answer that it decided. */
@@ -52,6 +54,10 @@ const char *as_argument_get_main_server(cmd_parms *cmd, as_server **server);
 /* Set any word slot of a section, or of a server. */
 const char *as_set_word(cmd_parms *cmd, void *section, const char *word);
 const char *as_set_server_word(cmd_parms *cmd, void *section, const char *word);
+
+/* Returns the error of a directive that httpd would not know without this module; NULL, and a warning, under
+ * AllowOverride Nonfatal=Unknown and All, with which httpd ignores those that it does not know. */
+const char *as_argument_refuse_unknown(cmd_parms *cmd, const char *error);
 
 /* Refuses a directive of httpd 2.2 or earlier that httpd 2.4 does not have. cmd->info: what to write instead. */
 const char *as_refuse_retired(cmd_parms *cmd, void *section, const char *arguments);

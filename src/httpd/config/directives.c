@@ -143,7 +143,8 @@ static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *na
 
     (void)name;
     if (!ap_find_linked_module("mod_auth_basic.c")) {
-        return apr_psprintf(cmd->temp_pool, "%s: mod_auth_basic is not loaded", cmd->cmd->name);
+        return as_argument_refuse_unknown(
+            cmd, apr_psprintf(cmd->temp_pool, "%s: mod_auth_basic is not loaded", cmd->cmd->name));
     }
     section->basic_providers = section->basic_providers == AS_UNSET ? 1 : section->basic_providers + 1;
     return NULL;
@@ -155,7 +156,8 @@ static const char *set_login_page(cmd_parms *cmd, void *into, const char *url)
     as_section *section = into;
 
     if (!ap_find_linked_module("mod_auth_form.c")) {
-        return apr_psprintf(cmd->temp_pool, "%s: mod_auth_form is not loaded", cmd->cmd->name);
+        return as_argument_refuse_unknown(
+            cmd, apr_psprintf(cmd->temp_pool, "%s: mod_auth_form is not loaded", cmd->cmd->name));
     }
     section->login_page = url;
     return NULL;

@@ -64,7 +64,7 @@ const char *as_secret_read_file(cmd_parms *cmd, const char *name, char **secret)
     if (status != APR_SUCCESS && status != APR_EOF) {
         return "the file after file: cannot be read";
     }
-    error = as_secret_find_fault(line, length);
+    error = as_secret_find_fault(line, length, false);
     if (error) {
         return apr_pstrcat(cmd->temp_pool, "the first line of the file after file: ", error, NULL);
     }

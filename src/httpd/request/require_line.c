@@ -4,6 +4,7 @@
  */
 #include "require.h"
 
+#include "../config/arguments.h"
 #include "../config/sections.h"
 
 #include <ap_provider.h>
@@ -83,7 +84,7 @@ static const char *find_problem(cmd_parms *cmd, const as_require_line *line, con
         advice = "; httpd's expressions take one backslash away, so double the backslash";
     } else if (*text == '"' && (line->kind == AS_REQUIRE_FILTER || line->kind == AS_REQUIRE_SEARCH)) {
         advice = "; quotes are part of the filter here, so write it without";
-    } else if (!strncmp(text, "\xe2\x80", 2)) {
+    } else if (as_argument_is_quote(text)) {
         advice = "; the typographic quotes are part of it, so write it without";
     }
     return apr_psprintf(cmd->pool, "Require %s: %s%s", as_require_get_name(line->kind), problem, advice);

@@ -212,6 +212,24 @@ def test_htaccess_must_not_loosen(shared, number):
     assert answer.status == 500 and b"secret" not in answer.body
 
 
+UNKNOWN = {"retired": ("AuthzLDAPAuthoritative off", "AuthzLDAPAuthoritative is a directive of httpd 2.2"),
+           "form": ("AuthFormLoginRequiredLocation /in", "AuthFormLoginRequiredLocation: mod_auth_form is not loaded")}
+
+
+@pytest.fixture(scope="module", params=["Nonfatal=Unknown", "Nonfatal=All", ""])
+def tolerant(start, request):
+    files = {f"{name}/.htaccess": line for name, (line, _) in UNKNOWN.items()} | {f"{name}/index.html": "here\n" for name in UNKNOWN}
+    return start(f'<Directory "${{DOCS}}">\nAllowOverride AuthConfig {request.param}\n</Directory>', files=files, ldap=False), request.param
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_htaccess_with_a_directive_that_httpd_would_not_know(tolerant, name):
+    """AllowOverride Nonfatal=Unknown ignores it with a warning, as without this module."""
+    httpd, nonfatal = tolerant
+    httpd.log.expect(rf"AS0177: .*\.htaccess:1: ignored, as AllowOverride has Nonfatal: {UNKNOWN[name][1]}" if nonfatal else UNKNOWN[name][1])
+    assert httpd.get(f"/{name}/").status == (200 if nonfatal else 500)
+
+
 def test_htaccess_may_name_a_directory(shared):
     """AuthLDAP* stay allowed with AllowOverride AuthConfig, as httpd's manual has them."""
     answer = shared.get("/ldap/")

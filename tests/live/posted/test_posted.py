@@ -110,7 +110,7 @@ STOPPED = [
     ("two URLs as two words", '"ldap://h1/dc=x?uid" "ldap://h2/dc=x?uid"', "", '"ldap://host1 host2:port/base?attribute"'),
     ("no quotes", "ldap://h/dc=x?uid?sub?(memberOf=cn=Web Admins,dc=x)", "", "a URL with a space in it stands in quotes"),
     ("StartTLS by another name", URL + " start_tls", "", "must be one of NONE, SSL, TLS, STARTTLS"),
-    ("scope", '"ldap://h/dc=x?uid?all"', "", "must be one or sub"),
+    ("scope", '"ldap://h/dc=x?uid?all"', "", "must be one of one, sub"),
     ("a group's name", URL, "Require ldap-group staff", '"staff" is not a DN (RFC 4514); write the whole of it: cn=staff,...'),
     ("a broken DN", URL, "Require ldap-group cn=a,,dc=x", "is not a DN (RFC 4514): octet 6 "),
     ("an attribute without =", URL, "Require ldap-attribute employeeType active", '"employeeType active" is not attribute=value'),
@@ -132,6 +132,17 @@ def test_is_stopped_with_a_sentence(start, url, line, said):
 def test_a_line_of_the_server_is_stopped(start, line, said):
     code, text = start.make(line).configtest()
     assert code != 0 and said in text, text
+
+
+@pytest.mark.parametrize("name", ["cn=web,o=Stadtwerke \u201eNord\u201c", "o=\u201cNorth\u201d", "cn=\u2018a\u2019,dc=x"])
+def test_a_name_may_end_in_its_own_quotes(start, name):
+    code, text = start.make(POSTED.format(url=URL, line=f'AuthLDAPBindDN "{name}"\nAuthLDAPBindPassword x')).configtest()
+    assert code == 0, text
+
+
+def test_a_dash_is_no_quote(start):
+    code, text = start.make(POSTED.format(url=URL, line="Require ldap-group \u2014cn")).configtest()
+    assert code != 0 and "typographic" not in text, text
 
 
 def test_a_filter_may_have_a_url_in_it(start):

@@ -43,6 +43,7 @@ GOOD = [
     Row("crlf", {"content": SERVICE_PASSWORD + "\r\n"}),
     Row("more-lines", {"content": SERVICE_PASSWORD + "\nits owner is Ann\n"}),
     Row("writable", {"mode": 0o600}),
+    Row("padded", {"content": SERVICE_PASSWORD.encode() + 3 * b"\0"}),
 ]
 BAD = [
     Row("group-may-read", {"mode": 0o440}, ("its owner alone",)),
@@ -54,6 +55,7 @@ BAD = [
     Row("too-long", {"content": "x" * 5000}, ("too long",)),
     Row("utf-16", {"content": SERVICE_PASSWORD.encode("utf-16")}, ("byte order mark",)),
     Row("utf-16le", {"content": SERVICE_PASSWORD.encode("utf-16-le")}, ("NUL octet",)),
+    Row("nul-within", {"content": SERVICE_PASSWORD.encode() + b"\0\0x\n"}, ("NUL octet",)),
     Row("byte-order-mark", {"content": b"\xef\xbb\xbf" + SERVICE_PASSWORD.encode()}, ("byte order mark",)),
     Row("as-long-as-it-gets", {"content": "x" * 1024}, ("too long",)),
 ]
@@ -133,6 +135,7 @@ PROGRAMS_GOOD = [
     Program("line", f"#!/bin/sh\necho {SERVICE_PASSWORD}\n", ()),
     Program("more-lines", f"#!/bin/sh\necho {SERVICE_PASSWORD}\nhead -c 200000 /dev/zero\n", ()),
     Program("leaves-a-process-behind", f"#!/bin/sh\nsleep 5 &\necho {SERVICE_PASSWORD}\n", ()),
+    Program("padded", f"#!/bin/sh\nprintf '{SERVICE_PASSWORD}\\000\\000'\n", ()),
     Program("finds-its-programs", f"#!/bin/sh\nprintf %s {SERVICE_PASSWORD} | sed s/x/x/\n", ()),
 ]
 PROGRAMS_BAD = [
@@ -143,6 +146,8 @@ PROGRAMS_BAD = [
     Program("killed", "#!/bin/sh\necho Pw!x\nkill -9 $$\n", ("signal 9",)),
     Program("prints-nothing", "#!/bin/sh\n", ("printed nothing",)),
     Program("prints-an-empty-line", "#!/bin/sh\necho\necho Pw!x\n", ("printed nothing",)),
+    Program("prints-a-byte-order-mark", "#!/bin/sh\nprintf '\\357\\273\\277Pw!x'\n", ("byte order mark", "print it without")),
+    Program("prints-a-nul", "#!/bin/sh\nprintf 'Pw!x\\000y'\n", ("NUL octet",)),
     Program("prints-too-much", "#!/bin/sh\nhead -c 5000 /dev/zero | tr '\\0' x\n", ("too long",)),
     Program("prints-without-end", "#!/bin/sh\nexec yes Pw!x\n", ("did not end within 10 s",), 0o755, 20),
     Program("does-not-end", "#!/bin/sh\necho Pw!x\nsleep 1000\n", ("did not end within 10 s",), 0o755, 20),
