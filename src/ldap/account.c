@@ -5,8 +5,6 @@
  */
 #include "ldap_private.h"
 
-#include <time.h>
-
 #include <apr_strings.h>
 
 #define REFUSALS 3
@@ -15,22 +13,14 @@
 
 bool as_account_create(as_account *account)
 {
-    pthread_condattr_t monotonic;
-    bool made = false;
-
-    if (pthread_condattr_init(&monotonic) != 0) {
+    if (!as_cond_create(&account->changed)) {
         return false;
     }
-    if (pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
-        pthread_cond_init(&account->changed, &monotonic) == 0) {
-        made = pthread_mutex_init(&account->mutex, NULL) == 0;
-        if (!made) {
-            pthread_cond_destroy(&account->changed);
-        }
+    account->made = pthread_mutex_init(&account->mutex, NULL) == 0;
+    if (!account->made) {
+        pthread_cond_destroy(&account->changed);
     }
-    pthread_condattr_destroy(&monotonic);
-    account->made = made;
-    return made;
+    return account->made;
 }
 
 void as_account_destroy(as_account *account)
@@ -114,10 +104,7 @@ bool as_account_is_circuit_open(as_account *account, apr_pool_t *pool, as_reply 
 
 static bool wait_for_change(as_account *account, as_mono deadline)
 {
-    struct timespec at = {.tv_sec = (time_t)(deadline / AS_MONO_SECOND),
-                          .tv_nsec = (long)(deadline % AS_MONO_SECOND) * 1000};
-
-    pthread_cond_timedwait(&account->changed, &account->mutex, &at);
+    as_cond_wait(&account->changed, &account->mutex, deadline);
     return as_mono_read() < deadline;
 }
 

@@ -14,6 +14,7 @@
  *   trace.c           reports each step to an observer
  *   breaker.c         the circuit breaker of one server
  *   limiter.c         limits the queries that wait
+ *   cond.c            waits by the monotonic clock
  *   account.c         the service account, while it is refused
  *   addresses.c       the servers of the configuration, by their addresses
  *   idle.c            idle sessions, and the limit of all open ones

@@ -3,12 +3,8 @@
  * AuthStatusInFlight: how many requests may wait for directories, and how many of them for one. A request without a
  * slot queues, but only while answers keep coming: a hung directory must not block the workers of this process, nor the
  * slots of another directory.
- *
- * pthread rather than APR: APR's timed waits use the wall clock, which may be set during a wait.
  */
 #include "ldap_private.h"
-
-#include <time.h>
 
 /* Without an answer for this long no request waits for a slot. */
 #define PATIENCE (AS_MONO_SECOND / 10)
@@ -20,21 +16,12 @@ bool as_limiter_create(as_limiter *limiter, int limit)
     limiter->full_since = 0;
     atomic_init(&limiter->answered, 0);
     APR_RING_INIT(&limiter->queue, as_waiter, link);
-    if (pthread_condattr_init(&limiter->monotonic) != 0) {
-        return false;
-    }
-    if (pthread_condattr_setclock(&limiter->monotonic, CLOCK_MONOTONIC) == 0 &&
-        pthread_mutex_init(&limiter->mutex, NULL) == 0) {
-        return true;
-    }
-    pthread_condattr_destroy(&limiter->monotonic);
-    return false;
+    return pthread_mutex_init(&limiter->mutex, NULL) == 0;
 }
 
 void as_limiter_destroy(as_limiter *limiter)
 {
     pthread_mutex_destroy(&limiter->mutex);
-    pthread_condattr_destroy(&limiter->monotonic);
 }
 
 void as_share_create(as_share *share, const as_limiter *limiter, int parts)
@@ -63,13 +50,6 @@ void as_limiter_note_answer(as_limiter *limiter, as_share *share)
 
     set_later(&limiter->answered, now);
     set_later(&share->answered, now);
-}
-
-static void sleep_until(as_limiter *limiter, as_waiter *self, as_mono when)
-{
-    struct timespec at = {.tv_sec = (time_t)(when / AS_MONO_SECOND), .tv_nsec = (long)(when % AS_MONO_SECOND) * 1000};
-
-    pthread_cond_timedwait(&self->wake, &limiter->mutex, &at);
 }
 
 static as_mono choose_later(as_mono a, as_mono b)
@@ -112,7 +92,7 @@ static bool queue(as_limiter *limiter, as_share *share, as_mono deadline)
 {
     as_waiter self = {.share = share};
 
-    if (pthread_cond_init(&self.wake, &limiter->monotonic) != 0) {
+    if (!as_cond_create(&self.wake)) {
         return false;
     }
     APR_RING_INSERT_TAIL(&limiter->queue, &self, as_waiter, link);
@@ -123,7 +103,7 @@ static bool queue(as_limiter *limiter, as_share *share, as_mono deadline)
             APR_RING_REMOVE(&self, link);
             break;
         }
-        sleep_until(limiter, &self, end);
+        as_cond_wait(&self.wake, &limiter->mutex, end);
     }
     pthread_cond_destroy(&self.wake);
     return self.granted;

@@ -12,7 +12,11 @@
 
 #include "authstatus/ldap.h"
 
-/* limiter.c */
+/* cond.c: a condition variable by the monotonic clock. Returns false without memory. */
+bool as_cond_create(pthread_cond_t *cond);
+/* Waits until a signal, or this time, or for no reason. Under the lock of `mutex`. */
+void as_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, as_mono until);
+
 /* limiter.c: a queued request; lives on its stack. */
 typedef struct as_share as_share;
 typedef struct as_waiter {
@@ -24,7 +28,6 @@ typedef struct as_waiter {
 
 typedef struct as_limiter {
     pthread_mutex_t mutex;
-    pthread_condattr_t monotonic;
     APR_RING_HEAD(as_limiter_queue, as_waiter) queue; /* of requests without a slot */
     int limit;                                        /* 0: none */
     int inside;

@@ -6,7 +6,6 @@
 #include "ldap_private.h"
 
 #include <signal.h>
-#include <time.h>
 
 #define ROUND (5 * AS_MONO_SECOND)
 
@@ -14,13 +13,10 @@ static void *reap(void *data)
 {
     as_directories *all = data;
     as_reaper *reaper = &all->reaper;
-    struct timespec at;
 
     pthread_mutex_lock(&reaper->mutex);
     while (!reaper->ends) {
-        clock_gettime(CLOCK_MONOTONIC, &at);
-        at.tv_sec += ROUND / AS_MONO_SECOND;
-        pthread_cond_timedwait(&reaper->changed, &reaper->mutex, &at);
+        as_cond_wait(&reaper->changed, &reaper->mutex, as_mono_read() + ROUND);
         pthread_mutex_unlock(&reaper->mutex);
         as_idle_sweep(all);
         pthread_mutex_lock(&reaper->mutex);
@@ -31,17 +27,8 @@ static void *reap(void *data)
 
 bool as_reaper_create(as_reaper *reaper)
 {
-    pthread_condattr_t monotonic;
-    bool made;
-
     reaper->runs = reaper->ends = false;
-    if (pthread_condattr_init(&monotonic) != 0) {
-        return false;
-    }
-    made = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
-           pthread_cond_init(&reaper->changed, &monotonic) == 0 && pthread_mutex_init(&reaper->mutex, NULL) == 0;
-    pthread_condattr_destroy(&monotonic);
-    return made;
+    return as_cond_create(&reaper->changed) && pthread_mutex_init(&reaper->mutex, NULL) == 0;
 }
 
 /* The threads of the server handle signals. */
