@@ -231,11 +231,15 @@ void as_directory_put(as_directory *directory)
     bool over;
 
     apr_thread_mutex_lock(all->mutex);
-    all->users--;
     over = --directory->users == 0 && !directory->listed;
+    all->users -= !over;
     apr_thread_mutex_unlock(all->mutex);
     if (over) {
+        /* As long as it is a user, the end of the process leaves `all` to it. */
         destroy(directory);
+        apr_thread_mutex_lock(all->mutex);
+        all->users--;
+        apr_thread_mutex_unlock(all->mutex);
     }
 }
 
