@@ -2,12 +2,17 @@
  *
  * The servers that the configuration names, by their addresses. A .htaccess file or a referral may name one of them in
  * another way: by an address, an alias, a name of this machine.
+ *
+ * A thread of its own resolves the names: getaddrinfo() cannot be bounded from within a thread, and a login waits for
+ * a name that does not resolve only until the first table is there.
  */
 #include "ldap_private.h"
 
+#include <dlfcn.h>
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,18 +20,20 @@
 /* Time for which addresses are used: of all names, and if some could not be resolved. */
 #define FRESH (60 * AS_MONO_SECOND)
 #define FRESH_IN_PART (5 * AS_MONO_SECOND)
-/* Addresses of one name, and of this machine. More are ignored. */
-#define ADDRESSES_MOST 32
-#define OWN_MOST 64
+/* After so much more a login waits so long for new ones. */
+#define STALE (600 * AS_MONO_SECOND)
+#define PATIENCE (AS_MONO_SECOND / 2)
 
 /* An IPv6 address, or an IPv4 address as one (RFC 4291 2.5.5.2); zero: this machine. */
 typedef struct as_address {
     unsigned char octets[16];
 } as_address;
 
+/* A name of the configuration. */
 typedef struct as_resolved {
+    char *host;
     int count;
-    as_address addresses[ADDRESSES_MOST];
+    as_address *addresses;
 } as_resolved;
 
 struct as_addresses {
@@ -34,7 +41,9 @@ struct as_addresses {
     int count;
     pthread_mutex_t mutex; /* of the members below */
     pthread_cond_t changed;
-    bool known, resolving;
+    int owners; /* the directories, and the thread: the last one frees it */
+    bool known; /* all names have been tried */
+    bool resolving, ended;
     as_mono until;
     as_resolved *resolved; /* `count` of them */
 };
@@ -74,116 +83,206 @@ static bool is_loopback(const as_address *address)
     return IN6_IS_ADDR_LOOPBACK(&in) || (IN6_IS_ADDR_V4MAPPED(&in) && address->octets[12] == 127);
 }
 
-static int list_own(as_address own[OWN_MOST])
+/* Returns whether an address is one of this machine, by a list that may be empty. */
+static bool is_own(const as_address *address, const struct ifaddrs *own)
 {
-    struct ifaddrs *all = NULL, *one;
-    int count = 0;
+    as_address one;
 
-    if (getifaddrs(&all) != 0) {
-        return 0;
+    while (own && !(convert(own->ifa_addr, &one) && is_same(address, &one))) {
+        own = own->ifa_next;
     }
-    for (one = all; one && count < OWN_MOST; one = one->ifa_next) {
-        count += convert(one->ifa_addr, &own[count]);
-    }
-    freeifaddrs(all);
-    return count;
+    return own || is_loopback(address);
 }
 
 /* Replaces an address of this machine by zero: a server here may listen on all of them. */
-static void clear_own(as_address *address, const as_address *own, int own_count)
+static void clear_own(as_address *address, const struct ifaddrs *own)
 {
-    int i = 0;
-
-    while (i < own_count && !is_same(address, &own[i])) {
-        i++;
-    }
-    if (i < own_count || is_loopback(address)) {
+    if (is_own(address, own)) {
         memset(address, 0, sizeof(*address));
     }
 }
 
-/* Returns false if the name has no address now: *resolved is unchanged. */
-static bool find_addresses(const char *host, const as_address *own, int own_count, as_resolved *resolved)
+/* Returns false if the name has no address now. The addresses are the caller's to free. */
+static bool find_addresses(const char *host, const struct ifaddrs *own, as_resolved *found)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *one;
-    struct addrinfo *found = NULL;
-    as_resolved fresh = {.count = 0};
+    struct addrinfo *all = NULL;
+    size_t size = 0;
 
-    if (getaddrinfo(host, NULL, &hints, &found) != 0) {
+    found->count = 0;
+    if (getaddrinfo(host, NULL, &hints, &all) != 0) {
         return false;
     }
-    for (one = found; one && fresh.count < ADDRESSES_MOST; one = one->ai_next) {
-        if (convert(one->ai_addr, &fresh.addresses[fresh.count])) {
-            clear_own(&fresh.addresses[fresh.count++], own, own_count);
+    for (one = all; one; one = one->ai_next) {
+        size += sizeof(as_address);
+    }
+    found->addresses = malloc(size);
+    for (one = all; one && found->addresses; one = one->ai_next) {
+        if (convert(one->ai_addr, &found->addresses[found->count])) {
+            clear_own(&found->addresses[found->count++], own);
         }
     }
-    freeaddrinfo(found);
-    *resolved = fresh;
-    return true;
+    freeaddrinfo(all);
+    return found->addresses != NULL;
 }
 
 /* ---- the table ---- */
 
-as_addresses *as_addresses_create(apr_pool_t *pool, const as_ldap_server *servers, int count)
+static void free_all(as_addresses *all)
 {
-    as_addresses *all = apr_pcalloc(pool, sizeof(*all));
-    pthread_condattr_t monotonic;
+    int i;
 
-    all->servers = servers;
-    all->count = count;
-    all->resolved = apr_pcalloc(pool, (apr_size_t)count * sizeof(*all->resolved));
-    if (pthread_condattr_init(&monotonic) != 0) {
+    for (i = 0; i < all->count; i++) {
+        free(all->resolved[i].host);
+        free(all->resolved[i].addresses);
+    }
+    pthread_cond_destroy(&all->changed);
+    pthread_mutex_destroy(&all->mutex);
+    free(all->resolved);
+    free(all);
+}
+
+static bool copy_hosts(as_addresses *all)
+{
+    int i = 0;
+
+    all->resolved = calloc((size_t)all->count + 1, sizeof(*all->resolved));
+    while (all->resolved && i < all->count && (all->resolved[i].host = strdup(all->servers[i].host))) {
+        i++;
+    }
+    return all->resolved && i == all->count;
+}
+
+as_addresses *as_addresses_create(const as_ldap_server *servers, int count)
+{
+    as_addresses *all = calloc(1, sizeof(*all));
+
+    if (!all || !as_cond_create(&all->changed)) {
+        free(all);
         return NULL;
     }
-    if (pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
-        pthread_cond_init(&all->changed, &monotonic) != 0 || pthread_mutex_init(&all->mutex, NULL) != 0) {
-        all = NULL;
+    if (pthread_mutex_init(&all->mutex, NULL) != 0) {
+        pthread_cond_destroy(&all->changed);
+        free(all);
+        return NULL;
     }
-    pthread_condattr_destroy(&monotonic);
+    all->servers = servers;
+    all->owners = 1;
+    all->count = count;
+    if (!copy_hosts(all)) {
+        all->count = all->resolved ? count : 0;
+        free_all(all);
+        return NULL;
+    }
     return all;
 }
 
-/* Resolves all names, without the lock: no other thread writes while `resolving`. Names that cannot be resolved keep
- * the addresses that they had. */
-static void refresh(as_addresses *all, const as_address *own, int own_count)
+/* Ends the ownership of one. Under the lock, which it releases. */
+static void leave(as_addresses *all)
 {
-    as_resolved *fresh = malloc((size_t)all->count * sizeof(*fresh));
-    bool whole = fresh != NULL;
+    const bool last = --all->owners == 0;
+
+    pthread_mutex_unlock(&all->mutex);
+    if (last) {
+        free_all(all);
+    }
+}
+
+void as_addresses_end(as_addresses *all)
+{
+    pthread_mutex_lock(&all->mutex);
+    all->ended = true;
+    leave(all);
+}
+
+/* Replaces the addresses of one name. Returns false if nobody needs them. */
+static bool put(as_addresses *all, int at, const as_resolved *found)
+{
+    as_resolved *resolved = &all->resolved[at];
+    bool needed;
+
+    pthread_mutex_lock(&all->mutex);
+    needed = !all->ended;
+    free(resolved->addresses);
+    resolved->addresses = found->addresses;
+    resolved->count = found->count;
+    pthread_mutex_unlock(&all->mutex);
+    return needed;
+}
+
+/* Resolves all names, once. Those that cannot be resolved keep the addresses that they had. */
+static void *find_all(void *data)
+{
+    as_addresses *all = data;
+    struct ifaddrs *own = NULL;
+    bool whole = getifaddrs(&own) == 0, needed = true;
+    as_resolved found;
     int i;
 
-    if (fresh) {
-        memcpy(fresh, all->resolved, (size_t)all->count * sizeof(*fresh));
+    for (i = 0; i < all->count && needed; i++) {
+        if (find_addresses(all->resolved[i].host, own, &found)) {
+            needed = put(all, i, &found);
+        } else {
+            whole = false;
+        }
     }
-    for (i = 0; fresh && i < all->count; i++) {
-        whole = find_addresses(all->servers[i].host, own, own_count, &fresh[i]) && whole;
+    if (own) {
+        freeifaddrs(own);
     }
     pthread_mutex_lock(&all->mutex);
-    if (fresh) {
-        memcpy(all->resolved, fresh, (size_t)all->count * sizeof(*fresh));
-    }
     all->known = true;
     all->resolving = false;
     all->until = as_mono_read() + (whole ? FRESH : FRESH_IN_PART);
     pthread_cond_broadcast(&all->changed);
-    pthread_mutex_unlock(&all->mutex);
-    free(fresh);
+    leave(all);
+    return NULL;
 }
 
-/* Returns true if the caller must refresh the table. Waits for the first time that another thread does. Under the
- * lock. */
-static bool begin(as_addresses *all, as_mono deadline)
+/* Keeps this code loaded until the process ends: httpd unloads its modules before, and a thread that waits for a name
+ * may outlast them. A program has its code anyway. */
+static void keep_loaded(void)
 {
-    const struct timespec at = {.tv_sec = (time_t)(deadline / AS_MONO_SECOND),
-                                .tv_nsec = (long)(deadline % AS_MONO_SECOND) * 1000};
+    static const char here = 0;
+    Dl_info info;
 
-    while (!all->known && all->resolving && as_mono_read() < deadline) {
-        pthread_cond_timedwait(&all->changed, &all->mutex, &at);
+    if (dladdr(&here, &info) != 0 && info.dli_fname) {
+        dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
     }
-    if (all->resolving || as_mono_read() < all->until) {
-        return false;
+}
+
+/* Starts the thread. Under the lock. The threads of the server handle signals. */
+static void start(as_addresses *all)
+{
+    pthread_attr_t attributes;
+    sigset_t every, before;
+    pthread_t thread;
+
+    if (pthread_attr_init(&attributes) != 0) {
+        return;
     }
-    all->resolving = true;
-    return true;
+    keep_loaded();
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    all->resolving = pthread_create(&thread, &attributes, find_all, all) == 0;
+    all->owners += all->resolving;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+/* Has the names resolved when it is time. Returns false if they are not known yet. Under the lock. */
+static bool refresh(as_addresses *all, as_mono deadline)
+{
+    const as_mono now = as_mono_read(), until = now + (deadline - now) / 2;
+    const bool is_stale = all->known && now >= all->until + STALE;
+
+    if (now >= all->until && !all->resolving) {
+        start(all);
+    }
+    while (all->resolving && as_mono_read() < until && (!all->known || (is_stale && as_mono_read() < now + PATIENCE))) {
+        as_cond_wait(&all->changed, &all->mutex, all->known ? as_mono_choose_earlier(until, now + PATIENCE) : until);
+    }
+    return all->known;
 }
 
 static bool is_at(const as_addresses *all, int server, const as_address *address, int port)
@@ -197,39 +296,63 @@ static bool is_at(const as_addresses *all, int server, const as_address *address
     return i < resolved->count && is_same_service(all->servers[server].port, port);
 }
 
+/* ---- connections ---- */
+
+/* The other end of a connection. */
+typedef struct as_end {
+    as_address address, cleared; /* as it is, and zero if it is this machine's */
+    int port;
+} as_end;
+
 static int read_port(const struct sockaddr_storage *from)
 {
     return ntohs(from->ss_family == AF_INET ? ((const struct sockaddr_in *)(const void *)from)->sin_port
                                             : ((const struct sockaddr_in6 *)(const void *)from)->sin6_port);
 }
 
+/* Returns false if the connection is none of IP. A connection from an address to the same is this machine's. */
+static bool find_end(int fd, as_end *end)
+{
+    struct sockaddr_storage peer, local;
+    socklen_t size = sizeof(peer), local_size = sizeof(local);
+    struct ifaddrs *own = NULL;
+    as_address here;
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 ||
+        !convert((const struct sockaddr *)&peer, &end->address)) {
+        return false;
+    }
+    end->port = read_port(&peer);
+    end->cleared = end->address;
+    if (getsockname(fd, (struct sockaddr *)&local, &local_size) == 0 &&
+        convert((const struct sockaddr *)&local, &here) && is_same(&here, &end->address)) {
+        memset(&end->cleared, 0, sizeof(end->cleared));
+    } else if (getifaddrs(&own) == 0) {
+        clear_own(&end->cleared, own);
+        freeifaddrs(own);
+    } else {
+        clear_own(&end->cleared, NULL);
+    }
+    return true;
+}
+
 const as_ldap_server *const *as_addresses_find(as_addresses *all, int fd, as_mono deadline, apr_pool_t *pool)
 {
     const as_ldap_server **found = apr_pcalloc(pool, (apr_size_t)(all->count + 1) * sizeof(*found));
-    struct sockaddr_storage peer;
-    socklen_t size = sizeof(peer);
-    as_address address, own[OWN_MOST];
-    int count = 0, own_count, i;
-    bool due;
+    int count = 0, i;
+    bool known;
+    as_end end;
 
-    if (all->count == 0 || getpeername(fd, (struct sockaddr *)&peer, &size) != 0 ||
-        !convert((const struct sockaddr *)&peer, &address)) {
+    if (all->count == 0 || !find_end(fd, &end)) {
         return found;
     }
-    own_count = list_own(own);
-    clear_own(&address, own, own_count);
     pthread_mutex_lock(&all->mutex);
-    due = begin(all, deadline);
-    pthread_mutex_unlock(&all->mutex);
-    if (due) {
-        refresh(all, own, own_count);
-    }
-    pthread_mutex_lock(&all->mutex);
-    for (i = 0; i < all->count; i++) {
-        if (is_at(all, i, &address, read_port(&peer))) {
+    known = refresh(all, deadline);
+    for (i = 0; i < all->count && known; i++) {
+        if (is_at(all, i, &end.cleared, end.port) || is_at(all, i, &end.address, end.port)) {
             found[count++] = &all->servers[i];
         }
     }
     pthread_mutex_unlock(&all->mutex);
-    return found;
+    return known ? found : NULL;
 }

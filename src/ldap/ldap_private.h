@@ -346,11 +346,14 @@ void as_settings_wipe(const as_directory_settings *copy);
 /* addresses.c */
 typedef struct as_addresses as_addresses;
 
-/* Makes the table of the servers that the configuration names, which must live as long as `pool`. NULL: no memory. */
-as_addresses *as_addresses_create(apr_pool_t *pool, const as_ldap_server *servers, int count);
+/* Makes the table of the servers that the configuration names, which must live until as_addresses_end. NULL: no
+ * memory. */
+as_addresses *as_addresses_create(const as_ldap_server *servers, int count);
+/* Ends the table, without a wait: a thread that resolves a name frees it later. */
+void as_addresses_end(as_addresses *all);
 /* Returns the servers at whose address a connection ends, NULL-terminated, in `pool`: on a port that is the same, or as
- * usual. Resolves names now and then, as as_wire_connect does; waits at most until the deadline for another thread that
- * does. Any thread. */
+ * usual. Names are resolved now and then by another thread. Waits for it at most half of the time until the deadline
+ * where no table is known yet, and then returns NULL; a moment where the table is old; else not at all. Any thread. */
 const as_ldap_server *const *as_addresses_find(as_addresses *all, int fd, as_mono deadline, apr_pool_t *pool);
 
 /* registry.c */
@@ -442,8 +445,11 @@ bool as_facts_has_seen_member_of(const as_facts *facts);
 void as_facts_note_member_of(as_facts *facts);
 
 /* search_bind.c */
-/* Returns the server that gets a bind on this session. `is_foreign`: as as_query's. */
-as_bind_target as_target_find(const as_task *task, const as_session *session, bool is_foreign);
+/* Finds the server that gets a bind on this session. `is_foreign`: as as_query's. Returns false if that is not known in
+ * time, with the reason in the reply. */
+bool as_bind_target_find(const as_task *task, const as_session *session, bool is_foreign, as_bind_target *target);
+/* Returns false if the deadline has passed, with the reason in the reply. */
+bool as_bind_is_in_time(const as_task *task);
 void as_search_bind_query(as_task *task);
 void as_search_bind_probe(as_task *task);
 

@@ -61,9 +61,12 @@ static void note_not_admitted(as_group_user *user, int server, as_reply *reply)
 static bool bind_user(const as_task *task, as_session *session, as_group_query *query)
 {
     as_group_user *user = query->user;
-    const as_bind_target target = as_target_find(task, session, user->is_foreign);
+    as_bind_target target;
     bool answered;
 
+    if ((user->admit && !as_bind_target_find(task, session, user->is_foreign, &target)) || !as_bind_is_in_time(task)) {
+        return false;
+    }
     if (user->admit && !user->admit(user->admit_data, &target, user->dn, user->accepted)) {
         note_not_admitted(user, task->server, task->reply);
         return false;

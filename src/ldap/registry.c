@@ -262,6 +262,7 @@ static apr_status_t end_all(void *data)
             destroy(directory);
         }
     }
+    as_addresses_end(all->addresses);
     as_limiter_destroy(&all->limiter);
     as_sessions_destroy(&all->sessions[false]);
     as_sessions_destroy(&all->sessions[true]);
@@ -309,7 +310,7 @@ static bool prepare(as_directories *all)
         return false;
     }
     all->shares = apr_hash_make(all->pool);
-    all->addresses = as_addresses_create(all->pool, all->limits.servers, all->limits.server_count);
+    all->addresses = as_addresses_create(all->limits.servers, all->limits.server_count);
     APR_RING_INIT(&all->peers, as_peer, link);
     if (!all->addresses || apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, all->pool) != APR_SUCCESS ||
         !name_decoy(all->decoy) || !as_limiter_create(&all->limiter, all->limits.in_flight)) {
@@ -332,6 +333,9 @@ as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limit
     all->limits = *limits;
     as_tls_find_defaults(pool);
     if (!prepare(all) || !as_directories_prepare(pool) || !as_tls_initialize()) {
+        if (all->addresses) {
+            as_addresses_end(all->addresses);
+        }
         if (all->pool) {
             apr_pool_destroy(all->pool);
         }

@@ -152,38 +152,58 @@ typedef struct as_login {
     bool accepted; /* the password was accepted under another name */
 } as_login;
 
-as_bind_target as_target_find(const as_task *task, const as_session *session, bool is_foreign)
+/* Fails a bind before it is sent. One that was sent before, and lost, has failed already. */
+static bool fail_unsent(const as_task *task, const char *reason)
 {
-    as_bind_target target = {.index = task->server};
-
-    if (is_foreign || task->elsewhere) {
-        target.configured =
-            as_addresses_find(task->peer->directory->all->addresses, session->wire.fd, task->deadline, task->pool);
+    if (!as_reply_is_outage(task->reply)) {
+        as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_TIMEOUT, reason);
+        task->reply->repeated = true;
     }
-    return target;
+    return false;
 }
 
-static bool is_admitted(const as_task *task, const as_session *session, const as_login *login)
+bool as_bind_target_find(const as_task *task, const as_session *session, bool is_foreign, as_bind_target *target)
 {
-    const as_query *query = task->query;
-    as_bind_target target;
-
-    if (login->is_decoy || !query->admit) {
+    *target = (as_bind_target){.index = task->server};
+    if (!is_foreign && !task->elsewhere) {
         return true;
     }
-    target = as_target_find(task, session, query->is_foreign);
-    return query->admit(query->admit_data, &target, login->dn, login->accepted);
+    target->configured =
+        as_addresses_find(task->peer->directory->all->addresses, session->wire.fd, task->deadline, task->pool);
+    return target->configured ||
+           fail_unsent(task, "the addresses of the configuration's servers are not known yet; the bind was not sent");
+}
+
+bool as_bind_is_in_time(const as_task *task)
+{
+    return task->deadline > as_mono_read() || fail_unsent(task, "the deadline passed before the bind was sent");
+}
+
+static bool is_admitted(const as_task *task, const as_bind_target *target, const as_login *login)
+{
+    const as_query *query = task->query;
+
+    if (query->admit(query->admit_data, target, login->dn, login->accepted)) {
+        return true;
+    }
+    /* A bind that was sent before, and lost, has failed already. */
+    if (task->reply->failure == AS_FAILURE_NONE) {
+        as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
+    }
+    return false;
 }
 
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
     const as_login *login = argument;
+    const bool is_counted = !login->is_decoy && task->query->admit;
+    as_bind_target target;
 
-    if (!is_admitted(task, session, login)) {
-        /* A bind that was sent before, and lost, has failed already. */
-        if (task->reply->failure == AS_FAILURE_NONE) {
-            as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
-        }
+    if (is_counted && !as_bind_target_find(task, session, task->query->is_foreign, &target)) {
+        return false;
+    }
+    /* What is not sent must not count. */
+    if (!as_bind_is_in_time(task) || (is_counted && !is_admitted(task, &target, login))) {
         return false;
     }
     return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
@@ -199,8 +219,8 @@ static void verify_known(const as_task *task, const as_login *login, as_session 
     }
 }
 
-/* Makes the bind that a known user would cost, for a name that no user has and a password
- * that no user sent. Its answer is ignored except an outage: that would have been an outage for a known user too. */
+/* Makes the bind that a known user would cost, for a name that no user has and a password that no user sent. Its answer
+ * is ignored except an outage: that would have been an outage for a known user too. */
 static void verify_decoy(const as_task *task)
 {
     const as_directory *directory = task->peer->directory;
@@ -327,7 +347,6 @@ void as_search_bind_probe(as_task *task)
                             .filter = "(objectClass=*)",
                             .attributes = nothing,
                             .limit = 1,
-
                             .deref = task->settings->deref};
 
     as_session_run_step(task, AS_KIND_SEARCH, search, &base);
