@@ -2,7 +2,8 @@
  *
  * Finds groups that an account may see, but whose members it may not search: a search for a member does not find them,
  * and reports no error. They are the groups that a search for the presence of members does not find, less the empty
- * ones: a compare distinguishes these.
+ * ones: a compare distinguishes these. A group may have members in two attributes, of which one may be searched: to
+ * what may not be searched, presence and its negation are both undefined (RFC 4511 4.5.1.7).
  */
 #include "ldap_private.h"
 
@@ -27,6 +28,17 @@ static const char *make_any_filter(const char *name, const char *const *texts, a
         filter = apr_pstrcat(pool, filter, "(", name ? name : text, "=", name ? text : "*", ")", NULL);
     }
     return apr_pstrcat(pool, filter, ")", NULL);
+}
+
+/* Makes (|(a=*)(!(a=*)))(|(b=*)(!(b=*)))...: true of an entry all of whose attributes may be searched. */
+static const char *make_known_filter(const char *const *attributes, apr_pool_t *pool)
+{
+    const char *filter = "";
+
+    for (; *attributes; attributes++) {
+        filter = apr_pstrcat(pool, filter, "(|(", *attributes, "=*)(!(", *attributes, "=*)))", NULL);
+    }
+    return filter;
 }
 
 /* Finds entries. Returns false without an answer. *found is NULL if there are more than AS_GROUP_RIGHTS_MAX, or the
@@ -176,7 +188,8 @@ bool as_group_find_hidden(as_group_query *query, const char *base, const char *c
         as_reply_fail(reply, AS_STEP_SEARCH, AS_FAILURE_LOCAL, "no memory");
         return false;
     }
-    filter = apr_pstrcat(query->pool, "(&", of_class, has_member, ")", NULL);
+    filter =
+        apr_pstrcat(query->pool, "(&", of_class, has_member, make_known_filter(attributes, query->pool), ")", NULL);
     key = make_key(query, base, filter);
     as_facts_get(query->entered->facts, key, &facts, query->pool);
     if (facts.described) {

@@ -9,8 +9,6 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-#include "core/text.h"
-
 /* ---- DNs ---- */
 
 static const char *normalize(const char *dn, apr_pool_t *pool)
@@ -268,14 +266,6 @@ static bool add_hidden(as_authorizing *of, const char *base, const char *const *
         as_say_reply(of);
         return false;
     }
-    if (!found && as_text_count(attributes) > AS_GROUP_ATTRIBUTES_MAX) {
-        as_say_no_unsafe(of, apr_psprintf(of->pool,
-                                          "groups that this account may not look into cannot be found: "
-                                          "AuthLDAPSubGroupAttribute names %d attributes, more than %d",
-                                          as_text_count(attributes), AS_GROUP_ATTRIBUTES_MAX));
-        of->answer->bounded = true;
-        return false;
-    }
     if (!found) {
         as_say_no_unsafe(of, apr_psprintf(of->pool,
                                           "groups that this account may not look into cannot be found: %s has more "
@@ -310,12 +300,30 @@ static const char *const *find_hidden(as_authorizing *of, const as_group_line *l
     return (const char *const *)hidden->elts;
 }
 
+/* Returns whether this group is one of the hidden: it has members in an attribute that may not be searched. */
+static bool is_hidden(const as_authorizing *of, const as_group_line *line, const char *const *hidden)
+{
+    for (; *hidden; hidden++) {
+        const char *normal = normalize(*hidden, of->pool);
+
+        if ((line->facts.dn && !strcmp(*hidden, line->facts.dn)) || !normal || !strcmp(normal, line->normal)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The user may be in a group that was not found, and that one in this. */
 static void prove_without_hidden(as_authorizing *of, as_group_line *line)
 {
     const char *const *hidden = find_hidden(of, line);
 
     if (!hidden || !*hidden) {
+        return;
+    }
+    if (is_hidden(of, line, hidden)) {
+        as_say_no_unsafe(of,
+                         apr_pstrcat(of->pool, "it has members that this account may not search: ", line->dn, NULL));
         return;
     }
     as_decide_upwards(of, line, as_group_set_get_above(of, line, hidden));

@@ -160,3 +160,24 @@ def test_rights_on_one_of_two_attributes(dirsrv):
             assert ask.ask("group", g("empty")).answer == "no"
             said = ask.ask("group", g("both"))
             assert said.answer == "yes", said
+
+
+def test_a_group_within_by_an_attribute_that_may_not_be_searched(dirsrv):
+    """The other one may be, so that a search for members of any attribute finds the group, and never the group within it."""
+    connection = dirsrv.client()
+    connection.add_s(g("halfsub"), modlist.addModlist({"objectClass": [b"groupOfNames"], "member": [user("loop").encode()]}))
+    connection.add_s(g("half"), modlist.addModlist({"objectClass": [b"groupOfNames", b"groupOfUniqueNames"], "member": [
+        user("bob").encode()], "uniqueMember": [g("halfsub").encode()]}))
+    connection.modify_s(g("half"), [(ldap.MOD_ADD, "aci", (
+        '(targetattr="uniqueMember")(version 3.0; acl "one of two"; deny (read,search) '
+        f'userdn="ldap:///{SERVICE}";)').encode())])
+    connection.unbind_s()
+    with asking() as ask:
+        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+        ask.groups()
+        ask.negated(True)
+        ask.login("loop", RIGHT)
+        said = ask.ask("group", g("half"))
+        assert said.answer == "unknown" or said.unsafe, said
+        said = ask.ask("group", g("empty"))
+        assert said.answer == "no" and not said.unsafe, said

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Groups that the account may see and not look into, many of them, and more groups than are looked at: what a ban is worth
 then. Each is looked at once an hour, many in one round trip; a bound is no "no"."""
+import pytest
+
+from asking import asking
 from lab.slapd import TOP, Database, Slapd
 from test_rows import Text, all_of, any_of, group, person, section
 
@@ -86,3 +89,47 @@ def test_beyond_a_bound_nobody_passes_by_a_negation(rooms, start):
         assert httpd.get("/in/alias", login=("ann", RIGHT)).status == 200
     finally:
         slapd.stop()
+
+
+HALF = """dn: cn={name},o=half
+objectClass: groupOfNames
+objectClass: extensibleObject
+member: uid=nobody,o=half
+uniqueMember: {member},o=half
+
+"""
+
+
+@pytest.fixture(scope="module")
+def half(rooms):
+    """Groups with members in two attributes, of which this account may search one, and compare both."""
+    text = TOP + person("ann", "o=half") + person("bob", "o=half") + group("sub", "uid=ann,o=half", base="o=half")
+    text += HALF.format(name="half", member="cn=sub") + HALF.format(name="between", member="uid=ann")
+    text += HALF.format(name="open", member="cn=sub")
+    text += group("outer", "cn=between,o=half", base="o=half") + group("other", "uid=nobody,o=half", base="o=half")
+    slapd = Slapd(rooms.new("slapd-half"), [Database("o=half", Text(text), ("index member eq",))])
+    slapd.configuration.write_text(slapd.configuration.read_text().replace(
+        "access to * by users read by * none",
+        'access to dn.regex="^cn=(half|between),o=half$" attrs=uniqueMember by users =c by * none\n'
+        "access to * by users read by * none", 1))
+    slapd.start()
+    yield slapd
+    slapd.stop()
+
+
+@pytest.mark.parametrize("user, name, safe", [
+    ("ann", "half", False), ("bob", "half", False), ("ann", "outer", False), ("bob", "outer", False),
+    ("ann", "other", True), ("bob", "open", True), ("bob", "sub", True),
+])
+def test_one_of_two_attributes_may_not_be_searched(half, user, name, safe):
+    """Who is in a group within by that attribute is not found; a negation passes nobody."""
+    with asking() as ask:
+        ask.directory(f"ldap://127.0.0.1:{half.port}/o=half?uid", "cn=service,o=half", "Pw!service")
+        ask.groups()
+        ask.negated(True)
+        ask.login(user, RIGHT)
+        for _ in range(2):
+            said = ask.ask("group", f"cn={name},o=half")
+            assert (said.answer == "no" and not said.unsafe) == safe, said
+            ask.again()
+        assert ask.ask("group", "cn=open,o=half").answer == ("yes" if user == "ann" else "no")
