@@ -47,12 +47,32 @@ static int add_if_changed(void *data, const char *name, const char *value)
     return 1;
 }
 
+static bool is_same_entry(const apr_table_entry_t *one, const apr_table_entry_t *other)
+{
+    return one->key == other->key && one->val == other->val;
+}
+
+/* Returns whether a table is what its copy was, which most logins leave of most tables. */
+static bool is_unchanged(const apr_table_t *before, const apr_table_t *after)
+{
+    const apr_array_header_t *one = apr_table_elts(before), *other = apr_table_elts(after);
+    int i = 0;
+
+    while (i < one->nelts && i < other->nelts &&
+           is_same_entry(&APR_ARRAY_IDX(one, i, apr_table_entry_t), &APR_ARRAY_IDX(other, i, apr_table_entry_t))) {
+        i++;
+    }
+    return i == one->nelts && i == other->nelts;
+}
+
 /* Returns the names that have other values in `after` than in `before`, with all of these. */
 static apr_table_t *find_changed(apr_pool_t *pool, const apr_table_t *before, const apr_table_t *after)
 {
     as_difference difference = {pool, before, after, apr_table_make(pool, 4)};
 
-    apr_table_do(add_if_changed, &difference, after, NULL);
+    if (!is_unchanged(before, after)) {
+        apr_table_do(add_if_changed, &difference, after, NULL);
+    }
     return difference.changed;
 }
 
