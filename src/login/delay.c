@@ -198,14 +198,14 @@ void as_timing_note_answer(as_timing *timing, const as_login_directory *director
 
 /* ---- the delay ---- */
 
-static void sleep_until(as_mono when)
+static void sleep_for(as_mono time)
 {
-    struct timespec at = {.tv_sec = (time_t)(when / AS_MONO_SECOND), .tv_nsec = (long)(when % AS_MONO_SECOND) * 1000};
+    struct timespec left = {.tv_sec = (time_t)(time / AS_MONO_SECOND), .tv_nsec = (long)(time % AS_MONO_SECOND) * 1000};
 
 #ifdef __linux__
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 #endif
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR) {
     }
 #ifdef __linux__
     prctl(PR_SET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL); /* as it was when the thread started */
@@ -219,7 +219,7 @@ static void wait_until(as_timings *timings, as_mono when)
     as_mono now = as_mono_read(), missed;
 
     if (when - now > late) {
-        sleep_until(when - late);
+        sleep_for(when - late - now);
         now = as_mono_read();
         missed = now - (when - late);
         missed = late + (missed - late) / 8;

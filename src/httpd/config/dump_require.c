@@ -270,9 +270,11 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool n
         if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
             !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
             found |= say_lines(dump, directive->first_child, negated || is(directive->directive, "<RequireNone"));
-        } else if (is(directive->directive, "Require") && !read_line(dump->pool, directive, &line)) {
-            warn_of_group_file(dump, directive->args);
         } else if (is(directive->directive, "Require")) {
+            if (!read_line(dump->pool, directive, &line)) {
+                warn_of_group_file(dump, directive->args);
+                continue;
+            }
             line.negated = line.not || negated;
             say_line(dump, &line);
             found |= AS_REQUIRES_LINES | (line.kind == AS_REQUIRE_GROUP ? AS_REQUIRES_GROUPS : 0);

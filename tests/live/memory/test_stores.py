@@ -18,7 +18,7 @@ from memory.shared import ASKED, LOGIN, NOTHING, RIGHT, SHMCB, WRONG, Person, co
 
 AWAY, BACK = "AS0084", "AS0085"
 # What the providers have to say of it themselves.
-PROVIDERS = r"AH0347[89]|AH03480|AH0079[01]"
+PROVIDERS = r"AH0347[89]|AH03480|AH0079[01]|AS0310"
 SHMCB_MODULES = SHMCB["modules"]
 
 Row = namedtuple("Row", "name cache modules caches shares")
