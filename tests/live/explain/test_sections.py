@@ -142,6 +142,7 @@ def test_require(asks, lines, answers, outcome, status):
     story = asks(*lines)
     assert [line["answer"] for line in story["require"]] == answers
     assert (story["outcome"], story["status"]) == (outcome, status)
+    assert story["exit_code"] == {"granted": 0, "not-authorized": 6, "directory-misconfigured": 5}[outcome]
     assert [line["line"] for line in story["require"]] == list(lines)
 
 
