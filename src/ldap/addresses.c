@@ -116,7 +116,7 @@ static bool find_addresses(const char *host, const struct ifaddrs *own, as_resol
     for (one = all; one; one = one->ai_next) {
         size += sizeof(as_address);
     }
-    found->addresses = malloc(size);
+    found->addresses = malloc(size > 0 ? size : 1);
     for (one = all; one && found->addresses; one = one->ai_next) {
         if (convert(one->ai_addr, &found->addresses[found->count])) {
             clear_own(&found->addresses[found->count++], own);
@@ -313,7 +313,7 @@ static int read_port(const struct sockaddr_storage *from)
 /* Returns false if the connection is none of IP. A connection from an address to the same is this machine's. */
 static bool find_end(int fd, as_end *end)
 {
-    struct sockaddr_storage peer, local;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC}, local = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof(peer), local_size = sizeof(local);
     struct ifaddrs *own = NULL;
     as_address here;

@@ -251,10 +251,9 @@ static void add_directive(reader *in, const char *name, char *at)
 {
     explain_directive *directive = apr_pcalloc(in->pool, sizeof(*directive));
     apr_array_header_t *words = apr_array_make(in->pool, 4, sizeof(const char *));
-    const size_t length = strlen(at);
-    char *word, *text = allocate_text(in->pool, length + 1);
+    char *word;
 
-    directive->text = memcpy(text, at, length);
+    directive->text = apr_pstrdup(in->pool, at);
     while ((word = explain_read_word(&at)) != NULL) {
         APR_ARRAY_PUSH(words, const char *) = word;
     }
