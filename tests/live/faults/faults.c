@@ -26,7 +26,7 @@ struct faults {
     _Atomic int64_t fail_many; /* so many of them */
     _Atomic int64_t allocated; /* they count here */
     _Atomic int64_t clock;     /* seconds to add to the wall clock */
-    _Atomic int64_t resolver;  /* 1: does not find anything, for now; else: takes so many milliseconds */
+    _Atomic int64_t resolver;  /* 1: finds nothing for now; else: takes so many milliseconds; below 0: of names alone */
     _Atomic int64_t threads;   /* 1: none can be made */
     _Atomic int64_t forks;     /* 1: none can be made */
     _Atomic int64_t sockets;   /* no descriptor from that number on is left for one; 1: none at all */
@@ -189,8 +189,9 @@ static int may_open(void)
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     int64_t fault = hints && (hints->ai_flags & AI_NUMERICHOST) ? 0 : atomic_load(&faults->resolver);
+    const int is_name = host && strpbrk(host, "ghijklmnopqrstuvwxyz");
 
-    if (host && strpbrk(host, "ghijklmnopqrstuvwxyz") && !may_open()) {
+    if (is_name && !may_open()) {
         return EAI_NONAME;
     }
     if (fault == 1) {
@@ -198,6 +199,9 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     }
     if (fault > 1) {
         usleep((useconds_t)fault * 1000);
+    }
+    if (fault < 0 && is_name) {
+        usleep((useconds_t)-fault * 1000);
     }
     return NEXT(getaddrinfo)(host, service, hints, found);
 }
