@@ -214,6 +214,7 @@ static void test_an_unlisted_directory_is_in_use(void **state)
     const as_directory_limits limits = {.breaker_failures = LIMIT, .breaker_time = 1, .directories = 1};
     as_directories *own;
     apr_pool_t *of_own, *rest[MOST + 2];
+    as_addresses *addresses;
     bool ended = false;
     as_reply got;
     int i;
@@ -232,6 +233,7 @@ static void test_an_unlisted_directory_is_in_use(void **state)
         rest[i] = entered[i]->pool;
     }
     rest[i] = own->pool;
+    addresses = own->addresses;
     assert_false(entered[MOST]->shared->listed);
     for (i = 0; i < MOST; i++) {
         as_directories_leave(entered[i]);
@@ -240,6 +242,7 @@ static void test_an_unlisted_directory_is_in_use(void **state)
     apr_pool_destroy(of_own);
     assert_false(ended);
     /* What a process leaves to its end. */
+    as_addresses_end(addresses);
     for (i = 0; i < MOST + 2; i++) {
         apr_pool_destroy(rest[i]);
     }
