@@ -36,8 +36,8 @@
  *     any other      the store is unavailable
  * Any thread calls them. Serialisation (AP_SOCACHE_FLAG_NOTMPSAFE) is done behind them; throttles call them with a lock
  * of src/cache held, so they must not call src/cache. A store that is unavailable, or takes longer than half a second
- * for a call, is not called for a second; then one thread tries it again. One that takes a tenth of a second three times
- * in a row is called now and then alone, unless it is memory. */
+ * for a call, is not called for a second; then one thread tries it again. One that takes a tenth of a second three
+ * times in a row is called now and then alone, unless it is memory. */
 typedef struct as_store {
     void *context;
     apr_status_t (*retrieve)(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
