@@ -246,7 +246,7 @@ static void keep_loaded(void)
     Dl_info info;
 
     if (dladdr(&here, &info) != 0 && info.dli_fname) {
-        /* cppcheck-suppress leakReturnValNotUsed: never closed */
+        /* cppcheck-suppress leakReturnValNotUsed ; never closed */
         dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
     }
 }
