@@ -224,9 +224,14 @@ static int judge_authn(request_rec *r, as_context *context, int status)
                                     : as_mask_choose_login_status(r, context, status);
 }
 
-/* mod_auth_form let the user in, by another provider's word: that is the last one. Returns `status`. */
-static int note_form_login(request_rec *r, as_context *context, as_phase phase, int status)
+/* Runs the other modules' hooks of a login, and counts it. mod_auth_form may have let the user in by another provider's
+ * word: that is the last one. Returns the hooks' status. */
+static int run_login(request_rec *r, as_context *context, as_phase phase)
 {
+    int status;
+
+    as_login_begin(&context->transaction->memo);
+    status = as_chain_run(r, context, phase);
     if (context->found && !context->final && !is_found(context, AS_CLASS_GRANTED) &&
         as_form_login_was_granted(r, phase, status)) {
         context->finding = as_finding_make(AS_OUTCOME_GRANTED);
@@ -234,6 +239,7 @@ static int note_form_login(request_rec *r, as_context *context, as_phase phase, 
         context->directory = NULL;
         context->reason = NULL;
     }
+    as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
     return status;
 }
 
@@ -259,9 +265,7 @@ static int run_login_when_off(request_rec *r, as_phase phase)
     if (is_passed(context, phase)) {
         return DECLINED;
     }
-    as_login_begin(&context->transaction->memo);
-    status = note_form_login(r, context, phase, as_chain_run(r, context, phase));
-    as_provider_settle(r, context, phase == AS_PHASE_AUTHN && status == OK);
+    status = run_login(r, context, phase);
     as_provider_delay(r, context, status == OK || is_found(context, AS_CLASS_GRANTED));
     return phase == AS_PHASE_AUTHN && status == DECLINED ? refuse_unanswered(r) : status;
 }
@@ -279,9 +283,7 @@ int as_request_authenticate(request_rec *r, as_context *context)
 
     if (!as_mask_login_was_made(r, context, &status)) {
         as_mask_begin_login(r, context);
-        as_login_begin(&context->transaction->memo);
-        status = note_form_login(r, context, AS_PHASE_AUTHN, as_chain_run(r, context, AS_PHASE_AUTHN));
-        as_provider_settle(r, context, status == OK);
+        status = run_login(r, context, AS_PHASE_AUTHN);
         as_mask_end_login(r, context, status);
     }
     return status;
@@ -352,9 +354,7 @@ static AS_RARELY int handle_login_form(request_rec *r)
     if (is_passed(context, AS_PHASE_HANDLER)) {
         return DECLINED;
     }
-    as_login_begin(&context->transaction->memo);
-    status = note_form_login(r, context, AS_PHASE_HANDLER, as_chain_run(r, context, AS_PHASE_HANDLER));
-    as_provider_settle(r, context, false);
+    status = run_login(r, context, AS_PHASE_HANDLER);
     if (status == OK && context->found && !context->final && !is_found(context, AS_CLASS_GRANTED)) {
         /* mod_auth_form declined (AuthFormAuthoritative Off), and another handler answered: a login granted there ends
          * with HTTP_OK. */
