@@ -256,8 +256,8 @@ static as_mono choose_end(as_timings *timings, const as_durations_key *key, cons
 
     without_load.load = 0;
     apr_thread_mutex_lock(timings->mutex);
-    login.calm = find_durations(timings, &without_load, now);
     login.durations = durations = find_durations(timings, key, now);
+    login.calm = key->load == 0 ? durations : find_durations(timings, &without_load, now);
     if (timing->kind < AS_TIMED_PROVEN) {
         until = timing->began + as_uniform_time_choose(&login, now);
     }
