@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.fake import Fake
 from lab.slapd import Database
 from throttle.shared import Account, options_of
 
@@ -13,6 +14,13 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def slapd(start_slapd):
     return start_slapd(*(Database(suffix, HERE / "people.ldif", options_of(suffix)) for suffix in ("o=staff", "o=partners")))
+
+
+@pytest.fixture(scope="module")
+def fake():
+    fake = Fake()
+    yield fake
+    fake.stop()
 
 
 @pytest.fixture

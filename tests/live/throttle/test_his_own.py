@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from lab.fake import Fake, answer, entries, huge
+from lab.fake import answer, entries, huge
 from lab.process import reserve_port
 from throttle.shared import LIMIT, RIGHT, WRONG, Account, wrong_binds
 
@@ -27,13 +27,6 @@ FILES = {"list": 'AuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{f
          "own": 'AuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{nobody} 127.0.0.1:{fake}/o=staff?uid"\n',
          "file": 'AuthBasicProvider staff file\nAuthUserFile "{room}/his"\n'}
 numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def fake():
-    fake = Fake()
-    yield fake
-    fake.stop()
 
 
 @pytest.fixture(scope="module")

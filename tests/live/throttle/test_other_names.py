@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from lab.fake import Fake, answer, entries, reset
+from lab.fake import answer, entries, reset
 from throttle.shared import LIMIT, RIGHT, WRONG, Account, wrong_binds
 
 NAMES = ["127.0.0.1", "LOCALHOST", "127.1", "0x7f000001", "0", "[::ffff:127.0.0.1]"]
@@ -20,13 +20,6 @@ PLACE = """<Directory "${DOCS}/%s">
 """
 HIS = 'AuthBasicProvider authstatus\nAuthLDAPURL "ldap://{server}/{base}?uid"\nAuthLDAPBindDN "cn=service,o=staff"\nAuthLDAPBindPassword "Pw!service"\n'
 numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def fake():
-    fake = Fake()
-    yield fake
-    fake.stop()
 
 
 @pytest.fixture(scope="module")
