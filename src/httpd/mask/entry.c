@@ -9,13 +9,6 @@
 #include <http_core.h>
 #include <http_request.h>
 
-/* The cost of each client's request to a virtual host that masks: one allocation. */
-typedef struct as_own {
-    as_context context;
-    as_transaction transaction;
-    as_mask mask;
-} as_own;
-
 /* No constant: a compiler clears a struct word by word, slower than memset does. */
 static apr_size_t size_of_own;
 
@@ -80,6 +73,7 @@ static AS_RARELY int process_redirect(request_rec *r, bool late)
 /* The same for a client's own request: nothing is decided when it arrives. */
 static int process_client_request(request_rec *r)
 {
+    /* One allocation, with the snapshot behind it. */
     as_own *own = memset(apr_palloc(r->pool, size_of_own + as_snapshot_compute_size(r)), 0, size_of_own);
     as_context *context = as_context_make(r, &own->context, &own->transaction);
     as_snapshot *arrived = (as_snapshot *)(own + 1);

@@ -195,6 +195,13 @@ struct as_mask {
 #include "../request/state.def"
 };
 
+/* This module's state of a request to a virtual host that masks. */
+typedef struct as_own {
+    as_context context;
+    as_transaction transaction;
+    as_mask mask;
+} as_own;
+
 /* ---- missing.c ---- */
 
 /* Keeps this pass out of the log: nobody requested its resource. */

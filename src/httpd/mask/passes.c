@@ -85,21 +85,14 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, as_p
     return status;
 }
 
-/* This module's state of a request. */
-typedef struct state {
-    as_context context;
-    as_transaction transaction;
-    as_mask mask;
-} state;
-
-static state copy_state(const as_context *context)
+static as_own copy_state(const as_context *context)
 {
-    const state now = {.context = *context, .transaction = *context->transaction, .mask = *context->mask};
+    const as_own now = {.context = *context, .transaction = *context->transaction, .mask = *context->mask};
 
     return now;
 }
 
-static void restore_state(as_context *context, const state *before)
+static void restore_state(as_context *context, const as_own *before)
 {
     *context->mask = before->mask;
     *context->transaction = before->transaction;
@@ -111,7 +104,7 @@ static void walk_unused(request_rec *r, as_context *context, walks *all)
 {
     const request_rec request = *r;
     const as_client_names names = as_client_names_get(r->connection);
-    const state before = copy_state(context);
+    const as_own before = copy_state(context);
 
     while (all->left > 0) {
         walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, AS_PASS_ISOLATED);
@@ -303,7 +296,7 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
 {
     int status = walk(r, context, all, decoys->between, AS_PASS_CONNECTED), nearest;
     as_pass *pass;
-    state before;
+    as_own before;
 
     if (!is_answer(r, context, status)) {
         const int index = is_open(r, context, all, decoys->nearest)
