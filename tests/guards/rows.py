@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Each row of the contract of authorization (tests/live/authorization/rows.tsv) has its tests, on the directories that it names."""
+"""Each row of the contract of authorization (tests/live/authorization/rows.tsv) has its tests, on the directories that it names; and no two
+files of live tests share a name, as pytest, which imports them by it, would then run none."""
 
 import ast
 import re
@@ -49,4 +50,8 @@ guard.check("each row is there once", [f"row {number}: {numbers.count(str(number
 guard.check("each row has tests on its directories",
             [problem for number, directories, _, tests in rows
              for problem in complaints(guard, number, directories.split(), tests.split())])
+names = [path.name for path in guard.files(".py", below=["tests/live"]) if path.name.startswith("test_")]
+guard.floor("files of live tests", names, 100)
+guard.check("no two files of live tests share a name",
+            [f"{name}: {names.count(name)} files" for name in sorted(set(names)) if names.count(name) > 1])
 guard.end()
