@@ -21,10 +21,7 @@ typedef enum as_bound {
 /* A user under whose own binds the queries are sent (AuthLDAPCompareAsUser, AuthLDAPSearchAsUser). */
 typedef struct as_group_user {
     const char *dn, *password;
-    /* As as_query's; NULL: each bind is admitted. */
-    bool (*admit)(void *data, const as_bind_target *target, const char *dn, bool accepted);
-    void *admit_data;
-    bool is_foreign;                          /* as as_query's */
+    as_admitter admitter;
     as_bound (*judge)(const as_reply *reply); /* the meaning of an answer; never NULL */
     bool sent;                                /* a bind */
     bool accepted;                            /* the last one */

@@ -106,6 +106,15 @@ bool as_directories_prepare(apr_pool_t *pool);
  * closes every session. NULL only without memory. */
 as_directories *as_directories_create(apr_pool_t *pool, const as_directory_limits *limits);
 
+/* Decides before each bind of a user, also one that is repeated after a lost session, whether it is sent. */
+typedef struct as_admitter {
+    /* False: the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last
+     * bind of the query was accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
+    bool (*admit)(void *data, const as_bind_target *target, const char *name, bool accepted);
+    void *data;
+    bool is_foreign; /* find out which servers of the configuration get the binds; for referrals it is always done */
+} as_admitter;
+
 /* Whether the search for the user also reads the groups in the entry. */
 typedef enum as_membership_wish {
     AS_MEMBERSHIP_NONE,
@@ -123,12 +132,7 @@ typedef struct as_query {
     as_membership_wish membership;
     as_directory *entered; /* of as_directories_enter, for the same settings; NULL: the query takes a slot itself */
     as_mono deadline;      /* end of the query */
-    /* Called before each bind with `password` is sent, also before one that is repeated after a lost session; false:
-     * the bind is not sent, and the reply is AS_FAILURE_LOCAL, or that of the bind before. `accepted`: the last bind of
-     * this query was accepted, under its name (AuthLDAPInitialBindAsUser). NULL: all are sent. */
-    bool (*admit)(void *data, const as_bind_target *target, const char *name, bool accepted);
-    void *admit_data;
-    bool is_foreign; /* find out which servers of the configuration get the binds; for referrals it is always done */
+    as_admitter admitter;  /* of the binds with `password` */
 } as_query;
 
 /* Runs a query. Always fills in the whole reply, which lives as long as `pool`. Blocks at most until the deadline.

@@ -445,11 +445,12 @@ bool as_facts_has_seen_member_of(const as_facts *facts);
 void as_facts_note_member_of(as_facts *facts);
 
 /* search_bind.c */
-/* Finds the server that gets a bind on this session. `is_foreign`: as as_query's. Returns false if that is not known in
- * time, with the reason in the reply. */
-bool as_bind_target_find(const as_task *task, const as_session *session, bool is_foreign, as_bind_target *target);
-/* Returns false if the deadline has passed, with the reason in the reply. */
-bool as_bind_is_in_time(const as_task *task);
+/* Whether a user's bind may be sent. */
+typedef enum as_send { AS_SEND_ADMITTED, AS_SEND_REFUSED, AS_SEND_TOO_LATE } as_send;
+/* Asks for admission to bind as `dn` on this session, before the deadline of the task. `accepted`: as_admitter's. The
+ * reason against it is in the reply. */
+as_send as_bind_admit(const as_task *task, const as_session *session, const as_admitter *admitter, const char *dn,
+                      bool accepted);
 void as_search_bind_query(as_task *task);
 void as_search_bind_probe(as_task *task);
 

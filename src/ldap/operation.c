@@ -46,30 +46,22 @@ static void note_bind(as_group_user *user, int server, const as_reply *reply)
     user->ended = bound == AS_BOUND_REFUSED;
 }
 
-/* A bind that was sent before, and lost, has failed already. */
-static void note_not_admitted(as_group_user *user, int server, as_reply *reply)
-{
-    if (!as_reply_is_outage(reply)) {
-        as_reply_fail(reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
-    }
-    user->bound = *reply;
-    user->bound.server_index = server;
-    user->ended = true;
-}
-
 /* False: the session has no answer. */
 static bool bind_user(const as_task *task, as_session *session, as_group_query *query)
 {
     as_group_user *user = query->user;
-    as_bind_target target;
     bool answered;
 
-    if ((user->admit && !as_bind_target_find(task, session, user->is_foreign, &target)) || !as_bind_is_in_time(task)) {
+    switch (as_bind_admit(task, session, &user->admitter, user->dn, user->accepted)) {
+    case AS_SEND_TOO_LATE:
         return false;
-    }
-    if (user->admit && !user->admit(user->admit_data, &target, user->dn, user->accepted)) {
-        note_not_admitted(user, task->server, task->reply);
+    case AS_SEND_REFUSED:
+        user->bound = *task->reply;
+        user->bound.server_index = task->server;
+        user->ended = true;
         return false;
+    case AS_SEND_ADMITTED:
+        break;
     }
     query->binds++;
     user->sent = true;

@@ -153,16 +153,16 @@ typedef struct as_login {
 } as_login;
 
 /* Fails a bind before it is sent. One that was sent before, and lost, has failed already. */
-static bool fail_unsent(const as_task *task, const char *reason)
+static void fail_unsent(const as_task *task, as_failure failure, const char *reason)
 {
     if (!as_reply_is_outage(task->reply)) {
-        as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_TIMEOUT, reason);
-        task->reply->repeated = true;
+        as_reply_fail(task->reply, AS_STEP_USER_BIND, failure, reason);
+        task->reply->repeated = failure == AS_FAILURE_TIMEOUT;
     }
-    return false;
 }
 
-bool as_bind_target_find(const as_task *task, const as_session *session, bool is_foreign, as_bind_target *target)
+/* Finds the server that gets a bind on this session. Returns false if that is not known in time. */
+static bool find_target(const as_task *task, const as_session *session, bool is_foreign, as_bind_target *target)
 {
     *target = (as_bind_target){.index = task->server};
     if (!is_foreign && !task->elsewhere) {
@@ -170,43 +170,39 @@ bool as_bind_target_find(const as_task *task, const as_session *session, bool is
     }
     target->configured =
         as_addresses_find(task->peer->directory->all->addresses, session->wire.fd, task->deadline, task->pool);
-    return target->configured ||
-           fail_unsent(task, "the addresses of the configuration's servers are not known yet; the bind was not sent");
+    return target->configured != NULL;
 }
 
-bool as_bind_is_in_time(const as_task *task)
+as_send as_bind_admit(const as_task *task, const as_session *session, const as_admitter *admitter, const char *dn,
+                      bool accepted)
 {
-    return task->deadline > as_mono_read() || fail_unsent(task, "the deadline passed before the bind was sent");
-}
+    as_bind_target target;
 
-static bool is_admitted(const as_task *task, const as_bind_target *target, const as_login *login)
-{
-    const as_query *query = task->query;
-
-    if (query->admit(query->admit_data, target, login->dn, login->accepted)) {
-        return true;
+    if (admitter->admit && !find_target(task, session, admitter->is_foreign, &target)) {
+        fail_unsent(task, AS_FAILURE_TIMEOUT,
+                    "the addresses of the configuration's servers are not known yet; the bind was not sent");
+        return AS_SEND_TOO_LATE;
     }
-    /* A bind that was sent before, and lost, has failed already. */
-    if (task->reply->failure == AS_FAILURE_NONE) {
-        as_reply_fail(task->reply, AS_STEP_USER_BIND, AS_FAILURE_LOCAL, "the bind was not admitted");
+    /* What is not sent must not count. */
+    if (task->deadline <= as_mono_read()) {
+        fail_unsent(task, AS_FAILURE_TIMEOUT, "the deadline passed before the bind was sent");
+        return AS_SEND_TOO_LATE;
     }
-    return false;
+    if (admitter->admit && !admitter->admit(admitter->data, &target, dn, accepted)) {
+        fail_unsent(task, AS_FAILURE_LOCAL, "the bind was not admitted");
+        return AS_SEND_REFUSED;
+    }
+    return AS_SEND_ADMITTED;
 }
 
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
+    static const as_admitter everybody = {.admit = NULL};
     const as_login *login = argument;
-    const bool is_counted = !login->is_decoy && task->query->admit;
-    as_bind_target target;
+    const as_admitter *admitter = login->is_decoy ? &everybody : &task->query->admitter;
 
-    if (is_counted && !as_bind_target_find(task, session, task->query->is_foreign, &target)) {
-        return false;
-    }
-    /* What is not sent must not count. */
-    if (!as_bind_is_in_time(task) || (is_counted && !is_admitted(task, &target, login))) {
-        return false;
-    }
-    return as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
+    return as_bind_admit(task, session, admitter, login->dn, login->accepted) == AS_SEND_ADMITTED &&
+           as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
 }
 
 /* Binds as the entry that was found. */

@@ -84,9 +84,7 @@ static void query(const as_attempt *attempt, const char *password, const char *k
                                .known_dn = known_dn,
                                .membership = attempt->params->membership,
                                .deadline = attempt->deadline,
-                               .admit = attempt->login->throttles ? as_admission_admit : NULL,
-                               .admit_data = attempt->admission,
-                               .is_foreign = attempt->params->directory->foreign,
+                               .admitter = as_admission_get_admitter(attempt->admission),
                                .entered = attempt->entered};
 
     as_timing_note_query(&attempt->admission->memo->timing, attempt->params->directory, known_dn != NULL);

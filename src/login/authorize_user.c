@@ -93,9 +93,7 @@ void as_user_begin(as_authorizing *of)
     bind = &of->user->bind;
     bind->dn = entry->dn;
     bind->password = entry->password;
-    bind->admit = of->login->throttles ? as_admission_admit : NULL;
-    bind->admit_data = &of->admission;
-    bind->is_foreign = of->params->entry->directory->foreign;
+    bind->admitter = as_admission_get_admitter(&of->admission);
     bind->judge = judge;
     bind->sent = false;
     of->compares.user = groups->compare_as_user ? bind : NULL;

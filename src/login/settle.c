@@ -218,6 +218,13 @@ bool as_admission_admit(void *data, const as_bind_target *target, const char *na
     return !admission->refused;
 }
 
+as_admitter as_admission_get_admitter(as_admission *admission)
+{
+    return (as_admitter){.admit = admission->login->throttles ? as_admission_admit : NULL,
+                         .data = admission,
+                         .is_foreign = admission->params->directory->foreign};
+}
+
 void as_admission_accept(const as_admission *admission)
 {
     struct as_counted_account *counted;

@@ -28,7 +28,9 @@ typedef struct as_admission {
 long as_admission_get_wait(const as_admission *admission);
 /* Begins a query. */
 void as_admission_begin_query(as_admission *admission);
-/* Admits a bind under this name; as_query's `admit`. */
+/* Returns who admits the binds of its queries. */
+as_admitter as_admission_get_admitter(as_admission *admission);
+/* Admits a bind under this name; as_admitter's `admit`. */
 bool as_admission_admit(void *admission, const as_bind_target *target, const char *name, bool accepted);
 /* Ends a query: confirms or withdraws the admitted binds by its answer. */
 void as_admission_end_query(const as_admission *admission, const as_reply *reply);

@@ -319,8 +319,7 @@ static void a_bind_that_is_too_late_is_not_admitted(void **state)
                             .password = "secret",
                             .known_dn = "uid=ann",
                             .deadline = as_mono_read() + 2 * AS_MONO_SECOND,
-                            .admit = admit,
-                            .is_foreign = true};
+                            .admitter = {.admit = admit, .is_foreign = true}};
     as_ldap_server_state seen = {.outages = -1};
     as_reply reply;
 
@@ -348,7 +347,7 @@ static void a_bind_that_nobody_counts_needs_no_address(void **state)
     const as_directory_settings settings = {
         .servers = &his, .server_count = 1, .base = "", .attributes = attributes, .attribute_count = 1};
     as_directories *all = as_directories_create(pool, &limits);
-    as_group_user user = {.dn = "uid=ann", .password = "secret", .is_foreign = true, .judge = judge};
+    as_group_user user = {.dn = "uid=ann", .password = "secret", .admitter = {.is_foreign = true}, .judge = judge};
     as_group_query query = {.deadline = as_mono_read() + 2 * AS_MONO_SECOND, .pool = pool, .user = &user};
     const int lookups = atomic_load(&fake.lookups), lists = atomic_load(&fake.lists);
     as_server_facts facts;
