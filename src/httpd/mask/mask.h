@@ -163,7 +163,7 @@ typedef struct as_cached_login as_cached_login;
  * even without a result. For a missing resource without login, it did not run. */
 void as_mask_login_forget(request_rec *r);
 
-/* ---- entry.c ---- */
+/* ---- arrival.c ---- */
 
 void as_entry_post_config(void);
 
@@ -202,7 +202,7 @@ typedef struct as_own {
     as_mask mask;
 } as_own;
 
-/* ---- missing.c ---- */
+/* ---- missing_pass.c ---- */
 
 /* Keeps this pass out of the log: nobody requested its resource. */
 void as_mask_silence_log(request_rec *r);

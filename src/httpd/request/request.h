@@ -101,7 +101,7 @@ void as_provider_delay(const request_rec *r, as_context *context, bool granted);
 /* Makes the observer of the queries of this request's logins and authorizations. */
 as_login_observer as_observer_make(request_rec *r);
 
-/* ---- require.c, evaluation.c, missing.c: Require ldap-* ---- */
+/* ---- require.c, evaluation.c, missing_entries.c: Require ldap-* ---- */
 
 /* Registers the providers of Require ldap-*. Before the configuration is read and when all modules are loaded:
  * `Require` looks its provider up while reading. */
