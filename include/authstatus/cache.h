@@ -364,7 +364,7 @@ size_t as_counters_get_size(void);
 /* To be raised when the members change; tests/unit/test_layouts checks it. */
 #define AS_COUNTERS_LAYOUT 2
 /* Returns a number that differs for each AS_COUNTERS_LAYOUT, and for each order of outcomes and counters. */
-uint32_t as_counters_hash_layout(void);
+uint64_t as_counters_hash_layout(void);
 /* Counts an outcome. Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count
  * nothing. */
 void as_counters_count_outcome(as_counters *counters, as_outcome outcome);

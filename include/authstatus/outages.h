@@ -28,7 +28,7 @@ size_t as_outages_get_size(void);
 /* To be raised when the members change; tests/unit/test_layouts checks it. */
 #define AS_OUTAGES_LAYOUT 2
 /* Returns a number that differs for each AS_OUTAGES_LAYOUT, and for each order of outcomes. */
-uint32_t as_outages_hash_layout(void);
+uint64_t as_outages_hash_layout(void);
 int64_t as_outages_read_clock(void);
 
 typedef struct as_outage_news {

@@ -45,7 +45,7 @@ const as_class_info *as_class_describe(as_class class_id);
 
 /* Returns a number that differs for each list of outcomes and each order of the list. Shared memory that holds
  * numbers of outcomes and may be read by another version includes it in its layout. */
-uint32_t as_outcome_hash_order(void);
+uint64_t as_outcome_hash_order(void);
 
 /* Finds an outcome or a class by its name, in any case. Returns false if there is none. */
 bool as_outcome_find_by_name(const char *name, as_outcome *outcome);

@@ -61,7 +61,7 @@ size_t as_series_get_size(void);
 /* To be raised when the members of what lies there change; tests/unit/test_layouts says so. */
 #define AS_SERIES_LAYOUT 1
 /* Another number for each AS_SERIES_LAYOUT, and for each order of outcomes and counters. */
-uint32_t as_series_hash_layout(void);
+uint64_t as_series_hash_layout(void);
 /* How many slots a ring has, and the seconds of one. */
 int as_series_get_slots(as_series_ring ring);
 int as_series_get_step(as_series_ring ring);

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "core/text.h"
+#include "core/hash.h"
 
 #define GENERATIONS 4096
 
@@ -61,11 +61,11 @@ static as_part *get_part(as_counters *counters)
     return &align(counters)->parts[mine - 1];
 }
 
-uint32_t as_counters_hash_layout(void)
+uint64_t as_counters_hash_layout(void)
 {
-    uint32_t order = as_outcome_hash_order();
+    uint64_t order = as_outcome_hash_order();
 
-#define AS_COUNTER(name, help) order = as_text_hash(order, #name);
+#define AS_COUNTER(name, help) order = as_hash_text(order, #name);
     AS_COUNTER_LIST(AS_COUNTER)
 #undef AS_COUNTER
     return order + AS_COUNTERS_LAYOUT;

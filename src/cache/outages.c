@@ -6,6 +6,7 @@
 #include "cache_private.h"
 
 #include "authstatus/outages.h"
+#include "core/hash.h"
 
 /* Of the configuration's directories, and of those that only .htaccess files name. With more outages of a kind, the one
  * of that kind with the oldest last failure is evicted. */
@@ -42,7 +43,7 @@ size_t as_outages_get_size(void)
     return sizeof(as_outages);
 }
 
-uint32_t as_outages_hash_layout(void)
+uint64_t as_outages_hash_layout(void)
 {
     return as_outcome_hash_order() + AS_OUTAGES_LAYOUT;
 }
@@ -52,15 +53,10 @@ int64_t as_outages_read_clock(void)
     return as_clock_read_mono();
 }
 
-/* Hashes the directory (FNV-1a), with the outcome in the lowest octet: never 0. */
+/* Hashes the directory, with the outcome in the lowest octet: never 0. */
 static uint64_t hash_id(const char *directory, as_outcome outcome)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (; *directory; directory++) {
-        hash = (hash ^ (unsigned char)*directory) * UINT64_C(0x100000001b3);
-    }
-    return (hash & ~UINT64_C(0xff)) | ((unsigned)outcome + 1);
+    return (as_hash_text(AS_HASH, directory) & ~UINT64_C(0xff)) | ((unsigned)outcome + 1);
 }
 
 static void clear_slot(as_outage *outage)

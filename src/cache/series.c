@@ -6,7 +6,7 @@
 #include "cache_private.h"
 
 #include "authstatus/series.h"
-#include "core/text.h"
+#include "core/hash.h"
 
 /* A server in a slot. The server itself has the same index in as_series. */
 typedef struct as_series_cell {
@@ -56,15 +56,15 @@ const char *as_series_get_counter_name(as_series_counter counter)
     return (unsigned)counter < AS_SERIES_COUNTERS ? names[counter] : "";
 }
 
-uint32_t as_series_hash_layout(void)
+uint64_t as_series_hash_layout(void)
 {
-    uint32_t order = as_counters_hash_layout();
+    uint64_t order = as_counters_hash_layout();
 
     for (int i = 0; i < AS_CLASS_COUNT; i++) {
-        order = as_text_hash(order, as_class_describe((as_class)i)->name);
+        order = as_hash_text(order, as_class_describe((as_class)i)->name);
     }
     for (int i = 0; i < AS_SERIES_COUNTERS; i++) {
-        order = as_text_hash(order, as_series_get_counter_name((as_series_counter)i));
+        order = as_hash_text(order, as_series_get_counter_name((as_series_counter)i));
     }
     return order + AS_SERIES_LAYOUT;
 }
@@ -161,11 +161,8 @@ static const as_series_slot *find_slot(const as_series *series, as_series_ring r
 
 static uint64_t hash_server(const char *server)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    const uint64_t hash = as_hash_text(AS_HASH, server);
 
-    for (; *server; server++) {
-        hash = (hash ^ (unsigned char)*server) * UINT64_C(0x100000001b3);
-    }
     return hash ? hash : 1;
 }
 

@@ -10,6 +10,7 @@
 
 #include "authstatus/diagnostic.h"
 #include "authstatus/ppolicy.h"
+#include "hash.h"
 #include "text.h"
 
 static const as_outcome_info outcomes[] = {
@@ -33,12 +34,12 @@ const as_class_info *as_class_describe(as_class class_id)
     return &classes[(unsigned)class_id < AS_CLASS_COUNT ? class_id : AS_CLASS_MISCONFIGURED];
 }
 
-uint32_t as_outcome_hash_order(void)
+uint64_t as_outcome_hash_order(void)
 {
-    uint32_t hash = AS_TEXT_HASH;
+    uint64_t hash = AS_HASH;
 
     for (unsigned i = 0; i < AS_OUTCOME_COUNT; i++) {
-        hash = as_text_hash(hash, outcomes[i].name);
+        hash = as_hash_text(hash, outcomes[i].name);
     }
     return hash;
 }

@@ -6,7 +6,6 @@
 #define AUTHSTATUS_CORE_TEXT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 static inline bool as_text_is_digit(char c)
 {
@@ -37,17 +36,6 @@ static inline int as_text_get_hex_value(char c)
         return c - '0';
     }
     return (lower >= 'a' && lower <= 'f') ? lower - 'a' + 10 : -1;
-}
-
-#define AS_TEXT_HASH UINT32_C(0x811c9dc5) /* of the empty list */
-
-/* Adds a text with its NUL to a hash that is not secret (FNV-1a), for example of a list of names in their order. */
-static inline uint32_t as_text_hash(uint32_t hash, const char *text)
-{
-    do {
-        hash = (hash ^ (unsigned char)*text) * UINT32_C(0x01000193);
-    } while (*text++ != '\0');
-    return hash;
 }
 
 /* Returns true for two strings that are equal except for the case of their letters. */

@@ -5,6 +5,8 @@
  */
 #include "ldap_private.h"
 
+#include "core/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,15 +157,10 @@ void as_facts_note_member_of(as_facts *facts)
 
 /* ---- groups ---- */
 
-/* Hashes a key (FNV-1a) to choose a slot; the key itself is compared afterwards. */
+/* Chooses the set of a key by its hash; the key itself is compared afterwards. */
 static size_t choose_slot(const char *key)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (; *key; key++) {
-        hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
-    }
-    return (size_t)(hash >> 32) % (SLOTS / WAYS) * WAYS;
+    return (size_t)(as_hash_text(AS_HASH, key) >> 32) % (SLOTS / WAYS) * WAYS;
 }
 
 static as_mono get_end(const as_fact *fact)

@@ -5,6 +5,8 @@
  */
 #include "ldap_private.h"
 
+#include "core/hash.h"
+
 #include <string.h>
 
 #include <apr_escape.h>
@@ -100,29 +102,12 @@ const char *as_directory_compute_fingerprint(apr_pool_t *pool, const as_director
 
 /* ---- within a process ---- */
 
-#define HASH_BASIS UINT64_C(0xcbf29ce484222325)
-#define HASH_PRIME UINT64_C(0x100000001b3)
-
-/* Hashes a number (FNV-1a, with 64 bits in place of an octet). */
-static uint64_t hash_number(uint64_t hash, uint64_t number)
-{
-    return (hash ^ number) * HASH_PRIME;
-}
-
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; text && *text; text++) {
-        hash = hash_number(hash, (unsigned char)*text);
-    }
-    return hash_number(hash, text ? 256 : 257);
-}
-
 static uint64_t hash_servers(uint64_t hash, const as_ldap_server *servers, int count)
 {
     int i;
 
     for (i = 0; i < count; i++) {
-        hash = hash_number(hash_text(hash, servers[i].host), (uint64_t)servers[i].port);
+        hash = as_hash_number(as_hash_text(hash, servers[i].host), (uint64_t)servers[i].port);
     }
     return hash;
 }
@@ -132,17 +117,17 @@ static uint64_t hash_texts(uint64_t hash, const char *const *texts, int count)
     int i;
 
     for (i = 0; i < count; i++) {
-        hash = hash_text(hash, texts[i]);
+        hash = as_hash_text(hash, texts[i]);
     }
     return hash;
 }
 
 uint64_t as_settings_compute_hash(const as_directory_settings *settings)
 {
-    uint64_t hash = HASH_BASIS;
+    uint64_t hash = AS_HASH;
 
-#define HASH_NUMBER(name) hash_number(hash, (uint64_t)settings->name)
-#define HASH_TEXT(name) hash_text(hash, settings->name)
+#define HASH_NUMBER(name) as_hash_number(hash, (uint64_t)settings->name)
+#define HASH_TEXT(name) as_hash_text(hash, settings->name)
 #define HASH_SECRET(name) HASH_TEXT(name)
 #define HASH_SERVERS(name, count) hash_servers(hash, settings->name, settings->count)
 #define HASH_TEXTS(name, count) hash_texts(hash, settings->name, settings->count)

@@ -228,31 +228,31 @@ static void test_layouts(void **state)
 /* The order of outcomes, and that of counters, is part of the layout. */
 static void test_orders(void **state)
 {
-    uint32_t order = AS_TEXT_HASH, other = AS_TEXT_HASH;
+    uint64_t order = AS_HASH, other = AS_HASH;
 
     (void)state;
     for (int i = 0; i < AS_OUTCOME_COUNT; i++) {
-        order = as_text_hash(order, as_outcome_describe((as_outcome)i)->name);
+        order = as_hash_text(order, as_outcome_describe((as_outcome)i)->name);
     }
     assert_int_equal(order, as_outcome_hash_order());
     assert_int_equal(as_outages_hash_layout(), order + AS_OUTAGES_LAYOUT);
     for (int i = 0; i < AS_COUNTER_COUNT; i++) {
-        order = as_text_hash(order, as_counter_get_name((as_counter)i));
+        order = as_hash_text(order, as_counter_get_name((as_counter)i));
     }
     assert_int_equal(as_counters_hash_layout(), order + AS_COUNTERS_LAYOUT);
     order += AS_COUNTERS_LAYOUT;
     for (int i = 0; i < AS_CLASS_COUNT; i++) {
-        order = as_text_hash(order, as_class_describe((as_class)i)->name);
+        order = as_hash_text(order, as_class_describe((as_class)i)->name);
     }
     for (int i = 0; i < AS_SERIES_COUNTERS; i++) {
-        order = as_text_hash(order, as_series_get_counter_name((as_series_counter)i));
+        order = as_hash_text(order, as_series_get_counter_name((as_series_counter)i));
     }
     assert_int_equal(as_series_hash_layout(), order + AS_SERIES_LAYOUT);
-    order = as_text_hash(as_text_hash(AS_TEXT_HASH, "one"), "two");
-    other = as_text_hash(as_text_hash(AS_TEXT_HASH, "two"), "one");
+    order = as_hash_text(as_hash_text(AS_HASH, "one"), "two");
+    other = as_hash_text(as_hash_text(AS_HASH, "two"), "one");
     assert_int_not_equal(order, other);
-    assert_int_not_equal(order, as_text_hash(AS_TEXT_HASH, "onetwo"));
-    assert_int_not_equal(order, as_text_hash(order, ""));
+    assert_int_not_equal(order, as_hash_text(AS_HASH, "onetwo"));
+    assert_int_not_equal(order, as_hash_text(order, ""));
 }
 
 int main(void)

@@ -8,6 +8,8 @@
  */
 #include "mask.h"
 
+#include "core/hash.h"
+
 #include <unistd.h>
 
 #include <apr_fnmatch.h>
@@ -30,7 +32,7 @@ typedef struct as_section_set {
     request_rec *r;
     const char *filename;
     const as_kinds *kinds;
-    apr_uint64_t number;
+    uint64_t number;
 } as_section_set;
 
 /* ---- relevant modules ---- */
@@ -98,8 +100,7 @@ static bool is_counted(const ap_conf_vector_t *vector, const as_kinds *kinds)
 
 static void add_number(as_section_set *set, const void *what)
 {
-    /* FNV-1a on words. */
-    set->number = (set->number ^ (apr_uint64_t)(apr_uintptr_t)what) * APR_UINT64_C(0x100000001b3);
+    set->number = as_hash_number(set->number, (uint64_t)(uintptr_t)what);
 }
 
 static bool is_directory_above(const core_dir_config *core, const char *filename)
@@ -220,10 +221,10 @@ static void add_htaccess(as_section_set *set)
     }
 }
 
-static apr_uint64_t compute_number(request_rec *r, const as_kinds *kinds, const char *uri, const char *filename)
+static uint64_t compute_number(request_rec *r, const as_kinds *kinds, const char *uri, const char *filename)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
-    as_section_set set = {.r = r, .filename = filename, .kinds = kinds, .number = 1};
+    as_section_set set = {.r = r, .filename = filename, .kinds = kinds, .number = AS_HASH};
 
     if (filename && *filename == '/') {
         add_sections(&set, core->sec_dir, filename, is_directory_above);
@@ -234,7 +235,7 @@ static apr_uint64_t compute_number(request_rec *r, const as_kinds *kinds, const 
     return set.number;
 }
 
-static apr_uint64_t compute_number_of_login(const request_rec *r)
+static uint64_t compute_number_of_login(const request_rec *r)
 {
     request_rec *copy = apr_pmemdup(r->pool, r, sizeof(*r)); /* an expression may be evaluated on it */
 
@@ -293,12 +294,12 @@ char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index)
 }
 
 /* Returns the number of the sections that a decoy would be in. */
-static apr_uint64_t compute_number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
+static uint64_t compute_number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
 {
     const as_decoy *decoy = as_decoy_sketch(r, all, index);
     const char *path = as_decoy_decode(r, decoy->path);
     char *uri = r->uri;
-    apr_uint64_t number;
+    uint64_t number;
 
     r->uri = (char *)path;
     number = compute_number(r, &of_refusal, path, make_filename(r, &all->spots[index], decoy->name, file));
@@ -341,14 +342,14 @@ typedef struct search {
     const char *file;
 } search;
 
-static apr_uint64_t get_number(const search *in, int index)
+static uint64_t get_number(const search *in, int index)
 {
     return compute_number_of_decoy(in->r, in->all, index, in->file);
 }
 
 /* Returns the first from `low` on whose number is another than `set`, or, if `is`, is `set`; all->count: there is none.
  * Decoys from there on have it too: outward fewer sections apply. */
-static int find_first(const search *in, int low, apr_uint64_t set, bool is)
+static int find_first(const search *in, int low, uint64_t set, bool is)
 {
     int high = in->all->count;
 
@@ -367,7 +368,7 @@ bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as
 {
     const search in = {.r = r, .all = all, .file = find_file(r)};
     const int last = all->count - 1;
-    apr_uint64_t here;
+    uint64_t here;
     int below, next;
 
     found->nearest = 0;

@@ -19,13 +19,13 @@ apr_pool_t *as_pool_choose_for_life(apr_pool_t *pool)
                : pool;
 }
 
-apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
+apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint64_t layout, apr_size_t size, void **into,
                                       bool *is_new)
 {
     apr_pool_t *process = s->process->pool;
     /* A restart may load another version of this module, which would misread the old memory. */
-    const char *key =
-        apr_psprintf(s->process->pconf, "%s " AUTHSTATUS_VERSION " %u %" APR_SIZE_T_FMT, name, layout, size);
+    const char *key = apr_psprintf(
+        s->process->pconf, "%s " AUTHSTATUS_VERSION " %" APR_UINT64_T_FMT " %" APR_SIZE_T_FMT, name, layout, size);
     apr_shm_t *segment;
     void *kept = NULL;
     apr_status_t status = APR_SUCCESS;

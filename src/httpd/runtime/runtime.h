@@ -18,7 +18,7 @@ apr_pool_t *as_pool_choose_for_life(apr_pool_t *pool);
 /* Gets shared memory of all processes, which persists over restarts until the server is stopped. Found by `name`,
  * this module's version, `layout` and size: memory of another version or layout is not found. `layout` differs for
  * each meaning of the content, including the order of an enum. Zeroed when new. */
-apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint32_t layout, apr_size_t size, void **into,
+apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint64_t layout, apr_size_t size, void **into,
                                       bool *is_new);
 
 /* ---- child.c ---- */
