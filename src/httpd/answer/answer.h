@@ -44,8 +44,6 @@ void as_report_register_status(void);
 
 /* ---- relogin.c: sign in as someone else ---- */
 
-#define AS_RELOGIN_HANDLER "authstatus-switch"
-
 int as_relogin_handler(request_rec *r);
 
 /* ---- figures.c ---- */

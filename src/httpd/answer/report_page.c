@@ -201,7 +201,9 @@ static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_re
         const as_section_ref *ref = APR_ARRAY_IDX(refs, i, const as_section_ref *);
         const apr_array_header_t *chain = as_sections_make_chain(pool, refs, ref);
 
-        if (!ref->inherited && as_sections_report(chain) && !as_sections_have_require(chain)) {
+        const char *handler = as_sections_find_handler(pool, chain);
+
+        if (!ref->inherited && handler && !strcmp(handler, AS_REPORT_HANDLER) && !as_sections_have_require(chain)) {
             AS_LOG_SERVER(0091, 0, s, as_section_make_name(pool, ref), as_section_describe_source(pool, ref));
         }
     }

@@ -268,7 +268,9 @@ as_directory_limits as_server_get_limits(const as_server *server, int threads);
 
 extern const command_rec as_directives[];
 
+/* The values of SetHandler. */
 #define AS_REPORT_HANDLER "authstatus-report"
+#define AS_RELOGIN_HANDLER "authstatus-switch"
 
 /* ---- effect.c ---- */
 

@@ -85,8 +85,7 @@ static void say_disclosure(as_dump *dump)
     }
 }
 
-/* Returns the directory of this section, with the credentials that belong to it; NULL: it names none. */
-static const as_directory_settings *find_directory(as_dump *dump)
+const as_directory_settings *as_dump_find_directory(const as_dump *dump)
 {
     const as_directory_source source = as_directory_source_find(dump->section, dump->ref->server, NULL);
 
@@ -97,7 +96,7 @@ static const as_directory_settings *find_directory(as_dump *dump)
 static const as_lockout *find_lockout(as_dump *dump)
 {
     static const as_directory_limits limits = {.in_flight = 1, .breaker_failures = 1};
-    const as_directory_settings *settings = find_directory(dump);
+    const as_directory_settings *settings = as_dump_find_directory(dump);
     const char *name = settings ? as_directory_compute_fingerprint(dump->pool, settings) : NULL;
     as_lockout *lockout;
 
@@ -179,7 +178,7 @@ static void say_left_out(as_dump *dump)
 static void say_directory(as_dump *dump)
 {
     static const char *const security[] = {"without TLS", "ldaps", "StartTLS"};
-    const as_directory_settings *settings = find_directory(dump);
+    const as_directory_settings *settings = as_dump_find_directory(dump);
     const char *text = "";
     int i;
 
@@ -187,8 +186,8 @@ static void say_directory(as_dump *dump)
         return;
     }
     for (i = 0; i < settings->server_count; i++) {
-        text = apr_psprintf(dump->pool, "%s%s%s:%d", text, i ? ", then " : "", settings->servers[i].host,
-                            settings->servers[i].port);
+        text = apr_psprintf(dump->pool, strchr(settings->servers[i].host, ':') ? "%s%s[%s]:%d" : "%s%s%s:%d", text,
+                            i ? ", then " : "", settings->servers[i].host, settings->servers[i].port);
     }
     text = apr_psprintf(dump->pool, "%s (%s), as %s, within %s", text, security[settings->security],
                         settings->bind_dn ? settings->bind_dn : "nobody",
@@ -237,7 +236,7 @@ static bool is_unchanged(const as_dump *dump, const as_section *section)
     return !memcmp(section, empty, sizeof(*section));
 }
 
-/* Returns whether a section has a directive of ours, or serves the report page. A server always has a section of
+/* Returns whether a section has a directive of ours, or a page of ours as its handler. A server always has a section of
  * ours. */
 static bool is_of_interest(const as_dump *dump, const as_section_ref *ref)
 {
@@ -246,7 +245,7 @@ static bool is_of_interest(const as_dump *dump, const as_section_ref *ref)
     if (section && ref->kind == AS_SECTION_SERVER && is_unchanged(dump, section)) {
         section = NULL;
     }
-    return section || as_sections_report(as_sections_make_chain(dump->pool, dump->refs, ref));
+    return section || as_sections_find_handler(dump->pool, as_sections_make_chain(dump->pool, dump->refs, ref));
 }
 
 /* Returns whether a section of several pieces was printed already, at its first piece. */

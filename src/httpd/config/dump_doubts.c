@@ -6,6 +6,7 @@
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <ldap.h>
 
 static bool is_word(const char *arguments, const char *word)
 {
@@ -62,6 +63,96 @@ static void warn_of_provider(as_dump *dump)
     }
     if (credentials.bind_password && !credentials.bind_dn) {
         as_dump_warn(dump, "AuthLDAPBindPassword without AuthLDAPBindDN: the search is anonymous");
+    }
+}
+
+#define ELSEWHERE " (unless a section of another kind, or a .htaccess file, has one)"
+
+/* Warns where a login by this module's provider lacks what httpd needs for it. A <Directory> around a <Location>, and a
+ * .htaccess file, are not known here. */
+static void warn_of_sign_in(as_dump *dump)
+{
+    const char *type = as_dump_argument(dump, "AuthType");
+
+    if (!has_word(dump->pool, as_dump_argument(dump, "AuthBasicProvider"), "authstatus")) {
+        return;
+    }
+    if (type && !is_word(type, "Basic")) {
+        if (as_section_find_directive(dump->ref, "AuthBasicProvider", NULL)) {
+            as_dump_warn(dump, apr_pstrcat(dump->pool, "AuthType ", type,
+                                           " does not call AuthBasicProvider; write AuthType Basic", NULL));
+        }
+        return;
+    }
+    if (!type) {
+        as_dump_warn(dump, "there is no AuthType, so httpd answers 500" ELSEWHERE "; write AuthType Basic");
+    }
+    if (!as_dump_argument(dump, "AuthName")) {
+        as_dump_warn(dump, "there is no AuthName, so httpd answers 500" ELSEWHERE
+                           "; write AuthName, and a name that people see");
+    }
+    if (!as_dump_argument(dump, "Require")) {
+        as_dump_warn(dump, "there is no Require, so nobody has to sign in, and everybody comes in where a <Directory> "
+                           "grants it" ELSEWHERE "; write Require valid-user");
+    }
+    if (!dump->section->url) {
+        as_dump_warn(dump,
+                     "there is no AuthLDAPURL, so each login is answered by 500, directory-misconfigured" ELSEWHERE
+                     "; write AuthLDAPURL \"ldaps://ldap.example.org/base?attribute\"");
+    }
+}
+
+/* ---- the directory's servers ---- */
+
+static bool is_this_machine(const char *host)
+{
+    return !ap_cstr_casecmp(host, "localhost") || !strcmp(host, "::1") || !strncmp(host, "127.", 4);
+}
+
+/* Returns what is doubtful about port and TLS of a server; NULL: nothing. 3268 and 3269 are those of Active Directory's
+ * global catalog. */
+static const char *doubt_server(apr_pool_t *pool, const as_ldap_server *server, as_security security)
+{
+    const bool is_of_ldaps = server->port == LDAPS_PORT || server->port == 3269;
+    const bool is_of_ldap = server->port == LDAP_PORT || server->port == 3268;
+
+    if (is_of_ldaps && security != AS_SECURITY_SSL) {
+        return apr_psprintf(pool,
+                            "port %d of %s is that of ldaps://, and this is %s: no login will work; write ldaps://",
+                            server->port, server->host, security == AS_SECURITY_NONE ? "ldap://" : "StartTLS");
+    }
+    if (is_of_ldap && security == AS_SECURITY_SSL) {
+        return apr_psprintf(pool,
+                            "port %d of %s is that of ldap://, and this is ldaps: no login will work; write ldaps:// "
+                            "without a port, or ldap:// and STARTTLS behind the URL",
+                            server->port, server->host);
+    }
+    return security != AS_SECURITY_NONE || is_this_machine(server->host)
+               ? NULL
+               : apr_psprintf(pool,
+                              "without TLS passwords can be read on their way to %s; write ldaps://, or STARTTLS "
+                              "behind the URL",
+                              server->host);
+}
+
+/* Warns of each server and base once for a virtual host. */
+static void warn_of_directory(as_dump *dump)
+{
+    const as_directory_settings *settings = as_dump_find_directory(dump);
+    int i;
+
+    if (settings && *settings->base && !strchr(settings->base, '=') && as_dump_is_news(dump, settings->base)) {
+        as_dump_warn(dump, apr_psprintf(dump->pool,
+                                        "the base of AuthLDAPURL, \"%.100s\", is not a DN; write the whole of it: "
+                                        "ou=people,dc=example,dc=org",
+                                        settings->base));
+    }
+    for (i = 0; settings && i < settings->server_count; i++) {
+        const char *doubt = doubt_server(dump->pool, &settings->servers[i], settings->security);
+
+        if (doubt && as_dump_is_news(dump, doubt)) {
+            as_dump_warn(dump, doubt);
+        }
     }
 }
 
@@ -137,22 +228,39 @@ static void warn_of_error_document(as_dump *dump)
     }
 }
 
-static void warn_of_report(as_dump *dump)
+static void warn_of_page(as_dump *dump)
 {
-    if (as_sections_report(dump->chain)) {
+    const char *handler = as_sections_find_handler(dump->pool, dump->chain);
+
+    if (!handler) {
+        return;
+    }
+    if (!strcmp(handler, AS_REPORT_HANDLER)) {
         as_dump_say(dump, "page", "the report (SetHandler authstatus-report)");
         if (!as_sections_have_require(dump->chain)) {
             as_dump_warn(dump, "nothing protects the report page, so it will not be shown; use Require");
         }
+    } else if (!strcmp(handler, AS_RELOGIN_HANDLER)) {
+        as_dump_say(dump, "page", "sign in as someone else (SetHandler authstatus-switch)");
+        if (!as_dump_argument(dump, "AuthName")) {
+            as_dump_warn(dump,
+                         "authstatus-switch without AuthName, so it answers 500; write AuthName as in the sections "
+                         "that users sign in to");
+        }
+    } else {
+        as_dump_warn(dump, apr_pstrcat(dump->pool, "there is no handler ", handler,
+                                       "; use SetHandler authstatus-report or authstatus-switch", NULL));
     }
 }
 
 void as_dump_warnings(as_dump *dump)
 {
     warn_of_basic(dump);
+    warn_of_sign_in(dump);
     warn_of_provider(dump);
+    warn_of_directory(dump);
     warn_of_mask(dump);
     warn_of_error_document(dump);
     as_dump_warn_of_differences(dump);
-    warn_of_report(dump);
+    warn_of_page(dump);
 }

@@ -387,11 +387,10 @@ const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *r
     return ref->section ? apr_psprintf(pool, "%s:%d", ref->section->filename, ref->section->line_num) : "";
 }
 
-bool as_sections_report(const apr_array_header_t *chain)
+const char *as_sections_find_handler(apr_pool_t *pool, const apr_array_header_t *chain)
 {
     const ap_directive_t *handler = as_sections_find_directive(chain, "SetHandler");
-    const char *name = handler ? handler->args : "";
+    const char *arguments = handler ? handler->args : "", *name = ap_getword_conf(pool, &arguments);
 
-    name += *name == '"';
-    return !strncmp(name, AS_REPORT_HANDLER, strlen(AS_REPORT_HANDLER));
+    return strncmp(name, "authstatus", strlen("authstatus")) ? NULL : name;
 }

@@ -53,7 +53,7 @@ const char *as_section_describe_source(apr_pool_t *pool, const as_section_ref *r
 /* printable.c: returns the text with \xNN instead of characters that control a terminal or the direction of
  * writing. */
 const char *as_escape_unprintable(apr_pool_t *pool, const char *text);
-/* Returns whether the report page is served there. */
-bool as_sections_report(const apr_array_header_t *chain);
+/* Returns the handler of SetHandler that is in force there, if its name begins as ours do; NULL: it does not. */
+const char *as_sections_find_handler(apr_pool_t *pool, const apr_array_header_t *chain);
 
 #endif

@@ -52,3 +52,28 @@ def test_a_form_that_is_refused(start, conf, row, said):
     assert code != 0 and said in text, text
     table = GUIDE.partition("## What is refused at start-up")[2].partition("\n## ")[0]
     assert re.search(r"^\|.*" + re.escape(row), table, re.M), f"the guide has no row for {row}"
+
+
+URL = "AuthLDAPURL ldap://127.0.0.1/dc=x?uid\n"
+ALIAS = f"<AuthnProviderAlias authstatus corp>\n{URL}</AuthnProviderAlias>\n"
+OWN_WORDS = [
+    # what was written, httpd's own sentence, and how what-to-do-when.md prints it
+    ("<Location /x>\nAuthBasicProvider ldap\n</Location>", "Unknown Authn provider: ldap", "Unknown Authn provider: ldap"),
+    ("<Location /x>\nAuthBasicProvider corp\n</Location>\n" + ALIAS, "Unknown Authn provider: corp", "Unknown Authn provider:"),
+    (f"<VirtualHost *>\n{ALIAS}</VirtualHost>", "<AuthnProviderAlias> cannot occur within <VirtualHost> section",
+     "<AuthnProviderAlias> cannot occur within <VirtualHost> section"),
+    ("<Location /x>\nRequire ldap_group cn=x,dc=x\n</Location>", "Unknown Authz provider: ldap_group", "Unknown Authz provider: ldap_group"),
+    ("<Location /x>\nLDAPVerifyServerCert Off\n</Location>", "LDAPVerifyServerCert not allowed in <Location> context",
+     "not allowed in <Location> context"),
+    ("<VirtualHost *>\nAuthStatusCacheTime 60s\n</VirtualHost>", "AuthStatusCacheTime cannot occur within <VirtualHost> section",
+     "cannot occur within <VirtualHost> section"),
+]
+
+
+@pytest.mark.parametrize("conf, said, printed", OWN_WORDS, ids=[said for _, said, _ in OWN_WORDS])
+def test_a_sentence_of_httpd_is_in_the_guide(start, conf, said, printed):
+    """It names no remedy, so the guide does."""
+    code, text = start.make(conf).configtest()
+    assert code != 0 and said in text, text
+    table = (SOURCE / "docs/what-to-do-when.md").read_text().partition("## httpd does not start")[2].partition("\n## ")[0]
+    assert f"`{printed}`" in table
