@@ -85,13 +85,6 @@ static void say_disclosure(as_dump *dump)
     }
 }
 
-const as_directory_settings *as_dump_find_directory(const as_dump *dump)
-{
-    const as_directory_source source = as_directory_source_find(dump->section, dump->ref->server, NULL);
-
-    return as_section_make_directory(&source, dump->pool);
-}
-
 /* Returns the directory's own limit; NULL: the section names no directory. */
 static const as_lockout *find_lockout(as_dump *dump)
 {

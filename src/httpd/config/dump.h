@@ -32,9 +32,9 @@ void as_dump_warn(as_dump *dump, const char *text);
 bool as_dump_is_news(as_dump *dump, const char *subject);
 /* Returns the arguments of a directive in force, as written; NULL: there is none. */
 const char *as_dump_argument(as_dump *dump, const char *directive);
-
-/* dump.c: returns the directory of the section, with the credentials that belong to it; NULL: it names none. */
+/* Returns the directory of the section, with the credentials that belong to it; NULL: it names none. */
 const as_directory_settings *as_dump_find_directory(const as_dump *dump);
+
 /* dump_doubts.c: warns of doubtful parts of a policy. */
 void as_dump_warnings(as_dump *dump);
 /* dump_differences.c: of directives that reveal a hidden section and that no mask reaches: in it, in sections of it, in

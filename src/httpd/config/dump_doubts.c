@@ -111,7 +111,7 @@ static bool is_this_machine(const char *host)
 
 /* Returns what is doubtful about port and TLS of a server; NULL: nothing. 3268 and 3269 are those of Active Directory's
  * global catalog. */
-static const char *doubt_server(apr_pool_t *pool, const as_ldap_server *server, as_security security)
+static const char *describe_doubt(apr_pool_t *pool, const as_ldap_server *server, as_security security)
 {
     const bool is_of_ldaps = server->port == LDAPS_PORT || server->port == 3269;
     const bool is_of_ldap = server->port == LDAP_PORT || server->port == 3268;
@@ -148,7 +148,7 @@ static void warn_of_directory(as_dump *dump)
                                         settings->base));
     }
     for (i = 0; settings && i < settings->server_count; i++) {
-        const char *doubt = doubt_server(dump->pool, &settings->servers[i], settings->security);
+        const char *doubt = describe_doubt(dump->pool, &settings->servers[i], settings->security);
 
         if (doubt && as_dump_is_news(dump, doubt)) {
             as_dump_warn(dump, doubt);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Output functions of the dump, and access to a directive's arguments.
+ * Output functions of the dump, and access to a directive's arguments and to the directory of a section.
  */
 #include "dump.h"
 
@@ -34,4 +34,11 @@ const char *as_dump_argument(as_dump *dump, const char *directive)
     const ap_directive_t *found = as_sections_find_directive(dump->chain, directive);
 
     return found ? found->args : NULL;
+}
+
+const as_directory_settings *as_dump_find_directory(const as_dump *dump)
+{
+    const as_directory_source source = as_directory_source_find(dump->section, dump->ref->server, NULL);
+
+    return as_section_make_directory(&source, dump->pool);
 }

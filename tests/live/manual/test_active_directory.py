@@ -29,7 +29,7 @@ ACCOUNT = '    AuthLDAPBindPassword "exec:/etc/apache2/corp-password"\n'
 
 def chosen(url, *more):
     """A section of lines of directories.md; each has to be there."""
-    lines = [next(line.partition("   #")[0] for line in LINES.splitlines() if line.startswith(start)) for start in (url, *more)]
+    lines = [next(line for line in LINES.splitlines() if line.startswith(start)) for start in (url, *more)]
     return ('<Location "/intranet/">\nAuthType Basic\nAuthName x\nAuthBasicProvider authstatus\nRequire valid-user\nAuthStatus On\n' +
             "\n".join(lines) + "\n" + (ACCOUNT if any("BindDN" in line for line in more) else "") + "</Location>\n")
 

@@ -13,7 +13,7 @@ import pytest
 from lab import printed
 from lab.outcomes import SOURCE
 from lab.slapd import SERVICE_PASSWORD, Database
-from test_manual import BLOCKS, HERE, LOGINS, Block
+from test_manual import BLOCKS, HERE, LOGINS, Block, packages_of
 
 # A whole site of its own.
 EXAMPLE = Block("intranet", 1, (SOURCE / "docs/examples/intranet.conf").read_text())
@@ -68,6 +68,7 @@ def modules_of(block):
     """Returns the modules that the document enables."""
     told = re.sub(r"\n#?\s*", " ", document_of(block))
     before = ["ldap", "authnz_ldap"] if "AuthBasicProvider ldap\n" in block.text else []
+    before += packages_of(block.text)
     return before + [name for words in re.findall(r"a2enmod ((?:[a-z_]+[ `).,;]*)+)", told) for name in re.findall(r"[a-z_]+", words)]
 
 
@@ -95,7 +96,8 @@ def put(machine, layout, key):
 
 @pytest.mark.parametrize("layout", ["debian", "own"])
 @pytest.mark.parametrize("key", ALL, ids=str)
-def test_is_taken(machine, layout, key):
+def test_is_taken(machine, needs_module, layout, key):
+    needs_module(*packages_of(ALL[key].text))
     put(machine, layout, key)
     code, said = machine.configtest()
     assert code == 0 and "Syntax OK" in said, said

@@ -15,12 +15,25 @@ from lab.slapd import SERVICE_PASSWORD, Database, Slapd
 HERE = Path(__file__).parent
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 GUIDES = sorted((SOURCE / "docs").glob("*.md"))
-# Where code is indented: what has a section in it. Examples of directives are tried for themselves.
-INDENTED = {"README": SOURCE / "README", "monitoring": SOURCE / "docs/monitoring.md"}
+# Where code is indented: what has a directive in it. Examples of directives are tried for themselves.
+INDENTED = {"README": SOURCE / "README", **{guide.stem: guide for guide in GUIDES}}
+DIRECTIVE = re.compile(r"^ +(?:</|(?:Auth|LDAP)[A-Z]\w+ |Require [\w-]+(?: |$)|SetHandler |LogFormat )", re.MULTILINE)
+# Modules that a configuration needs and that are packages of their own.
+PACKAGES = {"Gssapi": "auth_gssapi"}
 # Modules that the configurations may use beside the lab's own.
 MODULES = ("socache_shmcb", "socache_redis", "socache_memcache", "include", "remoteip", "status", "rewrite", "proxy",
            "expires", "negotiation", "autoindex", "cgid", "setenvif", "filter", "substitute")
 Block = namedtuple("Block", "guide number text")
+
+
+def in_a_section(text):
+    """Lines of a section, printed without it."""
+    return text if re.search(r"^ *<(Location|Directory|Files|VirtualHost|Authn|Authz)", text, re.MULTILINE) else f'<Location "/lines/">\n{text}\n</Location>\n'
+
+
+def packages_of(text):
+    """The modules of other packages that a configuration needs."""
+    return tuple(module for word, module in PACKAGES.items() if word in text)
 
 
 def blocks():
@@ -29,13 +42,13 @@ def blocks():
         for number, text in enumerate(re.findall(r"^```apache\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL), 1):
             found.append(Block(guide.stem, number, text))
     for name, path in INDENTED.items():
-        text = path.read_text()
+        text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
         # Those within a paragraph that is indented itself go first.
         inner = [block for block in re.findall(r"(?:^(?: {8}.*)?\n)+", text, re.MULTILINE) if "<Location" in block]
         for block in inner:
             text = text.replace(block, "\n")
-        outer = [block for block in re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.MULTILINE) if re.search(r"^ +</", block, re.MULTILINE)]
-        found += [Block(f"{name}-indented", number, textwrap.dedent(block)) for number, block in enumerate(outer + inner, 1)]
+        outer = [block for block in re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.MULTILINE) if DIRECTIVE.search(block)]
+        found += [Block(f"{name}-indented", number, in_a_section(textwrap.dedent(block))) for number, block in enumerate(outer + inner, 1)]
     return found
 
 
@@ -47,7 +60,7 @@ def test_there_are_guides():
     found = {block.guide for block in BLOCKS.values()}
     assert {"from-mod_authnz_ldap", "active-directory", "several-machines", "error-page", "what-to-do-when", "reference"} <= found
     assert len(BLOCKS) >= 20
-    assert {"README-indented", "monitoring-indented"} <= found
+    assert {"README-indented", "monitoring-indented", "groups-indented", "directories-indented"} <= found
 
 
 class Ldif:
@@ -108,10 +121,11 @@ def in_the_lab(text, lab):
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_is_taken(start, lab, block):
+def test_is_taken(start, lab, needs_module, block):
     text = BLOCKS[block].text
+    needs_module(*packages_of(text))
     cache = None if "AuthStatusCache " in text or "Throttle" in text else "Off"
-    httpd = start.make(in_the_lab(text, lab), modules=MODULES, ldap=True, cache=cache)
+    httpd = start.make(in_the_lab(text, lab), modules=(*MODULES, *packages_of(text)), ldap=True, cache=cache)
     code, said = httpd.configtest()
     assert code == 0, said
     assert "Syntax OK" in said
