@@ -316,8 +316,9 @@ void as_single_flights_destroy(as_single_flights *flights);
 
 /* ---- counters.c ---- */
 
-/* Generations: a number for every few users, in shared memory. It changes when an acceptance was put in the store;
- * processes then ignore their older acceptances, and query the store. 0 without counters. */
+/* Generations: a number for a user, and for the few others with the same index, in shared memory. It changes when an
+ * acceptance was put in the store; processes then ignore their older acceptances, and query the store. 0 without
+ * counters. */
 #define AS_NO_GENERATION UINT32_MAX
 uint32_t as_generation_choose_index(const unsigned char *acceptance_id);
 uint32_t as_generation_get(const as_counters *counters, uint32_t generation_index);

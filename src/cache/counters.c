@@ -9,7 +9,10 @@
 
 #include "core/hash.h"
 
-#define GENERATIONS 4096
+/* So many that few of some ten thousand users share one: a login of one of them would send the others to the store, and
+ * where the store has lost them, to the directory, whose answer sends others there. A megabyte, touched as it is used.
+ */
+#define GENERATIONS (1 << 18)
 
 /* Counts are kept per half minute: ten of them make five minutes, the others are reserve for a process that lags. */
 #define SPAN INT64_C(30000000) /* microseconds */
@@ -34,7 +37,7 @@ typedef struct as_part {
 struct as_counters {
     _Alignas(64) _Atomic int64_t since;
     as_part parts[PARTS];
-    char apart[64]; /* every hit reads the generations: keep them off the lines that every outcome writes */
+    char apart[64]; /* every hit reads a generation: keep them off the lines that every outcome writes */
     _Atomic uint32_t generations[GENERATIONS];
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load: wrk with a login for each request, and browsers that wait."""
 import os
+import random
 import re
 import selectors
 import socket
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from lab.process import poll
 
-# Who logs in: what comes before the first request, and how one is made. `n` counts the requests of one run, `run` tells
-# runs apart. What repeats itself is made beforehand: wrk shares the processors with what it measures.
+# Who logs in: what comes before the first request, and how one is made. `n` counts the requests of one run, from a random
+# number on, so that short runs do not leave the same users out; `run` tells runs apart. What repeats itself is made
+# beforehand: wrk shares the processors with what it measures.
 _ONE = ('local all = {{}}\nfor i = 0, {count} - 1 do all[i] = made({login}) end', "return all[n % {count}]")
 LOGINS = {
     "plain": _ONE + (1, "nil"),
@@ -46,7 +48,7 @@ local function made(user, password)
     return "GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\n" ..
         (user and "Authorization: Basic " .. base64(user .. ":" .. password) .. "\\r\\n" or "") .. "\\r\\n"
 end
-local n, run = 0, "{run}"
+local n, run = {first}, "{run}"
 {before}
 function request()
     n = n + 1
@@ -64,23 +66,24 @@ Result = namedtuple("Result", "requests seconds not_2xx broken median p99")
 Result.rate = property(lambda self: self.requests / self.seconds)
 
 
-def wrk(httpd, login, path="/in/", seconds=1.0, connections=8):
-    """One run of it."""
-    return finish(begin(httpd, login, path, seconds, connections))
+def wrk(httpd, login, path="/in/", seconds=1.0, connections=8, first=None):
+    """One run of it. first: the number of the first request, instead of a random one."""
+    return finish(begin(httpd, login, path, seconds, connections, first))
 
 
-def _script(login, path):
+def _script(login, path, first):
     before, each, *rest = LOGINS[login]
     if rest:
         before, each = (text.format(count=rest[0], login=rest[1]) for text in (before, each))
-    return SCRIPT.format(run=f"{time.time_ns()}", before=before, login=each, path=path)
+    first = random.randrange(1 << 24) if first is None else first
+    return SCRIPT.format(run=f"{time.time_ns()}", first=first, before=before, login=each, path=path)
 
 
-def begin(httpd, login, path="/in/", seconds=1.0, connections=8):
+def begin(httpd, login, path="/in/", seconds=1.0, connections=8, first=None):
     global _runs
     _runs += 1
     script = Path(tempfile.gettempdir()) / f"authstatus-wrk-{os.getpid()}-{_runs}.lua"
-    script.write_text(_script(login, path))
+    script.write_text(_script(login, path, first))
     process = subprocess.Popen(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30", "-s", script,
                                 f"http://127.0.0.1:{httpd.port}{path}"], stdout=subprocess.PIPE, text=True)
     process.script = script

@@ -25,6 +25,10 @@
 #define ENTRY_TIME apr_time_from_sec(600)
 /* Answers that a process caches in front of the store. */
 #define DEFAULT_ENTRIES 8192
+/* Size of a store of our own making, in octets for each of these: mod_socache_shmcb reserves its index by the hints, in
+ * rings that fill unevenly. It writes the pages that it uses. */
+#define STORE_EACH 1024
+#define STORE_MOST_ENTRIES (1 << 20)
 
 /* The store of this server. Read-only from post_config on, except members that child_init sets in each child. */
 typedef struct as_shared {
@@ -249,11 +253,27 @@ static apr_status_t open_counters(server_rec *s)
     return status;
 }
 
+static int get_entries(const as_server *server)
+{
+    return server->cache_entries == AS_UNSET ? DEFAULT_ENTRIES : server->cache_entries;
+}
+
+/* Returns how large shmcb is without an argument, in octets: what a process caches has room in it. */
+static apr_size_t choose_store_size(const as_server *server)
+{
+    const int entries = get_entries(server);
+
+    return (apr_size_t)STORE_EACH * (apr_size_t)(entries < DEFAULT_ENTRIES      ? DEFAULT_ENTRIES
+                                                 : entries > STORE_MOST_ENTRIES ? STORE_MOST_ENTRIES
+                                                                                : entries);
+}
+
 /* Returns the provider of AuthStatusCache, by default shmcb where it is loaded. shmcb's own default is half a megabyte,
  * which forgets logins of some hundred users with their groups. */
-static const char *choose_provider(const as_cache_setting *configured, apr_pool_t *pconf, apr_pool_t *ptemp,
+static const char *choose_provider(const as_server *server, apr_pool_t *pconf, apr_pool_t *ptemp,
                                    as_cache_setting *setting)
 {
+    const as_cache_setting *configured = server->cache;
     const void *shmcb = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb", AP_SOCACHE_PROVIDER_VERSION);
 
     if (configured && (configured->off || configured->arguments || configured->provider != shmcb)) {
@@ -263,10 +283,11 @@ static const char *choose_provider(const as_cache_setting *configured, apr_pool_
     if (!shmcb) {
         return NULL;
     }
-    return as_socache_parse(
-        pconf, ptemp,
-        apr_pstrcat(ptemp, "shmcb:", ap_runtime_dir_relative(ptemp, "socache-authstatus.shm"), "(8388608)", NULL),
-        setting);
+    return as_socache_parse(pconf, ptemp,
+                            apr_psprintf(ptemp, "shmcb:%s(%" APR_SIZE_T_FMT ")",
+                                         ap_runtime_dir_relative(ptemp, "socache-authstatus.shm"),
+                                         choose_store_size(server)),
+                            setting);
 }
 
 static apr_status_t init_provider(const as_cache_setting *setting, server_rec *s, apr_pool_t *pconf)
@@ -305,7 +326,7 @@ int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
         AS_LOG_SERVER(0080, status, s);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    error = choose_provider(server->cache, pconf, ptemp, &setting);
+    error = choose_provider(server, pconf, ptemp, &setting);
     status = !error && setting.provider ? init_provider(&setting, s, pconf) : APR_SUCCESS;
     if (error || status != APR_SUCCESS) {
         AS_LOG_SERVER(0082, status, s, error ? ": " : "", error ? error : "");
@@ -346,9 +367,9 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
     if (server->stale_time != AS_UNSET) {
         times.stale = server->stale_time;
     }
-    memory = as_cache_create(as_pool_choose_for_life(pool), &times, shared.provider ? &calls : &none,
-                             key ? key->octets : shared.key, key ? key->length : sizeof(shared.key),
-                             server->cache_entries == AS_UNSET ? DEFAULT_ENTRIES : server->cache_entries);
+    memory =
+        as_cache_create(as_pool_choose_for_life(pool), &times, shared.provider ? &calls : &none,
+                        key ? key->octets : shared.key, key ? key->length : sizeof(shared.key), get_entries(server));
     if (memory) {
         as_cache_set_counters(memory, counters);
     }

@@ -64,6 +64,17 @@ def test_place(start, start_store, slapd, row):
     httpd.stop()
 
 
+@pytest.mark.parametrize("conf, octets", [("", 8192 * 1024), ("AuthStatusCacheEntries 100\n", 8192 * 1024),
+                                          ("AuthStatusCacheEntries 32768\n", 32768 * 1024)])
+def test_size_of_shmcb_without_argument(start, slapd, conf, octets):
+    """mod_socache_shmcb logs it before a child answers."""
+    httpd = start(f"{conf}{LOGIN}LogLevel socache_shmcb:debug\n", defines={"LDAP": slapd.port}, **SHMCB)
+    assert httpd.get("/").status == 200
+    sizes = [line.text for line in httpd.log.lines() if "AH00821" in line.text]
+    assert sizes and all(f"allocated {octets} bytes" in text for text in sizes), sizes
+    httpd.stop()
+
+
 # -- machines ---------------------------------------------------------------------------------------------------------
 
 KINDS = pytest.mark.parametrize("kind", [Redis, Memcached], ids=["redis", "memcache"])
