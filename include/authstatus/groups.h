@@ -54,10 +54,9 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 /* Active Directory's own ways of finding groups failed once in this directory: kept for the life of the process. */
 bool as_group_have_ad_ways_failed(const as_directory *entered);
 void as_group_note_ad_ways_failed(as_directory *entered);
-/* This account has seen an entry of this directory that has memberOf: the service account, where the login's own search
- * has brought it; else the user who queries. What a user has seen is cached for an hour. */
-bool as_group_was_member_of_seen(const as_group_query *query, bool by_login);
-void as_group_note_member_of(const as_group_query *query, bool by_login);
+/* Such a viewer has seen an entry of this directory that has memberOf. What one user has seen is cached for an hour. */
+bool as_group_was_member_of_seen(const as_group_query *query, as_viewer viewer);
+void as_group_note_member_of(const as_group_query *query, as_viewer viewer);
 
 /* ---- one group ---- */
 

@@ -38,10 +38,19 @@ typedef struct as_control {
     size_t length;              /* octets of value */
 } as_control;
 
+/* Whose rights decided what an entry shows. */
+typedef enum as_viewer {
+    AS_VIEWER_ELSEWHERE, /* an account of another server (LDAPReferrals) */
+    AS_VIEWER_SERVICE,   /* the service account */
+    AS_VIEWER_OWNER, /* the user whose entry it is, as each other user of this directory (AuthLDAPInitialBindAsUser) */
+    AS_VIEWER_USER   /* the user who queries (AuthLDAPSearchAsUser) */
+} as_viewer;
+
 /* The groups of a user as the user's entry lists them. Empty SIDs: not sent. */
 typedef struct as_membership {
     const char *const *groups; /* memberOf: DNs as the server wrote them; `group_count` of them and NULL */
     int group_count;
+    as_viewer viewer;
     bool whole;           /* every value of memberOf is included; false: some were omitted */
     as_sid sid;           /* objectSid (Active Directory) */
     as_sid primary_group; /* made of objectSid and primaryGroupID */

@@ -28,7 +28,7 @@ typedef struct as_fact {
 
 struct as_facts {
     pthread_mutex_t mutex;
-    atomic_bool server_known, is_ad, ad_ways_failed, member_of_seen;
+    atomic_bool server_known, is_ad, ad_ways_failed, seen_by_service, seen_by_owner;
     char *contexts; /* from malloc, as as_fact.texts; written once, before server_known */
     int context_count;
     as_fact *slots; /* SLOTS of them; NULL: not allocated yet */
@@ -143,15 +143,18 @@ void as_group_note_ad_ways_failed(as_directory *entered)
     }
 }
 
-bool as_facts_has_seen_member_of(const as_facts *facts)
+bool as_facts_has_seen_member_of(const as_facts *facts, as_viewer viewer)
 {
-    return facts && atomic_load(&facts->member_of_seen);
+    return facts && ((viewer == AS_VIEWER_SERVICE && atomic_load(&facts->seen_by_service)) ||
+                     (viewer == AS_VIEWER_OWNER && atomic_load(&facts->seen_by_owner)));
 }
 
-void as_facts_note_member_of(as_facts *facts)
+void as_facts_note_member_of(as_facts *facts, as_viewer viewer)
 {
-    if (facts) {
-        atomic_store(&facts->member_of_seen, true);
+    if (facts && viewer == AS_VIEWER_SERVICE) {
+        atomic_store(&facts->seen_by_service, true);
+    } else if (facts && viewer == AS_VIEWER_OWNER) {
+        atomic_store(&facts->seen_by_owner, true);
     }
 }
 

@@ -294,22 +294,22 @@ bool as_group_search(as_group_query *query, const as_group_level *level, const c
 
 /* ---- Active Directory, and memberOf ---- */
 
-/* A user's own observation is stored like facts of groups. */
-bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
+/* What one user has seen is stored like facts of groups. */
+bool as_group_was_member_of_seen(const as_group_query *query, as_viewer viewer)
 {
     as_group_facts seen;
 
-    if (by_login || !query->user) {
-        return as_facts_has_seen_member_of(query->entered->facts);
+    if (viewer != AS_VIEWER_USER) {
+        return as_facts_has_seen_member_of(query->entered->facts, viewer);
     }
     as_facts_get(query->entered->facts, make_key(query, "memberOf", NULL), &seen, query->pool);
     return seen.comparable;
 }
 
-void as_group_note_member_of(const as_group_query *query, bool by_login)
+void as_group_note_member_of(const as_group_query *query, as_viewer viewer)
 {
-    if (by_login || !query->user) {
-        as_facts_note_member_of(query->entered->facts);
+    if (viewer != AS_VIEWER_USER) {
+        as_facts_note_member_of(query->entered->facts, viewer);
     } else {
         as_facts_note_comparable(query->entered->facts, make_key(query, "memberOf", NULL));
     }
@@ -329,6 +329,7 @@ bool as_group_get_membership(as_group_query *query, const char *user_dn, as_memb
     if (found) {
         as_membership_read(found->attributes, query->pool, membership);
     }
+    membership->viewer = query->user ? AS_VIEWER_USER : AS_VIEWER_SERVICE;
     return true;
 }
 

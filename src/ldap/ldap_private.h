@@ -440,9 +440,9 @@ bool as_facts_is_ad(const as_facts *facts);
 void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool);
 void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
 void as_facts_note_comparable(as_facts *facts, const char *key);
-/* The service account has seen memberOf. */
-bool as_facts_has_seen_member_of(const as_facts *facts);
-void as_facts_note_member_of(as_facts *facts);
+/* The service account has seen memberOf, or a user in his own entry. Of the other viewers nothing is kept. */
+bool as_facts_has_seen_member_of(const as_facts *facts, as_viewer viewer);
+void as_facts_note_member_of(as_facts *facts, as_viewer viewer);
 
 /* search_bind.c */
 /* Whether a user's bind may be sent. */

@@ -247,6 +247,19 @@ static bool has_referral(const as_reply *reply, const as_search *search)
            reply->failure == AS_FAILURE_NONE && (reply->code == LDAP_SUCCESS || reply->code == LDAP_REFERRAL);
 }
 
+/* Notes whose rights decided which groups the entry shows. */
+static void note_viewer(const as_task *task, as_viewer viewer)
+{
+    as_reply *reply = task->reply;
+    as_membership *membership;
+
+    if (reply->membership) {
+        membership = apr_pmemdup(task->pool, reply->membership, sizeof(*membership));
+        membership->viewer = viewer;
+        reply->membership = membership;
+    }
+}
+
 static void search_as_service(as_task *task)
 {
     const as_directory_settings *settings = task->settings;
@@ -265,6 +278,7 @@ static void search_as_service(as_task *task)
     } else if (task->query->password && settings->uniform_timing && has_found_none_or_many(task->reply)) {
         verify_decoy(task);
     }
+    note_viewer(task, found_on ? AS_VIEWER_ELSEWHERE : AS_VIEWER_SERVICE);
     if (found_on) {
         as_session_close(found_on);
         task->reply->referral = true; /* The entry is not this server's. */
@@ -332,6 +346,7 @@ void as_search_bind_query(as_task *task)
     } else if (make_search(task, &wanted)) {
         wanted.referrals = NULL;
         as_session_run_step(task, AS_KIND_VERIFY, bind_search_bind, &wanted);
+        note_viewer(task, AS_VIEWER_OWNER);
     }
 }
 

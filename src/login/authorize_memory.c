@@ -224,8 +224,8 @@ as_user_groups *as_user_groups_get(as_authorizing *of)
     return user;
 }
 
-/* Texts: "whole" or "part", "login" or "line" for the origin of the search, the SIDs, the groups. */
-enum { MEMBERSHIP_WHOLE, MEMBERSHIP_SEARCH, MEMBERSHIP_SID, MEMBERSHIP_PRIMARY, MEMBERSHIP_GROUPS };
+/* Texts: "whole" or "part", the number of as_viewer, the SIDs, the groups. */
+enum { MEMBERSHIP_WHOLE, MEMBERSHIP_VIEWER, MEMBERSHIP_SID, MEMBERSHIP_PRIMARY, MEMBERSHIP_GROUPS };
 
 static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_key *key)
 {
@@ -237,7 +237,7 @@ static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_k
     int i;
 
     texts[MEMBERSHIP_WHOLE] = membership->whole ? "whole" : "part";
-    texts[MEMBERSHIP_SEARCH] = user->of_login ? "login" : "line";
+    texts[MEMBERSHIP_VIEWER] = apr_itoa(of->pool, (int)membership->viewer);
     as_sid_write(&membership->sid, sid);
     texts[MEMBERSHIP_SID] = apr_pstrdup(of->pool, sid);
     as_sid_write(&membership->primary_group, sid);
@@ -248,7 +248,7 @@ static void keep_membership(as_authorizing *of, as_user_groups *user, as_cache_k
     as_texts_put(of, key, &kept);
     user->known = true;
     if (membership->group_count > 0) {
-        as_group_note_member_of(&of->searches, user->of_login);
+        as_group_note_member_of(&of->searches, membership->viewer);
     }
 }
 
@@ -260,7 +260,7 @@ static bool recall_membership(as_authorizing *of, as_user_groups *user, as_cache
         return false;
     }
     user->membership.whole = !strcmp(kept.texts[MEMBERSHIP_WHOLE], "whole");
-    user->of_login = !strcmp(kept.texts[MEMBERSHIP_SEARCH], "login");
+    user->membership.viewer = (as_viewer)apr_atoi64(kept.texts[MEMBERSHIP_VIEWER]);
     as_sid_parse(kept.texts[MEMBERSHIP_SID], &user->membership.sid);
     as_sid_parse(kept.texts[MEMBERSHIP_PRIMARY], &user->membership.primary_group);
     user->membership.groups = kept.texts + MEMBERSHIP_GROUPS;
@@ -279,7 +279,6 @@ static bool take_from_login(as_authorizing *of, as_user_groups *user, as_cache_k
         return false;
     }
     user->membership = *entry->membership;
-    user->of_login = true;
     user->born = apr_time_now();
     keep_membership(of, user, key);
     return true;

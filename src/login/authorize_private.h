@@ -175,8 +175,7 @@ void as_texts_put(const as_authorizing *of, as_cache_key *key, const as_kept_tex
 typedef struct as_user_groups {
     struct as_user_groups *next;
     const char *directory, *dn, *identity;
-    bool known;    /* membership is known */
-    bool of_login; /* the login's search brought it, as the service account */
+    bool known; /* membership is known */
     as_membership membership;
     apr_time_t born;
     bool has_tokens;

@@ -87,7 +87,8 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
         compare_value(of, line, user);
     } else if (line->server.is_ad && user->membership.primary_group.length == 0) {
         as_say_no_unsafe(of, "not in memberOf, and the primary group could not be read");
-    } else if (user->membership.group_count == 0 && !as_group_was_member_of_seen(&of->searches, user->of_login)) {
+    } else if (user->membership.group_count == 0 &&
+               !as_group_was_member_of_seen(&of->searches, user->membership.viewer)) {
         as_say_no_unsafe(of, "memberOf is empty, and this account has seen it in no entry of this directory: it may be "
                              "unreadable");
     } else {

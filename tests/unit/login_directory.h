@@ -196,17 +196,17 @@ bool as_group_find_hidden(as_group_query *query, const char *base, const char *c
     return true;
 }
 
-bool as_group_was_member_of_seen(const as_group_query *query, bool by_login)
+bool as_group_was_member_of_seen(const as_group_query *query, as_viewer viewer)
 {
     (void)query;
-    (void)by_login;
+    (void)viewer;
     return true;
 }
 
-void as_group_note_member_of(const as_group_query *query, bool by_login)
+void as_group_note_member_of(const as_group_query *query, as_viewer viewer)
 {
     (void)query;
-    (void)by_login;
+    (void)viewer;
 }
 
 static inline void describe(int number, as_group_facts *facts, apr_pool_t *pool)
