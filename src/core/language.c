@@ -24,6 +24,15 @@ static const as_language languages[LANGUAGE_COUNT] = {
 #include "authstatus/language.def"
 };
 
+/* Ranges that select a language whose tag they do not begin. */
+static const struct {
+    const char *range;
+    int language;
+} ranges[] = {
+#define AS_LANGUAGE_RANGE(id, range_text) {.range = (range_text), .language = LANGUAGE_##id},
+#include "authstatus/language.def"
+};
+
 /* NULL: there is no translation. */
 static const char *const sentences[AS_OUTCOME_COUNT][LANGUAGE_COUNT] = {
 #define AS_OUTCOME(id, name, class_id, tag, level, sentence, ...) [AS_OUTCOME_##id][LANGUAGE_EN] = (sentence),
@@ -144,6 +153,18 @@ static bool is_meant(const as_range *range, const char *tag)
            (length == range->length || (length > least ? tag[least] : range->at[least]) == '-');
 }
 
+/* Returns whether a range selects a language by its tag, or by another of the table: "zh-Hans-CN" by "zh-hans". */
+static bool is_chosen(const as_range *range, int language)
+{
+    bool found = is_meant(range, languages[language].tag);
+
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges && !found; i++) {
+        found = ranges[i].language == language && range->length >= strlen(ranges[i].range) &&
+                is_meant(range, ranges[i].range);
+    }
+    return found;
+}
+
 const as_language *as_language_find(const char *accept_language)
 {
     const char *at = accept_language;
@@ -153,7 +174,7 @@ const as_language *as_language_find(const char *accept_language)
 
     while (at && (at = read_next_range(at, &range)) != NULL) {
         for (int i = 0; i < LANGUAGE_COUNT && range.weight > weight; i++) {
-            if (is_meant(&range, languages[i].tag)) {
+            if (is_chosen(&range, i)) {
                 best = &languages[i];
                 weight = range.weight;
             }

@@ -94,6 +94,15 @@ static void print_usage(FILE *out)
           out);
 }
 
+static void print_about(int option)
+{
+    if (option == 'h') {
+        print_usage(stdout);
+    } else {
+        puts("authstatus-audit " AUTHSTATUS_VERSION);
+    }
+}
+
 static bool read_password(const char *file, char *password, size_t size)
 {
     FILE *in = file ? fopen(file, "r") : stdin;
@@ -412,11 +421,12 @@ static int read_options(int argc, char **argv, command_line *into)
             options->verbose = true;
             break;
         case 'V':
-            puts("authstatus-audit " AUTHSTATUS_VERSION);
+        case 'h':
+            print_about(option);
             return EXIT_SAME;
         default:
-            print_usage(option == 'h' ? stdout : stderr);
-            return option == 'h' ? EXIT_SAME : EXIT_USAGE;
+            fputs("Try authstatus-audit --help\n", stderr);
+            return EXIT_USAGE;
         }
     }
     urls = argc - optind;

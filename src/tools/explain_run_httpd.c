@@ -122,7 +122,8 @@ const char *explain_run_httpd(const char *program, apr_pool_t *pool, char **answ
     close(ends[1]);
     if (error) {
         close(ends[0]);
-        return apr_psprintf(pool, "--httpd: \"%s\" cannot be run: %s", program, strerror(error));
+        return apr_psprintf(pool, "--httpd: \"%s\" cannot be run: %s; name another: --httpd=/usr/sbin/apachectl",
+                            program, strerror(error));
     }
     while (read_more(ends[0], read)) {
     }

@@ -176,6 +176,7 @@ def test_usage(arguments):
     code, told, wrong = audit(*arguments)
     assert (code, told) == (2, "")
     assert wrong
+    assert arguments != ("-x",) or wrong.splitlines()[1:] == ["Try authstatus-audit --help"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["http://127.0.0.1:1/a", "http://127.0.0.1:1/b"]])

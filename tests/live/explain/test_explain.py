@@ -374,6 +374,7 @@ def test_what_is_not_the_administrators(rooms, secrets, word, what):
     (("-D", "cn=x", "-y", "/nowhere/file", "ldap://localhost/o=x", "ann"), "/nowhere/file"),
     (("--password-file", "/nowhere/file", "ldap://localhost/o=x", "ann"), "/nowhere/file"),
     (("--config", "/nowhere/site.conf"), "/nowhere/site.conf"),
+    (("--httpd=/nowhere/apachectl",), "--httpd=/usr/sbin/apachectl"),
     (("--config", "/dev/null"), "there is no AuthLDAPURL (Include and Use are not followed"),
 ], ids=str)
 def test_usage(arguments, says):
