@@ -107,10 +107,35 @@ static bool is_well(const as_figures *figures)
            !sum_class(figures->lately, AS_CLASS_MISCONFIGURED);
 }
 
+/* Returns whether no recent outcome says anything about a directory: nobody sent a name and a password that was judged.
+ */
+static bool is_untried(const as_figures *figures)
+{
+    static const as_outcome of_requests[] = {AS_OUTCOME_NO_CREDENTIALS, AS_OUTCOME_MALFORMED_CREDENTIALS,
+                                             AS_OUTCOME_EMPTY_PASSWORD, AS_OUTCOME_ACCESS_DENIED, AS_OUTCOME_THROTTLED};
+    apr_uint64_t judged = 0;
+    apr_size_t i;
+
+    for (i = 0; i < AS_OUTCOME_COUNT; i++) {
+        judged += figures->lately[i];
+    }
+    for (i = 0; i < sizeof(of_requests) / sizeof(*of_requests); i++) {
+        judged -= figures->lately[of_requests[i]];
+    }
+    return judged == 0;
+}
+
 static void say_what_is_the_matter(as_output *html, const as_figures *figures)
 {
     int i;
 
+    if (is_well(figures) && is_untried(figures)) {
+        as_output_add(html,
+                      "<p class=\"say\"><strong>No login in the last %s.</strong> Whether logins are well is not "
+                      "known.</p>\n",
+                      format_duration(html->pool, figures->within));
+        return;
+    }
     if (is_well(figures)) {
         as_output_add(html,
                       "<p class=\"say good\"><strong>Logins are well.</strong> No outage and no mistake in the "

@@ -148,6 +148,17 @@ static bool is_empty(const as_series_column *column)
     return true;
 }
 
+static bool are_empty(const apr_array_header_t *columns)
+{
+    bool empty = true;
+    int i;
+
+    for (i = 0; i < columns->nelts; i++) {
+        empty = empty && is_empty(&APR_ARRAY_IDX(columns, i, as_series_column));
+    }
+    return empty;
+}
+
 /* Formats "last hour: 340, at most 12 in a minute". */
 static const char *describe(apr_pool_t *pool, const as_series_column *column, as_series_ring ring)
 {
@@ -297,6 +308,10 @@ void as_series_add_html(as_output *html, const as_figures *figures)
     }
     columns = make_columns(html->pool, figures);
     as_output_add(html, "<h2 id=\"series\">The last hour and the last day</h2>\n");
+    if (are_empty(columns)) {
+        as_output_add(html, "<p>There was no login in the last day.</p>\n");
+        return;
+    }
     add_plots(html, columns);
     for (ring = 0; ring < AS_SERIES_RINGS; ring++) {
         add_table(html, columns, figures, (as_series_ring)ring);

@@ -68,6 +68,28 @@ def test_page(site):
     assert "cost the directory nothing" in body or "lines of Require ldap-* answered yes: 0" in body
 
 
+def test_no_login_is_no_good_news(start):
+    """What nobody tried is not known, and there is nothing to plot. A request without a password tries nothing."""
+    site = start("""<Location /report>
+SetHandler authstatus-report
+Require local
+</Location>
+<Location /in>
+AuthType Basic
+AuthName x
+AuthBasicProvider authstatus
+AuthLDAPURL ldap://127.0.0.1:9/dc=x?uid
+Require valid-user
+AuthStatus On
+</Location>""")
+    body = site.get("/report").body.decode()
+    assert "There was no login in the last day." in body and "<table aria-labelledby=\"table-" not in body
+    assert site.get("/in/").status == 401
+    body = site.get("/report").body.decode()
+    assert "<strong>No login in the last " in body and "Logins are well" not in body
+    assert report(site)["series"]["hour"], "programs have the empty lists"
+
+
 def test_the_circuit_breaker_is_in_it(start):
     site = start(f"""AuthStatusBreaker 2 1h
 <Location /report>
