@@ -152,7 +152,7 @@ static apr_array_header_t *find_rest(const apr_array_header_t *all, const apr_ar
 
 static const char *make_key(const as_group_query *query, const char *base, const char *filter)
 {
-    return apr_pstrcat(query->pool, "hidden\n", query->user ? query->user->dn : "", "\n", base, "\n", filter, NULL);
+    return apr_pstrcat(query->pool, "hidden\n", as_group_make_viewer_key(query), base, "\n", filter, NULL);
 }
 
 /* Finds out, by queries. Returns false without an answer. *found is NULL beyond the bounds. */

@@ -131,10 +131,15 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
 
 /* ---- one group ---- */
 
-/* Makes the key of a fact: a group, the attributes of its members, and the querying account. */
+const char *as_group_make_viewer_key(const as_group_query *query)
+{
+    return apr_psprintf(query->pool, "%d\n%s\n", query->entered->settings->deref, query->user ? query->user->dn : "");
+}
+
+/* Makes the key of a fact: a group, the attributes of its members, and who sees it. */
 static const char *make_key(const as_group_query *query, const char *dn, const char *const *attributes)
 {
-    const char *key = apr_pstrcat(query->pool, query->user ? query->user->dn : "", "\n", dn, NULL);
+    const char *key = apr_pstrcat(query->pool, as_group_make_viewer_key(query), dn, NULL);
 
     for (; attributes && *attributes; attributes++) {
         key = apr_pstrcat(query->pool, key, "\n", *attributes, NULL);

@@ -427,6 +427,8 @@ void as_operation_run(as_group_query *query, const as_operation *operation, as_r
 extern const char *const as_membership_attributes[];
 /* groups.c: wanted of a search that reads no attributes. */
 extern const char *const as_no_attributes[];
+/* Makes the part of a key of facts that says who sees them: the account, and whether it follows aliases. */
+const char *as_group_make_viewer_key(const as_group_query *query);
 /* Reads the one entry of a search into the reply. Returns false if it is unreadable. */
 bool as_membership_take(LDAP *ld, LDAPMessage *entry, apr_pool_t *pool, as_reply *reply);
 /* Reads values in the order of as_membership_attributes. */

@@ -202,6 +202,9 @@ bool as_member_value_is_sure(const as_authorizing *of);
 /* Returns in *may whether the group has, or may have below it, another of the entry's names. Returns false if the
  * answer is given. */
 bool as_member_may_have_other_name(as_authorizing *of, const as_group_line *line, bool *may);
+#define AS_REASON_ALIAS " is an alias, which AuthLDAPDereferenceAliases does not follow"
+/* Returns whether the entry is an alias (RFC 4512 2.6) that the search did not follow. */
+bool as_group_is_alias(const as_group_facts *facts);
 /* Returns whether the list has the DN, compared as text. */
 bool as_is_in(const char *const *dns, int count, const char *dn);
 /* Gets the facts, reading them if necessary. Returns false if the answer is already given. */

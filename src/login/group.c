@@ -101,6 +101,20 @@ static void say_not_searchable(as_authorizing *of, const as_group_line *line)
                                " may be compared but not searched for, so groups within it are not found", NULL));
 }
 
+/* A compare does not follow an alias (RFC 4511 4.10), and a search may: compares the members of the group itself.
+ * Returns false if the answer is given. */
+static bool follow_alias(as_authorizing *of, as_group_line *line, as_direct *direct)
+{
+    if (!as_group_facts_get(of, line)) {
+        return false;
+    }
+    if (!as_dn_is_surely_same(line->facts.dn, line->dn)) {
+        line->dn = line->facts.dn;
+        *direct = as_compare_direct(of, line);
+    }
+    return *direct != AS_DIRECT_ANSWERED;
+}
+
 static void decide_by_member(as_authorizing *of, as_group_line *line)
 {
     as_group_set *set = line->base ? as_group_set_get(of, line) : NULL;
@@ -110,7 +124,7 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
         return;
     }
     direct = as_compare_direct(of, line);
-    if (direct == AS_DIRECT_ANSWERED) {
+    if (direct == AS_DIRECT_ANSWERED || (direct == AS_DIRECT_NO_ATTRIBUTE && !follow_alias(of, line, &direct))) {
         return;
     }
     line->undefined = direct == AS_DIRECT_UNDEFINED;

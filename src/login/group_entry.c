@@ -29,6 +29,16 @@ bool as_is_in(const char *const *dns, int count, const char *dn)
 
 /* ---- facts ---- */
 
+bool as_group_is_alias(const as_group_facts *facts)
+{
+    const char *const *class = facts->classes;
+
+    while (class && *class && apr_cstr_casecmp(*class, "alias") != 0) {
+        class ++;
+    }
+    return class && *class;
+}
+
 bool as_group_facts_get(as_authorizing *of, as_group_line *line)
 {
     const as_group_settings *groups = of->params->groups;
@@ -46,6 +56,10 @@ bool as_group_facts_get(as_authorizing *of, as_group_line *line)
     }
     if (!line->facts.exists) {
         as_say_missing(of, line->dn);
+        return false;
+    }
+    if (as_group_is_alias(&line->facts)) {
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, line->dn, AS_REASON_ALIAS, NULL));
         return false;
     }
     return true;

@@ -163,6 +163,8 @@ static void decide_dn(as_authorizing *of)
         as_say_missing(of, dn);
     } else if (as_dn_is_surely_same(facts.dn, of->params->entry->dn)) {
         as_say_yes(of, "the same entry");
+    } else if (as_group_is_alias(&facts)) {
+        as_say_no_unsafe(of, apr_pstrcat(of->pool, dn, AS_REASON_ALIAS, NULL));
     } else {
         as_say_no(of, "another entry");
     }

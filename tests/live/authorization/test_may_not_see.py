@@ -11,6 +11,9 @@ BASE, OTHER = "o=see", "o=other"
 BLIND = f"cn=blind,{BASE}"
 
 
+ALIASED = {"banned": "cn=banned", "posix": "cn=posix", "ann": "uid=ann"}
+
+
 def account(dn):
     return f"dn: {dn}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\nuserPassword: Pw!service\n\n"
 
@@ -28,6 +31,8 @@ def ldif():
     text += group("half", f"uid=bob,{BASE}", base=BASE) + group("above", f"cn=half,{BASE}", base=BASE)
     text += group("middle", f"cn=closed,{BASE}", base=BASE) + group("plain", f"uid=nobody,{BASE}", base=BASE)
     text += f"dn: cn=posix,{BASE}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 7\nmemberUid: ann\nmemberUid: two\n\n"
+    text += "".join(f"dn: cn={name}-alias,{BASE}\nobjectClass: alias\nobjectClass: extensibleObject\n"
+                    f"aliasedObjectName: {of},{BASE}\n\n" for name, of in ALIASED.items())
     # Names that their owners may have written themselves.
     for names in (("two", "zwei"), ("duo", "deux")):
         text += person(names[0], BASE).replace("userPassword", f"uid: {names[1]}\nuserPassword")
@@ -37,6 +42,8 @@ def ldif():
 @pytest.fixture(scope="module")
 def slapd(rooms):
     other = TOP + group("contractors", f"uid=ann,{BASE}", base=OTHER)
+    other += (f"dn: cn=contractors-alias,{OTHER}\nobjectClass: alias\nobjectClass: extensibleObject\n"
+              f"aliasedObjectName: cn=contractors,{OTHER}\n\n")
     slapd = Slapd(rooms.new("slapd-see"), [Database(BASE, Text(ldif())), Database(OTHER, Text(other))])
     text = slapd.configuration.read_text().replace(
         "access to * by users read by * none",
@@ -104,6 +111,17 @@ ROWS = {
     "domains": (not_("ldap-group cn=banned,o=corp"), "", {"bob": 200}),
     # Another name of the same server, which has the entry too.
     "by-name": (not_("by-name"), HERE, {"ann": 403, "bob": 200}),
+    # An alias of the group, or of the entry, that is banned: a compare does not follow it.
+    "alias": (not_(f"ldap-group cn=banned-alias,{BASE}"), HERE, {"ann": 403, "eve": 200}),
+    **{f"alias-posix{depth}": (more + POSIX + not_(f"ldap-group cn=posix-alias,{BASE}"), HERE, {"ann": 403, "eve": 200})
+       for depth, more in (("", ""), ("-flat", "AuthLDAPMaxSubGroupDepth 0\n    "))},
+    "alias-dn": (not_(f"ldap-dn cn=ann-alias,{BASE}"), HERE, {"ann": 403, "bob": 200}),
+    "alias-plain": ("AuthLDAPMaxSubGroupDepth 0\n    " + any_of(f"ldap-group cn=contractors-alias,{OTHER}"), HERE,
+                    {"ann": 200, "bob": 403}),
+    **{f"alias-never-{kind}-{name}": (f"AuthLDAPDereferenceAliases never\n    {more}"
+                                      + not_(f"ldap-{kind} cn={name}-alias,{BASE}"), HERE, {"ann": 500, "bob": 500})
+       for kind, name, more in (("group", "banned", ""), ("group", "posix", POSIX), ("dn", "ann", ""),
+                                ("group", "banned", "AuthStatusGroups MemberOf\n    "))},
     # Names that only one of two people has.
     "exact-user": (any_of("ldap-user A"), EXACT, {"A": 200, "a": 403}),
     "exact-dn": (any_of(f"ldap-dn labeledURI=A,{BASE}"), EXACT, {"A": 200, "a": 403}),
