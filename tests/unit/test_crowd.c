@@ -113,7 +113,7 @@ static int log_in(as_cache *memory)
 
 static void whoever_has_logged_in_is_cached(void **state)
 {
-    as_cache *memory;
+    as_cache *memory, *other;
 
     (void)state;
     records = calloc(PLACES, sizeof *records);
@@ -127,6 +127,13 @@ static void whoever_has_logged_in_is_cached(void **state)
     retrieved = 0;
     assert_int_equal(log_in(memory), 0);
     assert_int_equal(retrieved, 0);
+    /* Another process needs the store once for each of them, and disturbs nobody by it. */
+    other = a_process_with(&large, key, ENTRIES);
+    as_cache_set_counters(other, memory->counters);
+    assert_int_equal(log_in(other), 0);
+    assert_int_equal(retrieved, CROWD);
+    assert_int_equal(log_in(other) + log_in(memory), 0);
+    assert_int_equal(retrieved, CROWD);
     free(records);
     records = NULL;
 }
