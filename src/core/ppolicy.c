@@ -90,9 +90,12 @@ static bool take_number(ber *from, unsigned char tag, long max, long *number)
 static bool take_warning(ber *from, as_ppolicy *out)
 {
     ber choice;
-    return take(from, TAG_WARNING, &choice) &&
-           (take_number(&choice, TAG_TIME_BEFORE_EXPIRATION, MAX_INT, &out->expires_in) ||
-            take_number(&choice, TAG_GRACE_LOGINS, MAX_INT, &out->grace_logins)) &&
+    if (!take(from, TAG_WARNING, &choice)) {
+        return false;
+    }
+    const bool is_grace = choice.left > 0 && *choice.at == TAG_GRACE_LOGINS;
+    return take_number(&choice, is_grace ? TAG_GRACE_LOGINS : TAG_TIME_BEFORE_EXPIRATION, MAX_INT,
+                       is_grace ? &out->grace_logins : &out->expires_in) &&
            choice.left == 0;
 }
 
