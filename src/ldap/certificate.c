@@ -23,15 +23,17 @@
 #define KEPT_FOR (60 * AS_MONO_SECOND)
 #define MAX_NAME 256
 
+/* Returns what was written to a BIO; "" for nothing, of which there is no address. */
 static const char *read_text(BIO *bio, apr_pool_t *pool)
 {
     char *data = NULL;
     long length = BIO_get_mem_data(bio, &data);
 
-    return apr_pstrmemdup(pool, data, length > 0 ? (apr_size_t)(length < MAX_NAME ? length : MAX_NAME) : 0);
+    return length > 0 ? apr_pstrmemdup(pool, data, (apr_size_t)(length < MAX_NAME ? length : MAX_NAME)) : "";
 }
 
-/* Returns a name as text. RFC 2253 escapes unprintable characters. */
+/* Returns a name as text. RFC 2253 escapes unprintable characters. Where subjectAltName has all names, the subject may
+ * be empty (RFC 5280 4.1.2.6). */
 static const char *format_name(const X509_NAME *name, apr_pool_t *pool)
 {
     BIO *bio = BIO_new(BIO_s_mem());
@@ -41,7 +43,7 @@ static const char *format_name(const X509_NAME *name, apr_pool_t *pool)
         text = read_text(bio, pool);
     }
     BIO_free(bio);
-    return text;
+    return *text ? text : "no name";
 }
 
 static const char *format_date(const ASN1_TIME *date, apr_pool_t *pool)

@@ -50,8 +50,10 @@ static X509 *make(const char *name, EVP_PKEY *public, X509 *issuer, EVP_PKEY *si
     ASN1_INTEGER_set(X509_get_serialNumber(made), 1);
     X509_gmtime_adj(X509_getm_notBefore(made), of ? of->begins : -DAY);
     X509_gmtime_adj(X509_getm_notAfter(made), of ? of->ends : DAY);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
-                               0);
+    if (name) {
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1,
+                                   -1, 0);
+    }
     X509_set_issuer_name(made, X509_get_subject_name(issuer ? issuer : made));
     X509_set_pubkey(made, public);
     X509V3_set_ctx(&context, issuer ? issuer : made, made, NULL, NULL, 0);
@@ -123,8 +125,8 @@ static const row rows[] = {
     {"odd", "DNS:a\033[31m.test", -DAY, DAY, false, "ldap.test", "does not name ldap.test, but a?[31m.test"},
 };
 
-/* A session that was refused. */
-static const char *fault_of(X509 *certificate, const char *host, const char *ca)
+/* What is said of the certificate of a session that was refused: its faults, or the whole sentence. */
+static const char *say_of(X509 *certificate, const char *host, const char *ca, bool whole)
 {
     as_directory_settings settings = {.ca_file = ca};
     as_directory directory = {.settings = &settings};
@@ -132,7 +134,17 @@ static const char *fault_of(X509 *certificate, const char *host, const char *ca)
     as_peer peer = {.directory = &directory, .address = &server};
     as_session session = {.peer = &peer};
 
-    return find_faults(certificate, &session, pool);
+    unsigned char *octets = NULL;
+    struct berval der = {(ber_len_t)i2d_X509(certificate, &octets), (char *)octets};
+    const char *said = whole ? look_at(&der, &session, pool) : find_faults(certificate, &session, pool);
+
+    OPENSSL_free(octets);
+    return said;
+}
+
+static const char *fault_of(X509 *certificate, const char *host, const char *ca)
+{
+    return say_of(certificate, host, ca, false);
 }
 
 static void what_is_wrong_is_said(void **state)
@@ -169,6 +181,21 @@ static void one_that_is_its_own_authority(void **state)
     assert_non_null(strstr(said, "is self-signed, and not trusted by itself in /tmp/authstatus-ca-"));
 }
 
+/* All names are in subjectAltName. */
+static void one_without_a_subject(void **state)
+{
+    const row of = {NULL, "DNS:ldap.test", -2 * DAY, -DAY, false, "ldap.test", ""};
+    X509 *certificate = make(of.name, key, authority, authority_key, &of);
+    const char *said = say_of(certificate, "ldap.test", trusted, true);
+    const char *begin = "the server's certificate for no name, issued by CN=authority, expired on ";
+
+    (void)state;
+    if (strncmp(said, begin, strlen(begin)) != 0) {
+        fail_msg("\"%s\", not \"%s...\"", said, begin);
+    }
+    X509_free(certificate);
+}
+
 /* libldap compares the machine's own name in place of "localhost". */
 static void localhost_is_the_machines_own_name(void **state)
 {
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(all_that_is_wrong_is_said),
         cmocka_unit_test(one_that_is_its_own_authority),
+        cmocka_unit_test(one_without_a_subject),
         cmocka_unit_test(localhost_is_the_machines_own_name),
     };
 
