@@ -19,6 +19,7 @@ RIGHT = "Pw!right"
 MARK = "Pw!5b1f7c02e94a4b0f"
 # Long: what is put over the beginning of a copy that was freed leaves the colon.
 USER = "somebody-whose-name-is-long-enough-to-be-found-again"
+OTHER = "somebody-else-whose-right-password-is-marked-too"
 CONF = """LogLevel warn authstatus:trace8
 AuthStatusDeadline 1s
 LDAPTrustedGlobalCert CA_BASE64 ${CA}
@@ -72,6 +73,23 @@ def test_nothing_is_left(start, slapd, authority, row):
     assert not ours, f"in the memory of a child: {ours}"
     # What they left shows that what is there is found.
     assert theirs or find(httpd.children(), basic(USER, MARK)[20:-4]), "not even httpd's own copies are found"
+    httpd.stop()
+
+
+@pytest.mark.skipif(SANITIZE, reason="the memory of a process: AddressSanitizer keeps what was freed, of others as well")
+def test_nothing_is_left_of_a_line_as_the_user(start, slapd):
+    """The login is remembered by its header: only the line needs the password, and asks with each request."""
+    httpd = start(f'''Use Login /in "ldap://127.0.0.1:{slapd.port}" o=secrets
+<Location /in>
+    AuthLDAPSearchAsUser On
+    AuthMerging And
+    Require ldap-filter %{{HTTP:X-Filter}}
+</Location>''', cache="shmcb", modules=("socache_shmcb",))
+    with httpd.connection() as connection:
+        for name in ("cn=x", "sn=x", "objectClass=person", "objectClass=*"):
+            assert connection.request("/in/", login=(OTHER, f"{MARK}-right"), headers=[("X-Filter", name)]).status == 200
+    ours, _ = left_by_us(httpd)
+    assert not ours, f"in the memory of a child: {ours}"
     httpd.stop()
 
 
