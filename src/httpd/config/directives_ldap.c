@@ -315,6 +315,9 @@ static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *t
                             "FILE.pem)",
                             cmd->cmd->name, file, file);
     }
+    if (info.filetype != APR_REG) { /* reading a device or a FIFO may never end */
+        return apr_psprintf(cmd->temp_pool, "%s: %s is no plain file", cmd->cmd->name, as_argument_quote(cmd, file));
+    }
     if (!holds_pem(*path, (as_pem)*kind)) {
         return apr_psprintf(cmd->temp_pool, "%s: the file %s cannot be read as a PEM %s", cmd->cmd->name,
                             as_argument_quote(cmd, file), *kind == AS_PEM_KEY ? "key" : "certificate");

@@ -27,13 +27,14 @@ static char *make_line(apr_pool_t *pool)
 
 /* ---- files ---- */
 
+/* Opens without blocking: a FIFO may have no writer. */
 const char *as_secret_open(apr_pool_t *pool, const char *path, apr_file_t **file)
 {
     apr_finfo_t info;
     apr_uid_t uid;
     apr_gid_t gid;
 
-    if (!path || apr_file_open(file, path, APR_FOPEN_READ, 0, pool) != APR_SUCCESS) {
+    if (!path || apr_file_open(file, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK, 0, pool) != APR_SUCCESS) {
         return "it cannot be read";
     }
     if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE | APR_FINFO_OWNER, *file) == APR_SUCCESS &&

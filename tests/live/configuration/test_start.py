@@ -79,6 +79,7 @@ MISTAKES = [
     ("LDAPTrustedGlobalCert CA_BASE64 /nonexistent/ca.pem", "LDAPTrustedGlobalCert", ("/nonexistent/ca.pem",)),
     ("LDAPTrustedGlobalCert CA_BASE64 /etc/passwd", "LDAPTrustedGlobalCert", ("/etc/passwd",)),
     ("LDAPTrustedGlobalCert CA_BASE64 /etc", "LDAPTrustedGlobalCert", ("/etc", "directory", "*.pem")),
+    ("LDAPTrustedGlobalCert CA_BASE64 /dev/zero", "LDAPTrustedGlobalCert", ("/dev/zero", "no plain file")),
     ("LDAPTrustedGlobalCert CA_DER /etc/ca.der", "LDAPTrustedGlobalCert", ("openssl x509 -inform DER", "CA_BASE64")),
     ("LDAPTrustedGlobalCert KEY_DER /etc/key.der", "LDAPTrustedGlobalCert", ("openssl pkey -inform DER", "KEY_BASE64")),
     (location("LDAPTrustedClientCert CERT_DER /etc/c.der"), "LDAPTrustedClientCert", ("openssl x509", "CERT_BASE64")),
