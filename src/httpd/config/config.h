@@ -256,6 +256,9 @@ bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool, 
 
 /* ---- interned.c ---- */
 
+/* Returns the scope of what is remembered: virtual hosts share no answers and no proofs, whatever directory they
+ * share; but the same virtual host on several machines is one. */
+const char *as_server_make_scope(const server_rec *s, apr_pool_t *pool);
 void as_interned_child_init(apr_pool_t *pool);
 /* Returns the directory of this request's section, with the attribute for REMOTE_USER among those requested; or NULL
  * if it has no AuthLDAPURL. Lives as long as the request. Computed once for the server's configuration. */

@@ -116,9 +116,7 @@ static void request_remote_user(as_directory_settings *settings, const char *att
     settings->attribute_count = i + 1;
 }
 
-/* Returns the scope of cached answers: virtual hosts share no answers, whatever directory they share; but the same
- * virtual host on several machines is one. */
-static const char *make_scope(const server_rec *s, apr_pool_t *pool)
+const char *as_server_make_scope(const server_rec *s, apr_pool_t *pool)
 {
     /* ServerName without a port sets none. */
     const unsigned port = s->port || !s->addrs ? s->port : s->addrs->host_port;
@@ -151,7 +149,7 @@ static bool make(const as_directory_source *source, apr_pool_t *pool, as_login_d
         settings = more;
     }
     directory->settings = settings;
-    directory->scope = make_scope(source->server, pool);
+    directory->scope = as_server_make_scope(source->server, pool);
     find_guards(settings, pool, directory);
     directory->fingerprint = as_directory_compute_fingerprint(pool, settings);
     return directory->fingerprint != NULL;

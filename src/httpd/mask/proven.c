@@ -6,8 +6,6 @@
 
 #include "../runtime/runtime.h"
 
-#include <apr_strings.h>
-
 /* Of all processes; NULL: no shared memory, or nothing is masked. */
 static as_proofs *proofs;
 
@@ -34,9 +32,7 @@ static bool is_masking_all(const as_section *section)
 void as_mask_note_credentials(const request_rec *r, as_context *context, const char *user, const char *password)
 {
     if (proofs && is_masking_all(as_section_get(r))) {
-        const server_rec *s = r->server;
-        const char *scope = apr_psprintf(r->pool, "%s:%u", s->server_hostname ? s->server_hostname : "", s->port);
-        context->proof = as_proof_make(proofs, scope, user, password);
+        context->proof = as_proof_make(proofs, as_server_make_scope(r->server, r->pool), user, password);
     }
 }
 

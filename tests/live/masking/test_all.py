@@ -60,6 +60,10 @@ SITE = """
         Require valid-user
     </Location>
 </VirtualHost>
+<VirtualHost 127.0.0.1:${OTHER}>
+    ServerName all
+    Use Tree /stopped All "ldap://127.0.0.1:${CLOSED}" valid-user
+</VirtualHost>
 """.replace("""        AuthBasicProvider no-such-alias
 """, """        AuthBasicProvider file
         AuthUserFile "${ROOM}/no-such-file"
@@ -76,7 +80,7 @@ def slapd(start_slapd):
 
 @pytest.fixture(scope="module", params=("event", "prefork"))
 def site(request, start, slapd):
-    return start(SITE, mpm=request.param, ldap=True, files={f"{tree}/page.html": f"{tree}\n" for tree in TREES},
+    return start(SITE, mpm=request.param, ldap=True, listen=("HTTP", "OTHER"), files={f"{tree}/page.html": f"{tree}\n" for tree in TREES},
                  defines={"LDAP": slapd.port, "CLOSED": reserve_port()},
                  cache="shmcb", modules=("socache_shmcb", "auth_form", "session", "session_cookie", "request"))
 
@@ -116,6 +120,13 @@ def test_who_has_proven_a_password_is_told_of_an_outage(site, tree, status):
     assert told.status == status
     assert site.get(f"/{tree}/page.html", login=WRONG, host="all").status == 404
     assert site.get(f"/{tree}/page.html", host="all").status == 404
+
+
+def test_a_password_is_proven_to_one_virtual_host_alone(site):
+    """Of several with one name, the port tells them apart."""
+    assert site.get("/login/page.html", login=ANN, host="all").status == 200
+    assert site.get("/stopped/page.html", login=ANN, host="all").status == 503
+    assert site.get("/stopped/page.html", login=ANN, host="all", port="OTHER").status == 404
 
 
 def test_credentials_sent_unasked_take_a_directorys_time(site, slapd):
