@@ -253,7 +253,7 @@ static void add_directive(reader *in, const char *name, char *at)
     apr_array_header_t *words = apr_array_make(in->pool, 4, sizeof(const char *));
     char *word;
 
-    directive->text = apr_pstrdup(in->pool, at);
+    directive->text = memcpy(allocate_text(in->pool, strlen(at) + 1), at, strlen(at) + 1);
     while ((word = explain_read_word(&at)) != NULL) {
         APR_ARRAY_PUSH(words, const char *) = word;
     }
@@ -274,7 +274,7 @@ static void define(reader *in, char *at)
     const char *name = explain_read_word(&at), *value = name ? explain_read_word(&at) : NULL;
 
     if (name) {
-        apr_table_set(in->trusted ? in->defined : in->defined_by_others, name, value ? value : "");
+        apr_table_setn(in->trusted ? in->defined : in->defined_by_others, name, value ? value : "");
     }
 }
 
