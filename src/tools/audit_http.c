@@ -171,6 +171,18 @@ static bool name_server(SSL *tls, const as_audit_url *url)
     return good;
 }
 
+/* Returns why a handshake failed: the fault of the certificate, or that of the protocol. */
+static const char *find_tls_fault(const SSL *tls)
+{
+    const long fault = SSL_get_verify_result(tls);
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    if (fault != X509_V_OK) {
+        return X509_verify_cert_error_string(fault);
+    }
+    return reason ? reason : "the server ended the handshake, or did not answer in time";
+}
+
 static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_audit_options *options, char *error,
                       size_t size)
 {
@@ -191,8 +203,9 @@ static bool start_tls(as_audit_wire *wire, const as_audit_url *url, const as_aud
     if (wire->http2) {
         SSL_set_alpn_protos(wire->tls, http2, sizeof(http2) - 1);
     }
+    ERR_clear_error();
     if (SSL_connect(wire->tls) != 1) {
-        snprintf(error, size, "TLS: %s", X509_verify_cert_error_string(SSL_get_verify_result(wire->tls)));
+        snprintf(error, size, "TLS: %s", find_tls_fault(wire->tls));
         return false;
     }
     return true;

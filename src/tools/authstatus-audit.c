@@ -103,23 +103,32 @@ static void print_about(int option)
     }
 }
 
+/* Returns false, and prints why, without a password that fits. */
+static bool prompt_password(char *password, size_t size)
+{
+    char *typed = getpass("Password: ");
+    const bool fits = typed && snprintf(password, size, "%s", typed) < (int)size;
+
+    if (typed) {
+        OPENSSL_cleanse(typed, strlen(typed));
+    }
+    if (!fits) {
+        fprintf(stderr, "authstatus-audit: no password of at most %zu octets was typed\n", size - 1);
+    }
+    return fits;
+}
+
+/* The same of the first line of a file. The buffer of a FILE would keep a copy. */
 static bool read_password(const char *file, char *password, size_t size)
 {
-    FILE *in = file ? fopen(file, "r") : stdin;
+    FILE *in = fopen(file, "r");
     bool read;
 
     if (!in) {
         fprintf(stderr, "authstatus-audit: %s: %s\n", file, strerror(errno));
         return false;
     }
-    if (!file) {
-        char *typed = getpass("Password: ");
-        read = typed && snprintf(password, size, "%s", typed) < (int)size;
-        if (typed) {
-            OPENSSL_cleanse(typed, strlen(typed));
-        }
-        return read;
-    }
+    setvbuf(in, NULL, _IONBF, 0);
     read = fgets(password, (int)size, in) && strlen(password) + 1 < size;
     fclose(in);
     password[strcspn(password, "\r\n")] = '\0';
@@ -135,7 +144,7 @@ static char *make_basic(const char *user, const char *file)
     char password[512] = "", *pair = NULL, *value;
     int length;
 
-    if (!read_password(file, password, sizeof(password))) {
+    if (!(file ? read_password(file, password, sizeof(password)) : prompt_password(password, sizeof(password)))) {
         return NULL;
     }
     length = asprintf(&pair, "%s:%s", user, password);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """authstatus-audit and servers that are not well: two answers that are none are alike, and that says nothing."""
+import re
 import socket
 import ssl
 import threading
@@ -118,6 +119,14 @@ def test_a_certificate_for_an_address(serve, authority, host, alternatives):
     assert code == 3 and "CA certificates cannot be read" in wrong
     code, told, wrong = server.audit("-w", "20")
     assert code == 3 and "TLS: " in wrong
+
+
+def test_a_server_without_tls(serve):
+    """Its certificate has no fault: there is none."""
+    server = serve(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+    server.url = server.url.replace("http:", "https:")
+    code, _, wrong = server.audit("-w", "20")
+    assert code == 3 and re.search(r"TLS: .*(wrong version number|packet length|http)", wrong), wrong
 
 
 def test_one_url_twice(serve):
