@@ -143,7 +143,7 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
                                      const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
                                      const as_login_observer *observer);
 
-/* Notes a line that the caller answered from its own memory, for as_authorize_sum. */
+/* Notes a line that the caller answered from its own memory, for as_authorize_add_up. */
 void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, const as_authorization *answer);
 
 /* ---- sums over the lines of one transaction, for its log line ---- */

@@ -46,7 +46,7 @@ size_t as_counters_get_size(void)
     return sizeof(as_counters) + 64;
 }
 
-/* Aligns the counters: shared memory is align only as malloc aligns. */
+/* Aligns the counters: shared memory is aligned only as malloc aligns. */
 static as_counters *align(const as_counters *counters)
 {
     return (as_counters *)(((uintptr_t)counters + 63) & ~(uintptr_t)63);

@@ -32,7 +32,7 @@ const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, 
  * counts seconds. */
 const char *as_argument_read_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
                                   apr_interval_time_t *interval);
-/* As as_argument_time, up to `high`, at most 10 years. */
+/* As as_argument_read_time, up to `high`, at most 10 years. */
 const char *as_argument_read_long_time(cmd_parms *cmd, const char *text, apr_interval_time_t low,
                                        apr_interval_time_t high, apr_interval_time_t *interval);
 /* Checks that a text is UTF-8, as a directory's strings are. */

@@ -63,9 +63,9 @@ static void open_log_for_core(request_rec *r, const as_evaluation *evaluation)
     r->log = log;
 }
 
+/* Restores the log that the evaluation replaced. Returns whether mod_authz_core logs each line of Require to it. */
 static bool does_core_log_everything(request_rec *r, const as_evaluation *evaluation)
 {
-
     r->log = evaluation->log;
     return core_index >= 0 && ap_get_request_module_loglevel(r, core_index) >= APLOG_DEBUG;
 }

@@ -51,9 +51,7 @@ void as_context_reset(as_context *context);
 /* Takes over the login of an earlier pass. `login`: the context when that login ended. */
 void as_context_reuse_login(as_context *context, const as_context *login);
 
-/* The same in zeroed memory of the caller's that lives as long as `r`; unused if there is a context. */
-as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction);
-/* The same as as_context_get, but NULL where nothing was made. */
+/* Returns the context of a request; NULL where none was made. */
 static inline as_context *as_context_peek(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &authstatus_module);
@@ -68,6 +66,8 @@ static inline as_context *as_context_get(request_rec *r)
 
     return context ? context : as_context_create(r);
 }
+/* The same, in zeroed memory of the caller's that lives as long as `r`; unused if there is a context. */
+as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction);
 /* Returns the transaction that a request has in common with its subrequests and redirects; NULL if there is none. */
 as_transaction *as_transaction_find(const request_rec *r);
 /* Returns the transaction of a request, made by any of its requests; NULL if there is none. */
@@ -207,10 +207,10 @@ const char *as_log_escape(apr_pool_t *pool, const char *text, apr_size_t most);
 void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict);
 /* "49/52e", "49" or "" */
 const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding);
-/* Sets a variable for each attribute of the settings, its name in upper case after the prefix, to all its values,
- * joined by "; " as mod_ldap does; "" where there is none. NULL values: there was no entry. */
-/* The name of an attribute's variable, from `pool`. */
+/* Returns the name of an attribute's variable: the prefix, and the attribute in upper case; from `pool`. */
 char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, const char *attribute);
+/* Sets a variable for each attribute of the settings to all its values, joined by "; " as mod_ldap does; "" where there
+ * is none. NULL values: there was no entry. */
 void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
                            const as_values *values);
 void as_publish_variables(request_rec *r, const as_transaction *transaction);
