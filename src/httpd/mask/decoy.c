@@ -117,12 +117,12 @@ const as_decoys *as_decoys_get(request_rec *r, const char *path)
         add(all, begins[i], ends[i], beyond + count - 1 - i, AS_DECOY_PLAIN);
     }
     if (count) {
-        add(all, begins[0], ends[count - 1] - measure_extensions(begins[count - 1], ends[count - 1]), 0,
-            AS_DECOY_ALIKE);
-        all->count--;
+        all->end = ends[count - 1];
+        all->extension = all->end - measure_extensions(begins[count - 1], all->end);
     } else {
         /* The root of the site. */
-        add(all, all->path + 1, all->path + 1, 0, AS_DECOY_ALIKE);
+        all->end = all->extension = all->path + 1;
+        add(all, all->end, all->end, 0, AS_DECOY_ALIKE);
     }
     return all;
 }
@@ -137,6 +137,60 @@ int as_decoys_find_index(const as_decoys *all, int below)
         }
     }
     return 0;
+}
+
+/* Tails are behind the decoys of single segments: two of each segment, as those are. */
+int as_decoys_get_tail(const as_decoys *all, int index, as_decoy_shape shape)
+{
+    return all->count + (index & ~1) + (shape == AS_DECOY_PLAIN);
+}
+
+int as_decoys_get_searched(const as_decoys *all, int index)
+{
+    /* The tail of the last segment is that segment. */
+    return index < 2 ? index : as_decoys_get_tail(all, index, AS_DECOY_PLAIN);
+}
+
+as_decoy_spot as_decoys_get_spot(const as_decoys *all, int index)
+{
+    as_decoy_spot spot;
+
+    if (index < all->count) {
+        return all->spots[index];
+    }
+    spot = all->spots[(index - all->count) & ~1];
+    spot.shape = (index - all->count) & 1 ? AS_DECOY_PLAIN : AS_DECOY_ALIKE;
+    spot.end = spot.shape == AS_DECOY_PLAIN ? all->end : all->extension;
+    return spot;
+}
+
+int as_decoys_search(int low, int high, const as_decoys *all, as_decoy_test *test, void *data)
+{
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (test(data, as_decoys_get_searched(all, middle))) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+int as_decoys_choose(int index, const as_decoys *all, as_decoy_test *test, void *data)
+{
+    const int alone = index & ~1, tail = as_decoys_get_tail(all, index, AS_DECOY_ALIKE);
+
+    if (index < 2) {
+        return index;
+    }
+    if (index == alone && test(data, alone)) {
+        return alone;
+    }
+    if (test(data, alone + 1)) {
+        return alone + 1;
+    }
+    return test(data, tail) ? tail : as_decoys_get_searched(all, index);
 }
 
 /* ---- names ---- */
@@ -164,20 +218,20 @@ static bool is_in_arrival(const request_rec *r, const as_decoys *all, const as_d
 
 static as_decoy *make(request_rec *r, const as_decoys *all, int index, bool sketch)
 {
-    const as_decoy_spot *spot = &all->spots[index];
-    const apr_size_t length = (apr_size_t)(spot->end - spot->begin);
+    const as_decoy_spot spot = as_decoys_get_spot(all, index);
+    const apr_size_t length = (apr_size_t)(spot.end - spot.begin);
     as_decoy *decoy = apr_palloc(r->pool, sizeof(*decoy));
     char text[AS_DECOY_TEXT_MAX];
     unsigned attempt = 0;
 
     do {
-        as_decoy_name_make(&decoy->octets, spot->begin, length, spot->shape, secret, attempt,
+        as_decoy_name_make(&decoy->octets, spot.begin, length, spot.shape, secret, attempt,
                            attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN);
     } while (attempt++ < ATTEMPTS && !sketch && is_in_arrival(r, all, &decoy->octets));
     as_decoy_name_write(&decoy->octets, text);
     decoy->name = as_decoy_decode(r, text);
-    decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot->begin - all->path)), text,
-                              spot->end, NULL);
+    decoy->path = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, all->path, (apr_size_t)(spot.begin - all->path)), text,
+                              spot.end, NULL);
     return decoy;
 }
 

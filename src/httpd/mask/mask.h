@@ -104,15 +104,16 @@ typedef struct as_decoy_spot {
 } as_decoy_spot;
 
 typedef struct as_decoys {
-    const char *path;                             /* normalised, percent-encoded */
-    as_decoy_spot spots[2 * AS_SEGMENTS_MAX + 1]; /* nearest first; of each segment: a name of its shape, with its
-                                                   * extension; then one that no pattern may know */
-    int count;                                    /* never 0; behind the last: all of the path */
+    const char *path;                         /* normalised, percent-encoded */
+    as_decoy_spot spots[2 * AS_SEGMENTS_MAX]; /* nearest first; of each segment: a name of its shape, with its
+                                               * extension; then one that no pattern may know */
+    int count;                                /* never 0 */
+    const char *end, *extension;              /* of the last segment; its extensions, if it has any, else its end */
 } as_decoys;
 
 /* What copies are searched for in a text. */
 typedef struct as_decoy {
-    char *path;       /* the requested path, with one segment replaced by a missing name; percent-encoded */
+    char *path;       /* the requested path, with a missing name in place of one segment, or more; percent-encoded */
     const char *name; /* that name, decoded */
     as_decoy_name octets;
 } as_decoy;
@@ -122,8 +123,22 @@ apr_status_t as_decoys_post_config(void);
 const as_decoys *as_decoys_get(request_rec *r, const char *path);
 /* Returns the index of the segment that has so many below it; 0: there is none. */
 int as_decoys_find_index(const as_decoys *all, int below);
-/* `index`: up to `count`, which is all of the path. Call it before any hook of the pass: its name is in nothing that
- * the request has by then. */
+/* Returns the index of a decoy that has another name for that segment and for each one below it. A pattern that knows a
+ * segment wherever it is knows this decoy only if that segment is above; it may know the decoy of a segment alone. */
+int as_decoys_get_tail(const as_decoys *all, int index, as_decoy_shape shape);
+/* A question about a decoy. */
+typedef bool as_decoy_test(void *data, int index);
+/* Returns the first segment from `low` on, below `high`, of whose decoy the answer is yes, as it is for all that are
+ * farther; `high`: there is none. It asks about tails. */
+int as_decoys_search(int low, int high, const as_decoys *all, as_decoy_test *test, void *data);
+/* Returns the decoy of a segment that is most like what was requested, of those of which the answer is yes: that of the
+ * segment alone, or a tail. */
+int as_decoys_choose(int index, const as_decoys *all, as_decoy_test *test, void *data);
+/* Returns which decoy a search asks about for a segment: outward, fewer sections and rules know it. */
+int as_decoys_get_searched(const as_decoys *all, int index);
+as_decoy_spot as_decoys_get_spot(const as_decoys *all, int index);
+/* `index`: below `count`, or of a tail. Call it before any hook of the pass: its name is in nothing that the request
+ * has by then. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
 /* The same for names that are compared and go no further: one may be in what the request has. */
 const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index);
@@ -144,16 +159,18 @@ void as_section_sets_post_config(void);
 bool as_section_set_has_same_login(const request_rec *one, const request_rec *other);
 /* Decoys of a refused request, by the sections that reach them. */
 typedef struct as_nearby {
-    int nearest;  /* that the sections which refused the request do not all reach */
-    int between;  /* the next one outward that fewer sections reach, if it is not the last; -1: none */
-    int farthest; /* that the fewest reach */
+    int nearest;   /* that the sections which refused the request do not all reach */
+    int between;   /* the next one outward that fewer sections reach, if it is not the last; -1: none */
+    int farthest;  /* that the fewest reach */
+    bool alike;    /* the same sections reach all that are farther than the nearest, and they are files */
+    int low, high; /* segments between which a decoy may have to be searched for */
 } as_nearby;
 
 /* Finds them. `walked`: the walk to the file was not what refused it. False: it was refused by its name. */
 bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as_nearby *found);
 
-/* Returns the file that a decoy of a request would be, NULL for none. */
-char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index);
+/* Returns the file that a decoy of a request would be, and the path behind it; NULL for none. */
+char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index, const char **path_info);
 
 /* ---- cached_login.c: one login for both passes ---- */
 

@@ -262,32 +262,43 @@ static bool is_open_to_client(request_rec *r, as_context *context)
     return (status == OK && ap_run_force_authn(r) != OK) || is_open_to_user(r, context);
 }
 
-/* Returns whether this client may request a decoy. Checks the sections of its directory, which is no walk. */
-static bool is_open(request_rec *r, as_context *context, const walks *all, int index)
+/* Returns the decoy that has no name of the path. */
+static int get_farthest(const walks *all)
 {
-    char *filename = as_decoy_make_filename(all->first, all->decoys, index);
+    return as_decoys_get_tail(all->decoys, all->decoys->count - 1, AS_DECOY_ALIKE);
+}
 
-    if (!begin_pass(r, context, all, index, AS_PASS_ISOLATED)) {
+/* A request whose decoys are searched. */
+typedef struct search {
+    request_rec *r;
+    as_context *context;
+    const walks *all;
+} search;
+
+/* Returns whether this client may request a decoy. Checks the sections of its directory, which is no walk. */
+static bool is_open(void *data, int index)
+{
+    const search *in = data;
+    request_rec *r = in->r;
+    const char *path_info = NULL;
+    char *filename = as_decoy_make_filename(in->all->first, in->all->decoys, index, &path_info);
+
+    if (!begin_pass(r, in->context, in->all, index, AS_PASS_ISOLATED)) {
         return false;
     }
     r->uri = (char *)as_decoy_decode(r, r->uri);
     r->filename = filename;
     as_mask_find_directory(r);
-    return is_open_to_client(r, context);
+    return is_open_to_client(r, in->context);
 }
 
-/* Returns the index of the innermost decoy from `low` on that this client may request, or `high`. */
-static int find_open(request_rec *r, as_context *context, const walks *all, int low, int high)
+/* Returns the innermost decoy that this client may request, or the farthest. */
+static int find_open(request_rec *r, as_context *context, const walks *all, const as_nearby *decoys)
 {
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if (is_open(r, context, all, middle)) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return low;
+    search in = {.r = r, .context = context, .all = all};
+    const int found = as_decoys_search(decoys->low, decoys->high, all->decoys, is_open, &in);
+
+    return found < decoys->high ? as_decoys_choose(found, all->decoys, is_open, &in) : decoys->farthest;
 }
 
 /* Answers where restrictions are nested and some of them let this client in: the innermost decoy that it may request
@@ -299,10 +310,9 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
     as_own before;
 
     if (!is_answer(r, context, status)) {
-        const int index = is_open(r, context, all, decoys->nearest)
-                              ? decoys->nearest
-                              : find_open(r, context, all, decoys->between + 1, decoys->farthest);
-        return answer_far(r, context, all, index);
+        search in = {.r = r, .context = context, .all = all};
+        return answer_far(r, context, all,
+                          is_open(&in, decoys->nearest) ? decoys->nearest : find_open(r, context, all, decoys));
     }
     pass = as_snapshot_save_pass(r, all->arrived);
     before = copy_state(context);
@@ -315,43 +325,45 @@ static int answer_in_between(request_rec *r, as_context *context, walks *all, co
     return answer_as_walked(r, context, all, status);
 }
 
-/* Returns whether a rule forbids the name of a decoy: a rule of the server, before its sections are known, or one of
+/* Returns whether no rule forbids the name of a decoy: a rule of the server, before its sections are known, or one of
  * a section, in the fixups. Runs these rules alone, which is no walk. */
-static bool is_forbidden(request_rec *r, as_context *context, const walks *all, int index)
+static bool is_allowed(void *data, int index)
 {
-    char *filename = context->mask->by_name ? as_decoy_make_filename(all->first, all->decoys, index) : NULL;
+    const search *in = data;
+    const bool by_name = in->context->mask->by_name;
+    request_rec *r = in->r;
+    const char *path_info = NULL;
+    char *filename = by_name ? as_decoy_make_filename(in->all->first, in->all->decoys, index, &path_info) : NULL;
 
-    if (!begin_pass(r, context, all, index, AS_PASS_ISOLATED)) {
-        return true;
+    if (!begin_pass(r, in->context, in->all, index, AS_PASS_ISOLATED)) {
+        return false;
     }
     r->uri = (char *)as_decoy_decode(r, r->uri);
-    if (!context->mask->by_name) {
-        return as_decoy_translate(r) == HTTP_FORBIDDEN;
+    if (!by_name) {
+        return as_decoy_translate(r) != HTTP_FORBIDDEN;
     }
     r->filename = filename;
-    return !filename || ap_directory_walk(r) != OK || ap_file_walk(r) != OK || ap_location_walk(r) != OK ||
-           ap_if_walk(r) != OK || ap_run_fixups(r) == HTTP_FORBIDDEN;
+    if (!filename || ap_directory_walk(r) != OK || ap_file_walk(r) != OK) {
+        return false;
+    }
+    r->path_info = apr_pstrdup(r->pool, path_info);
+    return ap_location_walk(r) == OK && ap_if_walk(r) == OK && ap_run_fixups(r) != HTTP_FORBIDDEN;
 }
 
-/* Returns the index of the nearest decoy that no such rule forbids; count: they forbid several names of the path. */
+/* Returns the nearest decoy that no such rule forbids, or the farthest. */
 static int find_allowed_name(request_rec *r, as_context *context, const walks *all)
 {
-    int low, high = all->decoys->count;
+    search in = {.r = r, .context = context, .all = all};
+    const int count = all->decoys->count;
+    int found;
 
-    for (low = 0; low < 2 && low < high; low++) {
-        if (!is_forbidden(r, context, all, low)) {
-            return low;
+    for (found = 0; found < 2 && found < count; found++) {
+        if (is_allowed(&in, found)) {
+            return found;
         }
     }
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if (is_forbidden(r, context, all, middle)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    found = as_decoys_search(found, count, all->decoys, is_allowed, &in);
+    return found < count ? as_decoys_choose(found, all->decoys, is_allowed, &in) : get_farthest(all);
 }
 
 /* Returns how many segments of the path are behind the name of its file. */
@@ -389,9 +401,7 @@ static void find_decoys(request_rec *r, as_context *context, const walks *all, a
 {
     as_mask *mask = context->mask;
 
-    decoys->nearest = 0;
-    decoys->between = -1;
-    decoys->farthest = all->decoys->count - 1;
+    *decoys = (as_nearby){.nearest = 0, .between = -1, .farthest = all->decoys->count - 1};
     if (mask->handling) {
         decoys->nearest = as_decoys_find_index(all->decoys, count_path_info(r));
     } else if (mask->allowed) {
@@ -400,7 +410,7 @@ static void find_decoys(request_rec *r, as_context *context, const walks *all, a
     } else if (!as_decoys_find_nearby(r, all->decoys, mask->walked, decoys)) {
         decoys->nearest = find_allowed_name(r, context, all);
     }
-    decoys->farthest = is_path_short(all, decoys->farthest) ? decoys->farthest : all->decoys->count;
+    decoys->farthest = is_path_short(all, decoys->farthest) ? decoys->farthest : get_farthest(all);
     decoys->nearest = is_path_short(all, decoys->nearest) ? decoys->nearest : decoys->farthest;
 }
 
@@ -420,7 +430,7 @@ static int answer_as_missing(request_rec *r, as_context *context, walks *all)
         return answer_as_walked(r, context, all, status);
     }
     if (decoys.nearest != decoys.farthest || status == OK) {
-        return answer_far(r, context, all, decoys.farthest);
+        return answer_far(r, context, all, decoys.alike ? find_open(r, context, all, &decoys) : decoys.farthest);
     }
     context->masked = false;
     return answer_as_walked(r, context, all, continue_without_login(r, context));

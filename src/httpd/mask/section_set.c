@@ -273,36 +273,50 @@ static const char *find_file(request_rec *r)
                : NULL;
 }
 
-static char *make_filename(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file)
+/* Returns the name of the file that a decoy would be, and what is behind it. */
+static char *make_filename(request_rec *r, const as_decoy_spot *spot, const char *name, const char *file,
+                           const char **path_info)
 {
-    const char *at = file ? find_segment(file, spot->below) : NULL;
-    const char *rest = *spot->end == '.' ? apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")) : "";
+    const char *at = file ? find_segment(file, spot->below) : NULL, *behind;
+    char *decoy, *end;
 
     if (!at) {
         return NULL;
     }
+    /* A tail has all that is behind its first name. */
+    behind = strchr(name, '/') ? "" : at + strcspn(at, "/");
+    decoy = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), name,
+                        apr_pstrmemdup(r->pool, spot->end, strcspn(spot->end, "/")), behind, NULL);
     if (r->finfo.filetype == APR_REG && r->filename && (apr_size_t)(at - file) > strlen(r->filename)) {
         /* Path info: it is still the file. */
+        *path_info = decoy + strlen(r->filename);
         return r->filename;
     }
-    return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, file, (apr_size_t)(at - file)), name, rest, NULL);
+    end = decoy + (at - file) + strcspn(decoy + (at - file), "/");
+    *path_info = apr_pstrdup(r->pool, end);
+    *end = '\0';
+    return decoy;
 }
 
-char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index)
+char *as_decoy_make_filename(request_rec *r, const as_decoys *all, int index, const char **path_info)
 {
-    return make_filename(r, &all->spots[index], as_decoy_sketch(r, all, index)->name, find_file(r));
+    const as_decoy_spot spot = as_decoys_get_spot(all, index);
+
+    return make_filename(r, &spot, as_decoy_sketch(r, all, index)->name, find_file(r), path_info);
 }
 
 /* Returns the number of the sections that a decoy would be in. */
 static uint64_t compute_number_of_decoy(request_rec *r, const as_decoys *all, int index, const char *file)
 {
     const as_decoy *decoy = as_decoy_sketch(r, all, index);
+    const as_decoy_spot spot = as_decoys_get_spot(all, index);
     const char *path = as_decoy_decode(r, decoy->path);
+    const char *path_info = NULL;
     char *uri = r->uri;
     uint64_t number;
 
     r->uri = (char *)path;
-    number = compute_number(r, &of_refusal, path, make_filename(r, &all->spots[index], decoy->name, file));
+    number = compute_number(r, &of_refusal, path, make_filename(r, &spot, decoy->name, file, &path_info));
     r->uri = uri;
     return number;
 }
@@ -335,45 +349,58 @@ static int find_blocked(request_rec *r, const char *file, int most)
     return found;
 }
 
-/* The decoys of a request, to be searched. */
+/* The decoys of a request, and what is searched for. */
 typedef struct search {
     request_rec *r;
     const as_decoys *all;
     const char *file;
+    apr_uint64_t set;
 } search;
 
-static uint64_t get_number(const search *in, int index)
+static apr_uint64_t get_number(const search *in, int index)
 {
     return compute_number_of_decoy(in->r, in->all, index, in->file);
 }
 
-/* Returns the first from `low` on whose number is another than `set`, or, if `is`, is `set`; all->count: there is none.
- * Decoys from there on have it too: outward fewer sections apply. */
-static int find_first(const search *in, int low, uint64_t set, bool is)
+/* The number of the decoy that stands for a segment. */
+static apr_uint64_t get_searched_number(const search *in, int index)
 {
-    int high = in->all->count;
+    return get_number(in, as_decoys_get_searched(in->all, index));
+}
 
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if ((get_number(in, middle) == set) != is) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+static bool has_other_number(void *data, int index)
+{
+    const search *in = data;
+
+    return get_number(in, index) != in->set;
+}
+
+static bool has_number(void *data, int index)
+{
+    return !has_other_number(data, index);
+}
+
+static int find_first(search *in, int low, apr_uint64_t set, as_decoy_test *test)
+{
+    in->set = set;
+    return as_decoys_search(low, in->all->count, in->all, test, in);
+}
+
+/* Returns the decoy of a segment that the sections of the request do not all reach. */
+static int choose(search *in, int index, apr_uint64_t here)
+{
+    in->set = here;
+    return as_decoys_choose(index, in->all, has_other_number, in);
 }
 
 bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as_nearby *found)
 {
-    const search in = {.r = r, .all = all, .file = find_file(r)};
+    search in = {.r = r, .all = all, .file = find_file(r)};
     const int last = all->count - 1;
-    uint64_t here;
-    int below, next;
+    int below, nearest = 0, next, farthest = last;
+    apr_uint64_t here;
 
-    found->nearest = 0;
-    found->between = -1;
-    found->farthest = last;
+    *found = (as_nearby){.nearest = 0, .between = -1, .farthest = last, .low = 1, .high = last};
     if (!walked) {
         below = in.file ? find_blocked(r, in.file, all->spots[last].below) : -1;
         found->nearest = as_decoys_find_index(all, below);
@@ -382,17 +409,23 @@ bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as
     here = compute_number(r, &of_refusal, r->uri, r->filename);
     if (get_number(&in, 0) == here) {
         /* Not the name itself is refused, wherever it is. */
-        found->nearest = find_first(&in, 1, here, false);
-        if (found->nearest > last) {
-            found->nearest = 0;
+        nearest = find_first(&in, 1, here, has_other_number);
+        if (nearest > last) {
+            found->alike = in.file != NULL;
             return true;
         }
     }
-    next = find_first(&in, found->nearest + 1, get_number(&in, found->nearest), false);
+    next = find_first(&in, nearest + 1, get_searched_number(&in, nearest), has_other_number);
+    found->alike = in.file && nearest < 2 && next > last;
+    found->low = nearest + 1;
     /* A pattern for all of a URL may refuse farther decoys, and not the nearest. */
-    if (next <= last && get_number(&in, next) != here) {
-        found->farthest = find_first(&in, next, get_number(&in, last), true);
-        found->between = next < found->farthest ? next : -1;
+    if (next <= last && get_searched_number(&in, next) != here) {
+        farthest = find_first(&in, next, get_searched_number(&in, last), has_number);
+        found->between = next < farthest ? choose(&in, next, here) : -1;
+        found->low = next + 1;
+        found->high = farthest;
     }
+    found->nearest = choose(&in, nearest, here);
+    found->farthest = choose(&in, farthest, here);
     return true;
 }

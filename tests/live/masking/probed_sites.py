@@ -31,7 +31,23 @@ def twins(*names, methods=CONTENT, **more):
 FORM_LOGIN = LOGIN.replace("Basic", "Form").replace("AuthUserFile", "AuthFormProvider file\nAuthUserFile") + "Session On\nSessionCookieName s path=/\nRequire valid-user\n"
 FORM = location("/formed", FORM_LOGIN)
 FORM_OF_NOBODY = FORM.replace("valid-user", "user nobody")
+SETTLED = "".join(directory(path, f'ErrorDocument 404 "page of {path}"\nHeader always set X{path.replace("/", "-")} yes\n') for path in ("/open", "/ab", "/ab/bc", "/ab/bc/cd"))
+# What is hidden is known by its name, wherever it is; its folder has settings of its own.
+GIT = pairs("git", "/open/.git/config", "/ab/bc/cd/.git/d/e.html", "/ab/bc/cd/.git", "/ab/.git/x/y/z", "/ab/bc/.git/", "/ab/bc/cd/x/y.html/.git/z.css", part=".git")
+TWICE = [Way("twice", "/ab/bc/cd/.git/a/.git/b", ".git/a/.git", ".abc/a/.abc")]
+EVERYTHING = [Way("root", "/?a", "?a", "?b"), Way("a name", "/ab/x", "ab", "zz"), Way("a folder", "/dirall/", "dirall", "absent")]
 SITES = {
+    "a name anywhere, a place": (SETTLED + '<LocationMatch "/\.git(/|$)">\n' + DENIED + "</LocationMatch>\n", GIT + TWICE),
+    "a name anywhere, a folder": (SETTLED + '<DirectoryMatch "/\.git(/|$)">\n' + DENIED + "</DirectoryMatch>\n", GIT[:-1] + TWICE),
+    "a name anywhere, a rule": (SETTLED + 'RewriteRule "(^|/)\.git(/|$)" - [F]\n', GIT + TWICE),
+    "a name anywhere, a rule of a folder": (SETTLED + directory("", 'RewriteEngine On\nRewriteRule "(^|/)\.git(/|$)" - [F]\n'), GIT + TWICE),
+    "a name anywhere, a redirect": (SETTLED + 'RedirectMatch 403 "/\.git(/|$)"\n', GIT + TWICE),
+    "a name anywhere, a condition": (SETTLED + '<If "%{REQUEST_URI} =~ m#/\.git(/|$)#">\n' + DENIED + "</If>\n", GIT + TWICE),
+    "a name anywhere, an expression": (SETTLED + directory("", 'Require expr "%{REQUEST_URI} !~ m#/\.git(/|$)#"\n'), GIT + TWICE),
+    "a name anywhere, Lua": (SETTLED + 'LuaHookAccessChecker "${DOCS}/never.lua" no_git\n', GIT + TWICE),
+    "everything by a rule": ("RewriteRule ^ - [F]\n", EVERYTHING),
+    "everything by a rule of a folder": (directory("", "RewriteEngine On\nRewriteRule ^ - [F]\n"), EVERYTHING),
+    "everything": (location("/", DENIED), EVERYTHING),
     # What a module keeps in the connection.
     "a host name is looked up": (location("/byhost", "Require host example.test\n") + SHOWS, pairs("host", "/byhost/x.html", part="byhost")),
     "a host name is looked up, header": (location("/byhost", "Require host example.test\n") + 'Header always set X-Host "%{REMOTE_HOST}e"\n', pairs("host", "/byhost/x.html", part="byhost")),
@@ -120,13 +136,14 @@ SITES = {
 # A program makes their answers.
 BY_PROGRAM = ("scripts with more of a path",)
 FILES = {
+    "open/.git/config": "x\n", "ab/bc/cd/.git/d/e.html": "x\n", "ab/.git/x/y/z": "x\n", "ab/bc/.git/x": "x\n", "ab/bc/cd/x/y.html": "x\n",
     "leads/withit.cgi": "#!/bin/sh\nprintf 'Location: /dirall/page.html\\n\\n'\n", "leads/absent.cgi": "#!/bin/sh\nprintf 'Location: /nothing/page.html\\n\\n'\n",
     "leads/withit-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/inside/page.html\\n\\n'\n", "leads/absent-deep.cgi": "#!/bin/sh\nprintf 'Location: /open/nothing/page.html\\n\\n'\n",
     "leads/own404.cgi": "#!/bin/sh\nprintf 'Status: 404 None\\nSet-Cookie: a=b\\nContent-Type: text/plain\\n\\nno\\n'\n", "leads/own200.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv | grep PATH_\n",
     "leads/app.php": "x\n", "leads/page.withit": "x\n", "leads/page.absent": "x\n", "leads/withit/some.txt": "x\n", "leads/absent/some.txt": "x\n",
     "leads/withit-prox.cgi": "#!/bin/sh\nprintf 'Location: /inprox/page.html\\n\\n'\n", "leads/absent-prox.cgi": "#!/bin/sh\nprintf 'Location: /nothing/page.html\\n\\n'\n",
     "open/formed.html": "x\n", "owned/hidden.html": "x\n", "kinds/x.html": "x\n", ".htpasswd": "x\n", "open/.htpasswd": "x\n", "kinds/nowayx/a/b/c.html": "x\n",
-    "never.lua": "function never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
+    "never.lua": "function never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction no_git(r)\n    return (r.uri .. '/'):find('/.git/', 1, true) and 403 or apache2.DECLINED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
     "hasown/.htaccess": "Require all denied\nErrorDocument 404 own\nHeader always set X-Own yes\n", "hasown/page.html": "x\n",
     "open/front.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfront\\n'\n", "ssi/dirhid/page.html": "x\n", "ssi/dirhid/run.cgi": "#!/bin/sh\necho\n",
 }

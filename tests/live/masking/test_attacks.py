@@ -219,6 +219,7 @@ def compare(site, host, questions, by_program=False):
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda request: raw.exchange(site.port, request), [each for question in questions for each in question[2:]]))
     found.exchanges = len(answers)
+    assert all(answers), "a request without an answer"
     for number, (what, way, _, _) in enumerate(questions):
         found.compare(what, way, *answers[2 * number:2 * number + 2])
     print(found.exchanges, "exchanges")
