@@ -4,6 +4,7 @@
  */
 #include "mask.h"
 
+#include <http_config.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <util_filter.h>
@@ -25,27 +26,29 @@ static int find_status(const request_rec *r, const apr_bucket_brigade *brigade)
 }
 
 /* Passes a handler's output on, without this filter. */
-static apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brigade)
+static inline apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
-    if (filter->r->output_filters == filter) {
-        filter->r->output_filters = filter->next;
-    } else {
+    ap_filter_t *next = filter->next;
+
+    if (filter->r->output_filters != filter) {
         ap_remove_output_filter(filter);
+        return ap_pass_brigade(next, brigade);
     }
-    return ap_pass_brigade(filter->next, brigade);
+    filter->r->output_filters = next;
+    /* What ap_pass_brigade notes of the brigade, it has noted when it called this filter of the same request. */
+    return next->r == filter->r ? next->frec->filter_func.out_func(next, brigade) : ap_pass_brigade(next, brigade);
 }
 
 static AS_RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brigade *brigade, int status)
 {
     request_rec *r = filter->r;
-    const as_context *context = as_context_peek(r);
-    as_mask *mask = context ? context->mask : NULL;
+    as_mask *mask = filter->ctx;
 
-    if (mask && mask->pass == AS_PASS_FIRST && !mask->suppressed_status && status != HTTP_OK &&
-        as_mask_must_hide(r, context, status)) {
+    if (mask->pass == AS_PASS_FIRST && !mask->suppressed_status && status != HTTP_OK &&
+        as_mask_must_hide(r, as_context_get(r), status)) {
         mask->suppressed_status = status;
     }
-    if (mask && mask->suppressed_status) {
+    if (mask->suppressed_status) {
         apr_brigade_cleanup(brigade);
         return APR_SUCCESS;
     }
@@ -59,10 +62,10 @@ static AS_RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brig
  * gets the other filter. */
 static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
-    const as_context *context = as_context_peek(filter->r);
+    const as_mask *mask = filter->ctx;
     const int status = find_status(filter->r, brigade);
 
-    if (status != HTTP_OK || (context && context->mask && context->mask->suppressed_status)) {
+    if (status != HTTP_OK || mask->suppressed_status) {
         return swallow_error(filter, brigade, status);
     }
     return pass_on(filter, brigade);
@@ -123,19 +126,16 @@ void as_mask_register_filters(void)
     no_store = ap_register_output_filter("AUTHSTATUS_NO_STORE", no_store_filter, NULL, AP_FTYPE_PROTOCOL - 1);
 }
 
-void as_mask_insert_filters(request_rec *r)
+int as_mask_invoke_handler(request_rec *r, as_mask *mask)
 {
-    const as_context *context = r->main ? NULL : as_context_peek(r);
+    const ap_filter_t first = {.frec = swallow, .ctx = mask, .next = r->output_filters, .r = r, .c = r->connection};
 
-    if (context && context->mask) {
-        /* Before all others; ap_add_output_filter would search for that position. */
-        ap_filter_t *first = &context->mask->swallow;
-        first->frec = swallow;
-        first->r = r;
-        first->c = r->connection;
-        first->next = r->output_filters;
-        r->output_filters = first;
-    }
+    /* Before all others; ap_add_output_filter would search for that position. */
+    mask->swallow = first;
+    r->output_filters = &mask->swallow;
+    mask->kept_before = r->kept_body;
+    mask->handling = true;
+    return ap_invoke_handler(r);
 }
 
 void as_mask_insert_error_filters(request_rec *r)

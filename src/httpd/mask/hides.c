@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decides what is masked: which virtual hosts, and which answers.
+ * Decides which answers are masked.
  */
 #include "mask.h"
 
@@ -8,18 +8,6 @@
 #include <http_config.h>
 #include <http_core.h>
 #include <http_request.h>
-
-/* ---- virtual hosts that mask ---- */
-
-bool as_server_has_mask(const as_server *server)
-{
-    return server->masks == AS_REACH_MASKED;
-}
-
-bool as_server_must_watch(const as_server *server)
-{
-    return server->masks > AS_REACH_NONE;
-}
 
 /* ---- answers that are masked ---- */
 
@@ -97,10 +85,10 @@ static bool is_end_hidden(const as_mask *mask, int status)
 
 void as_mask_count_access(const request_rec *r, int more)
 {
-    const as_context *main = r->main ? as_context_peek(r->main) : NULL;
+    as_mask *of_main = r->main ? as_mask_peek(r->main) : NULL;
 
-    if (main && main->mask && as_section_get(r)->mask && as_section_get(r)->mask->word != AS_MASK_OFF) {
-        main->mask->accessing_subrequests += more;
+    if (of_main && as_section_get(r)->mask && as_section_get(r)->mask->word != AS_MASK_OFF) {
+        of_main->accessing_subrequests += more;
     }
 }
 

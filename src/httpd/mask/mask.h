@@ -13,20 +13,31 @@
 
 /* ---- interface for the hooks and mod_authstatus.c ---- */
 
+/* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
+typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
+
+/* Returns whether any section of this server masks anything. */
+static inline bool as_server_has_mask(const as_server *server)
+{
+    return server->masks == AS_REACH_MASKED;
+}
+
+/* Returns whether any section of it masks a 403, or maps it to another status. */
+static inline bool as_server_must_watch(const as_server *server)
+{
+    return server->masks > AS_REACH_NONE;
+}
+
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 /* Returns whether a section of any server masks anything, or maps a 403. Call it after the configuration was read. */
 bool as_mask_is_configured(const server_rec *main_server);
-/* Returns whether any section of this server masks anything. */
-bool as_server_has_mask(const as_server *server);
-/* Returns whether any section of it masks a 403, or maps it to another status. */
-bool as_server_must_watch(const as_server *server);
 int as_mask_quick_handler(request_rec *r, int lookup);
 int as_mask_translate(request_rec *r);
 int as_mask_post_perdir(request_rec *r);
 int as_mask_type_checker(request_rec *r);
-int as_mask_handler(request_rec *r);
+/* Runs before all handlers, for a request whose masking has this state (as_mask_peek). */
+int as_mask_handler(request_rec *r, as_mask *mask);
 void as_mask_register_filters(void);
-void as_mask_insert_filters(request_rec *r);
 void as_mask_insert_error_filters(request_rec *r);
 /* Returns the status for a hook after a verdict, masked or not; OK for a grant. */
 int as_mask_choose_status(request_rec *r, as_context *context, const as_verdict *verdict);
@@ -67,11 +78,10 @@ static inline as_client_names as_client_names_get(const conn_rec *c)
 void as_client_names_set(conn_rec *c, const as_client_names *names);
 
 void as_snapshot_post_config(void);
-/* Saves a request before its first hook, in as many octets. Valid as long as the request. */
-apr_size_t as_snapshot_compute_size(const request_rec *r);
-void as_snapshot_take(const request_rec *r, as_snapshot *kept);
+/* Saves a request before its first hook. Valid as long as the request. */
+as_snapshot *as_snapshot_make(const request_rec *r);
 /* The same in a translate_name hook of an internal redirect: without what httpd has done with it by then. */
-void as_snapshot_take_late(const request_rec *r, as_snapshot *kept);
+as_snapshot *as_snapshot_make_late(const request_rec *r);
 /* What a pass may reach: nothing of the client's, or its body and its connection, so that it may answer. */
 typedef enum as_pass_reach { AS_PASS_ISOLATED, AS_PASS_CONNECTED } as_pass_reach;
 
@@ -180,10 +190,6 @@ typedef struct as_cached_login as_cached_login;
  * even without a result. For a missing resource without login, it did not run. */
 void as_mask_login_forget(request_rec *r);
 
-/* ---- arrival.c ---- */
-
-void as_entry_post_config(void);
-
 /* ---- passes.c ---- */
 
 /* Answers a refused request as one for a missing resource. `before`: the transaction at its arrival; NULL: new.
@@ -197,8 +203,7 @@ static inline bool as_passes_may_be_missing(const request_rec *r)
 }
 
 /* Makes the walks of a masked request for a request whose resource is missing, and waits as long; else nothing. */
-void as_passes_walk_unused(request_rec *r, as_context *context, const as_snapshot *arrived,
-                           const as_transaction *before);
+void as_passes_walk_unused(request_rec *r, const as_snapshot *arrived, const as_transaction *before);
 
 /* The kind of pass that a request makes. */
 typedef enum as_pass_kind {
@@ -214,10 +219,15 @@ struct as_mask {
 
 /* This module's state of a request to a virtual host that masks. */
 typedef struct as_own {
-    as_context context;
-    as_transaction transaction;
+    as_client_state client;
     as_mask mask;
 } as_own;
+
+/* Returns memory for the state of the request that was saved, in one allocation with it. Not zeroed. */
+static inline as_own *as_snapshot_get_own(as_snapshot *kept)
+{
+    return (as_own *)(void *)kept; /* it begins with it */
+}
 
 /* ---- missing_pass.c ---- */
 
@@ -233,9 +243,6 @@ void as_mask_undo_file(request_rec *r, as_mask *mask);
 bool as_mask_is_missing_script(const request_rec *r);
 
 /* ---- setup.c, hides.c ---- */
-
-/* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
-typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
 
 /* Returns a hook's status for a login that another module answered: under All nothing reveals that a login was
  * requested. Records the intended status. */
@@ -255,6 +262,9 @@ bool as_mask_must_refuse(request_rec *r, const as_context *context, int status);
 void as_mask_count_access(const request_rec *r, int more);
 
 /* ---- filters.c ---- */
+
+/* Runs the handlers of a pass, with the filter that sees their output first. Returns their status. */
+int as_mask_invoke_handler(request_rec *r, as_mask *mask);
 
 /* Replaces the filters of a pass that only walks: it has no body, and nobody reads its answer. */
 void as_mask_isolate(request_rec *r);

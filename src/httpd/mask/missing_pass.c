@@ -77,13 +77,6 @@ bool as_mask_is_missing_script(const request_rec *r)
     return is_reported(r, NULL);
 }
 
-static as_mask *get_mask(const request_rec *r)
-{
-    const as_context *context = r->main ? NULL : as_context_peek(r);
-
-    return context ? context->mask : NULL;
-}
-
 /* Hooks that have seen the request in its first pass would log that they see it again (mod_security). */
 static AS_RARELY int silence_access(request_rec *r, as_mask *mask)
 {
@@ -95,7 +88,7 @@ static AS_RARELY int silence_access(request_rec *r, as_mask *mask)
 /* The sections that apply are known now. */
 int as_mask_post_perdir(request_rec *r)
 {
-    as_mask *mask = get_mask(r);
+    as_mask *mask = as_mask_peek(r);
 
     if (!mask) {
         return DECLINED;
@@ -120,7 +113,7 @@ static AS_RARELY int show_missing(request_rec *r, as_mask *mask)
 
 int as_mask_type_checker(request_rec *r)
 {
-    as_mask *mask = get_mask(r);
+    as_mask *mask = as_mask_peek(r);
 
     if (!mask) {
         return DECLINED;
@@ -146,7 +139,7 @@ static bool is_unlisted(request_rec *r)
 
 static AS_RARELY int handle_directory(request_rec *r)
 {
-    return is_unlisted(r) && as_mask_must_hide(r, as_context_peek(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
+    return is_unlisted(r) && as_mask_must_hide(r, as_context_get(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
 }
 
 /* Handles a missing resource. */
@@ -174,17 +167,10 @@ static AS_RARELY int handle_missing(request_rec *r, as_mask *mask)
     return HTTP_NOT_FOUND;
 }
 
-int as_mask_handler(request_rec *r)
+int as_mask_handler(request_rec *r, as_mask *mask)
 {
-    as_mask *mask = get_mask(r);
-
-    if (!mask || mask->pass == AS_PASS_DONE) {
-        return DECLINED;
-    }
-    mask->handling = true;
-    mask->kept_before = r->kept_body;
     if (mask->pass == AS_PASS_MISSING) {
         return handle_missing(r, mask);
     }
-    return r->finfo.filetype == APR_DIR ? handle_directory(r) : DECLINED;
+    return mask->pass == AS_PASS_FIRST && r->finfo.filetype == APR_DIR ? handle_directory(r) : DECLINED;
 }

@@ -87,7 +87,7 @@ static int walk(request_rec *r, as_context *context, walks *all, int index, as_p
 
 static as_own copy_state(const as_context *context)
 {
-    const as_own now = {.context = *context, .transaction = *context->transaction, .mask = *context->mask};
+    const as_own now = {.client = {.context = *context, .transaction = *context->transaction}, .mask = *context->mask};
 
     return now;
 }
@@ -95,8 +95,8 @@ static as_own copy_state(const as_context *context)
 static void restore_state(as_context *context, const as_own *before)
 {
     *context->mask = before->mask;
-    *context->transaction = before->transaction;
-    *context = before->context;
+    *context->transaction = before->client.transaction;
+    *context = before->client.context;
 }
 
 /* Makes the remaining walks, without a use of their results. */
@@ -204,7 +204,7 @@ static int answer_as_walked(request_rec *r, as_context *context, walks *all, int
     wait_for_tick(r, all);
     if (status == OK) {
         if (is_missing(r, context->mask)) {
-            status = ap_invoke_handler(r);
+            status = as_mask_invoke_handler(r, context->mask);
             r->kept_body = all->kept_body ? all->kept_body : r->kept_body;
         } else {
             status = HTTP_NOT_FOUND;
@@ -457,15 +457,16 @@ static walks make_walks(request_rec *r, const as_context *context, const as_snap
     return all;
 }
 
-void as_passes_walk_unused(request_rec *r, as_context *context, const as_snapshot *arrived,
-                           const as_transaction *before)
+void as_passes_walk_unused(request_rec *r, const as_snapshot *arrived, const as_transaction *before)
 {
+    as_context *context;
     walks all;
     as_nearby decoys;
 
     if (!is_end_missing(r) || !as_server_has_mask(as_server_get(r->server))) {
         return;
     }
+    context = as_context_get(r);
     all = make_walks(r, context, arrived, before);
     /* Its result is not used: where sections are patterns, the search takes as long as a walk. */
     as_decoys_find_nearby(r, all.decoys, true, &decoys);

@@ -59,7 +59,7 @@ void as_mask_weigh(const as_context *context, const as_finding *finding, as_poli
 
 int as_mask_choose_status(request_rec *r, as_context *context, const as_verdict *verdict)
 {
-    const as_context *main = r->main ? as_context_peek(r->main) : NULL;
+    as_mask *of_main = r->main ? as_mask_peek(r->main) : NULL;
 
     if (!verdict->masked) {
         return verdict->status ? verdict->status : OK;
@@ -68,9 +68,9 @@ int as_mask_choose_status(request_rec *r, as_context *context, const as_verdict 
         context->masked = true;
         return verdict->status;
     }
-    if (main && main->mask) {
-        main->mask->hidden_subrequest = true;
-        if (main->mask->handling) {
+    if (of_main) {
+        of_main->hidden_subrequest = true;
+        if (of_main->handling) {
             /* A page that lists others: hidden entries are missing in a listing that shows forbidden ones too. */
             return HTTP_NOT_FOUND;
         }

@@ -88,7 +88,6 @@ int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     as_snapshot_post_config();
-    as_entry_post_config();
     as_section_sets_post_config();
     for (; s; s = s->next) {
         as_server *server = ap_get_module_config(s->module_config, &authstatus_module);

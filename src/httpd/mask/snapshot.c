@@ -24,13 +24,15 @@
     X(trailers_in)                                                                                                     \
     X(log_id)
 
-/* X(table) */
-#define AS_TABLES(X)                                                                                                   \
-    X(headers_in)                                                                                                      \
+/* Most requests arrive with all of these empty. X(table) */
+#define AS_OTHER_TABLES(X)                                                                                             \
     X(headers_out)                                                                                                     \
     X(err_headers_out)                                                                                                 \
     X(subprocess_env)                                                                                                  \
     X(notes)
+#define AS_TABLES(X)                                                                                                   \
+    X(headers_in)                                                                                                      \
+    AS_OTHER_TABLES(X)
 
 /* More filters than any request starts with. */
 #define FILTERS_MAX 16
@@ -43,6 +45,7 @@ typedef struct chain {
 } chain;
 
 struct as_snapshot {
+    as_own own; /* not part of what is saved */
     request_rec r;
     as_client_names names;
     core_request_config core;
@@ -57,7 +60,8 @@ struct as_snapshot {
 
 /* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
 static int modules_end;
-static apr_size_t size_of_request;
+/* No constants: what a compiler makes of a struct's assignment is slower than memcpy. */
+static apr_size_t size_of_request, size_of_modules, size_of_fixed;
 static int (*create_core)(request_rec *r);
 
 void as_snapshot_post_config(void)
@@ -66,12 +70,13 @@ void as_snapshot_post_config(void)
     const module *each;
     int i;
 
-    /* No constant: what a compiler makes of a struct's assignment is slower than memcpy. */
-    size_of_request = sizeof(request_rec);
     modules_end = 1;
     for (each = ap_top_module; each; each = each->next) {
         modules_end = each->module_index >= modules_end ? each->module_index + 1 : modules_end;
     }
+    size_of_request = sizeof(request_rec);
+    size_of_modules = (apr_size_t)modules_end * sizeof(void *);
+    size_of_fixed = offsetof(as_snapshot, modules) + size_of_modules;
     create_core = NULL;
     for (i = 0; hooks && i < hooks->nelts; i++) {
         const ap_LINK_create_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_create_request_t);
@@ -86,12 +91,17 @@ void as_client_names_set(conn_rec *c, const as_client_names *names)
     c->double_reverse = names->double_reverse;
 }
 
-static void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *connection)
+static inline void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *connection)
 {
     int i;
 
-    for (i = 0; filter && filter != connection && i < FILTERS_MAX; filter = filter->next) {
-        kept->filters[i++] = filter;
+#pragma GCC unroll 16
+    for (i = 0; i < FILTERS_MAX; i++) {
+        if (!filter || filter == connection) {
+            break;
+        }
+        kept->filters[i] = filter;
+        filter = filter->next;
     }
     kept->count = i;
     kept->connection = filter;
@@ -103,56 +113,73 @@ static const apr_array_header_t *get_entries(const apr_table_t *table)
     return (const apr_array_header_t *)table;
 }
 
-apr_size_t as_snapshot_compute_size(const request_rec *r)
+/* Returns memory whose size only the caller knows: the compiler would check each copy into it once more. */
+static AS_RARELY as_snapshot *allocate(apr_pool_t *pool, int count_of_entries)
 {
-    apr_size_t size = sizeof(as_snapshot) + (apr_size_t)modules_end * sizeof(void *);
-
-#define AS_TABLE(table) size += (apr_size_t)get_entries(r->table)->nelts * sizeof(apr_table_entry_t);
-    AS_TABLES(AS_TABLE)
-#undef AS_TABLE
-    return size;
+    return apr_palloc(pool, size_of_fixed + (apr_size_t)count_of_entries * sizeof(apr_table_entry_t));
 }
 
-void as_snapshot_take(const request_rec *r, as_snapshot *kept)
+/* Copies the entries of a table. Returns the octet behind the copy. */
+static inline char *keep_entries(char *next, const apr_array_header_t *entries)
+{
+    const apr_size_t size = (apr_size_t)entries->nelts * sizeof(apr_table_entry_t);
+
+    return (char *)memcpy(next, entries->elts, size) + size;
+}
+
+as_snapshot *as_snapshot_make(const request_rec *r)
 {
     const conn_rec *c = r->connection;
-    char *next = (char *)(kept->modules + modules_end);
-    apr_size_t size;
+    const int sent = get_entries(r->headers_in)->nelts;
+    int others = 0;
+    as_snapshot *kept;
+    char *next;
 
+#define AS_TABLE(table) others += get_entries(r->table)->nelts;
+    AS_OTHER_TABLES(AS_TABLE)
+#undef AS_TABLE
+    kept = allocate(r->pool, sent + others);
     memcpy(&kept->r, r, size_of_request);
+    memcpy(kept->modules, r->request_config, size_of_modules);
+    next = keep_entries((char *)kept + size_of_fixed, get_entries(r->headers_in));
+    kept->count_of_headers_in = sent;
     kept->names = as_client_names_get(c);
     kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
-    memcpy(kept->modules, r->request_config, (apr_size_t)modules_end * sizeof(void *));
+    kept->has_trailers = get_entries(r->trailers_in)->nelts != 0;
     keep_chain(&kept->output, r->output_filters, c->output_filters);
     keep_chain(&kept->input, r->input_filters, c->input_filters);
-    kept->has_trailers = !apr_is_empty_table(r->trailers_in);
+#define AS_TABLE(table) kept->count_of_##table = 0;
+    AS_OTHER_TABLES(AS_TABLE)
+#undef AS_TABLE
+    if (others) {
 #define AS_TABLE(table)                                                                                                \
     kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
-    if (kept->count_of_##table) {                                                                                      \
-        size = (apr_size_t)kept->count_of_##table * sizeof(apr_table_entry_t);                                         \
-        next = (char *)memcpy(next, get_entries(r->table)->elts, size) + size;                                         \
-    }
-    AS_TABLES(AS_TABLE)
+    next = keep_entries(next, get_entries(r->table));
+        AS_OTHER_TABLES(AS_TABLE)
 #undef AS_TABLE
+    }
+    return kept;
 }
 
 /* By then httpd has found the request's <Location>, with its LogLevel, and mod_proxy its ProxyPass, where that is
  * mapped before the path is decoded. */
 static const char *const notes_of_proxy[] = {"proxy-nocanon", "proxy-noquery", "proxy-noencode"};
 
-void as_snapshot_take_late(const request_rec *r, as_snapshot *kept)
+as_snapshot *as_snapshot_make_late(const request_rec *r)
 {
+    as_snapshot *kept;
     apr_size_t i;
 
     for (i = 0; i < sizeof(notes_of_proxy) / sizeof(*notes_of_proxy); i++) {
         apr_table_unset(r->notes, notes_of_proxy[i]);
     }
-    as_snapshot_take(r, kept);
+    kept = as_snapshot_make(r);
     kept->r.per_dir_config = r->server->lookup_defaults;
     kept->r.log = NULL;
     kept->r.filename = NULL;
     kept->r.handler = NULL;
     kept->r.proxyreq = PROXYREQ_NONE;
+    return kept;
 }
 
 static apr_table_t *make_table(apr_pool_t *pool, const apr_table_entry_t *entries, int count)
@@ -192,7 +219,10 @@ static void create_request_config(request_rec *r, const as_snapshot *kept)
     core_request_config *core, fresh;
 
     r->request_config = ap_create_request_config(r->pool);
-    memcpy(r->request_config, kept->modules, (apr_size_t)modules_end * sizeof(void *));
+    memcpy(r->request_config, kept->modules, size_of_modules);
+    /* Made after the request was saved. */
+    ap_set_module_config(r->request_config, &authstatus_module,
+                         ap_get_module_config(kept->r.request_config, &authstatus_module));
     create_core(r);
     core = ap_get_core_module_config(r->request_config);
     fresh = *core;
@@ -236,7 +266,7 @@ static void merge_trailers(request_rec *r, const as_snapshot *kept)
 
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach)
 {
-    const apr_table_entry_t *entries = (const apr_table_entry_t *)(kept->modules + modules_end);
+    const apr_table_entry_t *entries = (const apr_table_entry_t *)((const char *)kept + size_of_fixed);
     request_rec fresh = kept->r;
     apr_status_t status = create_core ? apr_pool_create(&fresh.pool, kept->r.pool) : APR_EGENERAL;
 

@@ -368,7 +368,9 @@ static AS_RARELY int handle_login_form(request_rec *r)
 
 int as_hook_handler(request_rec *r)
 {
-    const int status = as_context_peek(r) ? as_mask_handler(r) : DECLINED;
+    as_mask *mask = as_mask_peek(r);
+    const int status =
+        mask && (mask->pass != AS_PASS_FIRST || r->finfo.filetype == APR_DIR) ? as_mask_handler(r, mask) : DECLINED;
 
     return status == DECLINED && r->handler && r->handler[0] == 'f' ? handle_login_form(r) : status;
 }
@@ -436,9 +438,9 @@ int as_hook_authz(request_rec *r)
 
 /* ---- fixups: variables of the application ---- */
 
-int as_hook_fixups(request_rec *r)
+static AS_RARELY int publish(request_rec *r)
 {
-    const as_transaction *transaction = r->main ? NULL : as_transaction_peek(r);
+    const as_transaction *transaction = as_transaction_peek(r);
 
     if (transaction && (transaction->decided || transaction->group)) {
         as_publish_variables(r, transaction);
@@ -446,12 +448,18 @@ int as_hook_fixups(request_rec *r)
     return DECLINED;
 }
 
+int as_hook_fixups(request_rec *r)
+{
+    return !r->main && as_transaction_may_exist(r) ? publish(r) : DECLINED;
+}
+
 /* ---- the end ---- */
 
 /* Publishes notes on the request that ended the transaction. A 403 from after our hooks (file permissions, a
  * handler, mod_access_compat) is an outcome like any other. */
-static AS_RARELY int log_outcome(request_rec *r, const as_transaction *transaction)
+static AS_RARELY int log_outcome(request_rec *r)
 {
+    const as_transaction *transaction = as_transaction_peek(r);
     const request_rec *last = r;
 
     if (transaction && transaction->memo.counted && as_process_get_login()) {
@@ -478,11 +486,5 @@ static AS_RARELY int log_outcome(request_rec *r, const as_transaction *transacti
 
 int as_hook_log(request_rec *r)
 {
-    const as_transaction *transaction = as_transaction_peek(r);
-
-    if (r->status != HTTP_FORBIDDEN &&
-        !(transaction && (transaction->decided || transaction->truth || transaction->memo.counted))) {
-        return DECLINED;
-    }
-    return log_outcome(r, transaction);
+    return r->status == HTTP_FORBIDDEN || as_transaction_may_exist(r) ? log_outcome(r) : DECLINED;
 }

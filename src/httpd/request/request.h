@@ -51,10 +51,41 @@ void as_context_reset(as_context *context);
 /* Takes over the login of an earlier pass. `login`: the context when that login ended. */
 void as_context_reuse_login(as_context *context, const as_context *login);
 
+/* A client's own request, and its transaction. */
+typedef struct as_client_state {
+    as_context context;
+    as_transaction transaction;
+} as_client_state;
+
+/* Prepares the state of a client's own request that may be masked, in memory that lives as long as it. There is no
+ * context before as_context_get makes it there. */
+static inline void as_context_prepare(request_rec *r, as_client_state *state, as_mask *mask)
+{
+    as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+
+    if (!context) {
+        context = &state->context;
+        context->transaction = NULL;
+        ap_set_module_config(r->request_config, &authstatus_module, context);
+    }
+    context->mask = mask;
+}
+
 /* Returns the context of a request; NULL where none was made. */
 static inline as_context *as_context_peek(const request_rec *r)
 {
-    return ap_get_module_config(r->request_config, &authstatus_module);
+    as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+
+    return context && context->transaction ? context : NULL;
+}
+
+/* Returns the state of a request's masking, also where it has no context yet. NULL: it is not masked itself (a
+ * subrequest, or its virtual host masks nothing). */
+static inline as_mask *as_mask_peek(const request_rec *r)
+{
+    const as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+
+    return context ? context->mask : NULL;
 }
 
 /* Makes the context of a request that has none. */
@@ -73,12 +104,20 @@ as_transaction *as_transaction_find(const request_rec *r);
 /* Returns the transaction of a request, made by any of its requests; NULL if there is none. */
 static inline as_transaction *as_transaction_peek(const request_rec *r)
 {
-    const as_context *context = as_context_peek(r);
+    const as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
 
-    if (!r->main && !r->prev) {
-        return context ? context->transaction : NULL;
+    if (context) {
+        return context->transaction;
     }
-    return as_transaction_find(r);
+    return r->main || r->prev ? as_transaction_find(r) : NULL;
+}
+
+/* Returns false where as_transaction_peek returns NULL, for most requests that have nothing to do with this module. */
+static inline bool as_transaction_may_exist(const request_rec *r)
+{
+    const as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+
+    return context ? context->transaction != NULL : r->main || r->prev;
 }
 
 /* Returns whether the transaction was refused: httpd sends its first error, whatever happens to its ErrorDocument. */

@@ -24,33 +24,29 @@ static as_context *make(const request_rec *r, as_transaction *transaction)
     return context;
 }
 
+static as_context *make_of_client(const request_rec *first)
+{
+    as_mask *mask = as_mask_peek(first);
+    /* as_context_prepare */
+    as_client_state *state = ap_get_module_config(first->request_config, &authstatus_module);
+
+    state = state ? memset(state, 0, sizeof(*state)) : apr_pcalloc(first->pool, sizeof(*state));
+    state->transaction.pool = state->transaction.memo.pool = first->pool;
+    state->context.transaction = &state->transaction;
+    state->context.mask = mask;
+    ap_set_module_config(first->request_config, &authstatus_module, state);
+    return &state->context;
+}
+
 as_context *as_context_create(request_rec *r)
 {
     const request_rec *first = find_client_request(r);
     as_context *context = as_context_peek(first);
 
     if (!context) {
-        struct {
-            as_context context;
-            as_transaction transaction;
-        } *both = apr_pcalloc(first->pool, sizeof(*both));
-        both->transaction.pool = both->transaction.memo.pool = first->pool;
-        context = &both->context;
-        context->transaction = &both->transaction;
-        ap_set_module_config(first->request_config, &authstatus_module, context);
+        context = make_of_client(first);
     }
     return first == r ? context : make(r, context->transaction);
-}
-
-as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction)
-{
-    if (r->main || r->prev || as_context_peek(r)) {
-        return as_context_get(r);
-    }
-    transaction->pool = transaction->memo.pool = r->pool;
-    context->transaction = transaction;
-    ap_set_module_config(r->request_config, &authstatus_module, context);
-    return context;
 }
 
 as_transaction *as_transaction_find(const request_rec *r)
