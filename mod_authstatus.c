@@ -40,6 +40,45 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return as_socache_pre_config(pconf);
 }
 
+/* Called for each request: other names are not worth a call. */
+static bool has_own_page(const request_rec *r)
+{
+    return r->handler && r->handler[0] == 'a' && !strncmp(r->handler, "authstatus-", strlen("authstatus-"));
+}
+
+/* Answers pages of our own, by SetHandler. */
+static int handle_own_page(request_rec *r)
+{
+    int status;
+
+    if (!has_own_page(r)) {
+        return DECLINED;
+    }
+    status = as_report_handler(r);
+    return status == DECLINED ? as_relogin_handler(r) : status;
+}
+
+/* The same, after what comes before all handlers. */
+static int handle(request_rec *r)
+{
+    int status;
+
+    if (!has_own_page(r)) {
+        return as_hook_handler(r);
+    }
+    status = as_hook_handler(r);
+    return status == DECLINED ? handle_own_page(r) : status;
+}
+
+/* Returns whether another module has a hook in access_checker: one that calls ap_some_authn_required (mod_access_compat
+ * does) must be distinguished from httpd's own access phase. */
+static bool has_access_checkers(void)
+{
+    const apr_array_header_t *hooks = ap_hook_get_access_checker();
+
+    return hooks && hooks->nelts > 0;
+}
+
 /* Hooks for requests that can match a section with directives of ours. Each of the first runs the hooks behind it
  * itself, before all others, and decides last by their results. */
 static void register_request_hooks(void)
@@ -49,11 +88,13 @@ static void register_request_hooks(void)
     ap_hook_check_authz(as_hook_authz, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     /* Before mod_cache, which is REALLY_FIRST and registered earlier: it would serve what it has kept of a hidden URL.
      */
-    ap_hook_handler(as_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
+    ap_hook_handler(handle, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     /* These detect httpd's own access phase, and let it continue to the login. */
     ap_hook_header_parser(as_hook_header_parser, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_check_access(as_hook_access_begin, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_access(as_hook_access_end, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    if (has_access_checkers()) {
+        ap_hook_check_access(as_hook_access_begin, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+        ap_hook_check_access(as_hook_access_end, NULL, NULL, APR_HOOK_REALLY_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    }
     ap_hook_force_authn(as_hook_force_authn, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Nearest to httpd's own page: filters of other modules see our page. */
     ap_hook_insert_error_filter(as_error_body_insert_filter, NULL, NULL, APR_HOOK_FIRST);
@@ -88,6 +129,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     apr_hook_debug_current = authstatus_module.name;
     if (as_is_in_use(ptemp, s)) {
         register_request_hooks();
+    } else {
+        ap_hook_handler(handle_own_page, NULL, NULL, APR_HOOK_MIDDLE);
     }
     if (as_mask_is_configured(s)) {
         register_mask_hooks();
@@ -126,7 +169,7 @@ static void child_init(apr_pool_t *pool, server_rec *s)
     as_settings_serve(true);
     as_merges_child_init(as_pool_choose_for_life(pool));
     as_interned_child_init(pool);
-    as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, as_hook_handler);
+    as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, handle);
     as_evaluation_child_init();
     as_lookaside_child_init(as_pool_choose_for_life(pool));
     if (!as_process_child_init(pool, s)) {
@@ -135,18 +178,6 @@ static void child_init(apr_pool_t *pool, server_rec *s)
         exit(APEXIT_CHILDSICK);
     }
     as_server_stats_child_init(pool);
-}
-
-static int handle_own_pages(request_rec *r)
-{
-    int status;
-
-    /* Called for each request: other names are not worth a call. */
-    if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
-        return DECLINED;
-    }
-    status = as_report_handler(r);
-    return status == DECLINED ? as_relogin_handler(r) : status;
 }
 
 static void register_hooks(apr_pool_t *pool)
@@ -168,8 +199,7 @@ static void register_hooks(apr_pool_t *pool)
     as_mask_register_filters();
     as_error_body_register_filter();
 
-    /* Pages of our own, by SetHandler; and the figures in mod_status, where that is loaded. */
-    ap_hook_handler(handle_own_pages, NULL, NULL, APR_HOOK_MIDDLE);
+    /* The figures in mod_status, where that is loaded. */
     as_report_register_status();
     /* After httpd's own lists (-S, -M). */
     ap_hook_test_config(as_dump_test_config, NULL, NULL, APR_HOOK_MIDDLE);
