@@ -99,6 +99,7 @@ typedef struct as_authorization {
     bool elsewhere;       /* no: the group is in no naming context of the directory */
     bool unproven;        /* no: nothing was found; what this account may not search would not have been found either */
     bool missing;         /* the group or DN does not exist: log AS0032 */
+    bool misnamed;        /* no: the entry has a DN that the directory of its login cannot vouch for; see `reason` */
     bool bounded;         /* a bound on groups or searches was reached, which `reason` names: unknown, or a "no" that is
                              unsafe to negate */
     bool ends_login;      /* unknown, as the user's own bind (CompareAsUser, SearchAsUser) was refused, or throttled:

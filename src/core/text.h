@@ -48,6 +48,15 @@ static inline bool as_text_is_equal(const char *a, const char *b)
     return as_text_convert_to_lower(*a) == as_text_convert_to_lower(*b);
 }
 
+/* Returns whether a text has printable ASCII characters alone. */
+static inline bool as_text_is_ascii(const char *text)
+{
+    while (*text >= ' ' && *text <= '~') {
+        text++;
+    }
+    return *text == '\0';
+}
+
 /* Returns the number of texts in a list that NULL ends; NULL is an empty list. */
 static inline int as_text_count(const char *const *texts)
 {

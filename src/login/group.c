@@ -9,6 +9,8 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 /* ---- DNs ---- */
 
 static const char *normalize(const char *dn, apr_pool_t *pool)
@@ -16,16 +18,6 @@ static const char *normalize(const char *dn, apr_pool_t *pool)
     char normal[AS_DN_MAX];
 
     return as_dn_normalize(dn, strlen(dn), normal, NULL) ? apr_pstrdup(pool, normal) : NULL;
-}
-
-static bool is_ascii(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text > 0x7e) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Returns whether this is a global catalogue, which has more than the contexts that it names (MS-ADTS 3.1.1.1.14). */
@@ -62,7 +54,7 @@ static bool find_base(as_authorizing *of, as_group_line *line)
         line->base = settings->base;
         return true;
     }
-    return !line->server.contexts[0] || is_global_catalog(settings) || !is_ascii(line->normal);
+    return !line->server.contexts[0] || is_global_catalog(settings) || !as_text_is_ascii(line->normal);
 }
 
 /* ---- by members ---- */

@@ -174,7 +174,7 @@ static const as_authorization *query(request_rec *r, as_context *context, const 
                                     .negated = line->may_refuse,
                                     .client = r->useragent_ip,
                                     .throttle = section->throttle};
-    const as_authorization *instead = NULL;
+    const as_authorization *authorization, *instead = NULL;
     const as_answer *incomplete;
 
     incomplete = as_provider_complete(r, context);
@@ -200,7 +200,11 @@ static const as_authorization *query(request_rec *r, as_context *context, const 
             return instead;
         }
     }
-    return as_authorize(as_process_get_login(), &context->transaction->memo, &attempt, &observer);
+    authorization = as_authorize(as_process_get_login(), &context->transaction->memo, &attempt, &observer);
+    if (authorization->misnamed) {
+        context->entry_problem = authorization->reason;
+    }
+    return authorization;
 }
 
 /* Counts an answer for the report page. */
