@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import client
 from .outcomes import SOURCE, TAGS
-from .process import Child, listens, poll, reserve_port
+from .process import Child, descriptors, listening_sockets, listens, poll, reserve_port
 
 BUILD = Path(os.environ.get("AUTHSTATUS_BUILD", SOURCE))
 MODULE = BUILD / ".libs/mod_authstatus.so"
@@ -240,10 +240,11 @@ class Httpd:
         return said
 
     def reload(self):
-        """Graceful; returns when the new generation runs."""
-        before = self._generations()
+        """Graceful; returns when the new generation runs and no child of an older one accepts connections."""
+        before, older, sockets = self._generations(), self.children(), listening_sockets(self.child.pid)
         os.kill(self.child.pid, signal.SIGUSR1)
         poll(lambda: self._generations() > before, 30, "graceful restart")
+        poll(lambda: not any(sockets & descriptors(pid) for pid in older), 60, "end of the older generation's listening")
 
     def _generations(self):
         return self.log.path.exists() and self.log.path.read_bytes().count(b"resuming normal operations")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Child processes that never outlive the test run, ports that two runs never share, and waiting with a bound."""
+import contextlib
 import ctypes
 import os
 import random
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 _reserved = {}
 
@@ -64,6 +66,22 @@ def readable(ends, seconds):
 def listens(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def descriptors(pid):
+    """What the descriptors of a process are ("socket:[4711]"); none of a process that ended."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return found
+
+
+def listening_sockets(pid):
+    """The TCP sockets of a process that accept connections, as descriptors() has them."""
+    fields = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+    return {f"socket:[{one[9]}]" for one in fields if one[3] == "0A"} & descriptors(pid)
 
 
 def _in_child():
