@@ -321,7 +321,8 @@ class Httpd:
         return poll(find, 10, f"access log line of {answer}")
 
     def outcome_lines(self, answer):
-        """This module's lines for outcomes, of one request."""
+        """This module's lines for outcomes, of one request. httpd writes its line of the access log behind all of them."""
+        self.access(answer)
         return [line for line in self.log.of(answer.row) if line.module == "authstatus" and tag_of(line) in TAGS]
 
 

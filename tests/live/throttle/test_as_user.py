@@ -41,7 +41,7 @@ def section(name, lines, on="On"):
 
 @pytest.fixture
 def make(start, slapd):
-    def make(conf="", cache="shmcb", times="60s 30s", on="On", **options):
+    def make(conf="", cache="shmcb", times="1h 1h", on="On", **options):
         text = f"AuthStatusThrottle {LIMIT} 1h\nAuthStatusCacheTime {times}\n{conf}" + "".join(section(*row, on) for row in LINES.items())
         text += "".join(section(f"page{number}", f"Require ldap-filter !(cn=nobody{number})", on) for number in range(PAGES))
         httpd = start(text, defines={"LDAP": slapd.port}, cache=cache, modules=("socache_shmcb",), **options)
@@ -70,7 +70,7 @@ def test_a_password_that_was_changed_elsewhere(make, slapd, account, name, kind)
 
 def test_each_refusal_counts(make, slapd, account):
     """Refusals are not cached: each old password is a failure, and then it is throttled."""
-    httpd = make(times="60s 0s")
+    httpd = make(times="1h 0s")
     assert httpd.get("/in/plain/", login=(account.uid, RIGHT)).status == 200
     account.set_password(NEW, SUFFIX)
     statuses = [httpd.get(f"/in/{path}/", login=(account.uid, RIGHT)).status for path in ("filter", "page0", "none", "plain", "several", "any")]
