@@ -15,6 +15,7 @@ class _Pair:
         self.client, self.server = client, server
         self.answered = False
         self.forgotten = False
+        self.swallowed = b""  # what was acknowledged and went nowhere
 
     def close(self):
         for end in (self.client, self.server):
@@ -27,7 +28,7 @@ class Relay:
         self.target = port
         self.accepted = 0
         self.held = threading.Event()  # while it is set nothing is relayed
-        self.swallowed = 0  # octets that were acknowledged and went nowhere
+        self.swallowed = []  # what was acknowledged and went nowhere, of each connection that has ended
         self._pairs = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -54,6 +55,8 @@ class Relay:
             pass
         with self._lock:
             self._pairs.discard(pair)
+            if pair.swallowed:
+                self.swallowed.append(pair.swallowed)
         pair.close()
 
     def _pass_on(self, pair):
@@ -68,7 +71,7 @@ class Relay:
                 (pair.server if end is pair.client else pair.client).sendall(data)
                 pair.answered = pair.answered or end is pair.server
             elif end is pair.client:
-                self.swallowed += len(data)
+                pair.swallowed += data
         return True
 
     def forwarded(self, after):

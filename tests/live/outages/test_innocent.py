@@ -8,6 +8,8 @@ import pytest
 
 from lab.ber import DONE, ENTRY, message, result, tlv
 from lab.fake import BASE, Fake, answer, hang, huge
+from lab.httpd import SLACK
+from lab.process import poll
 from lab.relay import Relay
 from lab.slapd import Database
 from lab.verify import verify
@@ -17,6 +19,7 @@ RIGHT, WRONG = "Pw!right", "Pw!wrong"
 LOG = "LogLevel warn authstatus:trace8\n"
 # More than the breaker takes.
 OFTEN = 6
+UNBIND = 8  # octets of an UnbindRequest, at the most
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ ANSWERS = [
 @pytest.mark.parametrize("row", ANSWERS, ids=[row.name for row in ANSWERS])
 def test_answer_that_is_not_taken(start, row):
     fake, other = Fake(row.script), Fake()
-    httpd = start(LOG + f'AuthStatusDeadline 2s\nAuthStatusBreaker 2 1h\n'
+    httpd = start(LOG + f'AuthStatusDeadline 20s\nAuthStatusBreaker 2 1h\n'
                   f'Use Login /in "ldap://127.0.0.1:{fake.port} 127.0.0.1:{other.port}" {BASE}')
     for number in range(OFTEN):
         got = httpd.get("/in/", login=("ann", RIGHT))
@@ -98,7 +101,7 @@ def test_relay_that_forgets(start, start_slapd, authority, good_certificate, tls
     fresh connection is used. The other sessions are not tried one by one."""
     slapd = start_slapd(Database("o=relay", HERE / "people.ldif"), tls=good_certificate, authority=authority)
     relay = Relay(slapd.port)
-    httpd = start(LOG + f'''AuthStatusDeadline 4s
+    httpd = start(LOG + f'''AuthStatusDeadline 8s
                   AuthStatusBreaker 2 1h
                   LDAPTrustedGlobalCert CA_BASE64 {authority.cert}
                   Use Login /in "ldap://localhost:{relay.port}" o=relay
@@ -109,13 +112,17 @@ def test_relay_that_forgets(start, start_slapd, authority, good_certificate, tls
                   </Location>''')
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     for password, outcome, status in ((RIGHT, "granted", 200), (WRONG, "wrong-password", 401)) * 2:
+        poll(lambda: relay.open_connections() == 2, 10, "two sessions")
         assert relay.forget() == 2
-        before = relay.swallowed
-        got = httpd.get("/in/", login=("ann", password))
-        verify(httpd, got, outcome, status)
-        assert relay.swallowed > before
-        assert got.seconds < 3, "one share, not one for each session"
-        assert httpd.get("/in/", login=("ann", RIGHT)).seconds < 1, "the new sessions are kept"
+        relay.swallowed.clear()
+        verify(httpd, httpd.get("/in/", login=("ann", password)), outcome, status)
+        poll(lambda: relay.open_connections() == 2 and relay.swallowed, 10, "the end of the forgotten sessions")
+        if not tls:
+            asked = [octets for octets in relay.swallowed if len(octets) > UNBIND]
+            assert len(asked) == 1, "one share, not one for each session"
+        accepted = relay.accepted
+        assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
+        assert relay.accepted == accepted, "the new sessions are kept"
     httpd.stop()
     relay.stop()
 
@@ -123,26 +130,26 @@ def test_relay_that_forgets(start, start_slapd, authority, good_certificate, tls
 def test_silent_session_in_front_of_a_server_that_hangs(start):
     """A fresh connection that brings no answer either is an outage, and one alone."""
     fake = Fake()
-    httpd = start(LOG + f'AuthStatusDeadline 1s\nAuthStatusBreaker 2 1h\nUse Login /in "ldap://127.0.0.1:{fake.port}" {BASE}')
+    httpd = start(LOG + f'AuthStatusDeadline 5s\nAuthStatusBreaker 2 1h\nUse Login /in "ldap://127.0.0.1:{fake.port}" {BASE}')
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     fake.act_out({"search": hang})
     got = httpd.get("/in/", login=("ann", RIGHT))
     verify(httpd, got, "directory-timeout", 503)
-    assert fake.count("search") == 3 and got.seconds < 1 + 2
+    assert fake.count("search") == 3 and got.seconds < 5 + SLACK
     fake.act_out({})
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     httpd.stop()
     fake.stop()
 
 
-@pytest.mark.parametrize("seconds", [0.3, 0.45])
+@pytest.mark.parametrize("seconds", [0.9, 1.35])
 def test_server_that_takes_its_time(start, seconds):
     """It is known to: its sessions are not taken for forgotten ones, and no bind is sent twice."""
     def slowly(connection, message_id, tag):
         connection.ended(seconds)
         answer(0)(connection, message_id, tag)
     fake = Fake({"user-bind": slowly})
-    httpd = start(LOG + f'AuthStatusDeadline 1500ms\nUse Login /in "ldap://127.0.0.1:{fake.port}" {BASE}')
+    httpd = start(LOG + f'AuthStatusDeadline 4500ms\nUse Login /in "ldap://127.0.0.1:{fake.port}" {BASE}')
     for _ in range(4):
         verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     assert fake.count("user-bind") <= 5

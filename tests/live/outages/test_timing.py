@@ -7,7 +7,7 @@ import time
 from lab.fake import Fake, answer
 from lab.ber import BIND_RESPONSE
 
-SLOW = 0.03
+SLOW = 0.2
 SHORT, LONG = "Pw!wrong", "x" * 600
 
 
