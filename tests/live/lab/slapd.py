@@ -165,6 +165,12 @@ class Slapd:
                 count["other"] += 1
         return dict(count)
 
+    def find_longest_silence(self, mark):
+        """Seconds between two results since `mark`, at the most; infinite where the log has no fractions of a second."""
+        times = [re.match(r"([0-9a-f]{8})\.([0-9a-f]{8}) .* RESULT ", line) for line in self.lines(mark)]
+        times = [int(time[1], 16) + int(time[2], 16) / 1e9 for time in times if time]
+        return max((later - sooner for sooner, later in zip(times, times[1:])), default=float("inf"))
+
     @staticmethod
     def _connections(lines):
         """By any line of theirs: slapd may write that it accepted one after what it was asked there."""

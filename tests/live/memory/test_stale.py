@@ -15,9 +15,10 @@ from memory.conftest import HERE, OPTIONS
 from memory.shared import ADMINISTRATOR, LOGIN, RIGHT, SHMCB, WRONG, Person
 
 # An acceptance is asked for again each time: what serves is stale whenever the directory is away.
+DEADLINE = 5
 ASKED = f"""AuthStatusCacheTime 0 0 stale=10min
 AuthStatusBreaker 2 1h
-AuthStatusDeadline 1s
+AuthStatusDeadline {DEADLINE}s
 {LOGIN}<Location /report>
     SetHandler authstatus-report
     Require ip 127.0.0.1
@@ -75,11 +76,11 @@ def test_a_silent_directory_and_the_open_breaker(start, own):
         for _ in range(2):
             begun = time.monotonic()
             assert outcome(httpd, ann) == STALE
-            assert time.monotonic() - begun < 1 + SLACK
+            assert time.monotonic() - begun < DEADLINE + SLACK
         begun = time.monotonic()
         for _ in range(5):
             assert outcome(httpd, ann) == STALE
-        assert time.monotonic() - begun < 1, "each at once"
+        assert time.monotonic() - begun < DEADLINE, "each at once: none waits for the directory"
     finally:
         own.thaw()
     httpd.stop()
@@ -99,7 +100,7 @@ def test_when_it_is_back(start, own):
     poll(lambda: outcome(httpd, ann) == DOWN, 10, "a password that was refused since serves no more")
     lines = [line.text for line in httpd.log.lines() if "AS0220" in line.text and line.level == "warn"]
     assert len(lines) == 1 and re.search(r'granted-stale, user "\w+", LDAP 0, cached \d+ s ago, directory-down, ".+"', lines[0]), lines
-    assert [line for line in httpd.log.lines() if "AS0094: granted-stale is over" in line.text]
+    poll(lambda: [line for line in httpd.log.lines() if "AS0094: granted-stale is over" in line.text], 10, "the end in the log")
     own.start()
     httpd.stop()
 
