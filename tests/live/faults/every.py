@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same fault for an httpd of each MPM at once, and whether a server is whole afterwards."""
 import re
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.httpd import MPMS, open_descriptors
@@ -48,30 +47,3 @@ def is_whole(httpd, login, path, seconds=10):
     poll(lambda: httpd.get(path, login=login).status == 200, seconds, "a good login is granted again")
     assert httpd.get(path, login=(login[0], "Pw!wrong")).status == 401
     poll(lambda: not at_work(httpd), seconds, "nobody is at work")
-
-
-class Traffic:
-    """Requests without a pause, each judged by `judge(answer)`, which returns what is wrong."""
-
-    def __init__(self, httpd, path, login, judge):
-        self.arguments = path, login
-        self.httpd, self.judge = httpd, judge
-        self.wrong, self.count = [], 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        while not self._stop.is_set():
-            answer = self.httpd.get(self.arguments[0], login=self.arguments[1])
-            self.count += 1
-            wrong = self.judge(answer)
-            if wrong:
-                self.wrong.append(wrong)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()

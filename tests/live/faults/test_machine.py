@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from every import STATUS, Every, Traffic, is_whole
+from every import STATUS, Every, is_whole
 from lab.fake import BASE, Fake, entries, hang
 from lab.httpd import MPMS, SANITIZE, SLACK
-from lab.process import poll
+from lab.process import poll, reserve_port
 from lab.slapd import Database
 from lab.stores import Redis
 
@@ -137,23 +137,28 @@ def test_no_memory_to_begin_with(every, faults, cache):
 
 # -- names ------------------------------------------------------------------------------------------------------------
 
-RESOLVERS = {"finds-nothing-for-now": 1, "takes-its-time": 1500}
+RESOLVERS = {"finds-nothing-for-now": 1, "takes-its-time": 4000}
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS.values(), ids=RESOLVERS)
 def test_no_resolver(every, faults, resolver):
     """A host name is not resolved, or not before the deadline; other requests are served meanwhile."""
-    sites = every("AuthStatusDeadline 1s\nLDAPConnectionPoolTTL 0", host="localhost")
+    sites = every("AuthStatusDeadline 3s\nLDAPConnectionPoolTTL 0", host="localhost")
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
     faults.set(resolver=resolver)
 
     def ask(httpd):
-        with Traffic(httpd, "/index.html", None, lambda answer: answer.status != 200 or answer.seconds > 1) as others:
+        with ThreadPoolExecutor(1) as threads:
             for password in (RIGHT, WRONG):
-                answer = httpd.get("/in/", login=("ann", password))
+                login = threads.submit(httpd.get, "/in/", login=("ann", password))
+                served = 0
+                while not login.done():
+                    assert httpd.get("/index.html").status == 200
+                    served += not login.done()
+                answer = login.result()
                 assert answer.status == 503 and answer.header("Retry-After") == "10", answer
-                assert answer.seconds < 2 * max(1, resolver / 1000) + SLACK
-        assert not others.wrong and others.count
+                assert answer.seconds < 2 * max(3, resolver / 1000) + SLACK
+                assert served or resolver == 1, "nobody was served meanwhile"
     sites.do(ask)
     faults.clear()
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
@@ -170,10 +175,15 @@ def test_clock_jumps(every, faults, slapd, jump):
     """Cached answers expire or are still served, as their own time requires; nobody is locked out for days."""
     sites = every("AuthStatusThrottle 3 5s\nAuthStatusDeadline 2s\nAuthStatusCacheTime 1s 1s", **SHMCB)
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
+    numbers = itertools.count()
+
+    def is_throttled(httpd):
+        """The throttle lasts five seconds: on a busy machine the first guess may be forgotten when the last one comes."""
+        for _ in range(3):
+            assert httpd.get("/in/", login=("bob", f"Pw!guess{next(numbers)}")).status in (401, 429)
+        return httpd.get("/in/", login=("bob", RIGHT)).status == 429
     for httpd in sites.httpds.values():
-        for number in range(3):
-            assert httpd.get("/in/", login=("bob", f"Pw!guess{number}")).status == 401
-        assert httpd.get("/in/", login=("bob", RIGHT)).status == 429
+        poll(lambda: is_throttled(httpd), 60, "the throttle")
     faults.set(clock=jump)
 
     def ask(httpd):
@@ -188,7 +198,7 @@ def test_clock_jumps(every, faults, slapd, jump):
         # An acceptance of before is over in a second of real time, wherever the clock stands.
         for offset in (jump, 0):
             faults.set(clock=offset)
-            sites.do(lambda httpd: poll(lambda: httpd.get("/in/", login=LOGIN).status in (401, 429), 4, "the old one is refused"))
+            sites.do(lambda httpd: poll(lambda: httpd.get("/in/", login=LOGIN).status in (401, 429), 15, "the old one is refused"))
     finally:
         connection.modify_s("uid=ann,o=faults", [(2, "userPassword", [RIGHT.encode()])])
 
@@ -196,7 +206,7 @@ def test_clock_jumps(every, faults, slapd, jump):
 def test_clock_jumps_while_somebody_waits(every, faults):
     """For a directory that hangs: the deadline is kept, whatever the clock says meanwhile."""
     fake = Fake({"user-bind": hang})
-    sites = every("AuthStatusDeadline 1s", port=fake.port, suffix=BASE)
+    sites = every("AuthStatusDeadline 3s", port=fake.port, suffix=BASE)
     done = threading.Event()
 
     def turn():
@@ -208,7 +218,7 @@ def test_clock_jumps_while_somebody_waits(every, faults):
     clock.start()
     try:
         for answer in sites.do(lambda httpd: httpd.get("/in/", login=LOGIN)).values():
-            assert answer.status == 503 and answer.seconds < 1 + SLACK, answer
+            assert answer.status == 503 and answer.seconds < 3 + SLACK, answer
     finally:
         done.set()
         clock.join()
@@ -228,7 +238,7 @@ def test_clock_is_set_back_between_two_questions(start, faults, library):
     first, second = Fake({"search": find_nobody}), Fake({"search": hang})
     aliases = "".join(f'<AuthnProviderAlias authstatus {name}>\nUse Directory "ldap://127.0.0.1:{fake.port}" {BASE}\n'
                       "</AuthnProviderAlias>\n" for name, fake in (("one", first), ("two", second)))
-    httpd = start(f"AuthStatusDeadline 2s\n{aliases}" + """<Location /in>
+    httpd = start(f"AuthStatusDeadline 8s\n{aliases}" + """<Location /in>
         AuthType Basic
         AuthName "the lab"
         AuthBasicProvider one two
@@ -243,7 +253,7 @@ def test_clock_is_set_back_between_two_questions(start, faults, library):
         faults.set(clock=-3600)
         held.set()
         answer = login.result()
-    assert answer.status == 503 and answer.seconds < 2 + SLACK, answer
+    assert answer.status == 503 and answer.seconds < 8 + SLACK, answer
     assert second.count("search") == 1
     httpd.stop()
     first.stop()
@@ -294,7 +304,7 @@ def test_no_processes(start, faults, library, slapd):
 def test_no_disk(start, slapd):
     """No log takes a line: logins are answered as ever."""
     text = (f'ErrorLog /dev/full\nCustomLog /dev/full common\nLogLevel trace8\n{STATUS}'
-            f'Use Login /in "ldap://127.0.0.1:{slapd.port}" o=faults\nUse Login /gone "ldap://127.0.0.1:9" o=faults')
+            f'Use Login /in "ldap://127.0.0.1:{slapd.port}" o=faults\nUse Login /gone "ldap://127.0.0.1:{reserve_port()}" o=faults')
     sites = Every(lambda mpm: start(text, mpm=mpm, modules=("status",)))
     for httpd in sites.httpds.values():
         httpd.log.allow("")

@@ -15,6 +15,7 @@ PLACE = """<Directory "${DOCS}/his">
     AuthType Basic
     AuthName x
     AuthStatus On
+    AuthStatusDeadline 2s
     Require valid-user
 </Directory>
 """
@@ -33,7 +34,7 @@ def slapd(start_slapd):
 # prefork starts children meanwhile, and libldap resolves the machine's own name in each.
 @pytest.mark.parametrize("model", [model for model in MPMS if model != "prefork"])
 def test_a_bind_that_is_not_sent_does_not_count(start, slapd, library, faults, model):
-    conf = f'AuthStatusThrottle 3 1h\nAuthStatusDeadline 2s\nUse Login /in "ldap://localhost:{slapd.port}" o=faults\n{PLACE}'
+    conf = f'AuthStatusThrottle 3 1h\nUse Login /in "ldap://localhost:{slapd.port}" o=faults\n{PLACE}'
     httpd = start(conf, mpm=model, preload=library, environment={"FAULTS_FILE": str(faults.path)},
                   files={"his/x.html": "his\n", "his/.htaccess": HIS.format(port=slapd.port)})
     httpd.log.allow("AS00(12|4[0-9]|51)", "AH0161[78]")
