@@ -42,14 +42,14 @@ def test_the_directory_goes_down_behind_a_cached_login(start, own):
 
 def test_login_and_lines_share_the_deadline(start, own):
     """The login is cached; the directory hangs: the answer comes at the deadline."""
-    httpd = make(start, own, conf="AuthStatusDeadline 1s\n" + DOWN, cache=None)
+    httpd = make(start, own, conf="AuthStatusDeadline 4s\n" + DOWN, cache=None)
     assert httpd.get("/in/flat", login=("ann", RIGHT)).status == 200
     own.freeze()
     try:
         httpd.log.expect("AS0051")
         got = httpd.get("/in/five", login=("ann", RIGHT))
         verify(httpd, got, "directory-timeout", 503)
-        assert got.seconds < 1 + SLACK
+        assert got.seconds < 4 + SLACK
     finally:
         own.thaw()
 
@@ -65,9 +65,9 @@ def test_members_come_and_go(start, own):
 
     assert (status("bob"), status("ann")) == (403, 200)
     directory.modify_s(group, [(ldap.MOD_ADD, "member", f"uid=bob,{BASE}".encode())])
-    poll(lambda: status("bob") == 200, 5, "a new member is let in")
+    poll(lambda: status("bob") == 200, 30, "a new member is let in")
     directory.modify_s(group, [(ldap.MOD_DELETE, "member", f"uid=ann,{BASE}".encode())])
-    poll(lambda: status("ann") == 403, 6, "a former member is not")
+    poll(lambda: status("ann") == 403, 30, "a former member is not")
 
 
 def test_lines_as_the_user_behind_a_cached_login(start, own):
@@ -81,7 +81,7 @@ def test_lines_as_the_user_behind_a_cached_login(start, own):
     def was_asked():
         assert httpd.get("/in/as-user", login=("bob", RIGHT)).status == 403
         return any(" CMP " in line for line in own.lines(mark))
-    poll(was_asked, 5, "the line was asked again")
+    poll(was_asked, 30, "the line was asked again")
     assert httpd.get("/in/as-user", login=("ann", RIGHT)).status == 200
 
 
@@ -121,4 +121,4 @@ def test_many_requests_leave_nothing_behind(start, own):
     before = httpd.resident_memory()
     round_of(300)
     assert httpd.resident_memory() - before < 1024 * 1024
-    assert own.open_connections() <= 2 * 4
+    own.wait_for_silence(2 * 4)

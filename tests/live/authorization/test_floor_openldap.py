@@ -5,6 +5,7 @@ import time
 import pytest
 
 from asking import asking, cost
+from lab.httpd import SLACK
 from lab.process import poll
 from lab.slapd import TOP, Database, Slapd
 
@@ -328,4 +329,4 @@ def test_quick(ask):
     warm(ask, "bob", ("group", g("large")), ("group", g("clique0")))
     started = time.monotonic()
     said = [ask.ask("group", g("large")), ask.ask("group", g("clique0"))]
-    assert time.monotonic() - started < 0.5 and [one.answer for one in said] == ["no", "no"], said
+    assert time.monotonic() - started < 2 * SLACK and [one.answer for one in said] == ["no", "no"], said

@@ -244,12 +244,12 @@ UNKNOWN = {"down": "directory-down", "ill": "service-account-refused"}
 def check(site, name, user, status, log=()):
     site.log.allow("AS0032", "AS0050", "AS0060", "AS0062", *log)
     answer = site.get(f"/in/{name}", login=(user, RIGHT) if user else None)
+    record = site.access(answer)
     told = [line.text for line in site.log.of(answer.row)]
     evidence = f"{ROWS[name].lines}\n{answer}\n" + "\n".join(told)
     assert answer.status == status, evidence
     assert bool(answer.all("WWW-Authenticate")) == (status == 401), evidence
     assert bool(answer.all("Retry-After")) == (status == 503), evidence
-    record = site.access(answer)
     # Who is let in without a login has no outcome.
     if status in NAMES and record.outcome != "-":
         assert record.outcome in (NAMES[status], "access-denied"), evidence
