@@ -121,8 +121,8 @@ def httpds_own_lines(site):
 
 def walks(site, position, path):
     def told():
-        return re.findall(r"walks=(\d+) of (\S+)", site.log.path.read_text()[position:])
-    return [int(count) for count, of in poll(told, 10, "the number of walks") if of == path]
+        return [int(count) for count, of in re.findall(r"walks=(\d+) of (\S+)", site.log.path.read_text()[position:]) if of == path]
+    return poll(told, 10, "the number of walks")
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path[:40] for path in PATHS])
