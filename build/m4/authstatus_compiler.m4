@@ -1,6 +1,6 @@
 dnl SPDX-License-Identifier: Apache-2.0
 dnl
-dnl Compiler options beyond CFLAGS, which belong to whoever builds.
+dnl Compiler options beyond CFLAGS, which belong to the user who builds.
 
 dnl AUTHSTATUS_TRY_FLAG(VARIABLE, FLAG)
 dnl Appends FLAG to VARIABLE if the compiler takes it. -Werror, as clang only warns of what it does not know.
@@ -97,7 +97,7 @@ AS_CASE([$HARDENING_CPPFLAGS],[*_FORTIFY_SOURCE*],[],[
 
 dnl AUTHSTATUS_HARDENING
 dnl Sets HARDENING_CPPFLAGS, HARDENING_CFLAGS and HARDENING_LDFLAGS: what distributions compile and link with. CPPFLAGS,
-dnl CFLAGS and LDFLAGS come later on the command line, so whoever builds has the last word. Comes after
+dnl CFLAGS and LDFLAGS come later on the command line, so those of the user who builds take precedence. Comes after
 dnl AUTHSTATUS_SANITIZERS: AddressSanitizer does not see through fortified functions.
 AC_DEFUN([AUTHSTATUS_HARDENING],[
 AC_ARG_ENABLE([hardening],

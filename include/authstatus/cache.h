@@ -213,11 +213,11 @@ typedef enum as_waited {
  * any case; a flight that is not ended ends with `pool`. Else another thread leads: call as_single_flight_wait. */
 as_single_flight *as_single_flight_begin(as_cache *memory, const as_cache_key *key, as_mono deadline, apr_pool_t *pool,
                                          bool *leads);
-/* Waits at most until the deadline given to as_single_flight_begin; the flight is over then. Independent of changes
- * of the wall clock. An outage is shared only where the leader's deadline was not earlier by more than a tenth of a
- * second: a request with time left may succeed. */
+/* Waits at most until the deadline given to as_single_flight_begin; the single flight has ended then. Independent of
+ * changes of the wall clock. An outage is shared only where the leader's deadline was not earlier by more than a tenth
+ * of a second: a request with time left may succeed. */
 as_waited as_single_flight_wait(as_single_flight *flight, apr_pool_t *pool, as_cached_answer *answer);
-/* Ends a flight. `answer`: any outcome; NULL: there is none to share. */
+/* Ends a single flight. `answer`: any outcome; NULL: there is none to share. */
 void as_single_flight_end(as_single_flight *flight, const as_cached_answer *answer);
 
 /* ---- failures ---- */
@@ -337,7 +337,7 @@ bool as_proofs_has(const as_proofs *proofs, as_proof proof);
 #define AS_COUNTER_LIST(X)                                                                                             \
     X(cache_hits, "answers from the cache")                                                                            \
     X(cache_misses, "queries without a cached answer")                                                                 \
-    X(cache_joined, "queries that waited for an identical one")                                                        \
+    X(cache_coalesced, "queries that waited for an identical one")                                                     \
     X(store_errors, "calls to the store that failed")                                                                  \
     X(store_slow, "calls to the store that took longer than 0.1 s")                                                    \
     X(breaker_opened, "times that the circuit breaker of an LDAP server opened")                                       \

@@ -49,8 +49,8 @@ as_record_kind as_record_choose_kind(const as_finding *finding)
 
 static const char *get_label(as_record_kind kind)
 {
-    static const char *const labels[] = {"none",   "acceptance",    "refusal",        "entry",
-                                         "flight", "throttle-user", "throttle-client"};
+    static const char *const labels[] = {"none",          "acceptance",    "refusal",        "entry",
+                                         "single-flight", "throttle-user", "throttle-client"};
 
     return labels[kind];
 }

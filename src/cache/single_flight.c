@@ -235,7 +235,7 @@ as_waited as_single_flight_wait(as_single_flight *flight, apr_pool_t *pool, as_c
         waited = AS_WAITED_DEADLINE;
     } else if (take_answer(flight, pool, answer)) {
         waited = AS_WAITED_ANSWER;
-        as_counters_add(flight->memory->counters, AS_COUNTER_cache_joined, 1);
+        as_counters_add(flight->memory->counters, AS_COUNTER_cache_coalesced, 1);
     }
     apr_pool_cleanup_run(flight->pool, flight, end_forgotten);
     return waited;

@@ -104,8 +104,8 @@ static as_decoy_octet keep(char own)
     return octet;
 }
 
-/* For one octet, and for as many as the name may then still need? */
-static bool has_room(const as_decoy_name *name, int needed)
+/* Returns whether there is space for one octet, and for as many as the name may then still need. */
+static bool has_space(const as_decoy_name *name, int needed)
 {
     const int more = needed > 0 ? (needed + DIGIT_WEIGHT - 1) / DIGIT_WEIGHT : 0;
 
@@ -125,7 +125,7 @@ void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length,
 
     memset(name, 0, sizeof(*name));
     name->least = least;
-    while (i < length && has_room(name, least - weight)) {
+    while (i < length && has_space(name, least - weight)) {
         as_decoy_octet *octet = &name->octets[at = name->count++];
         i += read_octet(segment + i, length - i, &own);
         if (as_text_is_digit(own) && shape == AS_DECOY_ALIKE) {

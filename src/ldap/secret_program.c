@@ -89,7 +89,7 @@ static bool wait_for_program(as_program *program)
         got = waitpid(program->pid, &program->ended, WNOHANG);
         read_output(program);
         if (got != 0 && !(got < 0 && errno == EINTR)) {
-            program->lost = got < 0; /* whoever started this process ignores SIGCHLD */
+            program->lost = got < 0; /* the parent of this process ignores SIGCHLD */
             return true;
         }
         if (as_mono_read() > program->deadline) {

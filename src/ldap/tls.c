@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TLS of a directory's sessions. All options are set on handles of our own: libldap's global ones belong to whoever
- * else uses it in this process (mod_ldap, PHP).
+ * TLS of a directory's sessions. All options are set on handles of our own: libldap's global ones belong to the other
+ * modules that use it in this process (mod_ldap, PHP).
  *
  * A context (the CA certificates, parsed; the client certificate) is dear, so a directory has one for all its sessions.
  * libldap hands it from one handle to another by pointer, but LDAP_OPT_X_TLS_CTX, which returns the pointer, adds

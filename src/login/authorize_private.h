@@ -223,7 +223,7 @@ as_direct as_compare_direct(as_authorizing *of, as_group_line *line);
 
 typedef struct as_group_set as_group_set;
 as_group_set *as_group_set_get(as_authorizing *of, const as_group_line *line);
-/* The groups above these, whoever the user is. */
+/* The groups above these, for every user. */
 as_group_set *as_group_set_get_above(as_authorizing *of, const as_group_line *line, const char *const *groups);
 bool as_group_set_has(const as_group_set *set, const as_group_line *line);
 bool as_group_set_is_complete(const as_group_set *set);

@@ -86,7 +86,7 @@ typedef struct explain_options {
     const char *url, *user;
     const char *bind_dn, *bind_password_file, *password_file;
     char *bind_password;
-    bool ask_bind_password, no_password, start_tls, json;
+    bool prompt_bind_password, no_password, start_tls, json;
     int deref;                   /* -1: not given */
     apr_array_header_t *require; /* --require, const char * */
     apr_array_header_t *options; /* of -o, "name=value", const char * */

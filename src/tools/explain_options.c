@@ -109,7 +109,7 @@ static bool read_option(int letter, apr_pool_t *pool, explain_options *options)
         options->bind_password = take_from_command_line(optarg, pool);
         break;
     case 'W':
-        options->ask_bind_password = true;
+        options->prompt_bind_password = true;
         break;
     case 'y':
         options->bind_password_file = optarg;
@@ -369,7 +369,7 @@ static const char *apply_service_account(const explain_options *options, apr_poo
     }
     if (options->bind_password_file) {
         error = explain_read_secret_file(options->bind_password_file, pool, &password);
-    } else if (options->ask_bind_password) {
+    } else if (options->prompt_bind_password) {
         const char *prompt = apr_psprintf(
             pool, "Password of the service account %s: ",
             wish->settings.bind_dn ? explain_escape_text(wish->settings.bind_dn, strlen(wish->settings.bind_dn), pool)

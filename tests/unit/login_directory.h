@@ -457,7 +457,7 @@ static inline as_outcome log_in(const char *user, const char *password)
     return as_authenticate(&login, &memo, &attempt, NULL)->finding.outcome;
 }
 
-static inline const as_authorization *ask(as_requirement_kind kind, const char *text)
+static inline const as_authorization *authorize(as_requirement_kind kind, const char *text)
 {
     const char **words = apr_pcalloc(request, 3 * sizeof *words);
     const as_requirement requirement = {.kind = kind, .text = text, .words = words};
@@ -471,9 +471,9 @@ static inline const as_authorization *ask(as_requirement_kind kind, const char *
     return as_authorize(&login, &memo, &attempt, NULL);
 }
 
-static inline const as_authorization *ask_group(int number)
+static inline const as_authorization *authorize_group(int number)
 {
-    return ask(AS_REQUIRE_GROUP, name_of(number, request));
+    return authorize(AS_REQUIRE_GROUP, name_of(number, request));
 }
 
 /* Around all rows of a program. */

@@ -290,11 +290,11 @@ static void another_process_s_acceptance_overrules_a_refusal_here(void **state)
 
 static void without_time_or_room_nothing_is_cached(void **state)
 {
-    as_cache *no_room = a_process_with(NULL, key, 0), *no_time = a_process();
+    as_cache *no_entries = a_process_with(NULL, key, 0), *no_time = a_process();
 
     (void)state;
-    keep(no_room, alice, AS_OUTCOME_GRANTED);
-    assert_int_equal(recalled(no_room, alice), NOTHING);
+    keep(no_entries, alice, AS_OUTCOME_GRANTED);
+    assert_int_equal(recalled(no_entries, alice), NOTHING);
     no_time->times = (as_cache_times){0, 0, 0, 0};
     keep(no_time, alice, AS_OUTCOME_GRANTED);
     keep(no_time, alice, AS_OUTCOME_WRONG_PASSWORD);
@@ -325,7 +325,7 @@ static int count_recalled(as_cache *memory, int from, int to)
     return count;
 }
 
-/* As many as there are entries, whoever they are. */
+/* As many as there are entries, for any users. */
 static void entries_are_for_as_many_users(void **state)
 {
     as_cache *memory = a_process_with(NULL, key, 100);

@@ -10,7 +10,7 @@ static void hashes_are_hmacs(void **state)
 {
     static const int lengths[] = {32, 63, 64, 65, 131};
     static const as_octets parts[] = {{"ab", 2}, {NULL, 0}, {"c", 1}};
-    static const unsigned char joined[] = "\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1c";
+    static const unsigned char concatenated[] = "\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1c";
     unsigned char long_key[131], expected[AS_HASH_SIZE], hash[AS_HASH_SIZE];
 
     (void)state;
@@ -20,7 +20,8 @@ static void hashes_are_hmacs(void **state)
 
         assert_true(as_hmac_create(&keyed, long_key, (size_t)lengths[i]));
         assert_true(as_hmac_hash(&keyed, parts, 3, hash));
-        assert_non_null(HMAC(EVP_sha256(), long_key, lengths[i], joined, sizeof joined - 1, expected, NULL));
+        assert_non_null(
+            HMAC(EVP_sha256(), long_key, lengths[i], concatenated, sizeof concatenated - 1, expected, NULL));
         assert_memory_equal(hash, expected, AS_HASH_SIZE);
         as_hmac_destroy(&keyed);
     }

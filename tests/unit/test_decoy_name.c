@@ -7,7 +7,7 @@
 
 #include "authstatus/decoy_name.h"
 
-#define ROOM 4096
+#define SIZE 4096
 
 static unsigned char secret[AS_DECOY_SECRET];
 
@@ -41,7 +41,7 @@ static const char *written(const as_decoy_name *name)
 
 static const char *undone(const as_decoy_name *name, const char *text)
 {
-    static char out[4 * ROOM];
+    static char out[4 * SIZE];
     guarded copy = guarded_copy(text, strlen(text) + 1);
 
     assert_true(as_decoy_name_undo(name, copy.at, out, sizeof out) < sizeof out);
@@ -54,7 +54,7 @@ static const char *undone(const as_decoy_name *name, const char *text)
 /* One letter for each class of octets. */
 static const char *shape_of(const char *text)
 {
-    static char shape[ROOM];
+    static char shape[SIZE];
     size_t i;
 
     for (i = 0; text[i] != '\0'; i++) {
@@ -76,7 +76,7 @@ static void a_name_has_the_shape_of_its_segment(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++) {
         as_decoy_name name = name_of(alike[i], AS_DECOY_ALIKE);
-        char shape[ROOM];
+        char shape[SIZE];
 
         strcpy(shape, shape_of(alike[i]));
         assert_string_not_equal(written(&name), alike[i]);
@@ -176,7 +176,7 @@ static void decode(const char *text, char *out)
 /* What modules do with what they copy. */
 static void transform(int number, const char *text, char *out)
 {
-    char plain[ROOM], once[ROOM];
+    char plain[SIZE], once[SIZE];
     size_t i;
 
     decode(text, plain);
@@ -210,7 +210,7 @@ static void transform(int number, const char *text, char *out)
 static void copies_are_undone_whatever_was_done_to_them(void **state)
 {
     static const char octets[] = "abcxyzABCXYZ0123456789abcxyz-._~$%+ \xc3\xa9\x80\xff";
-    char segment[ROOM], decoded[ROOM], copy[ROOM], expected[ROOM], text[4 * ROOM], want[4 * ROOM];
+    char segment[SIZE], decoded[SIZE], copy[SIZE], expected[SIZE], text[4 * SIZE], want[4 * SIZE];
     unsigned random = 1;
 
     (void)state;
@@ -244,7 +244,7 @@ static void parts_are_undone(void **state)
 {
     static const char segment[] = "Quarterly-Report2024";
     as_decoy_name name = name_of(segment, AS_DECOY_ALIKE);
-    char copy[ROOM], expected[ROOM];
+    char copy[SIZE], expected[SIZE];
 
     (void)state;
     for (size_t from = 0; from + 4 <= strlen(segment); from++) {
@@ -268,7 +268,7 @@ static void parts_are_undone(void **state)
 
 static void a_long_segment(void **state)
 {
-    char segment[ROOM];
+    char segment[SIZE];
     as_decoy_name name;
 
     (void)state;

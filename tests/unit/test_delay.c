@@ -67,12 +67,12 @@ static int begin(void **state)
 /* Logs in. Returns how long it took. */
 static as_mono log_in(const as_login_directory *directory, as_outcome outcome, as_mono took, bool granted)
 {
-    const as_login_attempt asked = {.directory = directory, .password = "secret"};
+    const as_login_attempt attempt = {.directory = directory, .password = "secret"};
     const as_mono began = now;
     as_finding finding = as_finding_make(outcome);
 
     finding.proven = granted;
-    as_timing_begin(&memo.timing, &asked);
+    as_timing_begin(&memo.timing, &attempt);
     as_timing_enter(&memo.timing, login.timings, directory);
     as_timing_note_query(&memo.timing, directory, false);
     now += took;
@@ -156,7 +156,7 @@ static void at_most_a_second(void **state)
 
 static void a_login_that_followed_another_is_delayed_but_not_counted(void **state)
 {
-    const as_login_attempt asked = {.directory = &first, .password = "secret"};
+    const as_login_attempt attempt = {.directory = &first, .password = "secret"};
     const as_finding finding = as_finding_make(AS_OUTCOME_WRONG_PASSWORD);
 
     (void)state;
@@ -164,7 +164,7 @@ static void a_login_that_followed_another_is_delayed_but_not_counted(void **stat
     for (int i = 0; i < 2 * AS_TIMING_SAMPLES; i++) {
         const as_mono began = now;
 
-        as_timing_begin(&memo.timing, &asked);
+        as_timing_begin(&memo.timing, &attempt);
         as_timing_enter(&memo.timing, login.timings, &first);
         now += 100;
         as_timing_leave(&memo.timing, login.timings);

@@ -90,7 +90,7 @@ static void test_without_a_limit_everybody_enters(void **state)
     as_limiter_destroy(&limiter);
 }
 
-/* Whoever queues now is turned away when patience with the answers since `filled` has ended, and not before. */
+/* A request that queues now is refused when patience with the answers since `filled` has ended, and not before. */
 static void check_turned_away(as_mono filled)
 {
     visitor late;

@@ -103,23 +103,23 @@ static void a_line_is_served_stale_if_it_was_a_yes(void **state)
     groups.count = 2;
     groups.has_user[0] = true;
     serve_stale();
-    assert_int_equal(ask_group(0)->answer, AS_YES);
-    assert_int_equal(ask_group(1)->answer, AS_NO);
+    assert_int_equal(authorize_group(0)->answer, AS_YES);
+    assert_int_equal(authorize_group(1)->answer, AS_NO);
     begin();
     ldap.is_open = true;
-    assert_int_equal(ask_group(0)->answer, AS_YES);
-    assert_true(ask_group(0)->stale && memo.stale);
+    assert_int_equal(authorize_group(0)->answer, AS_YES);
+    assert_true(authorize_group(0)->stale && memo.stale);
     begin();
-    assert_int_equal(ask_group(1)->answer, AS_UNKNOWN);
+    assert_int_equal(authorize_group(1)->answer, AS_UNKNOWN);
     assert_null(memo.stale);
     /* What was a member is none any more, and the directory has said so. */
     ldap.is_open = false;
     groups.has_user[0] = false;
     begin();
-    assert_int_equal(ask_group(0)->answer, AS_NO);
+    assert_int_equal(authorize_group(0)->answer, AS_NO);
     ldap.is_open = true;
     begin();
-    assert_int_equal(ask_group(0)->answer, AS_UNKNOWN);
+    assert_int_equal(authorize_group(0)->answer, AS_UNKNOWN);
 }
 
 static as_outcome guess(const as_throttle *throttle, const char *password)

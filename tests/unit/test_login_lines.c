@@ -15,8 +15,8 @@ static void one_deadline_for_login_and_lines(void **state)
     log_in("ann", "secret");
     deadline = memo.deadline;
     assert_true(deadline > 0);
-    ask_group(0);
-    ask(AS_REQUIRE_FILTER, "(a=yes)");
+    authorize_group(0);
+    authorize(AS_REQUIRE_FILTER, "(a=yes)");
     assert_int_equal(memo.deadline, deadline);
 }
 
@@ -27,16 +27,16 @@ static void an_answer_is_cached(void **state)
     (void)state;
     groups.count = 2;
     groups.has_user[0] = true;
-    assert_int_equal(ask_group(0)->answer, AS_YES);
-    assert_int_equal(ask_group(1)->answer, AS_NO);
+    assert_int_equal(authorize_group(0)->answer, AS_YES);
+    assert_int_equal(authorize_group(1)->answer, AS_NO);
     operations = ldap.operations;
     begin();
-    assert_int_equal(ask_group(0)->answer, AS_YES);
-    assert_int_equal(ask_group(1)->answer, AS_NO);
-    assert_true(ask_group(1)->cached);
+    assert_int_equal(authorize_group(0)->answer, AS_YES);
+    assert_int_equal(authorize_group(1)->answer, AS_NO);
+    assert_true(authorize_group(1)->cached);
     assert_int_equal(ldap.operations, operations);
     rules.max_depth = 3; /* other settings, another question */
-    assert_int_equal(ask_group(1)->answer, AS_NO);
+    assert_int_equal(authorize_group(1)->answer, AS_NO);
     assert_true(ldap.operations > operations);
 }
 
@@ -44,7 +44,7 @@ static void a_missing_group_is_unsafe_to_negate(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        const as_authorization *answer = ask_group(7);
+        const as_authorization *answer = authorize_group(7);
 
         assert_int_equal(answer->answer, AS_NO);
         assert_true(answer->missing && answer->unsafe_to_negate);
@@ -62,28 +62,28 @@ static void the_set_answers_for_other_lines(void **state)
     for (int i = 0; i < 6; i++) {
         ldap.known[i] = ldap.comparable[i] = true;
     }
-    assert_int_equal(ask_group(5)->answer, AS_NO);
+    assert_int_equal(authorize_group(5)->answer, AS_NO);
     operations = ldap.operations;
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(ask_group(i)->answer, i < 3 ? AS_YES : AS_NO);
+        assert_int_equal(authorize_group(i)->answer, i < 3 ? AS_YES : AS_NO);
     }
     assert_int_equal(ldap.operations, operations);
     groups.is_other[4] = true; /* a group that the searches need not find keeps its compare */
     begin();
     login.cache = NULL;
-    ask_group(5);
+    authorize_group(5);
     operations = ldap.operations;
-    assert_int_equal(ask_group(4)->answer, AS_NO);
+    assert_int_equal(authorize_group(4)->answer, AS_NO);
     assert_true(ldap.operations > operations);
     groups.is_hidden[3] = true;
     begin();
-    ask_group(5);
-    assert_int_equal(ask_group(3)->answer, AS_UNKNOWN);
+    authorize_group(5);
+    assert_int_equal(authorize_group(3)->answer, AS_UNKNOWN);
     ldap.comparable[5] = false; /* nor does one that was never compared */
     begin();
-    ask_group(2);
+    authorize_group(2);
     operations = ldap.operations;
-    assert_int_equal(ask_group(5)->answer, AS_NO);
+    assert_int_equal(authorize_group(5)->answer, AS_NO);
     assert_true(ldap.comparable[5] && ldap.operations > operations);
 }
 
@@ -92,10 +92,10 @@ static void hidden_members_are_no_no(void **state)
     (void)state;
     groups.count = 1;
     groups.is_hidden[0] = true;
-    assert_int_equal(ask_group(0)->answer, AS_UNKNOWN);
-    assert_int_equal(ask_group(0)->finding.outcome, AS_OUTCOME_DIRECTORY_MISCONFIGURED);
+    assert_int_equal(authorize_group(0)->answer, AS_UNKNOWN);
+    assert_int_equal(authorize_group(0)->finding.outcome, AS_OUTCOME_DIRECTORY_MISCONFIGURED);
     rules.max_depth = 0;
-    assert_int_equal(ask_group(0)->answer, AS_NO);
+    assert_int_equal(authorize_group(0)->answer, AS_NO);
 }
 
 static void the_open_circuit_is_reported(void **state)
@@ -105,7 +105,7 @@ static void the_open_circuit_is_reported(void **state)
     (void)state;
     groups.count = 1;
     ldap.is_open = true;
-    answer = ask_group(0);
+    answer = authorize_group(0);
     assert_int_equal(answer->answer, AS_UNKNOWN);
     assert_int_equal(answer->finding.outcome, AS_OUTCOME_DIRECTORY_DOWN);
     assert_int_equal(answer->wait, 7);
@@ -224,7 +224,7 @@ static as_reply any_failure(void)
 
 static void check(int number, bool may_be_unknown)
 {
-    const as_authorization *answer = ask_group(number);
+    const as_authorization *answer = authorize_group(number);
     const bool is = is_in(number, rules.max_depth, true);
 
     if (answer->answer == AS_UNKNOWN) {

@@ -69,7 +69,7 @@ static size_t split_controls(char *text, control_text *controls)
     return count;
 }
 
-static long number_or_not_told(const char *text)
+static long number_or_none(const char *text)
 {
     return strcmp(text, "-") == 0 ? NOT_SENT : strtol(text, NULL, 10);
 }
@@ -79,8 +79,8 @@ static expectation read_expectation(char **columns)
     expectation expected = {
         .proven = strcmp(columns[5], "proven") == 0,
         .subcode = strcmp(columns[6], "-") == 0 ? "" : columns[6],
-        .expires_in = number_or_not_told(columns[7]),
-        .grace_logins = number_or_not_told(columns[8]),
+        .expires_in = number_or_none(columns[7]),
+        .grace_logins = number_or_none(columns[8]),
     };
     assert_true(as_outcome_find_by_name(columns[4], &expected.outcome));
     return expected;

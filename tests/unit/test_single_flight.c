@@ -66,7 +66,7 @@ static void one_queries_and_all_are_answered(void **state)
         assert_string_equal(again.values[0][0], "alice");
         assert_null(again.values[1]);
     }
-    assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_joined), 3);
+    assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_coalesced), 3);
 }
 
 /* A hung directory is not queried by one request after the other. */
@@ -207,7 +207,7 @@ static void each_query_of_many_threads_is_sent_once(void **state)
     assert_int_equal(answered, THREADS * 200);
     assert_int_equal(queried, 40);
     assert_int_equal(as_counters_get(counters, AS_COUNTER_cache_hits) +
-                         as_counters_get(counters, AS_COUNTER_cache_joined) + 40,
+                         as_counters_get(counters, AS_COUNTER_cache_coalesced) + 40,
                      THREADS * 200);
 }
 

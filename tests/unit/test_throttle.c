@@ -18,7 +18,7 @@ static void four_failures_within_five_minutes_and_the_next_is_throttled(void **s
     guess(there, &four_in_five_minutes, 2);
     assert_int_equal(wait_for(here, &four_in_five_minutes, "alice", NULL), 280);
     assert_int_equal(wait_for(there, &four_in_five_minutes, "alice", NULL), 280);
-    assert_int_equal(ask(here, &four_in_five_minutes, "alice", NULL, WRONG), 280);
+    assert_int_equal(log_in(here, &four_in_five_minutes, "alice", NULL, WRONG), 280);
     pass(0.5);
     assert_int_equal(wait_for(here, &four_in_five_minutes, "alice", NULL), 280);
     pass(279.4);
@@ -40,8 +40,8 @@ static void the_processes_of_a_machine_count_together(void **state)
     (void)state;
     guess(here, &four_in_five_minutes, 2);
     guess(there, &four_in_five_minutes, 2);
-    assert_int_equal(ask(here, &four_in_five_minutes, "alice", NULL, WRONG), 300);
-    assert_int_equal(ask(there, &four_in_five_minutes, "alice", NULL, WRONG), 300);
+    assert_int_equal(log_in(here, &four_in_five_minutes, "alice", NULL, WRONG), 300);
+    assert_int_equal(log_in(there, &four_in_five_minutes, "alice", NULL, WRONG), 300);
     assert_int_equal(shelf.calls, 0);
     assert_int_equal(wait_for(a_machine(), &four_in_five_minutes, "alice", NULL), 0);
 }
@@ -99,7 +99,7 @@ static void a_success_ends_the_user_s_count_and_not_the_client_s(void **state)
     guess(here, &by_both, 2);
     guess(there, &by_both, 1);
     pass(1);
-    assert_int_equal(ask(there, &by_both, "alice", "192.0.2.1", RIGHT), 0);
+    assert_int_equal(log_in(there, &by_both, "alice", "192.0.2.1", RIGHT), 0);
     pass(1);
     guess(here, &four_in_five_minutes, 3);
     assert_int_equal(wait_for(here, &four_in_five_minutes, "alice", NULL), 0);
@@ -116,7 +116,7 @@ static void what_is_no_failure_is_withdrawn(void **state)
     (void)state;
     guess(all, &four_in_five_minutes, 3);
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(ask(all, &four_in_five_minutes, "alice", NULL, NO_FAILURE), 0);
+        assert_int_equal(log_in(all, &four_in_five_minutes, "alice", NULL, NO_FAILURE), 0);
     }
     guess(all, &four_in_five_minutes, 1);
     assert_int_equal(wait_for(all, &four_in_five_minutes, "alice", NULL), 300);
@@ -144,7 +144,7 @@ static void guesses_sent_at_once_are_counted_before_they_are_answered(void **sta
     as_throttle_withdraw(processes[0], "alice", stamps[1], pool);
     assert_int_equal(wait_for(processes[0], &four_in_five_minutes, "alice", NULL), 0);
     guess(processes[0], &four_in_five_minutes, 1);
-    assert_int_equal(ask(processes[1], &four_in_five_minutes, "alice", NULL, WRONG), 300);
+    assert_int_equal(log_in(processes[1], &four_in_five_minutes, "alice", NULL, WRONG), 300);
 }
 
 static apr_time_t under_way;

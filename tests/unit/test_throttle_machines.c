@@ -26,7 +26,7 @@ static void each_machine_counts_while_the_store_is_away(void **state)
     pass(1);
     guess(there, &four_in_five_minutes, 1);
     assert_int_equal(wait_for(here, &four_in_five_minutes, "alice", NULL), 299);
-    assert_int_equal(ask(here, &four_in_five_minutes, "alice", NULL, RIGHT), 299);
+    assert_int_equal(log_in(here, &four_in_five_minutes, "alice", NULL, RIGHT), 299);
 }
 
 static void a_success_while_the_store_is_away_counts_when_it_is_back(void **state)
@@ -37,7 +37,7 @@ static void a_success_while_the_store_is_away_counts_when_it_is_back(void **stat
     guess(here, &four_in_five_minutes, 3);
     shelf.answer = APR_EGENERAL;
     pass(1);
-    assert_int_equal(ask(there, &four_in_five_minutes, "alice", NULL, RIGHT), 0);
+    assert_int_equal(log_in(there, &four_in_five_minutes, "alice", NULL, RIGHT), 0);
     shelf.answer = APR_SUCCESS;
     pass(1);
     guess(there, &four_in_five_minutes, 3);
@@ -50,7 +50,7 @@ static void a_success_elsewhere_holds_even_where_the_store_loses_it(void **state
 
     (void)state;
     guess(here, &four_in_five_minutes, 3);
-    assert_int_equal(ask(there, &four_in_five_minutes, "alice", NULL, RIGHT), 0);
+    assert_int_equal(log_in(there, &four_in_five_minutes, "alice", NULL, RIGHT), 0);
     guess(here, &four_in_five_minutes, 1);
     memset(&shelf, 0, sizeof shelf);
     assert_int_equal(wait_for(here, &four_in_five_minutes, "alice", NULL), 0);
@@ -113,7 +113,7 @@ static void fail_as(as_throttles *all, int number, int times)
 
     apr_snprintf(name, sizeof name, "user%d", number);
     for (int i = 0; i < times; i++) {
-        assert_int_equal(ask(all, &four_in_five_minutes, name, NULL, WRONG), 0);
+        assert_int_equal(log_in(all, &four_in_five_minutes, name, NULL, WRONG), 0);
     }
 }
 
@@ -126,7 +126,7 @@ static void a_flood_of_names_frees_no_throttled_account(void **state)
     for (int i = 0; i < 3 * AS_TALLIES; i++) {
         fail_as(all, i, 1 + i % 3);
     }
-    assert_int_equal(ask(all, &four_in_five_minutes, "alice", NULL, WRONG), 300);
+    assert_int_equal(log_in(all, &four_in_five_minutes, "alice", NULL, WRONG), 300);
 }
 
 /* Where every count forbids something none gives way: who has none waits for the first that ends. */
@@ -140,10 +140,10 @@ static void a_table_full_of_throttled_accounts_admits_no_other(void **state)
     for (int i = 1; i < AS_TALLIES; i++) {
         fail_as(all, i, 4);
     }
-    assert_int_equal(ask(all, &four_in_five_minutes, "bob", NULL, WRONG), 290);
-    assert_int_equal(ask(all, &four_in_five_minutes, "alice", NULL, WRONG), 290);
+    assert_int_equal(log_in(all, &four_in_five_minutes, "bob", NULL, WRONG), 290);
+    assert_int_equal(log_in(all, &four_in_five_minutes, "alice", NULL, WRONG), 290);
     pass(290);
-    assert_int_equal(ask(all, &four_in_five_minutes, "bob", NULL, WRONG), 0);
+    assert_int_equal(log_in(all, &four_in_five_minutes, "bob", NULL, WRONG), 0);
 }
 
 /* Who may write .htaccess invents accounts as he likes: he shuts out himself alone. */
@@ -157,16 +157,16 @@ static void accounts_of_htaccess_take_no_memory_from_others(void **state)
     for (int i = 0; i < AS_TALLIES; i++) {
         apr_snprintf(name, sizeof name, "invented%d", i);
         for (int j = 0; j < 4; j++) {
-            ask(all, &of_htaccess, name, NULL, WRONG);
+            log_in(all, &of_htaccess, name, NULL, WRONG);
         }
     }
-    assert_int_equal(ask(all, &of_htaccess, "one more", NULL, WRONG), 300);
+    assert_int_equal(log_in(all, &of_htaccess, "one more", NULL, WRONG), 300);
     /* and what he has counted is no less a count */
-    assert_int_equal(ask(all, &four_in_five_minutes, "invented0", NULL, WRONG), 300);
+    assert_int_equal(log_in(all, &four_in_five_minutes, "invented0", NULL, WRONG), 300);
     for (int i = 0; i < AS_TALLIES; i++) {
         fail_as(all, i, 4);
     }
-    assert_int_equal(ask(all, &of_htaccess, "one more", NULL, WRONG), 300);
+    assert_int_equal(log_in(all, &of_htaccess, "one more", NULL, WRONG), 300);
 }
 
 static void of_clients_the_soonest_to_end_gives_way(void **state)
@@ -246,7 +246,7 @@ static void a_process_that_dies_blocks_no_other(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
     guess(all, &four_in_five_minutes, 1);
-    assert_int_equal(ask(all, &four_in_five_minutes, "alice", NULL, WRONG), 300);
+    assert_int_equal(log_in(all, &four_in_five_minutes, "alice", NULL, WRONG), 300);
     assert_true(as_throttle_is_counted(all, "alice"));
 }
 

@@ -78,8 +78,8 @@ static inline long wait_for(as_throttles *all, const as_throttle *throttle, cons
 typedef enum verdict { WRONG, RIGHT, NO_FAILURE } verdict;
 
 /* A login as the floor above makes it: admitted, queried, settled. Returns the wait. */
-static inline long ask(as_throttles *all, const as_throttle *throttle, const char *user, const char *client,
-                       verdict found)
+static inline long log_in(as_throttles *all, const as_throttle *throttle, const char *user, const char *client,
+                          verdict found)
 {
     apr_time_t stamp;
     long wait = as_throttle_check_client(all, throttle, client, pool);
@@ -109,7 +109,7 @@ static inline void guess(as_throttles *all, const as_throttle *throttle, int tim
 {
     for (int i = 0; i < times; i++) {
         pass(1e-6); /* two failures that two machines see in the same microsecond are one */
-        assert_int_equal(ask(all, throttle, "alice", "192.0.2.1", WRONG), 0);
+        assert_int_equal(log_in(all, throttle, "alice", "192.0.2.1", WRONG), 0);
     }
 }
 

@@ -177,7 +177,7 @@ static void put_groups(as_json_line *line, const as_section *section)
     put_number(line, "groups_mode", groups.mode);
 }
 
-/* Tells sections of one name apart: where a virtual host begins, and the section that another stands in; "" for one
+/* Distinguishes sections of one name: where a virtual host begins, and the section that another stands in; "" for one
  * that stands in a server. */
 static void put_place(as_json_line *line, const apr_array_header_t *chain)
 {

@@ -216,8 +216,9 @@ static void warn_of_section(as_dump *dump, bool groups)
                            "AuthLDAPURL, about the entry that the alias found");
     }
     if (groups && section->groups == AS_GROUPS_MEMBER_OF) {
-        as_dump_warn(dump, "AuthStatusGroups MemberOf: whoever may write memberOf of an entry may let that user in; "
-                           "where the directory does not maintain memberOf, nobody is in any group");
+        as_dump_warn(dump,
+                     "AuthStatusGroups MemberOf: an account that may write memberOf of an entry may let that user in; "
+                     "where the directory does not maintain memberOf, nobody is in any group");
     }
     if (groups && seems_active_directory(section) && !takes_class_group(section)) {
         as_dump_warn(dump, "on Active Directory groups within groups do not count here: AuthLDAPSubGroupClass has no "

@@ -86,7 +86,7 @@ def test_no_answer_is_no_result(serve, answer, hangs, says):
 
 
 def test_one_that_is_cut_is_a_difference(serve):
-    """Whoever cuts the forbidden one alone gives it away."""
+    """A server that cuts the forbidden one alone gives it away."""
     code, told, wrong = serve(lambda request: HALF if b"/hidden" in request else SAME).audit("-w", "20")
     assert code == 1 and "GET: " in told and not wrong
 

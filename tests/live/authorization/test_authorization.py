@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Known, and not allowed: 403 and no dialog, whoever knew the user and whichever Require says no."""
+"""Known, and not allowed: 403 and no dialog, with any provider and any Require that says no."""
 import base64
 import hashlib
 import sqlite3

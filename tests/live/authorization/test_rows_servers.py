@@ -51,7 +51,7 @@ OUTAGES = {"directory-timeout", "directory-overload", "directory-down"}
 
 
 def test_a_hung_directory_and_cached_logins(start, own):
-    """59: whoever is in no cache yet is answered 503, by the deadline or by the open circuit breaker; a plain page is a page
+    """59: a user in no cache yet is answered 503, by the deadline or by the open circuit breaker; a plain page is a page
     all the while, and nobody passes."""
     httpd = make(start, own, conf=HUNG, cache=None, threads=64)
     with httpd.connection() as connection:

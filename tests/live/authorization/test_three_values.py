@@ -222,7 +222,7 @@ def check(site, path, tree):
     assert answer.status in expected(tree), evidence
     assert not answer.all("WWW-Authenticate"), evidence
     # httpd's own line of a refusal is there once for a refusal, and never for want of an answer.
-    # What is refused whoever asks is refused before a login, and so is granted what a search grants.
+    # What is refused for every user is refused before a login, and so is granted what a search grants.
     assert sum("AH01631" in line or "AH01630" in line for line in told) == (answer.status == 403), evidence
     assert bool(answer.all("Retry-After")) == (answer.status == 503), evidence
     without_login = {*SEARCHES, *ANYBODY, *NOBODY} & set(tree.lines())

@@ -148,5 +148,5 @@ def test_dump_says_who_answers_and_what_is_doubtful(start):
     for words in ('require    ldap-group "cn=staff,o=rows": answered by mod_authstatus', "the DN is in quotes",
                   "the filter is in parentheses", "REMOTE_USER is empty", "the rest of the line is one DN",
                   "double it", "without AuthLDAPURL, and no AuthnProviderAlias", "AuthLDAPSubGroupClass has no",
-                  "whoever may write memberOf", f"require    ldap-group cn=staff,{BASE}: answered by mod_authnz_ldap"):
+                  "an account that may write memberOf", f"require    ldap-group cn=staff,{BASE}: answered by mod_authnz_ldap"):
         assert words in said, (words, said)

@@ -316,7 +316,7 @@ def test_httpd_tells_how_a_user_searches_for_himself(program, fakes, rooms):
 
 
 def test_httpd_tells_no_password_to_a_terminal(program):
-    """Its standard output has no password, whoever runs it."""
+    """Its standard output has no password, for any user."""
     done = subprocess.run([program, "-t", "-DDUMP_AUTHSTATUS_JSON"], capture_output=True, text=True, timeout=60)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr

@@ -116,8 +116,8 @@ def test_row(site, rooms, row):
 
 
 def test_not_authorized(site, rooms):
-    """httpd's own line for who is signed in and may not enter (AH01631 of mod_authz_core) matches the filter, whoever checked
-    the password. The example jail leaves it out, and no guess with it."""
+    """httpd's own line for who is signed in and may not enter (AH01631 of mod_authz_core) matches the filter, whichever module
+    checked the password. The example jail leaves it out, and no guess with it."""
     site.log.allow(".")
     begin = site.log.size()
     assert site.get("/in/other", login=("good", RIGHT)).status == 403

@@ -199,7 +199,7 @@ def test_refused_service_account(start, slapd, library, faults):
 
 @pytest.mark.parametrize("of_htaccess", [True, False], ids=["htaccess", "configured"])
 def test_slow_directory_beside_a_healthy_one(start, slapd, of_htaccess):
-    """Whoever named it: it holds no more than its share of the slots, and nobody else is refused."""
+    """Wherever it is named: it holds no more than its share of the slots, and nobody else is refused."""
     released = threading.Event()
 
     def slowly(connection, message_id, tag):

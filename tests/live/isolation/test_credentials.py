@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials belong to the servers of the AuthLDAPURL that they stand with: another server never sees them, whoever
-names it, and wherever. Three directories record all binds that they get."""
+"""Credentials belong to the servers of the AuthLDAPURL that they stand with: another server never sees them,
+wherever it is named. Three directories record all binds that they get."""
 import random
 import subprocess
 from collections import namedtuple

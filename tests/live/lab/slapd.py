@@ -60,7 +60,7 @@ def fill_in(text, suffix):
 
 
 class Slapd:
-    """Whoever is bound may read; anonymous may bind as somebody and see nothing, so that a search on a connection
+    """A bound user may read; anonymous may bind as somebody and see nothing, so that a search on a connection
     that is no longer bound finds nobody: that trap is in every test."""
 
     def __init__(self, room, databases, tls=None, authority=None, debug="stats"):

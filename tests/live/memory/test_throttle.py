@@ -157,7 +157,7 @@ def test_log_line(site, person, guess):
 
 
 def test_below_the_directorys_limit_the_account_stays_unlocked(start, slapd):
-    """slapd locks at the fifth failure, we stop after the fourth; whoever waits as long as he is told gets in."""
+    """slapd locks at the fifth failure, we stop after the fourth; who waits as long as Retry-After says gets in."""
     httpd = start(f"{LOGIN}<Location /in>\nAuthStatusThrottle 4 8s\n</Location>", defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617", THROTTLED)
     mark = slapd.mark()
