@@ -32,12 +32,15 @@ const char *as_page_make_button(apr_pool_t *pool, const char *url, const char *t
 
 /* ---- error_body.c ---- */
 
+/* Registers the output filter that writes error bodies. */
 void as_error_body_register_filter(void);
+/* Hook insert_error_filter: inserts it where this module decided the answer, and no ErrorDocument is configured. */
 void as_error_body_insert_filter(request_rec *r);
 
 /* ---- report_page.c ---- */
 
 int as_report_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
+/* The handlers answer a request with AS_REPORT_HANDLER, or AS_RELOGIN_HANDLER; DECLINED for any other. */
 int as_report_handler(request_rec *r);
 /* Registers with mod_status, which then includes the figures. */
 void as_report_register_status(void);
@@ -59,6 +62,7 @@ typedef struct as_figures {
     bool throttles; /* some section has an AuthStatusThrottle */
 } as_figures;
 
+/* Reads the figures of all processes, at this moment. */
 as_figures as_figures_read(apr_pool_t *pool);
 /* Converts `lately` to a rate per minute. */
 double as_figures_compute_per_minute(const as_figures *figures, apr_uint64_t lately);
@@ -73,6 +77,7 @@ typedef struct as_output {
     apr_array_header_t *parts;
 } as_output;
 
+/* Begin a text, add to it as printf does, and return the whole of it. */
 as_output as_output_begin(apr_pool_t *pool);
 void as_output_add(as_output *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *as_output_end(const as_output *text);
@@ -90,17 +95,20 @@ typedef struct as_plot {
     double top;           /* of the scale */
 } as_plot;
 
+/* Adds a plot as an <svg> element. */
 void as_plot_add(as_output *html, const as_plot *plot);
 
 /* ---- series_html.c, series_json.c: the last hour and the last day ---- */
 
+/* Adds the sections with plots and tables; nothing without a series. */
 void as_series_add_html(as_output *html, const as_figures *figures);
 /* Adds the member "series", without a comma after it. */
 void as_series_add_json(as_output *json, const as_figures *figures);
 
 /* ---- html.c, json.c, metrics.c: the figures as a text ---- */
 
-/* `refresh`: interval in seconds of reloading the page; 0: never. */
+/* Make the page, the JSON object and the metrics in Prometheus' text format. `refresh`: interval in seconds of
+ * reloading the page; 0: never. */
 const char *as_report_make_html(request_rec *r, const as_figures *figures, int refresh);
 const char *as_report_make_json(apr_pool_t *pool, const as_figures *figures);
 const char *as_report_make_metrics(apr_pool_t *pool, const as_figures *figures);

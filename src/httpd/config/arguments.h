@@ -25,6 +25,7 @@ typedef struct as_word_slot {
 /* Quotes an argument for a sentence, cut after AS_ARGUMENT_SHOWN octets. */
 const char *as_argument_quote(const cmd_parms *cmd, const char *text);
 
+/* Finds a word, in any case, in a list that a NULL word ends. */
 const char *as_argument_read_word(cmd_parms *cmd, const as_word *words, const char *word, int *value);
 /* Parses a whole number from `low` to `high`. */
 const char *as_argument_read_number(cmd_parms *cmd, const char *text, long low, long high, int *number);
@@ -62,7 +63,9 @@ const char *as_argument_refuse_unknown(cmd_parms *cmd, const char *error);
 /* Refuses a directive of httpd 2.2 or earlier that httpd 2.4 does not have. cmd->info: what to write instead. */
 const char *as_refuse_retired(cmd_parms *cmd, void *section, const char *arguments);
 
-/* ---- directives_ldap.c: setters for directives of mod_authnz_ldap and mod_ldap ---- */
+/* ---- directives_ldap.c: setters for directives of mod_authnz_ldap and mod_ldap ----
+ * Setters have httpd's signature: `section` is the as_section of the place, into which they write; they return NULL, or
+ * a sentence that stops the start. */
 
 extern const as_word_slot as_deref_slot, as_referrals_slot, as_trusted_mode_slot;
 

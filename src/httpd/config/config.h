@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The configuration: read from directives, merged, and read-only once the server serves.
+ *
+ * For all headers of src/httpd, unless a declaration says otherwise. Threads: *_pre_config, *_post_config and setters
+ * of directives run in the parent, which has one thread; *_child_init run once in each child, before its threads start;
+ * what takes a request_rec runs in the thread of that request; all else in any thread. Ownership: what is returned is
+ * from the pool that is passed, or from r->pool, and lives as long; nothing that is passed is kept. Errors: hooks and
+ * functions that return int return httpd's codes (OK, DECLINED, HTTP_...); apr_status_t is APR's; functions that
+ * return nothing cannot fail, as httpd ends a process without memory.
  */
 #ifndef AUTHSTATUS_HTTPD_CONFIG_H
 #define AUTHSTATUS_HTTPD_CONFIG_H
@@ -164,12 +171,14 @@ typedef struct as_server {
 #include "section.def"
 } as_server;
 
+/* httpd's hooks for the configuration of a directory and of a server: as_section and as_server, from `pool`. */
 void *as_section_create(apr_pool_t *pool, char *path);
 /* Returns whether a section of the configuration (none of a server, of an alias or of .htaccess) has a directive of
  * ours. */
 bool as_sections_were_made(void);
 /* While the process serves, two sections that stay have one merge, which stays too. */
 void *as_section_merge(apr_pool_t *pool, void *outer, void *inner);
+/* Starts the merges of this process, from `pool`. */
 void as_merges_child_init(apr_pool_t *pool);
 void *as_server_create(apr_pool_t *pool, server_rec *s);
 void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
@@ -192,7 +201,7 @@ typedef struct as_directory_source {
 #undef AS_SOURCE_OF_POLICY
 } as_directory_source;
 
-/* `r`: as in as_section_get_credentials. */
+/* Finds the sources of a section's settings; their texts are the section's. `r`: as in as_section_get_credentials. */
 as_directory_source as_directory_source_find(const as_section *section, const server_rec *server, const request_rec *r);
 
 /* Sets whether sections are created for requests (.htaccess), until the configuration is read again. */
@@ -225,11 +234,12 @@ static inline const as_server *as_server_get(const server_rec *s)
     return ap_get_module_config(s->module_config, &authstatus_module);
 }
 
-/* Return the settings in force, with defaults. */
+/* Return the settings in force, with defaults. A time is in microseconds; an expression that fails is as false. */
 apr_interval_time_t as_section_get_deadline(const as_section *section);
 as_policy as_section_get_policy(const as_section *section, request_rec *r);
 as_dialog as_section_get_dialog(const as_section *section, request_rec *r);
-const char *as_section_find_help(const as_section *section, as_outcome outcome); /* URL or NULL */
+/* Returns the URL of AuthStatusHelp, the section's own; NULL: there is none. */
+const char *as_section_find_help(const as_section *section, as_outcome outcome);
 
 /* Returns the settings of the directory of a section, or NULL if it has no AuthLDAPURL. Lives as long as `pool`. */
 const as_directory_settings *as_section_make_directory(const as_directory_source *source, apr_pool_t *pool);
@@ -259,6 +269,7 @@ bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool, 
 /* Returns the scope of what is remembered: virtual hosts share no answers and no proofs, whatever directory they
  * share; but the same virtual host on several machines is one. */
 const char *as_server_make_scope(const server_rec *s, apr_pool_t *pool);
+/* Starts the interned directories of this process, which live as long as `pool`. */
 void as_interned_child_init(apr_pool_t *pool);
 /* Returns the directory of this request's section, with the attribute for REMOTE_USER among those requested; or NULL
  * if it has no AuthLDAPURL. Lives as long as the request. Computed once for the server's configuration. */
@@ -269,6 +280,7 @@ as_directory_limits as_server_get_limits(const as_server *server, int threads);
 
 /* ---- directives.c ---- */
 
+/* The directives of this module, made from directive.def. */
 extern const command_rec as_directives[];
 
 /* The values of SetHandler. */
@@ -289,10 +301,12 @@ void as_notices_post_config(apr_pool_t *ptemp, server_rec *main_server);
 
 /* ---- dump.c: httpd -t -D DUMP_AUTHSTATUS ---- */
 
+/* Hook test_config: writes the dump to standard output, if it is wanted. */
 void as_dump_test_config(apr_pool_t *pconf, server_rec *s);
 
 /* ---- dump_json.c: httpd -t -D DUMP_AUTHSTATUS_JSON ---- */
 
+/* Hook test_config: writes a line of JSON for each section, if it is wanted; secrets only to authstatus-explain. */
 void as_dump_json_test_config(apr_pool_t *pconf, server_rec *s);
 
 /* An <AuthnProviderAlias> or <AuthzProviderAlias> with a URL or a credential. */

@@ -31,6 +31,7 @@ static inline bool as_server_must_watch(const as_server *server)
 int as_mask_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 /* Returns whether a section of any server masks anything, or maps a 403. Call it after the configuration was read. */
 bool as_mask_is_configured(const server_rec *main_server);
+/* httpd's hooks of the names behind as_mask_: see hacking.md, "The way of a masked request". */
 int as_mask_quick_handler(request_rec *r, int lookup);
 int as_mask_translate(request_rec *r);
 int as_mask_post_perdir(request_rec *r);
@@ -77,6 +78,7 @@ static inline as_client_names as_client_names_get(const conn_rec *c)
 }
 void as_client_names_set(conn_rec *c, const as_client_names *names);
 
+/* Finds the modules whose state of a request is saved. */
 void as_snapshot_post_config(void);
 /* Saves a request before its first hook. Valid as long as the request. */
 as_snapshot *as_snapshot_make(const request_rec *r);
@@ -128,8 +130,9 @@ typedef struct as_decoy {
     as_decoy_name octets;
 } as_decoy;
 
-/* Call it before the first of them is made. */
+/* Draws the secret of this server's decoys. Call it before the first of them is made. */
 apr_status_t as_decoys_post_config(void);
+/* Returns the parts of a path that decoys replace; as long as the request. Never NULL. */
 const as_decoys *as_decoys_get(request_rec *r, const char *path);
 /* Returns the index of the segment that has so many below it; 0: there is none. */
 int as_decoys_find_index(const as_decoys *all, int below);
@@ -147,7 +150,7 @@ int as_decoys_choose(int index, const as_decoys *all, as_decoy_test *test, void 
 /* Returns which decoy a search asks about for a segment: outward, fewer sections and rules know it. */
 int as_decoys_get_searched(const as_decoys *all, int index);
 as_decoy_spot as_decoys_get_spot(const as_decoys *all, int index);
-/* `index`: below `count`, or of a tail. Call it before any hook of the pass: its name is in nothing that the request
+/* Makes a decoy, from r->pool. `index`: below `count`, or of a tail. Call it before any hook of the pass: its name is in nothing that the request
  * has by then. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
 /* The same for names that are compared and go no further: one may be in what the request has. */
@@ -164,6 +167,7 @@ apr_table_t *as_decoy_undo_table(apr_pool_t *pool, const as_decoy *decoy, apr_ta
 
 /* ---- section_set.c: sections that apply ---- */
 
+/* Finds the modules that may refuse, and those that define logins. */
 void as_section_sets_post_config(void);
 /* Returns whether the same sections define the login of both requests, so that the same providers are queried. */
 bool as_section_set_has_same_login(const request_rec *one, const request_rec *other);

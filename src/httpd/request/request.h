@@ -123,11 +123,12 @@ static inline bool as_transaction_may_exist(const request_rec *r)
 /* Returns whether the transaction was refused: httpd sends its first error, whatever happens to its ErrorDocument. */
 bool as_transaction_is_refused(const as_transaction *transaction);
 
-/* The value of Authorization, or of Proxy-Authorization for a forward proxy; NULL: not sent. */
+/* Returns the value of Authorization, or of Proxy-Authorization for a forward proxy; NULL: not sent. */
 const char *as_authorization_get_header(const request_rec *r);
 
 /* ---- provider.c ---- */
 
+/* The provider `authstatus`, for mod_auth_basic and others. */
 extern const authn_provider as_provider;
 /* Gets the answer and the entry of a login found by its header, where Require needs them. NULL: they are there, or
  * there was no such login; else the answer without an entry, and no other entry may be used. */
@@ -164,6 +165,7 @@ bool as_require_is_news(const char *fingerprint, const char *dn);
 int as_request_authenticate(request_rec *r, as_context *context);
 /* Returns whether a header of the Basic scheme is refused before any provider reads it. */
 bool as_request_is_unreadable(request_rec *r);
+/* httpd's hooks of the names behind as_hook_; their places in the order are in mod_authstatus.c. */
 int as_hook_header_parser(request_rec *r);
 int as_hook_access_begin(request_rec *r);
 int as_hook_access_end(request_rec *r);
@@ -186,7 +188,7 @@ int as_chain_run(request_rec *r, as_context *context, as_phase phase);
 
 /* Returns whether mod_auth_basic's authentication hook is behind ours. */
 bool as_chain_has_basic(void);
-/* Does another module's stand between the two? */
+/* Returns whether another module's is between the two. */
 bool as_chain_has_more_before_basic(void);
 /* Run the hooks of authentication behind ours and before mod_auth_basic's; then the others, from its own on. */
 int as_chain_run_to_basic(request_rec *r, as_context *context);
@@ -200,6 +202,7 @@ typedef enum as_looked {
     AS_LOOKED_OTHERWISE  /* *status is the result of the other modules, all of which were run: judge it */
 } as_looked;
 
+/* Makes the lookaside of this process, for the life of `pool`; without memory it finds nothing. */
 void as_lookaside_child_init(apr_pool_t *pool);
 /* Looks up the login of this request, in place of mod_auth_basic. */
 as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status);
@@ -239,12 +242,12 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
 void as_decide_stale(request_rec *r, as_context *context);
 /* The same for an answer of another module that stays unchanged: logs and records only. */
 void as_decide_as_is(request_rec *r, const as_context *context, const as_finding *finding, int status);
-/* A text from outside, for a line of the log: of at most `most` octets, and without what could end the line or its
- * quotes. httpd escapes the rest. */
+/* Makes a text from outside fit for a line of the log: of at most `most` octets, and without what could end the line or
+ * its quotes. httpd escapes the rest. */
 const char *as_log_escape(apr_pool_t *pool, const char *text, apr_size_t most);
 /* Only logs, for a provider whose section is not On. */
 void as_log_outcome(request_rec *r, const as_context *context, const as_finding *finding, const as_verdict *verdict);
-/* "49/52e", "49" or "" */
+/* Formats the LDAP code of a finding: "49/52e", "49" or "". */
 const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding);
 /* Returns the name of an attribute's variable: the prefix, and the attribute in upper case; from `pool`. */
 char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, const char *attribute);
@@ -252,6 +255,7 @@ char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, cons
  * is none. NULL values: there was no entry. */
 void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
                            const as_values *values);
+/* Set the variables (as far as the outcome may be disclosed), and the notes of the access log, of mod_authstatus.h. */
 void as_publish_variables(request_rec *r, const as_transaction *transaction);
 void as_publish_notes(const request_rec *r, const as_transaction *transaction);
 

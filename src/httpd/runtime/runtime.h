@@ -17,7 +17,8 @@
 apr_pool_t *as_pool_choose_for_life(apr_pool_t *pool);
 /* Gets shared memory of all processes, which persists over restarts until the server is stopped. Found by `name`,
  * this module's version, `layout` and size: memory of another version or layout is not found. `layout` differs for
- * each meaning of the content, including the order of an enum. Zeroed when new. */
+ * each meaning of the content, including the order of an enum. Zeroed when new. In post_config; an error stops
+ * the start. */
 apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint64_t layout, apr_size_t size, void **into,
                                       bool *is_new);
 
@@ -34,13 +35,15 @@ const as_login *as_process_get_login(void);
 
 /* Parses an AuthStatusCache. Returns NULL and *setting, or a sentence without the directive's name. */
 const char *as_socache_parse(apr_pool_t *pool, apr_pool_t *ptemp, const char *text, as_cache_setting *setting);
+/* Registers the mutex of stores that need one. */
 int as_socache_pre_config(apr_pool_t *pconf);
+/* Opens the store, and the memory of the counters. */
 int as_socache_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
 /* Returns whether several machines share the store. Then it also has counts of failures. */
 bool as_socache_is_for_machines(void);
 /* Returns false without memory; then the child caches nothing. */
 bool as_socache_child_init(apr_pool_t *pool, server_rec *s);
-/* NULL: no cache (AuthStatusCache Off). */
+/* Return what lives as long as the process. NULL: no cache (AuthStatusCache Off). */
 as_cache *as_process_get_cache(void);
 /* NULL before the configuration is read. */
 as_counters *as_process_get_counters(void);
@@ -84,8 +87,9 @@ as_offload_job *as_offload_run(as_offload_work *work, as_offload_job *job, bool 
 
 /* ---- server_stats.c: the LDAP servers as all processes see them ---- */
 
-/* `servers`: number in the configuration. */
+/* Makes the shared memory. `servers`: number in the configuration. */
 apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers);
+/* Takes a slot for this process, until `pool` is destroyed. */
 void as_server_stats_child_init(apr_pool_t *pool);
 /* Publishes this process's view of a directory's servers. Call it after each query. */
 void as_server_stats_write(as_directories *directories, const as_directory_settings *settings);
