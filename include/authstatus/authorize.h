@@ -138,10 +138,17 @@ typedef struct as_entry_lookup {
     const char *fingerprint;
 } as_entry_lookup;
 
-/* Finds the entry of `user` with the directory's attribute and filter: one search, cached as entries are. Never
- * NULL. `groups`: of the line that needs it, or NULL. */
-const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
-                                     const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
+/* What the entry of a user is looked up by. */
+typedef struct as_entry_attempt {
+    const as_login_directory *directory;
+    const char *user;                /* UTF-8; nobody has the empty name */
+    const as_group_settings *groups; /* of the line that needs it, or NULL */
+    apr_interval_time_t deadline;    /* as as_authorize_attempt's */
+} as_entry_attempt;
+
+/* Finds the entry of a user with the directory's attribute and filter: one search, cached as entries are. Never NULL;
+ * lives as long as the memo. */
+const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_entry_attempt *attempt,
                                      const as_login_observer *observer);
 
 /* Notes a line that the caller answered from its own memory, for as_authorize_add_up. */

@@ -27,6 +27,8 @@
 
 #define AS_KEY_SIZE 32
 
+#define AS_HASH_SIZE 32 /* SHA-256 */
+
 /* A store that several processes share: any socache provider, behind these calls. NULL functions: there is none.
  * Return values, in the terms of socache providers:
  *     APR_SUCCESS    done. Retrieved data is trusted only where this module's key has sealed it
@@ -40,11 +42,11 @@
  * times in a row is called now and then alone, unless it is memory. */
 typedef struct as_store {
     void *context;
-    apr_status_t (*retrieve)(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+    apr_status_t (*retrieve)(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
                              unsigned int *data_length, apr_pool_t *pool);
-    apr_status_t (*store)(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+    apr_status_t (*store)(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                           const unsigned char *data, unsigned int data_length, apr_pool_t *pool);
-    apr_status_t (*remove)(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool);
+    apr_status_t (*remove)(void *context, const unsigned char id[AS_HASH_SIZE], apr_pool_t *pool);
     bool is_memory; /* of this machine */
 } as_store;
 
@@ -258,14 +260,21 @@ typedef enum as_bind_kind {
     AS_BIND_REFUSED /* it was accepted a moment ago, and refused when it was sent again: counts now */
 } as_bind_kind;
 
-/* Admits a bind of this account, or returns the seconds until it may be tried again, rounded up. On 0 the bind
+/* A bind that counts for an account. */
+typedef struct as_counted_bind {
+    const char *account; /* as_accounts_name; UTF-8, prepared */
+    as_bind_kind kind;
+    as_mono patience; /* the end of the wait for binds in progress */
+} as_counted_bind;
+
+/* Admits a bind of an account, or returns the seconds until it may be tried again, rounded up. On 0 the bind
  * counts as a failure in advance: otherwise many guesses sent at once would all pass before the first is counted.
  * One of the three functions below must follow, with the *stamp that was set; if none does, the failure stays. Where
- * only binds in progress forbid it, waits for their answers until `patience`. A cached password waits for all
+ * only binds in progress forbid it, waits for their answers. A cached password waits for all
  * binds in progress, and is always admitted behind them: the caller then checks that it is still cached. *stamp is
  * 0 where the throttle does not count accounts. */
-long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, as_bind_kind kind,
-                       as_mono patience, apr_pool_t *pool, apr_time_t *stamp);
+long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const as_counted_bind *bind, apr_pool_t *pool,
+                       apr_time_t *stamp);
 /* Record a refusal, or a missing answer. The first records it on this machine alone, without network; the second
  * also writes failures to the store that another machine may have overwritten. */
 void as_throttle_record_answer(as_throttles *all, const char *account, apr_time_t stamp);

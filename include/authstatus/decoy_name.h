@@ -41,10 +41,16 @@ typedef struct as_decoy_name {
     unsigned char first[256], next[AS_DECOY_OCTETS_MAX];
 } as_decoy_name;
 
-/* Makes the name for a segment of so many octets, which must outlive it. `attempt` gives another name for the same
- * segment, `least` is AS_DECOY_PROBABLE or AS_DECOY_CERTAIN: a short segment's name is longer, and weighs that much. */
+/* How a name is drawn. */
+typedef struct as_decoy_draw {
+    const unsigned char *secret; /* AS_DECOY_SECRET octets */
+    unsigned attempt;            /* another name for the same segment */
+    int least; /* AS_DECOY_PROBABLE or AS_DECOY_CERTAIN: a short segment's name is longer, and weighs that much */
+} as_decoy_draw;
+
+/* Makes the name for a segment of so many octets, which must outlive it. */
 void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length, as_decoy_shape shape,
-                        const unsigned char secret[AS_DECOY_SECRET], unsigned attempt, int least);
+                        const as_decoy_draw *how);
 /* Writes it percent-encoded. */
 void as_decoy_name_write(const as_decoy_name *name, char text[AS_DECOY_TEXT_MAX]);
 /* True where `text` has a copy of the name, or of as much of it as counts. */

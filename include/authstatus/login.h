@@ -164,9 +164,8 @@ uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *s
                            apr_pool_t *pool);
 bool as_login_is_marked(const as_login *login, uint32_t mark);
 
-/* Returns whether the directory is out of reach. Fills in *answer, which lives as long as `pool`. */
+/* Returns whether the directory is out of reach. Fills in *answer, which lives as long as the memo. */
 bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
-                        apr_interval_time_t deadline, const as_login_observer *observer, apr_pool_t *pool,
-                        as_answer *answer);
+                        apr_interval_time_t deadline, as_answer *answer);
 
 #endif

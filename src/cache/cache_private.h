@@ -53,8 +53,6 @@ bool as_moment_is_within(as_moment then, apr_interval_time_t good_for, as_moment
 
 /* ---- hmac.c ---- */
 
-#define AS_HASH_SIZE 32 /* SHA-256 */
-
 /* HMAC-SHA-256 (RFC 2104) with its key: the states after the inner and after the outer key block. */
 typedef struct as_hmac {
     EVP_MD_CTX *inner, *outer;

@@ -133,7 +133,7 @@ as_fetched as_shared_fetch(as_cache *memory, const unsigned char *id, unsigned c
     if (!may_call(memory, &begun)) {
         return AS_FETCHED_UNKNOWN;
     }
-    status = store->retrieve(store->context, id, AS_HASH_SIZE, data, &length, pool);
+    status = store->retrieve(store->context, id, data, &length, pool);
     judge(memory, status, begun);
     if (status == APR_SUCCESS) {
         *payload_length = as_record_unseal(memory, id, data, length);
@@ -155,8 +155,7 @@ bool as_shared_keep(as_cache *memory, const unsigned char *id, const unsigned ch
         return false;
     }
     /* Providers take whole seconds, at least one. The time within the record is decisive. */
-    status = store->store(store->context, id, AS_HASH_SIZE, expiry + apr_time_from_sec(2), sealed,
-                          (unsigned int)sealed_length, pool);
+    status = store->store(store->context, id, expiry + apr_time_from_sec(2), sealed, (unsigned int)sealed_length, pool);
     judge(memory, status == APR_NOTFOUND ? APR_EGENERAL : status, begun);
     return status == APR_SUCCESS;
 }
@@ -170,7 +169,7 @@ bool as_shared_remove(as_cache *memory, const unsigned char *id, apr_pool_t *poo
     if (!may_call(memory, &begun)) {
         return false;
     }
-    status = store->remove(store->context, id, AS_HASH_SIZE, pool);
+    status = store->remove(store->context, id, pool);
     judge(memory, status, begun);
     return status == APR_SUCCESS;
 }

@@ -58,28 +58,35 @@ static bool is_busy(const as_tally *own, const as_throttle *throttle, const as_f
     return compute_wait(throttle, &answered, now) == 0;
 }
 
-/* Adds a failure to a count, creating the count if necessary. Returns 0, or the time to wait if the memory is full. */
-static apr_interval_time_t add(const as_count *of, as_tally *own, const as_throttle *throttle, as_failures *all,
-                               apr_time_t now, bool is_answered, apr_time_t *stamp)
+typedef struct admission {
+    apr_interval_time_t wait; /* 0: admitted */
+    bool busy;                /* `wait` is due to binds in progress alone */
+    apr_time_t stamp;
+    as_failures all;
+} admission;
+
+/* Adds a failure to a count, creating the count if necessary; into->wait is not 0 if the memory is full. */
+static void add(const as_count *of, as_tally *own, const as_throttle *throttle, apr_time_t now, bool is_answered,
+                admission *into)
 {
     apr_time_t wait = throttle->within, until = now + choose_lifetime(throttle);
 
     own = own ? own : as_tally_make(of->all->memory, of->table, of->name.id, throttle->of_htaccess, now, &wait);
     if (!own) {
-        return wait;
+        into->wait = wait;
+        return;
     }
     if (!throttle->of_htaccess) {
         as_tally_promote(of->table, own);
     }
-    *stamp = as_failures_make_stamp(all, now);
-    as_tally_add(own, *stamp, is_answered ? *stamp : 0);
-    as_failures_add(all, *stamp);
+    into->stamp = as_failures_make_stamp(&into->all, now);
+    as_tally_add(own, into->stamp, is_answered ? into->stamp : 0);
+    as_failures_add(&into->all, into->stamp);
     own->until = own->until > until ? own->until : until;
-    wait = compute_wait(throttle, all, now);
+    wait = compute_wait(throttle, &into->all, now);
     if (wait > 0 && own->forbids_until < now + wait) {
         own->forbids_until = now + wait;
     }
-    return 0;
 }
 
 /* ---- the interface: accounts ---- */
@@ -88,13 +95,6 @@ static bool is_on(const as_throttle *throttle, bool counted)
 {
     return throttle && counted && throttle->failures > 0 && throttle->within > 0;
 }
-
-typedef struct admission {
-    apr_interval_time_t wait; /* 0: admitted */
-    bool busy;                /* `wait` is due to binds in progress alone */
-    apr_time_t stamp;
-    as_failures all;
-} admission;
 
 /* Decides an admission. Under the lock. */
 static void judge(const as_count *of, const as_throttle *throttle, as_bind_kind kind, admission *into)
@@ -111,7 +111,7 @@ static void judge(const as_count *of, const as_throttle *throttle, as_bind_kind 
         into->busy = into->wait > 0 && is_busy(own, throttle, &into->all, now);
     }
     if (into->wait == 0) {
-        into->wait = add(of, own, throttle, &into->all, now, false, &into->stamp);
+        add(of, own, throttle, now, false, into);
     } else if (own && !into->busy && own->forbids_until < now + into->wait) {
         own->forbids_until = now + into->wait;
     }
@@ -161,8 +161,8 @@ static bool may_wait(as_throttles *all, as_bind_kind kind)
     return false;
 }
 
-long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const char *account, as_bind_kind kind,
-                       as_mono patience, apr_pool_t *pool, apr_time_t *stamp)
+long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const as_counted_bind *bind, apr_pool_t *pool,
+                       apr_time_t *stamp)
 {
     admission made;
     as_count of;
@@ -171,16 +171,16 @@ long as_throttle_admit(as_throttles *all, const as_throttle *throttle, const cha
     if (!is_on(throttle, throttle && throttle->by_user)) {
         return 0;
     }
-    if (!as_count_begin(all, &of, AS_RECORD_USER_FAILURES, account)) {
+    if (!as_count_begin(all, &of, AS_RECORD_USER_FAILURES, bind->account)) {
         return 1;
     }
-    made = try_admit(&of, throttle, kind, pool);
-    if (made.busy && may_wait(all, kind)) {
-        while (made.busy && all->mono() < patience) {
+    made = try_admit(&of, throttle, bind->kind, pool);
+    if (made.busy && may_wait(all, bind->kind)) {
+        while (made.busy && all->mono() < bind->patience) {
             sleep_for(of.shared ? PAUSE_WITH_STORE : PAUSE_HERE);
-            made = try_admit(&of, throttle, kind, pool);
+            made = try_admit(&of, throttle, bind->kind, pool);
         }
-        end_wait(all, kind);
+        end_wait(all, bind->kind);
     }
     *stamp = made.wait == 0 ? made.stamp : 0;
     return round_up_to_seconds(made.wait);
@@ -410,9 +410,7 @@ long as_throttle_check_client(as_throttles *all, const as_throttle *throttle, co
 
 void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, const char *client, apr_pool_t *pool)
 {
-    as_failures failures = {.count = 0};
-    apr_time_t stamp;
-    bool added = false;
+    admission made = {.wait = APR_USEC_PER_SEC};
     as_count of;
 
     if (!client || !is_on(throttle, throttle && throttle->by_client) ||
@@ -425,12 +423,12 @@ void as_throttle_count_client(as_throttles *all, const as_throttle *throttle, co
         const apr_time_t now = as_throttle_read_clock(all);
         as_tally *own = as_count_get_own(&of, now);
 
-        failures = as_count_merge(&of, own);
-        added = add(&of, own, throttle, &failures, now, true, &stamp) == 0;
+        made = (admission){.all = as_count_merge(&of, own)};
+        add(&of, own, throttle, now, true, &made);
         as_throttle_unlock(all->memory);
     }
-    if (added) {
-        as_count_keep(&of, failures, choose_lifetime(throttle), pool);
+    if (made.wait == 0) {
+        as_count_keep(&of, made.all, choose_lifetime(throttle), pool);
     }
     as_count_end_turn(&of);
 }

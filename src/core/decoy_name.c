@@ -113,10 +113,10 @@ static bool has_space(const as_decoy_name *name, int needed)
 }
 
 void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length, as_decoy_shape shape,
-                        const unsigned char secret[AS_DECOY_SECRET], unsigned attempt, int least)
+                        const as_decoy_draw *how)
 {
-    const draw from = {.secret = secret,
-                       .attempt = attempt,
+    const draw from = {.secret = how->secret,
+                       .attempt = how->attempt,
                        .hexadecimal = shape == AS_DECOY_ALIKE && is_hexadecimal(segment, length)};
     bool digits = false;
     size_t i = 0, at;
@@ -124,8 +124,8 @@ void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length,
     char own;
 
     memset(name, 0, sizeof(*name));
-    name->least = least;
-    while (i < length && has_space(name, least - weight)) {
+    name->least = how->least;
+    while (i < length && has_space(name, how->least - weight)) {
         as_decoy_octet *octet = &name->octets[at = name->count++];
         i += read_octet(segment + i, length - i, &own);
         if (as_text_is_digit(own) && shape == AS_DECOY_ALIKE) {
@@ -141,7 +141,7 @@ void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length,
     name->segment = segment;
     name->length = length;
     name->used = i;
-    while (weight < least) {
+    while (weight < how->least) {
         /* Longer, in the way in which it ends. */
         at = name->count++;
         name->octets[at] = digits ? draw_digit(&from, at, '\0') : draw_letter(&from, at, '\0');

@@ -21,27 +21,6 @@ static int send_compare(as_session *session, const as_compare *compare, int inde
     return ldap_compare_ext(session->ld, get_dn(compare, index), compare->attributes[index], &value, NULL, NULL, id);
 }
 
-/* Reads the answer to compare `index`. `queued`: libldap may have read it together with an earlier one. */
-static bool take_answer(as_session *session, const as_compare *compare, int index, int id, as_mono started,
-                        apr_pool_t *pool, as_reply *reply)
-{
-    LDAPMessage *message = as_session_read_next(session, id, index > 0);
-
-    if (!message) {
-        return as_session_fail_lost(session, AS_STEP_SEARCH, pool, reply);
-    }
-    if (ldap_msgtype(message) != LDAP_RES_COMPARE) {
-        ldap_msgfree(message);
-        return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another request", reply);
-    }
-    as_session_note_answer(session, started);
-    if (!as_session_take_result(session, message, AS_STEP_SEARCH, NULL, pool, reply)) {
-        return false;
-    }
-    compare->codes[index] = reply->code;
-    return true;
-}
-
 /* Returns whether a result code answers the compare, rather than reports an error. */
 static bool is_usual(int code)
 {
@@ -65,9 +44,13 @@ static bool run(as_session *session, const as_compare *compare, as_mono started,
         }
     }
     for (i = 0; i < compare->count; i++) {
-        if (!take_answer(session, compare, i, ids[i], started, pool, reply)) {
+        const as_awaited awaited = {
+            .id = ids[i], .type = LDAP_RES_COMPARE, .queued = i > 0, .step = AS_STEP_SEARCH, .started = started};
+
+        if (!as_session_finish(session, &awaited, pool, reply)) {
             return false;
         }
+        compare->codes[i] = reply->code;
         if (!is_usual(reply->code) && (!has_failed || (as_reply_is_outage(reply) && !as_reply_is_outage(&first)))) {
             has_failed = true;
             first = *reply;

@@ -202,16 +202,15 @@ static bool enter_limiter(as_directory *directory, as_mono deadline, as_reply *r
     return false;
 }
 
-static void run_limited(as_directory *directory, const as_query *query, as_work *work, as_mono deadline,
-                        apr_pool_t *pool, as_reply *reply)
+static void run_limited(as_directory *directory, const as_task *task, as_work *work, as_mono deadline)
 {
-    bool entered = query && query->entered;
+    const bool entered = task->query && task->query->entered;
 
-    if (!entered && !enter_limiter(directory, deadline, reply)) {
+    if (!entered && !enter_limiter(directory, deadline, task->reply)) {
         return;
     }
-    query_servers(directory, (as_task){.query = query, .pool = pool, .reply = reply}, work, deadline);
-    if (reply->failure != AS_FAILURE_TIMEOUT) {
+    query_servers(directory, *task, work, deadline);
+    if (task->reply->failure != AS_FAILURE_TIMEOUT) {
         /* A refused connection is an answer too: the server does not hang. */
         as_limiter_note_answer(&directory->all->limiter, directory->share);
     }
@@ -249,17 +248,17 @@ static as_directory *get_directory(as_directories *all, const as_directory_setti
     return directory;
 }
 
-static void run(as_directories *all, const as_directory_settings *settings, const as_query *query, as_work *work,
-                as_mono deadline, apr_pool_t *pool, as_reply *reply)
+static void run(as_directories *all, const as_directory_settings *settings, const as_task *task, as_work *work,
+                as_mono deadline)
 {
-    as_directory *entered = query ? query->entered : NULL;
-    as_directory *directory = entered ? entered : get_directory(all, settings, pool, reply);
+    as_directory *entered = task->query ? task->query->entered : NULL;
+    as_directory *directory = entered ? entered : get_directory(all, settings, task->pool, task->reply);
 
     if (directory) {
         if (settings->security != AS_SECURITY_NONE) {
             as_tls_prepare(directory->tls, directory->shared->settings);
         }
-        run_limited(directory, query, work, deadline, pool, reply);
+        run_limited(directory, task, work, deadline);
         if (!entered) {
             as_directory_put(directory->shared);
         }
@@ -286,11 +285,15 @@ void as_directories_leave(as_directory *entered)
 
 void as_directory_query(as_directories *all, const as_query *query, apr_pool_t *pool, as_reply *reply)
 {
-    run(all, query->settings, query, as_search_bind_query, query->deadline, pool, reply);
+    const as_task task = {.query = query, .pool = pool, .reply = reply};
+
+    run(all, query->settings, &task, as_search_bind_query, query->deadline);
 }
 
 void as_directory_probe(as_directories *all, const as_directory_settings *settings, as_mono deadline, apr_pool_t *pool,
                         as_reply *reply)
 {
-    run(all, settings, NULL, as_search_bind_probe, deadline, pool, reply);
+    const as_task task = {.pool = pool, .reply = reply};
+
+    run(all, settings, &task, as_search_bind_probe, deadline);
 }

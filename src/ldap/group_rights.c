@@ -79,9 +79,9 @@ static bool is_empty(int code)
 /* Compares each of the groups, with each attribute, in one round trip. Adds those whose members may not be searched,
  * though they have some or may have. */
 static bool compare_batch(as_group_query *query, const char *const *groups, int group_count,
-                          const char *const *attributes, int attribute_count, apr_array_header_t *hidden,
-                          as_reply *reply)
+                          const char *const *attributes, apr_array_header_t *hidden, as_reply *reply)
 {
+    const int attribute_count = as_text_count(attributes);
     const char *dns[AS_GROUP_ATTRIBUTES_MAX], *names[AS_GROUP_ATTRIBUTES_MAX];
     int codes[AS_GROUP_ATTRIBUTES_MAX] = {0}, count = 0, group, i;
     /* No group is within itself: its own DN is a value that no search can have found. */
@@ -123,7 +123,7 @@ static bool compare_all(as_group_query *query, const apr_array_header_t *groups,
         const int left = groups->nelts - from;
 
         if (!compare_batch(query, (const char *const *)groups->elts + from, left < most ? left : most, attributes,
-                           count, hidden, reply)) {
+                           hidden, reply)) {
             return false;
         }
     }
@@ -155,23 +155,30 @@ static const char *make_key(const as_group_query *query, const char *base, const
     return apr_pstrcat(query->pool, "hidden\n", as_group_make_viewer_key(query), base, "\n", filter, NULL);
 }
 
+/* The groups of a base, and those of them whose members may be searched. */
+typedef struct as_rights_search {
+    const char *base, *of_class, *searchable; /* filters */
+    const char *const *attributes;            /* of members */
+} as_rights_search;
+
 /* Finds out, by queries. Returns false without an answer. *found is NULL beyond the bounds. */
-static bool query_hidden(as_group_query *query, const char *base, const char *of_class, const char *filter,
-                         const char *const *attributes, apr_array_header_t **found, as_reply *reply)
+static bool query_hidden(as_group_query *query, const as_rights_search *search, apr_array_header_t **found,
+                         as_reply *reply)
 {
     apr_array_header_t *all, *seen = NULL, *rest, *hidden = apr_array_make(query->pool, 4, sizeof(const char *));
 
     *found = NULL;
-    if (!find(query, base, of_class, &all, reply) || (all && !find(query, base, filter, &seen, reply))) {
+    if (!find(query, search->base, search->of_class, &all, reply) ||
+        (all && !find(query, search->base, search->searchable, &seen, reply))) {
         return false;
     }
     rest = seen ? find_rest(all, seen, query->pool) : NULL;
     if (!rest || rest->nelts > AS_GROUP_EMPTY_MAX ||
-        (rest->nelts > 0 && as_text_count(attributes) > AS_GROUP_ATTRIBUTES_MAX)) {
+        (rest->nelts > 0 && as_text_count(search->attributes) > AS_GROUP_ATTRIBUTES_MAX)) {
         return true;
     }
     *found = hidden;
-    return compare_all(query, rest, attributes, hidden, reply);
+    return compare_all(query, rest, search->attributes, hidden, reply);
 }
 
 bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,
@@ -196,7 +203,7 @@ bool as_group_find_hidden(as_group_query *query, const char *base, const char *c
         *hidden = facts.exists ? facts.classes : NULL;
         return true;
     }
-    if (!query_hidden(query, base, of_class, filter, attributes, &found, reply)) {
+    if (!query_hidden(query, &(as_rights_search){base, of_class, filter, attributes}, &found, reply)) {
         return false;
     }
     memset(&facts, 0, sizeof(facts));

@@ -240,8 +240,16 @@ as_session *as_session_create_aside(const as_directory *directory, const as_dire
                                     const as_ldap_server *address, apr_pool_t *pool);
 bool as_session_is_usable(const as_session *session);
 void as_session_close(as_session *session); /* never waits */
+/* An answer that is to come. */
+typedef struct as_awaited {
+    int id;          /* of the request */
+    int type;        /* of the response: LDAP_RES_... */
+    bool queued;     /* libldap may have read it together with another one */
+    as_step step;    /* of the reply */
+    as_mono started; /* when the request was sent */
+} as_awaited;
 /* Reads the answer to an operation that has only one. */
-bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply);
+bool as_session_finish(as_session *session, const as_awaited *awaited, apr_pool_t *pool, as_reply *reply);
 
 /* certificate.c: puts the fault of a certificate that as_session_open refused before the TLS library's message, which
  * does not name it: fetches the certificate again, until `deadline`. Without effect after any other failure. */

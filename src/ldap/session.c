@@ -185,33 +185,36 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
     return true;
 }
 
-bool as_session_finish(as_session *session, int id, int type, as_step step, apr_pool_t *pool, as_reply *reply)
+bool as_session_finish(as_session *session, const as_awaited *awaited, apr_pool_t *pool, as_reply *reply)
 {
-    as_mono started = as_mono_read();
-    LDAPMessage *message = as_session_read_next(session, id, false);
+    LDAPMessage *message = as_session_read_next(session, awaited->id, awaited->queued);
 
     if (!message) {
-        return as_session_fail_lost(session, step, pool, reply);
+        return as_session_fail_lost(session, awaited->step, pool, reply);
     }
-    if (ldap_msgtype(message) != type) {
+    if (ldap_msgtype(message) != awaited->type) {
         ldap_msgfree(message);
-        return as_session_refuse(session, step, "an answer to another request", reply);
+        return as_session_refuse(session, awaited->step, "an answer to another request", reply);
     }
-    as_session_note_answer(session, started);
-    return as_session_take_result(session, message, step, NULL, pool, reply);
+    as_session_note_answer(session, awaited->started);
+    return as_session_take_result(session, message, awaited->step, NULL, pool, reply);
 }
 
-static bool bind_as(as_session *session, const char *dn, const char *password, LDAPControl **controls, as_step step,
-                    apr_pool_t *pool, as_reply *reply)
-{
-    struct berval secret = {strlen(password), (char *)(intptr_t)password};
-    as_mono started = as_mono_read();
-    int id = 0;
-    int code = ldap_sasl_bind(session->ld, dn, LDAP_SASL_SIMPLE, &secret, controls, NULL, &id);
-    bool answered = code == LDAP_SUCCESS ? as_session_finish(session, id, LDAP_RES_BIND, step, pool, reply)
-                                         : as_session_fail_unsent(session, code, step, pool, reply);
+typedef struct as_bind {
+    const char *dn, *password;
+    LDAPControl **controls;
+    as_step step;
+} as_bind;
 
-    as_trace(session, step, dn, started, reply, pool);
+static bool bind_as(as_session *session, const as_bind *bind, apr_pool_t *pool, as_reply *reply)
+{
+    struct berval secret = {strlen(bind->password), (char *)(intptr_t)bind->password};
+    as_awaited awaited = {.type = LDAP_RES_BIND, .step = bind->step, .started = as_mono_read()};
+    int code = ldap_sasl_bind(session->ld, bind->dn, LDAP_SASL_SIMPLE, &secret, bind->controls, NULL, &awaited.id);
+    bool answered = code == LDAP_SUCCESS ? as_session_finish(session, &awaited, pool, reply)
+                                         : as_session_fail_unsent(session, code, bind->step, pool, reply);
+
+    as_trace(session, bind->step, bind->dn, awaited.started, reply, pool);
     return answered;
 }
 
@@ -225,8 +228,11 @@ static bool bind_account(as_session *session, as_mono deadline, apr_pool_t *pool
         return reply->failure == AS_FAILURE_NONE;
     }
     as_session_set_deadline(session, deadline, settings->operation_timeout);
-    answered = bind_as(session, settings->bind_dn, settings->bind_password ? settings->bind_password : "", NULL,
-                       AS_STEP_SERVICE_BIND, pool, reply);
+    answered = bind_as(session,
+                       &(as_bind){.dn = settings->bind_dn,
+                                  .password = settings->bind_password ? settings->bind_password : "",
+                                  .step = AS_STEP_SERVICE_BIND},
+                       pool, reply);
     if (account) {
         as_account_leave(account, reply);
     }
@@ -261,7 +267,8 @@ bool as_session_bind_user(as_session *session, const char *dn, const char *passw
         return false;
     }
     as_session_set_deadline(session, deadline, session->peer->directory->settings->operation_timeout);
-    return bind_as(session, dn, password, controls, AS_STEP_USER_BIND, pool, reply);
+    return bind_as(session, &(as_bind){.dn = dn, .password = password, .controls = controls, .step = AS_STEP_USER_BIND},
+                   pool, reply);
 }
 
 static int send_search(as_session *session, const as_search *search, int *id)

@@ -60,13 +60,13 @@ static bool attach(as_session *session)
 /* Requests StartTLS (RFC 4511 4.14). Any refusal needs the administrator. */
 static bool request_tls(as_session *session, apr_pool_t *pool, as_reply *reply)
 {
-    int id = 0;
-    int code = ldap_start_tls(session->ld, NULL, NULL, &id);
+    as_awaited awaited = {.type = LDAP_RES_EXTENDED, .step = AS_STEP_TLS, .started = as_mono_read()};
+    int code = ldap_start_tls(session->ld, NULL, NULL, &awaited.id);
 
     if (code != LDAP_SUCCESS) {
         return as_session_fail_unsent(session, code, AS_STEP_TLS, pool, reply);
     }
-    if (!as_session_finish(session, id, LDAP_RES_EXTENDED, AS_STEP_TLS, pool, reply)) {
+    if (!as_session_finish(session, &awaited, pool, reply)) {
         return false;
     }
     if (reply->code == LDAP_SUCCESS) {

@@ -358,16 +358,13 @@ const as_answer *as_authenticate(const as_login *login, as_login_memo *memo, con
 }
 
 bool as_probe_directory(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
-                        apr_interval_time_t deadline, const as_login_observer *observer, apr_pool_t *pool,
-                        as_answer *answer)
+                        apr_interval_time_t deadline, as_answer *answer)
 {
     as_reply reply;
 
-    as_directory_probe(login->directories, directory->settings, as_deadline_get(memo, deadline), pool, &reply);
-    report_query(login, observer, directory->settings);
+    as_directory_probe(login->directories, directory->settings, as_deadline_get(memo, deadline), memo->pool, &reply);
     fill_from_reply(answer, &reply);
     answer->fingerprint = directory->fingerprint;
-    answer->subject = find_subject(directory->settings, answer->finding.outcome, pool);
-    report_answer(observer, answer);
+    answer->subject = find_subject(directory->settings, answer->finding.outcome, memo->pool);
     return as_outcome_describe(answer->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }

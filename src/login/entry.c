@@ -218,18 +218,18 @@ static void serve_stale(const as_authorizing *of, as_entry_lookup *lookup)
     }
 }
 
-const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_login_directory *directory,
-                                     const char *user, const as_group_settings *groups, apr_interval_time_t deadline,
+const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_entry_attempt *attempt,
                                      const as_login_observer *observer)
 {
+    const as_login_directory *directory = attempt->directory;
     const as_group_settings usual = as_group_settings_make_default();
-    const as_authorize_attempt params = {.directory = directory, .groups = &usual, .deadline = deadline};
+    const as_authorize_attempt params = {.directory = directory, .groups = &usual, .deadline = attempt->deadline};
     as_entry_lookup *lookup = apr_pcalloc(memo->pool, sizeof(*lookup));
     const as_entry_lookup *before;
     as_authorizing of;
 
     as_authorizing_begin(&of, login, memo, &params, observer);
-    of.key = as_authorize_make_key(&of, "entry", user);
+    of.key = as_authorize_make_key(&of, "entry", attempt->user);
     before = find_noted(memo, &of.key);
     if (before) {
         return copy_for(before, directory, memo->pool);
@@ -237,11 +237,11 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
     find(lookup, AS_NO, AS_OUTCOME_UNKNOWN_USER);
     lookup->fingerprint = of.fingerprint;
     lookup->entry.directory = directory;
-    lookup->entry.user = apr_pstrdup(memo->pool, user);
+    lookup->entry.user = apr_pstrdup(memo->pool, attempt->user);
     /* No user has the empty name. */
-    if (*user && !get_cached(&of, false, lookup)) {
-        of.deadline = as_deadline_get(memo, deadline);
-        query_within_limit(&of, groups, lookup);
+    if (*attempt->user && !get_cached(&of, false, lookup)) {
+        of.deadline = as_deadline_get(memo, attempt->deadline);
+        query_within_limit(&of, attempt->groups, lookup);
         serve_stale(&of, lookup);
     }
     note_lookup(memo, &of.key, lookup);

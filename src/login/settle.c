@@ -138,15 +138,17 @@ static void take_back(const as_admission *admission, struct as_counted_account *
 static bool admit_account(as_admission *admission, const as_target_account *target)
 {
     const char *account = target->name;
-    const as_bind_kind kind = admission->cached_key ? AS_BIND_CACHED : AS_BIND_GUESS;
+    const as_counted_bind bind = {.account = account,
+                                  .kind = admission->cached_key ? AS_BIND_CACHED : AS_BIND_GUESS,
+                                  .patience = compute_patience(admission)};
     as_throttles *throttles = admission->login->throttles;
     const apr_time_t noted = as_throttle_read_clock(throttles);
     struct as_counted_account *counted;
     apr_time_t stamp;
 
     note_no_answer(admission, account);
-    admission->wait = as_throttle_admit(throttles, as_target_get_throttle(admission, target->guard), account, kind,
-                                        compute_patience(admission), admission->memo->pool, &stamp);
+    admission->wait = as_throttle_admit(throttles, as_target_get_throttle(admission, target->guard), &bind,
+                                        admission->memo->pool, &stamp);
     if (admission->wait > 0) {
         return false;
     }
@@ -381,8 +383,10 @@ static void count_refused(as_admission *admission, const char *dn)
     apr_time_t stamp;
 
     for (account = as_target_list_accounts(admission, dn, &admission->target); account->name; account++) {
-        as_throttle_admit(admission->login->throttles, as_target_get_throttle(admission, account->guard), account->name,
-                          AS_BIND_REFUSED, 0, admission->memo->pool, &stamp);
+        const as_counted_bind bind = {.account = account->name, .kind = AS_BIND_REFUSED};
+
+        as_throttle_admit(admission->login->throttles, as_target_get_throttle(admission, account->guard), &bind,
+                          admission->memo->pool, &stamp);
         note_account(admission, account->name)->stamp = stamp;
     }
 }

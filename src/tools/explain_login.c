@@ -103,7 +103,7 @@ static void query_directory(explain_story *story, const as_login *login, as_mono
     as_login_memo memo = {.pool = story->pool, .deadline = deadline};
 
     if (!wish->user) {
-        as_probe_directory(login, &memo, &directory, wish->deadline, NULL, story->pool, &story->answer);
+        as_probe_directory(login, &memo, &directory, wish->deadline, &story->answer);
         /* Where users search for themselves, an anonymous search may be refused: the directory answers, and no more
          * can be queried. */
         story->partial = story->answer.finding.has_code && (story->answer.finding.code == 0 || wish->initial_bind);

@@ -20,13 +20,12 @@ typedef struct input {
     bool sealed;
 } input;
 
-static apr_status_t retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+static apr_status_t retrieve(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
                              unsigned int *length, apr_pool_t *pool)
 {
     const input *in = context;
     size_t size = in->size;
 
-    (void)id_length;
     (void)pool;
     if (in->sealed) {
         size = as_record_seal(in->memory, id, in->data, in->size, data);
@@ -38,17 +37,17 @@ static apr_status_t retrieve(void *context, const unsigned char *id, unsigned in
     return size > 0 ? APR_SUCCESS : APR_NOTFOUND;
 }
 
-static apr_status_t keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+static apr_status_t keep(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                          const unsigned char *data, unsigned int length, apr_pool_t *pool)
 {
-    (void)context, (void)id, (void)id_length, (void)expiry, (void)data, (void)pool;
+    (void)context, (void)id, (void)expiry, (void)data, (void)pool;
     must(length <= AS_STORED_MAX);
     return APR_SUCCESS;
 }
 
-static apr_status_t drop(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool)
+static apr_status_t drop(void *context, const unsigned char id[AS_HASH_SIZE], apr_pool_t *pool)
 {
-    (void)context, (void)id, (void)id_length, (void)pool;
+    (void)context, (void)id, (void)pool;
     return APR_SUCCESS;
 }
 
@@ -107,7 +106,8 @@ static void check(const input *in, apr_pool_t *pool)
     wait = as_throttle_check_spelling(in->throttles, &throttle, "directory", "Alice", pool);
     must(wait >= 0 && wait <= 300);
     must(wait == 0 || in->sealed);
-    must(as_throttle_admit(in->throttles, &throttle, "alice", AS_BIND_GUESS, 0, pool, &stamp) == wait);
+    must(as_throttle_admit(in->throttles, &throttle, &(as_counted_bind){"alice", AS_BIND_GUESS, 0}, pool, &stamp) ==
+         wait);
     as_throttle_record_success(in->throttles, "alice", stamp, pool);
     wait = as_throttle_check_client(in->throttles, &throttle, "192.0.2.1", pool);
     must(wait >= 0 && wait <= 300);

@@ -38,6 +38,11 @@ guard.check(
     "each flag is used",
     sorted(f"{name}: nothing reads {member}" for name, member in table.flags(guard.source) if not re.search(rf"(\bas_flag_|->|\.){member}\b", code)),
 )
+settings = re.findall(r"^AS_(?:SETTING|SETTING_LIST|GROUP_LIST|GROUP_SETTING)\((?:[^(),]+,\s*){0,2}(\w+)(?:, \w+)?\)",
+                      without_comments(guard.text("include", "authstatus", "setting.def")), re.MULTILINE)
+below = "\n".join(without_comments(path.read_text()) for path in guard.files(".c", ".h", below=["src/ldap", "src/login"]))
+guard.floor("settings of a directory", settings, 25)
+guard.check("each setting of a directory is used", sorted(f"nothing reads {name}" for name in settings if not re.search(rf"(->|\.){name}\b", below)))
 tests = "\n".join(path.read_text() for path in guard.files(".py", ".c", below=["tests/live", "tests/unit"]))
 guard.check("each directive of ours is in a test", sorted(name for name in ours if not re.search(rf"\b{name}\b", tests)))
 guard.check("each names the contexts of one kind", sorted(one.name for one in directives if one.where not in table.CONTEXTS))

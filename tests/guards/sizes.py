@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """No file of the module is longer than 500 lines, no function longer than 60: what is longer is two things. No function has more than
-seven parameters: what belongs together is a struct."""
+six parameters: what belongs together is a struct."""
 
 import re
 
@@ -9,8 +9,8 @@ from guard import Guard, without_comments
 
 FILE_LINES = 500
 FUNCTION_LINES = 60
-PARAMETERS = 7
-CALLBACKS = {"on_header"}  # whose parameters a library decides (nghttp2)
+PARAMETERS = 6
+CALLBACKS = {"on_header", "read_body"}  # whose parameters a library decides (nghttp2)
 
 
 def functions(text):

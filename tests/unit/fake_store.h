@@ -89,14 +89,13 @@ static inline fake_record *fake_only(void)
     return only;
 }
 
-static inline apr_status_t fake_retrieve(void *context, const unsigned char *id, unsigned int id_length,
-                                         unsigned char *data, unsigned int *length, apr_pool_t *p)
+static inline apr_status_t fake_retrieve(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
+                                         unsigned int *length, apr_pool_t *p)
 {
     const fake_record *found = fake_find(id);
 
     (void)p;
     assert_ptr_equal(context, &shelf);
-    assert_int_equal(id_length, AS_HASH_SIZE);
     shelf.calls++;
     mono += shelf.takes;
     if (shelf.answer != APR_SUCCESS || !found) {
@@ -110,13 +109,12 @@ static inline apr_status_t fake_retrieve(void *context, const unsigned char *id,
     return APR_SUCCESS;
 }
 
-static inline apr_status_t fake_keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+static inline apr_status_t fake_keep(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                                      const unsigned char *data, unsigned int length, apr_pool_t *p)
 {
     fake_record *free_slot = fake_find(id);
 
     (void)context;
-    (void)id_length;
     (void)p;
     shelf.calls++;
     mono += shelf.takes;
@@ -135,12 +133,11 @@ static inline apr_status_t fake_keep(void *context, const unsigned char *id, uns
     return APR_SUCCESS;
 }
 
-static inline apr_status_t fake_remove(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *p)
+static inline apr_status_t fake_remove(void *context, const unsigned char id[AS_HASH_SIZE], apr_pool_t *p)
 {
     fake_record *found = fake_find(id);
 
     (void)context;
-    (void)id_length;
     (void)p;
     shelf.calls++;
     mono += shelf.takes;

@@ -29,13 +29,12 @@ static large_record *find_record(const unsigned char *id)
     return &records[at];
 }
 
-static apr_status_t retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+static apr_status_t retrieve(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
                              unsigned int *length, apr_pool_t *p)
 {
     const large_record *found = records ? find_record(id) : NULL;
 
     (void)context;
-    (void)id_length;
     (void)p;
     retrieved++;
     if (!found || found->length == 0) {
@@ -46,13 +45,12 @@ static apr_status_t retrieve(void *context, const unsigned char *id, unsigned in
     return APR_SUCCESS;
 }
 
-static apr_status_t store(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+static apr_status_t store(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                           const unsigned char *data, unsigned int length, apr_pool_t *p)
 {
     large_record *into = records ? find_record(id) : NULL;
 
     (void)context;
-    (void)id_length;
     (void)expiry;
     (void)p;
     assert_true(length <= RECORD_MOST);
@@ -65,11 +63,10 @@ static apr_status_t store(void *context, const unsigned char *id, unsigned int i
 }
 
 /* Nothing is removed: no user of these tests was refused before. */
-static apr_status_t drop(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *p)
+static apr_status_t drop(void *context, const unsigned char id[AS_HASH_SIZE], apr_pool_t *p)
 {
     (void)context;
     (void)id;
-    (void)id_length;
     (void)p;
     return APR_NOTFOUND;
 }

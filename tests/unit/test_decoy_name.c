@@ -27,7 +27,7 @@ static as_decoy_name name_of(const char *segment, as_decoy_shape shape)
 {
     as_decoy_name name;
 
-    as_decoy_name_make(&name, segment, strlen(segment), shape, secret, 0, AS_DECOY_PROBABLE);
+    as_decoy_name_make(&name, segment, strlen(segment), shape, &(as_decoy_draw){secret, 0, AS_DECOY_PROBABLE});
     return name;
 }
 
@@ -132,11 +132,11 @@ static void attempts_differ(void **state)
     char text[AS_DECOY_TEXT_MAX];
 
     (void)state;
-    as_decoy_name_make(&one, "secret", 6, AS_DECOY_ALIKE, secret, 0, AS_DECOY_PROBABLE);
-    as_decoy_name_make(&other, "secret", 6, AS_DECOY_ALIKE, secret, 1, AS_DECOY_PROBABLE);
+    as_decoy_name_make(&one, "secret", 6, AS_DECOY_ALIKE, &(as_decoy_draw){secret, 0, AS_DECOY_PROBABLE});
+    as_decoy_name_make(&other, "secret", 6, AS_DECOY_ALIKE, &(as_decoy_draw){secret, 1, AS_DECOY_PROBABLE});
     strcpy(text, written(&one));
     assert_false(as_decoy_name_is_in(&other, text));
-    as_decoy_name_make(&one, "secret", 6, AS_DECOY_ALIKE, secret, 4, AS_DECOY_CERTAIN);
+    as_decoy_name_make(&one, "secret", 6, AS_DECOY_ALIKE, &(as_decoy_draw){secret, 4, AS_DECOY_CERTAIN});
     assert_int_equal(strlen(written(&one)), 12);
     assert_string_equal(undone(&one, written(&one)), "secret");
 }

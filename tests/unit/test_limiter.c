@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include <unistd.h>
+#include <sched.h>
 
 #include "../../src/ldap/ldap_private.h"
 #include "within.h"
@@ -139,20 +139,35 @@ static bool has_queue(void)
     return has;
 }
 
+static void wait_until(as_mono when)
+{
+    while (as_mono_read() < when) {
+        sched_yield();
+    }
+}
+
+static void wait_for_queue(void)
+{
+    while (!has_queue()) {
+        sched_yield();
+    }
+}
+
 static void test_who_waits_enters_while_answers_come(void **state)
 {
     visitor waiter;
+    as_mono filled;
 
     (void)state;
     assert_true(as_limiter_create(&limiter, 1));
     as_share_create(&share, &limiter, 1);
     assert_true(as_limiter_enter(&limiter, &share, as_mono_read() + LONG));
+    filled = as_mono_read();
     let_answers_come();
     start(&waiter, LONG);
-    while (!has_queue()) {
-        usleep(1000);
-    }
-    usleep(150000); /* longer than patience with a silent directory */
+    wait_for_queue();
+    wait_until(filled + 150 * MS); /* longer than patience with a silent directory */
+    assert_true(has_queue());
     as_limiter_leave(&limiter, &share);
     end(&waiter);
     assert_true(waiter.entered);
@@ -183,9 +198,7 @@ static void test_shares(void **state)
     assert_true(as_limiter_enter(&limiter, &other, as_mono_read() + LONG));
     let_answers_come();
     start(&waiter, LONG);
-    while (!has_queue()) {
-        usleep(1000);
-    }
+    wait_for_queue();
     as_limiter_leave(&limiter, &other); /* a slot, and none of the share's */
     assert_true(has_queue());
     as_limiter_leave(&limiter, &share);
@@ -278,7 +291,7 @@ static void test_an_answer_noted_late_is_no_silence(void **state)
     atomic_store(&own_time, now + AS_MONO_SECOND + 1);
     start(&waiter, LONG);
     while (!has_queue() && !waiter.done) {
-        usleep(1000);
+        sched_yield();
     }
     as_limiter_leave(&limiter, &share);
     end(&waiter);

@@ -112,29 +112,37 @@ static void the_open_circuit_is_reported(void **state)
     assert_int_equal(ldap.operations, 0);
 }
 
+static const as_entry_lookup *find_entry_of(const char *user)
+{
+    const as_entry_attempt attempt = {
+        .directory = &login_directory, .user = user, .groups = &rules, .deadline = 5 * SECOND};
+
+    return as_find_entry(&login, &memo, &attempt, NULL);
+}
+
 static void the_entry_is_found_once(void **state)
 {
-    const as_entry_lookup *lookup = as_find_entry(&login, &memo, &login_directory, "ann", &rules, 5 * SECOND, NULL);
+    const as_entry_lookup *lookup = find_entry_of("ann");
 
     (void)state;
     assert_int_equal(lookup->found, AS_YES);
     assert_string_equal(lookup->entry.dn, ANN);
     assert_null(lookup->entry.password);
     begin();
-    lookup = as_find_entry(&login, &memo, &login_directory, "ann", &rules, 5 * SECOND, NULL);
+    lookup = find_entry_of("ann");
     assert_int_equal(lookup->found, AS_YES);
     assert_string_equal(lookup->entry.dn, ANN);
     assert_int_equal(ldap.queries, 1);
     ldap.unknown = true;
-    lookup = as_find_entry(&login, &memo, &login_directory, "zoe", &rules, 5 * SECOND, NULL);
+    lookup = find_entry_of("zoe");
     assert_int_equal(lookup->found, AS_NO);
     assert_int_equal(lookup->finding.outcome, AS_OUTCOME_UNKNOWN_USER);
     ldap.fail_at = ldap.operations + 1;
     ldap.failed = a_failure(AS_FAILURE_TIMEOUT);
-    lookup = as_find_entry(&login, &memo, &login_directory, "eve", &rules, 5 * SECOND, NULL);
+    lookup = find_entry_of("eve");
     assert_int_equal(lookup->found, AS_UNKNOWN);
     assert_int_equal(lookup->finding.outcome, AS_OUTCOME_DIRECTORY_TIMEOUT);
-    assert_int_equal(as_find_entry(&login, &memo, &login_directory, "", &rules, 5 * SECOND, NULL)->found, AS_NO);
+    assert_int_equal(find_entry_of("")->found, AS_NO);
 }
 
 static void what_can_never_be_answered(void **state)

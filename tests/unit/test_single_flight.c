@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include <pthread.h>
-#include <unistd.h>
+#include <sched.h>
 
 #define THREADS 8
 
@@ -164,7 +164,7 @@ static bool is_answered(const as_cache_key *subject, as_mono deadline, apr_pool_
         return true;
     }
     atomic_fetch_add(&queried, 1);
-    usleep(1000);
+    sched_yield();
     as_cache_put(memory, subject, &answer, apr_time_now(), request);
     as_single_flight_end(flight, &answer);
     return true;
@@ -211,7 +211,17 @@ static void each_query_of_many_threads_is_sent_once(void **state)
                      THREADS * 200);
 }
 
-static atomic_int waiting, released;
+static atomic_int asleep, released;
+
+int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
+
+/* Counts who sleeps: the mutex is free again when the thread does. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    atomic_fetch_add(&asleep, 1);
+    return __real_pthread_cond_timedwait(condition, mutex, until);
+}
 
 static void *follow(void *data)
 {
@@ -223,7 +233,6 @@ static void *follow(void *data)
     (void)data;
     apr_pool_create(&request, NULL);
     flight = as_single_flight_begin(memory, &alice, as_clock_read_mono() + 10 * SECOND, request, &leads);
-    atomic_fetch_add(&waiting, !leads);
     atomic_fetch_add(&released, as_single_flight_wait(flight, request, &answer) == AS_WAITED_ANSWER);
     apr_pool_destroy(request);
     return NULL;
@@ -233,10 +242,9 @@ static void *lead(void *data)
 {
     as_cached_answer answer = make_answer(AS_OUTCOME_WRONG_PASSWORD);
 
-    while (atomic_load(&waiting) < THREADS) {
-        usleep(1000);
+    while (atomic_load(&asleep) < THREADS) {
+        sched_yield();
     }
-    usleep(20000); /* until they sleep, too */
     as_single_flight_end(data, &answer);
     return NULL;
 }
@@ -247,6 +255,7 @@ static void all_that_sleep_are_woken(void **state)
 
     (void)state;
     a_real_process();
+    atomic_store(&asleep, 0);
     assert_int_equal(pthread_create(&leader, NULL, lead, begin(&alice, 10, true)), 0);
     run(follow);
     pthread_join(leader, NULL);
@@ -279,7 +288,8 @@ static void *guess(void *data)
     (void)data;
     apr_pool_create(&request, NULL);
     for (int i = 0; i < 100; i++) {
-        if (as_throttle_admit(throttles, &throttle, "alice", AS_BIND_GUESS, 0, request, &stamp) == 0) {
+        if (as_throttle_admit(throttles, &throttle, &(as_counted_bind){"alice", AS_BIND_GUESS, 0}, request, &stamp) ==
+            0) {
             atomic_fetch_add(&admitted, 1);
             as_throttle_record_failure(throttles, "alice", stamp, request);
         }
@@ -291,18 +301,18 @@ static void *guess(void *data)
 
 static pthread_mutex_t shelf_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static apr_status_t locked_retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+static apr_status_t locked_retrieve(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
                                     unsigned int *length, apr_pool_t *p)
 {
     apr_status_t status;
 
     pthread_mutex_lock(&shelf_lock);
-    status = fake_retrieve(context, id, id_length, data, length, p);
+    status = fake_retrieve(context, id, data, length, p);
     pthread_mutex_unlock(&shelf_lock);
     return status;
 }
 
-static apr_status_t locked_keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+static apr_status_t locked_keep(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                                 const unsigned char *data, unsigned int length, apr_pool_t *p)
 {
     static int kept;
@@ -310,28 +320,28 @@ static apr_status_t locked_keep(void *context, const unsigned char *id, unsigned
 
     pthread_mutex_lock(&shelf_lock);
     shelf.answer = ++kept % 5 == 0 ? APR_EGENERAL : APR_SUCCESS; /* comes and goes */
-    status = fake_keep(context, id, id_length, expiry, data, length, p);
+    status = fake_keep(context, id, expiry, data, length, p);
     pthread_mutex_unlock(&shelf_lock);
     return status;
 }
 
-static apr_status_t always_keep(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+static apr_status_t always_keep(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                                 const unsigned char *data, unsigned int length, apr_pool_t *p)
 {
     apr_status_t status;
 
     pthread_mutex_lock(&shelf_lock);
-    status = fake_keep(context, id, id_length, expiry, data, length, p);
+    status = fake_keep(context, id, expiry, data, length, p);
     pthread_mutex_unlock(&shelf_lock);
     return status;
 }
 
-static apr_status_t locked_remove(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *p)
+static apr_status_t locked_remove(void *context, const unsigned char id[AS_HASH_SIZE], apr_pool_t *p)
 {
     apr_status_t status;
 
     pthread_mutex_lock(&shelf_lock);
-    status = fake_remove(context, id, id_length, p);
+    status = fake_remove(context, id, p);
     pthread_mutex_unlock(&shelf_lock);
     return status;
 }
@@ -372,8 +382,10 @@ static void *everything(void *data)
         snprintf(user, sizeof user, "u%d", i % 10);
         if (!as_cache_get(memory, &subject, now, request, &again) &&
             as_throttle_check_client(throttles, &throttle, "c", request) == 0 &&
-            as_throttle_admit(throttles, &throttle, user, i % 7 == 0 ? AS_BIND_CACHED : AS_BIND_GUESS,
-                              as_clock_read_mono() + 1000, request, &stamp) == 0) {
+            as_throttle_admit(
+                throttles, &throttle,
+                &(as_counted_bind){user, i % 7 == 0 ? AS_BIND_CACHED : AS_BIND_GUESS, as_clock_read_mono() + 1000},
+                request, &stamp) == 0) {
             as_throttle_keep_spelling(throttles, "d1", user, user);
             settle[i % 3](throttles, user, stamp, request);
             as_throttle_count_client(throttles, &throttle, "c", request);

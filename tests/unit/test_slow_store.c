@@ -78,14 +78,13 @@ static as_cache *overlapping_in;
 static int overlapping, most_overlapping;
 
 /* Calls that all begin before the first ends. */
-static apr_status_t overlapping_retrieve(void *context, const unsigned char *id, unsigned int id_length,
-                                         unsigned char *data, unsigned int *length, apr_pool_t *p)
+static apr_status_t overlapping_retrieve(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
+                                         unsigned int *length, apr_pool_t *p)
 {
     unsigned char another[AS_STORED_MAX];
     size_t its_length;
 
     (void)context;
-    (void)id_length;
     (void)data;
     (void)length;
     shelf.calls++;

@@ -43,7 +43,9 @@ static void fail_once(const char *account)
 {
     apr_time_t stamp;
 
-    assert_int_equal(as_throttle_admit(login.throttles, &throttle, account, AS_BIND_REFUSED, 0, process, &stamp), 0);
+    assert_int_equal(
+        as_throttle_admit(login.throttles, &throttle, &(as_counted_bind){account, AS_BIND_REFUSED, 0}, process, &stamp),
+        0);
     as_throttle_record_failure(login.throttles, account, stamp, process);
 }
 

@@ -5,6 +5,7 @@
 #include "throttle_machine.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 static void four_failures_within_five_minutes_and_the_next_is_throttled(void **state)
 {
@@ -130,14 +131,15 @@ static void guesses_sent_at_once_are_counted_before_they_are_answered(void **sta
 
     (void)state;
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(
-            as_throttle_admit(processes[i % 2], &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &stamps[i]),
-            0);
+        assert_int_equal(as_throttle_admit(processes[i % 2], &four_in_five_minutes,
+                                           &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &stamps[i]),
+                         0);
         assert_true(stamps[i] > 0);
     }
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(
-            as_throttle_admit(processes[i % 2], &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &none), 300);
+        assert_int_equal(as_throttle_admit(processes[i % 2], &four_in_five_minutes,
+                                           &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &none),
+                         300);
         assert_int_equal(none, 0);
     }
     as_throttle_record_failure(processes[1], "alice", stamps[0], pool);
@@ -149,14 +151,17 @@ static void guesses_sent_at_once_are_counted_before_they_are_answered(void **sta
 
 static apr_time_t under_way;
 
-/* Answers the bind that is under way, in a while: with success. */
+/* Answers the bind that is under way, when another one waits for that: with success. */
 static void *answer_meanwhile(void *data)
 {
+    as_throttles *all = data;
     apr_pool_t *own;
 
     apr_pool_create(&own, NULL);
-    usleep(20000);
-    as_throttle_record_success(data, "alice", under_way, own);
+    while (atomic_load(&all->waiting) == 0) {
+        sched_yield();
+    }
+    as_throttle_record_success(all, "alice", under_way, own);
     apr_pool_destroy(own);
     return NULL;
 }
@@ -171,17 +176,22 @@ static void right_passwords_at_once_wait_for_each_other(void **state)
 
     (void)state;
     all->mono = as_clock_read_mono;
-    assert_int_equal(as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, 0, pool, &under_way), 0);
+    assert_int_equal(as_throttle_admit(all, &one, &(as_counted_bind){"alice", AS_BIND_GUESS, 0}, pool, &under_way), 0);
     assert_int_equal(pthread_create(&other, NULL, answer_meanwhile, all), 0);
-    assert_int_equal(
-        as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, as_clock_read_mono() + 10 * SECOND, pool, &second), 0);
+    assert_int_equal(as_throttle_admit(all, &one,
+                                       &(as_counted_bind){"alice", AS_BIND_GUESS, as_clock_read_mono() + 10 * SECOND},
+                                       pool, &second),
+                     0);
     pthread_join(other, NULL);
     assert_true(second > under_way);
     /* Nobody answers this one. */
-    assert_int_equal(
-        as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, as_clock_read_mono() + SECOND / 50, pool, &third), 300);
+    assert_int_equal(as_throttle_admit(all, &one,
+                                       &(as_counted_bind){"alice", AS_BIND_GUESS, as_clock_read_mono() + SECOND / 50},
+                                       pool, &third),
+                     300);
     as_throttle_record_failure(all, "alice", second, pool);
-    assert_int_equal(as_throttle_admit(all, &one, "alice", AS_BIND_GUESS, INT64_MAX, pool, &third), 300);
+    assert_int_equal(as_throttle_admit(all, &one, &(as_counted_bind){"alice", AS_BIND_GUESS, INT64_MAX}, pool, &third),
+                     300);
 }
 
 /* A success ends what the directory had answered before it; a wrong password that is still under way may reach the
@@ -193,13 +203,16 @@ static void a_success_leaves_what_is_under_way(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &wrong[i]),
+        assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, &(as_counted_bind){"alice", AS_BIND_GUESS, mono},
+                                           pool, &wrong[i]),
                          0);
         pass(0.001);
     }
     as_throttle_record_failure(all, "alice", wrong[0], pool);
     pass(0.001);
-    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &right), 0);
+    assert_int_equal(
+        as_throttle_admit(all, &four_in_five_minutes, &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &right),
+        0);
     pass(0.001);
     as_throttle_record_failure(all, "alice", wrong[1], pool);
     as_throttle_record_success(all, "alice", right, pool);
@@ -219,7 +232,9 @@ static void a_password_that_is_no_guess_is_always_admitted(void **state)
     assert_true(as_throttle_is_counted(all, "alice"));
     assert_false(as_throttle_is_counted(all, "bob"));
     pass(1);
-    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_CACHED, mono, pool, &stamp), 0);
+    assert_int_equal(
+        as_throttle_admit(all, &four_in_five_minutes, &(as_counted_bind){"alice", AS_BIND_CACHED, mono}, pool, &stamp),
+        0);
     as_throttle_record_success(all, "alice", stamp, pool);
     assert_false(as_throttle_is_counted(all, "alice"));
     assert_true(as_throttle_is_quiet(all));
@@ -236,7 +251,8 @@ static void clients_are_counted_when_they_have_failed(void **state)
     (void)state;
     for (int i = 0; i < 50; i++) {
         assert_int_equal(as_throttle_check_client(all, &by_client, "192.0.2.1", pool), 0);
-        assert_int_equal(as_throttle_admit(all, &by_client, "alice", AS_BIND_GUESS, mono, pool, &stamp), 0);
+        assert_int_equal(
+            as_throttle_admit(all, &by_client, &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &stamp), 0);
         assert_int_equal(stamp, 0);
     }
     assert_int_equal(wait_for(all, &by_client, NULL, "192.0.2.1"), 0);
@@ -256,7 +272,8 @@ static void off_is_off(void **state)
         for (int j = 0; j < 10; j++) {
             apr_time_t stamp;
 
-            assert_int_equal(as_throttle_admit(all, &rows[i], "alice", AS_BIND_GUESS, mono, pool, &stamp), 0);
+            assert_int_equal(
+                as_throttle_admit(all, &rows[i], &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &stamp), 0);
             assert_int_equal(stamp, 0);
             as_throttle_count_client(all, &rows[i], "192.0.2.1", pool);
         }

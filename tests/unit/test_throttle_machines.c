@@ -197,7 +197,9 @@ static void a_spelling_leads_to_the_account(void **state)
     as_throttle_keep_spelling(all, "d1", "alice", "alice");
     assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
     guess(all, &four_in_five_minutes, 3);
-    assert_int_equal(as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &stamp), 0);
+    assert_int_equal(
+        as_throttle_admit(all, &four_in_five_minutes, &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &stamp),
+        0);
     assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
     as_throttle_record_failure(all, "alice", stamp, pool);
     assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 300);
@@ -262,7 +264,8 @@ static void under_any_concurrency_the_limit_is_exact(void **state)
             for (int i = 0; i < 50; i++) {
                 apr_time_t stamp;
 
-                if (as_throttle_admit(all, &four_in_five_minutes, "alice", AS_BIND_GUESS, mono, pool, &stamp) == 0) {
+                if (as_throttle_admit(all, &four_in_five_minutes, &(as_counted_bind){"alice", AS_BIND_GUESS, mono},
+                                      pool, &stamp) == 0) {
                     atomic_fetch_add(admitted, 1);
                     as_throttle_record_failure(all, "alice", stamp, pool);
                 }

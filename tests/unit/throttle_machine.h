@@ -85,7 +85,7 @@ static inline long log_in(as_throttles *all, const as_throttle *throttle, const 
     long wait = as_throttle_check_client(all, throttle, client, pool);
 
     if (wait == 0) {
-        wait = as_throttle_admit(all, throttle, user, AS_BIND_GUESS, mono, pool, &stamp);
+        wait = as_throttle_admit(all, throttle, &(as_counted_bind){user, AS_BIND_GUESS, mono}, pool, &stamp);
     }
     if (wait > 0) {
         return wait;

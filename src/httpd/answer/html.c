@@ -180,14 +180,18 @@ static void add_glance(as_output *html, const as_figures *figures)
 
 /* ---- the tables ---- */
 
-static void add_row(as_output *html, const as_figures *figures, const char *name, const char *row_class,
-                    const char *cell_class, apr_uint64_t count, apr_uint64_t lately)
+typedef struct as_row {
+    const char *name, *row_class, *cell_class;
+    apr_uint64_t count, lately;
+} as_row;
+
+static void add_row(as_output *html, const as_figures *figures, const as_row *row)
 {
     as_output_add(html,
                   "<tr class=\"%s%s\"><th scope=\"row\" class=\"%s\">%s</th><td>%" APR_UINT64_T_FMT
                   "</td><td>%" APR_UINT64_T_FMT "</td><td>%.1f</td></tr>\n",
-                  row_class, count ? "" : " none", cell_class, name, count, lately,
-                  as_figures_compute_per_minute(figures, lately));
+                  row->row_class, row->count ? "" : " none", row->cell_class, row->name, row->count, row->lately,
+                  as_figures_compute_per_minute(figures, row->lately));
 }
 
 static void add_outcomes(as_output *html, const as_figures *figures)
@@ -201,15 +205,23 @@ static void add_outcomes(as_output *html, const as_figures *figures)
         "<th scope=\"col\">per min</th></tr></thead>\n",
         format_duration(html->pool, figures->within));
     for (i = 0; i < AS_CLASS_COUNT; i++) {
-        const char *name = as_class_describe((as_class)i)->name;
+        const as_row sums = {.name = as_class_describe((as_class)i)->name,
+                             .row_class = "class",
+                             .cell_class = "",
+                             .count = sum_class(figures->outcomes, (as_class)i),
+                             .lately = sum_class(figures->lately, (as_class)i)};
 
         as_output_add(html, "<tbody>\n");
-        add_row(html, figures, name, "class", "", sum_class(figures->outcomes, (as_class)i),
-                sum_class(figures->lately, (as_class)i));
+        add_row(html, figures, &sums);
         for (j = 0; i != AS_CLASS_THROTTLED && j < AS_OUTCOME_COUNT; j++) {
             const as_outcome_info *outcome = as_outcome_describe((as_outcome)j);
             if (outcome->of == (as_class)i) {
-                add_row(html, figures, outcome->name, "", "in", figures->outcomes[j], figures->lately[j]);
+                add_row(html, figures,
+                        &(as_row){.name = outcome->name,
+                                  .row_class = "",
+                                  .cell_class = "in",
+                                  .count = figures->outcomes[j],
+                                  .lately = figures->lately[j]});
             }
         }
         as_output_add(html, "</tbody>\n");

@@ -276,10 +276,15 @@ static bool holds_pem(const char *path, as_pem kind)
     return key || certificate;
 }
 
-/* Parses a type word and a file of mod_ldap's certificate directives. Returns NULL, *kind and *path, or a sentence.
- * OpenLDAP reads only PEM files and keys without a passphrase. */
+typedef struct as_pem_file {
+    int kind; /* as_pem */
+    const char *path;
+} as_pem_file;
+
+/* Parses a type word and a file of mod_ldap's certificate directives. Returns NULL and *pem, or a sentence. OpenLDAP
+ * reads only PEM files and keys without a passphrase. */
 static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *type, const char *file,
-                             const char *passphrase, int *kind, const char **path)
+                             const char *passphrase, as_pem_file *pem)
 {
     const char *error, *of = ap_strchr_c(type, '_');
     apr_finfo_t info = {.filetype = APR_NOFILE};
@@ -293,7 +298,7 @@ static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *t
                             cmd->cmd->name, ap_cstr_casecmpn(type, "KEY", 3) ? "x509" : "pkey", file, (int)(of - type),
                             type);
     }
-    error = as_argument_read_word(cmd, words, type, kind);
+    error = as_argument_read_word(cmd, words, type, &pem->kind);
     if (error) {
         return error;
     }
@@ -301,9 +306,9 @@ static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *t
         return apr_psprintf(cmd->temp_pool, "%s: OpenLDAP takes no passphrase; use a key file without one",
                             cmd->cmd->name);
     }
-    *path = ap_server_root_relative(cmd->pool, file);
-    if (*path) {
-        found = apr_stat(&info, *path, APR_FINFO_TYPE, cmd->temp_pool);
+    pem->path = ap_server_root_relative(cmd->pool, file);
+    if (pem->path) {
+        found = apr_stat(&info, pem->path, APR_FINFO_TYPE, cmd->temp_pool);
     }
     if (found != APR_SUCCESS && found != APR_INCOMPLETE) {
         return apr_psprintf(cmd->temp_pool, "%s: the file %s cannot be read: %s", cmd->cmd->name,
@@ -318,9 +323,9 @@ static const char *parse_pem(cmd_parms *cmd, const as_word *words, const char *t
     if (info.filetype != APR_REG) { /* reading a device or a FIFO may never end */
         return apr_psprintf(cmd->temp_pool, "%s: %s is no plain file", cmd->cmd->name, as_argument_quote(cmd, file));
     }
-    if (!holds_pem(*path, (as_pem)*kind)) {
+    if (!holds_pem(pem->path, (as_pem)pem->kind)) {
         return apr_psprintf(cmd->temp_pool, "%s: the file %s cannot be read as a PEM %s", cmd->cmd->name,
-                            as_argument_quote(cmd, file), *kind == AS_PEM_KEY ? "key" : "certificate");
+                            as_argument_quote(cmd, file), pem->kind == AS_PEM_KEY ? "key" : "certificate");
     }
     return NULL;
 }
@@ -329,25 +334,25 @@ const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, 
                                const char *passphrase)
 {
     as_server *server;
-    const char *error = as_argument_get_main_server(cmd, &server), *path = NULL;
-    int kind = AS_PEM_CA;
+    const char *error = as_argument_get_main_server(cmd, &server);
+    as_pem_file pem = {.kind = AS_PEM_CA};
 
     (void)section;
     if (!error) {
-        error = parse_pem(cmd, pem_words, type, file, passphrase, &kind, &path);
+        error = parse_pem(cmd, pem_words, type, file, passphrase, &pem);
     }
     if (error) {
         return error;
     }
-    switch ((as_pem)kind) {
+    switch ((as_pem)pem.kind) {
     case AS_PEM_CA:
-        server->ca_file = path;
+        server->ca_file = pem.path;
         break;
     case AS_PEM_CERTIFICATE:
-        server->client_certificate = path;
+        server->client_certificate = pem.path;
         break;
     case AS_PEM_KEY:
-        server->client_key = path;
+        server->client_key = pem.path;
         break;
     }
     return NULL;
@@ -356,20 +361,19 @@ const char *as_set_global_cert(cmd_parms *cmd, void *section, const char *type, 
 const char *as_set_client_cert(cmd_parms *cmd, void *into, const char *type, const char *file, const char *passphrase)
 {
     as_section *section = into;
-    const char *path = NULL;
-    int kind = AS_PEM_CERTIFICATE;
+    as_pem_file pem = {.kind = AS_PEM_CERTIFICATE};
     const char *error;
 
     if (!ap_cstr_casecmpn(type, "CA_", 3)) {
         return apr_psprintf(cmd->temp_pool, "%s: a CA is set by LDAPTrustedGlobalCert; use CERT_BASE64 or KEY_BASE64",
                             cmd->cmd->name);
     }
-    error = parse_pem(cmd, client_words, type, file, passphrase, &kind, &path);
+    error = parse_pem(cmd, client_words, type, file, passphrase, &pem);
     if (error) {
         return error;
     }
     note_writer(cmd, section);
-    *(kind == AS_PEM_KEY ? &section->client_key : &section->client_certificate) = path;
+    *(pem.kind == AS_PEM_KEY ? &section->client_key : &section->client_certificate) = pem.path;
     return NULL;
 }
 

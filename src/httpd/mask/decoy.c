@@ -225,8 +225,10 @@ static as_decoy *make(request_rec *r, const as_decoys *all, int index, bool sket
     unsigned attempt = 0;
 
     do {
-        as_decoy_name_make(&decoy->octets, spot.begin, length, spot.shape, secret, attempt,
-                           attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN);
+        const as_decoy_draw how = {
+            .secret = secret, .attempt = attempt, .least = attempt < ATTEMPTS ? AS_DECOY_PROBABLE : AS_DECOY_CERTAIN};
+
+        as_decoy_name_make(&decoy->octets, spot.begin, length, spot.shape, &how);
     } while (attempt++ < ATTEMPTS && !sketch && is_in_arrival(r, all, &decoy->octets));
     as_decoy_name_write(&decoy->octets, text);
     decoy->name = as_decoy_decode(r, text);

@@ -115,6 +115,10 @@ static void complete_password(request_rec *r, as_context *context, const as_grou
 static const as_entry *get_entry(request_rec *r, as_context *context, const as_login_directory *directory,
                                  const as_group_settings *groups, const as_authorization **instead)
 {
+    const as_entry_attempt attempt = {.directory = directory,
+                                      .user = r->user,
+                                      .groups = groups,
+                                      .deadline = as_section_get_deadline(as_section_get(r))};
     const as_login_observer observer = as_observer_make(r);
     const as_entry_lookup *lookup;
 
@@ -122,8 +126,7 @@ static const as_entry *get_entry(request_rec *r, as_context *context, const as_l
         complete_password(r, context, groups);
         return &context->entry;
     }
-    lookup = as_find_entry(as_process_get_login(), &context->transaction->memo, directory, r->user, groups,
-                           as_section_get_deadline(as_section_get(r)), &observer);
+    lookup = as_find_entry(as_process_get_login(), &context->transaction->memo, &attempt, &observer);
     if (lookup->found == AS_YES) {
         return &lookup->entry;
     }

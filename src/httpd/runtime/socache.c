@@ -67,8 +67,7 @@ typedef enum as_operation { AS_RETRIEVE, AS_STORE, AS_REMOVE } as_operation;
 
 struct as_offload_job {
     as_operation operation;
-    unsigned char id[EVP_MAX_MD_SIZE];
-    unsigned int id_length;
+    unsigned char id[AS_HASH_SIZE];
     apr_time_t expiry;
     apr_status_t status;
     unsigned int length; /* of data */
@@ -83,15 +82,14 @@ static void run_operation(as_offload_job *job, apr_pool_t *pool)
 
     switch (job->operation) {
     case AS_RETRIEVE:
-        job->status =
-            provider->retrieve(instance, shared.server, job->id, job->id_length, job->data, &job->length, pool);
+        job->status = provider->retrieve(instance, shared.server, job->id, AS_HASH_SIZE, job->data, &job->length, pool);
         break;
     case AS_STORE:
-        job->status = provider->store(instance, shared.server, job->id, job->id_length, job->expiry, job->data,
-                                      job->length, pool);
+        job->status =
+            provider->store(instance, shared.server, job->id, AS_HASH_SIZE, job->expiry, job->data, job->length, pool);
         break;
     case AS_REMOVE:
-        job->status = provider->remove(instance, shared.server, job->id, job->id_length, pool);
+        job->status = provider->remove(instance, shared.server, job->id, AS_HASH_SIZE, pool);
         break;
     }
     if (taken) {
@@ -121,25 +119,23 @@ static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
     return job;
 }
 
-static as_offload_job *make_job(as_operation operation, const unsigned char *id, unsigned int id_length,
-                                unsigned int length)
+static as_offload_job *make_job(as_operation operation, const unsigned char id[AS_HASH_SIZE], unsigned int length)
 {
-    as_offload_job *job = id_length <= sizeof(job->id) ? malloc(sizeof(*job) + length) : NULL;
+    as_offload_job *job = malloc(sizeof(*job) + length);
 
     if (job) {
         memset(job, 0, sizeof(*job)); /* not the data, which are kilobytes */
         job->operation = operation;
-        memcpy(job->id, id, id_length);
-        job->id_length = id_length;
+        memcpy(job->id, id, AS_HASH_SIZE);
         job->length = length;
     }
     return job;
 }
 
-static apr_status_t retrieve(void *context, const unsigned char *id, unsigned int id_length, unsigned char *data,
+static apr_status_t retrieve(void *context, const unsigned char id[AS_HASH_SIZE], unsigned char *data,
                              unsigned int *data_length, apr_pool_t *pool)
 {
-    as_offload_job *job = make_job(AS_RETRIEVE, id, id_length, *data_length);
+    as_offload_job *job = make_job(AS_RETRIEVE, id, *data_length);
     apr_status_t status;
 
     (void)context;
@@ -168,10 +164,10 @@ static apr_status_t run_to_end(as_offload_job *job, apr_pool_t *pool)
     return status;
 }
 
-static apr_status_t store(void *context, const unsigned char *id, unsigned int id_length, apr_time_t expiry,
+static apr_status_t store(void *context, const unsigned char id[AS_HASH_SIZE], apr_time_t expiry,
                           const unsigned char *data, unsigned int data_length, apr_pool_t *pool)
 {
-    as_offload_job *job = make_job(AS_STORE, id, id_length, data_length);
+    as_offload_job *job = make_job(AS_STORE, id, data_length);
 
     (void)context;
     if (job) {
@@ -181,10 +177,10 @@ static apr_status_t store(void *context, const unsigned char *id, unsigned int i
     return run_to_end(job, pool);
 }
 
-static apr_status_t drop(void *context, const unsigned char *id, unsigned int id_length, apr_pool_t *pool)
+static apr_status_t drop(void *context, const unsigned char id[AS_HASH_SIZE], apr_pool_t *pool)
 {
     (void)context;
-    return run_to_end(make_job(AS_REMOVE, id, id_length, 0), pool);
+    return run_to_end(make_job(AS_REMOVE, id, 0), pool);
 }
 
 /* ---- start-up ---- */

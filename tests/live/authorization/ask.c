@@ -173,10 +173,12 @@ static void log_in(char *const *words)
 static void find(char *const *words)
 {
     static const char *const names[] = {"no", "yes", "unknown"};
+    const as_entry_attempt attempt = {
+        .directory = &directory, .user = words[1], .groups = &groups, .deadline = 5 * APR_USEC_PER_SEC};
     const as_entry_lookup *lookup;
 
     begin();
-    lookup = as_find_entry(&login, &memo, &directory, words[1], &groups, 5 * APR_USEC_PER_SEC, NULL);
+    lookup = as_find_entry(&login, &memo, &attempt, NULL);
     entry = lookup->entry;
     say(names[lookup->found], &lookup->finding, &lookup->operations);
     say_text("dn", lookup->entry.dn);
