@@ -108,7 +108,7 @@ static int log_in(as_cache *memory)
     return queries;
 }
 
-static void whoever_has_logged_in_is_cached(void **state)
+static void each_user_who_logged_in_is_cached(void **state)
 {
     as_cache *memory, *other;
 
@@ -181,7 +181,7 @@ static void their_headers_are_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(whoever_has_logged_in_is_cached),
+        ROW(each_user_who_logged_in_is_cached),
         ROW(a_store_that_forgets_sends_few_to_the_directory),
         ROW(their_headers_are_known),
     };
