@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ldap-group on 389 Directory Server, by members and by memberOf, from the floor of logins."""
+import contextlib
+
 import ldap
 import pytest
 from ldap import modlist
@@ -56,10 +58,17 @@ def dirsrv(rooms):
         dirsrv.stop()
 
 
-@pytest.fixture(scope="module")
-def shared(dirsrv):
+@contextlib.contextmanager
+def asking_as_service(dirsrv):
     with asking() as ask:
         ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+        ask.groups()
+        yield ask
+
+
+@pytest.fixture(scope="module")
+def shared(dirsrv):
+    with asking_as_service(dirsrv) as ask:
         yield ask
 
 
@@ -129,28 +138,29 @@ def test_missing(ask):
 
 def test_rights(dirsrv):
     """An account that may not compare: never a no."""
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
-        ask.groups()
+    with asking_as_service(dirsrv) as ask:
         ask.login("ann", RIGHT)
         ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid")
         said = ask.ask("group", g("flat"))
         assert said.answer == "unknown" or said.unsafe, said
 
 
-def test_rights_on_one_of_two_attributes(dirsrv):
-    """A group has members in both attributes, and this account may search one of them alone: who is in the other is not among
-    the groups that it finds, however complete these are. So each is compared."""
+def add_half_hidden(dirsrv, name, unique):
+    """A group with members in both attributes: bob, and one whom the service account may not search for."""
     connection = dirsrv.client()
-    connection.add_s(g("both"), modlist.addModlist({"objectClass": [b"groupOfNames", b"groupOfUniqueNames"], "member": [
-        user("bob").encode()], "uniqueMember": [user("ann").encode()]}))
-    connection.modify_s(g("both"), [(ldap.MOD_ADD, "aci", (
+    connection.add_s(g(name), modlist.addModlist({"objectClass": [b"groupOfNames", b"groupOfUniqueNames"], "member": [
+        user("bob").encode()], "uniqueMember": [unique.encode()]}))
+    connection.modify_s(g(name), [(ldap.MOD_ADD, "aci", (
         '(targetattr="uniqueMember")(version 3.0; acl "one of two"; deny (read,search) '
         f'userdn="ldap:///{SERVICE}";)').encode())])
     connection.unbind_s()
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
-        ask.groups()
+
+
+def test_rights_on_one_of_two_attributes(dirsrv):
+    """A group has members in both attributes, and this account may search one of them alone: who is in the other is not among
+    the groups that it finds, however complete these are. So each is compared."""
+    add_half_hidden(dirsrv, "both", user("ann"))
+    with asking_as_service(dirsrv) as ask:
         for negated in (False, True):
             ask.negated(negated)
             ask.forget()
@@ -166,15 +176,9 @@ def test_a_group_within_by_an_attribute_that_may_not_be_searched(dirsrv):
     """The other one may be, so that a search for members of any attribute finds the group, and never the group within it."""
     connection = dirsrv.client()
     connection.add_s(g("halfsub"), modlist.addModlist({"objectClass": [b"groupOfNames"], "member": [user("loop").encode()]}))
-    connection.add_s(g("half"), modlist.addModlist({"objectClass": [b"groupOfNames", b"groupOfUniqueNames"], "member": [
-        user("bob").encode()], "uniqueMember": [g("halfsub").encode()]}))
-    connection.modify_s(g("half"), [(ldap.MOD_ADD, "aci", (
-        '(targetattr="uniqueMember")(version 3.0; acl "one of two"; deny (read,search) '
-        f'userdn="ldap:///{SERVICE}";)').encode())])
     connection.unbind_s()
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
-        ask.groups()
+    add_half_hidden(dirsrv, "half", g("halfsub"))
+    with asking_as_service(dirsrv) as ask:
         ask.negated(True)
         ask.login("loop", RIGHT)
         said = ask.ask("group", g("half"))

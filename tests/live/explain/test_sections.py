@@ -63,9 +63,37 @@ def explain(rooms):
     return Explain(rooms.new("explain"))
 
 
-def text(*arguments):
+def run(*arguments):
+    """authstatus-explain, without a terminal."""
     return subprocess.run([BUILD / "authstatus-explain", *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, start_new_session=True, env={"LDAPNOINIT": "1"}).stdout
+                          stdin=subprocess.DEVNULL, start_new_session=True, env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
+
+
+def text(*arguments):
+    return run(*arguments).stdout
+
+
+def write_site(room, slapd, lines):
+    """A configuration with a directory for the whole site, whose first section goes on with `lines`; beside it the password of
+    its users."""
+    (room / "right").write_text(RIGHT)
+    (room / "right").chmod(0o600)
+    (room / "site.conf").write_text(f'''<Location />
+AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
+AuthLDAPBindDN "cn=service,o=loud"
+AuthLDAPBindPassword "{SERVICE_PASSWORD}"
+{lines}''')
+    return room / "site.conf"
+
+
+def explain_site(site, how, section, user):
+    """What is said of a user of that configuration, and how the program ended."""
+    done = run("--json", how, "--section", section, "--password-file", site.parent / "right", user)
+    return json.loads(done.stdout), done.returncode
+
+
+def answers_of(story):
+    return [line["answer"] for line in story["require"]]
 
 
 @pytest.mark.parametrize("section, seen, binds, deadline", [
@@ -164,23 +192,12 @@ def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, rooms,
     if source == "--require":
         assert [said["answer"] for said in asks(line, user="ann b")["require"]] == [answer]
         return
-    room = rooms.new("arguments")
-    (room / "right").write_text(RIGHT)
-    (room / "right").chmod(0o600)
-    (room / "site.conf").write_text(f'''<Location />
-AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
-AuthLDAPBindDN "cn=service,o=loud"
-AuthLDAPBindPassword "{SERVICE_PASSWORD}"
-Require {line}
-</Location>
-''')
-    how = f"--config={room / 'site.conf'}"
+    site = write_site(rooms.new("arguments"), slapd, f"Require {line}\n</Location>\n")
+    how = f"--config={site}"
     if source == "httpd":
-        how = f"--httpd={write_program(start.make((room / 'site.conf').read_text(), modules=('authn_core',), ldap=True))}"
-    done = subprocess.run([BUILD / "authstatus-explain", "--json", how, "--section", "/", "--password-file", room / "right", "ann b"],
-                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
-                          env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
-    assert [said["answer"] for said in json.loads(done.stdout)["require"]] == [answer], done
+        how = f"--httpd={write_program(start.make(site.read_text(), modules=('authn_core',), ldap=True))}"
+    story, _ = explain_site(site, how, "/", "ann b")
+    assert answers_of(story) == [answer], story
 
 
 def test_require_is_not_asked_for_who_is_not_let_in(asks):
@@ -199,14 +216,7 @@ def test_what_was_not_looked_at_is_said(rooms, slapd):
 
 def test_require_of_the_section(rooms, slapd):
     """AuthMerging is Off: the innermost section that has lines decides. RequireAll is not taken apart."""
-    room = rooms.new("require")
-    (room / "right").write_text(RIGHT)
-    (room / "right").chmod(0o600)
-    (room / "site.conf").write_text(f'''<Location />
-AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
-AuthLDAPBindDN "cn=service,o=loud"
-AuthLDAPBindPassword "{SERVICE_PASSWORD}"
-Require valid-user
+    site = write_site(rooms.new("require"), slapd, """Require valid-user
 </Location>
 <Location /staff>
 Require ldap-group cn=nobody,o=loud
@@ -217,14 +227,11 @@ Require ldap-user good
 Require ldap-user other
 </RequireAll>
 </Location>
-''')
+""")
     for section, answers, outcome in (("/", ["yes"], "granted"), ("/staff", ["no"], "not-authorized"), ("/all", ["yes", "no"], "granted")):
-        done = subprocess.run([BUILD / "authstatus-explain", "--json", "--config", room / "site.conf", "--section", section,
-                               "--password-file", room / "right", "good"], capture_output=True, text=True, timeout=60,
-                              stdin=subprocess.DEVNULL, start_new_session=True, env={"LDAPNOINIT": "1"})
-        story = json.loads(done.stdout)
-        assert [line["answer"] for line in story["require"]] == answers and story["outcome"] == outcome
-        assert done.returncode == {"granted": 0, "not-authorized": 6}[outcome]
+        story, code = explain_site(site, f"--config={site}", section, "good")
+        assert answers_of(story) == answers and story["outcome"] == outcome
+        assert code == {"granted": 0, "not-authorized": 6}[outcome]
         assert all(line["combined"] == (section == "/all") for line in story["require"])
 
 
@@ -274,9 +281,7 @@ def program(start, fakes):
 
 
 def ask(program, section, *arguments):
-    done = subprocess.run([BUILD / "authstatus-explain", "--json", f"--httpd={program}", "--section", section, *map(str, arguments)],
-                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
-                          env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
+    done = run("--json", f"--httpd={program}", "--section", section, *arguments)
     assert SERVICE_PASSWORD not in done.stdout + done.stderr and "LeakSanitizer" not in done.stderr, done.stderr
     story = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
     return done if "error" in story else story
@@ -457,14 +462,7 @@ def test_a_file_below_a_directory(site, fakes):
 
 @pytest.mark.parametrize("reader", ["config", "httpd"])
 def test_groups_as_the_section_has_them(start, rooms, slapd, reader):
-    room = rooms.new("groups")
-    (room / "right").write_text(RIGHT)
-    (room / "right").chmod(0o600)
-    conf = f"""<Location />
-AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
-AuthLDAPBindDN "cn=service,o=loud"
-AuthLDAPBindPassword "{SERVICE_PASSWORD}"
-AuthStatusGroups Member
+    site = write_site(rooms.new("groups"), slapd, """AuthStatusGroups Member
 AuthLDAPGroupAttribute member
 </Location>
 <Location /uids>
@@ -476,15 +474,10 @@ Require ldap-group cn=uids,o=loud
 <Location /dns>
 Require ldap-group cn=uids,o=loud
 </Location>
-"""
-    (room / "site.conf").write_text(conf)
-    how = ["--config", room / "site.conf"]
+""")
+    how = f"--config={site}"
     if reader == "httpd":
-        httpd = start.make(conf, modules=("authn_core",), ldap=True)
-        script = write_program(httpd)
-        how = [f"--httpd={script}"]
+        how = f"--httpd={write_program(start.make(site.read_text(), modules=('authn_core',), ldap=True))}"
     for section, answer in (("/uids", "yes"), ("/dns", "no")):
-        done = subprocess.run([BUILD / "authstatus-explain", "--json", *how, "--section", section, "--password-file", room / "right", "good"],
-                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
-                              env={"LDAPNOINIT": "1", "PATH": "/usr/bin:/bin"})
-        assert [line["answer"] for line in json.loads(done.stdout)["require"]] == [answer], (section, done)
+        story, _ = explain_site(site, how, section, "good")
+        assert answers_of(story) == [answer], (section, story)
