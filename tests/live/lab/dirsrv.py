@@ -16,7 +16,7 @@ from pathlib import Path
 import ldap
 
 from . import optional
-from .process import Child, listens, reserve_port
+from .process import Child, find_program, listens, reserve_port
 
 BASE = "dc=lab,dc=test"
 SERVICE = f"cn=service,{BASE}"
@@ -56,13 +56,6 @@ cn: {BASE}
 nsslapd-state: backend
 nsslapd-backend: userRoot
 """
-
-
-def _program(name):
-    path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"])
-    if not path:
-        raise RuntimeError(f"{name} is not installed: see build/check for the packages, or --without 389ds")
-    return path
 
 
 def _run(*command):
@@ -145,15 +138,15 @@ class Dirsrv:
             (conf / name).unlink(missing_ok=True)
         _run("openssl", "pkcs12", "-export", "-in", certificate.cert, "-inkey", certificate.key, "-name",
              "Server-Cert", "-passout", "pass:", "-out", bundle)
-        _run(_program("certutil"), "-N", "-d", conf, "--empty-password")
-        _run(_program("certutil"), "-A", "-d", conf, "-n", "CA", "-t", "CT,,", "-a", "-i", self.authority.cert)
-        _run(_program("pk12util"), "-i", bundle, "-d", conf, "-W", "")
+        _run(find_program("certutil"), "-N", "-d", conf, "--empty-password")
+        _run(find_program("certutil"), "-A", "-d", conf, "-n", "CA", "-t", "CT,,", "-a", "-i", self.authority.cert)
+        _run(find_program("pk12util"), "-i", bundle, "-d", conf, "-W", "")
 
     def _import(self, ldif):
         path = self.directories["ldif"] / "people.ldif"
         path.write_text(f"{TOP}\n{ldif}")
         self._own()
-        _run(*self._as_user(), _program("ns-slapd"), "ldif2db", "-D", self.directories["config"], "-n", "userRoot",
+        _run(*self._as_user(), find_program("ns-slapd"), "ldif2db", "-D", self.directories["config"], "-n", "userRoot",
              "-i", path)
 
     @staticmethod
@@ -161,13 +154,13 @@ class Dirsrv:
         """Never as root: to change the user later would undo that it dies with us."""
         if os.geteuid():
             return ()
-        return (_program("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--pdeathsig=TERM")
+        return (find_program("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--pdeathsig=TERM")
 
     # -- life
 
     def start(self):
         self._own()
-        self.child = Child([*self._as_user(), _program("ns-slapd"), "-D", str(self.directories["config"]), "-i",
+        self.child = Child([*self._as_user(), find_program("ns-slapd"), "-D", str(self.directories["config"]), "-i",
                             str(self.directories["run"] / "pid"), "-d", "0"], self.room / "ns-slapd.log")
         ports = [self.port, self.tls_port] if self.certificate else [self.port]
         self.child.wait_until(lambda: all(map(listens, ports)), 30, "ns-slapd")

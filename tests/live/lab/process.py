@@ -5,6 +5,7 @@ import ctypes
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,6 +62,14 @@ def readable(ends, seconds):
     for number in by_number:
         waiting.register(number, select.POLLIN)
     return [by_number[number] for number, _ in waiting.poll(seconds * 1000)]
+
+
+def find_program(name):
+    """A server's program, or one that comes with it."""
+    path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/libexec:/usr/lib/openldap:" + os.environ["PATH"])
+    if not path:
+        raise RuntimeError(f"{name} is not installed: see build/check for the packages, or leave it out by --without")
+    return path
 
 
 def listens(port):

@@ -7,7 +7,6 @@ that names the first is one with a wrong host name at the second. Ports below 10
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import ldap
 
 from . import optional
-from .process import Child, poll
+from .process import Child, find_program, poll
 
 DOMAIN, REALM, BASE = "LAB", "lab.test", "DC=lab,DC=test"
 SERVICE = f"service@{REALM}"
@@ -70,13 +69,6 @@ def reserve_addresses(count):
     return found
 
 
-def _program(name):
-    path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"])
-    if not path:
-        raise RuntimeError(f"{name} is not installed: see build/check for the packages, or --without samba")
-    return path
-
-
 class Samba:
     """CN=service,OU=services may read; all else is in `accounts`, each with the unit it is in."""
 
@@ -104,7 +96,7 @@ class Samba:
     def _provision(self):
         (self.room / "empty.conf").write_text("")
         self.top.mkdir()
-        self._run(_program("samba-tool"), "domain", "provision", f"--configfile={self.room}/empty.conf",
+        self._run(find_program("samba-tool"), "domain", "provision", f"--configfile={self.room}/empty.conf",
                   f"--realm={REALM.upper()}", f"--domain={DOMAIN}", "--server-role=dc", "--dns-backend=NONE",
                   "--adminpass=Pw!administrator-1", "--host-name=dc1", f"--host-ip={self.address}",
                   f"--targetdir={self.top}")
@@ -141,7 +133,7 @@ class Samba:
     # -- life
 
     def start(self):
-        self.child = Child([_program("samba"), "-F", "--no-process-group", "-M", "single", "--debug-stdout",
+        self.child = Child([find_program("samba"), "-F", "--no-process-group", "-M", "single", "--debug-stdout",
                             "-s", str(self.configuration)], self.room / "samba.log", env=self.environment)
         ports = PORTS if self.certificate else (389, 3268)
         self.child.wait_until(lambda: all(self._listens(port) for port in ports), 30, "samba")
@@ -195,7 +187,7 @@ class Samba:
 
     def set_lockout_threshold(self, failures):
         """Of the domain, while it runs."""
-        self._run(_program("samba-tool"), "domain", "passwordsettings", "set", f"--configfile={self.configuration}",
+        self._run(find_program("samba-tool"), "domain", "passwordsettings", "set", f"--configfile={self.configuration}",
                   f"--account-lockout-threshold={failures}")
 
     def references(self, name):

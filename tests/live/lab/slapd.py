@@ -3,14 +3,13 @@
 import datetime
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections import Counter, namedtuple
 
 import ldap
 
-from .process import Child, listens, poll, reserve_port
+from .process import Child, find_program, listens, poll, reserve_port
 
 Database = namedtuple("Database", "suffix ldif options", defaults=((),))
 
@@ -26,13 +25,6 @@ objectClass: simpleSecurityObject
 userPassword: @SERVICE_PASSWORD@
 
 """
-
-
-def _program(name):
-    path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/libexec:/usr/lib/openldap:" + os.environ["PATH"])
-    if not path:
-        raise RuntimeError(f"{name} is not installed")
-    return path
 
 
 def _directory_with(candidates, file):
@@ -102,7 +94,7 @@ class Slapd:
     def _load(self, number, database):
         ldif = self.room / f"db{number}.ldif"
         ldif.write_text(fill_in(database.ldif.read_text(), database.suffix))
-        done = subprocess.run([_program("slapadd"), "-q", "-f", self.configuration, "-b", database.suffix, "-l", ldif],
+        done = subprocess.run([find_program("slapadd"), "-q", "-f", self.configuration, "-b", database.suffix, "-l", ldif],
                               capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"slapadd of {database.ldif}: {done.stderr}")
@@ -111,7 +103,7 @@ class Slapd:
         urls = f"ldap://127.0.0.1:{self.port}"
         if self.tls:
             urls += f" ldaps://127.0.0.1:{self.tls_port}"
-        self.child = Child([_program("slapd"), "-f", self.configuration, "-h", urls, "-d", self.debug], self.log_path)
+        self.child = Child([find_program("slapd"), "-f", self.configuration, "-h", urls, "-d", self.debug], self.log_path)
         self.child.wait_until(lambda: listens(self.port) and (not self.tls or listens(self.tls_port)), 20, "slapd")
         return self
 

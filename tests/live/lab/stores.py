@@ -3,18 +3,10 @@
 to the records what a test wants done to them."""
 import os
 import secrets
-import shutil
 import signal
 import socket
 
-from .process import Child, listens, reserve_port
-
-
-def _program(name):
-    path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"])
-    if not path:
-        raise RuntimeError(f"{name} is not installed")
-    return path
+from .process import Child, find_program, listens, reserve_port
 
 
 class _Store:
@@ -50,7 +42,7 @@ class Redis(_Store):
     modules = ("socache_redis",)
 
     def _command(self):
-        return [_program(self.name), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+        return [find_program(self.name), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
                 "--dir", str(self.room)]
 
     @property
@@ -99,7 +91,7 @@ class Memcached(_Store):
     modules = ("socache_memcache",)
 
     def _command(self):
-        return [_program(self.name), "-l", "127.0.0.1", "-p", str(self.port), "-m", "8", "-t", "2",
+        return [find_program(self.name), "-l", "127.0.0.1", "-p", str(self.port), "-m", "8", "-t", "2",
                 *(("-u", "nobody") if os.geteuid() == 0 else ())]
 
     @property
