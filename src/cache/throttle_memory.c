@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The counts of a throttle, in persistent shared memory of all processes of a server. One mutex guards it; it is held
- * for less than a microsecond, never over a call to a store. A process that dies with it leaves at most one count half
- * written: the next process repairs it.
+ * for less than a microsecond, never over a call to a store. A process that dies with it leaves at most one count or
+ * spelling half written: the next process repairs the counts and forgets the spellings.
  */
 #include "throttle_private.h"
 
@@ -327,6 +327,7 @@ bool as_throttle_lock(as_throttle_memory *memory)
         atomic_store(&memory->counted, 0);
         mend_table(memory, &memory->users);
         mend_table(memory, &memory->clients);
+        memset(memory->spellings, 0, sizeof memory->spellings);
         status = pthread_mutex_consistent(&memory->mutex);
     }
     return status == 0;

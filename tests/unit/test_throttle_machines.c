@@ -236,6 +236,7 @@ static void a_process_that_dies_blocks_no_other(void **state)
         return;
     }
     guess(all, &four_in_five_minutes, 3);
+    as_throttle_keep_spelling(all, "d1", "alice", "alice");
     child = fork();
     if (child == 0) {
         as_throttle_lock(all->memory);
@@ -250,6 +251,8 @@ static void a_process_that_dies_blocks_no_other(void **state)
     guess(all, &four_in_five_minutes, 1);
     assert_int_equal(log_in(all, &four_in_five_minutes, "alice", NULL, WRONG), 300);
     assert_true(as_throttle_is_counted(all, "alice"));
+    /* It may have been in the midst of a spelling, which must not lead to another's account. */
+    assert_int_equal(as_throttle_check_spelling(all, &four_in_five_minutes, "d1", "alice", pool), 0);
 }
 
 /* Eight processes, 400 guesses at once: as many as the throttle allows are admitted. */
