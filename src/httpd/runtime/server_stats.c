@@ -89,8 +89,7 @@ apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
     size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)process_slots * get_process_size();
     status = apr_shm_create(&segment, size, NULL, pconf);
     if (status == APR_SUCCESS) {
-        table = apr_shm_baseaddr_get(segment);
-        memset(table, 0, size);
+        table = apr_shm_baseaddr_get(segment); /* zeros: the memory is anonymous, and a page is taken when it is used */
     }
     return status;
 }
