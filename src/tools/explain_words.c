@@ -287,7 +287,7 @@ static const char *find_name(const X509_NAME *name, apr_pool_t *pool)
         text = explain_escape_text(data, length > MAX_NAME ? MAX_NAME : (size_t)(length > 0 ? length : 0), pool);
     }
     BIO_free(bio);
-    return text;
+    return *text ? text : "no name";
 }
 
 static const char *format_date(const ASN1_TIME *date, apr_pool_t *pool)
