@@ -113,7 +113,8 @@ static const apr_array_header_t *get_entries(const apr_table_t *table)
     return (const apr_array_header_t *)table;
 }
 
-/* Returns memory whose size only the caller knows: the compiler would check each copy into it once more. */
+/* Allocates a snapshot. Not inlined: where the compiler knows the size it checks (_FORTIFY_SOURCE) each copy into it,
+ * for a tenth of the time that the snapshot takes. */
 static AS_RARELY as_snapshot *allocate(apr_pool_t *pool, int count_of_entries)
 {
     return apr_palloc(pool, size_of_fixed + (apr_size_t)count_of_entries * sizeof(apr_table_entry_t));
