@@ -112,8 +112,12 @@ void as_mask_login_forget(request_rec *r)
 /* The first login of a request is kept: that of its first pass, unless the request was refused without one. */
 void as_mask_begin_login(request_rec *r, as_context *context)
 {
+    const as_section *section = as_section_get(r);
     as_cached_login *login;
 
+    if (context->mask && section->mask && section->mask->word == AS_MASK_ALL) {
+        as_mask_guard_login(r);
+    }
     if (!context->mask || context->mask->pass == AS_PASS_DONE || (context->mask->login && context->mask->login->made)) {
         return;
     }
@@ -130,6 +134,9 @@ void as_mask_end_login(request_rec *r, as_context *context, int status)
 {
     as_cached_login *login = context->mask ? context->mask->login : NULL;
 
+    if (context->mask) {
+        as_mask_release_login(r);
+    }
     if (!login || login->made) {
         return;
     }

@@ -9,10 +9,11 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-static ap_filter_rec_t *swallow, *no_store, *withhold, *discard;
+static ap_filter_rec_t *swallow, *no_store, *withhold, *discard, *login_page;
 
-/* Returns a status sent as a bucket, by a handler that detects the error late. */
-static int find_status(const request_rec *r, const apr_bucket_brigade *brigade)
+/* Returns a status sent as a bucket, by a handler that detects the error late, or by httpd for a body that it cannot
+ * read; 0: there is none. */
+static int find_error(const apr_bucket_brigade *brigade)
 {
     apr_bucket *bucket;
 
@@ -22,7 +23,14 @@ static int find_status(const request_rec *r, const apr_bucket_brigade *brigade)
             return ((ap_bucket_error *)bucket->data)->status;
         }
     }
-    return r->status;
+    return 0;
+}
+
+static int find_status(const request_rec *r, const apr_bucket_brigade *brigade)
+{
+    const int error = find_error(brigade);
+
+    return error ? error : r->status;
 }
 
 /* Passes a handler's output on, without this filter. */
@@ -71,6 +79,20 @@ static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brig
     return pass_on(filter, brigade);
 }
 
+/* A module may answer in the midst of a login (a page of mod_lua): only a protected resource answers so. */
+static AS_RARELY apr_status_t login_page_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    const as_context *context = as_context_peek(filter->r);
+    const int error = find_error(brigade);
+
+    if (!as_mask_hides_login(filter->r) || (error && !as_mask_is_of_login(error))) {
+        return pass_on(filter, brigade);
+    }
+    context->mask->suppressed_status = HTTP_UNAUTHORIZED;
+    apr_brigade_cleanup(brigade);
+    return APR_SUCCESS;
+}
+
 /* RFC 9110 15.5.5: a 404 is cacheable, and a cache would serve it to authorized clients. */
 static apr_status_t no_store_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
@@ -117,8 +139,29 @@ void as_mask_isolate(request_rec *r)
     r->output_filters = r->proto_output_filters = insert_once(r, discard);
 }
 
+void as_mask_guard_login(request_rec *r)
+{
+    ap_filter_t *first = insert_once(r, login_page);
+
+    first->next = r->output_filters;
+    r->output_filters = first;
+}
+
+void as_mask_release_login(request_rec *r)
+{
+    ap_filter_t *filter = r->output_filters;
+
+    while (filter && filter->frec != login_page) {
+        filter = filter->next;
+    }
+    if (filter) {
+        ap_remove_output_filter(filter);
+    }
+}
+
 void as_mask_register_filters(void)
 {
+    login_page = ap_register_output_filter("AUTHSTATUS_LOGIN_PAGE", login_page_filter, NULL, AP_FTYPE_RESOURCE - 1);
     withhold = ap_register_input_filter("AUTHSTATUS_WITHHOLD", withhold_filter, NULL, AP_FTYPE_PROTOCOL);
     discard = ap_register_output_filter("AUTHSTATUS_DISCARD", discard_filter, NULL, AP_FTYPE_PROTOCOL);
     swallow = ap_register_output_filter("AUTHSTATUS_MASK", swallow_filter, NULL, AP_FTYPE_RESOURCE - 1);

@@ -148,22 +148,34 @@ int as_mask_judge(request_rec *r, as_context *context, int status)
 
 /* ---- AuthStatusMask All: answers of a login that are hidden ---- */
 
-/* Returns whether only a protected resource answers with this status: a challenge, a refusal, a throttle, a login
- * page, an outage of the directory. A malformed request (400) and a method that is not allowed (405) do not count. */
-static bool is_of_login(int status)
+bool as_mask_hides_login(request_rec *r)
+{
+    const as_policy policy = as_section_get_policy(as_section_get(r), r);
+
+    return policy.mask == AS_MASK_ALL && !policy.plain;
+}
+
+/* A malformed request (400) and a method that is not allowed (405) do not count. */
+bool as_mask_is_of_login(int status)
 {
     return status == HTTP_UNAUTHORIZED || status == HTTP_PROXY_AUTHENTICATION_REQUIRED || status == HTTP_FORBIDDEN ||
-           status == HTTP_TOO_MANY_REQUESTS || ap_is_HTTP_REDIRECT(status) || ap_is_HTTP_SERVER_ERROR(status);
+           status == HTTP_TOO_MANY_REQUESTS || status == HTTP_GONE || ap_is_HTTP_REDIRECT(status) ||
+           ap_is_HTTP_SERVER_ERROR(status);
 }
 
 int as_mask_choose_login_status(request_rec *r, as_context *context, int status)
 {
-    const as_policy policy = as_section_get_policy(as_section_get(r), r);
-    const as_verdict verdict = {.status = status, .masked = true};
+    as_verdict verdict = {.masked = true};
     as_finding finding;
 
-    if (policy.mask != AS_MASK_ALL || policy.plain || !is_of_login(status)) {
+    if (status == DONE && as_mask_hides_login(r)) {
+        /* The login hook has answered itself. */
+        status = HTTP_UNAUTHORIZED;
+    } else if (!as_mask_is_of_login(status) || !as_mask_hides_login(r)) {
         return status;
+    }
+    if (context->mask) {
+        context->mask->suppressed_status = 0;
     }
     if (!context->transaction->decided) {
         finding = context->found ? context->finding
@@ -171,5 +183,6 @@ int as_mask_choose_login_status(request_rec *r, as_context *context, int status)
                                                                                    : AS_OUTCOME_NO_CREDENTIALS);
         as_decide_as_is(r, context, &finding, status);
     }
+    verdict.status = status;
     return as_mask_choose_status(r, context, &verdict);
 }

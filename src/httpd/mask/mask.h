@@ -265,10 +265,19 @@ bool as_mask_must_refuse(request_rec *r, const as_context *context, int status);
  * modules refuse there does not come out of it. */
 void as_mask_count_access(const request_rec *r, int more);
 
+/* Returns whether answers of a login are hidden there, from this client (AuthStatusMask All). */
+bool as_mask_hides_login(request_rec *r);
+/* Returns whether only a protected resource answers with this status: a challenge, a refusal, a throttle, a login page,
+ * an outage of the directory. */
+bool as_mask_is_of_login(int status);
+
 /* ---- filters.c ---- */
 
 /* Runs the handlers of a pass, with the filter that sees their output first. Returns their status. */
 int as_mask_invoke_handler(request_rec *r, as_mask *mask);
+/* Between these two no module's answer reaches a client from whom it is hidden. */
+void as_mask_guard_login(request_rec *r);
+void as_mask_release_login(request_rec *r);
 
 /* Replaces the filters of a pass that only walks: it has no body, and nobody reads its answer. */
 void as_mask_isolate(request_rec *r);

@@ -37,13 +37,13 @@ GIT = pairs("git", "/open/.git/config", "/ab/bc/cd/.git/d/e.html", "/ab/bc/cd/.g
 TWICE = [Way("twice", "/ab/bc/cd/.git/a/.git/b", ".git/a/.git", ".abc/a/.abc")]
 EVERYTHING = [Way("root", "/?a", "?a", "?b"), Way("a name", "/ab/x", "ab", "zz"), Way("a folder", "/dirall/", "dirall", "absent")]
 SITES = {
-    "a name anywhere, a place": (SETTLED + '<LocationMatch "/\.git(/|$)">\n' + DENIED + "</LocationMatch>\n", GIT + TWICE),
-    "a name anywhere, a folder": (SETTLED + '<DirectoryMatch "/\.git(/|$)">\n' + DENIED + "</DirectoryMatch>\n", GIT[:-1] + TWICE),
-    "a name anywhere, a rule": (SETTLED + 'RewriteRule "(^|/)\.git(/|$)" - [F]\n', GIT + TWICE),
-    "a name anywhere, a rule of a folder": (SETTLED + directory("", 'RewriteEngine On\nRewriteRule "(^|/)\.git(/|$)" - [F]\n'), GIT + TWICE),
-    "a name anywhere, a redirect": (SETTLED + 'RedirectMatch 403 "/\.git(/|$)"\n', GIT + TWICE),
-    "a name anywhere, a condition": (SETTLED + '<If "%{REQUEST_URI} =~ m#/\.git(/|$)#">\n' + DENIED + "</If>\n", GIT + TWICE),
-    "a name anywhere, an expression": (SETTLED + directory("", 'Require expr "%{REQUEST_URI} !~ m#/\.git(/|$)#"\n'), GIT + TWICE),
+    "a name anywhere, a place": (SETTLED + '<LocationMatch "/\\.git(/|$)">\n' + DENIED + "</LocationMatch>\n", GIT + TWICE),
+    "a name anywhere, a folder": (SETTLED + '<DirectoryMatch "/\\.git(/|$)">\n' + DENIED + "</DirectoryMatch>\n", GIT[:-1] + TWICE),
+    "a name anywhere, a rule": (SETTLED + 'RewriteRule "(^|/)\\.git(/|$)" - [F]\n', GIT + TWICE),
+    "a name anywhere, a rule of a folder": (SETTLED + directory("", 'RewriteEngine On\nRewriteRule "(^|/)\\.git(/|$)" - [F]\n'), GIT + TWICE),
+    "a name anywhere, a redirect": (SETTLED + 'RedirectMatch 403 "/\\.git(/|$)"\n', GIT + TWICE),
+    "a name anywhere, a condition": (SETTLED + '<If "%{REQUEST_URI} =~ m#/\\.git(/|$)#">\n' + DENIED + "</If>\n", GIT + TWICE),
+    "a name anywhere, an expression": (SETTLED + directory("", 'Require expr "%{REQUEST_URI} !~ m#/\\.git(/|$)#"\n'), GIT + TWICE),
     "a name anywhere, Lua": (SETTLED + 'LuaHookAccessChecker "${DOCS}/never.lua" no_git\n', GIT + TWICE),
     "everything by a rule": ("RewriteRule ^ - [F]\n", EVERYTHING),
     "everything by a rule of a folder": (directory("", "RewriteEngine On\nRewriteRule ^ - [F]\n"), EVERYTHING),
@@ -90,6 +90,9 @@ SITES = {
     "a proxy section": ("ProxyPass /inprox http://127.0.0.1:${BACK}/\n<Proxy http://127.0.0.1:${BACK}/*>\n" + DENIED + "</Proxy>\n", pairs("proxy", "/inprox/page.html", part="inprox", methods=None)),
     # Modules' own hooks.
     "Lua authorizes": ('LuaAuthzProvider never "${DOCS}/never.lua" never\n' + location("/bylua", "Require never\n"), pairs("lua", "/bylua/x", part="bylua")),
+    "a login page by Lua": (ALL + location("/bylua", 'AuthType Lua\nAuthName lab\nLuaHookCheckUserID "${DOCS}/never.lua" page\nRequire valid-user\n'), pairs("lua", "/bylua/x", "/bylua/", part="bylua")),
+    "a long login page by Lua": (ALL + location("/bylua", 'AuthType Lua\nAuthName lab\nLuaHookCheckUserID "${DOCS}/never.lua" long_page\nRequire valid-user\n'), pairs("lua", "/bylua/x", "/bylua/", part="bylua")),
+    "gone for who has not logged in": (ALL + location("/bylua", 'AuthType Lua\nAuthName lab\nLuaHookCheckUserID "${DOCS}/never.lua" gone\nRequire valid-user\n'), pairs("lua", "/bylua/x", "/bylua/", part="bylua")),
     "Lua handles": ('LuaMapHandler "^/dirall" "${DOCS}/never.lua" handle\n', None),
     "a method's script": (CGI + "Script PUT /open/front.cgi\n", pairs("script", "/dirall/page.html", methods=("GET", "POST", "OPTIONS"))),
     "digests of content": ("ContentDigest On\nFileETag All\n", None),
@@ -143,7 +146,8 @@ FILES = {
     "leads/app.php": "x\n", "leads/page.withit": "x\n", "leads/page.absent": "x\n", "leads/withit/some.txt": "x\n", "leads/absent/some.txt": "x\n",
     "leads/withit-prox.cgi": "#!/bin/sh\nprintf 'Location: /inprox/page.html\\n\\n'\n", "leads/absent-prox.cgi": "#!/bin/sh\nprintf 'Location: /nothing/page.html\\n\\n'\n",
     "open/formed.html": "x\n", "owned/hidden.html": "x\n", "kinds/x.html": "x\n", ".htpasswd": "x\n", "open/.htpasswd": "x\n", "kinds/nowayx/a/b/c.html": "x\n",
-    "never.lua": "function never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction no_git(r)\n    return (r.uri .. '/'):find('/.git/', 1, true) and 403 or apache2.DECLINED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
+    "never.lua": "function page(r)\n    r:puts('log in')\n    return apache2.DONE\nend\nfunction long_page(r)\n    r.status = 401\n    r:puts(string.rep('log in', 20000))\n    r:flush()\n    return apache2.DONE\nend\n"
+                 "function gone(r)\n    return 410\nend\nfunction never(r)\n    return apache2.AUTHZ_DENIED\nend\nfunction no_git(r)\n    return (r.uri .. '/'):find('/.git/', 1, true) and 403 or apache2.DECLINED\nend\nfunction handle(r)\n    r:puts('x')\n    return apache2.OK\nend\n",
     "hasown/.htaccess": "Require all denied\nErrorDocument 404 own\nHeader always set X-Own yes\n", "hasown/page.html": "x\n",
     "open/front.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfront\\n'\n", "ssi/dirhid/page.html": "x\n", "ssi/dirhid/run.cgi": "#!/bin/sh\necho\n",
 }

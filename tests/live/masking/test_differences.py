@@ -52,6 +52,7 @@ HOSTS = {
     "counted": '<LocationMatch "^/\\d{4}/">\nHeader always set X-Year yes\n</LocationMatch>\n'
                '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
                '<Location /2024>\nRequire all denied\n</Location>',
+    "inside": 'RewriteEngine On\n<Directory "${DOCS}">\nRewriteEngine On\nRewriteRule "^(.*)\\.html$" "$1.htm"\n</Directory>\nHeader always set X-Where "expr=%{REQUEST_URI}"',
     "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
     "there": 'Header always set X-There yes "expr=-f %{REQUEST_FILENAME}"\n<Files "asks.shtml">\nOptions +Includes\nSetOutputFilter INCLUDES\n</Files>',
     "listed": 'RewriteEngine On\nRewriteRule ^/lists/byrule - [F]\n<Directory "${DOCS}">\nOptions +Indexes\n</Directory>\n'
@@ -163,6 +164,13 @@ def a_piece_of_a_name(site):
     return missing == "abs" and hidden != "sec"
 
 
+def a_rule_of_a_section(site):
+    """The answer is the same, but for the URL that the rule has made."""
+    hidden, missing = (site.get(f"/{place}/page.html", host="inside") for place in ("secret", "absent"))
+    assert (hidden.status, hidden.body) == (missing.status, missing.body)
+    return (hidden.header("X-Where"), missing.header("X-Where")) == ("/secret/page.html", "/absent/page.htm")
+
+
 def a_count_of_characters(site):
     hidden, missing = (site.get(f"/{year}/x", host="counted") for year in ("2024", "1987"))
     assert hidden.header("X-Number") == missing.header("X-Number") == "yes"
@@ -236,6 +244,7 @@ SHOWN = {
     "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
     "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
+    "`RewriteRule` in a section": a_rule_of_a_section,
     "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "the listing of a parent": a_listing, "a `.htaccess` with": a_broken_htaccess,
     "time": the_clock, "credentials that": credentials_unasked,
