@@ -95,13 +95,14 @@ const as_decoys *as_decoys_get(request_rec *r, const char *path)
 {
     /* The path of OPTIONS * has no segment that could be missing. */
     const char *from = path && *path == '/' ? normalize(r, path) : NULL, *begins[AS_SEGMENTS_MAX],
-               *ends[AS_SEGMENTS_MAX], *octet;
+               *ends[AS_SEGMENTS_MAX], *octet, *last = NULL;
     as_decoys *all = apr_pcalloc(r->pool, sizeof(*all));
     int count = 0, beyond = 0, i;
 
     all->path = octet = from ? from : "/";
     while (*octet) {
         octet += strspn(octet, "/");
+        last = *octet ? octet : last;
         if (count < AS_SEGMENTS_MAX) {
             begins[count] = octet;
             ends[count] = octet + strcspn(octet, "/");
@@ -116,9 +117,9 @@ const as_decoys *as_decoys_get(request_rec *r, const char *path)
         /* Where the pattern is refused, or the extension (FilesMatch). */
         add(all, begins[i], ends[i], beyond + count - 1 - i, AS_DECOY_PLAIN);
     }
-    if (count) {
-        all->end = ends[count - 1];
-        all->extension = all->end - measure_extensions(begins[count - 1], all->end);
+    if (last) {
+        all->end = last + strcspn(last, "/");
+        all->extension = all->end - measure_extensions(last, all->end);
     } else {
         /* The root of the site. */
         all->end = all->extension = all->path + 1;
@@ -145,10 +146,15 @@ int as_decoys_get_tail(const as_decoys *all, int index, as_decoy_shape shape)
     return all->count + (index & ~1) + (shape == AS_DECOY_PLAIN);
 }
 
+bool as_decoys_is_deep(const as_decoys *all)
+{
+    return all->spots[0].below > 0;
+}
+
 int as_decoys_get_searched(const as_decoys *all, int index)
 {
     /* The tail of the last segment is that segment. */
-    return index < 2 ? index : as_decoys_get_tail(all, index, AS_DECOY_PLAIN);
+    return index < 2 && !as_decoys_is_deep(all) ? index : as_decoys_get_tail(all, index, AS_DECOY_PLAIN);
 }
 
 as_decoy_spot as_decoys_get_spot(const as_decoys *all, int index)
@@ -181,7 +187,7 @@ int as_decoys_choose(int index, const as_decoys *all, as_decoy_test *test, void 
 {
     const int alone = index & ~1, tail = as_decoys_get_tail(all, index, AS_DECOY_ALIKE);
 
-    if (index < 2) {
+    if (as_decoys_get_searched(all, index) == index) {
         return index;
     }
     if (index == alone && test(data, alone)) {

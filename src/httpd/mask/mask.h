@@ -147,6 +147,8 @@ int as_decoys_search(int low, int high, const as_decoys *all, as_decoy_test *tes
 /* Returns the decoy of a segment that is most like what was requested, of those of which the answer is yes: that of the
  * segment alone, or a tail. */
 int as_decoys_choose(int index, const as_decoys *all, as_decoy_test *test, void *data);
+/* Returns whether the path has more segments than are tried. */
+bool as_decoys_is_deep(const as_decoys *all);
 /* Returns which decoy a search asks about for a segment: outward, fewer sections and rules know it. */
 int as_decoys_get_searched(const as_decoys *all, int index);
 as_decoy_spot as_decoys_get_spot(const as_decoys *all, int index);

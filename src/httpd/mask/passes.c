@@ -160,6 +160,8 @@ static int continue_without_login(request_rec *r, as_context *context)
         return HTTP_NOT_FOUND;
     }
     r->user = r->ap_auth_type = NULL;
+    as_challenge_restore(r, NULL);
+    apr_table_unset(r->err_headers_out, "Retry-After");
     status = ap_run_type_checker(r);
     if (status == OK) {
         status = ap_run_fixups(r);
@@ -346,7 +348,7 @@ static bool is_allowed(void *data, int index)
     if (!filename || ap_directory_walk(r) != OK || ap_file_walk(r) != OK) {
         return false;
     }
-    r->path_info = apr_pstrdup(r->pool, path_info);
+    r->path_info = apr_pstrcat(r->pool, r->path_info ? r->path_info : "", path_info, NULL);
     return ap_location_walk(r) == OK && ap_if_walk(r) == OK && ap_run_fixups(r) != HTTP_FORBIDDEN;
 }
 
@@ -362,7 +364,7 @@ static int find_allowed_name(request_rec *r, as_context *context, const walks *a
             return found;
         }
     }
-    found = as_decoys_search(found, count, all->decoys, is_allowed, &in);
+    found = as_decoys_search(as_decoys_is_deep(all->decoys) ? 0 : found, count, all->decoys, is_allowed, &in);
     return found < count ? as_decoys_choose(found, all->decoys, is_allowed, &in) : get_farthest(all);
 }
 

@@ -387,17 +387,24 @@ static int find_first(search *in, int low, apr_uint64_t set, as_decoy_test *test
 }
 
 /* Returns the decoy of a segment that the sections of the request do not all reach. */
-static int choose(search *in, int index, apr_uint64_t here)
+static int choose_other(search *in, int index, uint64_t here)
 {
     in->set = here;
     return as_decoys_choose(index, in->all, has_other_number, in);
+}
+
+/* Returns the decoy of a segment that no more sections reach than its tail. */
+static int choose_alike(search *in, int index)
+{
+    in->set = get_searched_number(in, index);
+    return as_decoys_choose(index, in->all, has_number, in);
 }
 
 bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as_nearby *found)
 {
     search in = {.r = r, .all = all, .file = find_file(r)};
     const int last = all->count - 1;
-    int below, nearest = 0, next, farthest = last;
+    int below, nearest = 0, next, farthest = last, alike;
     apr_uint64_t here;
 
     *found = (as_nearby){.nearest = 0, .between = -1, .farthest = last, .low = 1, .high = last};
@@ -421,11 +428,13 @@ bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as
     /* A pattern for all of a URL may refuse farther decoys, and not the nearest. */
     if (next <= last && get_searched_number(&in, next) != here) {
         farthest = find_first(&in, next, get_searched_number(&in, last), has_number);
-        found->between = next < farthest ? choose(&in, next, here) : -1;
+        found->between = next < farthest ? choose_alike(&in, next) : -1;
         found->low = next + 1;
         found->high = farthest;
     }
-    found->nearest = choose(&in, nearest, here);
-    found->farthest = choose(&in, farthest, here);
+    found->nearest = choose_other(&in, nearest, here);
+    /* Nothing farther is reached by fewer sections than the tail of the nearest. */
+    alike = next > last ? choose_alike(&in, nearest) : found->nearest;
+    found->farthest = alike != found->nearest ? alike : choose_alike(&in, farthest);
     return true;
 }

@@ -34,7 +34,8 @@ FORM_OF_NOBODY = FORM.replace("valid-user", "user nobody")
 SETTLED = "".join(directory(path, f'ErrorDocument 404 "page of {path}"\nHeader always set X{path.replace("/", "-")} yes\n') for path in ("/open", "/ab", "/ab/bc", "/ab/bc/cd"))
 # What is hidden is known by its name, wherever it is; its folder has settings of its own.
 GIT = pairs("git", "/open/.git/config", "/ab/bc/cd/.git/d/e.html", "/ab/bc/cd/.git", "/ab/.git/x/y/z", "/ab/bc/.git/", "/ab/bc/cd/x/y.html/.git/z.css", part=".git")
-TWICE = [Way("twice", "/ab/bc/cd/.git/a/.git/b", ".git/a/.git", ".abc/a/.abc")]
+TWICE = [Way("twice", "/ab/bc/cd/.git/a/.git/b", ".git/a/.git", ".abc/a/.abc"), Way("deep", "/ab/bc/cd/" + "n/" * 70 + ".git/x.css", ".git", ".abc"),
+         Way("in what is missing", "/ab/%C3%A9t%C3%A9/.git/%C3%A9", ".git", ".abc")]
 EVERYTHING = [Way("root", "/?a", "?a", "?b"), Way("a name", "/ab/x", "ab", "zz"), Way("a folder", "/dirall/", "dirall", "absent")]
 SITES = {
     "a name anywhere, a place": (SETTLED + '<LocationMatch "/\\.git(/|$)">\n' + DENIED + "</LocationMatch>\n", GIT + TWICE),
@@ -45,6 +46,11 @@ SITES = {
     "a name anywhere, a condition": (SETTLED + '<If "%{REQUEST_URI} =~ m#/\\.git(/|$)#">\n' + DENIED + "</If>\n", GIT + TWICE),
     "a name anywhere, an expression": (SETTLED + directory("", 'Require expr "%{REQUEST_URI} !~ m#/\\.git(/|$)#"\n'), GIT + TWICE),
     "a name anywhere, Lua": (SETTLED + 'LuaHookAccessChecker "${DOCS}/never.lua" no_git\n', GIT + TWICE),
+    "a name anywhere, a login": (ALL + SETTLED + '<LocationMatch "/\\.git(/|$)">\n' + LOGIN + "Require user nobody\n</LocationMatch>\n", GIT + TWICE),
+    "a name anywhere, a login around it": (ALL + SETTLED + '<LocationMatch "/\\.git(/|$)">\n' + LOGIN + "Require user nobody\n</LocationMatch>\n" + directory("/ab/bc", LOGIN + "Require user none\n"), GIT + TWICE),
+    "two names anywhere": (SETTLED + '<LocationMatch "/(\\.git|cd)(/|$)">\n' + DENIED + "</LocationMatch>\n<LocationMatch /cd/>\n" + DENIED + "</LocationMatch>\n", GIT[:1] + [
+        Way("two", "/ab/bc/cd/.git/d/e.html", "cd/.git", "zz/.abc")]),
+    "everything behind a login": (ALL + location("/", LOGIN + "Require valid-user\n"), EVERYTHING),
     "everything by a rule": ("RewriteRule ^ - [F]\n", EVERYTHING),
     "everything by a rule of a folder": (directory("", "RewriteEngine On\nRewriteRule ^ - [F]\n"), EVERYTHING),
     "everything": (location("/", DENIED), EVERYTHING),

@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from lab import raw
+from lab.httpd import has_module
 from lab.outcomes import SOURCE
 
 import sites
@@ -53,6 +54,8 @@ HOSTS = {
                '<LocationMatch "^/\\d+/">\nHeader always set X-Number yes\n</LocationMatch>\n'
                '<Location /2024>\nRequire all denied\n</Location>',
     "inside": 'RewriteEngine On\n<Directory "${DOCS}">\nRewriteEngine On\nRewriteRule "^(.*)\\.html$" "$1.htm"\n</Directory>\nHeader always set X-Where "expr=%{REQUEST_URI}"',
+    "early": '<IfModule security2_module>\nSecRuleEngine On\nSecRule REQUEST_URI "@beginsWith /open/p" "id:1,phase:1,deny,status:403,nolog"\n'
+             'SecRule REQUEST_URI "@beginsWith /open/h" "id:2,phase:2,deny,status:403,nolog"\n</IfModule>',
     "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
     "there": 'Header always set X-There yes "expr=-f %{REQUEST_FILENAME}"\n<Files "asks.shtml">\nOptions +Includes\nSetOutputFilter INCLUDES\n</Files>',
     "listed": 'RewriteEngine On\nRewriteRule ^/lists/byrule - [F]\n<Directory "${DOCS}">\nOptions +Indexes\n</Directory>\n'
@@ -90,7 +93,7 @@ TLS = r"""
 def site(start, authority):
     certificate = authority.issue("tells", "DNS:encrypted")
     httpd = start.make(SITE + "\n".join(f"Use Host {name}" for name in HOSTS) + TLS, files=FILES, listen=("HTTP", "TLS"),
-                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl", "include"),
+                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl", "include", "unique_id", "security2"),
                        defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
     for name, text in HOSTS.items():
         (httpd.room / f"{name}.conf").write_text(text + "\n")
@@ -147,6 +150,13 @@ def a_refusal_of_a_script(site):
     bodies = [exchange(site, "own", path, "Transfer-Encoding: chunked") for path in ("/says.cgi", "/miss.cgi")]
     expect = [exchange(site, "own", path, "Content-Length: 6", "Expect: 100-continue") for path in ("/says.cgi", "/miss.cgi")]
     return bodies[0] != bodies[1] or expect[0] != expect[1]
+
+
+def a_refusal_before_all(site):
+    if not has_module("security2"):
+        pytest.skip("mod_security is not installed")
+    assert not tells(site, "early", "/open/hidden.html", "/open/absent.html")
+    return site.get("/open/page.html", host="early").status == 403
 
 
 def a_method_that_is_not_allowed(site):
@@ -243,7 +253,7 @@ def a_page_of_a_module(site):
 SHOWN = {
     "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
-    "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
+    "a module that refuses": a_refusal_before_all, "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
     "`RewriteRule` in a section": a_rule_of_a_section,
     "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "the listing of a parent": a_listing, "a `.htaccess` with": a_broken_htaccess,
