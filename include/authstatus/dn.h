@@ -22,9 +22,10 @@
  * error in `text`. */
 bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at);
 
-/* Writes `text` with a NUL to `plain`, of AS_DN_MAX octets, with escapes instead of quotes around
- * values (RFC 2253 4). Returns false for a quote that does not end, and for text that is too long. */
-bool as_dn_unquote(const char *text, size_t length, char *plain);
+/* Writes `text` with a NUL to `plain`, of AS_DN_MAX octets, without what directories read beyond RFC 4514: quotes around
+ * values (RFC 2253 4), options after types, backslashes before characters that need none. Not for authorization: two
+ * directories may differ here. Returns false for a quote that does not end, and for text that is too long. */
+bool as_dn_read_dialect(const char *text, size_t length, char *plain);
 
 /* Returns true for two names with the same normal form. */
 bool as_dn_is_same(const char *a, const char *b);

@@ -5,6 +5,7 @@
 #include "settle.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -49,6 +50,38 @@ const char *as_login_name_trusted(const as_ldap_server *server, apr_pool_t *pool
                : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
+/* Returns the control character that is escaped here in a DN in normal form, which escapes all of them as two digits;
+ * -1: none is. */
+static int read_control(const char *at)
+{
+    const char pair[] = {at[0] == '\\' ? at[1] : '\0', at[0] == '\\' && at[1] ? at[2] : '\0', '\0'};
+    const long octet = strlen(pair) == 2 ? strtol(pair, NULL, 16) : ' ';
+
+    return octet < ' ' || octet == 0x7f ? (int)octet : -1;
+}
+
+/* Prepares a type or a value of a DN in normal form. Escaped control characters are prepared as others are (RFC 4518
+ * 2.2): mapped to a space or to nothing. */
+static const char *prepare_piece(const char *piece, apr_size_t length, apr_pool_t *pool)
+{
+    char *plain = apr_pstrmemdup(pool, piece, length), *to = plain;
+    const char *from = plain;
+
+    while (*from) {
+        const int control = read_control(from);
+
+        if (control >= 0) {
+            *to = (char)control;
+            to += control > 0;
+            from += 3;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+    return as_name_prepare(plain, pool);
+}
+
 /* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. The
  * memory must be linear in the length, as a name may be thousands of pieces. */
 static const char *prepare_dn(const char *normal, apr_pool_t *pool)
@@ -60,8 +93,7 @@ static const char *prepare_dn(const char *normal, apr_pool_t *pool)
         if (at[0] == '\\' && at[1]) {
             at++;
         } else if (!*at || strchr(",+=", *at)) {
-            APR_ARRAY_PUSH(pieces, const char *) =
-                as_name_prepare(apr_pstrmemdup(pool, piece, (apr_size_t)(at - piece)), pool);
+            APR_ARRAY_PUSH(pieces, const char *) = prepare_piece(piece, (apr_size_t)(at - piece), pool);
             APR_ARRAY_PUSH(pieces, const char *) = apr_pstrmemdup(pool, at, *at != '\0');
             piece = at + 1;
         }
@@ -71,15 +103,41 @@ static const char *prepare_dn(const char *normal, apr_pool_t *pool)
     }
 }
 
-/* Names the subject of a bind. A DN is normalised (RFC 4514, with the quotes that RFC 2253 4 allows, as directories
- * do), any other bind name prepared (RFC 4518 2). */
-static const char *name_subject(const char *name, apr_pool_t *pool)
+/* Returns a DN in normal form (RFC 4514, with what directories read beyond it) and prepared, or NULL. */
+static const char *normalize_dn(const char *name, apr_pool_t *pool)
 {
     char *normal = apr_palloc(pool, AS_DN_MAX), *plain = apr_palloc(pool, AS_DN_MAX);
-    const bool is_dn = as_dn_unquote(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL);
 
-    return apr_pstrcat(pool, is_dn ? "dn " : "name ", is_dn ? prepare_dn(normal, pool) : as_name_prepare(name, pool),
-                       NULL);
+    return as_dn_read_dialect(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL)
+               ? prepare_dn(normal, pool)
+               : NULL;
+}
+
+/* Names the subject of a bind. A DN is normalised, any other bind name prepared (RFC 4518 2). */
+static const char *name_subject(const char *name, apr_pool_t *pool)
+{
+    const char *dn = normalize_dn(name, pool);
+
+    return dn ? apr_pstrcat(pool, "dn ", dn, NULL) : apr_pstrcat(pool, "name ", as_name_prepare(name, pool), NULL);
+}
+
+/* Returns whether a DN in normal form has a type that is a number, and whose name is not known. */
+static bool has_numeric_type(const char *dn)
+{
+    bool begins = true;
+
+    for (; *dn && !(begins && *dn >= '0' && *dn <= '9'); dn++) {
+        begins = *dn == ',' || *dn == '+';
+        dn += *dn == '\\' && dn[1];
+    }
+    return *dn != '\0';
+}
+
+bool as_account_is_nameable(const char *name, apr_pool_t *pool)
+{
+    const char *dn = strchr(name, '=') ? normalize_dn(name, pool) : "";
+
+    return dn && !has_numeric_type(dn);
 }
 
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)

@@ -17,6 +17,8 @@
 #include "queried.h"
 #include "settle.h"
 
+#define INVALID_DN_SYNTAX 34 /* RFC 4511 4.1.9 */
+
 /* The most time that a bind may take that confirms a cached password. */
 #define CONFIRMED_WITHIN AS_MONO_SECOND
 
@@ -170,6 +172,20 @@ static as_cached_answer convert_to_cached(void *data)
     return cached;
 }
 
+/* Answers as a directory answers a bind name that is no DN (RFC 4511 4.2.2). */
+static void refuse_name(const as_attempt *attempt)
+{
+    const as_reply reply = {.step = AS_STEP_USER_BIND,
+                            .failure = AS_FAILURE_NONE,
+                            .code = INVALID_DN_SYNTAX,
+                            .typed_name = true,
+                            .matched_dn = "",
+                            .diagnostic = "no DN by RFC 4514, so AuthStatusThrottle cannot count it; it was not sent",
+                            .reason = ""};
+
+    fill_from_reply(attempt->answer, &reply);
+}
+
 /* Queries the directory, unless the client is throttled, or the account that this name leads to. Returns false if the
  * answer is the cache's after all. */
 static bool query_unless_throttled(const as_attempt *attempt)
@@ -178,6 +194,10 @@ static bool query_unless_throttled(const as_attempt *attempt)
 
     if (wait > 0) {
         set_finding(attempt, AS_OUTCOME_THROTTLED, wait);
+        return true;
+    }
+    if (!as_admission_can_count(attempt->admission)) {
+        refuse_name(attempt);
         return true;
     }
     query_directory(attempt);

@@ -108,6 +108,14 @@ long as_admission_get_wait(const as_admission *admission)
     return of_user > of_client ? of_user : of_client;
 }
 
+bool as_admission_can_count(const as_admission *admission)
+{
+    const as_login_attempt *params = admission->params;
+
+    return !params->initial_bind || !admission->login->throttles || !params->throttle || !params->throttle->failures ||
+           !params->throttle->by_user || as_account_is_nameable(params->initial_bind, admission->memo->pool);
+}
+
 void as_admission_begin_query(as_admission *admission)
 {
     admission->before = admission->memo->counted;

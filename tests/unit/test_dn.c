@@ -278,8 +278,8 @@ static void other_spellings_are_the_same(void **state)
     }
 }
 
-/* Quotes around values, as directories read them. NULL: it is none. */
-static void quotes_are_escapes(void **state)
+/* What directories read beyond RFC 4514. NULL: it is none. */
+static void dialects_are_read(void **state)
 {
     static const row quoted[] = {
         {"uid=ann,o=x", "uid=ann,o=x"},
@@ -291,12 +291,28 @@ static void quotes_are_escapes(void **state)
         {"cn=\\\"a", "cn=\\\"a"},
         {"cn=\"a", NULL},
         {"", ""},
+        {"uid=\"ann\" ,o=x", "uid=ann ,o=x"},
+        {"uid=\"ann\"\"x\"", "uid=ann\"x\""},
+        /* options of types (OpenLDAP); a semicolon elsewhere is a separator */
+        {"uid;lang-en=ann;ou;x-a;x-b =y, o;binary=x", "uid=ann;ou=y, o=x"},
+        {"uid=ann+ cn;x=b", "uid=ann+ cn=b"},
+        {"uid=ann;;o=x", "uid=ann;;o=x"},
+        {"uid=a;x", "uid=a;x"},
+        {"uid=a\\;x=b", "uid=a\\;x=b"},
+        {"uid;x", "uid"},
+        /* backslashes that nothing needs (389 DS) */
+        {"uid=\\an\\n,o=\\x", "uid=ann,o=x"},
+        {"uid=\\z\\\\,o=\\g", "uid=z\\\\,o=g"},
+        {"uid=\\e,o=x", "uid=e,o=x"},
+        {"uid=\\4e\\,\\ \\#", "uid=\\4e\\,\\ \\#"},
+        {"uid=ann\\", "uid=ann\\"},
+        {"uid=\"a\\z\"", "uid=az"},
     };
     char plain[AS_DN_MAX];
 
     (void)state;
     for (size_t i = 0; i < sizeof quoted / sizeof quoted[0]; i++) {
-        const bool is = as_dn_unquote(quoted[i].text, strlen(quoted[i].text), plain);
+        const bool is = as_dn_read_dialect(quoted[i].text, strlen(quoted[i].text), plain);
 
         assert_int_equal(is, quoted[i].normal != NULL);
         if (is) {
@@ -315,7 +331,7 @@ int main(void)
         cmocka_unit_test(equality_for_certain),
         cmocka_unit_test(equality_and_parts),
         cmocka_unit_test(other_spellings_are_the_same),
-        cmocka_unit_test(quotes_are_escapes),
+        cmocka_unit_test(dialects_are_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

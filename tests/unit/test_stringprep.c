@@ -48,6 +48,16 @@ static const row rows[] = {
      "strasse"},
     {"STRASSE", "strasse"},
     {"\xe2\x84\xaa", "k"},
+    /* U+0130, which is "i" for some and "i" with a dot for others */
+    {"al\xc4\xb0"
+     "ce",
+     "alice"},
+    {"ALI\xcc\x87"
+     "CE",
+     "alice"},
+    {"i\xcc\xa7\xcc\x87", "i\xcc\xa7"},
+    {"\xc4\xb1", "\xc4\xb1"},
+    {"c\xcc\x87", "\xc4\x8b"},
     {"\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82",
      "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x83"},
     /* other letters stay others */

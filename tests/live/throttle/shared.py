@@ -25,7 +25,7 @@ class Account:
 
     def __init__(self, slapd, *suffixes, passwords=None, **attributes):
         self.slapd = slapd
-        self.uid = f"user{next(_numbers)}x"
+        self.uid = f"useri{next(_numbers)}x"
         self.dns = [f"uid={self.uid},ou=people,{suffix}" for suffix in suffixes]
         for number, (dn, suffix) in enumerate(zip(self.dns, suffixes)):
             password = passwords[number] if passwords else RIGHT
@@ -44,9 +44,9 @@ class Account:
 
 
 def _normal(dn):
-    """As slapd's log has it, in one spelling: octets beyond ASCII are escaped there."""
+    """As slapd's log has it, in one spelling: octets beyond ASCII are escaped there. U+0130 is "i" for slapd."""
     octets = re.sub(rb"\\([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), dn.encode())
-    parts = unicodedata.normalize("NFKC", octets.decode()).casefold().split(",")
+    parts = unicodedata.normalize("NFKC", octets.decode()).casefold().replace("\u0307", "").split(",")
     return ",".join("=".join(" ".join(piece.split()) for piece in part.split("=")) for part in parts)
 
 
@@ -75,4 +75,4 @@ def spellings(name):
     """Ways to write a name that slapd takes for the same."""
     wide = "".join(chr(ord(letter) - 0x20 + 0xFF00) for letter in name)
     return [name, name.upper(), name.title(), f" {name}", f"{name}  ", f"{name}\u00a0", f"{name}\u00a0\u00a0", f"\u3000{name}",
-            wide, wide.upper(), name[:2] + wide[2:], f"{name}\u2003"]
+            wide, wide.upper(), name[:2] + wide[2:], f"{name}\u2003", name.replace("i", "\u0130")]

@@ -243,6 +243,27 @@ def old_spellings(name):
                 f'" {name}"', f'"{name}\u00a0"', f"{name},", f"{name}+uid={name}")
 
 
+def with_options(dn):
+    """OpenLDAP reads a DN whose types have options."""
+    yield from (dn.replace("ou=", f"ou;{option}=") for option in ("lang-en", "x-1", "x-2;x-3", "binary"))
+    yield dn.replace("uid=", "UID;x-4 =").replace(",o=", ",O;x-5=")
+
+
+def test_one_account_where_its_dn_has_options(slapd, account, guess):
+    names = [name for name in with_options(account.dns[0]) for _ in range(2)]
+    assert [guess("typed", name) for name in names] == [401] * LIMIT + [429] * (len(names) - LIMIT)
+    assert wrong_binds(slapd, account.dns[0]) == LIMIT and not account.is_locked()
+
+
+def test_a_name_that_only_a_directory_might_read_as_a_dn_is_not_sent(slapd, account, guess):
+    """Each spelling would be an account of its own."""
+    mark = slapd.mark()
+    for name in (f"<{account.dns[0]}", f"{account.dns[0]},", f"0.9.2342.19200300.100.1.{{}}={account.uid}", f"1.2.3.4={account.dns[0]}",
+                 f"{account.dns[0]}{'+cn=x' * 20}", f"uid={account.uid}"):
+        assert guess("typed", name) == 401, name
+    assert slapd.operations(mark)["user_binds"] == 1, "the last one is a DN, and nobody's"
+
+
 def test_one_account_where_its_dn_is_written_in_old_ways(slapd, account, guess):
     for name in old_spellings(account.uid):
         assert guess("self", name) in (401, 429), name

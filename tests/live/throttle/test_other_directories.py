@@ -88,6 +88,8 @@ def site(start, samba, dirsrv):
         text += f'Use Place "/{path}" "{url}" "{AD_SERVICE if path.startswith("ad") else DS_SERVICE}"\n'
     text += (f'Use Provider ad "{places["ad/account"]}" "{AD_SERVICE}"\nUse Provider ds "{places["ds/uid"]}" "{DS_SERVICE}"\n'
              'Use Both /both/user "4 1h"\nUse Both /both/client "3 1h Client"\n')
+    text += (f'Use Place "/ds/self" "{places["ds/uid"]}" "{DS_SERVICE}"\n<Location "/ds/self">\nAuthLDAPInitialBindAsUser On\n'
+             f'AuthLDAPInitialBindPattern "^(.*)$" "cn=$1,{DS_BASE}"\n</Location>\n')
     return start(text, modules=("socache_shmcb", "remoteip"), cache="shmcb")
 
 
@@ -157,3 +159,12 @@ def test_both_providers_refuse(guess, wrong):
     statuses = [guess("both/user", name) for _ in range(LIMIT + 2)]
     assert statuses == [401] * LIMIT + [429] * 2
     assert wrong("ad", name) == LIMIT and wrong("ds", name) == LIMIT
+
+
+def test_one_account_in_spellings_that_389_alone_reads(guess, wrong):
+    """In a DN it skips a backslash before any character, and escaped ends of lines."""
+    name = NAMES[3]
+    names = [f"\\{name}", f"{name[:2]}\\{name[2:]}", f"\\p\\e\\r{name[3:]}", f"{name}\\0a", f"\\0d{name}\\0a\\0a", f'"{name[:3]}\\{name[3:]}"']
+    statuses = [guess("ds/self", spelled) for spelled in names for _ in range(2)]
+    assert 1 <= wrong("ds", name) <= LIMIT, statuses
+    assert set(statuses) == {401, 429}
