@@ -40,6 +40,29 @@ typedef struct as_directory_settings {
 #include "authstatus/setting.def"
 } as_directory_settings;
 
+/* The server that gets a bind. */
+typedef struct as_bind_target {
+    int index; /* in the settings; of the one that referred, where it is another; -1: none gets the bind */
+    const as_ldap_server *const *configured; /* those of the limits that are at its address, NULL-terminated; NULL: it
+                                                was not looked up */
+} as_bind_target;
+
+/* The result of a bind that as_account_guard admitted. */
+typedef enum as_guarded {
+    AS_GUARDED_NO_FAILURE, /* accepted, not sent, or an answer that does not concern the account */
+    AS_GUARDED_FAILURE     /* refused, or without an answer */
+} as_guarded;
+
+/* Decides before each bind of a service account that a .htaccess file names whether it is sent. Any thread. */
+typedef struct as_account_guard {
+    const void *data;
+    /* Returns NULL if the bind must not be sent; else `end` follows, with the value that it returned. Blocks at most
+     * until the deadline. Guard without `begin`: all are sent. */
+    void *(*begin)(const void *data, const as_directory_settings *settings, const as_bind_target *target,
+                   as_mono deadline, apr_pool_t *pool);
+    void (*end)(const void *data, void *begun, as_guarded result, apr_pool_t *pool);
+} as_account_guard;
+
 /* Limits of a process, from the server's configuration. */
 typedef struct as_directory_limits {
     int in_flight;   /* AuthStatusInFlight: queries of this process that may wait */
@@ -48,6 +71,7 @@ typedef struct as_directory_limits {
     apr_interval_time_t breaker_time;
     const as_ldap_server *servers; /* that the configuration names, `server_count` of them */
     int server_count;
+    as_account_guard guard;
 } as_directory_limits;
 
 /* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS or
@@ -56,13 +80,6 @@ static inline bool as_port_is_usual(int port)
 {
     return port == 389 || port == 636 || port == 3268 || port == 3269;
 }
-
-/* The server that gets a bind. */
-typedef struct as_bind_target {
-    int index; /* in the settings; of the one that referred, where it is another; -1: none gets the bind */
-    const as_ldap_server *const *configured; /* those of the limits that are at its address, NULL-terminated; NULL: it
-                                                was not looked up */
-} as_bind_target;
 
 /* Returns whether a text can be an attribute's: a name or an OID, with options (RFC 4512 2.5). */
 bool as_attribute_is_name(const char *name);

@@ -152,6 +152,14 @@ void as_login_delay(const as_login *login, as_login_memo *memo, const void *sect
  * as_login_settle counts as a failure. */
 void as_login_finish(const as_login *login, as_login_memo *memo);
 
+/* The guard of service accounts that .htaccess files name: their binds count as failed logins of the accounts do. */
+typedef struct as_service_guard {
+    const as_login *login; /* with `throttles` */
+    as_throttle throttle;
+} as_service_guard;
+/* Sets the guard up, which lives as long as the directories whose limits have the result. */
+as_account_guard as_service_guard_make(as_service_guard *guard, const as_login *login, const as_throttle *throttle);
+
 /* Returns the name of a server for the throttle: two servers with one name are one. The host is prepared (RFC 4518 2),
  * and the usual ports of a directory are one. In pool. */
 const char *as_login_name_server(const as_ldap_server *server, apr_pool_t *pool);

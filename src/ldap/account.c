@@ -5,6 +5,8 @@
  */
 #include "ldap_private.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 
 #define REFUSALS 3
@@ -164,4 +166,57 @@ void as_account_leave(as_account *account, const as_reply *reply)
     }
     pthread_cond_broadcast(&account->changed);
     pthread_mutex_unlock(&account->mutex);
+}
+
+/* ---- accounts that .htaccess files name ---- */
+
+/* Finds which servers of the configuration the session is connected to, where a .htaccess file names the server too. */
+static bool find_target(const as_session *session, as_mono deadline, apr_pool_t *pool, as_bind_target *target)
+{
+    const as_directory *directory = session->peer->directory;
+
+    *target = (as_bind_target){.index = -1};
+    if (!directory->settings->of_htaccess) {
+        return true;
+    }
+    target->configured = as_addresses_find(directory->all->addresses, session->wire.fd, deadline, pool);
+    return target->configured != NULL;
+}
+
+bool as_account_begin_guarded(const as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply,
+                              void **begun)
+{
+    const as_directory *directory = session->peer->directory;
+    const as_account_guard *guard = &directory->all->limits.guard;
+    as_bind_target target;
+
+    *begun = NULL;
+    if (!directory->settings->account_of_htaccess || !guard->begin) {
+        return true;
+    }
+    if (!find_target(session, deadline, pool, &target)) {
+        as_reply_fail(reply, AS_STEP_SERVICE_BIND, AS_FAILURE_TIMEOUT,
+                      "the addresses of the configuration's servers are not known yet; the bind was not sent");
+        reply->repeated = true;
+        return false;
+    }
+    *begun = guard->begin(guard->data, directory->settings, &target, deadline, pool);
+    if (!*begun) {
+        as_reply_fail(reply, AS_STEP_SERVICE_BIND, AS_FAILURE_NONE, NULL);
+        reply->code = LDAP_INVALID_CREDENTIALS;
+        reply->diagnostic = "AuthStatusThrottle: too many failures of this account; the bind was not sent";
+        reply->diagnostic_length = strlen(reply->diagnostic);
+        reply->repeated = true;
+    }
+    return *begun != NULL;
+}
+
+void as_account_end_guarded(const as_session *session, void *begun, const as_reply *reply, apr_pool_t *pool)
+{
+    const as_account_guard *guard = &session->peer->directory->all->limits.guard;
+    const bool failed = reply && (reply->failure != AS_FAILURE_NONE || is_refusal(reply));
+
+    if (begun) {
+        guard->end(guard->data, begun, failed ? AS_GUARDED_FAILURE : AS_GUARDED_NO_FAILURE, pool);
+    }
 }

@@ -211,6 +211,13 @@ typedef struct as_search {
     apr_array_header_t *referrals; /* receives URLs (const char *); NULL: referrals are only noted */
 } as_search;
 
+/* account.c: the guard of the limits around the bind of a service account that a .htaccess file names. False: the bind
+ * is not sent, with the reason in the reply. *begun: NULL where there is nothing to end. */
+bool as_account_begin_guarded(const as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply,
+                              void **begun);
+/* Ends it with the reply to the bind; NULL: it was not sent. */
+void as_account_end_guarded(const as_session *session, void *begun, const as_reply *reply, apr_pool_t *pool);
+
 /* session.c. Each returns true if it got an LDAP result, of any code; the reply has the rest. A session that failed
  * in another way is dead: libldap would open the next connection by itself, unbound, so it is not used again. */
 bool as_session_open(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply);

@@ -222,9 +222,14 @@ static bool bind_account(as_session *session, as_mono deadline, apr_pool_t *pool
 {
     const as_directory_settings *settings = session->peer->directory->settings;
     as_account *account = session->peer->directory->account;
+    void *guarded;
     bool answered;
 
+    if (!as_account_begin_guarded(session, deadline, pool, reply, &guarded)) {
+        return reply->failure == AS_FAILURE_NONE;
+    }
     if (account && !as_account_enter(account, deadline, pool, reply)) {
+        as_account_end_guarded(session, guarded, NULL, pool);
         return reply->failure == AS_FAILURE_NONE;
     }
     as_session_set_deadline(session, deadline, settings->operation_timeout);
@@ -233,6 +238,7 @@ static bool bind_account(as_session *session, as_mono deadline, apr_pool_t *pool
                                   .password = settings->bind_password ? settings->bind_password : "",
                                   .step = AS_STEP_SERVICE_BIND},
                        pool, reply);
+    as_account_end_guarded(session, guarded, reply, pool);
     if (account) {
         as_account_leave(account, reply);
     }

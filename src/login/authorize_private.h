@@ -10,6 +10,7 @@
  *   accounts.c          names under which the throttle counts accounts
  *   settle.c            the end of a login, and what the throttle counts of it
  *   targets.c           the accounts that one bind counts for
+ *   service_account.c   service accounts that .htaccess files name, as logins of the accounts
  *   authorize.c         one line of Require: memo, cache, single flight, limits
  *   authorize_answer.c  the making of answers
  *   authorize_user.c    lines that query under binds of the user's own

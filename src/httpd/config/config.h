@@ -187,6 +187,7 @@ void *as_server_merge(apr_pool_t *pool, void *main_server, void *virtual_host);
  * or OF_CERTIFICATE; credentials only if they belong to its servers. Equal sources make equal settings. */
 typedef struct as_directory_source {
     const server_rec *server;
+    bool account_of_htaccess; /* a .htaccess file has AuthLDAPBindDN */
 #define AS_SOURCE_OF_DIRECTORY(type, name) type name;
 #define AS_SOURCE_OF_ACCOUNT(type, name) type name;
 #define AS_SOURCE_OF_CERTIFICATE(type, name) type name;
@@ -219,6 +220,8 @@ void as_credentials_merge(as_section *merged, const as_section *outer, const as_
 /* Returns the credentials that belong to the servers of the section's AuthLDAPURL. `r`: the request, so that an
  * alias gets only its own; NULL: none. */
 as_credentials as_section_get_credentials(const as_section *section, const as_server *server, const request_rec *r);
+/* Returns whether AuthLDAPBindDN was written in a .htaccess file. */
+bool as_credentials_are_of_htaccess(const as_section *section);
 /* Names the directives in force that cannot be used because they belong to other servers: "" if there are none. */
 const char *as_credentials_explain_left_out(apr_pool_t *pool, const as_section *section,
                                             const as_credentials *credentials);
@@ -258,6 +261,9 @@ void as_configured_add(apr_pool_t *pconf, const as_directory_settings *url);
 /* Return the number of servers, and the number of directories: different lists of servers. */
 int as_configured_get_servers(void);
 int as_configured_get_directories(void);
+/* Adds an AuthStatusThrottle. The strictest of all: the fewest failures in the longest time, or none. */
+void as_configured_add_throttle(const as_throttle *throttle);
+const as_throttle *as_configured_get_throttle(void);
 /* Returns the servers themselves, as many as as_configured_get_servers says; they live as long as the configuration. */
 const as_ldap_server *as_configured_list_servers(void);
 /* Returns whether an AuthLDAPURL of the configuration has all of these servers. Fills in the guard of each of them. Any

@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include <apr_hash.h>
 #include <apr_strings.h>
 
@@ -15,6 +17,7 @@ static struct {
     apr_array_header_t *lists; /* apr_hash_t *, of each different list of servers: by their names for trust */
     apr_hash_t *names;         /* of all of them, for the throttle */
     apr_hash_t *trusted;       /* and for trust */
+    as_throttle throttle;      /* the strictest of accounts */
 } configured;
 
 void as_configured_begin(apr_pool_t *pconf)
@@ -25,6 +28,24 @@ void as_configured_begin(apr_pool_t *pconf)
     configured.names = apr_hash_make(pconf);
     configured.trusted = apr_hash_make(pconf);
     configured.all = apr_array_make(pconf, 8, sizeof(as_ldap_server));
+    memset(&configured.throttle, 0, sizeof(configured.throttle));
+}
+
+void as_configured_add_throttle(const as_throttle *throttle)
+{
+    as_throttle *strictest = &configured.throttle;
+
+    if (throttle->by_user) {
+        strictest->failures =
+            strictest->failures && strictest->failures < throttle->failures ? strictest->failures : throttle->failures;
+        strictest->within = strictest->within > throttle->within ? strictest->within : throttle->within;
+        strictest->by_user = true;
+    }
+}
+
+const as_throttle *as_configured_get_throttle(void)
+{
+    return &configured.throttle;
 }
 
 static void add_list(apr_pool_t *pconf, const as_directory_settings *url)

@@ -133,6 +133,11 @@ as_credentials as_section_get_credentials(const as_section *section, const as_se
     return credentials;
 }
 
+bool as_credentials_are_of_htaccess(const as_section *section)
+{
+    return find_home(section, AS_CREDENTIAL_bind_dn).written == AS_WRITTEN_HTACCESS;
+}
+
 const char *as_credentials_explain_left_out(apr_pool_t *pool, const as_section *section,
                                             const as_credentials *credentials)
 {

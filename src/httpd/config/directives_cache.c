@@ -152,5 +152,8 @@ const char *as_set_throttle(cmd_parms *cmd, void *into, const char *failures, co
     throttle->by_user = counted != AS_COUNTED_CLIENT;
     throttle->by_client = counted != AS_COUNTED_USER;
     server->throttles = 1;
+    if (!error) {
+        as_configured_add_throttle(throttle);
+    }
     return error;
 }

@@ -49,7 +49,7 @@ void as_interned_child_init(apr_pool_t *pool)
 as_directory_source as_directory_source_find(const as_section *section, const server_rec *server, const request_rec *r)
 {
     const as_credentials credentials = as_section_get_credentials(section, as_server_get(server), r);
-    as_directory_source source = {.server = server};
+    as_directory_source source = {.server = server, .account_of_htaccess = as_credentials_are_of_htaccess(section)};
 
 #define AS_SOURCE_OF_DIRECTORY(name) source.name = section->name;
 #define AS_SOURCE_OF_ACCOUNT(name) source.name = credentials.name;
@@ -70,7 +70,7 @@ as_directory_source as_directory_source_find(const as_section *section, const se
 
 static bool is_same_source(const as_directory_source *one, const as_directory_source *other)
 {
-    bool equal = one->server == other->server;
+    bool equal = one->server == other->server && one->account_of_htaccess == other->account_of_htaccess;
 
 #define AS_SOURCE_OF_DIRECTORY(name) equal = equal && one->name == other->name;
 #define AS_SOURCE_OF_ACCOUNT(name) equal = equal && one->name == other->name;

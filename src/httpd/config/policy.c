@@ -106,6 +106,7 @@ const as_directory_settings *as_section_make_directory(const as_directory_source
     settings->referrals = (as_referrals)choose_or_default(source->referrals, AS_REFERRALS_DEFAULT);
     settings->bind_dn = source->bind_dn;
     settings->bind_password = source->bind_password;
+    settings->account_of_htaccess = source->bind_dn && source->account_of_htaccess;
     settings->verify_certificate = server->verify_certificate != 0;
     settings->ca_file = server->ca_file;
     set_certificate(settings, source, server);
@@ -147,7 +148,7 @@ as_membership_wish as_section_get_membership(const as_section *section)
 
 as_directory_limits as_server_get_limits(const as_server *server, int threads)
 {
-    as_directory_limits limits;
+    as_directory_limits limits = {.guard = {.begin = NULL}};
 
     limits.directories = as_configured_get_directories();
     limits.servers = as_configured_list_servers();

@@ -41,6 +41,7 @@ int as_process_post_config(server_rec *s)
 
 /* Made before the threads of a child start, read-only afterwards. */
 static as_login login;
+static as_service_guard guard;
 
 bool as_process_child_init(apr_pool_t *pool, server_rec *s)
 {
@@ -51,6 +52,9 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
         threads = 1;
     }
     limits = as_server_get_limits(as_server_get(s), threads);
+    if (throttle_memory && as_configured_get_throttle()->failures > 0) {
+        limits.guard = as_service_guard_make(&guard, &login, as_configured_get_throttle());
+    }
     login.directories = as_directories_create(as_pool_choose_for_life(pool), &limits);
     login.cache = NULL;
     login.timings = as_timings_create(as_pool_choose_for_life(pool), limits.in_flight);
