@@ -297,6 +297,12 @@ static bool is_at(const as_addresses *all, int server, const as_address *address
     return i < resolved->count && is_same_service(all->servers[server].port, port);
 }
 
+/* Returns whether a server may be at any address, as its name has never been resolved. */
+static bool may_be_anywhere(const as_addresses *all, int server, int port)
+{
+    return all->resolved[server].count == 0 && is_same_service(all->servers[server].port, port);
+}
+
 /* ---- connections ---- */
 
 /* The other end of a connection. */
@@ -351,6 +357,11 @@ const as_ldap_server *const *as_addresses_find(as_addresses *all, int fd, as_mon
     known = refresh(all, deadline);
     for (i = 0; i < all->count && known; i++) {
         if (is_at(all, i, &end.cleared, end.port) || is_at(all, i, &end.address, end.port)) {
+            found[count++] = &all->servers[i];
+        }
+    }
+    for (i = 0; i < all->count && known; i++) {
+        if (may_be_anywhere(all, i, end.port)) {
             found[count++] = &all->servers[i];
         }
     }

@@ -30,7 +30,7 @@
 
 static apr_pool_t *pool;
 static int listener, port, connection;
-static as_ldap_server servers[2];
+static as_ldap_server servers[3];
 
 /* ---- the resolver and the machine ---- */
 
@@ -239,7 +239,7 @@ static void a_name_that_is_tried_again_delays_no_login(void **state)
 
 static void an_old_table_is_made_anew_first(void **state)
 {
-    as_addresses *all = as_addresses_create(servers, 2);
+    as_addresses *all = as_addresses_create(&servers[1], 1);
 
     (void)state;
     assert_ptr_equal(find_first(all, SOON), &servers[1]);
@@ -248,6 +248,22 @@ static void an_old_table_is_made_anew_first(void **state)
     while (find_first(all, SOON)) {
         sched_yield();
     }
+    as_addresses_end(all);
+}
+
+/* It may be the server, however that was named. */
+static void a_name_that_never_resolved_may_be_anywhere(void **state)
+{
+    const as_ldap_server *const *found;
+    as_addresses *all;
+
+    (void)state;
+    servers[2] = (as_ldap_server){"slow.example", port + 1};
+    all = as_addresses_create(servers, 3);
+    assert_ptr_equal(find_first(all, SOON), &servers[1]);
+    found = as_addresses_find(all, connection, as_mono_read() + SOON, pool);
+    assert_ptr_equal(found[1], &servers[0]);
+    assert_null(found[2]);
     as_addresses_end(all);
 }
 
@@ -371,6 +387,7 @@ int main(void)
         ROW(a_login_waits_until_names_are_known_and_no_longer),
         ROW(a_name_that_is_tried_again_delays_no_login),
         ROW(an_old_table_is_made_anew_first),
+        ROW(a_name_that_never_resolved_may_be_anywhere),
         ROW(a_list_that_failed_is_tried_again_soon),
         ROW(the_end_waits_for_no_name),
         ROW(a_bind_that_is_too_late_is_not_admitted),
