@@ -28,6 +28,12 @@ static inline bool as_text_is_alnum(char c)
     return as_text_is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
+/* Control characters of ASCII (RFC 5234 B.1). */
+static inline bool as_text_is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 /* Returns the value of a hexadecimal digit, -1 for any other octet. */
 static inline int as_text_get_hex_value(char c)
 {

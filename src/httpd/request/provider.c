@@ -15,6 +15,8 @@
 
 #include "authstatus/credentials.h"
 
+#include "core/text.h"
+
 /* ---- the query ---- */
 
 /* AuthLDAPInitialBindPattern: returns the name under which the user's bind for the search is made. */
@@ -77,9 +79,27 @@ as_login_observer as_observer_make(request_rec *r)
 
 /* ---- after a grant ---- */
 
-/* Sets REMOTE_USER as the directory spells it. Returns false if the entry lacks the attribute: the typed name would
- * then stand for another identity than the configured one. */
-static bool replace_user(request_rec *r, as_context *context, const as_section *section,
+static void find_without_directory(as_context *context, as_outcome outcome, const char *reason)
+{
+    context->finding = as_finding_make(outcome);
+    context->answer = NULL;
+    context->reason = reason;
+}
+
+/* Returns whether a name can be a user's: one that is typed has no control characters either. */
+static bool is_name(const char *name)
+{
+    const char *at = name;
+
+    while (*at && !as_text_is_control(*at)) {
+        at++;
+    }
+    return !*at;
+}
+
+/* Sets REMOTE_USER as the directory spells it. Without such a name in the entry there is a finding: the typed name
+ * would then stand for another identity than the configured one. */
+static void replace_user(request_rec *r, as_context *context, const as_section *section,
                          const as_directory_settings *settings, const as_answer *answer)
 {
     const char *replacement = NULL;
@@ -94,24 +114,23 @@ static bool replace_user(request_rec *r, as_context *context, const as_section *
     } else if (as_flag_remote_user_is_dn(section)) {
         replacement = answer->dn;
     } else {
-        return true;
+        return;
     }
     if (!replacement || !*replacement) {
-        return false;
+        find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
+                               "the entry does not have what AuthLDAPRemoteUserAttribute names");
+        return;
+    }
+    if (!is_name(replacement)) {
+        find_without_directory(context, AS_OUTCOME_UNKNOWN_RESULT,
+                               "what AuthLDAPRemoteUserAttribute names has a control character in this entry");
+        return;
     }
     context->login = apr_pstrdup(r->pool, r->user ? r->user : "");
     r->user = apr_pstrdup(r->pool, replacement);
-    return true;
 }
 
 /* ---- the provider ---- */
-
-static void find_without_directory(as_context *context, as_outcome outcome, const char *reason)
-{
-    context->finding = as_finding_make(outcome);
-    context->answer = NULL;
-    context->reason = reason;
-}
 
 /* Checks the octets that were sent, where they are known: mod_auth_basic ends its decoded copy at the first NUL. */
 static as_outcome check_credentials(request_rec *r, const char *user, const char *password)
@@ -176,10 +195,7 @@ static void find(request_rec *r, as_context *context, const as_section *section,
         return;
     }
     as_publish_attributes(r, AUTHN_PREFIX, directory->settings, answer->values);
-    if (!replace_user(r, context, section, directory->settings, answer)) {
-        find_without_directory(context, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
-                               "the entry does not have what AuthLDAPRemoteUserAttribute names");
-    }
+    replace_user(r, context, section, directory->settings, answer);
 }
 
 /* Returns the result for httpd where AuthStatus is On. A refusal that mod_auth_basic would log as a wrong password,

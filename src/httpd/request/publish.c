@@ -7,6 +7,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 #define LDAP_RESULT_SUCCESS 0
 
 static const char *format_number(apr_pool_t *pool, int code)
@@ -121,9 +123,12 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
     }
 }
 
+/* Joins the values of an attribute. Whoever may write his own entry may write ends of lines, which would be fields of
+ * their own where a value becomes one of a request to a backend (RequestHeader): control characters become spaces. */
 static const char *join(apr_pool_t *pool, as_values values)
 {
     apr_array_header_t *texts = apr_array_make(pool, 4, sizeof(const char *));
+    char *joined, *at;
 
     for (; values && *values; values++) {
         if (texts->nelts) {
@@ -131,7 +136,11 @@ static const char *join(apr_pool_t *pool, as_values values)
         }
         APR_ARRAY_PUSH(texts, const char *) = *values;
     }
-    return apr_array_pstrcat(pool, texts, '\0');
+    joined = apr_array_pstrcat(pool, texts, '\0');
+    for (at = joined; *at; at++) {
+        *at = as_text_is_control(*at) ? ' ' : *at;
+    }
+    return joined;
 }
 
 char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, const char *attribute)

@@ -46,6 +46,22 @@ def test_reverse_proxy(site, user, password, outcome, status):
     assert saw == (f"user={user} outcome={outcome} authorization=" if status == 200 else None)
 
 
+@pytest.mark.parametrize("user, saw", [("crlf", "Ann  X-Admin: yes"), ("lf", "Ann X-Admin: yes"), ("tab", "Ann B")])
+def test_values_of_an_entry_are_no_header_fields(site, user, saw):
+    """Whoever may write his own entry may write ends of lines."""
+    answer = site.get("/values/page", login=(user, RIGHT))
+    assert answer.status == 200 and not answer.header("X-Saw-Admin")
+    assert answer.header("X-Saw").startswith(f"user={saw} ")
+
+
+@pytest.mark.parametrize("user", ["crlf", "lf", "tab"])
+def test_no_name_has_control_characters(site, user):
+    """AuthLDAPRemoteUserAttribute, as with names that are typed."""
+    site.log.expect("AS0063")
+    answer = site.get("/named/page", login=(user, RIGHT))
+    assert answer.status == 500 and answer.header("X-Saw") is None
+
+
 def test_reverse_proxy_without_credentials(site):
     answer = site.get("/app/page")
     verify(site, answer, "no-credentials", 401)
