@@ -189,7 +189,7 @@ def test_quiet_opens_no_dialog(at, visit):
     answer = page.run(FETCH % ("/in/quiet", ""))
     assert answer == {"status": 401, "type": "application/problem+json",
                       "challenge": 'xBasic realm="the lab", charset="UTF-8"', "body": {
-                          "type": "urn:x-authstatus:no-credentials", "title": "Please sign in.", "status": 401,
+                          "type": "urn:x-authstatus:no-credentials", "title": "You are not signed in.", "status": 401,
                           "outcome": "no-credentials"}}
     assert page.run(XHR % "/in/quiet") == 401
     # With what the script asked the person for itself
