@@ -30,8 +30,9 @@ bool as_dn_read_dialect(const char *text, size_t length, char *plain);
 /* Returns true for two names with the same normal form. */
 bool as_dn_is_same(const char *a, const char *b);
 
-/* Like as_dn_normalize, but values keep their case unless the attribute type is known to ignore it: two names with the
- * same exact form name the same entry in every directory. */
+/* Like as_dn_normalize, but values keep their case unless the attribute type is known to ignore it, and their spaces,
+ * which a directory with other rules than those of RFC 4518 may tell apart: two names with the same exact form name the
+ * same entry in every directory. */
 bool as_dn_normalize_exactly(const char *text, size_t length, char *normal);
 /* Returns true for two names with the same exact form. */
 bool as_dn_is_surely_same(const char *a, const char *b);

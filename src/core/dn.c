@@ -8,76 +8,10 @@
 
 #include <string.h>
 
+#include "dn_types.h"
 #include "text.h"
 
 #define PARTS_MAX 16 /* in one RDN */
-
-/* Attribute types with several names (RFC 4519 2, RFC 4514 3). */
-static const struct {
-    const char *other, *name;
-} types[] = {
-    {"2.5.4.3", "cn"},
-    {"commonname", "cn"},
-    {"2.5.4.4", "sn"},
-    {"surname", "sn"},
-    {"2.5.4.5", "serialnumber"},
-    {"2.5.4.6", "c"},
-    {"countryname", "c"},
-    {"2.5.4.7", "l"},
-    {"localityname", "l"},
-    {"2.5.4.8", "st"},
-    {"stateorprovincename", "st"},
-    {"2.5.4.9", "street"},
-    {"streetaddress", "street"},
-    {"2.5.4.10", "o"},
-    {"organizationname", "o"},
-    {"2.5.4.11", "ou"},
-    {"organizationalunitname", "ou"},
-    {"2.5.4.12", "title"},
-    {"2.5.4.42", "givenname"},
-    {"gn", "givenname"},
-    {"2.5.4.45", "x500uniqueidentifier"},
-    {"2.5.4.46", "dnqualifier"},
-    {"0.9.2342.19200300.100.1.1", "uid"},
-    {"userid", "uid"},
-    {"0.9.2342.19200300.100.1.3", "mail"},
-    {"rfc822mailbox", "mail"},
-    {"0.9.2342.19200300.100.1.25", "dc"},
-    {"domaincomponent", "dc"},
-    {"1.2.840.113549.1.9.1", "email"},
-    {"emailaddress", "email"},
-    {"e", "email"},
-};
-
-/* Attribute types that ignore case (RFC 4519 2, RFC 4524, RFC 2798, MS-ADA), by the names above. */
-static const char *const caseless[] = {
-    "cn",
-    "sn",
-    "serialnumber",
-    "c",
-    "l",
-    "st",
-    "street",
-    "o",
-    "ou",
-    "title",
-    "givenname",
-    "dnqualifier",
-    "uid",
-    "mail",
-    "dc",
-    "email",
-    "description",
-    "displayname",
-    "employeenumber",
-    "employeetype",
-    "initials",
-    "name",
-    "samaccountname",
-    "userprincipalname",
-    "host",
-    "nsuniqueid",
-};
 
 /* Writes octets up to a limit. */
 typedef struct writer {
@@ -104,7 +38,7 @@ static void put_octets(writer *to, const char *octets, size_t length)
 typedef struct reader {
     const char *text;
     size_t length, at;
-    bool exactly;    /* values of types that may have a case keep it */
+    bool exactly;    /* values keep what some directory tells apart: case of types that may have one, and spaces */
     bool keeps_case; /* of the type at hand */
 } reader;
 
@@ -162,40 +96,18 @@ static bool is_word(const char *text, size_t length)
     return length > 0 && !as_text_is_digit(text[0]) && text[0] != '-';
 }
 
-static bool is_same_text(const char *text, size_t length, const char *lower)
-{
-    size_t i;
-
-    for (i = 0; i < length && as_text_convert_to_lower(text[i]) == lower[i]; i++) {
-    }
-    return i == length && lower[i] == '\0';
-}
-
 static void put_type(writer *to, const char *text, size_t length)
 {
+    const char *name = as_dn_type_find(text, length);
     size_t i;
 
-    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (is_same_text(text, length, types[i].other)) {
-            put_octets(to, types[i].name, strlen(types[i].name));
-            return;
-        }
+    if (name) {
+        put_octets(to, name, strlen(name));
+        return;
     }
     for (i = 0; i < length; i++) {
         put(to, as_text_convert_to_lower(text[i]));
     }
-}
-
-static bool is_caseless(const char *type, size_t length)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(caseless) / sizeof(caseless[0]); i++) {
-        if (is_same_text(type, length, caseless[i])) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool take_type(reader *from, writer *to)
@@ -207,7 +119,7 @@ static bool take_type(reader *from, writer *to)
         from->at++;
     }
     length = from->at - begin;
-    if (length > 4 && is_same_text(text, 4, "oid.")) {
+    if (length > 4 && as_text_is_lower(text, 4, "oid.")) {
         text += 4;
         length -= 4;
     }
@@ -217,7 +129,7 @@ static bool take_type(reader *from, writer *to)
     }
     begin = to->used;
     put_type(to, text, length);
-    from->keeps_case = from->exactly && !is_caseless(to->at + begin, to->used - begin);
+    from->keeps_case = from->exactly && !as_dn_type_is_caseless(to->at + begin, to->used - begin);
     return true;
 }
 
@@ -227,8 +139,15 @@ static bool take_type(reader *from, writer *to)
 typedef struct folding {
     writer *to;
     bool keeps_case;
-    bool begun, space;
+    bool keeps_spaces; /* all but those that stand around the value without being a part of it */
+    bool begun;
+    size_t spaces; /* held back */
 } folding;
+
+static folding begin_folding(const reader *from, writer *to)
+{
+    return (folding){.to = to, .keeps_case = from->keeps_case, .keeps_spaces = from->exactly};
+}
 
 static void put_escaped(writer *to, unsigned char octet)
 {
@@ -239,21 +158,37 @@ static void put_escaped(writer *to, unsigned char octet)
     put(to, digits[octet & 15]);
 }
 
-static void fold(folding *value, unsigned char octet)
+/* Adds an octet that is a part of the value. */
+static void add(folding *value, unsigned char octet)
 {
-    if (octet == ' ') {
-        value->space = value->begun;
-        return;
-    }
-    if (value->space) {
+    for (; value->spaces > 0; value->spaces--) {
         put(value->to, ' ');
     }
-    value->space = false;
     value->begun = true;
-    if (octet < ' ' || octet == 0x7f || strchr("\"+,;<>=#\\", octet)) {
+    if (octet <= ' ' || octet == 0x7f || strchr("\"+,;<>=#\\", octet)) {
         put_escaped(value->to, octet);
     } else {
         put(value->to, value->keeps_case ? (char)octet : as_text_convert_to_lower((char)octet));
+    }
+}
+
+/* Adds an octet as it stands in the text. */
+static void fold(folding *value, unsigned char octet)
+{
+    if (octet != ' ') {
+        add(value, octet);
+    } else if (value->begun && (value->keeps_spaces || value->spaces == 0)) {
+        value->spaces++;
+    }
+}
+
+/* Adds an octet that was escaped. Unless spaces are kept, an escaped space is one like any other. */
+static void fold_escaped(folding *value, unsigned char octet)
+{
+    if (value->keeps_spaces) {
+        add(value, octet);
+    } else {
+        fold(value, octet);
     }
 }
 
@@ -269,7 +204,7 @@ static bool is_string(const reader *from, size_t at, size_t octets)
 /* Reads "#" and BER: a string is folded like a literal value, any other type is copied unchanged. */
 static bool take_hex(reader *from, writer *to)
 {
-    folding value = {.to = to, .keeps_case = from->keeps_case};
+    folding value = begin_folding(from, to);
     size_t begin = from->at, octets = 0, i;
 
     while (read_hex_pair(from, begin + 2 * octets) >= 0) {
@@ -281,7 +216,7 @@ static bool take_hex(reader *from, writer *to)
     }
     if (is_string(from, begin, octets)) {
         for (i = 2; i < octets; i++) {
-            fold(&value, (unsigned char)read_hex_pair(from, begin + 2 * i));
+            fold_escaped(&value, (unsigned char)read_hex_pair(from, begin + 2 * i));
         }
         return true;
     }
@@ -298,13 +233,13 @@ static bool take_escape(reader *from, folding *value)
     int pair = read_hex_pair(from, from->at + 1);
 
     if (pair >= 0) {
-        fold(value, (unsigned char)pair);
+        fold_escaped(value, (unsigned char)pair);
         from->at += 3;
         return true;
     }
     if (from->at + 1 < from->length && from->text[from->at + 1] != '\0' &&
         strchr("\"+,;<> #=\\", from->text[from->at + 1])) {
-        fold(value, (unsigned char)from->text[from->at + 1]);
+        fold_escaped(value, (unsigned char)from->text[from->at + 1]);
         from->at += 2;
         return true;
     }
@@ -318,7 +253,7 @@ static bool ends_value(int octet)
 
 static bool take_text(reader *from, writer *to)
 {
-    folding value = {.to = to, .keeps_case = from->keeps_case};
+    folding value = begin_folding(from, to);
     int octet;
 
     while (octet = peek(from), !ends_value(octet)) {

@@ -6,6 +6,7 @@
 #define AUTHSTATUS_CORE_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 static inline bool as_text_is_digit(char c)
 {
@@ -52,6 +53,16 @@ static inline bool as_text_is_equal(const char *a, const char *b)
         b++;
     }
     return as_text_convert_to_lower(*a) == as_text_convert_to_lower(*b);
+}
+
+/* Returns whether a text of this length is `lower`, which is in lower case, except for the case of its letters. */
+static inline bool as_text_is_lower(const char *text, size_t length, const char *lower)
+{
+    size_t i;
+
+    for (i = 0; i < length && as_text_convert_to_lower(text[i]) == lower[i]; i++) {
+    }
+    return i == length && lower[i] == '\0';
 }
 
 /* Returns whether a text has printable ASCII characters alone. */

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char normal[AS_DN_MAX], again[AS_DN_MAX];
+    static char normal[AS_DN_MAX], again[AS_DN_MAX], exact[AS_DN_MAX];
     size_t at = SIZE_MAX;
     const char *comma;
 
@@ -19,6 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(as_dn_normalize(normal, strlen(normal), again, NULL));
     must(strcmp(normal, again) == 0);
     must(as_dn_is_same(normal, normal));
+    if (as_dn_normalize_exactly((const char *)data, size, exact)) {
+        must(as_dn_normalize_exactly(exact, strlen(exact), again) && strcmp(exact, again) == 0);
+        must(as_dn_normalize(exact, strlen(exact), again, NULL) && strcmp(normal, again) == 0);
+    }
     must(as_dn_is_within(normal, normal) && as_dn_is_within(normal, ""));
     for (comma = strchr(normal, ','); comma; comma = strchr(comma + 1, ',')) {
         must(as_dn_is_within(normal, comma + 1) && !as_dn_is_within(comma + 1, normal));

@@ -141,6 +141,14 @@ static void equality_for_certain(void **state)
     assert_false(as_dn_is_surely_same("labeledURI=A,o=x", "labeledURI=a,o=x"));
     assert_false(as_dn_is_surely_same("cn=x+automountKey=A,o=x", "cn=x+automountKey=a,o=x"));
     assert_false(as_dn_is_surely_same("labeledURI=#0c0141,o=x", "labeledURI=a,o=x"));
+    /* A directory with rules of its own may have two entries of these names. */
+    assert_false(as_dn_is_surely_same("cn=a  b,o=x", "cn=a b,o=x"));
+    assert_false(as_dn_is_surely_same("cn=\\ a,o=x", "cn=a,o=x"));
+    assert_false(as_dn_is_surely_same("cn=a\\20,o=x", "cn=a,o=x"));
+    assert_true(as_dn_is_surely_same("cn= a b , o=x", "cn=a b,o=x"));
+    assert_true(as_dn_is_surely_same("cn=a  b,o=x", "cn=A  B,o=x"));
+    assert_true(as_dn_is_surely_same("cn=\\ a\\ ,o=x", "cn=\\20a\\20,o=x"));
+    assert_true(as_dn_is_same("cn=\\ a  b,o=x", "cn=a b,o=x"));
     assert_false(as_dn_is_surely_same("no name", "no name"));
 }
 
