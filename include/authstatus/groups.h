@@ -51,9 +51,11 @@ typedef struct as_server_facts {
 /* The rootDSE; read once for each directory and process. */
 bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply *reply);
 
-/* Active Directory's own ways of finding groups failed once in this directory: kept for the life of the process. */
-bool as_group_have_ad_ways_failed(const as_directory *entered);
-void as_group_note_ad_ways_failed(as_directory *entered);
+/* Active Directory's own ways of finding groups fail: in this directory, once they did (kept for the life of the
+ * process); or for this entry, which shows too little (an hour). */
+bool as_group_have_ad_ways_failed(const as_group_query *query, const char *user_dn);
+/* NULL: they fail for every entry. */
+void as_group_note_ad_ways_failed(const as_group_query *query, const char *user_dn);
 /* Such a viewer has seen an entry of this directory that has memberOf. What one user has seen is cached for an hour. */
 bool as_group_was_member_of_seen(const as_group_query *query, as_viewer viewer);
 void as_group_note_member_of(const as_group_query *query, as_viewer viewer);

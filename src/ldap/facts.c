@@ -131,15 +131,15 @@ bool as_facts_is_ad(const as_facts *facts)
     return facts && atomic_load(&facts->server_known) && atomic_load(&facts->is_ad);
 }
 
-bool as_group_have_ad_ways_failed(const as_directory *entered)
+bool as_facts_have_ad_ways_failed(const as_facts *facts)
 {
-    return entered->facts && atomic_load(&entered->facts->ad_ways_failed);
+    return facts && atomic_load(&facts->ad_ways_failed);
 }
 
-void as_group_note_ad_ways_failed(as_directory *entered)
+void as_facts_note_ad_ways_failed(as_facts *facts)
 {
-    if (entered->facts) {
-        atomic_store(&entered->facts->ad_ways_failed, true);
+    if (facts) {
+        atomic_store(&facts->ad_ways_failed, true);
     }
 }
 

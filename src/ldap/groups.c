@@ -320,6 +320,29 @@ void as_group_note_member_of(const as_group_query *query, as_viewer viewer)
     }
 }
 
+/* An entry is stored like facts of groups: no group has such a DN. */
+static const char *make_key_of_entry(const as_group_query *query, const char *user_dn)
+{
+    return make_key(query, apr_pstrcat(query->pool, "unreadable entry ", user_dn, NULL), NULL);
+}
+
+bool as_group_have_ad_ways_failed(const as_group_query *query, const char *user_dn)
+{
+    as_group_facts facts;
+
+    as_facts_get(query->entered->facts, make_key_of_entry(query, user_dn), &facts, query->pool);
+    return facts.comparable || as_facts_have_ad_ways_failed(query->entered->facts);
+}
+
+void as_group_note_ad_ways_failed(const as_group_query *query, const char *user_dn)
+{
+    if (user_dn) {
+        as_facts_note_comparable(query->entered->facts, make_key_of_entry(query, user_dn));
+    } else {
+        as_facts_note_ad_ways_failed(query->entered->facts);
+    }
+}
+
 bool as_group_get_membership(as_group_query *query, const char *user_dn, as_membership *membership, as_reply *reply)
 {
     const as_search search = make_base_search(query, user_dn, ANY, as_membership_attributes);

@@ -454,6 +454,8 @@ as_facts *as_facts_create(apr_pool_t *pool);
 bool as_facts_get_server(const as_facts *facts, as_server_facts *server, apr_pool_t *pool);
 void as_facts_put_server(as_facts *facts, const as_server_facts *server);
 bool as_facts_is_ad(const as_facts *facts);
+bool as_facts_have_ad_ways_failed(const as_facts *facts);
+void as_facts_note_ad_ways_failed(as_facts *facts);
 void as_facts_get(as_facts *facts, const char *key, as_group_facts *group, apr_pool_t *pool);
 void as_facts_note_described(as_facts *facts, const char *key, const as_group_facts *group);
 void as_facts_note_comparable(as_facts *facts, const char *key);

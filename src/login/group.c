@@ -163,7 +163,8 @@ static bool uses_ad_ways(const as_authorizing *of, const as_group_line *line)
     const as_group_settings *groups = of->params->groups;
 
     return groups->mode == AS_GROUPS_AUTO && line->server.is_ad && groups->attribute_is_dn &&
-           are_usual_attributes(groups->attributes) && !as_group_have_ad_ways_failed(of->searches.entered);
+           are_usual_attributes(groups->attributes) &&
+           !as_group_have_ad_ways_failed(&of->searches, of->params->entry->dn);
 }
 
 /* Answers from what is known without a query. Returns false if the answer is given. */

@@ -98,13 +98,19 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
 
 /* ---- Active Directory ---- */
 
-static bool give_up(as_authorizing *of)
+typedef enum as_way {
+    AS_WAY_ANSWERED,
+    AS_WAY_NOT_FOUND,
+    AS_WAY_FAILED,    /* the server does not know the way */
+    AS_WAY_UNREADABLE /* the entry does not show enough, or is gone: that of another may */
+} as_way;
+
+/* Returns false: the members decide. */
+static bool give_up(as_authorizing *of, as_way way)
 {
-    as_group_note_ad_ways_failed(of->searches.entered);
+    as_group_note_ad_ways_failed(&of->searches, way == AS_WAY_FAILED ? NULL : of->params->entry->dn);
     return false;
 }
-
-typedef enum as_way { AS_WAY_ANSWERED, AS_WAY_NOT_FOUND, AS_WAY_FAILED } as_way;
 
 static as_way search_in_chain(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
@@ -133,7 +139,7 @@ static as_way query_tokens(as_authorizing *of, const as_group_line *line, as_use
         return AS_WAY_ANSWERED;
     }
     if (user->token_count == 0) {
-        return AS_WAY_FAILED;
+        return AS_WAY_UNREADABLE;
     }
     for (i = 0; i < user->token_count; i++) {
         if (as_sid_is_same(&user->tokens[i], &line->facts.sid)) {
@@ -190,7 +196,7 @@ bool as_decide_by_ad(as_authorizing *of, as_group_line *line)
     }
     if (user->membership.primary_group.length == 0) {
         /* With a SID, primaryGroupID is unreadable; without one the entry was removed, or is no account. */
-        return user->membership.sid.length > 0 ? give_up(of) : false;
+        return user->membership.sid.length > 0 ? give_up(of, AS_WAY_UNREADABLE) : false;
     }
     if (decide_directly(of, line, user)) {
         return true;
@@ -211,7 +217,7 @@ bool as_decide_by_ad(as_authorizing *of, as_group_line *line)
     } else {
         way = decide_other_group(of, line, user);
     }
-    return way != AS_WAY_FAILED || give_up(of);
+    return way == AS_WAY_ANSWERED || give_up(of, way);
 }
 
 /* ---- proof ---- */

@@ -171,15 +171,16 @@ bool as_group_get_server(as_group_query *query, as_server_facts *facts, as_reply
     return true;
 }
 
-bool as_group_have_ad_ways_failed(const as_directory *entered)
+bool as_group_have_ad_ways_failed(const as_group_query *query, const char *user_dn)
 {
-    (void)entered;
-    return false;
+    (void)query;
+    return user_dn == NULL;
 }
 
-void as_group_note_ad_ways_failed(as_directory *entered)
+void as_group_note_ad_ways_failed(const as_group_query *query, const char *user_dn)
 {
-    (void)entered;
+    (void)query;
+    (void)user_dn;
 }
 
 bool as_group_find_hidden(as_group_query *query, const char *base, const char *const *classes,

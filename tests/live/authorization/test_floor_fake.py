@@ -11,7 +11,7 @@ from lab.fake import (BASE, PASSWORD, SERVICE, SERVICE_PASSWORD, Fake, answer, c
                       rubbish, well, wrong_id)
 from lab.httpd import SLACK
 
-ANN = f"uid=ann,{BASE}"
+ANN, BOB = f"uid=ann,{BASE}", f"uid=bob,{BASE}"
 STAFF, DEV, TEAM = (f"cn={name},{BASE}" for name in ("staff", "dev", "team"))
 AD = "1.2.840.113556.1.4.800"
 
@@ -241,6 +241,23 @@ def test_ad_unreadable(user):
         fake.forget()
         assert ask.ask("group", DEV).answer == "yes"
         assert [operation.step for operation in fake.operations] == ["compare", "entry", "level", "level"]
+
+
+def test_ad_unreadable_is_one_entry():
+    """An administrator whose entry shows little, or a user who was moved to another place: the others are decided as before."""
+    entries = ad(tokenGroups=None, inChain=None)
+    entries[BOB] = {**ad()[ANN], "inChain": [], "tokenGroups": [sid(513)]}
+    fake = Fake(None, entries=entries, people={ANN: PASSWORD, BOB: PASSWORD})
+    try:
+        with asking() as ask:
+            ask.directory(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+            ask.groups(attributes="member", classes="group")
+            for user, answer, evidence in (("ann", "yes", "found upwards within 3 levels"), ("bob", "no", "not in tokenGroups")):
+                ask.login(user, PASSWORD)
+                said = ask.ask("group", STAFF)
+                assert (said.answer, said.evidence, said.unsafe) == (answer, evidence, False), said
+    finally:
+        fake.stop()
 
 
 def test_ad_no_in_chain():
