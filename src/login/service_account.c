@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Service accounts that .htaccess files name. Whoever may write one could try passwords in AuthLDAPBindPassword, as
- * many as he likes: such a bind counts as a failed login of the account does.
+ * Service accounts that .htaccess files name. A person who may write one could try passwords in AuthLDAPBindPassword,
+ * as many as he likes: such a bind counts as a failed login of the account does.
  */
 #include "settle.h"
 

@@ -123,8 +123,9 @@ void as_publish_notes(const request_rec *r, const as_transaction *transaction)
     }
 }
 
-/* Joins the values of an attribute. Whoever may write his own entry may write ends of lines, which would be fields of
- * their own where a value becomes one of a request to a backend (RequestHeader): control characters become spaces. */
+/* Joins the values of an attribute. A user who may write his own entry may write ends of lines, which would be fields
+ * of their own where a value becomes one of a request to a backend (RequestHeader): control characters become spaces.
+ */
 static const char *join(apr_pool_t *pool, as_values values)
 {
     apr_array_header_t *texts = apr_array_make(pool, 4, sizeof(const char *));

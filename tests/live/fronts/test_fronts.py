@@ -48,7 +48,7 @@ def test_reverse_proxy(site, user, password, outcome, status):
 
 @pytest.mark.parametrize("user, saw", [("crlf", "Ann  X-Admin: yes"), ("lf", "Ann X-Admin: yes"), ("tab", "Ann B")])
 def test_values_of_an_entry_are_no_header_fields(site, user, saw):
-    """Whoever may write his own entry may write ends of lines."""
+    """A user who may write his own entry may write ends of lines."""
     answer = site.get("/values/page", login=(user, RIGHT))
     assert answer.status == 200 and not answer.header("X-Saw-Admin")
     assert answer.header("X-Saw").startswith(f"user={saw} ")
