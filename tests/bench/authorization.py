@@ -73,9 +73,9 @@ class _Pair:
 
 
 def _directory(sites):
-    room = sites.room("slapd")
-    (room / "bench.ldif").write_text(_ldif())
-    slapd = Slapd(room, [Database(BASE, room / "bench.ldif", ("index member eq", "maxsize 1073741824", "sizelimit unlimited"))],
+    workdir = sites.workdir("slapd")
+    (workdir / "bench.ldif").write_text(_ldif())
+    slapd = Slapd(workdir, [Database(BASE, workdir / "bench.ldif", ("index member eq", "maxsize 1073741824", "sizelimit unlimited"))],
                   debug="stats").start()
     sites.stack.callback(slapd.stop)
     return slapd
@@ -199,7 +199,7 @@ def _ad(sites, say):
     from ldap import modlist
     from lab.samba import BASE as DOMAIN, REALM, SERVICE, SERVICE_PASSWORD, Account, Samba
     names = ("ann", "bob")
-    samba = Samba(sites.room("samba"), [Account(name, "people", RIGHT) for name in names])
+    samba = Samba(sites.workdir("samba"), [Account(name, "people", RIGHT) for name in names])
     sites.stack.callback(samba.stop)
     samba.start()
     connection = ldap.initialize(f"ldap://{samba.address}")

@@ -102,7 +102,7 @@ def finish(process):
 
 def wait_for_answers(httpd, process, more, seconds=60):
     """Waits until httpd has answered so many more requests of a run, by its access log, or until the run is over."""
-    with open(httpd.room / "logs/access", "rb") as log:
+    with open(httpd.workdir / "logs/access", "rb") as log:
         log.seek(0, os.SEEK_END)
         seen = 0
 

@@ -124,10 +124,10 @@ def main():
     os.umask(0o022)
     ways = [way for way in sites.WAYS if asks_nobody(way) and options.way in way.name]
     with tempfile.TemporaryDirectory(prefix="authstatus-bench-") as name:
-        room = Path(name)
-        room.chmod(0o755)
+        workdir = Path(name)
+        workdir.chmod(0o755)
         lines = "\n".join(sites.configuration()) + "\nLogLevel warn\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n"
-        httpd = Httpd(room, lines, mpm=options.mpm, modules=sites.modules_for(options.mpm), files=sites.FILES,
+        httpd = Httpd(workdir, lines, mpm=options.mpm, modules=sites.modules_for(options.mpm), files=sites.FILES,
                       listen=("HTTP", "BACK"))
         sites.furnish(httpd)
         httpd.start()

@@ -134,15 +134,15 @@ def people(options):
     return "".join(entries)
 
 
-def start(room, options):
+def start(workdir, options):
     for name in ("directory", "httpd"):
-        (room / name).mkdir()
-    ldif = room / "people.ldif"
+        (workdir / name).mkdir()
+    ldif = workdir / "people.ldif"
     ldif.write_text(people(options))
-    slapd = Slapd(room / "directory", [Database("o=bench", ldif, ("ppolicy_use_lockout", "maxsize 2147483648"))],
+    slapd = Slapd(workdir / "directory", [Database("o=bench", ldif, ("ppolicy_use_lockout", "maxsize 2147483648"))],
                   debug="stats" if options.operations else "none").start()
     site = SITE.format(url=f"ldap://127.0.0.1:{slapd.port}/o=bench?uid")
-    return slapd, Httpd(room / "httpd", site, cache="shmcb", modules=("socache_shmcb",), threads=8, in_flight=None).start()
+    return slapd, Httpd(workdir / "httpd", site, cache="shmcb", modules=("socache_shmcb",), threads=8, in_flight=None).start()
 
 
 def ask(connection, site, name, password, status=401):
@@ -219,9 +219,9 @@ def main():
     os.umask(0o022)
     worst = 0.0
     with tempfile.TemporaryDirectory(prefix="authstatus-bench-") as name:
-        room = Path(name)
-        room.chmod(0o755)
-        slapd, httpd = start(room, options)
+        workdir = Path(name)
+        workdir.chmod(0o755)
+        slapd, httpd = start(workdir, options)
         relay = subprocess.Popen([sys.executable, "-c", RELAY, str(httpd.port), str(options.round_trip / 2000)],
                                  stdout=subprocess.PIPE, text=True)
         try:

@@ -200,7 +200,7 @@ def users(sites, options, say):
     """What a hundred thousand users take, in a child and in a store."""
     slapd = sites.directory(options.users)
     store = sites.store(Redis)
-    httpd = sites.ours("users", slapd, cache=store.cache, conf=f'AuthStatusCacheKey "{key_file(store.room)}"\nAuthStatusCacheTime 1h',
+    httpd = sites.ours("users", slapd, cache=store.cache, conf=f'AuthStatusCacheKey "{key_file(store.workdir)}"\nAuthStatusCacheTime 1h',
                        modules=store.modules)
     httpd.get("/in/", login=("u0", RIGHT))
     before, store_before = _kilobytes(httpd), _used(store)
@@ -256,7 +256,7 @@ def instructions_of(httpd, login):
 
     counts = count_instructions(httpd, ask, WARM + COUNTED)[WARM:]
     if len(counts) != COUNTED:
-        raise RuntimeError(f"{httpd.room}: {len(counts)} requests were counted")
+        raise RuntimeError(f"{httpd.workdir}: {len(counts)} requests were counted")
     return median(counts)
 
 
@@ -264,19 +264,19 @@ def count_instructions(httpd, ask, count):
     """What each of so many requests took, in their order. ask(connection, number) makes one. The httpd is stopped for it."""
     poll(httpd.children, 30, "httpd's children")
     httpd.stop()
-    out = httpd.room / "callgrind"
-    for old in httpd.room.glob("callgrind*"):
+    out = httpd.workdir / "callgrind"
+    for old in httpd.workdir.glob("callgrind*"):
         old.unlink()
     request = "ap_process_async_request"
     command = ["valgrind", "--tool=callgrind", f"--toggle-collect={request}", f"--dump-after={request}",
-               f"--callgrind-out-file={out}", "--", PROGRAM, "-X", "-d", str(httpd.room), "-f", str(httpd.configuration)]
+               f"--callgrind-out-file={out}", "--", PROGRAM, "-X", "-d", str(httpd.workdir), "-f", str(httpd.configuration)]
     if os.geteuid() == 0:
         # What httpd becomes must be able to write what was counted.
-        for path in (httpd.room, *httpd.room.rglob("*")):
+        for path in (httpd.workdir, *httpd.workdir.rglob("*")):
             if not path.is_symlink():
                 shutil.chown(path, "www-data", "www-data")
         command = ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups", "--pdeathsig=TERM", *command]
-    child = Child(command, httpd.room / "logs/valgrind", env={**os.environ, "TMPDIR": str(httpd.room)})
+    child = Child(command, httpd.workdir / "logs/valgrind", env={**os.environ, "TMPDIR": str(httpd.workdir)})
     poll(lambda: listens(httpd.port), 120, "httpd under callgrind")
     with httpd.connection() as connection:
         for number in range(count):
@@ -285,7 +285,7 @@ def count_instructions(httpd, ask, count):
             poll(lambda: Path(f"{out}.{number + 1}").exists(), 60, "the count of a request")
     child.stop(60)
     return [int(re.search(r"^totals: (\d+)", path.read_text(), re.M)[1])
-            for path in sorted(httpd.room.glob("callgrind.*"), key=lambda path: int(path.suffix[1:]))]
+            for path in sorted(httpd.workdir.glob("callgrind.*"), key=lambda path: int(path.suffix[1:]))]
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------

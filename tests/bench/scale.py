@@ -116,7 +116,7 @@ def _h2_rate(httpd, login):
 
 def h2(sites, options, say):
     """One user over HTTP/2. The clients are curl, which takes a good part of the processors."""
-    slapd, server = sites.directory(), Authority(sites.room("authority"), "bench").issue("localhost")
+    slapd, server = sites.directory(), Authority(sites.workdir("authority"), "bench").issue("localhost")
     conf = (f'SSLEngine on\nSSLCertificateFile "{server.cert}"\nSSLCertificateKeyFile "{server.key}"\nSSLSessionCache none\n'
             "Protocols h2 http/1.1\n")
     more = {"conf": conf, "modules": ("http2", "ssl")}

@@ -63,29 +63,29 @@ class Sites:
         self.count = 0
         self.stack = contextlib.ExitStack()
 
-    def room(self, name):
+    def workdir(self, name):
         self.count += 1
-        room = self.top / f"{self.count:02}-{name}"
-        room.mkdir()
-        room.chmod(0o755)
-        return room
+        workdir = self.top / f"{self.count:02}-{name}"
+        workdir.mkdir()
+        workdir.chmod(0o755)
+        return workdir
 
     def directory(self, users=USERS, debug="none"):
         """debug="stats": it logs each operation, which takes a third of its time."""
-        room = self.room("slapd")
-        ldif = room / "people.ldif"
+        workdir = self.workdir("slapd")
+        ldif = workdir / "people.ldif"
         ldif.write_text(PEOPLE + "".join(map(PERSON.format, range(users))))
-        slapd = Slapd(room, [Database("o=bench", ldif, ("maxsize 2147483648",))], debug=debug).start()
+        slapd = Slapd(workdir, [Database("o=bench", ldif, ("maxsize 2147483648",))], debug=debug).start()
         self.stack.callback(slapd.stop)
         return slapd
 
     def store(self, kind):
-        store = kind(self.room(kind.name)).start()
+        store = kind(self.workdir(kind.name)).start()
         self.stack.callback(store.stop)
         return store
 
     def httpd(self, name, conf, **options):
-        httpd = Httpd(self.room(name), COMMON + conf, files=FILES, **{"threads": 32, "cache": None, "in_flight": None, **options})
+        httpd = Httpd(self.workdir(name), COMMON + conf, files=FILES, **{"threads": 32, "cache": None, "in_flight": None, **options})
         # What all sides write is the same, and no test's: a nickname is looked up when all has been read.
         with open(httpd.configuration, "a") as text:
             text.write('LogFormat "%h %l %u %t \\"%r\\" %>s %b" row\n')
@@ -101,7 +101,7 @@ class Sites:
 
     def shared(self, kind, *directories):
         store = self.store(kind)
-        return self.ours(kind.name, *directories, cache=store.cache, conf=f'AuthStatusCacheKey "{key_file(store.room)}"',
+        return self.ours(kind.name, *directories, cache=store.cache, conf=f'AuthStatusCacheKey "{key_file(store.workdir)}"',
                          modules=store.modules)
 
     def theirs(self, name, *directories, conf="", lines=VALID_USER, **options):

@@ -78,28 +78,28 @@ Use Alias ldap their-second "{empty}"
 """
 
 
-def start_slapd(room, password="Pw!right"):
-    ldif = room / "people.ldif"
+def start_slapd(workdir, password="Pw!right"):
+    ldif = workdir / "people.ldif"
     ldif.write_text(PEOPLE.replace("@HASH@", password))
-    server = Slapd(room, [Database("o=bench", ldif)]).start()
+    server = Slapd(workdir, [Database("o=bench", ldif)]).start()
     return server, f"ldap://127.0.0.1:{server.port}/o=bench?uid", "cn=service,o=bench"
 
 
-def start_slapd_crypt(room):
+def start_slapd_crypt(workdir):
     """With passwords that cost to check, as they should be stored."""
     done = subprocess.run(["openssl", "passwd", "-6", "Pw!right"], capture_output=True, text=True, check=True)
-    return start_slapd(room, "{CRYPT}" + done.stdout.strip())
+    return start_slapd(workdir, "{CRYPT}" + done.stdout.strip())
 
 
-def start_samba(room):
+def start_samba(workdir):
     policies = [samba.policy("patient", PasswordSettingsPrecedence="1")]
-    server = samba.Samba(room, [samba.Account("known", "people", "Pw!right", policy="patient")], policies,
+    server = samba.Samba(workdir, [samba.Account("known", "people", "Pw!right", policy="patient")], policies,
                          durable=True).start()
     return server, f"ldap://{server.address}/{samba.BASE}?sAMAccountName", samba.SERVICE
 
 
-def start_389ds(room):
-    server = dirsrv.Dirsrv(room, PERSON.format(base=dirsrv.BASE)).start()
+def start_389ds(workdir):
+    server = dirsrv.Dirsrv(workdir, PERSON.format(base=dirsrv.BASE)).start()
     return server, f"ldap://127.0.0.1:{server.port}/{dirsrv.BASE}?uid", dirsrv.SERVICE
 
 
@@ -161,11 +161,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="authstatus-bench-") as name:
         top = Path(name)
         top.chmod(0o755)
-        rooms = [top / "directory", top / "httpd"]
-        for room in rooms:
-            room.mkdir()
-        server, url, service = SERVERS[options.server](rooms[0])
-        httpd = Httpd(rooms[1], site_of(url, service, options.providers, options.authoritative), ldap=True, in_flight=None)
+        workdirs = [top / "directory", top / "httpd"]
+        for workdir in workdirs:
+            workdir.mkdir()
+        server, url, service = SERVERS[options.server](workdirs[0])
+        httpd = Httpd(workdirs[1], site_of(url, service, options.providers, options.authoritative), ldap=True, in_flight=None)
         try:
             httpd.start()
             times = measure(httpd, options.pairs, options.length)

@@ -19,7 +19,7 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="with the rows that take long: faults of memory for each MPM")
     parser.addoption("--without", action="append", default=[], choices=optional.OPTIONAL,
                      help="leave out the tests with this server; also in AUTHSTATUS_WITHOUT")
-    parser.addoption("--keep-rooms", action="store_true", help="leave configurations and logs behind, and say where")
+    parser.addoption("--keep-workdirs", action="store_true", help="leave configurations and logs behind, and say where")
 
 
 def pytest_configure(config):
@@ -32,7 +32,7 @@ def pytest_sessionstart():
         pytest.exit(f"{MODULE} is not there: build first, and set AUTHSTATUS_BUILD", returncode=4)
 
 
-class Rooms:
+class Workdirs:
     """Directories of servers. Not pytest's tmp_path: httpd's children are somebody else and must get in."""
 
     def __init__(self):
@@ -42,21 +42,21 @@ class Rooms:
 
     def new(self, name):
         self.count += 1
-        room = self.top / f"{self.count:03}-{name}"
-        room.mkdir(mode=0o755)
-        room.chmod(0o755)
-        return room
+        workdir = self.top / f"{self.count:03}-{name}"
+        workdir.mkdir(mode=0o755)
+        workdir.chmod(0o755)
+        return workdir
 
 
 @pytest.fixture(scope="session")
-def rooms(request):
+def workdirs(request):
     os.umask(0o022)
-    rooms = Rooms()
-    yield rooms
-    if request.config.getoption("--keep-rooms"):
-        print(f"\nrooms are kept: {rooms.top}")
+    workdirs = Workdirs()
+    yield workdirs
+    if request.config.getoption("--keep-workdirs"):
+        print(f"\nrooms are kept: {workdirs.top}")
     else:
-        shutil.rmtree(rooms.top, ignore_errors=True)
+        shutil.rmtree(workdirs.top, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +65,9 @@ def mpm(request):
 
 
 @pytest.fixture(scope="session")
-def authority(rooms):
+def authority(workdirs):
     """The certificate authority that httpd trusts."""
-    return tls.Authority(rooms.new("ca"), "authority")
+    return tls.Authority(workdirs.new("ca"), "authority")
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def good_certificate(authority):
 
 
 @pytest.fixture(scope="module")
-def start(request, rooms, mpm):
+def start(request, workdirs, mpm):
     """Starts an httpd that lasts as long as the test module: start(conf, defines=..., modules=...)."""
     started = []
 
@@ -86,7 +86,7 @@ def start(request, rooms, mpm):
         return httpd
 
     def make_one(conf, mpm=mpm, **options):
-        httpd = Httpd(rooms.new("httpd"), conf, mpm=mpm, **options)
+        httpd = Httpd(workdirs.new("httpd"), conf, mpm=mpm, **options)
         started.append(httpd)
         _httpds.append(httpd)
         return httpd
@@ -102,12 +102,12 @@ def start(request, rooms, mpm):
 
 
 @pytest.fixture(scope="module")
-def start_slapd(rooms):
+def start_slapd(workdirs):
     """Starts a slapd that lasts as long as the test module: start_slapd(Database(...), ..., tls=..., authority=...)."""
     started = []
 
     def start_one(*databases, **options):
-        started.append(Slapd(rooms.new("slapd"), databases, **options))
+        started.append(Slapd(workdirs.new("slapd"), databases, **options))
         return started[-1].start()
 
     yield start_one

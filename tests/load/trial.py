@@ -19,7 +19,7 @@ from traffic import RIGHT, USERS, Tally, Times, ask_missing, client  # noqa: E40
 DEADLINE, BREAKER = 1.0, 0.5
 THREADS = 16
 # A small one: a child's share of a large one counts as memory of its own, until it is full.
-STORE = '"shmcb:${ROOM}/run/cache(524288)"'
+STORE = '"shmcb:${WORKDIR}/run/cache(524288)"'
 # What an httpd may grow by after it has warmed up: what it caches, and a leak of 16 octets a request would be more.
 GROWTH, GROWTH_PER_REQUEST = 4 << 20, 16
 
@@ -85,19 +85,19 @@ MORE_OF = {"locked": "pwdAccountLockedTime: 000001010000Z\n",
 KNOWN = re.compile(r"AH0161[478]|AH01631|AH01630|AH0309[23]|\bAS0\d\d\d\b|AH00288|AH01817")
 
 
-def make_slapd(room):
-    ldif = room / "people.ldif"
+def make_slapd(workdir):
+    ldif = workdir / "people.ldif"
     ldif.write_text(PEOPLE + "".join(PERSON.format(name, RIGHT.format(name)) + MORE_OF.get(name, "") for name in USERS))
-    return Slapd(room, [Database("o=load", ldif, ("ppolicy_use_lockout",))])
+    return Slapd(workdir, [Database("o=load", ldif, ("ppolicy_use_lockout",))])
 
 
-def make_httpd(room, mpm, slapd):
+def make_httpd(workdir, mpm, slapd):
     modules = ("socache_shmcb", "status", "include")
-    return Httpd(room, MORE[mpm] + CONF, mpm=mpm, threads=THREADS, cache=STORE, modules=modules, defines={"LDAP": slapd.port},
+    return Httpd(workdir, MORE[mpm] + CONF, mpm=mpm, threads=THREADS, cache=STORE, modules=modules, defines={"LDAP": slapd.port},
                  files={"page.shtml": 'user=<!--#echo var="REMOTE_USER" -->\n'})
 
 
-class Rooms:
+class Workdirs:
     """Directories of servers, which httpd's children may enter."""
 
     def __init__(self, top):
@@ -107,9 +107,9 @@ class Rooms:
 
     def new(self, name):
         self.count += 1
-        room = self.top / f"{self.count:03}-{name}"
-        room.mkdir(mode=0o755)
-        return room
+        workdir = self.top / f"{self.count:03}-{name}"
+        workdir.mkdir(mode=0o755)
+        return workdir
 
 
 # -- what an httpd holds ----------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def bad_lines(httpd):
     with open(httpd.log.path, errors="replace") as log:
         lines = [line for line in log if re.search(r":(emerg|alert|crit|error|warn)\]", line) and not KNOWN.search(line)
                  or re.search(r"exit signal|assertion|runtime error", line, re.I)]
-    lines += [f"{report}: {report.read_text(errors='replace')[:2000]}" for report in (httpd.room / "reports").iterdir()]
+    lines += [f"{report}: {report.read_text(errors='replace')[:2000]}" for report in (httpd.workdir / "reports").iterdir()]
     return lines
 
 
@@ -194,10 +194,10 @@ class Plan:
         self.slack = 5.0 if SANITIZE else 3.0
 
 
-def run(rooms, mpm, plan, say):
+def run(workdirs, mpm, plan, say):
     """One trial; what was wrong, as sentences."""
-    slapd = make_slapd(rooms.new("slapd")).start()
-    restarted, steady = [make_httpd(rooms.new("httpd"), mpm, slapd) for _ in range(2)]
+    slapd = make_slapd(workdirs.new("slapd")).start()
+    restarted, steady = [make_httpd(workdirs.new("httpd"), mpm, slapd) for _ in range(2)]
     tally = Tally()
     try:
         for httpd in (restarted, steady):

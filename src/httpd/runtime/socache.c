@@ -254,7 +254,7 @@ static int get_entries(const as_server *server)
     return server->cache_entries == AS_UNSET ? DEFAULT_ENTRIES : server->cache_entries;
 }
 
-/* Returns how large shmcb is without an argument, in octets: what a process caches has room in it. */
+/* Returns how large shmcb is without an argument, in octets: what a process caches fits in. */
 static apr_size_t choose_store_size(const as_server *server)
 {
     const int entries = get_entries(server);

@@ -62,8 +62,8 @@ class Site:
 
 
 @pytest.fixture(scope="module", params=["stock", "masked"])
-def site(request, start, rooms):
-    users = rooms.new("users") / "users"
+def site(request, start, workdirs):
+    users = workdirs.new("users") / "users"
     users.write_text(USERS)
     policy = "AuthStatus On\nAuthStatusMask All\n" if request.param == "masked" else ""
     return Site(request.param, start(policy + SITE, defines={"USERS": users}, files=PAGES))

@@ -20,7 +20,7 @@ HASH = "{SHA}" + base64.b64encode(hashlib.sha1(RIGHT.encode()).digest()).decode(
 PLAIN = ["user", "group", "expr", "all", "none", "limited"]
 LDAP = ["ldap-user", "ldap-group", "ldap-dn", "ldap-attribute", "ldap-filter"]
 SQLITE = has_module("authn_dbd") and any(
-    Path(room).glob("apr_dbd_sqlite3*.so") for room in
+    Path(workdir).glob("apr_dbd_sqlite3*.so") for workdir in
     ("/usr/lib/x86_64-linux-gnu/apr-util-1", "/usr/lib/aarch64-linux-gnu/apr-util-1", "/usr/lib64/apr-util-1"))
 PROVIDERS = ["authstatus", "file", "ldap", pytest.param("dbd", marks=pytest.mark.skipif(
     not SQLITE, reason="provider dbd: needs mod_authn_dbd and libaprutil1-dbd-sqlite3"))]
@@ -42,9 +42,9 @@ def hanging():
 def site(start, slapd, hanging):
     httpd = start.make(HERE / "site.conf", ldap=True, modules=("authz_groupfile", "dbd", "authn_dbd"),
                        defines={"LDAP": slapd.port, "NOBODY": reserve_port(), "HANGING": hanging.port})
-    (httpd.room / "users").write_text(f"ann:{HASH}\nbob:{HASH}\n")
-    (httpd.room / "groups").write_text("staff: ann\n")
-    with sqlite3.connect(httpd.room / "users.db") as database:
+    (httpd.workdir / "users").write_text(f"ann:{HASH}\nbob:{HASH}\n")
+    (httpd.workdir / "groups").write_text("staff: ann\n")
+    with sqlite3.connect(httpd.workdir / "users.db") as database:
         database.execute("CREATE TABLE users (user TEXT, password TEXT)")
         database.executemany("INSERT INTO users VALUES (?, ?)", [("ann", HASH), ("bob", HASH)])
     return httpd.start()

@@ -16,9 +16,9 @@ DOWN = section("flat", any_of(STAFF)) + section("five", any_of(ldap_group("five1
 
 
 @pytest.fixture
-def own(rooms):
+def own(workdirs):
     """A slapd that a test may stop."""
-    slapd = Slapd(rooms.new("slapd-changes"), [Database(BASE, Text(ldif()), (
+    slapd = Slapd(workdirs.new("slapd-changes"), [Database(BASE, Text(ldif()), (
         "index member eq", f"rootdn cn=root,{BASE}", "rootpw Pw!root"))]).start()
     yield slapd
     slapd.stop()

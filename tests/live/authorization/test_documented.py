@@ -96,11 +96,11 @@ EXAMPLES = {
                        "    AuthLDAPSearchAsUser on\n    AuthLDAPCompareAsUser on"),
     # Other providers: after this one, and in its place; what a refused bind leaves to them
     "then-file": Example(url(), "Require valid-user", {"pat": 200, "local": 200, "nobody": 401},
-                         "AuthBasicProvider authstatus file\n    AuthUserFile ${ROOM}/users"),
+                         "AuthBasicProvider authstatus file\n    AuthUserFile ${WORKDIR}/users"),
     "not-authoritative": Example(url(), "Require valid-user", {"local": 200},
-                                 "AuthBasicProvider authstatus file\n    AuthUserFile ${ROOM}/users\n    AuthLDAPBindAuthoritative off"),
+                                 "AuthBasicProvider authstatus file\n    AuthUserFile ${WORKDIR}/users\n    AuthLDAPBindAuthoritative off"),
     "file-and-group": Example(url(), f"Require ldap-group cn=Stewards,{BASE}", {"pat": 200, "local": 403},
-                              "AuthBasicProvider file\n    AuthUserFile ${ROOM}/users"),
+                              "AuthBasicProvider file\n    AuthUserFile ${WORKDIR}/users"),
     # Aliases of the directory
     **{f"deref-{word}": Example(url(), "Require valid-user", {"pat": 200}, f"AuthLDAPDereferenceAliases {word}")
        for word in ("never", "searching", "finding", "always")},
@@ -157,7 +157,7 @@ def slapd(start_slapd, authority, good_certificate):
 @pytest.fixture(scope="module")
 def site(start, slapd, authority):
     httpd = start.make(written(), defines={"LDAP": slapd.port, "LDAPS": slapd.tls_port, "CA": authority.cert})
-    (httpd.room / "users").write_text("".join(f"{name}:{DIGEST}\n" for name in ("local", "pat")))
+    (httpd.workdir / "users").write_text("".join(f"{name}:{DIGEST}\n" for name in ("local", "pat")))
     return httpd.start()
 
 

@@ -46,8 +46,8 @@ def fill(dirsrv):
 
 
 @pytest.fixture(scope="module")
-def dirsrv(rooms):
-    dirsrv = Dirsrv(rooms.new("389ds-floor"), "".join(map(person, ("ann", "bob", "loop"))),
+def dirsrv(workdirs):
+    dirsrv = Dirsrv(workdirs.new("389ds-floor"), "".join(map(person, ("ann", "bob", "loop"))),
                     config={"nsslapd-accesslog-logging-enabled": "on", "nsslapd-accesslog-logbuffering": "off"},
                     changes={PLUGIN: {"nsslapd-pluginenabled": "on", "memberOfAutoAddOC": "inetUser"}})
     try:

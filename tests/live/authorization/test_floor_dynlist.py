@@ -22,14 +22,14 @@ class Dynamic(Slapd):
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
-    room = rooms.new("slapd-dynlist")
-    path = room / "floor.ldif"
+def slapd(workdirs):
+    workdir = workdirs.new("slapd-dynlist")
+    path = workdir / "floor.ldif"
     path.write_text(TOP + person("ann") + person("bob").replace("staff", "guest") + group("dev", "uid=ann")
                     + group("staff", "cn=dev") + group("other", "uid=zoe")
                     + "dn: cn=dynamic,@SUFFIX@\nobjectClass: groupOfURLs\n"
                       "memberURL: ldap:///@SUFFIX@??sub?(employeeType=staff)\n\n")
-    slapd = Dynamic(room, [Database(SUFFIX, path, ("overlay dynlist",
+    slapd = Dynamic(workdir, [Database(SUFFIX, path, ("overlay dynlist",
                                                    "dynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames*"))])
     slapd.start()
     yield slapd

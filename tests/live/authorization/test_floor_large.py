@@ -18,8 +18,8 @@ def ldif():
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
-    slapd = Slapd(rooms.new("slapd-large"), [Database(BASE, Text(ldif()), ("index member eq", "maxsize 268435456"))]).start()
+def slapd(workdirs):
+    slapd = Slapd(workdirs.new("slapd-large"), [Database(BASE, Text(ldif()), ("index member eq", "maxsize 268435456"))]).start()
     yield slapd
     slapd.stop()
 

@@ -53,11 +53,11 @@ def ldif():
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
-    room = rooms.new("slapd-floor")
-    path = room / "floor.ldif"
+def slapd(workdirs):
+    workdir = workdirs.new("slapd-floor")
+    path = workdir / "floor.ldif"
     path.write_text(ldif())
-    slapd = Slapd(room, [Database(SUFFIX, path, (
+    slapd = Slapd(workdir, [Database(SUFFIX, path, (
         "index member,uniqueMember,memberUid eq", "sizelimit unlimited", "maxsize 67108864"))])
     text = slapd.configuration.read_text().replace(
         "access to * by users read by * none",

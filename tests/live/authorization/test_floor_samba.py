@@ -81,8 +81,8 @@ def fill(samba):
 
 
 @pytest.fixture(scope="module")
-def samba(rooms):
-    samba = Samba(rooms.new("samba-floor"), [Account(name, "people", RIGHT, {"userPrincipalName": f"{name}@{REALM}"}) for name in ("ann", "bob", "eve", "other")])
+def samba(workdirs):
+    samba = Samba(workdirs.new("samba-floor"), [Account(name, "people", RIGHT, {"userPrincipalName": f"{name}@{REALM}"}) for name in ("ann", "bob", "eve", "other")])
     try:
         samba.start()
         fill(samba)
@@ -272,7 +272,7 @@ SECTION = """
     AuthType Basic
     AuthName "the lab"
     AuthBasicProvider {provider}
-    AuthUserFile "${{ROOM}}/users"
+    AuthUserFile "${{WORKDIR}}/users"
     AuthLDAPURL "ldap://{address}/{base}?{attribute}"
     AuthLDAPBindDN "{service}"
     AuthLDAPBindPassword "{password}"
@@ -315,7 +315,7 @@ def site(start, samba):
                            ).replace('    AuthLDAPBindDN ""\n    AuthLDAPBindPassword ""\n', "")
     httpd = start.make(text)
     digest = base64.b64encode(hashlib.sha1(RIGHT.encode()).digest()).decode()
-    (httpd.room / "users").write_text("".join(f"{name}@{REALM}:{{SHA}}{digest}\n" for name in ("ann", "eve", "gone")))
+    (httpd.workdir / "users").write_text("".join(f"{name}@{REALM}:{{SHA}}{digest}\n" for name in ("ann", "eve", "gone")))
     return httpd.start()
 
 

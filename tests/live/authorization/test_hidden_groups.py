@@ -25,8 +25,8 @@ def ldif():
     return text
 
 
-def directory(rooms, *settings):
-    slapd = Slapd(rooms.new("slapd-many"), [Database(BASE, Text(ldif()), ("index member eq", *settings))])
+def directory(workdirs, *settings):
+    slapd = Slapd(workdirs.new("slapd-many"), [Database(BASE, Text(ldif()), ("index member eq", *settings))])
     slapd.configuration.write_text(slapd.configuration.read_text().replace(
         "access to * by users read by * none",
         f'access to dn.regex="^cn=closed[0-9]+,{BASE}$" attrs=member by users =c by * none\n'
@@ -51,8 +51,8 @@ def compares(slapd, mark):
     return sum(" CMP " in line for line in slapd.lines(mark))
 
 
-def test_many_hidden_groups_are_looked_at_once(rooms, start):
-    slapd = directory(rooms, "sizelimit unlimited")
+def test_many_hidden_groups_are_looked_at_once(workdirs, start):
+    slapd = directory(workdirs, "sizelimit unlimited")
     try:
         httpd = start(sections(), cache=None, defines={"LDAP": slapd.port}, modules=("socache_shmcb",))
         httpd.log.allow("AH01631", "AS0062")
@@ -69,11 +69,11 @@ def test_many_hidden_groups_are_looked_at_once(rooms, start):
         slapd.stop()
 
 
-def test_beyond_a_bound_nobody_passes_by_a_negation(rooms, start):
+def test_beyond_a_bound_nobody_passes_by_a_negation(workdirs, start):
     """The server sends fewer groups than there are: who is in the group is banned; of the others nothing is known, as bob's
     group within "outer" may be among those that were not sent. With AuthLDAPMaxSubGroupDepth 0 there is nothing to look for;
     outside of a negation, in an alias too, no proof is needed."""
-    slapd = directory(rooms, "sizelimit 50")
+    slapd = directory(workdirs, "sizelimit 50")
     try:
         httpd = start(sections(), cache=None, defines={"LDAP": slapd.port}, modules=("socache_shmcb",))
         httpd.log.allow("AH01631")
@@ -101,13 +101,13 @@ uniqueMember: {member},o=half
 
 
 @pytest.fixture(scope="module")
-def half(rooms):
+def half(workdirs):
     """Groups with members in two attributes, of which this account may search one, and compare both."""
     text = TOP + person("ann", "o=half") + person("bob", "o=half") + group("sub", "uid=ann,o=half", base="o=half")
     text += HALF.format(name="half", member="cn=sub") + HALF.format(name="between", member="uid=ann")
     text += HALF.format(name="open", member="cn=sub")
     text += group("outer", "cn=between,o=half", base="o=half") + group("other", "uid=nobody,o=half", base="o=half")
-    slapd = Slapd(rooms.new("slapd-half"), [Database("o=half", Text(text), ("index member eq",))])
+    slapd = Slapd(workdirs.new("slapd-half"), [Database("o=half", Text(text), ("index member eq",))])
     slapd.configuration.write_text(slapd.configuration.read_text().replace(
         "access to * by users read by * none",
         'access to dn.regex="^cn=(half|between),o=half$" attrs=uniqueMember by users =c by * none\n'

@@ -59,8 +59,8 @@ def test_the_log_counts_the_groups_that_are_known(quiet):
 # ---- what ends them
 
 @pytest.fixture
-def own(rooms):
-    slapd = Slapd(rooms.new("slapd-known"), [Database(BASE, Text(ldif()), (  # noqa: F811
+def own(workdirs):
+    slapd = Slapd(workdirs.new("slapd-known"), [Database(BASE, Text(ldif()), (  # noqa: F811
         "index member eq", f"rootdn cn=root,{BASE}", "rootpw Pw!root"))]).start()
     yield slapd
     slapd.stop()
@@ -131,7 +131,7 @@ def test_lines_of_htaccess_are_read_each_time(start, slapd):  # noqa: F811
 """
     httpd = make(start, slapd, conf=conf, cache=None, files={"own/index.html": "own\n"})
     httpd.log.allow("AH01631")
-    rules = httpd.room / "docs/own/.htaccess"
+    rules = httpd.workdir / "docs/own/.htaccess"
     for line, ann, bob in ((STAFF, 200, 403), (ldap_group("nobody"), 403, 403), ("ldap-user bob", 403, 200), (STAFF, 200, 403)):
         rules.write_text(f"Require {line}\n")
         rules.chmod(0o644)

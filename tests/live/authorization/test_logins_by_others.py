@@ -42,8 +42,8 @@ def allow(httpd):
 # -- mod_auth_gssapi, with MIT's KDC
 
 @pytest.fixture(scope="module")
-def realm(rooms):
-    realm = Realm(rooms.new("kerberos"), {name: f"Pw!{name}" for name in WHO}).start()
+def realm(workdirs):
+    realm = Realm(workdirs.new("kerberos"), {name: f"Pw!{name}" for name in WHO}).start()
     yield realm
     realm.stop()
 
@@ -54,7 +54,7 @@ def kerberos(start, slapd, realm, needs_module):  # noqa: F811
     login = ('AuthType GSSAPI\n    AuthName "the lab"\n    GssapiCredStore "keytab:${KEYTAB}"\n    GssapiBasicAuth On\n'
              "    GssapiAllowedMech krb5")
     conf = f'Define KEYTAB "{realm.keytab}"\n' + VARIABLES + places(login, "mail")
-    return make(start, slapd, conf=conf, modules=("auth_gssapi",), environment={"KRB5_CONFIG": str(realm.room / "krb5.conf")})
+    return make(start, slapd, conf=conf, modules=("auth_gssapi",), environment={"KRB5_CONFIG": str(realm.workdir / "krb5.conf")})
 
 
 @pytest.mark.parametrize("name, who, status", CASES)
@@ -82,7 +82,7 @@ def test_kerberos_publishes_the_entry(kerberos, realm, slapd):  # noqa: F811
 def tls(start, slapd, authority, needs_module):  # noqa: F811
     needs_module("ssl")
     server = authority.issue("localhost")
-    fake = ('AuthType Basic\n    AuthName "the lab"\n    AuthBasicProvider file\n    AuthUserFile "${ROOM}/certificates"\n'
+    fake = ('AuthType Basic\n    AuthName "the lab"\n    AuthBasicProvider file\n    AuthUserFile "${WORKDIR}/certificates"\n'
             "    SSLOptions +FakeBasicAuth")
     conf = f"""<VirtualHost 127.0.0.1:${{TLS}}>
 SSLEngine on
@@ -98,7 +98,7 @@ SSLVerifyClient require
 """
     httpd = make(start, slapd, conf=conf, modules=("ssl",), listen=("HTTP", "TLS"))
     password = "{SHA}" + base64.b64encode(hashlib.sha1(b"password").digest()).decode()
-    (httpd.room / "certificates").write_text("".join(f"{prefix}{name}:{password}\n" for name in WHO
+    (httpd.workdir / "certificates").write_text("".join(f"{prefix}{name}:{password}\n" for name in WHO
                                                      for prefix in ("/CN=", "CN=")))
     httpd.certificates = {name: authority.issue(name) for name in WHO}
     return httpd
@@ -153,7 +153,7 @@ def form(start, slapd):  # noqa: F811
     modules = ("auth_form", "request", "session", "session_cookie")
     conf = VARIABLES
     for provider in ("authstatus", "file"):
-        login = session + f'AuthFormProvider {provider}\n    AuthUserFile "${{ROOM}}/users"'
+        login = session + f'AuthFormProvider {provider}\n    AuthUserFile "${{WORKDIR}}/users"'
         conf += places(login).replace("/in/", f"/in/{provider}/")
     httpd = make(start, slapd, conf=conf, modules=modules)
     return httpd
@@ -195,15 +195,15 @@ def token(who, key):
 def openidc(start, slapd, needs_module, tmp_path_factory):  # noqa: F811
     """The keys are a certificate's: mod_auth_openidc 2.4.17 (Debian 13) takes none from OIDCOAuthVerifySharedKeys."""
     needs_module("auth_openidc")
-    room = tmp_path_factory.mktemp("openidc")
+    workdir = tmp_path_factory.mktemp("openidc")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=issuer", "-days", "3",
-                    "-keyout", room / "key", "-out", room / "certificate"], check=True, capture_output=True)
-    conf = f"""OIDCOAuthVerifyCertFiles "{room / 'certificate'}"
+                    "-keyout", workdir / "key", "-out", workdir / "certificate"], check=True, capture_output=True)
+    conf = f"""OIDCOAuthVerifyCertFiles "{workdir / 'certificate'}"
 OIDCOAuthRemoteUserClaim sub
 OIDCCryptoPassphrase {SECRET}
 """ + VARIABLES + places("AuthType oauth20")
     httpd = make(start, slapd, conf=conf, modules=("auth_openidc",))
-    httpd.token_key = room / "key"
+    httpd.token_key = workdir / "key"
     return httpd
 
 

@@ -40,11 +40,11 @@ def ldif():
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
+def slapd(workdirs):
     other = TOP + group("contractors", f"uid=ann,{BASE}", base=OTHER)
     other += (f"dn: cn=contractors-alias,{OTHER}\nobjectClass: alias\nobjectClass: extensibleObject\n"
               f"aliasedObjectName: cn=contractors,{OTHER}\n\n")
-    slapd = Slapd(rooms.new("slapd-see"), [Database(BASE, Text(ldif())), Database(OTHER, Text(other))])
+    slapd = Slapd(workdirs.new("slapd-see"), [Database(BASE, Text(ldif())), Database(OTHER, Text(other))])
     text = slapd.configuration.read_text().replace(
         "access to * by users read by * none",
         f'access to dn.subtree="{BASE}" attrs=employeeType,uid by dn.exact="{BLIND}" none by users read by * none\n'

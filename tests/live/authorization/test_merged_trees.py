@@ -42,7 +42,7 @@ def judge(tree):
     return expected(translated(tree))
 
 
-HEAD = ('    AuthType Basic\n    AuthName "the lab"\n    AuthBasicProvider login\n    AuthGroupFile "${ROOM}/groups"\n'
+HEAD = ('    AuthType Basic\n    AuthName "the lab"\n    AuthBasicProvider login\n    AuthGroupFile "${WORKDIR}/groups"\n'
         "    AuthStatus On\n")
 ALLOWED = {"any-denied": ("Deny from all\n    Satisfy Any", None), "any-allowed": ("Allow from all\n    Satisfy Any", {200}),
            "all-denied": ("Deny from all\n    Satisfy All", {403}), "all-allowed": ("Allow from all\n    Satisfy All", None)}
@@ -91,7 +91,7 @@ def site(start, start_slapd):
     conf = SITE + STAFF + "".join(ALIAS % (name, name, dead, "Pw!service") for name in DOWN)
     conf += "".join(ALIAS % (name, name, "${LDAP}", "Pw!wrong") for name in ILL)
     httpd = start.make(conf + TEXT, defines={"LDAP": slapd.port}, files=FILES, modules=("access_compat", "authz_groupfile"))
-    (httpd.room / "groups").write_text("somebody: bob\n")
+    (httpd.workdir / "groups").write_text("somebody: bob\n")
     return httpd.start()
 
 

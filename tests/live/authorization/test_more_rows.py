@@ -37,11 +37,11 @@ def test_five_lines_and_five_others(start, slapd):  # noqa: F811
     assert cost(slapd, mark) == (0, 0, 0), first
 
 
-def test_members_that_are_not_indexed(rooms):
+def test_members_that_are_not_indexed(workdirs):
     """20: ten levels, each one search, with the classes of groups in its filter."""
     text = TOP + person("deep", "o=slow") + "".join(
         group(f"n{level}", f"cn=n{level + 1},o=slow" if level < 10 else "uid=deep,o=slow", base="o=slow") for level in range(11))
-    slow = Slapd(rooms.new("slapd-slow"), [Database("o=slow", Text(text))]).start()
+    slow = Slapd(workdirs.new("slapd-slow"), [Database("o=slow", Text(text))]).start()
     try:
         with asking() as ask:
             ask.directory(f"ldap://127.0.0.1:{slow.port}/o=slow?uid", "cn=service,o=slow", "Pw!service")
@@ -61,9 +61,9 @@ def test_members_that_are_not_indexed(rooms):
 
 
 @pytest.mark.parametrize("kind", ["ldaps", "starttls"])
-def test_a_directory_that_is_not_trusted(start, slapd, rooms, authority, kind):  # noqa: F811
+def test_a_directory_that_is_not_trusted(start, slapd, workdirs, authority, kind):  # noqa: F811
     """65: behind a login by a file: the administrator's, not "no member"; and nobody passes a ban."""
-    stranger = Authority(rooms.new("ca"), "stranger")
+    stranger = Authority(workdirs.new("ca"), "stranger")
     fake = Fake(certificate=stranger.issue("untrusted"), ldaps=kind == "ldaps")
     scheme, mode = ("ldaps", "") if kind == "ldaps" else ("ldap", "STARTTLS")
     directory = f'AuthLDAPURL "{scheme}://127.0.0.1:{fake.port}/{BASE}?uid" {mode}\n    Use Account {BASE}'
@@ -83,11 +83,11 @@ def test_a_directory_that_is_not_trusted(start, slapd, rooms, authority, kind): 
 USERS = 3000
 
 
-def test_three_thousand_users_twice(start, rooms):
+def test_three_thousand_users_twice(start, workdirs):
     """72: the default store and the default memory of a process know them all in the second round."""
     text = TOP + "".join(person(f"m{number}", "o=crowd") for number in range(USERS)) + group(
         "everybody", *(f"uid=m{number},o=crowd" for number in range(0, USERS, 2)), base="o=crowd")
-    crowd = Slapd(rooms.new("slapd-crowd"), [Database("o=crowd", Text(text), ("index member eq", "maxsize 268435456"))]).start()
+    crowd = Slapd(workdirs.new("slapd-crowd"), [Database("o=crowd", Text(text), ("index member eq", "maxsize 268435456"))]).start()
     try:
         conf = "LogLevel error\nAuthStatusCacheTime 10min 10min\n" + section(
             "everybody", any_of("ldap-group cn=everybody,o=crowd"), directory='Use Directory "ldap://127.0.0.1:${LDAP}" o=crowd')

@@ -61,8 +61,8 @@ class Text:
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
-    slapd = Slapd(rooms.new("slapd-rows"), [Database(BASE, Text(ldif()), ("index member,memberUid eq",)),
+def slapd(workdirs):
+    slapd = Slapd(workdirs.new("slapd-rows"), [Database(BASE, Text(ldif()), ("index member,memberUid eq",)),
                                             Database(OTHER, Text(partners()))])
     text = slapd.configuration.read_text().replace(
         "access to * by users read by * none",
@@ -87,7 +87,7 @@ HERE = f'Use Directory "ldap://127.0.0.1:${{LDAP}}" {BASE}'
 
 
 def section(name, lines, provider="authstatus", directory=HERE):
-    file = 'AuthUserFile "${ROOM}/users"\n    ' if provider == "file" else ""
+    file = 'AuthUserFile "${WORKDIR}/users"\n    ' if provider == "file" else ""
     return SECTION.format(name=name, lines=lines, provider=provider, directory=file + directory)
 
 
@@ -222,7 +222,7 @@ def make(start, slapd, **options):
     modules = options.pop("modules", ()) + ("socache_shmcb", "access_compat")
     httpd = start.make(options.pop("conf", None) or site_text(), modules=modules,
                        defines={"LDAP": slapd.port, "NOBODY": reserve_port()}, **options)
-    (httpd.room / "users").write_text("".join(f"{name}:{HASH}\n" for name in (*USERS, "nowhere", "twin", "ann@LAB")))
+    (httpd.workdir / "users").write_text("".join(f"{name}:{HASH}\n" for name in (*USERS, "nowhere", "twin", "ann@LAB")))
     return httpd.start()
 
 
@@ -319,14 +319,14 @@ def test_variables_of_a_grant(site):
 
 def test_prefix_and_cached_variables(start, slapd):
     conf = site_text({"flat"}) + section("prefix", "AuthLDAPAuthorizePrefix LDAP_\n    " + any_of(STAFF))
-    conf += f"LogFormat \"%{{X-Row}}i %{{authstatus-group}}n\" group\nCustomLog ${{ROOM}}/logs/group group\n"
+    conf += f"LogFormat \"%{{X-Row}}i %{{authstatus-group}}n\" group\nCustomLog ${{WORKDIR}}/logs/group group\n"
     httpd = make(start, slapd, conf=conf, cache=None)
     for _ in range(2):
         answer = httpd.get("/in/prefix", login=("ann", RIGHT))
         assert answer.status == 200 and header(answer, "X-Other") == "ann" and header(answer, "X-Uid") is None
         assert header(answer, "X-Group") == f"cn=staff,{BASE}"
     line = f"{answer.row} cn=staff,{BASE}\n"
-    poll(lambda: line in (httpd.room / "logs/group").read_text(), 10, "the group's line of the access log")
+    poll(lambda: line in (httpd.workdir / "logs/group").read_text(), 10, "the group's line of the access log")
 
 
 def test_remote_user(site):

@@ -20,23 +20,23 @@ def people():
 
 
 @pytest.fixture
-def own(rooms):
+def own(workdirs):
     """A slapd that a test may stop."""
-    slapd = Slapd(rooms.new("slapd-servers"), [Database(BASE, Text(people()), ("index member eq",))]).start()
+    slapd = Slapd(workdirs.new("slapd-servers"), [Database(BASE, Text(people()), ("index member eq",))]).start()
     yield slapd
     slapd.stop()
 
 
 @pytest.fixture
-def second(rooms):
-    slapd = Slapd(rooms.new("slapd-second"), [Database(BASE, Text(ldif()), ("index member eq",))]).start()
+def second(workdirs):
+    slapd = Slapd(workdirs.new("slapd-second"), [Database(BASE, Text(ldif()), ("index member eq",))]).start()
     yield slapd
     slapd.stop()
 
 
 @pytest.fixture
-def store(rooms):
-    store = Redis(rooms.new("store")).start()
+def store(workdirs):
+    store = Redis(workdirs.new("store")).start()
     yield store
     store.stop()
 
@@ -120,7 +120,7 @@ def ask_all(httpd):
 
 def test_two_httpds_on_one_redis(start, own, store):
     """73: answers to one httpd are cached for the other, refusals and sets of groups too."""
-    key = key_file(store.room)
+    key = key_file(store.workdir)
     first, other = with_store(start, own, store, key), with_store(start, own, store, key)
     ask_all(first)
     mark = own.mark()
@@ -129,8 +129,8 @@ def test_two_httpds_on_one_redis(start, own, store):
 
 
 def test_another_key_reads_nothing(start, own, store):
-    first = with_store(start, own, store, key_file(store.room, "one"))
-    other = with_store(start, own, store, key_file(store.room, "two"))
+    first = with_store(start, own, store, key_file(store.workdir, "one"))
+    other = with_store(start, own, store, key_file(store.workdir, "two"))
     ask_all(first)
     mark = own.mark()
     ask_all(other)
@@ -139,7 +139,7 @@ def test_another_key_reads_nothing(start, own, store):
 
 def test_a_graceful_restart_with_a_store_outside(start, own, store):
     """74: with a key file and a store of their own nothing is queried again."""
-    httpd = with_store(start, own, store, key_file(store.room))
+    httpd = with_store(start, own, store, key_file(store.workdir))
     ask_all(httpd)
     httpd.reload()
     mark = own.mark()
@@ -149,7 +149,7 @@ def test_a_graceful_restart_with_a_store_outside(start, own, store):
 
 def test_a_store_that_is_away(start, own, store):
     """74: queried again, and answered correctly."""
-    httpd = with_store(start, own, store, key_file(store.room))
+    httpd = with_store(start, own, store, key_file(store.workdir))
     ask_all(httpd)
     store.kill()
     httpd.log.allow("AS0084", "AS008", "redis", "AH0", "Connection refused")

@@ -29,8 +29,8 @@ class Own(Slapd):
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
-    slapd = Own(rooms.new("slapd-own"), [Database(BASE, Text(ldif()))]).start()
+def slapd(workdirs):
+    slapd = Own(workdirs.new("slapd-own"), [Database(BASE, Text(ldif()))]).start()
     yield slapd
     slapd.stop()
 
@@ -43,7 +43,7 @@ def test_what_users_see_of_themselves(start, slapd):
     lines = all_of("valid-user", f"not ldap-group cn=banned,{BASE}")
     httpd = start.make(section("own", lines, directory=DIRECTORY) + section("file", lines, provider="file", directory=DIRECTORY),
                        defines={"LDAP": slapd.port})
-    (httpd.room / "users").write_text("".join(f"{name}:{HASH}\n" for name in MEMBER_OF))
+    (httpd.workdir / "users").write_text("".join(f"{name}:{HASH}\n" for name in MEMBER_OF))
     httpd.start()
     httpd.log.allow("AH01631")
     httpd.log.expect("AS0062.*memberOf is empty, and this account has seen it in no entry")

@@ -195,14 +195,14 @@ def site(start, slapd, trees, merged):
                     for name, uid, port in zip(SEARCHES, ("ann", "nobody", "ann"), ("${LDAP}", "${LDAP}", dead)))
     for path, tree in trees.items():
         conf += (f'<Location "{path}">\n        AuthType Basic\n        AuthName "the lab"\n'
-                 "        AuthBasicProvider login\n        AuthStatus On\n        AuthGroupFile \"${ROOM}/groups\"\n"
+                 "        AuthBasicProvider login\n        AuthStatus On\n        AuthGroupFile \"${WORKDIR}/groups\"\n"
                  f"{tree.written()}</Location>\n")
     for path, (outer, how, inner) in merged.items():
         conf += (f'<Location "{path.rpartition("/")[0]}">\n        AuthType Basic\n        AuthName "the lab"\n'
                  f"        AuthBasicProvider login\n        AuthStatus On\n{outer.written()}</Location>\n"
                  f'<Location "{path}">\n        AuthMerging {how}\n{inner.written()}</Location>\n')
     httpd = start.make(conf, defines={"LDAP": slapd.port}, modules=("authz_groupfile",))
-    (httpd.room / "groups").write_text("somebody: ann\n")
+    (httpd.workdir / "groups").write_text("somebody: ann\n")
     return httpd.start()
 
 

@@ -65,9 +65,9 @@ def test_the_cases_are_of_every_kind():
 
 
 @pytest.fixture(scope="module")
-def slapd(rooms):
+def slapd(workdirs):
     text = (HERE / "people.ldif").read_text().rstrip("\n") + "\n\n" + group("hidden", f"uid=ann,{BASE}", base=BASE)
-    slapd = Slapd(rooms.new("slapd-trees"), [Database(BASE, Text(text))])
+    slapd = Slapd(workdirs.new("slapd-trees"), [Database(BASE, Text(text))])
     slapd.configuration.write_text(slapd.configuration.read_text().replace(
         "access to * by users read by * none",
         f'access to dn.exact="cn=hidden,{BASE}" attrs=member by * none\naccess to * by users read by * none', 1))
@@ -80,7 +80,7 @@ def slapd(rooms):
 def site(start, slapd):
     conf = SITE + STAFF + "".join(ALIAS % (name, name, reserve_port(), "Pw!service") for name in DOWN) + INCLUDES + TEXT
     httpd = start.make(conf, defines={"LDAP": slapd.port}, files=FILES, modules=("authz_groupfile", "include", "rewrite"))
-    (httpd.room / "groups").write_text("somebody: bob\n")
+    (httpd.workdir / "groups").write_text("somebody: bob\n")
     return httpd.start()
 
 

@@ -10,11 +10,11 @@ CONFIGURATION = Path(__file__).parent.parent / "neighbours/kerberos.conf"
 
 
 @pytest.fixture(scope="module")
-def kerberos(chromium, start, rooms, needs_module):
+def kerberos(chromium, start, workdirs, needs_module):
     needs_module("auth_gssapi")
-    realm = Realm(rooms.new("kerberos"), {"ann": "Pw!ann"}).start()
+    realm = Realm(workdirs.new("kerberos"), {"ann": "Pw!ann"}).start()
     yield start(CONFIGURATION, modules=("auth_gssapi",), defines={"KEYTAB": realm.keytab},
-                environment={"KRB5_CONFIG": str(realm.room / "krb5.conf")})
+                environment={"KRB5_CONFIG": str(realm.workdir / "krb5.conf")})
     realm.stop()
 
 

@@ -47,9 +47,9 @@ SHOTS = [
 
 
 @pytest.fixture(scope="module")
-def library(rooms):
+def library(workdirs):
     """Sets the clocks of httpd alone."""
-    path = rooms.new("clock") / "faults.so"
+    path = workdirs.new("clock") / "faults.so"
     subprocess.run([os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-O1", "-o", path,
                     HERE.parent / "faults/faults.c", "-ldl"], check=True)
     return path
@@ -72,11 +72,11 @@ def log_in(site, step):
 
 
 @pytest.fixture(scope="module")
-def site(chromium, start, start_slapd, library, rooms):
+def site(chromium, start, start_slapd, library, workdirs):
     """A site that a day has passed on, by its own clock."""
     from lab.slapd import Database
     slapd = start_slapd(Database("o=pages", HERE.parent / "pages/people.ldif", ("ppolicy_use_lockout",)))
-    clock = Faults(rooms.new("clock"))
+    clock = Faults(workdirs.new("clock"))
     site = start.make(HERE.parent / "pages/site.conf", defines={"LDAP": slapd.port, "NOBODY": reserve_port()},
                       modules=("http2", "status", "socache_shmcb"), cache="shmcb", preload=library,
                       environment={"FAULTS_FILE": str(clock.path)})

@@ -39,8 +39,8 @@ def slapd(start_slapd, authority, good_certificate):
 
 
 @pytest.fixture(scope="module")
-def fakes(rooms, authority):
-    stranger = tls.Authority(rooms.new("ca"), "stranger")
+def fakes(workdirs, authority):
+    stranger = tls.Authority(workdirs.new("ca"), "stranger")
     certificates = {
         "host": authority.issue("elsewhere", "DNS:elsewhere.test,IP:192.0.2.1"),
         "expired": authority.issue("expired", expired=True),
@@ -182,9 +182,9 @@ def test_authority_that_was_removed(start, slapd, authority, beside):
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
-def test_authority_of_ldap_conf(start, rooms, slapd, authority, beside):
+def test_authority_of_ldap_conf(start, workdirs, slapd, authority, beside):
     """It counts where no LDAPTrustedGlobalCert is, after restarts too."""
-    path = rooms.new("ldap-conf") / "ldap.conf"
+    path = workdirs.new("ldap-conf") / "ldap.conf"
     path.write_text(f"TLS_CACERT {authority.cert}\n")
     other = f"LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"
     httpd = start(LOCATION.format(name="conf", scheme="ldaps", host="127.0.0.1", port=slapd.tls_port, suffix="o=tls", mode=""),
@@ -205,14 +205,14 @@ def uses_gnutls():
 
 
 @pytest.mark.parametrize("revoked", [False, True], ids=["good", "revoked"])
-def test_revocation_list_of_ldap_conf(start, rooms, authority, revoked):
+def test_revocation_list_of_ldap_conf(start, workdirs, authority, revoked):
     """TLS_CRLFILE with GnuTLS; TLS_CRLCHECK with OpenSSL, where the list stands among the authorities."""
-    room = rooms.new("crl")
+    workdir = workdirs.new("crl")
     certificate, stranger = authority.issue("revocable"), authority.issue("stranger")
     crl = authority.revoke(certificate if revoked else stranger)
-    authorities = room / "ca.pem"
+    authorities = workdir / "ca.pem"
     authorities.write_text(authority.cert.read_text() + ("" if uses_gnutls() else crl.read_text()))
-    path = room / "ldap.conf"
+    path = workdir / "ldap.conf"
     path.write_text(f"TLS_CACERT {authorities}\n" + (f"TLS_CRLFILE {crl}\n" if uses_gnutls() else "TLS_CRLCHECK peer\n"))
     fake = Fake(certificate=certificate, ldaps=True)
     httpd = start(LOCATION.format(name="crl", scheme="ldaps", host="127.0.0.1", port=fake.port, suffix="dc=fake", mode=""),
@@ -225,11 +225,11 @@ def test_revocation_list_of_ldap_conf(start, rooms, authority, revoked):
     fake.stop()
 
 
-def test_check_without_a_revocation_list(start, rooms, authority):
+def test_check_without_a_revocation_list(start, workdirs, authority):
     """OpenSSL refuses a certificate whose authority has no list, where TLS_CRLCHECK requires one; the log names it."""
     if uses_gnutls():
         pytest.skip("libldap with GnuTLS does not know TLS_CRLCHECK")
-    path = rooms.new("no-crl") / "ldap.conf"
+    path = workdirs.new("no-crl") / "ldap.conf"
     path.write_text(f"TLS_CACERT {authority.cert}\nTLS_CRLCHECK peer\n")
     fake = Fake(certificate=authority.issue("unlisted"), ldaps=True)
     httpd = start(LOCATION.format(name="crl", scheme="ldaps", host="127.0.0.1", port=fake.port, suffix="dc=fake", mode=""),
@@ -241,7 +241,7 @@ def test_check_without_a_revocation_list(start, rooms, authority):
     fake.stop()
 
 
-def test_localhost_is_this_machines_own_name(start, rooms, authority):
+def test_localhost_is_this_machines_own_name(start, workdirs, authority):
     """libldap compares that name, and so does the log."""
     fake = Fake(certificate=authority.issue("localhost-alone", "DNS:localhost"), ldaps=True)
     httpd = start(f"LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"

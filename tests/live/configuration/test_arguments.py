@@ -29,8 +29,8 @@ TAKEN = {
 
 
 @pytest.fixture(scope="module")
-def httpd(rooms):
-    return Httpd(rooms.new("argument"), "", cache=None)
+def httpd(workdirs):
+    return Httpd(workdirs.new("argument"), "", cache=None)
 
 
 def ask(httpd, usual, line, where):

@@ -17,7 +17,7 @@ def notices(httpd, tag):
 def test_without_effect(start, ldap):
     conf = "".join(f"{name} {value}\n" for name, value in WITHOUT_EFFECT.items()) + "LDAPRetries 2\n"
     httpd = start.make(conf, ldap=ldap)
-    (httpd.room / "charset.conv").write_text("utf-8 UTF-8\nen ISO-8859-1\n")
+    (httpd.workdir / "charset.conv").write_text("utf-8 UTF-8\nen ISO-8859-1\n")
     httpd.start()
     said = notices(httpd, "AS0175")
     assert sorted(name for name in WITHOUT_EFFECT for line in said if f": {name} (" in line) == sorted(WITHOUT_EFFECT)

@@ -125,10 +125,10 @@ def provoke(dirsrv):
 
 
 @pytest.fixture(scope="module")
-def dirsrv(rooms, authority):
+def dirsrv(workdirs, authority):
     plugin = "cn=Account Policy Plugin,cn=plugins,cn=config"
     dirsrv = Dirsrv(
-        rooms.new("389ds"), people(), authority=authority,
+        workdirs.new("389ds"), people(), authority=authority,
         config={"nsslapd-pwpolicy-local": "on"},
         changes={plugin: {"nsslapd-pluginEnabled": "on"},
                  f"cn=config,{plugin}": {"alwaysrecordlogin": "yes", "stateattrname": "lastLoginTime",
@@ -164,8 +164,8 @@ def test_always(site, row):
 # -- authstatus-explain -----------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def explain(rooms, authority):
-    return Explain(rooms.new("explain"), "-o", f"tls_cacert={authority.cert}", service=(SERVICE, SERVICE_PASSWORD))
+def explain(workdirs, authority):
+    return Explain(workdirs.new("explain"), "-o", f"tls_cacert={authority.cert}", service=(SERVICE, SERVICE_PASSWORD))
 
 
 @states.rows("389ds")
@@ -183,11 +183,11 @@ def test_explained_over_tls(explain, dirsrv, options):
     assert "the password has expired" in says and len(says) >= 2
 
 
-def test_the_limit_of_the_server(explain, dirsrv, rooms):
+def test_the_limit_of_the_server(explain, dirsrv, workdirs):
     """It is in cn=config: the service account may not read it, and the program reports that; another account reads it."""
     url = f"ldap://127.0.0.1:{dirsrv.port}/ou=people,{BASE}?uid"
     assert explain.run(url)["lockout"] == {"from": "the service account may not read it"}
-    manager = Explain(rooms.new("manager"), service=(MANAGER, MANAGER_PASSWORD))
+    manager = Explain(workdirs.new("manager"), service=(MANAGER, MANAGER_PASSWORD))
     assert manager.run(url)["lockout"] == {"from": "passwordLockout of cn=config is off", "failures": 0}
     client = dirsrv.client()
     client.modify_s("cn=config", [(ldap.MOD_REPLACE, "passwordLockout", b"on"), (ldap.MOD_REPLACE, "passwordMaxFailure", b"9")])
@@ -241,8 +241,8 @@ def test_tls_with_another_name(site, path):
 
 
 @pytest.fixture(scope="module")
-def distrustful(start, dirsrv, rooms):
-    return start(configuration(dirsrv, tls.Authority(rooms.new("ca"), "stranger")))
+def distrustful(start, dirsrv, workdirs):
+    return start(configuration(dirsrv, tls.Authority(workdirs.new("ca"), "stranger")))
 
 
 @pytest.mark.parametrize("path", SECURE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More directories than a process keeps: the one that was not wanted for longest makes room, and none is mixed up. Each has
+"""More directories than a process keeps: the one that was not wanted for longest makes space, and none is mixed up. Each has
 the service account in a spelling of its own."""
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,4 +33,4 @@ def test_more_than_are_kept(start, start_slapd):
         return [httpd.get(f"/in/{number}/", login=("ann", password)).status for password in (RIGHT, WRONG)]
     with ThreadPoolExecutor(8) as threads:
         assert set(map(tuple, threads.map(ask, range(count)))) == {(200, 401)}
-        assert set(map(tuple, threads.map(ask, range(60)))) == {(200, 401)}, "those that had made room"
+        assert set(map(tuple, threads.map(ask, range(60)))) == {(200, 401)}, "those that had made space"

@@ -102,11 +102,11 @@ def is_locked(slapd, dn):
 
 
 @pytest.fixture(scope="module")
-def slapd(start_slapd, rooms):
-    room = rooms.new("ldif")
+def slapd(start_slapd, workdirs):
+    workdir = workdirs.new("ldif")
     databases = []
     for server, options in SERVERS.items():
-        path = room / f"{server}.ldif"
+        path = workdir / f"{server}.ldif"
         path.write_text(people(server))
         # ppolicy writes what it counts as the rootdn, and loses some of it where there is none.
         databases.append(Database(f"o={server}", path, (f"rootdn cn=root,o={server}", "lastbind on", *options)))

@@ -95,7 +95,7 @@ Use States /in/starttls-other-name "ldap://{other}/{base}?sAMAccountName" {servi
 
 
 @pytest.fixture(scope="module")
-def samba(rooms, authority):
+def samba(workdirs, authority):
     accounts = []
     for state in states.names("samba"):
         for name in (f"{state}.{account}" for account in states.ACCOUNTS):
@@ -106,7 +106,7 @@ def samba(rooms, authority):
                                                            "mail": "Mixed.Case@mail.test"}))
     accounts.append(Account("NoMail", "people", RIGHT))
     accounts += [Account(name, "people", RIGHT, {"mail": "twin@mail.test"}) for name in ("twin1", "twin2")]
-    samba = Samba(rooms.new("samba"), accounts, POLICIES, authority)
+    samba = Samba(workdirs.new("samba"), accounts, POLICIES, authority)
     try:
         samba.start()
         for account in states.ACCOUNTS:
@@ -139,8 +139,8 @@ def test_always(site, row):
 # -- authstatus-explain -----------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def explain(rooms, samba, authority):
-    return Explain(rooms.new("explain"), "-o", f"tls_cacert={authority.cert}", service=(SERVICE, SERVICE_PASSWORD))
+def explain(workdirs, samba, authority):
+    return Explain(workdirs.new("explain"), "-o", f"tls_cacert={authority.cert}", service=(SERVICE, SERVICE_PASSWORD))
 
 
 @states.rows("samba")
@@ -158,7 +158,7 @@ def test_explained_over_tls(explain, samba, scheme, options):
     assert story["outcome"] == "tls-failed" and "name" in story["reason"]
 
 
-def test_the_limit_of_the_domain(explain, samba, start, rooms):
+def test_the_limit_of_the_domain(explain, samba, start, workdirs):
     """How many failures lock an account, and that AuthStatusThrottle must be below it: from the domain's head, wherever in it
     the URL's base is."""
     url = f"ldap://{samba.address}/OU=people,{BASE}?sAMAccountName"
@@ -168,7 +168,7 @@ def test_the_limit_of_the_domain(explain, samba, start, rooms):
     try:
         assert explain.run(url, "good.explained", RIGHT)["lockout"] == {"from": where, "failures": 7}
         # Who may not look is told so, and nothing else changes.
-        nobody = Explain(rooms.new("nobody")).run(f"ldap://{samba.address}/{BASE}?sAMAccountName", "good.explained")
+        nobody = Explain(workdirs.new("nobody")).run(f"ldap://{samba.address}/{BASE}?sAMAccountName", "good.explained")
         assert "lockout" not in nobody and nobody["outcome"] == "directory-misconfigured"
         for failures, warned in ((6, False), (7, True)):
             said = states.dump(start, f"""
@@ -270,8 +270,8 @@ def test_tls_with_another_name(site, path):
 
 
 @pytest.fixture(scope="module")
-def distrustful(start, samba, rooms):
-    return start(configuration(samba, tls.Authority(rooms.new("ca"), "stranger")))
+def distrustful(start, samba, workdirs):
+    return start(configuration(samba, tls.Authority(workdirs.new("ca"), "stranger")))
 
 
 @pytest.mark.parametrize("path", SECURE)

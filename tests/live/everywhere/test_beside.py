@@ -27,11 +27,11 @@ SessionCryptoPassphrase secret"""),
     "mod_security": (("unique_id", "security2"), """
 SecRuleEngine On
 SecRequestBodyAccess On
-SecDataDir "${ROOM}/run"
+SecDataDir "${WORKDIR}/run"
 SecRule ARGS:word "@streq evil" "id:1,phase:1,deny,status:403,nolog" """),
     "mod_md": (("socache_shmcb", "ssl", "md"), """
-SSLSessionCache "shmcb:${ROOM}/run/tls(512000)"
-MDStoreDir "${ROOM}/run/md"
+SSLSessionCache "shmcb:${WORKDIR}/run/tls(512000)"
+MDStoreDir "${WORKDIR}/run/md"
 MDBaseServer on"""),
 }
 

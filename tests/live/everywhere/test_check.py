@@ -85,8 +85,8 @@ def test_live_tests_refuse_an_unknown_name():
 # In place of the tools of the stages: the first fails, the second ends as usual when it is interrupted, the third must not run.
 TOOLS = {
     "autoreconf": "exit 1",
-    "shellcheck": 'trap "exit 0" INT; : >"$ROOM/started"; while :; do sleep 0.1; done',
-    "clang-format": ': >"$ROOM/went-on"',
+    "shellcheck": 'trap "exit 0" INT; : >"$WORKDIR/started"; while :; do sleep 0.1; done',
+    "clang-format": ': >"$WORKDIR/went-on"',
     "dpkg-query": "grep -oE '[a-z0-9.+-]+' build/check | sed 's/.*/installed,&,/'",
 }
 
@@ -101,7 +101,7 @@ def test_interrupted(tmp_path, name):
         (tmp_path / "bin" / tool).chmod(0o755)
     run = subprocess.Popen(["bash", "build/check", "--without", "sanitizers", "--without", "live"], cwd=SOURCE, start_new_session=True,
                            env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "work"),
-                                "ROOM": str(tmp_path)},
+                                "WORKDIR": str(tmp_path)},
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            # A shell has its background jobs ignore SIGINT, and no shell below can trap it then.
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))

@@ -64,20 +64,20 @@ def bad_certificates(start_slapd, authority):
     ("elsewhere", False, "tls_port", "names a file with the certificate of that authority"),
     ("elsewhere", True, "port", "does this port speak TLS from the start?"),
 ])
-def test_what_to_do_about_a_certificate(bad_certificates, secrets, authority, rooms, of, ca, port, advice):
+def test_what_to_do_about_a_certificate(bad_certificates, secrets, authority, workdirs, of, ca, port, advice):
     """An empty file of authorities is another fault where libldap has OpenSSL: here it is one that did not sign."""
-    trusted = authority if ca else Authority(rooms.new("ca"), "stranger")
+    trusted = authority if ca else Authority(workdirs.new("ca"), "stranger")
     said = explain(*service("o=loud", secrets), "-o", f"tls_cacert={trusted.cert}", "--no-password",
                    f"ldaps://127.0.0.1:{getattr(bad_certificates[of], port)}/o=loud?uid", "good")
     assert advice in said.text.partition("what to do   ")[2], said.text
 
 
-def test_a_password_that_is_not_what_it_looks_like(slapd, secrets, rooms):
+def test_a_password_that_is_not_what_it_looks_like(slapd, secrets, workdirs):
     """A file in UTF-16, or with a byte order mark, is another password than its owner sees: it is not sent, and the reason is told."""
-    room = rooms.new("unicode")
+    workdir = workdirs.new("unicode")
     for name, content, says in (("utf-16", RIGHT.encode("utf-16"), "byte order mark"), ("utf-16le", RIGHT.encode("utf-16-le"), "NUL octet"),
                                 ("bom", b"\xef\xbb\xbf" + RIGHT.encode(), "byte order mark"), ("later", RIGHT.encode() + b"\n\0", "NUL octet")):
-        (room / name).write_bytes(content)
-        (room / name).chmod(0o600)
-        said = explain(*service("o=loud", secrets), "--password-file", room / name, f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
+        (workdir / name).write_bytes(content)
+        (workdir / name).chmod(0o600)
+        said = explain(*service("o=loud", secrets), "--password-file", workdir / name, f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
         assert said.code == 1 and says in said.errors, said.errors

@@ -34,14 +34,14 @@ def slapd(start_slapd, authority, good_certificate):
 
 
 @pytest.fixture(scope="module")
-def secrets(rooms):
+def secrets(workdirs):
     """Password files: their names say what is in them."""
-    room = rooms.new("secrets")
+    workdir = workdirs.new("secrets")
     for name, text in {"right": RIGHT, "right-and-line-end": RIGHT + "\n", "wrong": WRONG, "service": SERVICE_PASSWORD + "\n",
                        "empty": "", "control": "Pw!\x01"}.items():
-        (room / name).write_text(text)
-        (room / name).chmod(0o600)
-    return room
+        (workdir / name).write_text(text)
+        (workdir / name).chmod(0o600)
+    return workdir
 
 
 class Said:
@@ -298,8 +298,8 @@ LDAPTrustedGlobalCert CA_BASE64 {ca}
 
 
 @pytest.fixture(scope="module")
-def configuration(rooms, slapd, secrets, authority):
-    path = rooms.new("configuration") / "site.conf"
+def configuration(workdirs, slapd, secrets, authority):
+    path = workdirs.new("configuration") / "site.conf"
     path.write_text(CONFIGURATION.format(port=slapd.port, ca=authority.cert, secret=secrets / "service",
                                          password=SERVICE_PASSWORD).replace("127.0.0.1", "localhost"))
     return path
@@ -338,14 +338,14 @@ def test_bind_as_user_without_a_password(configuration):
 
 @pytest.mark.parametrize("word", ["exec", "file"])
 @pytest.mark.parametrize("what", [".htaccess", "of-somebody-else", "others-may-write"])
-def test_what_is_not_the_administrators(rooms, secrets, word, what):
+def test_what_is_not_the_administrators(workdirs, secrets, word, what):
     """root looks at a user's file: nothing is run, and nothing of his own is sent to where that file says."""
     if os.geteuid() != 0:
         pytest.skip("only root gives files away")
-    room, fake = rooms.new("his"), Fake()
-    path = room / what
-    program = room / "program"
-    program.write_text(f"#!/bin/sh\ntouch {room}/was-run\necho x\n")
+    workdir, fake = workdirs.new("his"), Fake()
+    path = workdir / what
+    program = workdir / "program"
+    program.write_text(f"#!/bin/sh\ntouch {workdir}/was-run\necho x\n")
     program.chmod(0o755)
     value = f"exec:{program}" if word == "exec" else f"file:{secrets / 'service'}"
     path.write_text(f"AuthLDAPURL ldap://127.0.0.1:{fake.port}/{BASE}?uid\nAuthLDAPBindDN {SERVICE}\nAuthLDAPBindPassword {value}\n")
@@ -354,7 +354,7 @@ def test_what_is_not_the_administrators(rooms, secrets, word, what):
         os.chown(path, 65534, -1)
     said = explain("--config", path)
     assert said.code == 1 and f"{path}:3: AuthLDAPBindPassword: exec: and file:" in said.errors
-    assert not (room / "was-run").exists() and not fake.operations
+    assert not (workdir / "was-run").exists() and not fake.operations
     fake.stop()
 
 
@@ -399,8 +399,8 @@ def test_several_urls(configuration):
     assert "no AuthLDAPURL in a section" in explain("--config", configuration, "--section", "/public", "good").errors
 
 
-def test_mistake_in_a_configuration(rooms):
-    path = rooms.new("configuration") / "bad.conf"
+def test_mistake_in_a_configuration(workdirs):
+    path = workdirs.new("configuration") / "bad.conf"
     path.write_text(f'<Location />\n  AuthLDAPURL ldap://x/\n  AuthLDAPBindPassword {RIGHT}\n  LDAPReferrals maybe\n</Location>\n')
     said = explain("--config", path, "good")
     assert said.code == 1 and f"{path}:4: LDAPReferrals: it takes On or Off" in said.errors
@@ -423,25 +423,25 @@ def test_output_that_goes_nowhere(slapd, secrets):
 
 # -- programs ----------------------------------------------------------------------------------------------------------
 
-def test_a_relative_program_is_no_program_of_this_place(rooms, monkeypatch):
+def test_a_relative_program_is_no_program_of_this_place(workdirs, monkeypatch):
     """root starts it in somebody's folder: what lies there is not run, nor what another's file defines."""
-    room = rooms.new("here")
-    (room / "bin").mkdir()
-    program = room / "bin/program"
-    program.write_text(f"#!/bin/sh\ntouch {room}/was-run\necho x\n")
+    workdir = workdirs.new("here")
+    (workdir / "bin").mkdir()
+    program = workdir / "bin/program"
+    program.write_text(f"#!/bin/sh\ntouch {workdir}/was-run\necho x\n")
     program.chmod(0o755)
-    conf = room / "httpd.conf"
+    conf = workdir / "httpd.conf"
     lines = f"AuthLDAPURL ldap://127.0.0.1:1/{BASE}?uid\nAuthLDAPBindDN {SERVICE}\nAuthLDAPBindPassword "
-    monkeypatch.chdir(room)
+    monkeypatch.chdir(workdir)
     for value, said in {"exec:bin/program": "ServerRoot", "file:bin/program": "ServerRoot", "'exec:\"bin/program\"'": "relative"}.items():
         conf.write_text(f"{lines}{value}\n")
         done = explain("--config", conf)
         assert done.code == 1 and said in done.errors, done
     if os.geteuid() == 0:
-        other = room / "other.conf"
-        other.write_text(f"Define HELPER {program}\nServerRoot {room}\n")
+        other = workdir / "other.conf"
+        other.write_text(f"Define HELPER {program}\nServerRoot {workdir}\n")
         os.chown(other, 65534, -1)
         for value in ("exec:${HELPER}", "exec:bin/program"):
             conf.write_text(f"{lines}{value}\n")
             assert explain("--config", other, "--config", conf).code == 1
-    assert not (room / "was-run").exists()
+    assert not (workdir / "was-run").exists()

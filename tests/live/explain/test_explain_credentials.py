@@ -22,8 +22,8 @@ def fakes():
         fake.stop()
 
 
-def written(room, name, text, owner=None):
-    path = room / name
+def written(workdir, name, text, owner=None):
+    path = workdir / name
     path.write_text(text)
     path.chmod(0o644)
     if owner is not None:
@@ -48,12 +48,12 @@ def binds(fake):
     ("{url}" + ACCOUNT, "same"),  # of the same: what .htaccess says is never completed
 ])
 @pytest.mark.parametrize("first", ["mine", "theirs"])
-def test_an_account_is_not_for_the_url_of_anothers_file(rooms, fakes, account, theirs, first):
+def test_an_account_is_not_for_the_url_of_anothers_file(workdirs, fakes, account, theirs, first):
     if os.geteuid() != 0:
         pytest.skip("only root gives files away")
-    room = rooms.new("files")
-    mine = written(room, "site.conf", account.replace("{url}", url(fakes[0])))
-    his = written(room, "his.conf", f"<Location /x>\n{url(fakes[0] if theirs else fakes[1])}</Location>\n", owner=65534)
+    workdir = workdirs.new("files")
+    mine = written(workdir, "site.conf", account.replace("{url}", url(fakes[0])))
+    his = written(workdir, "his.conf", f"<Location /x>\n{url(fakes[0] if theirs else fakes[1])}</Location>\n", owner=65534)
     both = (mine, his) if first == "mine" else (his, mine)
     explain("--config", both[0], "--config", both[1], "--section", "/x", "ann")
     assert not binds(fakes[0]) and not binds(fakes[1])
@@ -61,11 +61,11 @@ def test_an_account_is_not_for_the_url_of_anothers_file(rooms, fakes, account, t
 
 
 @pytest.mark.parametrize("order", [("url", "account"), ("account", "url")])
-def test_the_administrators_files_go_together(rooms, fakes, order):
+def test_the_administrators_files_go_together(workdirs, fakes, order):
     """conf-enabled and sites-enabled: a Location in two pieces is one place."""
-    room = rooms.new("files")
+    workdir = workdirs.new("files")
     texts = {"url": url(fakes[0]), "account": ACCOUNT}
-    files = [written(room, f"{name}.conf", f"<Location /x>\n{texts[name]}</Location>\n") for name in order]
+    files = [written(workdir, f"{name}.conf", f"<Location /x>\n{texts[name]}</Location>\n") for name in order]
     explain("--config", files[0], "--config", files[1], "--section", "/x", "ann")
     assert bool(binds(fakes[0])) == (order == ("url", "account")), "the URL in force where it stands is its home"
 
@@ -76,11 +76,11 @@ def test_the_administrators_files_go_together(rooms, fakes, order):
     ("", "", "", True), ("", "", "NONE", True), ("STARTTLS", "", "STARTTLS", True), ("STARTTLS", "", "", True),
     ("STARTTLS", "", "NONE", False), ("", "STARTTLS", "", False), ("STARTTLS", "NONE", "", False), ("NONE", "STARTTLS", "NONE", False),
 ])
-def test_the_mode_is_part_of_the_servers(rooms, start_slapd, good_certificate, authority, default, outer, inner, same):
+def test_the_mode_is_part_of_the_servers(workdirs, start_slapd, good_certificate, authority, default, outer, inner, same):
     """As the module compares: an inner AuthLDAPURL inherits the account only if TLS begins alike."""
     slapd = start_slapd(Database("o=loud", PEOPLE), tls=good_certificate, authority=authority)
     place = f'"ldap://localhost:{slapd.port}/o=loud?uid"'
-    path = written(rooms.new("modes"), "site.conf",
+    path = written(workdirs.new("modes"), "site.conf",
                    (f"LDAPTrustedMode {default}\n" if default else "") + f'LDAPTrustedGlobalCert CA_BASE64 "{authority.cert}"\n'
                    f"<Location />\nAuthLDAPURL {place} {outer}\nAuthLDAPBindDN cn=service,o=loud\n"
                    f'AuthLDAPBindPassword "{SERVICE_PASSWORD}"\n</Location>\n<Location /x>\nAuthLDAPURL {place} {inner}\n</Location>\n')
@@ -96,11 +96,11 @@ def test_the_mode_is_part_of_the_servers(rooms, start_slapd, good_certificate, a
     ("echo Pw!service; exit 3", "ended with status 3"), ("echo Pw!service; kill -9 $$", "ended by signal 9"),
     ("", "printed nothing"), ("head -c 5000 /dev/zero | tr '\\0' x", "too long"), ("sleep 1000", "did not end within 10 s"),
 ])
-def test_a_program_is_judged_as_the_server_does(rooms, fakes, text, said):
-    room = rooms.new("program")
-    program = written(room, "program", f"#!/bin/sh\n{text}\n")
+def test_a_program_is_judged_as_the_server_does(workdirs, fakes, text, said):
+    workdir = workdirs.new("program")
+    program = written(workdir, "program", f"#!/bin/sh\n{text}\n")
     program.chmod(0o755)
-    path = written(room, "site.conf", f'{url(fakes[0])}AuthLDAPBindDN "{SERVICE}"\nAuthLDAPBindPassword exec:{program}\n')
+    path = written(workdir, "site.conf", f'{url(fakes[0])}AuthLDAPBindDN "{SERVICE}"\nAuthLDAPBindPassword exec:{program}\n')
     begun = time.monotonic()
     done = explain("--config", path, "ann")
     assert done.code == 1 and said in done.errors and str(program) in done.errors, done.errors
@@ -125,12 +125,12 @@ def test_a_prompt_is_printable(fakes):
             assert harmless(line), line
 
 
-def test_a_sentence_about_a_file_is_printable(rooms):
-    room = rooms.new("evil")
+def test_a_sentence_about_a_file_is_printable(workdirs):
+    workdir = workdirs.new("evil")
     for text in (f'AuthLDAPURL "ldap://x/o={EVIL}?uid?{EVIL}"\n', f'AuthLDAPURL "ldap://127.0.0.1:1/o=x?uid"\nLDAPTimeout "{EVIL}"\n',
                  f'AuthLDAPURL "{EVIL}"\n', f'<Location "/{EVIL}">\nAuthLDAPURL ldap://x/o=x\n</Location>\n'
                  '<Location /b>\nAuthLDAPURL ldap://y/o=x\n</Location>\n'):
-        said = explain("--config", written(room, "site.conf", text))
+        said = explain("--config", written(workdir, "site.conf", text))
         assert said.code == 1 and said.errors
         assert "\x1b" not in said.errors and "\u202e" not in said.errors and "\u0085" not in said.errors and "\x07" not in said.errors
 

@@ -27,8 +27,8 @@ def test_password_on_the_command_line_is_overwritten(secrets):
         fake.stop()
 
 
-def test_open_password_file_is_warned_of(slapd, secrets, rooms):
-    path = rooms.new("secrets") / "open"
+def test_open_password_file_is_warned_of(slapd, secrets, workdirs):
+    path = workdirs.new("secrets") / "open"
     path.write_text(RIGHT)
     path.chmod(0o644)
     said = explain(*service("o=loud", secrets), "--password-file", path, f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")

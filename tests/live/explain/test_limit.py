@@ -48,8 +48,8 @@ def policies(slapd):
 
 
 @pytest.fixture(scope="module")
-def explain(rooms):
-    return Explain(rooms.new("explain"), service=("cn=service,o=limit", SERVICE_PASSWORD))
+def explain(workdirs):
+    return Explain(workdirs.new("explain"), service=("cn=service,o=limit", SERVICE_PASSWORD))
 
 
 def url(slapd, base="ou=people,o=limit"):
@@ -87,12 +87,12 @@ def test_a_policy_that_locks_nobody(slapd, explain, policies):
     assert explain.run(url(slapd))["lockout"] == {"from": "no policy locks", "failures": 0}
 
 
-def test_who_may_not_look(slapd, rooms):
+def test_who_may_not_look(slapd, workdirs):
     """Strangers see nothing of this slapd; a directory without policies is no other."""
-    assert "lockout" not in Explain(rooms.new("stranger")).run(url(slapd), "ann", RIGHT)
+    assert "lockout" not in Explain(workdirs.new("stranger")).run(url(slapd), "ann", RIGHT)
     fake = Fake()
     try:
-        story = Explain(rooms.new("fake"), service=(SERVICE, SERVICE_PASSWORD)).run(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann")
+        story = Explain(workdirs.new("fake"), service=(SERVICE, SERVICE_PASSWORD)).run(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann")
         assert story["lockout"] == {"from": "the service account may not read it"}
     finally:
         fake.stop()
@@ -103,9 +103,9 @@ CASES = [("AuthStatusThrottle 19 5min", 19, False), ("AuthStatusThrottle 20 5min
 
 
 @pytest.mark.parametrize("throttle, failures, warned", CASES, ids=[case[0] or "none" for case in CASES])
-def test_throttle(slapd, start, explain, rooms, throttle, failures, warned):
+def test_throttle(slapd, start, explain, workdirs, throttle, failures, warned):
     conf = configuration(url(slapd), throttle)
-    path = rooms.new("configuration") / "site.conf"
+    path = workdirs.new("configuration") / "site.conf"
     path.write_text(conf)
     story = explain.run(None, "ann", RIGHT, ("--config", path))
     assert story["lockout"].get("throttle") == failures and story["lockout"]["failures"] == 20
@@ -119,9 +119,9 @@ def test_throttle(slapd, start, explain, rooms, throttle, failures, warned):
     assert (f"lets {failures} failures of a user reach the directory" in said) == warned
 
 
-def test_an_alias(slapd, explain, rooms):
+def test_an_alias(slapd, explain, workdirs):
     """The throttle stands where the alias is used, so that nothing can be said of it here."""
-    path = rooms.new("configuration") / "site.conf"
+    path = workdirs.new("configuration") / "site.conf"
     path.write_text(configuration(url(slapd), "").replace("<Location /secure>", "<AuthnProviderAlias authstatus corp>")
                     .replace("</Location>", "</AuthnProviderAlias>").replace("AuthStatus On", ""))
     text = subprocess.run([PROGRAM, "--config", path, "--section", "corp"], capture_output=True, text=True, timeout=60,

@@ -51,16 +51,16 @@ def fakes():
 
 
 @pytest.fixture(scope="module")
-def site(rooms, fakes):
-    path = rooms.new("sections") / "site.conf"
+def site(workdirs, fakes):
+    path = workdirs.new("sections") / "site.conf"
     path.write_text(SITE.format(one=fakes[0].port, two=fakes[1].port, service=SERVICE, password=SERVICE_PASSWORD))
     path.chmod(0o600)
     return path
 
 
 @pytest.fixture(scope="module")
-def explain(rooms):
-    return Explain(rooms.new("explain"))
+def explain(workdirs):
+    return Explain(workdirs.new("explain"))
 
 
 def run(*arguments):
@@ -73,17 +73,17 @@ def text(*arguments):
     return run(*arguments).stdout
 
 
-def write_site(room, slapd, lines):
+def write_site(workdir, slapd, lines):
     """A configuration with a directory for the whole site, whose first section goes on with `lines`; beside it the password of
     its users."""
-    (room / "right").write_text(RIGHT)
-    (room / "right").chmod(0o600)
-    (room / "site.conf").write_text(f'''<Location />
+    (workdir / "right").write_text(RIGHT)
+    (workdir / "right").chmod(0o600)
+    (workdir / "site.conf").write_text(f'''<Location />
 AuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=loud?uid"
 AuthLDAPBindDN "cn=service,o=loud"
 AuthLDAPBindPassword "{SERVICE_PASSWORD}"
 {lines}''')
-    return room / "site.conf"
+    return workdir / "site.conf"
 
 
 def explain_site(site, how, section, user):
@@ -143,15 +143,15 @@ userPassword: Pw!right
 
 
 @pytest.fixture(scope="module")
-def slapd(start_slapd, rooms):
-    ldif = rooms.new("ldif") / "people.ldif"
+def slapd(start_slapd, workdirs):
+    ldif = workdirs.new("ldif") / "people.ldif"
     ldif.write_text(PEOPLE.read_text() + GROUP)
     return start_slapd(Database("o=loud", ldif))
 
 
 @pytest.fixture(scope="module")
-def asks(rooms, slapd):
-    explain = Explain(rooms.new("explain"), service=("cn=service,o=loud", SERVICE_PASSWORD))
+def asks(workdirs, slapd):
+    explain = Explain(workdirs.new("explain"), service=("cn=service,o=loud", SERVICE_PASSWORD))
     return lambda *lines, user="good": explain.run(f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", user, RIGHT,
                                                    [word for line in lines for word in ("--require", line)])
 
@@ -188,11 +188,11 @@ def test_require(asks, lines, answers, outcome, status):
     (r"ldap-filter (cn=ann\040b)", "yes"),  # or read an octal number
 ])
 @pytest.mark.parametrize("source", ["--require", "config", "httpd"])
-def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, rooms, slapd, asks, source, line, answer):
+def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, workdirs, slapd, asks, source, line, answer):
     if source == "--require":
         assert [said["answer"] for said in asks(line, user="ann b")["require"]] == [answer]
         return
-    site = write_site(rooms.new("arguments"), slapd, f"Require {line}\n</Location>\n")
+    site = write_site(workdirs.new("arguments"), slapd, f"Require {line}\n</Location>\n")
     how = f"--config={site}"
     if source == "httpd":
         how = f"--httpd={write_program(start.make(site.read_text(), modules=('authn_core',), ldap=True))}"
@@ -204,19 +204,19 @@ def test_require_is_not_asked_for_who_is_not_let_in(asks):
     assert asks("ldap-user nobody", user="nobody")["require"] == []
 
 
-def test_what_was_not_looked_at_is_said(rooms, slapd):
-    room = rooms.new("secrets")
+def test_what_was_not_looked_at_is_said(workdirs, slapd):
+    workdir = workdirs.new("secrets")
     for name, secret in (("right", RIGHT), ("service", SERVICE_PASSWORD)):
-        (room / name).write_text(secret)
-        (room / name).chmod(0o600)
-    said = text("-D", "cn=service,o=loud", "-y", room / "service", "--password-file", room / "right",
+        (workdir / name).write_text(secret)
+        (workdir / name).chmod(0o600)
+    said = text("-D", "cn=service,o=loud", "-y", workdir / "service", "--password-file", workdir / "right",
                 f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
     assert "not decided  whether the user may go on: Require of the section decides" in said
 
 
-def test_require_of_the_section(rooms, slapd):
+def test_require_of_the_section(workdirs, slapd):
     """AuthMerging is Off: the innermost section that has lines decides. RequireAll is not taken apart."""
-    site = write_site(rooms.new("require"), slapd, """Require valid-user
+    site = write_site(workdirs.new("require"), slapd, """Require valid-user
 </Location>
 <Location /staff>
 Require ldap-group cn=nobody,o=loud
@@ -264,7 +264,7 @@ MORE = """
 
 def write_program(httpd):
     """Writes a program that is httpd with its configuration, as apachectl is, and with what loads the module (the sanitizers')."""
-    script = httpd.room / "httpd"
+    script = httpd.workdir / "httpd"
     settings = " ".join(f"'{name}={value}'" for name, value in httpd._environment().items())
     script.write_text(f"#!/bin/sh\nexec env {settings} " + " ".join(map(str, httpd._command())) + ' "$@"\n')
     script.chmod(0o755)
@@ -302,8 +302,8 @@ def test_httpd_tells(program, fakes, section, seen, binds):
     assert fakes[seen].binds() == binds and not fakes[1 - seen].operations
 
 
-def test_httpd_tells_the_lines_of_require(program, rooms):
-    path = rooms.new("password") / "right"
+def test_httpd_tells_the_lines_of_require(program, workdirs):
+    path = workdirs.new("password") / "right"
     path.write_text(PASSWORD)
     path.chmod(0o600)
     story = ask(program, "^/match", "--password-file", path, "ann")
@@ -311,8 +311,8 @@ def test_httpd_tells_the_lines_of_require(program, rooms):
     assert story["outcome"] == "granted" and story["require"][0]["answer"] == "yes"
 
 
-def test_httpd_tells_how_a_user_searches_for_himself(program, fakes, rooms):
-    path = rooms.new("password") / "right"
+def test_httpd_tells_how_a_user_searches_for_himself(program, fakes, workdirs):
+    path = workdirs.new("password") / "right"
     path.write_text(PASSWORD)
     path.chmod(0o600)
     fakes[0].forget()
@@ -360,8 +360,8 @@ HOSTS = """<Directory "{folder}">
 
 
 @pytest.fixture(scope="module")
-def hosts(start, fakes, rooms):
-    folder = rooms.new("folder")
+def hosts(start, fakes, workdirs):
+    folder = workdirs.new("folder")
     httpd = start.make(HOSTS.format(one=fakes[0].port, two=fakes[1].port, folder=folder), modules=("authn_core",))
     script = write_program(httpd)
     return script, httpd.port, str(folder)
@@ -416,9 +416,9 @@ ALIKE = """Listen 127.0.0.2:${{HTTP}}
 """
 
 
-def test_sections_of_one_name_are_told_apart(start, fakes, rooms):
+def test_sections_of_one_name_are_told_apart(start, fakes, workdirs):
     """None is silently chosen: each is named, and can be chosen by that name."""
-    folder = rooms.new("folder")
+    folder = workdirs.new("folder")
     httpd = start.make(ALIKE.format(one=fakes[0].port, two=fakes[1].port, folder=folder), modules=("authn_core",))
     script = write_program(httpd)
     several = ask(script, "x")
@@ -437,9 +437,9 @@ def test_sections_of_one_name_are_told_apart(start, fakes, rooms):
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_an_httpd_that_does_not_end(rooms, deaf):
+def test_an_httpd_that_does_not_end(workdirs, deaf):
     """SIGTERM ends it; one that is deaf to it is killed."""
-    script = rooms.new("stuck") / "httpd"
+    script = workdirs.new("stuck") / "httpd"
     script.write_text("#!/usr/bin/python3\nimport os, signal\n" + ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else "") +
                       "os.write(9, b'\\n')\nos.close(9)\nwhile True:\n    signal.pause()\n")
     script.chmod(0o755)
@@ -461,8 +461,8 @@ def test_a_file_below_a_directory(site, fakes):
 
 
 @pytest.mark.parametrize("reader", ["config", "httpd"])
-def test_groups_as_the_section_has_them(start, rooms, slapd, reader):
-    site = write_site(rooms.new("groups"), slapd, """AuthStatusGroups Member
+def test_groups_as_the_section_has_them(start, workdirs, slapd, reader):
+    site = write_site(workdirs.new("groups"), slapd, """AuthStatusGroups Member
 AuthLDAPGroupAttribute member
 </Location>
 <Location /uids>

@@ -85,13 +85,13 @@ def matched(path, *ignore):
 JAIL = dict(re.findall(r"^(\w+) *= (.*)$", (SOURCE / "docs/fail2ban/authstatus.conf").read_text(), re.MULTILINE))
 
 
-def test_who_guesses_at_one_account_is_banned(site, rooms):
+def test_who_guesses_at_one_account_is_banned(site, workdirs):
     """Jail and throttle fit each other: before the throttle silences him there are lines enough."""
     site.log.allow(".")
     begin = site.log.size()
     statuses = [site.get("/in/throttled", login=("good", f"{WRONG}{number}")).status for number in range(20)]
     assert statuses == [401] * 4 + [429] * 16
-    part = rooms.new("log") / "error.log"
+    part = workdirs.new("log") / "error.log"
     part.write_bytes(site.log.path.read_bytes()[begin:])
     assert len(matched(part)) >= int(JAIL["maxretry"])
 
@@ -104,18 +104,18 @@ def test_jail_and_manual_fit_each_other():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.place}-{row.user[:12]}-{row.status}".replace("/", "-"))
-def test_row(site, rooms, row):
+def test_row(site, workdirs, row):
     site.log.allow(".")
     begin = site.log.size()
     assert site.get(f"/in/{row.place}", login=(row.user, row.password)).status == row.status
-    part = rooms.new("log") / "error.log"
+    part = workdirs.new("log") / "error.log"
     part.write_bytes(site.log.path.read_bytes()[begin:])
     lines = matched(part)
     assert len(lines) == row.counts, part.read_text()
     assert all("AH0161" in line and "[client 127.0.0.1" in line for line in lines)
 
 
-def test_not_authorized(site, rooms):
+def test_not_authorized(site, workdirs):
     """httpd's own line for who is signed in and may not enter (AH01631 of mod_authz_core) matches the filter, whichever module
     checked the password. The example jail leaves it out, and no guess with it."""
     site.log.allow(".")
@@ -124,7 +124,7 @@ def test_not_authorized(site, rooms):
     assert site.get("/in/other", login=("nobody", RIGHT)).status == 401
     assert site.get("/in/other", login=("good", WRONG)).status == 401
     assert site.get("/in/other", login=('a authorization failure for "', WRONG)).status == 401
-    part = rooms.new("log") / "error.log"
+    part = workdirs.new("log") / "error.log"
     part.write_bytes(site.log.path.read_bytes()[begin:])
     assert len(matched(part)) == 4
     ignore = re.search(r"^ignoreregex = (.*)$", (SOURCE / "docs/fail2ban/authstatus.conf").read_text(), re.MULTILINE)[1]
@@ -132,26 +132,26 @@ def test_not_authorized(site, rooms):
     assert len(lines) == 3 and not any("AH01631" in line for line in lines)
 
 
-def test_no_line_of_ours(site, rooms):
+def test_no_line_of_ours(site, workdirs):
     """Of all that the rows above brought about, at the highest LogLevel."""
     site.log.allow(".")
-    path = rooms.new("log") / "ours.log"
+    path = workdirs.new("log") / "ours.log"
     ours = [line for line in site.log.path.read_text(errors="replace").splitlines() if LINE.search(line) and "[authstatus:" in line]
     assert len({LINE.search(line)[0] for line in ours}) >= 12, ours
     path.write_text("\n".join(ours) + "\n")
     assert matched(path) == []
 
 
-def test_the_example_jail(rooms):
+def test_the_example_jail(workdirs):
     """It is a jail that fail2ban takes, with the filter that is tested above."""
-    room = rooms.new("fail2ban")
-    shutil.copytree("/etc/fail2ban", room / "etc")
-    shutil.copy(SOURCE / "docs/fail2ban/authstatus.conf", room / "etc/jail.d/authstatus.conf")
-    (room / "etc/jail.d/defaults-debian.conf").unlink(missing_ok=True)
-    (room / "error.log").write_text("")
-    jail = room / "etc/jail.d/authstatus.conf"
-    jail.write_text(jail.read_text().replace("/var/log/apache2/*error.log", str(room / "error.log")))
-    done = subprocess.run(["fail2ban-client", "-c", str(room / "etc"), "-d"], capture_output=True, text=True, timeout=60)
+    workdir = workdirs.new("fail2ban")
+    shutil.copytree("/etc/fail2ban", workdir / "etc")
+    shutil.copy(SOURCE / "docs/fail2ban/authstatus.conf", workdir / "etc/jail.d/authstatus.conf")
+    (workdir / "etc/jail.d/defaults-debian.conf").unlink(missing_ok=True)
+    (workdir / "error.log").write_text("")
+    jail = workdir / "etc/jail.d/authstatus.conf"
+    jail.write_text(jail.read_text().replace("/var/log/apache2/*error.log", str(workdir / "error.log")))
+    done = subprocess.run(["fail2ban-client", "-c", str(workdir / "etc"), "-d"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "['add', 'apache-auth'" in done.stdout
     assert f"['set', 'apache-auth', 'maxretry', {JAIL['maxretry']}]" in done.stdout

@@ -13,15 +13,15 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def library(rooms):
-    path = rooms.new("library") / "faults.so"
+def library(workdirs):
+    path = workdirs.new("library") / "faults.so"
     subprocess.run([os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path,
                     *(() if SANITIZE else ("-DWITH_MALLOC",)), HERE / "faults.c", "-ldl"], check=True)
     return path
 
 
 @pytest.fixture
-def faults(rooms):
-    made = Faults(rooms.new("faults"))
+def faults(workdirs):
+    made = Faults(workdirs.new("faults"))
     yield made
     made.clear()

@@ -10,8 +10,8 @@ class Faults:
     FIELDS = ("fail_from", "fail_many", "allocated", "clock", "resolver", "threads", "forks", "sockets",
               "passed")
 
-    def __init__(self, room):
-        self.path = room / "faults"
+    def __init__(self, workdir):
+        self.path = workdir / "faults"
         self.path.write_bytes(bytes(8 * len(self.FIELDS)))
         self.path.chmod(0o666)
         with open(self.path, "r+b") as file:

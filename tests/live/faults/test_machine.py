@@ -262,9 +262,9 @@ def test_clock_is_set_back_between_two_questions(start, faults, library):
 
 # -- threads and processes --------------------------------------------------------------------------------------------
 
-def test_no_threads(every, faults, rooms):
+def test_no_threads(every, faults, workdirs):
     """Threads of the module's own query redis and memcached: without one, logins go to the directory."""
-    store = Redis(rooms.new("store")).start()
+    store = Redis(workdirs.new("store")).start()
     sites = every(cache=store.cache, modules=store.modules)
     # Those that fork of a child of event and worker make their threads when they start.
     sites.do(lambda httpd: poll(lambda: httpd.get("/index.html").status == 200, 10, "up"))

@@ -81,7 +81,7 @@ def test_many_sections_have_one_pool(start, slapd):
 
 
 def test_many_accounts_share_the_descriptors(start, slapd):
-    """300 directories: the sessions that were idle for longest make room, and nobody notices."""
+    """300 directories: the sessions that were idle for longest make space, and nobody notices."""
     slapd.wait_for_silence()
     with descriptors(DESCRIPTORS):
         httpd = start("".join(section(number, slapd, account=spelled(number)) for number in range(300)))
@@ -122,9 +122,9 @@ def test_no_descriptor_is_left(start, slapd, library, faults, host):
 
 
 @pytest.fixture(scope="module")
-def wordings(start, slapd, library, rooms):
+def wordings(start, slapd, library, workdirs):
     """A directory for each of 520 .htaccess files, and the administrator's."""
-    made = Faults(rooms.new("faults"))
+    made = Faults(workdirs.new("faults"))
     files = {f"his/{number}/.htaccess": htaccess(slapd, spelled(number)) for number in range(520)}
     files |= {f"his/{number}/x.html": "his\n" for number in range(520)}
     with descriptors(DESCRIPTORS):
@@ -226,7 +226,7 @@ def test_slow_directory_beside_a_healthy_one(start, slapd, of_htaccess):
 
 # -- the report -----------------------------------------------------------------------------------------------------------
 
-def test_rows_of_the_report(start, slapd, rooms):
+def test_rows_of_the_report(start, slapd, workdirs):
     """However many servers .htaccess files name, a dead one of the configuration is shown, with its circuit."""
     files = {f"his/{number}/.htaccess": f'AuthType Basic\nAuthName x\nAuthBasicProvider authstatus\nAuthLDAPURL '
              f'"ldap://127.0.0.1:{reserve_port()}/o=x?uid"\nRequire valid-user\n' for number in range(80)}

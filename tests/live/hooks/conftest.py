@@ -13,9 +13,9 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
-def probe(rooms):
+def probe(workdirs):
     """The line that loads it."""
-    path = rooms.new("probe") / "mod_probe.so"
+    path = workdirs.new("probe") / "mod_probe.so"
     flags = " ".join(_apxs(name) for name in ("CFLAGS", "EXTRA_CFLAGS", "EXTRA_CPPFLAGS")).split()
     includes = [f"-I{_apxs(name)}" for name in ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
     subprocess.run([os.environ.get("CC", "cc").split()[-1], "-shared", "-fPIC", *flags, *includes, "-o", path,

@@ -12,7 +12,7 @@ USERS = "ann:{SHA}Fr6WPzsMNm2Gu4BkeZaSYqtoPCI=\n"
 LOGIN = """
 AuthType Basic
 AuthName "the lab"
-AuthUserFile "${ROOM}/docs/users"
+AuthUserFile "${WORKDIR}/docs/users"
 Require user nobody
 """
 IN = f'<Location "/in">{LOGIN}</Location>\n'
@@ -70,22 +70,22 @@ def test_off_where_it_does_not_stand(start, name):
     assert (answer.status, site.access(answer).outcome) == (401, "-")
 
 
-def test_loaded_where_nobody_logs_in(rooms):
+def test_loaded_where_nobody_logs_in(workdirs):
     """A proxy or a server of pages has neither mod_authn_core nor mod_authz_core: chains of hooks that nobody is on."""
-    room = rooms.new("alone")
-    (room / "reports").mkdir()
-    (room / "reports").chmod(0o1777)
+    workdir = workdirs.new("alone")
+    (workdir / "reports").mkdir()
+    (workdir / "reports").chmod(0o1777)
     port = reserve_port()
     lines = [f'LoadModule {name}_module "{MODULES}/mod_{name}.so"' for name in ("mpm_event", "unixd") if has_module(name)]
-    lines += [f'LoadModule authstatus_module "{MODULE}"', f"Listen 127.0.0.1:{port}", "ServerName localhost", f'DefaultRuntimeDir "{room}"',
-              f'PidFile "{room}/pid"', f'ErrorLog "{room}/error"', *_who_serves()]
-    room.chmod(0o755)
-    (room / "httpd.conf").write_text("\n".join(lines) + "\n")
-    child = Child([PROGRAM, "-f", str(room / "httpd.conf"), "-DFOREGROUND"], room / "stderr", environment(room / "reports"))
+    lines += [f'LoadModule authstatus_module "{MODULE}"', f"Listen 127.0.0.1:{port}", "ServerName localhost", f'DefaultRuntimeDir "{workdir}"',
+              f'PidFile "{workdir}/pid"', f'ErrorLog "{workdir}/error"', *_who_serves()]
+    workdir.chmod(0o755)
+    (workdir / "httpd.conf").write_text("\n".join(lines) + "\n")
+    child = Child([PROGRAM, "-f", str(workdir / "httpd.conf"), "-DFOREGROUND"], workdir / "stderr", environment(workdir / "reports"))
     try:
         child.wait_until(lambda: listens(port), 30, "httpd")
         assert client.get(port, "/page").status == 500, "nobody says that it is allowed"
     finally:
         child.stop()
-    assert "exit signal" not in (room / "error").read_text()
-    assert not list((room / "reports").iterdir())
+    assert "exit signal" not in (workdir / "error").read_text()
+    assert not list((workdir / "reports").iterdir())

@@ -68,12 +68,12 @@ Use Place expression uid
 Use Place other-provider uid
 <Location /look/other-provider>
     AuthBasicProvider file
-    AuthUserFile "${ROOM}/users"
+    AuthUserFile "${WORKDIR}/users"
 </Location>
 Use Place two uid
 <Location /look/two>
     AuthBasicProvider file authstatus
-    AuthUserFile "${ROOM}/users"
+    AuthUserFile "${WORKDIR}/users"
 </Location>
 <AuthnProviderAlias authstatus corp>
     AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=look?uid,sn?sub"
@@ -115,7 +115,7 @@ def make(start, slapd):
     def make_one(conf=SITE, **options):
         httpd = start.make(conf, defines={"LDAP": slapd.port}, cache="shmcb", modules=("socache_shmcb", "include"), files=FILES,
                            listen=("HTTP", "SECOND"), **options)
-        (httpd.room / "users").write_text("both:{SHA}" + "x" * 28 + "\n")
+        (httpd.workdir / "users").write_text("both:{SHA}" + "x" * 28 + "\n")
         return httpd.start()
     return make_one
 

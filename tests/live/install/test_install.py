@@ -34,14 +34,14 @@ def files(top):
 
 
 @pytest.fixture(scope="module")
-def installed(rooms):
-    room = rooms.new("install")
-    make("install", room)
-    return room
+def installed(workdirs):
+    workdir = workdirs.new("install")
+    make("install", workdir)
+    return workdir
 
 
-def at(room, *parts):
-    return room / "/".join(parts).lstrip("/")
+def at(workdir, *parts):
+    return workdir / "/".join(parts).lstrip("/")
 
 
 def test_what_is_where(installed):
@@ -156,38 +156,38 @@ def test_manual_pages_are_clean():
             assert done.returncode == 0 and not lines, lines
 
 
-def test_a2enmod(installed, rooms):
+def test_a2enmod(installed, workdirs):
     """On Debian: enabled like any other module, with what it needs."""
     if not shutil.which("a2enmod"):
         pytest.skip("this httpd has no a2enmod")
     available = at(installed, variable("a2modsdir"))
     load = available / "authstatus.load"
     assert f"LoadModule authstatus_module {variable('modulesdir')}/mod_authstatus.so\n" in load.read_text()
-    room = rooms.new("apache2")
-    shutil.copytree("/etc/apache2/mods-available", room / "mods-available")
-    (room / "mods-enabled").mkdir()
+    workdir = workdirs.new("apache2")
+    shutil.copytree("/etc/apache2/mods-available", workdir / "mods-available")
+    (workdir / "mods-enabled").mkdir()
     for name in ("authstatus.load", "authstatus.conf"):
-        shutil.copy(available / name, room / "mods-available" / name)
+        shutil.copy(available / name, workdir / "mods-available" / name)
     done = subprocess.run(["a2enmod", "-q", "authstatus"], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "APACHE_CONFDIR": str(room)})
-    enabled = {path.name for path in (room / "mods-enabled").iterdir()}
+                          env={**os.environ, "APACHE_CONFDIR": str(workdir)})
+    enabled = {path.name for path in (workdir / "mods-enabled").iterdir()}
     assert {"authstatus.load", "authstatus.conf", "auth_basic.load", "authz_core.load", "socache_shmcb.load"} <= enabled, done
-    (room / "httpd.conf").write_text(f'LoadModule mpm_event_module "{MODULES}/mod_mpm_event.so"\n'
-                                     f'IncludeOptional "{room}/mods-enabled/*.load"\nIncludeOptional "{room}/mods-enabled/auth*.conf"\n'
-                                     f'ServerName localhost\nListen 127.0.0.1:1\nErrorLog "{room}/error"\nAuthStatusCacheTime 60s 30s\n')
+    (workdir / "httpd.conf").write_text(f'LoadModule mpm_event_module "{MODULES}/mod_mpm_event.so"\n'
+                                     f'IncludeOptional "{workdir}/mods-enabled/*.load"\nIncludeOptional "{workdir}/mods-enabled/auth*.conf"\n'
+                                     f'ServerName localhost\nListen 127.0.0.1:1\nErrorLog "{workdir}/error"\nAuthStatusCacheTime 60s 30s\n')
     # What is not installed yet but under DESTDIR.
-    text = (room / "mods-available/authstatus.load").read_text()
-    (room / "mods-available/authstatus.load").write_text(text.replace(variable("modulesdir"), str(at(installed, variable("modulesdir")))))
-    done = subprocess.run([PROGRAM, "-d", str(room), "-f", str(room / "httpd.conf"), "-t"], capture_output=True, text=True, timeout=60)
+    text = (workdir / "mods-available/authstatus.load").read_text()
+    (workdir / "mods-available/authstatus.load").write_text(text.replace(variable("modulesdir"), str(at(installed, variable("modulesdir")))))
+    done = subprocess.run([PROGRAM, "-d", str(workdir), "-f", str(workdir / "httpd.conf"), "-t"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
-def test_uninstall_leaves_a_package_alone(rooms):
+def test_uninstall_leaves_a_package_alone(workdirs):
     """Nothing is removed where a package has put it: the check comes before each removal, and says whose it is."""
-    room = rooms.new("package")
-    (room / "dpkg-query").write_text("#!/bin/sh\necho \"libapache2-mod-authstatus: $2\"\n")
-    (room / "dpkg-query").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{room}:{os.environ['PATH']}", "LC_ALL": "C"}
+    workdir = workdirs.new("package")
+    (workdir / "dpkg-query").write_text("#!/bin/sh\necho \"libapache2-mod-authstatus: $2\"\n")
+    (workdir / "dpkg-query").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{workdir}:{os.environ['PATH']}", "LC_ALL": "C"}
     done = subprocess.run(["make", "-C", str(BUILD), "of-no-package"], capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode != 0
     assert "mod_authstatus.so belongs to the package libapache2-mod-authstatus: remove that first" in done.stderr

@@ -154,10 +154,10 @@ def test_groups(sites):
 
 # -- a key that is changed --------------------------------------------------------------------------------------------
 
-def test_a_new_key_forgets_everything(start, rooms, slapd):
+def test_a_new_key_forgets_everything(start, workdirs, slapd):
     """By a graceful restart, with the store still full of records under the key before."""
-    store = Redis(rooms.new("store")).start()
-    path = key_file(store.room)
+    store = Redis(workdirs.new("store")).start()
+    path = key_file(store.workdir)
     httpd = start(f'AuthStatusCacheKey "{path}"\nAuthStatusThrottle 3 1h\nUse Login /in "ldap://127.0.0.1:{slapd.port}" o=isolation',
                   cache=store.cache, modules=store.modules)
     httpd.log.allow("AH0161[78]", "AS00\\d\\d")
@@ -175,7 +175,7 @@ def test_a_new_key_forgets_everything(start, rooms, slapd):
     httpd.reload()
     assert ask() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "with the same key it is cached"
     path.chmod(0o600)
-    key_file(store.room, octets=48)
+    key_file(store.workdir, octets=48)
     httpd.reload()
     mark = slapd.mark()
     assert httpd.get("/in/", login=("ann", RIGHT)).status == 200

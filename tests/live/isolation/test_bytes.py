@@ -67,14 +67,14 @@ KeepAlive On
     <Location /digest>
         AuthType Digest
         AuthName lab
-        AuthUserFile "${ROOM}/digest"
+        AuthUserFile "${WORKDIR}/digest"
         Require valid-user
     </Location>
     <Location /form>
         AuthType Form
         AuthName lab
         AuthFormProvider file
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Session On
         SessionCookieName s path=/
         AuthFormLoginRequiredLocation "/login.html"
@@ -84,7 +84,7 @@ KeepAlive On
         AuthType Form
         AuthName lab
         AuthFormProvider file
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Session On
         SessionCookieName s path=/
         Require valid-user
@@ -93,12 +93,12 @@ KeepAlive On
         AuthType Basic
         AuthName lab
         AuthBasicProvider file
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Require valid-user
     </Location>
     Alias /basic/cgi "${DOCS}/cgi"
     <Location /basic/group>
-        AuthGroupFile "${ROOM}/groups"
+        AuthGroupFile "${WORKDIR}/groups"
         Require group staff
     </Location>
     <Location /basic/send>
@@ -164,12 +164,12 @@ def pair(start, needs_module):
     needs_module(*MODULES)
     pair = []
     for loaded in (False, True):
-        httpd = start.make(f'ScriptSock "${{ROOM}}/run/cgid"\nDavLockDB "${{ROOM}}/run/dav"\n{SITE}', authstatus=loaded, modules=MODULES,
+        httpd = start.make(f'ScriptSock "${{WORKDIR}}/run/cgid"\nDavLockDB "${{WORKDIR}}/run/dav"\n{SITE}', authstatus=loaded, modules=MODULES,
                            files=FILES, cache="Off")
-        (httpd.room / "users").write_text(f"ann:{HASH}\n")
-        (httpd.room / "groups").write_text("staff: bob\n")
-        (httpd.room / "digest").write_text("ann:lab:" + hashlib.md5(f"ann:lab:{RIGHT}".encode()).hexdigest() + "\n")
-        (httpd.room / "run").chmod(0o777)
+        (httpd.workdir / "users").write_text(f"ann:{HASH}\n")
+        (httpd.workdir / "groups").write_text("staff: bob\n")
+        (httpd.workdir / "digest").write_text("ann:lab:" + hashlib.md5(f"ann:lab:{RIGHT}".encode()).hexdigest() + "\n")
+        (httpd.workdir / "run").chmod(0o777)
         pair.append(httpd.start())
     return pair
 

@@ -135,7 +135,7 @@ def test_referrals_of_htaccess(start, fakes):
     httpd.stop()
 
 
-def test_client_certificates(start, rooms, authority, good_certificate):
+def test_client_certificates(start, workdirs, authority, good_certificate):
     """That of the server's configuration goes to the administrator's directories alone."""
     client = authority.issue("client")
     client.key.chmod(0o644)
@@ -160,17 +160,17 @@ def test_client_certificates(start, rooms, authority, good_certificate):
         fake.stop()
 
 
-def test_exec_not_in_htaccess(start, rooms, fakes):
-    room = rooms.new("exec")
-    room.chmod(0o777)
-    program = room / "program"
-    program.write_text(f"#!/bin/sh\ntouch {room}/was-run\necho Pw!x\n")
+def test_exec_not_in_htaccess(start, workdirs, fakes):
+    workdir = workdirs.new("exec")
+    workdir.chmod(0o777)
+    program = workdir / "program"
+    program.write_text(f"#!/bin/sh\ntouch {workdir}/was-run\necho Pw!x\n")
     program.chmod(0o755)
     httpd = start(HEAD + '<Directory "${DOCS}">\nAllowOverride AuthConfig\n</Directory>',
                   files={"a/x.html": "x", "a/.htaccess": f'{url(fakes[1])}AuthLDAPBindDN cn=x,dc=fake\nAuthLDAPBindPassword "exec:{program}"\n'})
     httpd.log.expect(r"exec: cannot be used in \.htaccess")
     assert httpd.get("/a/x.html", login=("ann", PASSWORD)).status == 500
-    assert not (room / "was-run").exists()
+    assert not (workdir / "was-run").exists()
     httpd.stop()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real 389 Directory Server in a room of its own, without systemd.
+"""A real 389 Directory Server in a workdir of its own, without systemd.
 
 dscreate starts a server of its own to configure it and leaves things in /etc, /run and /dev/shm; everything it writes
 is made here from the same template (template-dse.ldif), and the database is imported before the server starts.
@@ -68,14 +68,14 @@ class Dirsrv:
     """ldif: entries below BASE; cn=service may read them. config: what is added to cn=config, plugins: changed
     attributes of entries of the template, by their DN."""
 
-    def __init__(self, room, ldif, config=None, changes=None, authority=None):
+    def __init__(self, workdir, ldif, config=None, changes=None, authority=None):
         optional.require("389ds")
-        self.room = room
+        self.workdir = workdir
         self.authority = authority
         self.port, self.tls_port = reserve_port(), reserve_port()
         self.certificate = authority.issue("389ds", alternatives="IP:127.0.0.1") if authority else None
         self.child = None
-        self.directories = {name: room / name for name in ("config", "db", "log", "run", "lock", "ldif", "bak", "tmp")}
+        self.directories = {name: workdir / name for name in ("config", "db", "log", "run", "lock", "ldif", "bak", "tmp")}
         self._configure(config or {}, changes or {})
         if self.certificate:
             self._install(self.certificate)
@@ -87,10 +87,10 @@ class Dirsrv:
         conf, db = self.directories["config"], self.directories["db"]
         template = (SHARE / "data/template-dse.ldif").read_text()
         values = {**{f"{name}_dir": str(path) for name, path in self.directories.items()},
-                  "schema_dir": str(conf / "schema"), "cert_dir": str(conf), "inst_dir": str(self.room),
+                  "schema_dir": str(conf / "schema"), "cert_dir": str(conf), "inst_dir": str(self.workdir),
                   "db_home_dir": str(db), "db_lib": "bdb", "fqdn": "localhost", "ds_port": str(self.port),
                   "ds_user": self._user(), "rootdn": MANAGER, "ds_passwd": f"{{CLEAR}}{MANAGER_PASSWORD}", "ds_suffix": BASE,
-                  "ldapi_enabled": "off", "ldapi": str(self.room / "ldapi"), "ldapi_autobind": "off"}
+                  "ldapi_enabled": "off", "ldapi": str(self.workdir / "ldapi"), "ldapi_autobind": "off"}
         text = re.sub(r"%(\w+)%", lambda match: values[match[1]], template)
         settings = {"nsslapd-listenhost": "127.0.0.1", "nsslapd-securelistenhost": "127.0.0.1",
                     "nsslapd-accesslog-logging-enabled": "off", **config}
@@ -127,13 +127,13 @@ class Dirsrv:
     def _own(self):
         if os.geteuid() == 0:
             uid, gid = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
-            for top, _, files in os.walk(self.room):
+            for top, _, files in os.walk(self.workdir):
                 for path in (top, *(os.path.join(top, name) for name in files)):
                     os.chown(path, uid, gid)
 
     def _install(self, certificate):
         """Into a database of NSS; certificates are looked for by nickname."""
-        conf, bundle = self.directories["config"], self.room / "bundle.p12"
+        conf, bundle = self.directories["config"], self.workdir / "bundle.p12"
         for name in ("cert9.db", "key4.db", "pkcs11.txt"):
             (conf / name).unlink(missing_ok=True)
         _run("openssl", "pkcs12", "-export", "-in", certificate.cert, "-inkey", certificate.key, "-name",
@@ -161,7 +161,7 @@ class Dirsrv:
     def start(self):
         self._own()
         self.child = Child([*self._as_user(), find_program("ns-slapd"), "-D", str(self.directories["config"]), "-i",
-                            str(self.directories["run"] / "pid"), "-d", "0"], self.room / "ns-slapd.log")
+                            str(self.directories["run"] / "pid"), "-d", "0"], self.workdir / "ns-slapd.log")
         ports = [self.port, self.tls_port] if self.certificate else [self.port]
         self.child.wait_until(lambda: all(map(listens, ports)), 30, "ns-slapd")
         return self

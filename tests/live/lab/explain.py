@@ -12,12 +12,12 @@ PROGRAM = BUILD / "authstatus-explain"
 class Explain:
     """options: for every call; service: the service account and its password, where there is one."""
 
-    def __init__(self, room, *options, service=None):
-        self.room = room
+    def __init__(self, workdir, *options, service=None):
+        self.workdir = workdir
         self.options = [*options, *(("-D", service[0], "-y", self._file(service[1])) if service else ())]
 
     def _file(self, password):
-        path = self.room / f"password-{len(list(self.room.iterdir()))}"
+        path = self.workdir / f"password-{len(list(self.workdir.iterdir()))}"
         path.write_text(password)
         path.chmod(0o600)
         return str(path)

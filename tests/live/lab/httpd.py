@@ -111,10 +111,10 @@ class ErrorLog:
 
 
 class Httpd:
-    """One httpd in a room of its own.
+    """One httpd in a workdir of its own.
 
     conf: a file with httpd configuration, included as it is; or text. It sees ${NAME} for each of `defines`, for each
-        name in `listen` (a port that is listened on, HTTP is the first), ${ROOM} and ${DOCS}.
+        name in `listen` (a port that is listened on, HTTP is the first), ${WORKDIR} and ${DOCS}.
     files: what is in the document root, path to text; index.html is always there.
     cache: AuthStatusCache; Off so that rows do not answer for each other. None: as it is without the directive.
     preload: a library for LD_PRELOAD, behind the sanitizers'; environment: more of it.
@@ -123,9 +123,9 @@ class Httpd:
         may come for a tenth of a second, which is no overload of the directory. None: the default of the module.
     """
 
-    def __init__(self, room, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
+    def __init__(self, workdir, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
                  authstatus=True, threads=16, cache="Off", preload=None, environment=None, module=MODULE, in_flight="threads"):
-        self.room = room
+        self.workdir = workdir
         self.mpm = mpm
         self.preload = preload
         self.module = module
@@ -134,30 +134,30 @@ class Httpd:
         self.port = self.ports[listen[0]]
         self.child = None
         for name in ("logs", "run", "docs", "reports"):
-            (room / name).mkdir()
-        (room / "reports").chmod(0o1777)
+            (workdir / name).mkdir()
+        (workdir / "reports").chmod(0o1777)
         for name, text in {"index.html": "the page\n", **(files or {})}.items():
             self.write(name, text)
         if isinstance(conf, Path):
             text = f'Include "{conf}"'
         else:
             text = conf
-        self.configuration = room / "httpd.conf"
+        self.configuration = workdir / "httpd.conf"
         lines = [*self._lines(defines or {}, modules, ldap, authstatus, threads, cache)]
         if authstatus and in_flight:
             lines.append(f"AuthStatusInFlight {max(threads, 16)}")
         self.configuration.write_text("\n".join(lines) + f"\n{text}\n")
-        self.log = ErrorLog(room / "logs/error")
-        self.access_path = room / "logs/access"
+        self.log = ErrorLog(workdir / "logs/error")
+        self.access_path = workdir / "logs/access"
 
     def _lines(self, defines, modules, ldap, authstatus, threads, cache):
-        room = self.room
-        yield f'ServerRoot "{room}"'
+        workdir = self.workdir
+        yield f'ServerRoot "{workdir}"'
         names = dict.fromkeys((f"mpm_{self.mpm}", *ALWAYS, *(LDAP if ldap else ()), *modules))
         for name in names:
             if has_module(name):
                 yield f'LoadModule {name}_module "{MODULES}/mod_{name}.so"'
-        settings = {**self.ports, "ROOM": room, "DOCS": room / "docs", **defines}
+        settings = {**self.ports, "WORKDIR": workdir, "DOCS": workdir / "docs", **defines}
         yield from (f'Define {name} "{value}"' for name, value in settings.items())
         if authstatus:
             yield f'LoadModule authstatus_module "{self.module}"'
@@ -166,12 +166,12 @@ class Httpd:
         yield from (f"Listen 127.0.0.1:{port}" for port in self.ports.values())
         if os.geteuid() == 0:
             yield from _who_serves()
-        yield from ("ServerName localhost", f'DefaultRuntimeDir "{room}/run"', f'PidFile "{room}/run/pid"',
-                    f'ErrorLog "{room}/logs/error"', "LogLevel warn", f'ErrorLogFormat "{ErrorLog.FORMAT}"',
-                    f"LogFormat \"{ACCESS_FORMAT}\" row", f'CustomLog "{room}/logs/access" row',
+        yield from ("ServerName localhost", f'DefaultRuntimeDir "{workdir}/run"', f'PidFile "{workdir}/run/pid"',
+                    f'ErrorLog "{workdir}/logs/error"', "LogLevel warn", f'ErrorLogFormat "{ErrorLog.FORMAT}"',
+                    f"LogFormat \"{ACCESS_FORMAT}\" row", f'CustomLog "{workdir}/logs/access" row',
                     "Timeout 20", "KeepAliveTimeout 20", "MaxKeepAliveRequests 0", "AcceptFilter http none",
                     "TypesConfig /dev/null", "AddType text/html .html",
-                    f'DocumentRoot "{room}/docs"', f'<Directory "{room}/docs">', "Require all granted",
+                    f'DocumentRoot "{workdir}/docs"', f'<Directory "{workdir}/docs">', "Require all granted",
                     "</Directory>")
         yield f'Include "{Path(__file__).parent}/login.conf"'
         if self.mpm == "prefork":
@@ -182,13 +182,13 @@ class Httpd:
                         f"MaxRequestWorkers {threads}", "MinSpareThreads 1", f"MaxSpareThreads {threads}")
 
     def write(self, name, text):
-        path = self.room / "docs" / name
+        path = self.workdir / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        # What answers show of a file is the same in every room, and the tag of what is negotiated in a folder is a weak one
+        # What answers show of a file is the same in every workdir, and the tag of what is negotiated in a folder is a weak one
         # as long as the folder is younger than a second.
         for each in (path, *path.parents):
-            if self.room not in each.parents:
+            if self.workdir not in each.parents:
                 break
             os.utime(each, (1600000000, 1600000000))
         if path.suffix == ".cgi":
@@ -197,10 +197,10 @@ class Httpd:
     # -- life
 
     def _command(self, *more):
-        return [PROGRAM, "-d", str(self.room), "-f", str(self.configuration), *more]
+        return [PROGRAM, "-d", str(self.workdir), "-f", str(self.configuration), *more]
 
     def _environment(self):
-        env = environment(self.room / "reports")
+        env = environment(self.workdir / "reports")
         if self.preload:
             env["LD_PRELOAD"] = f"{env.get('LD_PRELOAD', '')} {self.preload}".strip()
         return env | self.environment
@@ -223,7 +223,7 @@ class Httpd:
         return self
 
     def _spawn(self):
-        self.child = Child(self._command("-DFOREGROUND"), self.room / "logs/stderr", env=self._environment())
+        self.child = Child(self._command("-DFOREGROUND"), self.workdir / "logs/stderr", env=self._environment())
 
     def must_not_start(self):
         """Returns all output of an httpd that must fail to start."""
@@ -285,19 +285,19 @@ class Httpd:
 
     def problems(self):
         """Returns the problems of this httpd since the last call."""
-        reports = sorted((self.room / "reports").iterdir())
+        reports = sorted((self.workdir / "reports").iterdir())
         own = [report for report in reports if self._is_own_end(report)]
         if own:
             self.log.allow("AddressSanitizer:DEADLYSIGNAL")
         for report in own:
-            report.rename(self.room / "logs" / report.name)
+            report.rename(self.workdir / "logs" / report.name)
             reports.remove(report)
         problems = self.log.settle() if self.log.path.exists() else []
         for report in reports:
             if APR and "authstatus" not in report.read_text(errors="replace"):
                 continue  # of httpd's own pools, with an APR that looks at them more closely than it was written for
             problems.append(f"sanitizer report {report}:\n{report.read_text(errors='replace')[:4000]}")
-            report.rename(self.room / "logs" / report.name)
+            report.rename(self.workdir / "logs" / report.name)
         return problems
 
     # -- requests

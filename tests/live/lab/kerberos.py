@@ -10,16 +10,16 @@ HOST = "localhost"
 
 
 class Realm:
-    def __init__(self, room, people):
+    def __init__(self, workdir, people):
         """`people`: {name: password}."""
-        self.room, self.people = room, people
+        self.workdir, self.people = workdir, people
         self.port = reserve_port()
-        self.keytab = room / "http.keytab"
-        self.environment = {**os.environ, "KRB5_CONFIG": str(room / "krb5.conf"), "KRB5_KDC_PROFILE": str(room / "kdc.conf")}
+        self.keytab = workdir / "http.keytab"
+        self.environment = {**os.environ, "KRB5_CONFIG": str(workdir / "krb5.conf"), "KRB5_KDC_PROFILE": str(workdir / "kdc.conf")}
         self.child = None
 
     def start(self):
-        (self.room / "krb5.conf").write_text(f"""[libdefaults]
+        (self.workdir / "krb5.conf").write_text(f"""[libdefaults]
  default_realm = {REALM}
  dns_lookup_realm = false
  dns_lookup_kdc = false
@@ -33,14 +33,14 @@ class Realm:
 [domain_realm]
  {HOST} = {REALM}
 """)
-        (self.room / "kdc.conf").write_text(f"""[kdcdefaults]
+        (self.workdir / "kdc.conf").write_text(f"""[kdcdefaults]
  kdc_listen = 127.0.0.1:{self.port}
  kdc_tcp_listen = 127.0.0.1:{self.port}
 [realms]
  {REALM} = {{
-  database_name = {self.room}/principal
-  key_stash_file = {self.room}/stash
-  acl_file = {self.room}/acl
+  database_name = {self.workdir}/principal
+  key_stash_file = {self.workdir}/stash
+  acl_file = {self.workdir}/acl
  }}
 """)
         self._run("kdb5_util", "create", "-s", "-r", REALM, "-P", "master")
@@ -49,7 +49,7 @@ class Realm:
         self._run("kadmin.local", "-r", REALM, "addprinc", "-randkey", f"HTTP/{HOST}")
         self._run("kadmin.local", "-r", REALM, "ktadd", "-k", str(self.keytab), f"HTTP/{HOST}")
         self.keytab.chmod(0o644)
-        self.child = Child(["krb5kdc", "-n", "-r", REALM], self.room / "kdc.log", env=self.environment)
+        self.child = Child(["krb5kdc", "-n", "-r", REALM], self.workdir / "kdc.log", env=self.environment)
         poll(self._answers, 10, "the KDC")
         return self
 
@@ -59,13 +59,13 @@ class Realm:
 
     def _answers(self):
         name = next(iter(self.people))
-        done = subprocess.run(["kinit", "-c", f"FILE:{self.room}/probe", name], env=self.environment, text=True,
+        done = subprocess.run(["kinit", "-c", f"FILE:{self.workdir}/probe", name], env=self.environment, text=True,
                               input=self.people[name], capture_output=True, check=False)
         return done.returncode == 0
 
     def curl(self, name, url, *options):
         """What curl prints for a request with a ticket of this person."""
-        environment = {**self.environment, "KRB5CCNAME": f"FILE:{self.room}/tickets-{name}"}
+        environment = {**self.environment, "KRB5CCNAME": f"FILE:{self.workdir}/tickets-{name}"}
         done = subprocess.run(["kinit", name], env=environment, input=self.people[name], text=True,
                               capture_output=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -53,10 +53,10 @@ def why_not():
 
 
 class Machine:
-    def __init__(self, room):
-        self.room = room
+    def __init__(self, workdir):
+        self.workdir = workdir
         self.child = self.httpd = None
-        self.child = Child(["unshare", "-m", "-n", "--propagation", "private", "sleep", "infinity"], room / "holder")
+        self.child = Child(["unshare", "-m", "-n", "--propagation", "private", "sleep", "infinity"], workdir / "holder")
         poll(lambda: self._namespace(self.child.pid) != self._namespace("self"), 10, "a namespace")
         for path in COVERED:
             self.run("mount", "-t", "tmpfs", "tmpfs", path)
@@ -82,7 +82,7 @@ class Machine:
 
     def cover(self, path, text):
         """In place of a file of this machine's."""
-        source = self.room / path.strip("/").replace("/", "-")
+        source = self.workdir / path.strip("/").replace("/", "-")
         source.write_text(text)
         self.run("mount", "--bind", source, path)
 
@@ -207,7 +207,7 @@ Include conf/extra/{name}.conf
         return done.returncode, done.stdout + done.stderr
 
     def start_httpd(self):
-        self.httpd = Child(self.command(*self.program, "-DFOREGROUND"), self.room / "httpd", env=self.env)
+        self.httpd = Child(self.command(*self.program, "-DFOREGROUND"), self.workdir / "httpd", env=self.env)
         poll(lambda: self.listens(80, 443) or not self.httpd.alive(), 30, "httpd")
         assert self.httpd.alive(), self.httpd.said() + self.log()
 

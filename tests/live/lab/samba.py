@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Active Directory domain controller: Samba, provisioned in a room of its own, without systemd.
+"""A real Active Directory domain controller: Samba, provisioned in a workdir of its own, without systemd.
 
 Its ports are fixed (389, 636, 3268, 3269), so it gets two addresses of 127.0.0.0/8 that no other run has. A certificate
 that names the first is one with a wrong host name at the second. Ports below 1024 are root's.
@@ -72,17 +72,17 @@ def reserve_addresses(count):
 class Samba:
     """CN=service,OU=services may read; all else is in `accounts`, each with the unit it is in."""
 
-    def __init__(self, room, accounts, policies=(), authority=None, durable=False):
+    def __init__(self, workdir, accounts, policies=(), authority=None, durable=False):
         optional.require("samba")
-        self.room = room
+        self.workdir = workdir
         # Nobody mourns this domain: a power cut may have it, and nothing waits for the disk.
         self.environment = os.environ if durable else {**os.environ, "TDB_NO_FSYNC": "1"}
         self.authority = authority
         self.address, self.other_address = reserve_addresses(2)
         self.certificate = authority.issue("samba", alternatives=f"IP:{self.address}") if authority else None
         self.child = None
-        self.top = room / "domain"
-        self.configuration = room / "smb.conf"
+        self.top = workdir / "domain"
+        self.configuration = workdir / "smb.conf"
         self._provision()
         self._configure(self.certificate, strong=False)
         self._fill(accounts, policies)
@@ -94,9 +94,9 @@ class Samba:
             raise RuntimeError(f"{command[0]} ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
 
     def _provision(self):
-        (self.room / "empty.conf").write_text("")
+        (self.workdir / "empty.conf").write_text("")
         self.top.mkdir()
-        self._run(find_program("samba-tool"), "domain", "provision", f"--configfile={self.room}/empty.conf",
+        self._run(find_program("samba-tool"), "domain", "provision", f"--configfile={self.workdir}/empty.conf",
                   f"--realm={REALM.upper()}", f"--domain={DOMAIN}", "--server-role=dc", "--dns-backend=NONE",
                   "--adminpass=Pw!administrator-1", "--host-name=dc1", f"--host-ip={self.address}",
                   f"--targetdir={self.top}")
@@ -134,7 +134,7 @@ class Samba:
 
     def start(self):
         self.child = Child([find_program("samba"), "-F", "--no-process-group", "-M", "single", "--debug-stdout",
-                            "-s", str(self.configuration)], self.room / "samba.log", env=self.environment)
+                            "-s", str(self.configuration)], self.workdir / "samba.log", env=self.environment)
         ports = PORTS if self.certificate else (389, 3268)
         self.child.wait_until(lambda: all(self._listens(port) for port in ports), 30, "samba")
         return self

@@ -55,15 +55,15 @@ class Slapd:
     """A bound user may read; anonymous may bind as somebody and see nothing, so that a search on a connection
     that is no longer bound finds nobody: that trap is in every test."""
 
-    def __init__(self, room, databases, tls=None, authority=None, debug="stats"):
-        self.room = room
+    def __init__(self, workdir, databases, tls=None, authority=None, debug="stats"):
+        self.workdir = workdir
         self.port = reserve_port()
         self.tls_port = reserve_port() if tls else None
         self.databases = databases
         self.tls = tls
         self.authority = authority
         self.debug = debug
-        self.log_path = room / "slapd.log"
+        self.log_path = workdir / "slapd.log"
         self.child = None
         self._write_configuration()
         for number, database in enumerate(databases, 1):
@@ -76,23 +76,23 @@ class Slapd:
         lines += [f"modulepath {modules}"]
         lines += [f"moduleload {name}" for name in ("back_mdb", "ppolicy")
                   if os.path.exists(f"{modules}/{name}.so")]
-        lines += [f"pidfile {self.room}/slapd.pid", "sizelimit 100", "threads 8", "password-hash {CLEARTEXT}"]
+        lines += [f"pidfile {self.workdir}/slapd.pid", "sizelimit 100", "threads 8", "password-hash {CLEARTEXT}"]
         if self.tls:
             lines += [f"TLSCACertificateFile {self.authority.cert}", f"TLSCertificateFile {self.tls.cert}",
                       f"TLSCertificateKeyFile {self.tls.key}"]
         for number, database in enumerate(self.databases, 1):
-            (self.room / f"db{number}").mkdir()
-            lines += ["", "database mdb", f"suffix {database.suffix}", f"directory {self.room}/db{number}",
+            (self.workdir / f"db{number}").mkdir()
+            lines += ["", "database mdb", f"suffix {database.suffix}", f"directory {self.workdir}/db{number}",
                       "maxsize 16777216", "dbnosync", "index objectClass,uid,mail eq",
                       "access to attrs=userPassword by anonymous auth by * none",
                       f'access to * by users read by * none',
                       "overlay ppolicy", f'ppolicy_default "cn=default,ou=policies,{database.suffix}"',
                       *database.options]
-        self.configuration = self.room / "slapd.conf"
+        self.configuration = self.workdir / "slapd.conf"
         self.configuration.write_text("\n".join(lines) + "\n")
 
     def _load(self, number, database):
-        ldif = self.room / f"db{number}.ldif"
+        ldif = self.workdir / f"db{number}.ldif"
         ldif.write_text(fill_in(database.ldif.read_text(), database.suffix))
         done = subprocess.run([find_program("slapadd"), "-q", "-f", self.configuration, "-b", database.suffix, "-l", ldif],
                               capture_output=True, text=True)

@@ -10,13 +10,13 @@ from .process import Child, find_program, listens, reserve_port
 
 
 class _Store:
-    def __init__(self, room):
-        self.room = room
+    def __init__(self, workdir):
+        self.workdir = workdir
         self.port = reserve_port()
         self.child = None
 
     def start(self):
-        self.child = Child(self._command(), self.room / "output", cwd=self.room)
+        self.child = Child(self._command(), self.workdir / "output", cwd=self.workdir)
         self.child.wait_until(lambda: listens(self.port), 20, self.name)
         return self
 
@@ -43,7 +43,7 @@ class Redis(_Store):
 
     def _command(self):
         return [find_program(self.name), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                "--dir", str(self.room)]
+                "--dir", str(self.workdir)]
 
     @property
     def cache(self):
@@ -104,9 +104,9 @@ class Memcached(_Store):
             assert connection.recv(100) == b"OK\r\n"
 
 
-def key_file(room, name="key", octets=32, mode=0o400):
+def key_file(workdir, name="key", octets=32, mode=0o400):
     """A file for AuthStatusCacheKey."""
-    path = room / name
+    path = workdir / name
     path.write_bytes(secrets.token_bytes(octets))
     path.chmod(mode)
     return path

@@ -10,7 +10,7 @@ sys.path.insert(0, str(SOURCE / "tests/load"))
 from trial import Plan, run  # noqa: E402
 
 
-def test_ten_seconds(rooms, mpm):
+def test_ten_seconds(workdirs, mpm):
     plan = Plan(11 if SANITIZE else 9, rate=200, restart_every=2, outage_every=2, outage_lasts=1)
-    problems = run(rooms, mpm, plan, print)
+    problems = run(workdirs, mpm, plan, print)
     assert not problems, "\n".join(problems)

@@ -80,8 +80,8 @@ def add_groups(samba):
 
 
 @pytest.fixture(scope="module")
-def samba(rooms, authority):
-    samba = Samba(rooms.new("samba"), PEOPLE, authority=authority).start()
+def samba(workdirs, authority):
+    samba = Samba(workdirs.new("samba"), PEOPLE, authority=authority).start()
     try:
         add_groups(samba)
         yield samba
@@ -90,17 +90,17 @@ def samba(rooms, authority):
 
 
 @pytest.fixture(scope="module")
-def site(start, samba, authority, rooms):
+def site(start, samba, authority, workdirs):
     """One httpd for each configuration, when it is first asked for. A directory of example.org has nobody here."""
     running = {}
-    room = rooms.new("manual")
-    (room / "password").write_text(f"#!/bin/sh\necho '{SERVICE_PASSWORD}'\n")
-    (room / "password").chmod(0o755)
+    workdir = workdirs.new("manual")
+    (workdir / "password").write_text(f"#!/bin/sh\necho '{SERVICE_PASSWORD}'\n")
+    (workdir / "password").chmod(0o755)
     names = {"dc1.corp.example dc2.corp.example": samba.address, "dc1.corp.example": samba.address, "@corp.example": f"@{REALM}",
              "CORP\\": "LAB\\", "dc=corp,dc=example": BASE, "DC=corp,DC=example": BASE, "ldap.example.org": samba.address,
              "ou=partners,dc=example,dc=org?mail": f"OU=services,{BASE}?mail", "ou=people,dc=example,dc=org?uid": f"OU=services,{BASE}?uid",
-             "cn=httpd,ou=services,dc=example,dc=org": f"httpd@{REALM}", "/etc/apache2/ldap-password": room / "password",
-             "/etc/apache2/corp-password": room / "password", "/etc/ssl/certs/ca-certificates.crt": authority.cert}
+             "cn=httpd,ou=services,dc=example,dc=org": f"httpd@{REALM}", "/etc/apache2/ldap-password": workdir / "password",
+             "/etc/apache2/corp-password": workdir / "password", "/etc/ssl/certs/ca-certificates.crt": authority.cert}
 
     def make(block):
         if block not in running:

@@ -37,15 +37,15 @@ class Ldif:
 
 
 @pytest.fixture(scope="module")
-def machine(rooms, authority):
+def machine(workdirs, authority):
     problem = printed.why_not()
     if problem:
         pytest.skip(problem)
-    machine = printed.Machine(rooms.new("machine"))
+    machine = printed.Machine(workdirs.new("machine"))
     try:
         names = ",".join(f"DNS:{name}" for name in ("localhost", "intranet.example.org", *printed.NAMES))
         certificate = authority.issue("printed", names)
-        slapd = printed.PrintedSlapd(machine, rooms.new("slapd-printed"), [
+        slapd = printed.PrintedSlapd(machine, workdirs.new("slapd-printed"), [
             Database("dc=example,dc=org", Ldif("example"), ("ppolicy_use_lockout",)),
             Database("dc=corp,dc=example", Ldif("corp"), ("ppolicy_use_lockout",))], tls=certificate, authority=authority).start()
         machine.write("/etc/ssl/certs/ca-certificates.crt", authority.cert.read_text())

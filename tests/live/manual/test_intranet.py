@@ -39,22 +39,22 @@ class Ldif:
 
 
 @pytest.fixture(scope="module")
-def site(start, start_slapd, rooms, authority, good_certificate, needs_module):
+def site(start, start_slapd, workdirs, authority, good_certificate, needs_module):
     needs_module("ssl", "include", "negotiation", "headers")
     slapd = start_slapd(Database("dc=example,dc=org", Ldif, ("ppolicy_use_lockout",)), tls=good_certificate, authority=authority)
-    room = rooms.new("intranet")
-    (room / "ldap-password").write_text(f"#!/bin/sh\necho '{SERVICE_PASSWORD}'\n")
-    (room / "ldap-password").chmod(0o755)
-    (room / "errors").mkdir()
-    (room / "errors/login-failed.html.var").write_text((SOURCE / "docs/examples/login-failed.html.var").read_text())
+    workdir = workdirs.new("intranet")
+    (workdir / "ldap-password").write_text(f"#!/bin/sh\necho '{SERVICE_PASSWORD}'\n")
+    (workdir / "ldap-password").chmod(0o755)
+    (workdir / "errors").mkdir()
+    (workdir / "errors/login-failed.html.var").write_text((SOURCE / "docs/examples/login-failed.html.var").read_text())
     text = (SOURCE / "docs/examples/intranet.conf").read_text()
     port = reserve_port()
     for name, value in {
             "/etc/ssl/certs/ca-certificates.crt": authority.cert, "*:443": f"127.0.0.1:{port}",
             "/etc/ssl/certs/intranet.pem": good_certificate.cert, "/etc/ssl/private/intranet.key": good_certificate.key,
-            "/etc/apache2/ldap-password": room / "ldap-password", "/var/www/errors": room / "errors",
+            "/etc/apache2/ldap-password": workdir / "ldap-password", "/var/www/errors": workdir / "errors",
             "ldap1.example.org ldap2.example.org": f"localhost:{reserve_port()} localhost:{slapd.tls_port}",
-            "/srv/intranet": "${DOCS}", "/var/log/apache2": room}.items():
+            "/srv/intranet": "${DOCS}", "/var/log/apache2": workdir}.items():
         assert name in text, name
         text = text.replace(name, str(value))
     httpd = start.make(f"Listen 127.0.0.1:{port}\n{text}", modules=("ssl", "include", "negotiation", "socache_shmcb"), ldap=True, cache="shmcb",
@@ -119,7 +119,7 @@ def test_the_throttle(site):
 def test_the_log_tells_the_truth(site):
     site.log.allow(r"AS00\d\d", "AH01631")
     get(site, "/merger/x", "clerk")
-    log = next(site.room.parent.glob("*-intranet/intranet.log"))
+    log = next(site.workdir.parent.glob("*-intranet/intranet.log"))
 
     def line():
         return [line for line in log.read_text().splitlines() if '"GET /merger/x HTTP/1.1" 404' in line]

@@ -74,19 +74,19 @@ class Ldif:
 
 
 @pytest.fixture(scope="module")
-def lab(rooms, start_slapd, authority, good_certificate):
+def lab(workdirs, start_slapd, authority, good_certificate):
     """What in a guide becomes what in the lab, in this order."""
     slapd = start_slapd(Database("dc=example,dc=org", Ldif("example"), ("ppolicy_use_lockout",)),
                         Database("dc=corp,dc=example", Ldif("corp"), ("ppolicy_use_lockout",)),
                         tls=good_certificate, authority=authority)
-    room = rooms.new("manual")
+    workdir = workdirs.new("manual")
     for name, text in {"ldap-password": f"#!/bin/sh\necho '{SERVICE_PASSWORD}'\n", "authstatus.key": "k" * 64}.items():
-        (room / name).write_text(text)
-    (room / "ldap-password").chmod(0o755)
-    (room / "authstatus.key").chmod(0o600)
+        (workdir / name).write_text(text)
+    (workdir / "ldap-password").chmod(0o755)
+    (workdir / "authstatus.key").chmod(0o600)
     page = SOURCE / "docs/examples/login-failed.html.var"
-    (room / "errors").mkdir()
-    (room / "errors/login-failed.html.var").write_text(page.read_text())
+    (workdir / "errors").mkdir()
+    (workdir / "errors/login-failed.html.var").write_text(page.read_text())
     here = f"localhost:{slapd.tls_port}"
     dead = f"localhost:{reserve_port()}"
     return {
@@ -95,11 +95,11 @@ def lab(rooms, start_slapd, authority, good_certificate):
         "ldap1.example.org ldap2.example.org": f"{dead} {here}",
         "ldap.example.org": here,
         "/etc/ssl/certs/ca-certificates.crt": str(authority.cert),
-        "/etc/apache2/ldap-password": str(room / "ldap-password"),
-        "/etc/apache2/corp-password": str(room / "ldap-password"),
-        "/etc/apache2/authstatus.key": str(room / "authstatus.key"),
-        "/var/www/errors": str(room / "errors"),
-        "/var/log/apache2": str(room),
+        "/etc/apache2/ldap-password": str(workdir / "ldap-password"),
+        "/etc/apache2/corp-password": str(workdir / "ldap-password"),
+        "/etc/apache2/authstatus.key": str(workdir / "authstatus.key"),
+        "/var/www/errors": str(workdir / "errors"),
+        "/var/log/apache2": str(workdir),
         "redis:10.0.0.5:6379": f"redis:127.0.0.1:{reserve_port()}",
         "memcache:10.0.0.5:11211,10.0.0.6:11211": f"memcache:127.0.0.1:{reserve_port()}",
         "*:443": "*:${HTTP}",

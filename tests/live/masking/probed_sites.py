@@ -11,7 +11,7 @@ from sites import Way
 
 CONTENT = ("GET", "HEAD", "POST")
 SHOWS = "ErrorDocument 404 /errors/env.shtml\n"
-LOGIN = 'AuthType Basic\nAuthName "the lab"\nAuthUserFile "${ROOM}/users"\n'
+LOGIN = 'AuthType Basic\nAuthName "the lab"\nAuthUserFile "${WORKDIR}/users"\n'
 SSI = "EnableMMAP Off\n" + directory("/ssi", "Options +Includes +ExecCGI\nAddOutputFilter INCLUDES .shtml\nAddHandler cgi-script .cgi\n") + "SSIErrorMsg error\n"
 
 
@@ -167,9 +167,9 @@ SITES_EVERYWHERE = directory("/ssi/dirhid", DENIED)
 
 def furnish(httpd):
     sites.furnish(httpd)
-    kinds = httpd.room / "docs/kinds"
-    os.mkfifo(httpd.room / "docs/dirall/fifo.html")
-    (httpd.room / "docs/dirall/device.html").symlink_to("/dev/zero")
+    kinds = httpd.workdir / "docs/kinds"
+    os.mkfifo(httpd.workdir / "docs/dirall/fifo.html")
+    (httpd.workdir / "docs/dirall/device.html").symlink_to("/dev/zero")
     for name, target in {"loopin.html": "loopin.html", "loopin": "loopin2", "loopin2": "loopin"}.items():
         (kinds / name).symlink_to(target)
     (kinds / "nowayx/a").chmod(0o600)

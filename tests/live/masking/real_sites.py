@@ -30,7 +30,7 @@ CGI = "AddHandler cgi-script .cgi\n" + directory("", "Options +ExecCGI\n")
 REAL = {
     "WordPress": (directory("", "AllowOverride All\n") + CGI, [
         Way("hidden folder", "/wp/secret/page.html", "secret", "absent", ("GET",)), Way("hidden file", "/wp/hidden.html", "hidden", "absent", ("GET",))]),
-    "PHP-FPM, if there is a file": ('<FilesMatch "\\.php$">\n<If "-f %{REQUEST_FILENAME}">\nSetHandler "proxy:unix:${ROOM}/run/none.sock|fcgi://localhost"\n</If>\n</FilesMatch>',
+    "PHP-FPM, if there is a file": ('<FilesMatch "\\.php$">\n<If "-f %{REQUEST_FILENAME}">\nSetHandler "proxy:unix:${WORKDIR}/run/none.sock|fcgi://localhost"\n</If>\n</FilesMatch>',
                                     pairs("php", "/dirall/index.php", "/dirall/index.php/info", "/dirall/none.php")),
     "mass hosting": ('VirtualDocumentRoot "${DOCS}/"\nUseCanonicalName Off', None),
     "mass hosting by part": ('VirtualDocumentRoot "${DOCS}/../docs/"\nVirtualScriptAlias "${DOCS}/"\nUseCanonicalName Off', None),
@@ -150,7 +150,7 @@ FILES = sites.FILES | {
 
 def furnish(httpd):
     sites.furnish(httpd)
-    docs = httpd.room / "docs"
+    docs = httpd.workdir / "docs"
     for name, target in {"symbol.html": "page.html", "symbol": "../open", "nowher.html": "none.html"}.items():
         (docs / "owner" / name).symlink_to(target)
         if ROOT:

@@ -113,14 +113,14 @@ SECTIONS = """
 <Directory "${{DOCS}}/groups">
     AuthType Basic
     AuthName "the lab"
-    AuthUserFile "${{ROOM}}/users"
+    AuthUserFile "${{WORKDIR}}/users"
     Require user admin
 </Directory>
 <Directory "${{DOCS}}/digest">
     AuthType Digest
     AuthName "the lab"
     AuthDigestProvider file
-    AuthUserFile "${{ROOM}}/digests"
+    AuthUserFile "${{WORKDIR}}/digests"
     Require valid-user
 </Directory>
 <Directory "${{DOCS}}/htread">
@@ -146,8 +146,8 @@ RewriteRule "^/rwserv(/|$)" - [F]
     RewriteRule "" - [F]
 </Directory>
 Redirect 403 /redirx
-Alias /alidir "${{ROOM}}/elsewhere"
-<Directory "${{ROOM}}/elsewhere">
+Alias /alidir "${{WORKDIR}}/elsewhere"
+<Directory "${{WORKDIR}}/elsewhere">
     Require all denied
 </Directory>
 AddHandler cgi-script .cgi
@@ -197,7 +197,7 @@ HOSTS = {
 <Directory "${DOCS}">
     AuthType Basic
     AuthName "the lab"
-    AuthUserFile "${ROOM}/users"
+    AuthUserFile "${WORKDIR}/users"
     Require valid-user
 </Directory>
 <Location /locall>
@@ -236,8 +236,8 @@ def configuration(masked=True, encrypted=False):
 </IfModule>
 <VirtualHost 127.0.0.1:${BACK}>
     ServerName back
-    DocumentRoot "${ROOM}/back"
-    <Directory "${ROOM}/back">
+    DocumentRoot "${WORKDIR}/back"
+    <Directory "${WORKDIR}/back">
         Require all granted
         <Files "page.html">
             Require all denied
@@ -248,7 +248,7 @@ def configuration(masked=True, encrypted=False):
     for name in HOSTS:
         yield from host(name, "HTTP", masked, "h2c http/1.1")
     if encrypted:
-        yield 'SSLSessionCache "shmcb:${ROOM}/run/tls(512000)"'
+        yield 'SSLSessionCache "shmcb:${WORKDIR}/run/tls(512000)"'
         for name in ENCRYPTED:
             yield from host(name, "TLS", masked, "h2 http/1.1")
 
@@ -285,12 +285,12 @@ def modules_for(mpm):
 
 def furnish(httpd):
     """What of a site are not files with text in the document root."""
-    room, docs = httpd.room, httpd.room / "docs"
-    (room / "users").write_text(USERS)
-    (room / "digests").write_text("bob:the lab:0123456789abcdef0123456789abcdef\n")
+    workdir, docs = httpd.workdir, httpd.workdir / "docs"
+    (workdir / "users").write_text(USERS)
+    (workdir / "digests").write_text("bob:the lab:0123456789abcdef0123456789abcdef\n")
     for name in ("elsewhere", "back"):
-        (room / name).mkdir()
-        (room / name / "page.html").write_text(name)
+        (workdir / name).mkdir()
+        (workdir / name / "page.html").write_text(name)
     (docs / "nolink/symbol.html").symlink_to("page.html")
     (docs / "open/noread.html").chmod(0)
     (docs / "htread/.htaccess").chmod(0)

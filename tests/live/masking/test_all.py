@@ -67,7 +67,7 @@ SITE = """
 </VirtualHost>
 """.replace("""        AuthBasicProvider no-such-alias
 """, """        AuthBasicProvider file
-        AuthUserFile "${ROOM}/no-such-file"
+        AuthUserFile "${WORKDIR}/no-such-file"
         Require valid-user
 """)
 TREES = ("login", "thrott", "stopped", "service", "mapped", "nobody", "formal")

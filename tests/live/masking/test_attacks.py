@@ -145,7 +145,7 @@ AROUND = {
                              Way("4", "/open/x-12/page.html", "x-12", "y-12"), Way("5", "/open/%23page%23", "%23page%23", "%24page%23"), Way("6", "/a/b/.svn/.svn", "b/.svn/.svn", "b/.abc/.abc")]),
     "LimitExcept": ("<Location /locexc>\n<LimitExcept GET POST>\n" + DENIED + "</LimitExcept>\n</Location>",
                     [Way("1", "/locexc/x", "locexc", "absent", ("PUT", "DELETE", "OPTIONS", "PROPFIND"))]),
-    "Satisfy": ('<Location /satisf>\nOrder allow,deny\nDeny from all\nSatisfy any\nAuthType Basic\nAuthName x\nAuthUserFile "${ROOM}/users"\nRequire user admin\n</Location>',
+    "Satisfy": ('<Location /satisf>\nOrder allow,deny\nDeny from all\nSatisfy any\nAuthType Basic\nAuthName x\nAuthUserFile "${WORKDIR}/users"\nRequire user admin\n</Location>',
                 [Way("1", "/satisf/x", "satisf", "absent", None, sites.GOOD)]),
     "Require": ("SetEnvIf User-Agent ^$ NOBODY\n" + "".join(f"<Location /requi{number}>\nRequire {line}\n</Location>\n" for number, line in enumerate((
         "env NOBODY", "method TRACE", "expr %{HTTP_USER_AGENT} == 'x'", "ip 192.0.2.0/24", "ip 10.0.0.0/8", "host example.invalid"))),
@@ -199,7 +199,7 @@ VARIANTS = {f"variants/{name}.html": f"{name[:6]}\n" for name in ("hidden.de", "
 
 @pytest.fixture(scope="module")
 def site(start):
-    text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${ROOM}/back"\n</VirtualHost>'], hosts()))
+    text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${WORKDIR}/back"\n</VirtualHost>'], hosts()))
     httpd = start.make(text, modules=(*sites.modules_for("event"), "userdir", "status", "deflate", "filter", "expires", "actions"),
                        listen=("HTTP", "BACK"), files=sites.FILES | VARIANTS)
     sites.furnish(httpd)

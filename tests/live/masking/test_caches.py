@@ -5,7 +5,7 @@ import pytest
 
 import sites
 
-KINDS = {"disk": 'CacheEnable disk /\nCacheRoot "${ROOM}/run/cache"', "socache": "CacheEnable socache /\nCacheSocache shmcb"}
+KINDS = {"disk": 'CacheEnable disk /\nCacheRoot "${WORKDIR}/run/cache"', "socache": "CacheEnable socache /\nCacheSocache shmcb"}
 SAYS = {
     "nothing": "", "minutes": 'Header always set Cache-Control "max-age=600"', "seconds for all": "CacheStoreExpired On\nCacheDefaultExpire 600\nCacheIgnoreNoLastMod On",
     "expires": 'ExpiresActive On\nExpiresDefault "access plus 1 hour"\nHeader always set Expires "Fri, 01 Jan 2038 00:00:00 GMT"',
@@ -24,7 +24,7 @@ HOST = """
     <Location /secret>
         AuthType Basic
         AuthName "the lab"
-        AuthUserFile "${{ROOM}}/users"
+        AuthUserFile "${{WORKDIR}}/users"
         Require user bob
     </Location>
 </VirtualHost>
@@ -36,9 +36,9 @@ def site(start):
     text = "".join(HOST.format(name=name, quick=quick, lines=f"{KINDS[kind]}\n{SAYS[said]}") for name, (kind, quick, said) in HOSTS.items())
     httpd = start.make(text, modules=("cache", "cache_disk", "cache_socache", "socache_shmcb", "expires"),
                        files={"secret/page.html": "hidden\n", "open/page.html": "open\n"})
-    (httpd.room / "users").write_text(sites.USERS)
-    (httpd.room / "run/cache").mkdir()
-    (httpd.room / "run/cache").chmod(0o777)
+    (httpd.workdir / "users").write_text(sites.USERS)
+    (httpd.workdir / "run/cache").mkdir()
+    (httpd.workdir / "run/cache").chmod(0o777)
     httpd.start()
     return httpd
 

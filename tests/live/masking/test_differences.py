@@ -34,10 +34,10 @@ SITE = r"""
 <Macro Host $name>
     <VirtualHost 127.0.0.1:${HTTP}>
         Use Site $name
-        Include "${ROOM}/$name.conf"
+        Include "${WORKDIR}/$name.conf"
     </VirtualHost>
 </Macro>
-DavLockDB "${ROOM}/run/locks"
+DavLockDB "${WORKDIR}/run/locks"
 """
 HOSTS = {
     "slash": '<Directory "${DOCS}/noindex">\nOptions -Indexes\n</Directory>',
@@ -96,10 +96,10 @@ def site(start, authority):
                        modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl", "include", "unique_id", "security2"),
                        defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
     for name, text in HOSTS.items():
-        (httpd.room / f"{name}.conf").write_text(text + "\n")
-    (httpd.room / "run").chmod(0o777)
-    (httpd.room / "docs/lists/unread.html").chmod(0)
-    (httpd.room / "users").write_text(sites.USERS)
+        (httpd.workdir / f"{name}.conf").write_text(text + "\n")
+    (httpd.workdir / "run").chmod(0o777)
+    (httpd.workdir / "docs/lists/unread.html").chmod(0)
+    (httpd.workdir / "users").write_text(sites.USERS)
     httpd.start()
     return httpd
 

@@ -27,8 +27,8 @@ AccessFileName .htaccess
 <FilesMatch "^\.ht">
     Require all denied
 </FilesMatch>
-IncludeOptional "${ROOM}/conf-enabled/*.conf"
-IncludeOptional "${ROOM}/sites-enabled/*.conf"
+IncludeOptional "${WORKDIR}/conf-enabled/*.conf"
+IncludeOptional "${WORKDIR}/sites-enabled/*.conf"
 """
 PEOPLE = TOP + """dn: uid=ann,@SUFFIX@
 objectClass: inetOrgPerson
@@ -46,7 +46,7 @@ def guide():
     text = re.search(r"```apache\n(.*?)```", (SOURCE / "docs/hiding-a-tree.md").read_text(), re.S)[1]
     for pattern, instead in ((r"\*:443", "127.0.0.1:${HTTP}"), (r"/srv/www", "${DOCS}"),
                              (r"ldaps://ldap.example.org/ou=people,dc=example,dc=org", "ldap://127.0.0.1:${LDAP}/o=guide"),
-                             (r"cn=httpd,dc=example,dc=org", "cn=service,o=guide"), (r"/etc/apache2/ldap-password", "${ROOM}/password"),
+                             (r"cn=httpd,dc=example,dc=org", "cn=service,o=guide"), (r"/etc/apache2/ldap-password", "${WORKDIR}/password"),
                              (r"cn=staff,ou=groups,dc=example,dc=org", "cn=staff,o=guide")):
         text, count = re.subn(pattern, lambda match, instead=instead: instead, text)
         assert count == 1, pattern
@@ -54,18 +54,18 @@ def guide():
 
 
 @pytest.fixture(scope="module")
-def site(start, start_slapd, rooms):
-    ldif = rooms.new("people") / "people.ldif"
+def site(start, start_slapd, workdirs):
+    ldif = workdirs.new("people") / "people.ldif"
     ldif.write_text(PEOPLE)
     slapd = start_slapd(Database("o=guide", ldif, ("require authc",)))
     httpd = start.make(DEBIAN, ldap=True, files={"projects/page.html": "a project\n"}, defines={"LDAP": slapd.port})
     for folder in ("conf-available", "conf-enabled", "sites-available", "sites-enabled"):
-        (httpd.room / folder).mkdir()
-    (httpd.room / "conf-available/security.conf").write_text("ServerTokens OS\nServerSignature On\nTraceEnable Off\n")
-    (httpd.room / "conf-enabled/security.conf").symlink_to("../conf-available/security.conf")
-    (httpd.room / "sites-available/www.conf").write_text(guide())
-    (httpd.room / "sites-enabled/www.conf").symlink_to("../sites-available/www.conf")
-    password = httpd.room / "password"
+        (httpd.workdir / folder).mkdir()
+    (httpd.workdir / "conf-available/security.conf").write_text("ServerTokens OS\nServerSignature On\nTraceEnable Off\n")
+    (httpd.workdir / "conf-enabled/security.conf").symlink_to("../conf-available/security.conf")
+    (httpd.workdir / "sites-available/www.conf").write_text(guide())
+    (httpd.workdir / "sites-enabled/www.conf").symlink_to("../sites-available/www.conf")
+    password = httpd.workdir / "password"
     password.write_text(SERVICE_PASSWORD + "\n")
     password.chmod(0o600)
     httpd.start()

@@ -3,7 +3,7 @@
 import pytest
 
 REFUSALS = {"authz_core": "Require all denied", "access_compat": "Order allow,deny\n    Deny from all",
-            "login": 'AuthType Basic\n    AuthName x\n    AuthUserFile "${ROOM}/nobody"\n    Require user nobody'}
+            "login": 'AuthType Basic\n    AuthName x\n    AuthUserFile "${WORKDIR}/nobody"\n    Require user nobody'}
 PLACES = {"files": ("/has/", "/has.too/"), "location": ("/has/",)}
 
 

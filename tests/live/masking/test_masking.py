@@ -10,7 +10,7 @@ from lab.process import poll
 import sites
 
 SITE = r"""
-CustomLog "${ROOM}/logs/truth" "%U %>s %{authstatus-outcome}n %{authstatus-status}n %u"
+CustomLog "${WORKDIR}/logs/truth" "%U %>s %{authstatus-outcome}n %{authstatus-status}n %u"
 <Macro Site $name>
     ServerName $name
     DocumentRoot "${DOCS}"
@@ -26,7 +26,7 @@ CustomLog "${ROOM}/logs/truth" "%U %>s %{authstatus-outcome}n %{authstatus-statu
     <Directory "${DOCS}/staff">
         AuthType Basic
         AuthName "the lab"
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Require user admin
     </Directory>
     <Files "hidden.html">
@@ -102,14 +102,14 @@ CustomLog "${ROOM}/logs/truth" "%U %>s %{authstatus-outcome}n %{authstatus-statu
     <Location /projects>
         AuthType Basic
         AuthName "projects"
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Require valid-user
     </Location>
     <Location /projects/login>
         AuthStatusMask Forbidden
     </Location>
 </VirtualHost>
-DavLockDB "${ROOM}/run/locks"
+DavLockDB "${WORKDIR}/run/locks"
 <Macro Dav $name>
     Use Site $name
     <Directory "${DOCS}/list">
@@ -150,10 +150,10 @@ FILES = {
 def site(start):
     httpd = start.make(SITE, modules=("rewrite", "cgid", "include", "autoindex", "proxy", "proxy_http", "dav", "dav_fs",
                                      "allowmethods"), files=FILES)
-    (httpd.room / "users").write_text(sites.USERS)
-    (httpd.room / "seen").mkdir()
-    (httpd.room / "seen").chmod(0o777)
-    httpd.write("front.cgi", FRONT % (httpd.room / "seen/uris"))
+    (httpd.workdir / "users").write_text(sites.USERS)
+    (httpd.workdir / "seen").mkdir()
+    (httpd.workdir / "seen").chmod(0o777)
+    httpd.write("front.cgi", FRONT % (httpd.workdir / "seen/uris"))
     httpd.start()
     httpd.log.allow(r"AH\d{5}: ")
     return httpd
@@ -165,7 +165,7 @@ def httpds_own_lines(site):
 
 
 def seen(site):
-    path = site.room / "seen/uris"
+    path = site.workdir / "seen/uris"
     return path.read_text().split() if path.exists() else []
 
 
@@ -207,7 +207,7 @@ def test_an_outcome_may_be_mapped_to_404(site):
 def test_the_log_has_the_truth(site):
     for path, login, truth in (("/secret/page.html", None, "404 access-denied 403 -"), ("/staff/page.html", sites.GOOD, "404 not-authorized 403 -"),
                                ("/absent/page.html", None, "404 - - -")):
-        log = site.room / "logs/truth"
+        log = site.workdir / "logs/truth"
         mark = log.stat().st_size
         site.get(path, login=login, host="masked")
         poll(lambda: f"{path} {truth}\n" in log.read_text()[mark:], 10, f"the truth about {path}")
@@ -259,14 +259,14 @@ def test_a_dav_listing_tells_no_more_than_that_of_a_stock_httpd(site, depth):
 
 
 def test_dav_never_touches_what_is_hidden(site):
-    hidden = site.room / "docs/list/hidden.html"
+    hidden = site.workdir / "docs/list/hidden.html"
     for method in ("PUT", "DELETE", "MKCOL", "PROPPATCH", "LOCK"):
         answer = site.get("/list/hidden.html", method=method, host="dav", headers=[("Content-Length", "0")])
         assert answer.status in (404, 405), method
     assert hidden.read_text() == "hidden\n"
     copied = site.get("/list/hidden.html", method="COPY", host="dav", headers=[("Destination", "/list/copied.html")])
     assert copied.status in (404, 405)
-    assert not (site.room / "docs/list/copied.html").exists()
+    assert not (site.workdir / "docs/list/copied.html").exists()
 
 
 def test_a_method_that_is_not_allowed_is_no_refusal(site):

@@ -29,7 +29,7 @@ HOST = """
     <Location />
         AuthType Basic
         AuthName "the lab"
-        AuthUserFile "${{ROOM}}/users"
+        AuthUserFile "${{WORKDIR}}/users"
     </Location>
 {sections}
 </VirtualHost>
@@ -55,7 +55,7 @@ def site(start):
     httpd = start.make("".join(HOST.format(number=number, sections="".join(sections(draw, number >= HOSTS))) for number, draw in enumerate(draws)),
                        modules=("access_compat",), files={"/".join(TREE[:depth]) + "/page.html": "x\n" for depth in range(1, 5)})
     # "password"
-    (httpd.room / "users").write_text("".join(f"{user}:{sites.USERS.split(':', 1)[1]}" for user in ("ann", "bob")))
+    (httpd.workdir / "users").write_text("".join(f"{user}:{sites.USERS.split(':', 1)[1]}" for user in ("ann", "bob")))
     httpd.start()
     return httpd
 

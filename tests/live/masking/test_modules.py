@@ -38,7 +38,7 @@ DECORATIONS = {
     "headers": 'Header echo ^X-\nHeader always append Vary X-One\nHeader setifempty X-Two "%D" env=NEVER\nRequestHeader set X-Three four\n'
                'RequestHeader unset Cookie\nHeader note X-Four five\nHeader always set X-Status "expr=%{REQUEST_STATUS}"',
     "include": "ErrorDocument 404 /errors/env.shtml",
-    "log_forensic": 'ForensicLog "${ROOM}/logs/forensic"',
+    "log_forensic": 'ForensicLog "${WORKDIR}/logs/forensic"',
     "lua": 'LuaHookFixups "${DOCS}/hooks.lua" fixups\nLuaHookTranslateName "${DOCS}/hooks.lua" translate',
     "mime": "AddCharset utf-8 .html\nAddLanguage de .css\nAddEncoding x-gzip .html\nDefaultLanguage en",
     "negotiation": 'ForceLanguagePriority None\nCacheNegotiatedDocs On',

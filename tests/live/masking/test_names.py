@@ -105,7 +105,7 @@ def site(start):
     text = "\n".join(SITE % (NUMBER[name], *lines) for name, lines in HOSTS.items())
     httpd = start.make(text, modules=("rewrite", "cgid"), files={"env.cgi": ENV, "other/page.html": "x\n"})
     for name, _ in NAMES.values():
-        place = os.path.join(os.fsencode(httpd.room / "docs"), unquote_to_bytes(name))
+        place = os.path.join(os.fsencode(httpd.workdir / "docs"), unquote_to_bytes(name))
         os.mkdir(place)
         with open(os.path.join(place, b".htaccess"), "w") as rules, open(os.path.join(place, b"page.html"), "w") as page:
             rules.write("Require all denied\n")

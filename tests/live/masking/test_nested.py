@@ -16,7 +16,7 @@ SECTIONS = {
     "patterns": '<LocationMatch "^{path}(/|$)">\n{lines}</LocationMatch>\n',
 }
 SETTINGS = 'ErrorDocument 404 "the page of {name}"\nHeader always set X-Level "{name}"\nHeader always add X-{name} yes\n'
-LOGIN = 'AuthType Basic\nAuthName "the lab"\nAuthUserFile "${ROOM}/users"\n'
+LOGIN = 'AuthType Basic\nAuthName "the lab"\nAuthUserFile "${WORKDIR}/users"\n'
 # Who is let in by the first so many levels.
 USERS = [None] + [f"user{number}" for number in range(LEVELS + 1)]
 HOST = """
@@ -52,7 +52,7 @@ def site(start):
     text = "".join(HOST.format(name=name, mask="All", sections="".join(sections(*what))) for name, what in HOSTS.items())
     httpd = start.make(text, files={"/".join(TREE) + "/page.html": "hidden\n"})
     # user0 to user5, "password"
-    (httpd.room / "users").write_text("".join(f"user{number}:{sites.USERS.split(':', 1)[1]}" for number in range(LEVELS + 1)))
+    (httpd.workdir / "users").write_text("".join(f"user{number}:{sites.USERS.split(':', 1)[1]}" for number in range(LEVELS + 1)))
     httpd.start()
     return httpd
 

@@ -37,7 +37,7 @@ def hosts():
 
 @pytest.fixture(scope="module", params=("event", "worker", "prefork"))
 def site(request, start):
-    text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${ROOM}/back"\n</VirtualHost>'], hosts()))
+    text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${WORKDIR}/back"\n</VirtualHost>'], hosts()))
     modules = [name for name in real.MODULES if name != "unique_id" and not (request.param == "prefork" and name in ("cgid", "http2", "proxy_http2"))]
     application = probed_sites.FastCgi()
     request.addfinalizer(application.close)

@@ -28,7 +28,7 @@ def hosts():
 
 @pytest.fixture(scope="module")
 def site(start):
-    text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${ROOM}/back"\n</VirtualHost>'], hosts()))
+    text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${WORKDIR}/back"\n</VirtualHost>'], hosts()))
     httpd = start.make(text, modules=MODULES, listen=("HTTP", "BACK"), files=real_sites.FILES)
     real_sites.furnish(httpd)
     httpd.start()

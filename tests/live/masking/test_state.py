@@ -75,11 +75,11 @@ SITE = r"""
     <Directory "${DOCS}">
         AuthType Basic
         AuthName "the lab"
-        AuthUserFile "${ROOM}/nobody"
+        AuthUserFile "${WORKDIR}/nobody"
         Require valid-user
     </Directory>
     <Directory "${DOCS}/secret">
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Require user admin
     </Directory>
 </VirtualHost>
@@ -139,10 +139,10 @@ def site(start):
     httpd = start.make(SITE, modules=("rewrite", "cgid", "access_compat", "autoindex"),
                        files={f"{place}/page.html": "page\n" for place in places} | {
                            "env.cgi": ENV, "scripts/denies.cgi": DENIES, "noindex/some.txt": "text\n", "unreadable.html": "x\n"})
-    (httpd.room / "users").write_text(sites.USERS)
-    (httpd.room / "nobody").write_text("alice:x\n")
-    (httpd.room / "docs/unreadable.html").chmod(0)
-    (httpd.room / "docs/symbolic/link.html").symlink_to("page.html")
+    (httpd.workdir / "users").write_text(sites.USERS)
+    (httpd.workdir / "nobody").write_text("alice:x\n")
+    (httpd.workdir / "docs/unreadable.html").chmod(0)
+    (httpd.workdir / "docs/symbolic/link.html").symlink_to("page.html")
     httpd.start()
     return httpd
 

@@ -34,7 +34,7 @@ SITE = r"""
     <Location /asks>
         AuthType Basic
         AuthName "the lab"
-        AuthUserFile "${ROOM}/users"
+        AuthUserFile "${WORKDIR}/users"
         Require valid-user
     </Location>
     <Location /asks/more/secret>
@@ -97,8 +97,8 @@ PATHS = ("/secret/page.html", "/secret/", "/secret/" + DEEP, "/open/secret/page.
 
 
 @pytest.fixture(scope="module")
-def site(start, rooms):
-    path = rooms.new("walker") / "mod_walker.so"
+def site(start, workdirs):
+    path = workdirs.new("walker") / "mod_walker.so"
     flags = " ".join(_apxs(name) for name in ("CFLAGS", "EXTRA_CFLAGS", "EXTRA_CPPFLAGS")).split()
     includes = [f"-I{_apxs(name)}" for name in ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
     subprocess.run([os.environ.get("CC", "cc").split()[-1], "-shared", "-fPIC", *flags, *includes, "-o", path,
@@ -108,8 +108,8 @@ def site(start, rooms):
                            f"routes/{place}/none.txt": "none\n" for place in ("secret", "absent")} | {
                            f"routes/{place}.shtml": PART.format(place) for place in ("secret", "absent")} | {
                            "routes/location.cgi": LOCATION})
-    (httpd.room / "users").write_text("bob:x\n")
-    (httpd.room / "docs/open/locked").chmod(0)
+    (httpd.workdir / "users").write_text("bob:x\n")
+    (httpd.workdir / "docs/open/locked").chmod(0)
     httpd.start()
     return httpd
 

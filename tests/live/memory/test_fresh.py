@@ -113,10 +113,10 @@ def test_new_password_drops_the_old_one_in_other_processes(start, slapd, person)
 
 
 @pytest.fixture(params=[Redis, Memcached], ids=["redis", "memcache"])
-def pair(request, rooms, start, slapd):
+def pair(request, workdirs, start, slapd):
     """Two httpd, as on two machines: a store and a key in common, and nothing else."""
-    store = request.param(rooms.new("store")).start()
-    key = key_file(store.room)
+    store = request.param(workdirs.new("store")).start()
+    key = key_file(store.workdir)
     site = f'AuthStatusCacheKey "{key}"\nAuthStatusCacheTime 3s 1s\n{LOGIN}'
     yield [start(site, defines={"LDAP": slapd.port}, cache=store.cache, modules=store.modules) for _ in range(2)]
     store.stop()

@@ -94,14 +94,14 @@ KEYS = [
 
 
 @pytest.mark.parametrize("name, options, words", KEYS, ids=[row[0] for row in KEYS])
-def test_key_file(start, rooms, name, options, words):
-    path = key_file(rooms.new("key"), **options)
+def test_key_file(start, workdirs, name, options, words):
+    path = key_file(workdirs.new("key"), **options)
     must_not_pass(start.make(f'AuthStatusCacheKey "{path}"', cache=None), "AuthStatusCacheKey", (str(path), *words))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_key_file_of_somebody_else(start, rooms):
-    path = key_file(rooms.new("key"))
+def test_key_file_of_somebody_else(start, workdirs):
+    path = key_file(workdirs.new("key"))
     os.chown(path, 65534, -1)
     must_not_pass(start.make(f'AuthStatusCacheKey "{path}"', cache=None), "AuthStatusCacheKey", (str(path), "owner root"))
 
@@ -155,8 +155,8 @@ def test_well(start, text):
     assert code == 0 and "Syntax OK" in said, said
 
 
-def test_key_file_is_well(start, rooms):
+def test_key_file_is_well(start, workdirs):
     for octets, mode in ((32, 0o400), (4095, 0o600)):
-        path = key_file(rooms.new("key"), octets=octets, mode=mode)
+        path = key_file(workdirs.new("key"), octets=octets, mode=mode)
         code, said = start.make(f'AuthStatusCacheKey "{path}"', cache=None).configtest()
         assert code == 0 and "Syntax OK" in said, said

@@ -28,9 +28,9 @@ AWAY = ("AS0050", "AS0051", "AS0220", "AS0094", "AS0020")
 
 
 @pytest.fixture
-def own(rooms):
+def own(workdirs):
     """A slapd that a test may stop."""
-    slapd = Slapd(rooms.new("slapd-stale"), [Database("o=memory", HERE / "people.ldif", OPTIONS)]).start()
+    slapd = Slapd(workdirs.new("slapd-stale"), [Database("o=memory", HERE / "people.ldif", OPTIONS)]).start()
     yield slapd
     slapd.stop()
 
@@ -235,9 +235,9 @@ def test_a_restart_with_the_store_of_this_machine(start, own):
     httpd.stop()
 
 
-def test_a_restart_and_another_machine_with_a_key_and_redis(start, own, rooms):
-    store = Redis(rooms.new("store")).start()
-    site = f'AuthStatusCacheKey "{key_file(store.room)}"\n{ASKED}'
+def test_a_restart_and_another_machine_with_a_key_and_redis(start, own, workdirs):
+    store = Redis(workdirs.new("store")).start()
+    site = f'AuthStatusCacheKey "{key_file(store.workdir)}"\n{ASKED}'
     one, two = [serve(start, own, site, cache=store.cache, modules=store.modules) for _ in range(2)]
     for httpd in (one, two):
         httpd.log.allow("AS0084", "AS0085", r"AH0347[89]")
@@ -294,9 +294,9 @@ def test_a_yes_of_a_group(start, own, seconds):
     httpd.stop()
 
 
-def test_a_yes_of_a_group_behind_another_modules_login(start, own, rooms):
+def test_a_yes_of_a_group_behind_another_modules_login(start, own, workdirs):
     """A password file says who it is; the directory, who is in the group."""
-    passwords = rooms.new("passwords") / "file"
+    passwords = workdirs.new("passwords") / "file"
     ann = Person(own)
     own.client(ADMINISTRATOR).add_s("cn=members,o=memory", [
         ("objectClass", [b"groupOfNames"]), ("cn", [b"members"]), ("member", [ann.dn.encode()])])

@@ -26,7 +26,7 @@ Row = namedtuple("Row", "name cache modules caches shares")
 PLACES = [
     Row("default", None, SHMCB_MODULES, True, True),
     Row("shmcb", "shmcb", SHMCB_MODULES, True, True),
-    Row("shmcb-with-arguments", "shmcb:${ROOM}/run/shared(512000)", SHMCB_MODULES, True, True),
+    Row("shmcb-with-arguments", "shmcb:${WORKDIR}/run/shared(512000)", SHMCB_MODULES, True, True),
     Row("default-without-shmcb", None, (), True, False),
     Row("off", "Off", SHMCB_MODULES, False, False),
     Row("redis", Redis, Redis.modules, True, True),
@@ -35,11 +35,11 @@ PLACES = [
 
 
 @pytest.fixture
-def start_store(rooms):
+def start_store(workdirs):
     started = []
 
     def start_one(kind):
-        started.append(kind(rooms.new("store")).start())
+        started.append(kind(workdirs.new("store")).start())
         return started[-1]
     yield start_one
     for store in started:
@@ -88,7 +88,7 @@ def start_with(start, slapd, store, key, more=LOGIN, **options):
 @KINDS
 def test_machines_share_answers(start, start_store, slapd, person, kind):
     store = start_store(kind)
-    key = key_file(store.room)
+    key = key_file(store.workdir)
     machines = [start_with(start, slapd, store, key) for _ in range(2)]
     for httpd in machines:
         httpd.log.expect("AH01617")
@@ -104,7 +104,7 @@ def test_machines_share_answers(start, start_store, slapd, person, kind):
 @KINDS
 def test_machines_share_failure_counts(start, start_store, slapd, person, kind):
     store = start_store(kind)
-    key = key_file(store.room)
+    key = key_file(store.workdir)
     site = f"AuthStatusThrottle 3 1h\n{LOGIN}"
     machines = [start_with(start, slapd, store, key, site) for _ in range(2)]
     for httpd in machines:
@@ -123,20 +123,20 @@ def test_machines_share_failure_counts(start, start_store, slapd, person, kind):
 @KINDS
 def test_another_key_shares_nothing(start, start_store, slapd, person, kind):
     store = start_store(kind)
-    httpds = [start_with(start, slapd, store, key_file(store.room, name)) for name in ("mine", "yours")]
+    httpds = [start_with(start, slapd, store, key_file(store.workdir, name)) for name in ("mine", "yours")]
     for _ in range(2):
         for httpd in httpds:
             assert httpd.get("/in/", login=(person.uid, RIGHT)).status == 200
     with httpds[0].connection() as connection:
         assert cost(slapd, connection, person.uid, RIGHT) == (200, NOTHING)
     mark = slapd.mark()
-    start_with(start, slapd, store, key_file(store.room, "another")).get("/in/", login=(person.uid, RIGHT))
+    start_with(start, slapd, store, key_file(store.workdir, "another")).get("/in/", login=(person.uid, RIGHT))
     assert slapd.operations(mark)["user_binds"] == 1
 
 
 def test_key_file_outlives_a_restart(start, start_store, slapd, person):
     store = start_store(Redis)
-    httpd = start_with(start, slapd, store, key_file(store.room))
+    httpd = start_with(start, slapd, store, key_file(store.workdir))
     assert httpd.get("/in/", login=(person.uid, RIGHT)).status == 200
     for again in (httpd.reload, lambda: (httpd.stop(), httpd.start())):
         again()
@@ -159,7 +159,7 @@ def test_nothing_readable_is_stored(start, start_store, slapd):
     """No user, no password, no plain hash of one."""
     import hashlib
     store = start_store(Redis)
-    httpd = start_with(start, slapd, store, key_file(store.room))
+    httpd = start_with(start, slapd, store, key_file(store.workdir))
     httpd.log.expect("AH01617")
     assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
     assert httpd.get("/in/", login=("ann", WRONG)).status == 401
@@ -179,7 +179,7 @@ def test_nothing_readable_is_stored(start, start_store, slapd):
 def test_store_is_killed_and_comes_back(start, start_store, slapd, kind):
     """Logins go on; one warning, one notice, however many logins there are."""
     store = start_store(kind)
-    httpd = start_with(start, slapd, store, key_file(store.room))
+    httpd = start_with(start, slapd, store, key_file(store.workdir))
     begin = httpd.log.size()
 
     def login(password=RIGHT):
@@ -209,7 +209,7 @@ def test_store_is_killed_and_comes_back(start, start_store, slapd, kind):
 def test_store_is_away_from_the_beginning(start, start_store, slapd, kind):
     store = start_store(kind)
     store.kill()
-    httpd = start_with(start, slapd, store, key_file(store.room))
+    httpd = start_with(start, slapd, store, key_file(store.workdir))
     httpd.log.expect(AWAY)
     httpd.log.allow("AH01617", PROVIDERS)
     for user, password, status in (("ann", RIGHT, 200), ("bob", WRONG, 401), ("ann", RIGHT, 200)):
@@ -221,7 +221,7 @@ def test_store_is_away_from_the_beginning(start, start_store, slapd, kind):
 def test_store_is_frozen(start, start_store, slapd, kind):
     """It takes connections and never answers, and its provider would wait for ever."""
     store = start_store(kind)
-    httpd = start_with(start, slapd, store, key_file(store.room))
+    httpd = start_with(start, slapd, store, key_file(store.workdir))
     httpd.log.expect(AWAY)
     httpd.log.allow(PROVIDERS)
     assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
@@ -320,7 +320,7 @@ def test_store_drips(start, slapd, cache, module, beginning):
 
 def test_store_is_full(start, slapd):
     """A store of the least size that shmcb takes, and more users and failures than it holds."""
-    httpd = start(f'AuthStatusCache "shmcb:${{ROOM}}/run/small(8192)"\nAuthStatusThrottle 64 1h\n{LOGIN}', mpm="prefork",
+    httpd = start(f'AuthStatusCache "shmcb:${{WORKDIR}}/run/small(8192)"\nAuthStatusThrottle 64 1h\n{LOGIN}', mpm="prefork",
                   defines={"LDAP": slapd.port}, cache=None, modules=SHMCB_MODULES)
     httpd.log.expect("AH01617")
     people = [Person(slapd).uid for _ in range(40)]
@@ -361,8 +361,8 @@ RUBBISH = [
 
 
 @pytest.fixture(scope="module")
-def redis(rooms):
-    store = Redis(rooms.new("store")).start()
+def redis(workdirs):
+    store = Redis(workdirs.new("store")).start()
     yield store
     store.stop()
 
@@ -371,7 +371,7 @@ def redis(rooms):
 def written(redis, start, slapd, person):
     """A store with records of one person, right and wrong, and a second machine that has read none of them."""
     redis.flush()
-    key = key_file(redis.room, f"key-{person.uid}")
+    key = key_file(redis.workdir, f"key-{person.uid}")
     one = start_with(start, slapd, redis, key)
     one.log.expect("AH01617")
     assert one.get("/in/", login=(person.uid, RIGHT)).status == 200

@@ -217,11 +217,11 @@ def test_an_outage_is_no_failure(start, start_slapd, slapd, person):
     httpd.stop()
 
 
-def test_outlives_a_restart_with_a_store_of_its_own(start, rooms, slapd, person):
+def test_outlives_a_restart_with_a_store_of_its_own(start, workdirs, slapd, person):
     """Counts are where the answers are: in the store."""
     from lab.stores import Redis, key_file
-    store = Redis(rooms.new("store")).start()
-    httpd = start(f'AuthStatusCacheKey "{key_file(store.room)}"\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory\n'
+    store = Redis(workdirs.new("store")).start()
+    httpd = start(f'AuthStatusCacheKey "{key_file(store.workdir)}"\nUse Login /in "ldap://127.0.0.1:${{LDAP}}" o=memory\n'
                   "<Location /in>\nAuthStatusThrottle 3 1h\n</Location>", defines={"LDAP": slapd.port},
                   cache=store.cache, modules=store.modules)
     httpd.log.expect("AH01617", THROTTLED)

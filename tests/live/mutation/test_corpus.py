@@ -12,10 +12,10 @@ MODULE_SOURCES = ("core", "ldap", "cache", "login", "httpd")
 
 
 @pytest.fixture(scope="module")
-def module(rooms):
+def module(workdirs):
     """mod_authstatus with the targets in it; error_body.c is within in_httpd.c."""
-    room = rooms.new("in-httpd")
-    built = room / "in_httpd.so"
+    workdir = workdirs.new("in-httpd")
+    built = workdir / "in_httpd.so"
     sources = [SOURCE / "mod_authstatus.c", SOURCE / "tests/fuzz/in_httpd.c"]
     sources += [path for name in MODULE_SOURCES for path in sorted((SOURCE / "src" / name).rglob("*.c")) if path.name != "error_body.c"]
     apr = subprocess.run(["apr-1-config", "--cppflags", "--includes"], capture_output=True, text=True, check=True).stdout.split()
@@ -25,11 +25,11 @@ def module(rooms):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     names = ("mpm_event", "authn_core", "authz_core", "socache_shmcb")
-    (room / "httpd.conf").write_text("\n".join([
-        f'ServerRoot "{room}"', "ServerName localhost", f'ErrorLog "{room}/error"',
+    (workdir / "httpd.conf").write_text("\n".join([
+        f'ServerRoot "{workdir}"', "ServerName localhost", f'ErrorLog "{workdir}/error"',
         *[f'LoadModule {name}_module "{MODULES}/mod_{name}.so"' for name in names],
         f'LoadModule authstatus_module "{built}"', f'LoadModule authstatus_fuzz_module "{built}"', ""]))
-    return room
+    return workdir
 
 
 def test_there_are_corpora():

@@ -27,7 +27,7 @@ Use Place /in/anon Basic
 Use Place /in/both Basic
 <Location /in/file>
     AuthBasicProvider file
-    AuthUserFile "${ROOM}/users"
+    AuthUserFile "${WORKDIR}/users"
 </Location>
 <Location /in/anon>
     AuthBasicProvider anon
@@ -37,7 +37,7 @@ Use Place /in/both Basic
 </Location>
 <Location /in/both>
     AuthBasicProvider file authstatus
-    AuthUserFile "${ROOM}/users"
+    AuthUserFile "${WORKDIR}/users"
     AuthLDAPURL "ldap://127.0.0.1:${NOBODY}/o=x?uid"
 </Location>
 """
@@ -46,7 +46,7 @@ Use Place /in/both Basic
 @pytest.fixture(scope="module")
 def site(start):
     httpd = start.make(SITE, modules=("authn_anon",), defines={"NOBODY": reserve_port()})
-    (httpd.room / "users").write_bytes(b"j\xfcrgen:" + HASH.encode() + b"\nb\x07ell:" + HASH.encode() + b"\n")
+    (httpd.workdir / "users").write_bytes(b"j\xfcrgen:" + HASH.encode() + b"\nb\x07ell:" + HASH.encode() + b"\n")
     return httpd.start()
 
 
@@ -78,8 +78,8 @@ def test_credentials_of_other_providers(site, path, credentials, status, outcome
 # -- challenges -------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def realm(rooms):
-    realm = Realm(rooms.new("kerberos"), {"ann": "Pw!ann"}).start()
+def realm(workdirs):
+    realm = Realm(workdirs.new("kerberos"), {"ann": "Pw!ann"}).start()
     yield realm
     realm.stop()
 
@@ -87,7 +87,7 @@ def realm(rooms):
 @pytest.fixture(scope="module")
 def kerberos(start, realm, needs_module):
     needs_module("auth_gssapi")
-    environment = {"KRB5_CONFIG": str(realm.room / "krb5.conf")}
+    environment = {"KRB5_CONFIG": str(realm.workdir / "krb5.conf")}
     return start(HERE / "kerberos.conf", modules=("auth_gssapi",), defines={"KEYTAB": realm.keytab}, environment=environment)
 
 
@@ -118,7 +118,7 @@ def test_a_ticket_and_a_password_are_granted(kerberos, realm):
 
 
 @pytest.mark.parametrize("conf, modules, status", [
-    ('AuthType form\nAuthFormProvider file\nAuthUserFile "${ROOM}/users"\nSession On\nSessionCookieName s path=/',
+    ('AuthType form\nAuthFormProvider file\nAuthUserFile "${WORKDIR}/users"\nSession On\nSessionCookieName s path=/',
      ("auth_form", "session", "session_cookie", "request"), 401),
     ("AuthType openid-connect\nOIDCUnAuthAction 401", ("auth_openidc",), 401),
 ], ids=["form", "openidc"])
@@ -141,7 +141,7 @@ AuthName "the lab"
 Require valid-user
 AuthStatus On
 </Location>""", modules=modules)
-    (httpd.room / "users").write_text("")
+    (httpd.workdir / "users").write_text("")
     httpd.log.allow("oidc", "AH01808", "AH01811")
     httpd.start()
     httpd.log.allow("oidc", "AH01808", "AH01811")

@@ -72,12 +72,12 @@ def sites(start, slapd, backend, needs_module):
                            listen=("HTTP", "BACKEND"), authstatus=provider != "ldap",
                            files={f"cgi/{name}.cgi": CGI for name in ("pass", "environment")},
                            defines={"LDAP": slapd.port, "PROVIDER": provider, "SOCKET": backend.port}, **options)
-        (httpd.room / "users").write_text(f"filed:{HASH}\n")
-        (httpd.room / "groups").write_text("editors: ann filed\n")
+        (httpd.workdir / "users").write_text(f"filed:{HASH}\n")
+        (httpd.workdir / "groups").write_text("editors: ann filed\n")
         for name in ("dav", "git"):
-            (httpd.room / name).mkdir()
-            (httpd.room / name).chmod(0o777)
-        (httpd.room / "run").chmod(0o777)
+            (httpd.workdir / name).mkdir()
+            (httpd.workdir / name).chmod(0o777)
+        (httpd.workdir / "run").chmod(0o777)
         return httpd.start()
     return SimpleNamespace(theirs=make("ldap", MODULES_NEEDED), ours=make("authstatus", MODULES_NEEDED))
 
@@ -165,7 +165,7 @@ AuthStatusThrottle 2 5min
 HASHED = """Use Login /in/x "ldap://127.0.0.1:${LDAP}" o=sites
 <Location /in/x>
 AuthBasicProvider file authstatus
-AuthUserFile "${ROOM}/users"
+AuthUserFile "${WORKDIR}/users"
 AuthBasicUseDigestAlgorithm MD5
 AuthStatusThrottle 2 5min
 </Location>"""
@@ -174,7 +174,7 @@ AuthStatusThrottle 2 5min
 def test_a_hashed_password_is_not_sent(start, slapd):
     """Each would be a failure of the account's. mod_auth_basic does not call a provider that has no hashes, and says so."""
     httpd = start.make(HASHED, defines={"LDAP": slapd.port})
-    (httpd.room / "users").write_text("")
+    (httpd.workdir / "users").write_text("")
     httpd.start()
     httpd.log.expect("AH02493")
     mark = slapd.mark()
@@ -202,13 +202,13 @@ GIT = [(ANN, 0, ""), (BAD, 128, "Authentication failed"), (EXPIRED, 128, "403")]
 def test_git(sites, login, code, said):
     """A client that asks again with a password where it is challenged, and reads the status where not."""
     sites.ours.log.allow(r"AS00\d\d", "AH01617")
-    repository = sites.ours.room / "git/one.git"
+    repository = sites.ours.workdir / "git/one.git"
     if not repository.exists():
         subprocess.run(["git", "init", "-q", "--bare", repository], check=True, capture_output=True)
-        (sites.ours.room / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
+        (sites.ours.workdir / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
     url = f"http://{login[0]}:{login[1].replace('!', '%21')}@127.0.0.1:{sites.ours.port}/git/one.git"
     done = subprocess.run(["git", "-c", "credential.helper=", "ls-remote", url], capture_output=True, text=True, timeout=60,
-                          env={"PATH": os.environ["PATH"], "GIT_TERMINAL_PROMPT": "0", "HOME": str(sites.ours.room), "LC_ALL": "C"})
+                          env={"PATH": os.environ["PATH"], "GIT_TERMINAL_PROMPT": "0", "HOME": str(sites.ours.workdir), "LC_ALL": "C"})
     assert done.returncode == code and said in done.stderr, done
 
 

@@ -80,7 +80,7 @@ class Outage:
         return status == 200
 
 
-def test_an_outage(sites, slapd, rooms):
+def test_an_outage(sites, slapd, workdirs):
     outages = [Outage(site) for site in sites]
     for site in sites:
         assert login(site) == 200
@@ -113,17 +113,17 @@ def test_an_outage(sites, slapd, rooms):
             return site.access_path.read_text().count("\tdirectory-down\t503\t")
         poll(lambda outage=outage: noted() >= outage.met, 10, "the access log, which httpd writes after the answer")
         assert noted() == outage.met
-        assert nobody_is_banned(outage.site, rooms)
+        assert nobody_is_banned(outage.site, workdirs)
 
 
-def nobody_is_banned(site, rooms):
+def nobody_is_banned(site, workdirs):
     """In httpd's own format none of it is a failure for fail2ban."""
     program = shutil.which("fail2ban-regex")
     assert program, "fail2ban is not installed"
     ours = [re.sub(r"^(\[[^]]*\] \[[^]]*\]) \[[^]]*\] \[pid", r"\1 [pid", line)
             for line in site.log.path.read_text().splitlines() if "[authstatus:" in line]
     assert len(ours) >= 3
-    path = rooms.new("fail2ban") / "error.log"
+    path = workdirs.new("fail2ban") / "error.log"
     path.write_text("\n".join(ours) + "\n")
     done = subprocess.run([program, str(path), "apache-auth"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

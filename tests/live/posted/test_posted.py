@@ -41,7 +41,7 @@ def httpd(start, slapd, needs_module):
     httpd = start.make(f'Include "{HERE / "posted.conf"}"\n', modules=("access_compat", "authz_groupfile"),
                        defines={"LDAP": slapd.port, "DEAD": reserve_port()},
                        files={"htaccess/index.html": "here\n", "htaccess/.htaccess": HTACCESS.format(port=slapd.port)})
-    (httpd.room / "users").write_text(f"filed:{HASH}\n")
+    (httpd.workdir / "users").write_text(f"filed:{HASH}\n")
     httpd.log.allow(r"AS0175", "AS0221")
     return httpd.start()
 

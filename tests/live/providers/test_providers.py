@@ -41,7 +41,7 @@ def slapd(start_slapd):
 def site(start, slapd):
     httpd = start.make(HERE / "site.conf", files=FILES, defines={"LDAP": slapd.port, "NOBODY": reserve_port()},
                        modules=("include", "rewrite", "request", "session", "session_cookie", "auth_form"))
-    (httpd.room / "users").write_text(f"both:{HASH}\n")
+    (httpd.workdir / "users").write_text(f"both:{HASH}\n")
     return httpd.start()
 
 

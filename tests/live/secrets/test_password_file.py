@@ -27,8 +27,8 @@ def slapd(start_slapd):
     return start_slapd(Database("o=secrets", HERE / "people.ldif"))
 
 
-def password_file(room, content=SERVICE_PASSWORD, mode=0o400, owner=None):
-    path = room / "password"
+def password_file(workdir, content=SERVICE_PASSWORD, mode=0o400, owner=None):
+    path = workdir / "password"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     path.chmod(mode)
     if owner is not None:
@@ -62,8 +62,8 @@ BAD = [
 
 
 @pytest.mark.parametrize("row", GOOD, ids=[row.name for row in GOOD])
-def test_good(start, rooms, slapd, row):
-    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"file:{password_file(rooms.new('file'), **row.options)}"})
+def test_good(start, workdirs, slapd, row):
+    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"file:{password_file(workdirs.new('file'), **row.options)}"})
     assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
     httpd.stop()
 
@@ -80,10 +80,10 @@ def must_stop(start, where, *words):
 
 
 @pytest.mark.parametrize("row", BAD, ids=[row.name for row in BAD])
-def test_bad(start, rooms, row):
+def test_bad(start, workdirs, row):
     if "owner" in row.options and os.geteuid() != 0:
         pytest.skip("only root gives files away")
-    must_stop(start, f"file:{password_file(rooms.new('file'), **row.options)}", *row.words)
+    must_stop(start, f"file:{password_file(workdirs.new('file'), **row.options)}", *row.words)
 
 
 @pytest.mark.parametrize("where", ["file:/nonexistent/password", "file:", "file:/tmp", "file:/dev/zero"])
@@ -93,15 +93,15 @@ def test_no_file(start, where):
 
 def test_relative_to_the_server_root(start, slapd):
     httpd = start.make(CONF, defines={"LDAP": slapd.port, "WHERE": "file:password"})
-    password_file(httpd.room)
+    password_file(httpd.workdir)
     httpd.start()
     assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
     httpd.stop()
 
 
-def test_not_in_htaccess(start, rooms, slapd):
+def test_not_in_htaccess(start, workdirs, slapd):
     """Its author could have httpd send the first line of its own files to a directory of his."""
-    path = password_file(rooms.new("file"))
+    path = password_file(workdirs.new("file"))
     htaccess = (f'AuthType Basic\nAuthName x\nAuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=secrets?uid"\n'
                 f'AuthLDAPBindDN cn=service,o=secrets\nAuthLDAPBindPassword "file:{path}"\nRequire valid-user\n')
     httpd = start('<Directory "${DOCS}">\nAllowOverride AuthConfig\n</Directory>', files={"a/.htaccess": htaccess, "a/x.html": "secret"})
@@ -113,9 +113,9 @@ def test_not_in_htaccess(start, rooms, slapd):
     httpd.stop()
 
 
-def test_read_again_by_a_graceful_restart(start, rooms, slapd):
+def test_read_again_by_a_graceful_restart(start, workdirs, slapd):
     """A password that was changed, and no trace of the one before in the parent."""
-    path = password_file(rooms.new("file"), "Pw!of-yesterday-5b1f7c02", 0o600)
+    path = password_file(workdirs.new("file"), "Pw!of-yesterday-5b1f7c02", 0o600)
     httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"file:{path}"})
     httpd.log.expect(r'AS0060: .*"bind DN cn=service,o=secrets"')
     assert httpd.get("/in/", login=(USER, RIGHT)).status == 500
@@ -154,24 +154,24 @@ PROGRAMS_BAD = [
 ]
 
 
-def program_of(room, row):
-    path = room / "program"
+def program_of(workdir, row):
+    path = workdir / "program"
     path.write_text(row.text)
     path.chmod(row.mode)
     return path
 
 
 @pytest.mark.parametrize("row", PROGRAMS_GOOD, ids=[row.name for row in PROGRAMS_GOOD])
-def test_program(start, rooms, slapd, row):
-    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"exec:{program_of(rooms.new('exec'), row)}"})
+def test_program(start, workdirs, slapd, row):
+    httpd = start(CONF, defines={"LDAP": slapd.port, "WHERE": f"exec:{program_of(workdirs.new('exec'), row)}"})
     assert httpd.get("/in/", login=(USER, RIGHT)).status == 200
     httpd.stop()
 
 
 @pytest.mark.parametrize("row", PROGRAMS_BAD, ids=[row.name for row in PROGRAMS_BAD])
-def test_bad_program(start, rooms, row):
+def test_bad_program(start, workdirs, row):
     """The sentence names the program and says why; it has nothing of what the program printed."""
-    path = program_of(rooms.new("exec"), row)
+    path = program_of(workdirs.new("exec"), row)
     began = time.monotonic()
     code, said = start.make(CONF, defines={"LDAP": 9, "WHERE": f"exec:{path}"}).configtest()
     assert code != 0 and time.monotonic() - began < row.seconds
@@ -185,13 +185,13 @@ def test_no_program(start, where):
     must_stop(start, where, "exec:", *[where[5:]] if where != "exec:" else ())
 
 
-def test_program_that_hangs_is_killed(start, rooms):
+def test_program_that_hangs_is_killed(start, workdirs):
     """With all that it has started."""
-    room = rooms.new("exec")
-    room.chmod(0o777)
-    path = program_of(room, Program("", f"#!/bin/sh\nsleep 1000 &\necho $! >{room}/pid\nwait\n", ()))
+    workdir = workdirs.new("exec")
+    workdir.chmod(0o777)
+    path = program_of(workdir, Program("", f"#!/bin/sh\nsleep 1000 &\necho $! >{workdir}/pid\nwait\n", ()))
     start.make(CONF, defines={"LDAP": 9, "WHERE": f"exec:{path}"}).configtest()
-    poll(lambda: not alive(int((room / "pid").read_text())), 10, "the program's child ended")
+    poll(lambda: not alive(int((workdir / "pid").read_text())), 10, "the program's child ended")
 
 
 def alive(pid):
@@ -202,14 +202,14 @@ def alive(pid):
         return False
 
 
-def test_explain_reads_it(rooms, slapd):
-    room = rooms.new("explain")
-    path = password_file(room, SERVICE_PASSWORD + "\nmore\n")
-    (room / "right").write_text(RIGHT)
-    (room / "right").chmod(0o400)
-    (room / "site.conf").write_text(f'ServerRoot "{room}"\n<Location /in>\nAuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=secrets?uid"\n'
+def test_explain_reads_it(workdirs, slapd):
+    workdir = workdirs.new("explain")
+    path = password_file(workdir, SERVICE_PASSWORD + "\nmore\n")
+    (workdir / "right").write_text(RIGHT)
+    (workdir / "right").chmod(0o400)
+    (workdir / "site.conf").write_text(f'ServerRoot "{workdir}"\n<Location /in>\nAuthLDAPURL "ldap://127.0.0.1:{slapd.port}/o=secrets?uid"\n'
                                     f'AuthLDAPBindDN cn=service,o=secrets\nAuthLDAPBindPassword "file:{path.name}"\n</Location>\n')
-    said = subprocess.run([BUILD / "authstatus-explain", "--config", room / "site.conf", "--password-file", room / "right", USER],
+    said = subprocess.run([BUILD / "authstatus-explain", "--config", workdir / "site.conf", "--password-file", workdir / "right", USER],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL,
                           env={**os.environ, "LDAPNOINIT": "1", "ASAN_OPTIONS": "detect_leaks=0"}, timeout=60)
     assert said.returncode == 0 and "granted" in said.stdout, said

@@ -21,7 +21,7 @@ ExtendedStatus On
 AuthStatusDeadline 1s
 AuthStatusThrottle 9 1h
 AuthStatusCacheKey "${KEY}"
-GlobalLog "${ROOM}/logs/whole" "%t %r %u %{Authorization}e %{REMOTE_USER}e %{AUTHSTATUS_OUTCOME}e %{authstatus-outcome}n %{authstatus-ldap}n"
+GlobalLog "${WORKDIR}/logs/whole" "%t %r %u %{Authorization}e %{REMOTE_USER}e %{AUTHSTATUS_OUTCOME}e %{authstatus-outcome}n %{authstatus-ldap}n"
 Use ShowVariables
 Use Login /in "ldap://127.0.0.1:${LDAP}" o=secrets
 Use Login /gone "ldap://127.0.0.1:9" o=secrets
@@ -47,11 +47,11 @@ def slapd(start_slapd):
 
 
 @pytest.fixture
-def store(rooms, request):
+def store(workdirs, request):
     if request.param is None:
         yield None
         return
-    store = request.param(rooms.new("store")).start()
+    store = request.param(workdirs.new("store")).start()
     yield store
     store.stop()
 
@@ -74,8 +74,8 @@ def shared_memory(httpd):
 
 @pytest.mark.skipif(SANITIZE, reason="what is looked for here has nothing to do with how memory is used")
 @pytest.mark.parametrize("store", [None, Redis, Memcached], ids=["shmcb", "redis", "memcache"], indirect=True)
-def test_nowhere(start, slapd, rooms, store):
-    key = key_file(rooms.new("key"))
+def test_nowhere(start, slapd, workdirs, store):
+    key = key_file(workdirs.new("key"))
     httpd = start(CONF, defines={"LDAP": slapd.port, "KEY": key}, cache=store.cache if store else "shmcb", modules=MODULES)
     httpd.log.allow("AH0161[478]", r"AS00\d\d", "")  # every line of trace8 is looked at below
     pages = []
@@ -93,7 +93,7 @@ def test_nowhere(start, slapd, rooms, store):
     assert b"/refused" in dumped
     places = {"an answer": b"".join(page.raw for page in pages), "DUMP_AUTHSTATUS": dumped,
               "the store": stored(store) if store else b"", "shared memory": shared_memory(httpd)}
-    places |= {f"logs/{log.name}": log.read_bytes() for log in (httpd.room / "logs").iterdir()}
+    places |= {f"logs/{log.name}": log.read_bytes() for log in (httpd.workdir / "logs").iterdir()}
     assert len(places["shared memory"]) > 10000 and USER.encode() in places["logs/error"]
     for place, octets in places.items():
         for secret in SECRETS:

@@ -23,7 +23,7 @@ numbers = itertools.count()
 def site(request, start, slapd):
     httpd = start.make(HERE / "site.conf", mpm=request.param, defines={"LDAP": slapd.port, "NOBODY": reserve_port()}, cache="shmcb", listen=("HTTP", "OTHER"),
                        modules=("socache_shmcb", "remoteip"))
-    (httpd.room / "users").write_text(f"filed:{HASH}\n")
+    (httpd.workdir / "users").write_text(f"filed:{HASH}\n")
     yield httpd.start()
     httpd.stop()
 

@@ -22,7 +22,7 @@ FORM = """<Location {path}>
     AuthType form
     AuthName "the form"
     AuthFormProvider {providers}
-    AuthUserFile "${{ROOM}}/users"
+    AuthUserFile "${{WORKDIR}}/users"
     {session}AuthFormLoginRequiredLocation /login.html
     AuthStatus On
     AuthStatusThrottle {throttle}
@@ -62,7 +62,7 @@ def account_of(site, slapd, name):
     if name == "partners":
         return Account(slapd, "o=staff", "o=partners", passwords=("Pw!another", RIGHT))
     one = Account(slapd, "o=staff", passwords=("Pw!another",))
-    with open(site.room / "users", "a") as users:
+    with open(site.workdir / "users", "a") as users:
         users.write(f"{one.uid}:{HASH}\n")
     return one
 
@@ -100,7 +100,7 @@ def test_a_success_by_the_second_provider_ends_the_count(site, slapd, path, name
 def test_a_failure_is_counted_once(site, slapd, path, stay):
     """Both refuse: one failure of each account, one of the client. Names of a file alone are none."""
     site.log.allow("AH0180[78]", "AS0040")
-    with open(site.room / "users", "a") as users:
+    with open(site.workdir / "users", "a") as users:
         users.write(f"filed-{path}{stay}:{HASH}\n")
     one = account_of(site, slapd, "partners")
     assert all(post(site, f"/in/{path}-file-client{stay}", f"filed-{path}{stay}", RIGHT).status in (200, 302) for _ in range(6))

@@ -25,7 +25,7 @@ PLACE = """
 FILES = {"list": 'AuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{fake} 127.0.0.1:{slapd}/o=staff?uid"\n',
          "same": 'AuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{fake}/o=staff?uid"\n',
          "own": 'AuthBasicProvider authstatus\nAuthLDAPURL "ldap://127.0.0.1:{nobody} 127.0.0.1:{fake}/o=staff?uid"\n',
-         "file": 'AuthBasicProvider staff file\nAuthUserFile "{room}/his"\n'}
+         "file": 'AuthBasicProvider staff file\nAuthUserFile "{workdir}/his"\n'}
 numbers = itertools.count()
 
 
@@ -39,9 +39,9 @@ def site(start, slapd, fake):
                        files={f"{place}/x.html": "his\n" for place, _, _ in places})
     nobody = reserve_port()
     for place, name, _ in places:
-        text = FILES[name].format(fake=fake.port, nobody=nobody, slapd=slapd.port, room=httpd.room)
-        (httpd.room / f"docs/{place}/.htaccess").write_text(text)
-    (httpd.room / "his").write_text("")
+        text = FILES[name].format(fake=fake.port, nobody=nobody, slapd=slapd.port, workdir=httpd.workdir)
+        (httpd.workdir / f"docs/{place}/.htaccess").write_text(text)
+    (httpd.workdir / "his").write_text("")
     return httpd.start()
 
 
@@ -51,7 +51,7 @@ def test_his_success_ends_no_count(site, slapd, fake, place, status):
     site.log.allow("AH0161[78]", "AS0040", "AS0012")
     one = Account(slapd, "o=staff")
     fake.act_out({"search": entries(one.dns[0]), "user-bind": answer(0)})
-    with open(site.room / "his", "a") as his:
+    with open(site.workdir / "his", "a") as his:
         his.write(f"{one.uid}:{HIS}\n")
     statuses = []
     for _ in range(2 * LIMIT):
@@ -91,10 +91,10 @@ def test_a_file_without_logins_changes_nothing(start, slapd, status):
     conf = ('AuthStatusThrottle 4 1h\nAuthStatusCacheTime 0 0\n<AuthnProviderAlias authstatus staff>\n'
             'Use Directory "ldap://127.0.0.1:${LDAP}" o=staff\nAuthLDAPBindAuthoritative Off\n</AuthnProviderAlias>\n'
             f'<Directory "${{DOCS}}/open">\nAllowOverride All\nAuthType Basic\nAuthName x\nAuthStatus {status}\n'
-            'AuthBasicProvider staff file\nAuthUserFile "${ROOM}/people"\nRequire valid-user\n</Directory>\n')
+            'AuthBasicProvider staff file\nAuthUserFile "${WORKDIR}/people"\nRequire valid-user\n</Directory>\n')
     site = start.make(conf, defines={"LDAP": slapd.port}, cache="shmcb", modules=("socache_shmcb",),
                       files={"open/x.html": "open\n", "open/.htaccess": "Options -Indexes\nErrorDocument 404 gone\nRequire valid-user\n"})
     one = Account(slapd, "o=staff")
-    (site.room / "people").write_text(f"{one.uid}:{HIS}\n")
+    (site.workdir / "people").write_text(f"{one.uid}:{HIS}\n")
     site.start().log.allow("AH0161[78]", "AS0012")
     assert [site.get("/open/x.html", login=(one.uid, "Pw!his")).status for _ in range(2 * LIMIT)] == [200] * 2 * LIMIT

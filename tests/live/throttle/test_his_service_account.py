@@ -37,7 +37,7 @@ def bind(site, slapd):
 
     def one(place, dn, password):
         text = PLACES[place].format(slapd=slapd.port)
-        (site.room / f"docs/{place}/.htaccess").write_text(f'{text}AuthLDAPBindDN "{dn}"\nAuthLDAPBindPassword "{password}"\n')
+        (site.workdir / f"docs/{place}/.htaccess").write_text(f'{text}AuthLDAPBindDN "{dn}"\nAuthLDAPBindPassword "{password}"\n')
         return site.get(f"/{place}/x.html", login=(f"nobody{next(numbers)}", WRONG)).status
     return one
 

@@ -58,19 +58,19 @@ numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def samba(rooms):
+def samba(workdirs):
     people = [Account(name, "people", RIGHT, {"userPrincipalName": f"{name}@{REALM}"}, policy="eight")
               for name in NAMES]
-    samba = Samba(rooms.new("samba"), people, [policy("eight", LockoutThreshold=str(LOCKED))]).start()
+    samba = Samba(workdirs.new("samba"), people, [policy("eight", LockoutThreshold=str(LOCKED))]).start()
     yield samba
     samba.stop()
 
 
 @pytest.fixture(scope="module")
-def dirsrv(rooms):
+def dirsrv(workdirs):
     ldif = "".join(f"dn: cn={name},{DS_BASE}\nobjectClass: inetOrgPerson\ncn: {name}\nsn: x\nuid: {name}\nmail: {name}@lab.test\n"
                    f"userPassword: {RIGHT}\n\n" for name in (*NAMES, *(f"partner{number}" for number in range(8))))
-    dirsrv = Dirsrv(rooms.new("389ds"), ldif, COUNTED).start()
+    dirsrv = Dirsrv(workdirs.new("389ds"), ldif, COUNTED).start()
     yield dirsrv
     dirsrv.stop()
 

@@ -32,7 +32,7 @@ def site(start, slapd, fake):
     httpd = start.make(conf, defines={"LDAP": slapd.port, "FAKE": fake.port}, cache="shmcb", modules=("socache_shmcb",),
                        files={f"{place}/x.html": "his\n" for place in places})
     for place, server in places.items():
-        (httpd.room / f"docs/{place}/.htaccess").write_text(HIS.format(server=server, base="o=staff"))
+        (httpd.workdir / f"docs/{place}/.htaccess").write_text(HIS.format(server=server, base="o=staff"))
     return httpd.start()
 
 

@@ -138,21 +138,21 @@ class World:
 
 
 @pytest.fixture
-def store(rooms):
-    one = Redis(rooms.new("store")).start()
+def store(workdirs):
+    one = Redis(workdirs.new("store")).start()
     yield one
     one.thaw()
     one.stop()
 
 
 def start_machines(start, slapd, store, row):
-    text = f'AuthStatusCacheKey "{key_file(store.room)}"\n' if row.store == "redis" else ""
+    text = f'AuthStatusCacheKey "{key_file(store.workdir)}"\n' if row.store == "redis" else ""
     text += (CHILDREN if row.mpm == "event" else "") + f'Include "{HERE}/site.conf"\n'
     for _ in range(row.machines):
         httpd = start.make(text, mpm=row.mpm, defines={"LDAP": slapd.port, "NOBODY": reserve_port()}, listen=("HTTP", "OTHER"),
                            cache=store.cache if row.store == "redis" else row.store,
                            modules=("remoteip", "socache_shmcb", "socache_redis"))
-        (httpd.room / "users").write_text("filed:{SHA}" + base64.b64encode(hashlib.sha1(b"Pw!file").digest()).decode() + "\n")
+        (httpd.workdir / "users").write_text("filed:{SHA}" + base64.b64encode(hashlib.sha1(b"Pw!file").digest()).decode() + "\n")
         httpd.start()
         httpd.log.allow(*EXPECTED)
         yield httpd

@@ -31,8 +31,8 @@ def pair(start):
     for loaded in (False, True):
         httpd = start.make(HERE / "site.conf", authstatus=loaded, modules=("auth_digest",),
                            files={"inner/.htaccess": HTACCESS, "inner/index.html": "x"})
-        (httpd.room / "users").write_text(f"ann:{HASH}\n")
-        (httpd.room / "digest").write_text("")
+        (httpd.workdir / "users").write_text(f"ann:{HASH}\n")
+        (httpd.workdir / "digest").write_text("")
         pair.append(httpd.start())
     return pair
 
