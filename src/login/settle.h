@@ -56,8 +56,8 @@ const char *as_name_prepare(const char *name, apr_pool_t *pool);
 /* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
  * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);
-/* Returns whether a bind name that a user typed has one account: not if a directory might read it as a DN and this module
- * does not, as each spelling would be an account of its own. */
+/* Returns whether a bind name that a user typed has one account: not if a directory might read it as a DN and this
+ * module does not, as each spelling would be an account of its own. */
 bool as_account_is_nameable(const char *name, apr_pool_t *pool);
 /* Names the account of a bind name at one server. */
 const char *as_account_name_at(const as_ldap_server *server, const char *name, apr_pool_t *pool);

@@ -152,8 +152,8 @@ bool as_decoys_is_deep(const as_decoys *all);
 /* Returns which decoy a search asks about for a segment: outward, fewer sections and rules know it. */
 int as_decoys_get_searched(const as_decoys *all, int index);
 as_decoy_spot as_decoys_get_spot(const as_decoys *all, int index);
-/* Makes a decoy, from r->pool. `index`: below `count`, or of a tail. Call it before any hook of the pass: its name is in nothing that the request
- * has by then. */
+/* Makes a decoy, from r->pool. `index`: below `count`, or of a tail. Call it before any hook of the pass: its name is
+ * in nothing that the request has by then. */
 const as_decoy *as_decoy_make(request_rec *r, const as_decoys *all, int index);
 /* The same for names that are compared and go no further: one may be in what the request has. */
 const as_decoy *as_decoy_sketch(request_rec *r, const as_decoys *all, int index);
