@@ -157,7 +157,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (as_require_post_config(ptemp, s) != OK || as_log_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = as_process_post_config(s);
+    status = as_process_post_config(pconf, s);
     if (status == OK) {
         status = as_socache_post_config(pconf, ptemp, s);
     }

@@ -63,6 +63,11 @@ typedef struct as_account_guard {
     void (*end)(const void *data, void *begun, as_guarded result, apr_pool_t *pool);
 } as_account_guard;
 
+/* Refused service accounts of the configuration, in memory that the processes of a server share: zeroed, and aligned as
+ * malloc aligns. Atomics, and no lock that a killed process could keep. */
+typedef struct as_shared_accounts as_shared_accounts;
+size_t as_shared_accounts_get_size(void);
+
 /* Limits of a process, from the server's configuration. */
 typedef struct as_directory_limits {
     int in_flight;   /* AuthStatusInFlight: queries of this process that may wait */
@@ -72,6 +77,7 @@ typedef struct as_directory_limits {
     const as_ldap_server *servers; /* that the configuration names, `server_count` of them */
     int server_count;
     as_account_guard guard;
+    as_shared_accounts *accounts; /* outlives the directories; NULL: refusals are counted by process */
 } as_directory_limits;
 
 /* Returns whether a port is one of the usual ports of a directory: they are one server, by plain LDAP, StartTLS, TLS or

@@ -52,20 +52,29 @@ bool as_limiter_enter(as_limiter *limiter, as_share *share, as_mono deadline);
 void as_limiter_leave(as_limiter *limiter, as_share *share);
 void as_limiter_note_answer(as_limiter *limiter, as_share *share);
 
-/* account.c: the service account that sessions are bound as */
+/* account.c: binds of a service account that are in progress or were refused. In memory of one process or of all; a
+ * process that ends in the midst of a bind leaves nothing that outlasts the bind's deadline. */
+typedef struct as_account_state {
+    _Atomic uint64_t id;          /* hash of the account; 0: none */
+    _Atomic uint64_t word;        /* accepted, refused, in progress: account.c packs them */
+    _Atomic as_mono trying_until; /* until then there may be binds in progress */
+    _Atomic as_mono until, pause; /* end and length of the pause */
+    atomic_int code;              /* of the last refusal */
+} as_account_state;
+
+/* The service account that a directory's sessions are bound as, for one process. */
 typedef struct as_account {
     bool made;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool taken;           /* the last bind succeeded */
-    int trying;           /* binds in progress */
-    int refusals;         /* in a row */
-    as_mono until, pause; /* end and length of the pause */
-    int code;             /* of the last refusal */
-    char diagnostic[256];
+    as_account_state *state; /* the own one, or a shared one */
+    as_account_state own;
+    char diagnostic[256]; /* of the last refusal that this process has seen */
 } as_account;
 
-bool as_account_create(as_account *account);
+/* Creates it, zeroed by the caller. The state of an account of the configuration is in `shared`, where that is not NULL
+ * and not full. */
+bool as_account_create(as_account *account, as_shared_accounts *shared, const as_directory_settings *settings);
 void as_account_destroy(as_account *account);
 /* Returns true if the circuit is open after too many refusals; the reply repeats the refusal. */
 bool as_account_is_circuit_open(as_account *account, apr_pool_t *pool, as_reply *reply);

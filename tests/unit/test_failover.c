@@ -136,12 +136,12 @@ static void test_replies_that_are_not_of_the_server(void **state)
 /* Nor does a wait for the bind of the service account, which other requests make. */
 static void test_a_wait_for_another_request(void **state)
 {
-    as_account account = {.trying = 0};
+    as_account account = {.made = false};
     as_reply reply;
     int i;
 
     (void)state;
-    assert_true(as_account_create(&account));
+    assert_true(as_account_create(&account, NULL, NULL));
     for (i = 0; i < 3; i++) {
         as_reply_clear(&reply);
         assert_true(as_account_enter(&account, as_mono_read(), pool, &reply));

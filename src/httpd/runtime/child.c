@@ -5,11 +5,15 @@
 #include "runtime.h"
 
 #include <ap_mpm.h>
+#include <apr_shm.h>
 
-/* ---- the throttle ---- */
+/* ---- memory that children share ---- */
 
 /* NULL: no section has a throttle. */
 static void *throttle_memory;
+
+/* Of this generation of children. */
+static as_shared_accounts *accounts;
 
 static bool is_throttled(const server_rec *s)
 {
@@ -19,12 +23,26 @@ static bool is_throttled(const server_rec *s)
     return s != NULL;
 }
 
-int as_process_post_config(server_rec *s)
+/* Opens memory for the service accounts. A restart begins with zeros: the configuration may have changed. */
+static apr_status_t open_accounts(apr_pool_t *pconf)
+{
+    apr_shm_t *segment;
+    apr_status_t status = apr_shm_create(&segment, as_shared_accounts_get_size(), NULL, pconf);
+
+    accounts = status == APR_SUCCESS ? apr_shm_baseaddr_get(segment) : NULL;
+    return status;
+}
+
+int as_process_post_config(apr_pool_t *pconf, server_rec *s)
 {
     bool is_new = false;
-    apr_status_t status;
+    apr_status_t status = open_accounts(pconf);
 
     throttle_memory = NULL;
+    if (status != APR_SUCCESS) {
+        AS_LOG_SERVER(0311, status, s);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (!is_throttled(s)) {
         return OK;
     }
@@ -52,6 +70,7 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
         threads = 1;
     }
     limits = as_server_get_limits(as_server_get(s), threads);
+    limits.accounts = accounts;
     if (throttle_memory && as_configured_get_throttle()->failures > 0) {
         limits.guard = as_service_guard_make(&guard, &login, as_configured_get_throttle());
     }

@@ -24,8 +24,9 @@ apr_status_t as_persistent_memory_get(server_rec *s, const char *name, uint64_t 
 
 /* ---- child.c ---- */
 
-/* Makes, or finds again, the memory of AuthStatusThrottle, if a section has one. */
-int as_process_post_config(server_rec *s);
+/* Makes the memory of refused service accounts; makes, or finds again, that of AuthStatusThrottle, if a section has
+ * one. */
+int as_process_post_config(apr_pool_t *pconf, server_rec *s);
 /* Returns false without memory; then every login of the child is an error. */
 bool as_process_child_init(apr_pool_t *pool, server_rec *s);
 /* Returns the state of this process for its logins; NULL before child_init, and without memory. */

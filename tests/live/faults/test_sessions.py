@@ -161,10 +161,12 @@ def test_idle_for_a_minute(wordings, slapd):
 
 # -- the service account ------------------------------------------------------------------------------------------------
 
-def test_refused_service_account(start, slapd, library, faults):
-    """Three refusals, whatever the number of requests; then it is not used for 10 s, 20 s, 40 s, ..."""
+@pytest.mark.parametrize("kind, more", [("event", ""), ("prefork", ""), ("prefork", "MaxConnectionsPerChild 2\n")],
+                         ids=["event", "prefork", "new-children"])
+def test_refused_service_account(start, slapd, library, faults, kind, more):
+    """Three refusals, whatever the number of requests and of processes; then it is not used for 10 s, 20 s, 40 s, ..."""
     root = slapd.client("cn=root,o=faults")
-    httpd = start(LOG + section("a", slapd, account="cn=other,o=faults"), preload=library,
+    httpd = start(LOG + more + section("a", slapd, account="cn=other,o=faults"), mpm=kind, preload=library,
                   environment={"FAULTS_FILE": str(faults.path)})
     mark = slapd.mark()
 
@@ -190,9 +192,11 @@ def test_refused_service_account(start, slapd, library, faults):
     root.add_s("cn=other,o=faults", [("objectClass", [b"organizationalRole", b"simpleSecurityObject"]),
                                      ("userPassword", [b"Pw!service"])])
     faults.set(passed=passed + pause + 1)
+    httpd.log.allow("AS0094")
     for _ in range(3):
         assert httpd.get("/in/a/", login=LOGIN).status == 200
     httpd.stop()
+    root.delete_s("cn=other,o=faults")
 
 
 # -- AuthStatusInFlight ---------------------------------------------------------------------------------------------------
