@@ -54,7 +54,7 @@ def workdirs(request):
     workdirs = Workdirs()
     yield workdirs
     if request.config.getoption("--keep-workdirs"):
-        print(f"\nrooms are kept: {workdirs.top}")
+        print(f"\nworkdirs are kept: {workdirs.top}")
     else:
         shutil.rmtree(workdirs.top, ignore_errors=True)
 

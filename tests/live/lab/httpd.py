@@ -328,10 +328,7 @@ class Httpd:
 
 def open_descriptors(pid):
     """How many a process has; none if it has ended."""
-    try:
-        return len(os.listdir(f"/proc/{pid}/fd"))
-    except FileNotFoundError:
-        return 0
+    return len(descriptors(pid))
 
 
 def private_memory(pid):

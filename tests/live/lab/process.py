@@ -80,16 +80,29 @@ def listens(port):
 def descriptors(pid):
     """What the descriptors of a process are ("socket:[4711]"); none of a process that ended."""
     found = set()
-    with contextlib.suppress(FileNotFoundError):
+    try:
         for number in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
                 found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        if has_ended(pid):
+            return set()
+        raise
     return found
+
+
+def has_ended(pid):
+    """Whether a process is gone, or waits for its parent alone: then its descriptors are closed, and only root may look for them."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def listening_sockets(pid):
     """The TCP sockets of a process that accept connections, as descriptors() has them."""
-    fields = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+    tables = [path for path in (Path(f"/proc/{pid}/net/tcp"), Path(f"/proc/{pid}/net/tcp6")) if path.exists()]
+    fields = [line.split() for path in tables for line in path.read_text().splitlines()[1:]]
     return {f"socket:[{one[9]}]" for one in fields if one[3] == "0A"} & descriptors(pid)
 
 
