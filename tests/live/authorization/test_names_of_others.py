@@ -66,9 +66,11 @@ def test_a_partner_with_the_name_of_an_employee(start, slapd, partners):
 
 
 def test_the_employee_himself(start, slapd, partners):
-    """The other provider finds him; his entry is below its base, in another spelling of it too."""
-    aliases = ALIASES.replace("partners employees", "employees").replace(f"/{BASE}?", "/O=Employees?")
-    httpd = start(aliases + "".join(section(name, lines, provider="employees", directory=directory)
-                                    for name, (lines, directory, _, _) in ROWS.items()),
+    """His own provider finds him; his entry is below its base, in another spelling of it too."""
+    spelled = f"{BASE}\n</AuthnProviderAlias>"
+    assert spelled in ALIASES
+    httpd = start(ALIASES.replace(spelled, "O=Employees\n</AuthnProviderAlias>")
+                  + "".join(section(name, lines, provider="employees", directory=directory)
+                            for name, (lines, directory, _, _) in ROWS.items()),
                   defines={"LDAP": slapd.port, "FAKE": partners.port})
     assert {name: httpd.get(f"/in/{name}", login=("ann", RIGHT)).status for name in ROWS} == dict.fromkeys(ROWS, 200)
