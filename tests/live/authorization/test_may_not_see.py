@@ -146,7 +146,7 @@ def site(start, slapd):
 
 @pytest.mark.parametrize("name, user, status", CASES)
 def test_row(site, name, user, status):
-    site.log.allow("AH0163[01]", "AS0032", "AS0062")
+    site.log.allow("AH0163[01]", "AS0032", "AS0062", "AS0094")
     answer = site.get(f"/in/{name}", login=(user, RIGHT))
     told = [line.text for line in site.log.of(answer.row)]
     assert answer.status == status, (ROWS[name][0], answer, told)
