@@ -78,25 +78,14 @@ def listens(port):
 
 
 def descriptors(pid):
-    """What the descriptors of a process are ("socket:[4711]"); none of a process that ended."""
+    """What the descriptors of a process are ("socket:[4711]"); none of a process that ended, or that we may not look into (another
+    user's, and for root without CAP_SYS_PTRACE too)."""
     found = set()
-    try:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
                 found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        if has_ended(pid):
-            return set()
-        raise
     return found
-
-
-def has_ended(pid):
-    """Whether a process is gone, or waits for its parent alone: then its descriptors are closed, and only root may look for them."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def listening_sockets(pid):
