@@ -3,7 +3,8 @@
  * The name of a decoy: what stands in a path in place of one segment of it, so that nothing has that path. The name has
  * the shape of the segment (length, letters, digits, case, all other octets), so that a pattern matches both or
  * neither; and each octet of it stands for one octet of the segment, so that a copy of it, or of a part of it, is
- * undone whatever was done to the copy: percent-encoded, decoded, encoded twice, in another case.
+ * undone whatever was done to the copy: percent-encoded, decoded, encoded twice, in another case. It may stand in place
+ * of several segments, each of which is then known by itself.
  *
  * Pure functions on values; any thread. Segments are octets of a URL's path (RFC 3986 3.3), percent-encoded.
  */
@@ -45,7 +46,7 @@ typedef struct as_decoy_name {
 typedef struct as_decoy_draw {
     const unsigned char *secret; /* AS_DECOY_SECRET octets */
     unsigned attempt;            /* another name for the same segment */
-    int least; /* AS_DECOY_PROBABLE or AS_DECOY_CERTAIN: a short segment's name is longer, and weighs that much */
+    int least; /* AS_DECOY_PROBABLE or AS_DECOY_CERTAIN, of each segment: a short one's name is longer */
 } as_decoy_draw;
 
 /* Makes the name for a segment of so many octets, which must outlive it. */

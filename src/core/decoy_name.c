@@ -112,41 +112,43 @@ static bool has_space(const as_decoy_name *name, int needed)
     return name->count + (size_t)more < AS_DECOY_OCTETS_MAX;
 }
 
-void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length, as_decoy_shape shape,
-                        const as_decoy_draw *how)
-{
-    const draw from = {.secret = how->secret,
-                       .attempt = how->attempt,
-                       .hexadecimal = shape == AS_DECOY_ALIKE && is_hexadecimal(segment, length)};
-    bool digits = false;
-    size_t i = 0, at;
-    int weight = 0;
-    char own;
+/* A part of a name in progress: one segment of the path. */
+typedef struct part {
+    int weight;
+    bool begun, digits; /* it ends with a digit */
+} part;
 
-    memset(name, 0, sizeof(*name));
-    name->least = how->least;
-    while (i < length && has_space(name, how->least - weight)) {
-        as_decoy_octet *octet = &name->octets[at = name->count++];
-        i += read_octet(segment + i, length - i, &own);
-        if (as_text_is_digit(own) && shape == AS_DECOY_ALIKE) {
-            *octet = draw_digit(&from, at, own);
-        } else if (as_text_is_alnum(own) || (shape == AS_DECOY_PLAIN && is_mark(own))) {
-            *octet = draw_letter(&from, at, own);
-        } else {
-            *octet = keep(own);
-        }
-        digits = octet->weight ? as_text_is_digit(octet->name) : digits;
-        weight += octet->weight;
+static void add_name(as_decoy_name *name, part *now, as_decoy_octet octet)
+{
+    name->octets[name->count++] = octet;
+    now->weight += octet.weight;
+    now->digits = octet.weight ? as_text_is_digit(octet.name) : now->digits;
+    now->begun = true;
+}
+
+static void add_own(as_decoy_name *name, part *now, char own, as_decoy_shape shape, const draw *from)
+{
+    if (as_text_is_digit(own) && shape == AS_DECOY_ALIKE) {
+        add_name(name, now, draw_digit(from, name->count, own));
+    } else if (as_text_is_alnum(own) || (shape == AS_DECOY_PLAIN && is_mark(own))) {
+        add_name(name, now, draw_letter(from, name->count, own));
+    } else {
+        add_name(name, now, keep(own));
     }
-    name->segment = segment;
-    name->length = length;
-    name->used = i;
-    while (weight < how->least) {
-        /* Longer, in the way in which it ends. */
-        at = name->count++;
-        name->octets[at] = digits ? draw_digit(&from, at, '\0') : draw_letter(&from, at, '\0');
-        weight += name->octets[at].weight;
+}
+
+/* Makes a part longer, in the way in which it ends, until a copy of it alone is known. */
+static void fill(as_decoy_name *name, part *now, const draw *from)
+{
+    while (now->weight < name->least) {
+        add_name(name, now, now->digits ? draw_digit(from, name->count, '\0') : draw_letter(from, name->count, '\0'));
     }
+}
+
+static void link_by_first(as_decoy_name *name)
+{
+    size_t i;
+
     for (i = name->count; i-- > 0;) {
         unsigned char *first = &name->first[(unsigned char)as_text_convert_to_lower(name->octets[i].name)];
         if (name->octets[i].weight) {
@@ -154,6 +156,44 @@ void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length,
             *first = (unsigned char)(i + 1);
         }
     }
+}
+
+void as_decoy_name_make(as_decoy_name *name, const char *segment, size_t length, as_decoy_shape shape,
+                        const as_decoy_draw *how)
+{
+    const draw from = {.secret = how->secret,
+                       .attempt = how->attempt,
+                       .hexadecimal = shape == AS_DECOY_ALIKE && is_hexadecimal(segment, length)};
+    part now = {.weight = 0};
+    size_t i = 0;
+    char own;
+
+    memset(name, 0, sizeof(*name));
+    name->least = how->least;
+    while (i < length && has_space(name, how->least - now.weight)) {
+        if (segment[i] == '/' && now.begun) {
+            fill(name, &now, &from);
+            if (!has_space(name, how->least)) {
+                break;
+            }
+        }
+        i += read_octet(segment + i, length - i, &own);
+        add_own(name, &now, own, shape, &from);
+        if (segment[i - 1] == '/') {
+            now = (part){.weight = 0};
+        }
+    }
+    name->segment = segment;
+    name->length = length;
+    name->used = i;
+    fill(name, &now, &from);
+    link_by_first(name);
+}
+
+/* Returns whether an octet was added to a short segment. */
+static bool is_added(const as_decoy_octet *octet)
+{
+    return octet->weight && !octet->segment;
 }
 
 void as_decoy_name_write(const as_decoy_name *name, char text[AS_DECOY_TEXT_MAX])
@@ -169,7 +209,7 @@ void as_decoy_name_write(const as_decoy_name *name, char text[AS_DECOY_TEXT_MAX]
             memcpy(text, name->segment + at, length);
             text += length;
         }
-        at += length;
+        at += is_added(&name->octets[i]) ? 0 : length;
     }
     *text = '\0';
 }
@@ -304,10 +344,10 @@ static const char *undo_copy(const as_decoy_name *name, const copy *found, const
         const as_decoy_octet *octet = &name->octets[i];
         size_t length = measure(octet, text);
 
-        if (octet->weight && octet->segment) {
-            add(out, undo_octet(octet, *text++));
-        } else if (octet->weight) {
+        if (is_added(octet)) {
             text++;
+        } else if (octet->weight) {
+            add(out, undo_octet(octet, *text++));
         } else {
             while (length-- > 0) {
                 add(out, *text++);

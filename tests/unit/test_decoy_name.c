@@ -126,6 +126,34 @@ static void a_plain_name_has_letters_alone(void **state)
     assert_string_equal(shape_of(written(&name)), "a%99a+aaa");
 }
 
+static void each_segment_of_a_tail_is_known_by_itself(void **state)
+{
+    static const struct {
+        const char *tail, *alike, *plain;
+    } rows[] = {{"2024/05/x", "9999999/9999999/aaaa", "aaaa/aaaa/aaaa"},
+                {".a/.b", ".aaaa/.aaaa", "aaaa/aaaa"},
+                {"Report/v2/a.html", "Aaaaaa/a99999/a.aaaa", "Aaaaaa/aaaa/aaaaaa"},
+                {"a//b", "aaaa//aaaa", "aaaa//aaaa"}};
+    char names[SIZE], segments[SIZE], *name_rest, *rest;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof rows / sizeof rows[0]); i++) {
+        as_decoy_name name = name_of(rows[i / 2].tail, i & 1 ? AS_DECOY_PLAIN : AS_DECOY_ALIKE);
+        char *copy, *segment;
+
+        assert_string_equal(shape_of(written(&name)), i & 1 ? rows[i / 2].plain : rows[i / 2].alike);
+        assert_string_equal(undone(&name, written(&name)), rows[i / 2].tail);
+        strcpy(names, written(&name));
+        strcpy(segments, rows[i / 2].tail);
+        copy = strtok_r(names, "/", &name_rest);
+        segment = strtok_r(segments, "/", &rest);
+        for (; copy && segment; copy = strtok_r(NULL, "/", &name_rest), segment = strtok_r(NULL, "/", &rest)) {
+            assert_string_equal(undone(&name, copy), segment);
+        }
+        assert_true(!copy && !segment);
+    }
+}
+
 static void attempts_differ(void **state)
 {
     as_decoy_name one, other;
@@ -277,6 +305,16 @@ static void a_long_segment(void **state)
     name = name_of(segment, AS_DECOY_ALIKE);
     assert_true(strlen(written(&name)) <= AS_DECOY_OCTETS_MAX);
     assert_string_equal(undone(&name, written(&name)), segment);
+    /* The same of a tail, of each number of octets in its last segment. */
+    for (size_t length = 1; length < 3900; length += length < 800 ? 1 : 97) {
+        for (size_t i = 0; i < length; i++) {
+            segment[i] = (char)(i % 3 == 1 ? '/' : '1');
+        }
+        segment[length] = '\0';
+        name = name_of(segment, length & 1 ? AS_DECOY_PLAIN : AS_DECOY_ALIKE);
+        assert_true(name.count <= AS_DECOY_OCTETS_MAX);
+        assert_string_equal(undone(&name, written(&name)), segment);
+    }
 }
 
 static void what_is_no_copy(void **state)
@@ -305,6 +343,7 @@ int main(void)
         cmocka_unit_test(hexadecimal_numbers_stay_so),
         cmocka_unit_test(a_short_segment_has_a_longer_name),
         cmocka_unit_test(a_plain_name_has_letters_alone),
+        cmocka_unit_test(each_segment_of_a_tail_is_known_by_itself),
         cmocka_unit_test(attempts_differ),
         cmocka_unit_test(copies_are_undone_whatever_was_done_to_them),
         cmocka_unit_test(parts_are_undone),

@@ -123,6 +123,10 @@ AROUND = {
     "encoded slashes": ("AllowEncodedSlashes On", [Way("1", "/dirall%2fpage.html", "dirall", "absent"), Way("2", "/dirall%2f%2Fsub%2fpage.html", "dirall", "absent"),
                                                    Way("3", "/open%2finside%2fpage.html", "inside", "absent"), Way("4", "/open/inside%2fpage.html", "inside", "absent")]),
     "slashes not decoded": ("AllowEncodedSlashes NoDecode", [Way("1", "/dirall/a%2fb", "dirall", "absent"), Way("2", "/dirall%2fpage.html", "dirall", "absent")]),
+    "short names below a pattern": (r'<LocationMatch "/(\d+|\.\w+)/">' "\n" + DENIED + "</LocationMatch>\n"
+                                    r"RewriteRule ^/(?:.*/)?([^/]+)/([^/]+)$ - [E=NAME:$2,E=PLACE:$1]" "\n" 'Header always set X-Name "%{NAME}e in %{PLACE}e"', [
+        Way("1", "/open/2024/05/k/x", "2024/05", "y024/y5"), Way("2", "/open/20/05/k/7", "20/05", "yy/y5"),
+        Way("3", "/open/.a/.b/k/d.c", ".a/.b", "_a/_b")]),
     "slashes not merged": ("MergeSlashes Off", [Way("1", "//dirall//page.html", "dirall", "absent"), Way("2", "/locall//x", "locall", "absent"),
                                                 Way("3", "//locall/page.html", "locall", "absent")]),
     "an alias": ('Alias /other "${DOCS}/open"\n', [Way("1", "/other/inside/page.html", "inside", "absent"), Way("2", "/other/hidden.html", "hidden", "absent")]),
