@@ -22,8 +22,38 @@ apr_status_t as_decoys_post_config(void)
     return apr_generate_random_bytes(secret, sizeof(secret));
 }
 
+/* Returns the settings with which httpd decodes a path: the virtual host's, as it knows no section yet. Those of a
+ * section do not have AllowEncodedSlashes. */
+static const core_dir_config *get_settings(const request_rec *r)
+{
+    return ap_get_core_module_config(r->server->lookup_defaults);
+}
+
+/* Decodes slashes where httpd does (AllowEncodedSlashes On): they separate segments. Returns whether there were any. */
+static bool decode_slashes(const request_rec *r, char *path)
+{
+    const core_dir_config *core = get_settings(r);
+    char *to = path;
+    bool any = false;
+
+    if (!core->allow_encoded_slashes || !core->decode_encoded_slashes) {
+        return false;
+    }
+    while (*path) {
+        if (!ap_cstr_casecmpn(path, "%2f", 3)) {
+            *to++ = '/';
+            path += 3;
+            any = true;
+        } else {
+            *to++ = *path++;
+        }
+    }
+    *to = '\0';
+    return any;
+}
+
 #ifdef AP_NORMALIZE_MERGE_SLASHES
-/* Returns the path as httpd will see it, before decoding. NULL for one that httpd refuses. */
+/* Returns the path as httpd will see it, before decoding of all but slashes. NULL for one that httpd refuses. */
 static char *normalize(request_rec *r, const char *path)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
@@ -33,12 +63,18 @@ static char *normalize(request_rec *r, const char *path)
     if (core->merge_slashes != AP_CORE_CONFIG_OFF) {
         flags |= AP_NORMALIZE_MERGE_SLASHES;
     }
-    return ap_normalize_path(copy, flags) ? copy : NULL;
+    if (!ap_normalize_path(copy, flags)) {
+        return NULL;
+    }
+    /* httpd does the same: decoded slashes may have made other segments of dots. */
+    return !decode_slashes(r, copy) || ap_normalize_path(copy, flags & ~(unsigned)AP_NORMALIZE_DECODE_UNRESERVED)
+               ? copy
+               : NULL;
 }
 
 const char *as_decoy_decode(request_rec *r, const char *text)
 {
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const core_dir_config *core = get_settings(r);
     unsigned flags = AP_UNESCAPE_URL_KEEP_UNRESERVED;
     char *copy = apr_pstrdup(r->pool, text);
 
@@ -57,6 +93,7 @@ static char *normalize(request_rec *r, const char *path)
     if (strstr(path, "%2e") || strstr(path, "%2E")) {
         return NULL;
     }
+    decode_slashes(r, copy);
     ap_no2slash(copy);
     ap_getparents(copy);
     return copy;
@@ -64,7 +101,7 @@ static char *normalize(request_rec *r, const char *path)
 
 const char *as_decoy_decode(request_rec *r, const char *text)
 {
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const core_dir_config *core = get_settings(r);
     char *copy = apr_pstrdup(r->pool, text);
 
     if (core->allow_encoded_slashes) {

@@ -119,10 +119,16 @@ WAYS = [way for way in sites.WAYS if way.name in ("directory, a file", "director
 # ---- what stands around a hidden place: lines of the virtual host, and what is asked for ----
 
 DENIED = "Require all denied\n"
+OPEN = '\n<Directory "${DOCS}/open">\nHeader always set X-Open yes\n</Directory>\n'
 AROUND = {
-    "encoded slashes": ("AllowEncodedSlashes On", [Way("1", "/dirall%2fpage.html", "dirall", "absent"), Way("2", "/dirall%2f%2Fsub%2fpage.html", "dirall", "absent"),
-                                                   Way("3", "/open%2finside%2fpage.html", "inside", "absent"), Way("4", "/open/inside%2fpage.html", "inside", "absent")]),
-    "slashes not decoded": ("AllowEncodedSlashes NoDecode", [Way("1", "/dirall/a%2fb", "dirall", "absent"), Way("2", "/dirall%2fpage.html", "dirall", "absent")]),
+    "encoded slashes": ("AllowEncodedSlashes On" + OPEN + "<Location /open/locopn>\n" + DENIED + "</Location>", [
+        Way("1", "/dirall%2fpage.html", "dirall", "absent"), Way("2", "/dirall%2f%2Fsub%2fpage.html", "dirall", "absent"),
+        Way("3", "/open%2finside%2fpage.html", "inside", "absent"), Way("4", "/open/inside%2fpage.html", "inside", "absent"),
+        Way("5", "/open%2Finside/page.html", "inside", "absent"), Way("6", "/open%2F..%2Fopen/inside%2F.%2Fpage.html", "inside", "absent"),
+        Way("7", "/open%2Flocopn/page.html", "locopn", "absent"), Way("8", "/open/inside/a%2Fb/c%2Fd", "inside", "absent"),
+        Way("9", "/open/inside/a%252Fb", "inside", "absent")]),
+    "slashes not decoded": ("AllowEncodedSlashes NoDecode" + OPEN, [
+        Way("1", "/dirall/a%2fb", "dirall", "absent"), Way("2", "/dirall%2fpage.html", "dirall", "absent"), Way("3", "/open/inside/a%2Fb", "inside", "absent")]),
     "short names below a pattern": (r'<LocationMatch "/(\d+|\.\w+)/">' "\n" + DENIED + "</LocationMatch>\n"
                                     r"RewriteRule ^/(?:.*/)?([^/]+)/([^/]+)$ - [E=NAME:$2,E=PLACE:$1]" "\n" 'Header always set X-Name "%{NAME}e in %{PLACE}e"', [
         Way("1", "/open/2024/05/k/x", "2024/05", "y024/y5"), Way("2", "/open/20/05/k/7", "20/05", "yy/y5"),
