@@ -97,8 +97,6 @@ static inline as_context *as_context_get(request_rec *r)
 
     return context ? context : as_context_create(r);
 }
-/* The same, in zeroed memory of the caller's that lives as long as `r`; unused if there is a context. */
-as_context *as_context_make(request_rec *r, as_context *context, as_transaction *transaction);
 /* Returns the transaction that a request has in common with its subrequests and redirects; NULL if there is none. */
 as_transaction *as_transaction_find(const request_rec *r);
 /* Returns the transaction of a request, made by any of its requests; NULL if there is none. */
