@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two filters: one hides a handler's own refusal from the client, one keeps every 404 out of caches.
+ * Filters: one hides a handler's own refusal from the client, one a page that a module sends in the midst of a login,
+ * one keeps every 404 out of caches, and two take the place of all others in a pass that only walks.
  */
 #include "mask.h"
 
