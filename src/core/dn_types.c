@@ -40,6 +40,7 @@ static const struct {
     {"domaincomponent", "dc"},
     {"1.2.840.113549.1.9.1", "email"},
     {"emailaddress", "email"},
+    {"pkcs9email", "email"},
     {"e", "email"},
 };
 

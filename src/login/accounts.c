@@ -50,36 +50,48 @@ const char *as_login_name_trusted(const as_ldap_server *server, apr_pool_t *pool
                : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
-/* Returns the control character that is escaped here in a DN in normal form, which escapes all of them as two digits;
- * -1: none is. */
-static int read_control(const char *at)
+/* Undoes the escapes of a type or a value of a DN in normal form, which are pairs of digits, in place. A NUL is left
+ * out, as the preparation maps it to nothing. */
+static void unescape(char *piece)
 {
-    const char pair[] = {at[0] == '\\' ? at[1] : '\0', at[0] == '\\' && at[1] ? at[2] : '\0', '\0'};
-    const long octet = strlen(pair) == 2 ? strtol(pair, NULL, 16) : ' ';
-
-    return octet < ' ' || octet == 0x7f ? (int)octet : -1;
-}
-
-/* Prepares a type or a value of a DN in normal form. Escaped control characters are prepared as others are (RFC 4518
- * 2.2): mapped to a space or to nothing. */
-static const char *prepare_piece(const char *piece, apr_size_t length, apr_pool_t *pool)
-{
-    char *plain = apr_pstrmemdup(pool, piece, length), *to = plain;
-    const char *from = plain;
+    char *to = piece;
+    const char *from = piece;
 
     while (*from) {
-        const int control = read_control(from);
+        const char pair[] = {*from == '\\' ? from[1] : '\0', *from == '\\' && from[1] ? from[2] : '\0', '\0'};
+        const bool is_escape = strlen(pair) == 2;
 
-        if (control >= 0) {
-            *to = (char)control;
-            to += control > 0;
-            from += 3;
+        *to = is_escape ? (char)strtol(pair, NULL, 16) : *from;
+        to += *to != '\0';
+        from += is_escape ? 3 : 1;
+    }
+    *to = '\0';
+}
+
+/* Escapes what ends a type or a value of a DN. */
+static const char *escape(const char *piece, apr_pool_t *pool)
+{
+    char *escaped = apr_palloc(pool, 3 * strlen(piece) + 1), *to = escaped;
+
+    for (; *piece; piece++) {
+        if (strchr(",+=\\", *piece)) {
+            to += apr_snprintf(to, 4, "\\%02x", (unsigned)*piece);
         } else {
-            *to++ = *from++;
+            *to++ = *piece;
         }
     }
     *to = '\0';
-    return as_name_prepare(plain, pool);
+    return escaped;
+}
+
+/* Prepares a type or a value of a DN in normal form. What is escaped is prepared as well: control characters are mapped
+ * to a space or to nothing (RFC 4518 2.2), and a directory takes a wide comma for a comma (2.3). */
+static const char *prepare_piece(const char *piece, apr_size_t length, apr_pool_t *pool)
+{
+    char *plain = apr_pstrmemdup(pool, piece, length);
+
+    unescape(plain);
+    return escape(as_name_prepare(plain, pool), pool);
 }
 
 /* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. The

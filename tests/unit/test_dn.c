@@ -18,6 +18,7 @@ static const row rows[] = {
     {" cn = staff , dc = lab ;dc=test ", "cn=staff,dc=lab,dc=test"},
     {"2.5.4.3=staff,0.9.2342.19200300.100.1.25=lab", "cn=staff,dc=lab"},
     {"OID.2.5.4.3=staff,commonName=x,userid=y", "cn=staff,cn=x,uid=y"},
+    {"pkcs9email=ann,emailAddress=x,E=y", "email=ann,email=x,email=y"},
     {"1.2.3.4=x", "1.2.3.4=x"},
     {"cn=\\75ser", "cn=user"},
     {"cn=a\\2cb,o=x", "cn=a\\2cb,o=x"},

@@ -21,12 +21,14 @@ def options_of(suffix):
 
 
 class Account:
-    """The same name, and the same password unless told otherwise, in each of the suffixes."""
+    """The same name, and the same password unless told otherwise, in each of the suffixes. `special`: a character of the name
+    that is escaped in a DN."""
 
-    def __init__(self, slapd, *suffixes, passwords=None, **attributes):
+    def __init__(self, slapd, *suffixes, passwords=None, special="", **attributes):
         self.slapd = slapd
-        self.uid = f"useri{next(_numbers)}x"
-        self.dns = [f"uid={self.uid},ou=people,{suffix}" for suffix in suffixes]
+        self.uid = f"useri{next(_numbers)}x{special}"
+        escaped = self.uid.replace(special, f"\\{ord(special):02X}") if special else self.uid
+        self.dns = [f"uid={escaped},ou=people,{suffix}" for suffix in suffixes]
         for number, (dn, suffix) in enumerate(zip(self.dns, suffixes)):
             password = passwords[number] if passwords else RIGHT
             entry = {"objectClass": "inetOrgPerson", "cn": self.uid, "sn": self.uid, "userPassword": password, **attributes}

@@ -255,6 +255,17 @@ def test_one_account_where_its_dn_has_options(slapd, account, guess):
     assert wrong_binds(slapd, account.dns[0]) == LIMIT and not account.is_locked()
 
 
+@pytest.mark.parametrize("special, others", [(",", "\ufe50\uff0c"), ("+", "\u207a\u208a\ufb29\ufe62\uff0b"), ("#", "\ufe5f\uff03"),
+                                             ("=", "\u207c\ufe66\uff1d"), ("\\", "\ufe68\uff3c")])
+def test_one_account_where_its_name_has_a_special_character(slapd, guess, special, others):
+    """For slapd a wide comma is a comma (RFC 4518 2.3), which a DN has escaped."""
+    one = Account(slapd, "o=staff", special=special)
+    names = [one.uid.replace(special, other) for other in (f"\\{special}", f"\\{ord(special):02x}", *others) for _ in range(3)]
+    statuses = [guess("self", name) for name in names]
+    assert statuses == [401] * LIMIT + [429] * (len(names) - LIMIT)
+    assert wrong_binds(slapd, one.dns[0]) <= LIMIT and not one.is_locked()
+
+
 def test_a_name_that_only_a_directory_might_read_as_a_dn_is_not_sent(slapd, account, guess):
     """Each spelling would be an account of its own."""
     mark = slapd.mark()
