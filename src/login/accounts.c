@@ -94,9 +94,9 @@ static const char *prepare_piece(const char *piece, apr_size_t length, apr_pool_
     return escape(as_name_prepare(plain, pool), pool);
 }
 
-/* Prepares the types and values of a DN in normal form, one by one: their insignificant spaces are at their ends. The
- * memory must be linear in the length, as a name may be thousands of pieces. */
-static const char *prepare_dn(const char *normal, apr_pool_t *pool)
+/* The types and values are prepared one by one: their insignificant spaces are at their ends. The memory must be linear
+ * in the length, as a name may be thousands of pieces. */
+const char *as_dn_prepare(const char *normal, apr_pool_t *pool)
 {
     apr_array_header_t *pieces = apr_array_make(pool, 16, sizeof(const char *));
     const char *piece = normal, *at;
@@ -121,7 +121,7 @@ static const char *normalize_dn(const char *name, apr_pool_t *pool)
     char *normal = apr_palloc(pool, AS_DN_MAX), *plain = apr_palloc(pool, AS_DN_MAX);
 
     return as_dn_read_dialect(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL)
-               ? prepare_dn(normal, pool)
+               ? as_dn_prepare(normal, pool)
                : NULL;
 }
 

@@ -298,7 +298,7 @@ static const as_authorization *answer_once(const as_login *login, as_login_memo 
 
     as_authorizing_begin(&of, login, memo, params, observer);
     of.to_prove = to_prove;
-    if (!as_has_own_name(params)) {
+    if (!as_has_own_name(params, of.pool)) {
         as_say_no_unsafe(&of, "the directory of the login gave the entry a DN outside of the base of its AuthLDAPURL");
         of.answer->cached = of.answer->misnamed = true;
         return of.answer;

@@ -10,8 +10,6 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-#include "core/text.h"
-
 bool as_is_same_server(const as_directory_settings *a, const as_directory_settings *b)
 {
     int i;
@@ -33,22 +31,28 @@ static bool is_entry_of_others(const as_authorize_attempt *params)
     return params->entry && !as_is_same_server(params->entry->directory->settings, params->directory->settings);
 }
 
-/* Returns whether an entry is below the base of its directory. True where the two texts cannot prove the opposite. */
-static bool is_below_its_base(const as_entry *entry)
+/* Returns a DN as directories compare it (RFC 4518 2); NULL: it does not parse. */
+static const char *prepare(const char *dn, apr_pool_t *pool)
 {
-    const char *text = entry->directory->settings->base;
-    char dn[AS_DN_MAX], base[AS_DN_MAX];
+    char normal[AS_DN_MAX];
 
-    return !as_text_is_ascii(text) || !as_dn_normalize(text, strlen(text), base, NULL) ||
-           (as_dn_normalize(entry->dn, strlen(entry->dn), dn, NULL) && as_dn_is_within(dn, base));
+    return as_dn_normalize(dn, strlen(dn), normal, NULL) ? as_dn_prepare(normal, pool) : NULL;
 }
 
-bool as_has_own_name(const as_authorize_attempt *params)
+/* Returns whether an entry is below the base of its directory. True for a base that does not parse. */
+static bool is_below_its_base(const as_entry *entry, apr_pool_t *pool)
+{
+    const char *base = prepare(entry->directory->settings->base, pool), *dn = prepare(entry->dn, pool);
+
+    return !base || (dn && as_dn_is_within(dn, base));
+}
+
+bool as_has_own_name(const as_authorize_attempt *params, apr_pool_t *pool)
 {
     const bool is_name_of_others =
         is_entry_of_others(params) || (params->of_login && params->requirement->kind == AS_REQUIRE_DN);
 
-    return !params->entry || !is_name_of_others || is_below_its_base(params->entry);
+    return !params->entry || !is_name_of_others || is_below_its_base(params->entry, pool);
 }
 
 bool as_is_to_be_proven(const as_authorize_attempt *params, const as_authorization *answer)

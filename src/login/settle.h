@@ -53,6 +53,9 @@ void as_settle_bind(as_admission *admission, const char *dn, const as_reply *bou
 
 /* Prepares a name (RFC 4518 2); names that are not UTF-8 stay as they are. */
 const char *as_name_prepare(const char *name, apr_pool_t *pool);
+/* Prepares a DN in normal form: names that compare equal (RFC 4518 2) become the same text, in normal form. Lives as
+ * long as the pool. */
+const char *as_dn_prepare(const char *normal, apr_pool_t *pool);
 /* Names the accounts of a bind name: one for each server of the directory, each once, as sections may list the
  * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);

@@ -65,6 +65,18 @@ def test_a_partner_with_the_name_of_an_employee(start, slapd, partners):
          10, "the log says why")
 
 
+def test_a_base_beyond_ascii(start, slapd):
+    """Capitals of any script are the same to directories."""
+    base = "ou=\u00e4u\u00dfen,o=p\u00e4rtners"
+    fake = Fake({}, people={f"uid=ann,{BASE}": "Pw!hers", f"uid=bob,{base}": RIGHT})
+    conf = ALIASES.replace(f"/{PARTNERS}?", "/OU=\u00c4U\u1e9eEN,O=P\u00c4RTNERS?")
+    conf += section("dn", any_of(f"ldap-dn uid=ann,{BASE}", f"ldap-dn uid=bob,{base}"), provider="partners", directory="")
+    httpd = start(conf, defines={"LDAP": slapd.port, "FAKE": fake.port})
+    httpd.log.allow("AH01631")
+    assert [httpd.get("/in/dn", login=login).status for login in (("ann", "Pw!hers"), ("bob", RIGHT))] == [403, 200]
+    fake.stop()
+
+
 def test_the_employee_himself(start, slapd, partners):
     """His own provider finds him; his entry is below its base, in another spelling of it too."""
     spelled = f"{BASE}\n</AuthnProviderAlias>"
