@@ -24,7 +24,8 @@ bool as_dn_normalize(const char *text, size_t length, char *normal, size_t *at);
 
 /* Writes `text` with a NUL to `plain`, of AS_DN_MAX octets, without what directories read beyond RFC 4514: quotes
  * around values (RFC 2253 4), options after types, backslashes before characters that need none. Not for authorization:
- * two directories may differ here. Returns false for a quote that does not end, and for text that is too long. */
+ * two directories may differ here. Returns false for a quote that does not end, for anything but spaces between one and
+ * the end of its value, and for text that is too long. */
 bool as_dn_read_dialect(const char *text, size_t length, char *plain);
 
 /* Returns true for two names with the same normal form. */

@@ -28,6 +28,8 @@ typedef struct reader {
     bool in_value;  /* behind the "=" of a part */
     bool has_begun; /* its type, or its value */
     bool quoted;
+    bool was_quoted; /* the value: its quotes have ended */
+    bool faulty;
 } reader;
 
 /* Skips the options of a type: up to its "=". */
@@ -69,16 +71,26 @@ static void take_escape(reader *from, writer *to)
     from->at += left > 0 ? 2 : 1;
 }
 
+static bool is_separator(char octet)
+{
+    return octet == '+' || octet == ',' || octet == ';';
+}
+
 /* Copies an octet of a value, or what ends it. */
 static void take_inside(reader *from, writer *to)
 {
     const char octet = from->text[from->at];
 
     if (octet == '"' && (from->quoted || !from->has_begun)) {
+        from->was_quoted = from->quoted;
         from->quoted = !from->quoted;
         from->has_begun = true;
         from->at++;
         return;
+    }
+    if (from->was_quoted && octet != ' ' && !is_separator(octet)) {
+        /* 389 DS skips it, whatever it is: each spelling would be another name. */
+        from->faulty = true;
     }
     from->has_begun = from->has_begun || octet != ' ';
     if (octet == '\\') {
@@ -87,8 +99,8 @@ static void take_inside(reader *from, writer *to)
     }
     if (from->quoted && octet != '\0' && strchr("+,;<>=#", octet)) {
         put(to, '\\');
-    } else if (octet == '+' || octet == ',' || octet == ';') {
-        from->in_value = from->has_begun = false;
+    } else if (is_separator(octet)) {
+        from->in_value = from->has_begun = from->was_quoted = false;
     }
     put(to, octet);
     from->at++;
@@ -107,5 +119,5 @@ bool as_dn_read_dialect(const char *text, size_t length, char *plain)
         }
     }
     plain[to.used < AS_DN_MAX ? to.used : 0] = '\0';
-    return !from.quoted && to.used < AS_DN_MAX;
+    return !from.quoted && !from.faulty && to.used < AS_DN_MAX;
 }

@@ -301,7 +301,13 @@ static void dialects_are_read(void **state)
         {"cn=\"a", NULL},
         {"", ""},
         {"uid=\"ann\" ,o=x", "uid=ann ,o=x"},
-        {"uid=\"ann\"\"x\"", "uid=ann\"x\""},
+        /* what follows the quotes: 389 DS skips it */
+        {"uid=\"ann\"\"x\"", NULL},
+        {"uid=\"ann\"x", NULL},
+        {"uid=\"ann\"\\,o=x", NULL},
+        {"uid=\"ann\" \\20,o=x", NULL},
+        {"uid=\"ann\"  +cn=\"b\";o=x", "uid=ann  +cn=b;o=x"},
+        {"uid=\"ann\",o=x y", "uid=ann,o=x y"},
         /* options of types (OpenLDAP); a semicolon elsewhere is a separator */
         {"uid;lang-en=ann;ou;x-a;x-b =y, o;binary=x", "uid=ann;ou=y, o=x"},
         {"uid=ann+ cn;x=b", "uid=ann+ cn=b"},

@@ -162,9 +162,10 @@ def test_both_providers_refuse(guess, wrong):
 
 
 def test_one_account_in_spellings_that_389_alone_reads(guess, wrong):
-    """In a DN it skips a backslash before any character, and escaped ends of lines."""
+    """In a DN it skips a backslash before any character, escaped ends of lines, and whatever follows quotes: that is not sent."""
     name = NAMES[3]
     names = [f"\\{name}", f"{name[:2]}\\{name[2:]}", f"\\p\\e\\r{name[3:]}", f"{name}\\0a", f"\\0d{name}\\0a\\0a", f'"{name[:3]}\\{name[3:]}"']
+    names += [f'"{name}"{number}' for number in range(LIMIT)] + [f'"{name}"\\,', f'"{name}"\\2c']
     statuses = [guess("ds/self", spelled) for spelled in names for _ in range(2)]
     assert 1 <= wrong("ds", name) <= LIMIT, statuses
     assert set(statuses) == {401, 429}
