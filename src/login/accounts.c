@@ -115,14 +115,13 @@ const char *as_dn_prepare(const char *normal, apr_pool_t *pool)
     }
 }
 
-/* Returns a DN in normal form (RFC 4514, with what directories read beyond it) and prepared, or NULL. */
+/* Returns a DN in normal form (RFC 4514, with what directories read beyond it), or NULL. */
 static const char *normalize_dn(const char *name, apr_pool_t *pool)
 {
     char *normal = apr_palloc(pool, AS_DN_MAX), *plain = apr_palloc(pool, AS_DN_MAX);
 
-    return as_dn_read_dialect(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL)
-               ? as_dn_prepare(normal, pool)
-               : NULL;
+    return as_dn_read_dialect(name, strlen(name), plain) && as_dn_normalize(plain, strlen(plain), normal, NULL) ? normal
+                                                                                                                : NULL;
 }
 
 /* Names the subject of a bind. A DN is normalised, any other bind name prepared (RFC 4518 2). */
@@ -130,7 +129,8 @@ static const char *name_subject(const char *name, apr_pool_t *pool)
 {
     const char *dn = normalize_dn(name, pool);
 
-    return dn ? apr_pstrcat(pool, "dn ", dn, NULL) : apr_pstrcat(pool, "name ", as_name_prepare(name, pool), NULL);
+    return dn ? apr_pstrcat(pool, "dn ", as_dn_prepare(dn, pool), NULL)
+              : apr_pstrcat(pool, "name ", as_name_prepare(name, pool), NULL);
 }
 
 /* Returns whether a DN in normal form has a type that is a number, and whose name is not known. */
@@ -145,11 +145,17 @@ static bool has_numeric_type(const char *dn)
     return *dn != '\0';
 }
 
+/* Returns whether a DN in normal form has a NUL: Samba skips what follows it in a value, whatever it is. */
+static bool has_nul(const char *dn)
+{
+    return strstr(dn, "\\00") != NULL;
+}
+
 bool as_account_is_nameable(const char *name, apr_pool_t *pool)
 {
     const char *dn = strchr(name, '=') ? normalize_dn(name, pool) : "";
 
-    return dn && !has_numeric_type(dn);
+    return dn && !has_numeric_type(dn) && !has_nul(dn);
 }
 
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)

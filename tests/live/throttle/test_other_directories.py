@@ -35,6 +35,13 @@ AliasMatch "^/(ad|ds|both)/" "${DOCS}/index.html"
         Require valid-user
     </Location>
 </Macro>
+<Macro Self $path $url $service $dn>
+    Use Place "$path" "$url" "$service"
+    <Location "$path">
+        AuthLDAPInitialBindAsUser On
+        AuthLDAPInitialBindPattern "^(.*)$" "$dn"
+    </Location>
+</Macro>
 <Macro Provider $name $url $service>
     <AuthnProviderAlias authstatus $name>
         AuthLDAPURL "$url"
@@ -88,8 +95,8 @@ def site(start, samba, dirsrv):
         text += f'Use Place "/{path}" "{url}" "{AD_SERVICE if path.startswith("ad") else DS_SERVICE}"\n'
     text += (f'Use Provider ad "{places["ad/account"]}" "{AD_SERVICE}"\nUse Provider ds "{places["ds/uid"]}" "{DS_SERVICE}"\n'
              'Use Both /both/user "4 1h"\nUse Both /both/client "3 1h Client"\n')
-    text += (f'Use Place "/ds/self" "{places["ds/uid"]}" "{DS_SERVICE}"\n<Location "/ds/self">\nAuthLDAPInitialBindAsUser On\n'
-             f'AuthLDAPInitialBindPattern "^(.*)$" "cn=$1,{DS_BASE}"\n</Location>\n')
+    text += (f'Use Self /ds/self "{places["ds/uid"]}" "{DS_SERVICE}" "cn=$1,{DS_BASE}"\n'
+             f'Use Self /ad/self "{places["ad/account"]}" "{AD_SERVICE}" "cn=$1,OU=people,{AD_BASE}"\n')
     return start(text, modules=("socache_shmcb", "remoteip"), cache="shmcb")
 
 
@@ -168,4 +175,13 @@ def test_one_account_in_spellings_that_389_alone_reads(guess, wrong):
     names += [f'"{name}"{number}' for number in range(LIMIT)] + [f'"{name}"\\,', f'"{name}"\\2c']
     statuses = [guess("ds/self", spelled) for spelled in names for _ in range(2)]
     assert 1 <= wrong("ds", name) <= LIMIT, statuses
+    assert set(statuses) == {401, 429}
+
+
+def test_one_account_in_spellings_that_samba_alone_reads(guess, wrong):
+    """In a value of a DN it skips an escaped NUL, and whatever follows: that is not sent."""
+    name = NAMES[4]
+    names = [f"{name}\\00{number}" for number in range(LOCKED + 1)] + [f"\\{ord(name[0]):02x}{name[1:]}", f" {name} ", name.upper()]
+    statuses = [guess("ad/self", spelled) for spelled in names for _ in range(2)]
+    assert 1 <= wrong("ad", name) <= LIMIT, statuses
     assert set(statuses) == {401, 429}
