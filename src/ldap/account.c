@@ -33,17 +33,21 @@ size_t as_shared_accounts_get_size(void)
     return sizeof(as_shared_accounts);
 }
 
-/* Hashes an account: what it binds as, and where, whatever the order of the servers. Never 0. */
-static uint64_t hash_account(const as_directory_settings *settings)
+/* Hashes an account: what it binds as, and where, whatever the order of the servers. By fingerprints, which reveal no
+ * password to readers of the memory. Never 0. */
+static uint64_t hash_account(const as_directory_settings *settings, apr_pool_t *pool)
 {
-    uint64_t servers = 0, hash;
+    uint64_t hash = 0;
     int i;
 
     for (i = 0; i < settings->server_count; i++) {
-        servers +=
-            as_hash_number(as_hash_text(AS_HASH, settings->servers[i].host), (uint64_t)settings->servers[i].port);
+        const as_directory_settings one = {.servers = &settings->servers[i],
+                                           .server_count = 1,
+                                           .bind_dn = settings->bind_dn,
+                                           .bind_password = settings->bind_password};
+
+        hash += as_hash_text(AS_HASH, as_directory_compute_fingerprint(pool, &one));
     }
-    hash = as_hash_text(as_hash_text(as_hash_number(AS_HASH, servers), settings->bind_dn), settings->bind_password);
     return hash ? hash : 1;
 }
 
@@ -69,9 +73,10 @@ static as_account_state *find_shared(as_shared_accounts *all, uint64_t id)
     return NULL;
 }
 
-bool as_account_create(as_account *account, as_shared_accounts *shared, const as_directory_settings *settings)
+bool as_account_create(as_account *account, as_shared_accounts *shared, const as_directory_settings *settings,
+                       apr_pool_t *pool)
 {
-    account->state = shared && is_shared(settings) ? find_shared(shared, hash_account(settings)) : NULL;
+    account->state = shared && is_shared(settings) ? find_shared(shared, hash_account(settings, pool)) : NULL;
     if (!account->state) {
         account->state = &account->own;
     }

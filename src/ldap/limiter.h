@@ -74,7 +74,8 @@ typedef struct as_account {
 
 /* Creates it, zeroed by the caller. The state of an account of the configuration is in `shared`, where that is not NULL
  * and not full. */
-bool as_account_create(as_account *account, as_shared_accounts *shared, const as_directory_settings *settings);
+bool as_account_create(as_account *account, as_shared_accounts *shared, const as_directory_settings *settings,
+                       apr_pool_t *pool);
 void as_account_destroy(as_account *account);
 /* Returns true if the circuit is open after too many refusals; the reply repeats the refusal. */
 bool as_account_is_circuit_open(as_account *account, apr_pool_t *pool, as_reply *reply);

@@ -104,8 +104,9 @@ static as_directory *make(as_directories *all, const as_directory_settings *sett
     directory->peers = apr_pcalloc(pool, (size_t)settings->server_count * sizeof(*directory->peers));
     directory->tls = apr_pcalloc(pool, sizeof(*directory->tls));
     directory->facts = as_facts_create(pool);
-    status = as_account_create(directory->account, all->limits.accounts, settings) ? as_tls_create(directory->tls, pool)
-                                                                                   : APR_ENOMEM;
+    status = as_account_create(directory->account, all->limits.accounts, settings, pool)
+                 ? as_tls_create(directory->tls, pool)
+                 : APR_ENOMEM;
     for (i = 0; i < settings->server_count && status == APR_SUCCESS; i++) {
         status = make_peer(&directory->peers[i], directory, &directory->settings->servers[i]);
     }

@@ -66,7 +66,7 @@ static int set_up(void **state)
     shared = calloc(1, as_shared_accounts_get_size());
     for (size_t i = 0; i < PROCESSES; i++) {
         accounts[i] = (as_account){.made = false};
-        assert_true(as_account_create(&accounts[i], shared, &settings));
+        assert_true(as_account_create(&accounts[i], shared, &settings, pool));
     }
     return 0;
 }
@@ -191,7 +191,7 @@ static void test_which_accounts_are_one(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         as_account account = {.made = false};
 
-        assert_true(as_account_create(&account, shared, &rows[i].settings));
+        assert_true(as_account_create(&account, shared, &rows[i].settings, pool));
         assert_int_equal(account.state == accounts[0].state, rows[i].same);
         as_account_destroy(&account);
     }
@@ -210,7 +210,7 @@ static void test_more_accounts_than_places(void **state)
         as_account account = {.made = false};
 
         (void)snprintf(dn, sizeof(dn), "cn=%zu", i);
-        assert_true(as_account_create(&account, shared, &another));
+        assert_true(as_account_create(&account, shared, &another, pool));
         assert_int_equal(account.state == &account.own, i == places);
         as_account_destroy(&account);
     }

@@ -141,7 +141,7 @@ static void test_a_wait_for_another_request(void **state)
     int i;
 
     (void)state;
-    assert_true(as_account_create(&account, NULL, NULL));
+    assert_true(as_account_create(&account, NULL, NULL, pool));
     for (i = 0; i < 3; i++) {
         as_reply_clear(&reply);
         assert_true(as_account_enter(&account, as_mono_read(), pool, &reply));
