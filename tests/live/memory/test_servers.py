@@ -183,7 +183,7 @@ def test_one_probe_at_a_time(start, make_fake):
     """When the time is over one query probes it; the others are answered at once. Its success closes the circuit."""
     held = Held()
     fake = make_fake({"user-bind": [answer(51), answer(51), held]})
-    httpd = start_site(start, fake, more="AuthStatusDeadline 20s\nAuthStatusBreaker 2 500ms\nAuthStatusInFlight 16", threads=24)
+    httpd = start_site(start, fake, more="AuthStatusDeadline 80s\nAuthStatusBreaker 2 500ms\nAuthStatusInFlight 16", threads=24)
     httpd.log.expect("AS0052")
     httpd.log.allow("AS0050")
     assert [httpd.get("/in/", login=("ann", RIGHT)).status for _ in range(2)] == [503, 503]
@@ -228,14 +228,15 @@ def _granted(httpd):
 
 
 def test_a_server_that_is_back_is_not_passed_over_for_good(start, make_fake):
-    """Its breaker was open when the question came; now it is closed, and the other server has gone."""
+    """Its breaker was open when the question came; now it is closed, and the other server has gone. A kept session has
+    a quarter of the deadline for an answer, and then the query is repeated: that is long after the breaker's time."""
     held = Held()
 
     def held_then_closed(*_):
         held.released.wait(30)
         close()
     one, two = make_fake({"accept": close}), make_fake()
-    httpd = start_site(start, one, two, more="AuthStatusDeadline 20s\nAuthStatusBreaker 1 5s", cache="Off")
+    httpd = start_site(start, one, two, more="AuthStatusDeadline 80s\nAuthStatusBreaker 1 5s", cache="Off")
     verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
     two.act_out({"user-bind": [held_then_closed, close], "accept": close})
     with ThreadPoolExecutor(1) as pool:
