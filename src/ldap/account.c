@@ -172,14 +172,6 @@ static bool may_try(as_binds binds)
 
 typedef enum as_entry_result { AS_ENTERED, AS_OPEN, AS_MUST_WAIT } as_entry_result;
 
-static void set_latest(_Atomic as_mono *until, as_mono to)
-{
-    as_mono was = atomic_load(until);
-
-    while (was < to && !atomic_compare_exchange_weak(until, &was, to)) {
-    }
-}
-
 static as_entry_result try_to_enter(as_account_state *state, as_mono now, as_mono deadline)
 {
     uint64_t word = atomic_load(&state->word);
@@ -194,7 +186,7 @@ static as_entry_result try_to_enter(as_account_state *state, as_mono now, as_mon
             return AS_MUST_WAIT;
         }
         /* Before the bind counts as one in progress, so that nobody takes it for one that is over. */
-        set_latest(&state->trying_until, deadline + GRACE);
+        as_mono_advance(&state->trying_until, deadline + GRACE);
         binds.trying++;
     } while (!atomic_compare_exchange_weak(&state->word, &word, pack(binds)));
     return AS_ENTERED;
@@ -315,33 +307,20 @@ void as_account_leave(as_account *account, const as_reply *reply)
 
 /* ---- accounts that .htaccess files name ---- */
 
-/* Finds which servers of the configuration the session is connected to, where a .htaccess file names the server too. */
-static bool find_target(const as_session *session, as_mono deadline, apr_pool_t *pool, as_bind_target *target)
-{
-    const as_directory *directory = session->peer->directory;
-
-    *target = (as_bind_target){.index = -1};
-    if (!directory->settings->of_htaccess) {
-        return true;
-    }
-    target->configured = as_addresses_find(directory->all->addresses, session->wire.fd, deadline, pool);
-    return target->configured != NULL;
-}
-
 bool as_account_begin_guarded(const as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply,
                               void **begun)
 {
     const as_directory *directory = session->peer->directory;
     const as_account_guard *guard = &directory->all->limits.guard;
-    as_bind_target target;
+    as_bind_target target = {.index = -1};
 
     *begun = NULL;
     if (!directory->settings->account_of_htaccess || !guard->begin) {
         return true;
     }
-    if (!find_target(session, deadline, pool, &target)) {
-        as_reply_fail(reply, AS_STEP_SERVICE_BIND, AS_FAILURE_TIMEOUT,
-                      "the addresses of the configuration's servers are not known yet; the bind was not sent");
+    /* Elsewhere the server is the configuration's, under its own name. */
+    if (directory->settings->of_htaccess && !as_addresses_find_target(session, deadline, pool, &target)) {
+        as_reply_fail(reply, AS_STEP_SERVICE_BIND, AS_FAILURE_TIMEOUT, AS_REASON_NO_ADDRESSES);
         reply->repeated = true;
         return false;
     }

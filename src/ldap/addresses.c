@@ -12,7 +12,6 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -251,23 +250,19 @@ static void keep_loaded(void)
     }
 }
 
-/* Starts the thread. Under the lock. The threads of the server handle signals. */
+/* Starts the thread. Under the lock. */
 static void start(as_addresses *all)
 {
     pthread_attr_t attributes;
-    sigset_t every, before;
     pthread_t thread;
 
     if (pthread_attr_init(&attributes) != 0) {
         return;
     }
     keep_loaded();
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    all->resolving = pthread_create(&thread, &attributes, find_all, all) == 0;
+    all->resolving = as_thread_start(&thread, &attributes, find_all, all);
     all->owners += all->resolving;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
 }
 
@@ -367,4 +362,10 @@ const as_ldap_server *const *as_addresses_find(as_addresses *all, int fd, as_mon
     }
     pthread_mutex_unlock(&all->mutex);
     return known ? found : NULL;
+}
+
+bool as_addresses_find_target(const as_session *session, as_mono deadline, apr_pool_t *pool, as_bind_target *target)
+{
+    target->configured = as_addresses_find(session->peer->directory->all->addresses, session->wire.fd, deadline, pool);
+    return target->configured != NULL;
 }

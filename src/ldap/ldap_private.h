@@ -14,7 +14,7 @@
  *   trace.c           reports each step to an observer
  *   breaker.c         the circuit breaker of one server
  *   limiter.c         limits the queries that wait
- *   cond.c            waits by the monotonic clock
+ *   thread.c          waits by the monotonic clock, and threads beside those of the server
  *   account.c         the service account, while it is refused
  *   addresses.c       the servers of the configuration, by their addresses
  *   idle.c            idle sessions, and the limit of all open ones
@@ -370,6 +370,10 @@ void as_addresses_end(as_addresses *all);
  * usual. Names are resolved now and then by another thread. Waits for it at most half of the time until the deadline
  * where no table is known yet, and then returns NULL; a moment where the table is old; else not at all. Any thread. */
 const as_ldap_server *const *as_addresses_find(as_addresses *all, int fd, as_mono deadline, apr_pool_t *pool);
+/* Finds which servers of the configuration a session is connected to. Returns false if they are not known in time:
+ * AS_REASON_NO_ADDRESSES. */
+bool as_addresses_find_target(const as_session *session, as_mono deadline, apr_pool_t *pool, as_bind_target *target);
+#define AS_REASON_NO_ADDRESSES "the addresses of the configuration's servers are not known yet; the bind was not sent"
 
 /* registry.c */
 #define AS_BUCKETS 512

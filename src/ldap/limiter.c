@@ -34,22 +34,12 @@ void as_share_create(as_share *share, const as_limiter *limiter, int parts)
     atomic_init(&share->answered, 0);
 }
 
-/* Sets a time that only goes on: a thread that had to stop after it read the clock has an earlier one than is there. */
-static void set_later(_Atomic as_mono *time, as_mono now)
-{
-    as_mono seen = atomic_load_explicit(time, memory_order_relaxed);
-
-    while (seen < now &&
-           !atomic_compare_exchange_weak_explicit(time, &seen, now, memory_order_relaxed, memory_order_relaxed)) {
-    }
-}
-
 void as_limiter_note_answer(as_limiter *limiter, as_share *share)
 {
     const as_mono now = as_mono_read();
 
-    set_later(&limiter->answered, now);
-    set_later(&share->answered, now);
+    as_mono_advance(&limiter->answered, now);
+    as_mono_advance(&share->answered, now);
 }
 
 static as_mono choose_later(as_mono a, as_mono b)

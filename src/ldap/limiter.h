@@ -12,10 +12,23 @@
 
 #include "authstatus/ldap.h"
 
-/* cond.c: a condition variable by the monotonic clock. Returns false without memory. */
+/* thread.c: a condition variable by the monotonic clock. Returns false without memory. */
 bool as_cond_create(pthread_cond_t *cond);
 /* Waits until a signal, or this time, or for no reason. Under the lock of `mutex`. */
 void as_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, as_mono until);
+/* Starts a thread that handles no signals: those of the server do. `attributes` NULL: the usual ones. Returns false
+ * without one. */
+bool as_thread_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *data), void *data);
+
+/* Sets a time that only goes on: a thread that had to stop after it read the clock has an earlier one than is there. */
+static inline void as_mono_advance(_Atomic as_mono *time, as_mono to)
+{
+    as_mono seen = atomic_load_explicit(time, memory_order_relaxed);
+
+    while (seen < to &&
+           !atomic_compare_exchange_weak_explicit(time, &seen, to, memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
 
 /* limiter.c: a queued request; lives on its stack. */
 typedef struct as_share as_share;

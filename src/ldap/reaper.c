@@ -5,8 +5,6 @@
  */
 #include "ldap_private.h"
 
-#include <signal.h>
-
 #define ROUND (5 * AS_MONO_SECOND)
 
 static void *reap(void *data)
@@ -31,24 +29,11 @@ bool as_reaper_create(as_reaper *reaper)
     return as_cond_create(&reaper->changed) && pthread_mutex_init(&reaper->mutex, NULL) == 0;
 }
 
-/* The threads of the server handle signals. */
-static bool start(as_directories *all)
-{
-    sigset_t every, before;
-    bool started;
-
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    started = pthread_create(&all->reaper.thread, NULL, reap, all) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 void as_reaper_start(as_directories *all)
 {
     pthread_mutex_lock(&all->reaper.mutex);
     if (!all->reaper.runs && !all->reaper.ends) {
-        all->reaper.runs = start(all);
+        all->reaper.runs = as_thread_start(&all->reaper.thread, NULL, reap, all);
     }
     pthread_mutex_unlock(&all->reaper.mutex);
 }

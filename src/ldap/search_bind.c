@@ -161,26 +161,14 @@ static void fail_unsent(const as_task *task, as_failure failure, const char *rea
     }
 }
 
-/* Finds the server that gets a bind on this session. Returns false if that is not known in time. */
-static bool find_target(const as_task *task, const as_session *session, bool is_foreign, as_bind_target *target)
-{
-    *target = (as_bind_target){.index = task->server};
-    if (!is_foreign && !task->elsewhere) {
-        return true;
-    }
-    target->configured =
-        as_addresses_find(task->peer->directory->all->addresses, session->wire.fd, task->deadline, task->pool);
-    return target->configured != NULL;
-}
-
 as_send as_bind_admit(const as_task *task, const as_session *session, const as_admitter *admitter, const char *dn,
                       bool accepted)
 {
-    as_bind_target target;
+    as_bind_target target = {.index = task->server};
 
-    if (admitter->admit && !find_target(task, session, admitter->is_foreign, &target)) {
-        fail_unsent(task, AS_FAILURE_TIMEOUT,
-                    "the addresses of the configuration's servers are not known yet; the bind was not sent");
+    if (admitter->admit && (admitter->is_foreign || task->elsewhere) &&
+        !as_addresses_find_target(session, task->deadline, task->pool, &target)) {
+        fail_unsent(task, AS_FAILURE_TIMEOUT, AS_REASON_NO_ADDRESSES);
         return AS_SEND_TOO_LATE;
     }
     /* What is not sent must not count. */
