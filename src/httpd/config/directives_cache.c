@@ -8,8 +8,6 @@
 
 #include "../runtime/runtime.h"
 
-#include <openssl/crypto.h>
-
 #include <apr_file_io.h>
 #include <apr_strings.h>
 #include <http_core.h>
@@ -76,16 +74,9 @@ const char *as_set_cache_entries(cmd_parms *cmd, void *section, const char *text
 #define LONGEST_KEY 4096
 
 /* Reads the key. Returns NULL and *key, or a sentence. */
-/* Wipes a key when the configuration is destroyed. */
-static apr_status_t wipe_key(void *octets)
-{
-    OPENSSL_cleanse(octets, LONGEST_KEY);
-    return APR_SUCCESS;
-}
-
 static const char *read_key(apr_pool_t *pool, apr_pool_t *ptemp, const char *path, as_key *key)
 {
-    unsigned char *octets = apr_palloc(pool, LONGEST_KEY);
+    char *octets = as_secret_allocate(pool, LONGEST_KEY);
     apr_size_t length = LONGEST_KEY;
     apr_file_t *file;
     const char *error = as_secret_open(ptemp, path, &file);
@@ -93,12 +84,11 @@ static const char *read_key(apr_pool_t *pool, apr_pool_t *ptemp, const char *pat
     if (error) {
         return error;
     }
-    apr_pool_cleanup_register(pool, octets, wipe_key, apr_pool_cleanup_null);
     if (apr_file_read_full(file, octets, LONGEST_KEY, &length) != APR_EOF) {
         length = 0;
     }
     apr_file_close(file);
-    key->octets = octets;
+    key->octets = (const unsigned char *)octets;
     key->length = length;
     return length < AS_KEY_SIZE ? "it does not have 32 to 4095 octets" : NULL;
 }

@@ -10,19 +10,26 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
-/* Wipes a secret when the configuration is destroyed. */
-static apr_status_t wipe(void *secret)
+typedef struct as_wiped {
+    apr_size_t size;
+    char octets[];
+} as_wiped;
+
+static apr_status_t wipe(void *data)
 {
-    OPENSSL_cleanse(secret, AS_SECRET_LINE_MAX + 1);
+    as_wiped *secret = data;
+
+    OPENSSL_cleanse(secret->octets, secret->size);
     return APR_SUCCESS;
 }
 
-static char *make_line(apr_pool_t *pool)
+char *as_secret_allocate(apr_pool_t *pool, apr_size_t size)
 {
-    char *line = apr_pcalloc(pool, AS_SECRET_LINE_MAX + 1);
+    as_wiped *secret = apr_pcalloc(pool, sizeof(*secret) + size);
 
-    apr_pool_cleanup_register(pool, line, wipe, apr_pool_cleanup_null);
-    return line;
+    secret->size = size;
+    apr_pool_cleanup_register(pool, secret, wipe, apr_pool_cleanup_null);
+    return secret->octets;
 }
 
 /* ---- files ---- */
@@ -49,7 +56,7 @@ const char *as_secret_open(apr_pool_t *pool, const char *path, apr_file_t **file
 
 const char *as_secret_read_file(cmd_parms *cmd, const char *name, char **secret)
 {
-    char *line = make_line(cmd->pool);
+    char *line = as_secret_allocate(cmd->pool, AS_SECRET_LINE_MAX + 1);
     apr_size_t length = 0;
     apr_file_t *file;
     apr_status_t status;
@@ -86,7 +93,7 @@ const char *as_secret_read_program(cmd_parms *cmd, const char *command, char **s
     if (!argv[0]) {
         return "the program after exec: has no path";
     }
-    line = make_line(cmd->pool);
+    line = as_secret_allocate(cmd->pool, AS_SECRET_LINE_MAX + 1);
     fault = as_secret_run_program(argv, line, cmd->temp_pool);
     *secret = line;
     return fault ? apr_psprintf(cmd->temp_pool, "the program after exec:, \"%.200s\", gave no password: %s", argv[0],

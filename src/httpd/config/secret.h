@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Secrets from a file or program in a directive. Each function returns NULL, or a sentence with the error.
+ * Secrets, for example from a file or program in a directive. Functions that read one return NULL, or a sentence with
+ * the error.
  */
 #ifndef AUTHSTATUS_HTTPD_SECRET_H
 #define AUTHSTATUS_HTTPD_SECRET_H
@@ -12,6 +13,8 @@
 
 #include "authstatus/secret_program.h"
 
+/* Allocates zeroed octets for a secret, which are wiped with the pool. */
+char *as_secret_allocate(apr_pool_t *pool, apr_size_t size);
 /* Opens a file with a secret: a regular file, readable by its owner alone, who is root or the user who starts httpd.
  * Another writer could choose the secret. */
 const char *as_secret_open(apr_pool_t *pool, const char *path, apr_file_t **file);

@@ -5,12 +5,11 @@
  */
 #include "require.h"
 
+#include "../config/secret.h"
 #include "../runtime/runtime.h"
 
 #include <ap_provider.h>
 #include <http_request.h>
-
-#include <openssl/crypto.h>
 
 #include "authstatus/credentials.h"
 
@@ -77,35 +76,20 @@ static const as_authorization *settle_incomplete(request_rec *r, const as_answer
     return authorization;
 }
 
-/* Credentials that were read from the header. */
-typedef struct as_decoded {
-    char *octets;
-    apr_size_t size;
-} as_decoded;
-
-static apr_status_t wipe_decoded(void *data)
-{
-    const as_decoded *decoded = data;
-
-    OPENSSL_cleanse(decoded->octets, decoded->size);
-    return APR_SUCCESS;
-}
-
 /* Gets the password for AuthLDAPCompareAsUser and AuthLDAPSearchAsUser. A login without mod_auth_basic and our
  * provider has left it in the header alone. It is wiped with the request's pool. */
 static void complete_password(request_rec *r, as_context *context, const as_group_settings *groups)
 {
     const char *header = as_authorization_get_header(r), *user, *password;
-    as_decoded *decoded;
+    apr_size_t size;
+    char *decoded;
 
     if (!(groups->compare_as_user || groups->search_as_user) || context->entry.password || !header) {
         return;
     }
-    decoded = apr_palloc(r->pool, sizeof(*decoded));
-    decoded->size = strlen(header) + 1;
-    decoded->octets = apr_palloc(r->pool, decoded->size);
-    apr_pool_cleanup_register(r->pool, decoded, wipe_decoded, apr_pool_cleanup_null);
-    if (as_credentials_read(header, decoded->octets, decoded->size, &user, &password) == AS_OUTCOME_GRANTED &&
+    size = strlen(header) + 1;
+    decoded = as_secret_allocate(r->pool, size);
+    if (as_credentials_read(header, decoded, size, &user, &password) == AS_OUTCOME_GRANTED &&
         !strcmp(user, context->entry.user)) {
         context->entry.password = password;
     }
