@@ -40,18 +40,13 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return as_socache_pre_config(pconf);
 }
 
-/* Called for each request: other names are not worth a call. */
-static bool has_own_page(const request_rec *r)
-{
-    return r->handler && r->handler[0] == 'a' && !strncmp(r->handler, "authstatus-", strlen("authstatus-"));
-}
-
 /* Answers pages of our own, by SetHandler. */
 static int handle_own_page(request_rec *r)
 {
     int status;
 
-    if (!has_own_page(r)) {
+    /* Called for each request: other names are not worth a call. */
+    if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
         return DECLINED;
     }
     status = as_report_handler(r);
@@ -61,12 +56,8 @@ static int handle_own_page(request_rec *r)
 /* The same, after what comes before all handlers. */
 static int handle(request_rec *r)
 {
-    int status;
+    const int status = as_hook_handler(r);
 
-    if (!has_own_page(r)) {
-        return as_hook_handler(r);
-    }
-    status = as_hook_handler(r);
     return status == DECLINED ? handle_own_page(r) : status;
 }
 

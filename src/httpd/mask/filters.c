@@ -5,7 +5,6 @@
  */
 #include "mask.h"
 
-#include <http_config.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <util_filter.h>
@@ -39,13 +38,12 @@ static inline apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brig
 {
     ap_filter_t *next = filter->next;
 
-    if (filter->r->output_filters != filter) {
+    if (filter->r->output_filters == filter) {
+        filter->r->output_filters = next;
+    } else {
         ap_remove_output_filter(filter);
-        return ap_pass_brigade(next, brigade);
     }
-    filter->r->output_filters = next;
-    /* What ap_pass_brigade notes of the brigade, it has noted when it called this filter of the same request. */
-    return next->r == filter->r ? next->frec->filter_func.out_func(next, brigade) : ap_pass_brigade(next, brigade);
+    return ap_pass_brigade(next, brigade);
 }
 
 static AS_RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brigade *brigade, int status)

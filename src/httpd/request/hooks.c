@@ -369,8 +369,7 @@ static AS_RARELY int handle_login_form(request_rec *r)
 int as_hook_handler(request_rec *r)
 {
     as_mask *mask = as_mask_peek(r);
-    const int status =
-        mask && (mask->pass != AS_PASS_FIRST || r->finfo.filetype == APR_DIR) ? as_mask_handler(r, mask) : DECLINED;
+    const int status = mask ? as_mask_handler(r, mask) : DECLINED;
 
     return status == DECLINED && r->handler && r->handler[0] == 'f' ? handle_login_form(r) : status;
 }
