@@ -354,16 +354,16 @@ typedef struct search {
     request_rec *r;
     const as_decoys *all;
     const char *file;
-    apr_uint64_t set;
+    uint64_t set;
 } search;
 
-static apr_uint64_t get_number(const search *in, int index)
+static uint64_t get_number(const search *in, int index)
 {
     return compute_number_of_decoy(in->r, in->all, index, in->file);
 }
 
 /* The number of the decoy that stands for a segment. */
-static apr_uint64_t get_searched_number(const search *in, int index)
+static uint64_t get_searched_number(const search *in, int index)
 {
     return get_number(in, as_decoys_get_searched(in->all, index));
 }
@@ -380,7 +380,7 @@ static bool has_number(void *data, int index)
     return !has_other_number(data, index);
 }
 
-static int find_first(search *in, int low, apr_uint64_t set, as_decoy_test *test)
+static int find_first(search *in, int low, uint64_t set, as_decoy_test *test)
 {
     in->set = set;
     return as_decoys_search(low, in->all->count, in->all, test, in);
@@ -405,7 +405,7 @@ bool as_decoys_find_nearby(request_rec *r, const as_decoys *all, bool walked, as
     search in = {.r = r, .all = all, .file = find_file(r)};
     const int last = all->count - 1;
     int below, nearest = 0, next, farthest = last, alike;
-    apr_uint64_t here;
+    uint64_t here;
 
     *found = (as_nearby){.nearest = 0, .between = -1, .farthest = last, .low = 1, .high = last};
     if (!walked) {
