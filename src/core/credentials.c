@@ -125,7 +125,7 @@ static bool is_readable(const char *text)
     const unsigned char *at = (const unsigned char *)text;
     while (*at != '\0') {
         size_t length = measure_character(at);
-        if (length == 0 || *at < 0x20 || *at == 0x7f) {
+        if (length == 0 || as_text_is_control((char)*at)) {
             return false;
         }
         at += length;

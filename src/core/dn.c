@@ -9,36 +9,24 @@
 #include <string.h>
 
 #include "dn_types.h"
+#include "dn_writer.h"
 #include "text.h"
 
 #define PARTS_MAX 16 /* in one RDN */
 
-/* Writes octets up to a limit. */
-typedef struct writer {
-    char *at;
-    size_t used; /* AS_DN_MAX: full */
-} writer;
-
-static void put(writer *to, char octet)
-{
-    if (to->used < AS_DN_MAX) {
-        to->at[to->used++] = octet;
-    }
-}
-
-static void put_octets(writer *to, const char *octets, size_t length)
+static void put_octets(as_dn_writer *to, const char *octets, size_t length)
 {
     size_t i;
 
     for (i = 0; i < length; i++) {
-        put(to, octets[i]);
+        as_dn_put(to, octets[i]);
     }
 }
 
 typedef struct reader {
     const char *text;
     size_t length, at;
-    bool exactly;    /* values keep what some directory tells apart: case of types that may have one, and spaces */
+    bool exactly;    /* values keep what some directory distinguishes: case of types that may have one, and spaces */
     bool keeps_case; /* of the type at hand */
 } reader;
 
@@ -96,7 +84,7 @@ static bool is_word(const char *text, size_t length)
     return length > 0 && !as_text_is_digit(text[0]) && text[0] != '-';
 }
 
-static void put_type(writer *to, const char *text, size_t length)
+static void put_type(as_dn_writer *to, const char *text, size_t length)
 {
     const char *name = as_dn_type_find(text, length);
     size_t i;
@@ -106,11 +94,11 @@ static void put_type(writer *to, const char *text, size_t length)
         return;
     }
     for (i = 0; i < length; i++) {
-        put(to, as_text_convert_to_lower(text[i]));
+        as_dn_put(to, as_text_convert_to_lower(text[i]));
     }
 }
 
-static bool take_type(reader *from, writer *to)
+static bool take_type(reader *from, as_dn_writer *to)
 {
     const char *text = from->text + from->at;
     size_t begin = from->at, length;
@@ -137,38 +125,38 @@ static bool take_type(reader *from, writer *to)
 
 /* Folds a value octet by octet: omits leading spaces, and holds other spaces back until another octet follows. */
 typedef struct folding {
-    writer *to;
+    as_dn_writer *to;
     bool keeps_case;
     bool keeps_spaces; /* all but those that stand around the value without being a part of it */
     bool begun;
     size_t spaces; /* held back */
 } folding;
 
-static folding begin_folding(const reader *from, writer *to)
+static folding begin_folding(const reader *from, as_dn_writer *to)
 {
     return (folding){.to = to, .keeps_case = from->keeps_case, .keeps_spaces = from->exactly};
 }
 
-static void put_escaped(writer *to, unsigned char octet)
+static void put_escaped(as_dn_writer *to, unsigned char octet)
 {
     static const char digits[] = "0123456789abcdef";
 
-    put(to, '\\');
-    put(to, digits[octet >> 4]);
-    put(to, digits[octet & 15]);
+    as_dn_put(to, '\\');
+    as_dn_put(to, digits[octet >> 4]);
+    as_dn_put(to, digits[octet & 15]);
 }
 
 /* Adds an octet that is a part of the value. */
 static void add(folding *value, unsigned char octet)
 {
     for (; value->spaces > 0; value->spaces--) {
-        put(value->to, ' ');
+        as_dn_put(value->to, ' ');
     }
     value->begun = true;
-    if (octet <= ' ' || octet == 0x7f || strchr("\"+,;<>=#\\", octet)) {
+    if (octet == ' ' || as_text_is_control((char)octet) || strchr("\"+,;<>=#\\", octet)) {
         put_escaped(value->to, octet);
     } else {
-        put(value->to, value->keeps_case ? (char)octet : as_text_convert_to_lower((char)octet));
+        as_dn_put(value->to, value->keeps_case ? (char)octet : as_text_convert_to_lower((char)octet));
     }
 }
 
@@ -202,7 +190,7 @@ static bool is_string(const reader *from, size_t at, size_t octets)
 }
 
 /* Reads "#" and BER: a string is folded like a literal value, any other type is copied unchanged. */
-static bool take_hex(reader *from, writer *to)
+static bool take_hex(reader *from, as_dn_writer *to)
 {
     folding value = begin_folding(from, to);
     size_t begin = from->at, octets = 0, i;
@@ -220,9 +208,9 @@ static bool take_hex(reader *from, writer *to)
         }
         return true;
     }
-    put(to, '#');
+    as_dn_put(to, '#');
     for (i = begin; i < from->at; i++) {
-        put(to, as_text_convert_to_lower(from->text[i]));
+        as_dn_put(to, as_text_convert_to_lower(from->text[i]));
     }
     return true;
 }
@@ -251,7 +239,7 @@ static bool ends_value(int octet)
     return octet < 0 || octet == ',' || octet == ';' || octet == '+';
 }
 
-static bool take_text(reader *from, writer *to)
+static bool take_text(reader *from, as_dn_writer *to)
 {
     folding value = begin_folding(from, to);
     int octet;
@@ -271,7 +259,7 @@ static bool take_text(reader *from, writer *to)
     return true;
 }
 
-static bool take_value(reader *from, writer *to)
+static bool take_value(reader *from, as_dn_writer *to)
 {
     skip_spaces(from);
     if (peek(from) != '#') {
@@ -301,7 +289,7 @@ static bool is_before(const part *a, const part *b)
 }
 
 /* Writes the parts in sorted order. */
-static void put_sorted(writer *to, part *parts, int count)
+static void put_sorted(as_dn_writer *to, part *parts, int count)
 {
     int i, j;
 
@@ -316,13 +304,13 @@ static void put_sorted(writer *to, part *parts, int count)
             }
         }
         if (i > 0) {
-            put(to, '+');
+            as_dn_put(to, '+');
         }
         put_octets(to, least.text, least.length);
     }
 }
 
-static bool take_part(reader *from, writer *to)
+static bool take_part(reader *from, as_dn_writer *to)
 {
     skip_spaces(from);
     if (!take_type(from, to)) {
@@ -333,14 +321,14 @@ static bool take_part(reader *from, writer *to)
         return false;
     }
     from->at++;
-    put(to, '=');
+    as_dn_put(to, '=');
     return take_value(from, to);
 }
 
-static bool take_rdn(reader *from, writer *to)
+static bool take_rdn(reader *from, as_dn_writer *to)
 {
     char octets[AS_DN_MAX];
-    writer own = {.at = octets};
+    as_dn_writer own = {.at = octets};
     part parts[PARTS_MAX];
     int count = 0;
 
@@ -361,7 +349,7 @@ static bool take_rdn(reader *from, writer *to)
     return own.used < AS_DN_MAX;
 }
 
-static bool take_name(reader *from, writer *to)
+static bool take_name(reader *from, as_dn_writer *to)
 {
     skip_spaces(from);
     if (peek(from) < 0) {
@@ -372,14 +360,14 @@ static bool take_name(reader *from, writer *to)
             return true;
         }
         from->at++; /* "," or ";" */
-        put(to, ',');
+        as_dn_put(to, ',');
     }
     return false;
 }
 
 static bool normalize(reader *from, char *normal)
 {
-    writer to = {.at = normal};
+    as_dn_writer to = {.at = normal};
     bool taken = from->length <= AS_DN_MAX && take_name(from, &to) && to.used < AS_DN_MAX;
 
     normal[taken ? to.used : 0] = '\0';

@@ -7,19 +7,8 @@
 
 #include <string.h>
 
+#include "dn_writer.h"
 #include "text.h"
-
-typedef struct writer {
-    char *at;
-    size_t used; /* AS_DN_MAX: it is full */
-} writer;
-
-static void put(writer *to, char octet)
-{
-    if (to->used < AS_DN_MAX) {
-        to->at[to->used++] = octet;
-    }
-}
 
 /* The text, and where in it the reader is. */
 typedef struct reader {
@@ -41,7 +30,7 @@ static void skip_options(reader *from)
 }
 
 /* Copies an octet of a type, or a separator. */
-static void take_outside(reader *from, writer *to)
+static void take_outside(reader *from, as_dn_writer *to)
 {
     const char octet = from->text[from->at];
 
@@ -51,22 +40,22 @@ static void take_outside(reader *from, writer *to)
     }
     from->in_value = octet == '=';
     from->has_begun = octet != '=' && (from->has_begun || octet != ' ');
-    put(to, octet);
+    as_dn_put(to, octet);
     from->at++;
 }
 
 /* Copies a backslash with what it escapes, or that alone where it needs none. */
-static void take_escape(reader *from, writer *to)
+static void take_escape(reader *from, as_dn_writer *to)
 {
     const char *next = from->text + from->at + 1;
     const size_t left = from->length - from->at - 1;
     const bool is_pair = left >= 2 && as_text_get_hex_value(next[0]) >= 0 && as_text_get_hex_value(next[1]) >= 0;
 
     if (left == 0 || is_pair || next[0] == '\0' || strchr("\"+,;<> #=\\", next[0])) {
-        put(to, '\\');
+        as_dn_put(to, '\\');
     }
     if (left > 0) {
-        put(to, next[0]);
+        as_dn_put(to, next[0]);
     }
     from->at += left > 0 ? 2 : 1;
 }
@@ -77,7 +66,7 @@ static bool is_separator(char octet)
 }
 
 /* Copies an octet of a value, or what ends it. */
-static void take_inside(reader *from, writer *to)
+static void take_inside(reader *from, as_dn_writer *to)
 {
     const char octet = from->text[from->at];
 
@@ -98,18 +87,18 @@ static void take_inside(reader *from, writer *to)
         return;
     }
     if (from->quoted && octet != '\0' && strchr("+,;<>=#", octet)) {
-        put(to, '\\');
+        as_dn_put(to, '\\');
     } else if (is_separator(octet)) {
         from->in_value = from->has_begun = from->was_quoted = false;
     }
-    put(to, octet);
+    as_dn_put(to, octet);
     from->at++;
 }
 
 bool as_dn_read_dialect(const char *text, size_t length, char *plain)
 {
     reader from = {.text = text, .length = length};
-    writer to = {.at = plain};
+    as_dn_writer to = {.at = plain};
 
     while (from.at < from.length) {
         if (from.in_value) {

@@ -5,7 +5,6 @@
 #include "settle.h"
 
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -13,6 +12,8 @@
 
 #include "authstatus/dn.h"
 #include "authstatus/stringprep.h"
+
+#include "core/text.h"
 
 const char *as_name_prepare(const char *name, apr_pool_t *pool)
 {
@@ -50,18 +51,17 @@ const char *as_login_name_trusted(const as_ldap_server *server, apr_pool_t *pool
                : apr_psprintf(pool, "%s:%d", host, server->port);
 }
 
-/* Undoes the escapes of a type or a value of a DN in normal form, which are pairs of digits, in place. A NUL is left
- * out, as the preparation maps it to nothing. */
+/* Undoes the escapes of a type or a value of a DN in normal form, which are a backslash and two digits, in place. A NUL
+ * is left out, as the preparation maps it to nothing. */
 static void unescape(char *piece)
 {
     char *to = piece;
     const char *from = piece;
 
     while (*from) {
-        const char pair[] = {*from == '\\' ? from[1] : '\0', *from == '\\' && from[1] ? from[2] : '\0', '\0'};
-        const bool is_escape = strlen(pair) == 2;
+        const bool is_escape = from[0] == '\\' && from[1] && from[2];
 
-        *to = is_escape ? (char)strtol(pair, NULL, 16) : *from;
+        *to = is_escape ? (char)(as_text_get_hex_value(from[1]) * 16 + as_text_get_hex_value(from[2])) : *from;
         to += *to != '\0';
         from += is_escape ? 3 : 1;
     }

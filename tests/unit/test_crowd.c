@@ -119,7 +119,7 @@ static void each_user_who_logged_in_is_cached(void **state)
     assert_int_equal(log_in(memory), CROWD);
     retrieved = 0;
     assert_int_equal(log_in(memory), 0);
-    /* Of the few who share a generation with somebody who logged in later. */
+    /* Of the few that share a generation with a user who logged in later. */
     assert_true(retrieved < CROWD / 10);
     retrieved = 0;
     assert_int_equal(log_in(memory), 0);

@@ -20,14 +20,16 @@
 #include <http_request.h>
 #include <mod_core.h>
 
+#include "core/text.h"
+
 #define COOKIE AS_RELOGIN_HANDLER
 #define COOKIE_SECONDS "120"
 
 /* ---- the target: a path of this site ---- */
 
-static bool is_unsafe(unsigned char octet)
+static bool is_unsafe(char octet)
 {
-    return octet < 0x20 || octet == 0x7f || octet == '\\';
+    return as_text_is_control(octet) || octet == '\\';
 }
 
 /* Returns whether a target is a local path: exactly one slash first, so that no browser takes the next part for a
@@ -40,7 +42,7 @@ static bool is_local_path(const char *target)
         return false;
     }
     for (octet = target; *octet; octet++) {
-        if (is_unsafe((unsigned char)*octet)) {
+        if (is_unsafe(*octet)) {
             return false;
         }
     }

@@ -6,11 +6,13 @@
 
 #include <apr_strings.h>
 
+#include "core/text.h"
+
 /* Returns the octets of the character at `at` if it controls a terminal (C0, DEL, C1) or the direction of writing;
  * else 0. */
 static int measure_control(const unsigned char *at)
 {
-    if (at[0] < 0x20 || at[0] == 0x7f) {
+    if (as_text_is_control((char)at[0])) {
         return 1;
     }
     if ((at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) || (at[0] == 0xd8 && at[1] == 0x9c)) {
