@@ -8,7 +8,7 @@ import pytest
 
 from lab.process import reserve_port
 from lab.slapd import Database
-from test_three_values import (ALIAS, BASE, DOWN, HERE, ILL, MISSING, NO, RIGHT, SITE, YES, Tree, expected, grow, is_negation,
+from test_three_values import (ALIAS, BASE, DOWN, HERE, ILL, MISSING, NO, RIGHT, SITE, YES, Tree, expected, grow_root,
                                results)
 
 EXPRESSION_YES = [f"ldap-group cn=%{{tolower:STAFF}},{BASE}", "expr %{REMOTE_USER} == 'ann'", "staff", "ldap-filter uid=%{REMOTE_USER}"]
@@ -26,11 +26,7 @@ STAFF = "".join(f"""
 def mixed_tree(seed):
     rng = random.Random(seed)
     lines = YES + NO + EXPRESSION_YES + EXPRESSION_NO + rng.choice([DOWN, ILL, MISSING, DOWN + MISSING, DOWN + ILL])
-    kind = rng.choice(["All", "Any"])
-    children = [grow(rng, 2, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, 3))]
-    if all(is_negation(child) for child in children):
-        children.append(Tree("line", line="user ann"))
-    return Tree(kind, children)
+    return grow_root(rng, 2, 3, lines)
 
 
 def judge(tree):

@@ -97,6 +97,15 @@ def is_negation(tree):
     return tree.negated or tree.kind == "None"
 
 
+def grow_root(rng, depth, most, lines):
+    """A tree of these lines with at most so many children. Not all are negations, so that httpd takes it."""
+    kind = rng.choice(["All", "Any"])
+    children = [grow(rng, depth, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, most))]
+    if all(is_negation(child) for child in children):
+        children.append(Tree("line", line="user ann"))
+    return Tree(kind, children)
+
+
 def random_tree(seed, early=False, mixed=False):
     rng = random.Random(seed)
     lines = rng.choice([YES + NO + DOWN, YES + NO + ILL, YES + NO + MISSING, YES + NO + DOWN + ILL + MISSING])
@@ -106,11 +115,7 @@ def random_tree(seed, early=False, mixed=False):
         # Any value of any kind, with as many lines in doubt as of the others together.
         lines = [*YES, *NO, *ANYBODY, *NOBODY, *SOMEBODY, *2 * (DOWN + ILL + MISSING), SEARCH_YES, SEARCH_DOWN]
         lines = rng.sample(lines, rng.randint(3, 12))
-    kind = rng.choice(["All", "Any"])
-    children = [grow(rng, 3, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, 4))]
-    if all(is_negation(child) for child in children):
-        children.append(Tree("line", line="user ann"))
-    return Tree(kind, children)
+    return grow_root(rng, 3, 4, lines)
 
 
 def results(tree, varied, fixed):

@@ -10,7 +10,7 @@ from lab.process import reserve_port
 from lab.slapd import Database, Slapd
 from test_merged_trees import EXPRESSION_NO, EXPRESSION_YES, HEAD, STAFF, judge
 from test_rows import Text, group
-from test_three_values import ALIAS, BASE, DOWN, HERE, ILL, MISSING, NO, RIGHT, SITE, YES, Tree, grow, is_negation
+from test_three_values import ALIAS, BASE, DOWN, HERE, ILL, MISSING, NO, RIGHT, SITE, YES, Tree, grow_root
 
 HIDDEN = f"ldap-group cn=hidden,{BASE}"
 TREES, PAGE = 48, 8
@@ -20,11 +20,7 @@ def random_tree(seed):
     rng = random.Random(seed)
     lines = rng.sample([*YES, *NO, *EXPRESSION_YES, *EXPRESSION_NO], 6)
     lines += 4 * rng.choice([[HIDDEN], [HIDDEN], [HIDDEN, *DOWN], DOWN[:1], MISSING])
-    kind = rng.choice(["All", "Any"])
-    children = [grow(rng, 2, kind == "All", lambda: rng.choice(lines)) for _ in range(rng.randint(1, 3))]
-    if all(is_negation(child) for child in children):
-        children.append(Tree("line", line="user ann"))
-    return Tree(kind, children)
+    return grow_root(rng, 2, 3, lines)
 
 
 def expected(tree):

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from lab.process import poll, reserve_port
+from pages.watched import watched
 
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
 CLASSES = ("granted", "unauthenticated", "refused", "forbidden", "throttled", "unavailable", "misconfigured")
@@ -70,18 +71,7 @@ def test_page(site):
 
 def test_no_login_is_no_good_news(start):
     """What nobody tried is not known, and there is nothing to plot. A request without a password tries nothing."""
-    site = start("""<Location /report>
-SetHandler authstatus-report
-Require local
-</Location>
-<Location /in>
-AuthType Basic
-AuthName x
-AuthBasicProvider authstatus
-AuthLDAPURL ldap://127.0.0.1:9/dc=x?uid
-Require valid-user
-AuthStatus On
-</Location>""")
+    site = start(watched("AuthLDAPURL ldap://127.0.0.1:9/dc=x?uid"))
     body = site.get("/report").body.decode()
     assert "There was no login in the last day." in body and "<table aria-labelledby=\"table-" not in body
     assert site.get("/in/").status == 401
@@ -91,19 +81,7 @@ AuthStatus On
 
 
 def test_the_circuit_breaker_is_in_it(start):
-    site = start(f"""AuthStatusBreaker 2 1h
-<Location /report>
-SetHandler authstatus-report
-Require local
-</Location>
-<Location /in>
-AuthType Basic
-AuthName x
-AuthBasicProvider authstatus
-AuthLDAPURL "ldap://127.0.0.1:{reserve_port()}/dc=x?uid"
-Require valid-user
-AuthStatus On
-</Location>""")
+    site = start("AuthStatusBreaker 2 1h\n" + watched(f'AuthLDAPURL "ldap://127.0.0.1:{reserve_port()}/dc=x?uid"'))
     site.log.allow("AS0050")
     for _ in range(4):
         assert site.get("/in/", login=("ann", RIGHT)).status == 503
@@ -125,18 +103,7 @@ def test_the_parent_samples_while_nobody_looks(site):
 
 
 def test_outlasts_a_graceful_restart(start, slapd):
-    site = start(f"""<Location /report>
-SetHandler authstatus-report
-Require local
-</Location>
-<Location /in>
-Use Directory "ldap://127.0.0.1:{slapd.port}" o=pages
-AuthType Basic
-AuthName x
-AuthBasicProvider authstatus
-Require valid-user
-AuthStatus On
-</Location>""")
+    site = start(watched(f'Use Directory "ldap://127.0.0.1:{slapd.port}" o=pages'))
     site.log.allow("AH0161[78]", "AS00")
     for number in range(3):
         assert site.get("/in/", login=("good", f"{WRONG}{number}")).status == 401

@@ -12,20 +12,9 @@ import pytest
 
 from lab.httpd import BUILD, MODULE, SANITIZE, SOURCE
 from lab.process import reserve_port
+from pages.watched import watched
 
-CONF = """AuthStatusRetryAfter 1s
-<Location /report>
-SetHandler authstatus-report
-Require local
-</Location>
-<Location /in>
-AuthType Basic
-AuthName x
-AuthBasicProvider authstatus
-AuthLDAPURL "ldap://127.0.0.1:${NOBODY}/dc=x?uid"
-Require valid-user
-AuthStatus On
-</Location>"""
+CONF = "AuthStatusRetryAfter 1s\n" + watched('AuthLDAPURL "ldap://127.0.0.1:${NOBODY}/dc=x?uid"')
 
 
 def same(old, new):
