@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The program that AuthLDAPBindPassword exec: names. httpd and authstatus-explain run it alike: no shell, an
- * environment of PATH alone, ten seconds, and its exit status counts.
+ * Memory for secrets, and the program that AuthLDAPBindPassword exec: names. httpd and authstatus-explain run it alike:
+ * no shell, an environment of PATH alone, ten seconds, and its exit status counts.
  */
 #ifndef AUTHSTATUS_SECRET_PROGRAM_H
 #define AUTHSTATUS_SECRET_PROGRAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <apr_pools.h>
 
@@ -15,6 +16,8 @@
 /* How long a program may take, in seconds. The manual names it. */
 #define AS_SECRET_PROGRAM_SECONDS 10
 
+/* Allocates `size` zeroed octets for a secret, which are wiped with the pool. Never NULL. */
+char *as_secret_allocate(apr_pool_t *pool, size_t size);
 /* Runs a program, argv[0] with its path, and reads the first line that it prints into `line`: AS_SECRET_LINE_MAX + 1
  * octets of the caller's, all zero, which the caller wipes. Returns NULL, or what is wrong, from `pool`: it cannot be
  * run, did not end in time (it is killed then, with its process group), ended with another status than 0 or by a

@@ -35,7 +35,7 @@
  *   failover.c        one deadline, over all servers
  *   lockout.c         after how many failures the directory locks an account
  *   url.c             AuthLDAPURL
- *   secret_program.c  the program of AuthLDAPBindPassword exec:
+ *   secret_program.c  memory for secrets, and the program of AuthLDAPBindPassword exec:
  */
 #ifndef AUTHSTATUS_LDAP_PRIVATE_H
 #define AUTHSTATUS_LDAP_PRIVATE_H

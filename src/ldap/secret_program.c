@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The program of AuthLDAPBindPassword exec:, and the first line that it prints.
+ * Memory for secrets; and the program of AuthLDAPBindPassword exec:, and the first line that it prints.
  */
 #include "authstatus/secret_program.h"
 
@@ -18,6 +18,28 @@
 #include <apr_strings.h>
 
 #include "authstatus/ldap.h"
+
+typedef struct as_wiped {
+    size_t size;
+    char octets[];
+} as_wiped;
+
+static apr_status_t wipe(void *data)
+{
+    as_wiped *secret = data;
+
+    OPENSSL_cleanse(secret->octets, secret->size);
+    return APR_SUCCESS;
+}
+
+char *as_secret_allocate(apr_pool_t *pool, size_t size)
+{
+    as_wiped *secret = apr_pcalloc(pool, sizeof(*secret) + size);
+
+    secret->size = size;
+    apr_pool_cleanup_register(pool, secret, wipe, apr_pool_cleanup_null);
+    return secret->octets;
+}
 
 /* How often the end of a program is polled. */
 #define LOOK_AGAIN 10 /* milliseconds */

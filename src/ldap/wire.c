@@ -85,11 +85,6 @@ static bool wait_on_wire(as_wire *wire, short events)
     return false;
 }
 
-static bool would_block(int error)
-{
-    return error == EAGAIN || error == EWOULDBLOCK;
-}
-
 static bool has_ahead(const as_wire *wire)
 {
     return wire->taken < wire->ahead_size;
@@ -133,7 +128,7 @@ static ssize_t receive(as_wire *wire, void *buffer, size_t size)
         if (errno == EINTR) {
             continue;
         }
-        if (!would_block(errno)) {
+        if (!as_wire_would_block(errno)) {
             wire->error = errno;
             return -1;
         }
@@ -196,7 +191,7 @@ static ber_slen_t io_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
         if (errno == EINTR) {
             continue;
         }
-        if (!would_block(errno)) {
+        if (!as_wire_would_block(errno)) {
             wire->error = errno;
             return -1;
         }

@@ -5,11 +5,19 @@
 #ifndef AUTHSTATUS_LDAP_WIRE_H
 #define AUTHSTATUS_LDAP_WIRE_H
 
+#include <errno.h>
+
 #include <lber.h>
 
 #include "authstatus/ldap.h"
 
 as_mono as_mono_choose_earlier(as_mono a, as_mono b);
+
+/* Returns whether an operation on a non-blocking socket failed with an errno that says: later. */
+static inline bool as_wire_would_block(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
 
 /* wire_guard.c: the messages that libldap reads. Zero-initialised. */
 typedef struct as_incoming {

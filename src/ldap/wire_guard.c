@@ -144,11 +144,6 @@ static ber_slen_t guard_read(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 
 /* ---- requests that libldap sends ---- */
 
-static bool would_block(int error)
-{
-    return error == EAGAIN || error == EWOULDBLOCK;
-}
-
 static ber_slen_t send_checked(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 {
     as_wire *wire = io->sbiod_pvt;
@@ -171,7 +166,7 @@ static ber_slen_t guard_write(Sockbuf_IO_Desc *io, void *buffer, ber_len_t size)
 
     if (sent > 0) {
         OPENSSL_cleanse(buffer, (size_t)sent);
-    } else if (sent < 0 && !would_block(error) && error != EINTR) {
+    } else if (sent < 0 && !as_wire_would_block(error) && error != EINTR) {
         OPENSSL_cleanse(buffer, size); /* the session is over */
     }
     errno = error;

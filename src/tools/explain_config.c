@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads httpd's configuration as far as needed: lines, words, sections, Define. Includes are not followed; the content
- * of <IfModule>, <IfDefine> and the like counts.
+ * of <IfModule>, <IfDefine> and the like counts. It contains passwords: every copy of its text is wiped with the pool.
  */
 #include "explain.h"
 
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
-#include <openssl/crypto.h>
 
+#include "authstatus/secret_program.h"
 #include "core/text.h"
 
 #define MAX_FILE (8 * 1024 * 1024)
@@ -30,30 +30,6 @@ typedef struct reader {
     apr_array_header_t *found;                /* const explain_directive * */
     apr_table_t *defined, *defined_by_others; /* by trusted files; by others */
 } reader;
-
-/* Configurations contain passwords: every copy of their text is wiped with the pool. */
-typedef struct wiped {
-    char *text;
-    size_t size;
-} wiped;
-
-static apr_status_t wipe(void *data)
-{
-    wiped *buffer = data;
-
-    OPENSSL_cleanse(buffer->text, buffer->size);
-    return APR_SUCCESS;
-}
-
-static char *allocate_text(apr_pool_t *pool, size_t size)
-{
-    wiped *buffer = apr_palloc(pool, sizeof(*buffer));
-
-    buffer->text = apr_pcalloc(pool, size);
-    buffer->size = size;
-    apr_pool_cleanup_register(pool, buffer, wipe, apr_pool_cleanup_null);
-    return buffer->text;
-}
 
 /* ---- lines ---- */
 
@@ -78,7 +54,7 @@ static char *read_file(const char *path, apr_pool_t *pool, bool *trusted, const 
     if (size > MAX_FILE) {
         errno = EFBIG;
     } else if (size >= 0 && lseek(fd, 0, SEEK_SET) == 0) {
-        text = allocate_text(pool, (size_t)size + 1);
+        text = as_secret_allocate(pool, (size_t)size + 1);
         got = read(fd, text, (size_t)size);
     }
     *trusted = fd >= 0 && is_trusted(fd, path);
@@ -138,7 +114,7 @@ static bool grow(const reader *in, growing *to, const char *octets, size_t lengt
         return false;
     }
     if (to->length + length >= to->size) {
-        char *longer = allocate_text(in->pool, 2 * (to->length + length) + 1);
+        char *longer = as_secret_allocate(in->pool, 2 * (to->length + length) + 1);
 
         memcpy(longer, to->text, to->length);
         to->text = longer;
@@ -152,7 +128,7 @@ static bool grow(const reader *in, growing *to, const char *octets, size_t lengt
 /* Expands a line. Returns NULL if it becomes too long. */
 static char *expand(const reader *in, const char *line)
 {
-    growing to = {allocate_text(in->pool, 1), 0, 1};
+    growing to = {as_secret_allocate(in->pool, 1), 0, 1};
     const char *at = line, *open, *close, *value;
     bool fits = true;
 
@@ -253,7 +229,7 @@ static void add_directive(reader *in, const char *name, char *at)
     apr_array_header_t *words = apr_array_make(in->pool, 4, sizeof(const char *));
     char *word;
 
-    directive->text = memcpy(allocate_text(in->pool, strlen(at) + 1), at, strlen(at) + 1);
+    directive->text = memcpy(as_secret_allocate(in->pool, strlen(at) + 1), at, strlen(at) + 1);
     while ((word = explain_read_word(&at)) != NULL) {
         APR_ARRAY_PUSH(words, const char *) = word;
     }

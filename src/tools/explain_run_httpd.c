@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
-#include <openssl/crypto.h>
+
+#include "authstatus/secret_program.h"
 
 #define MAX_DUMP (16 * 1024 * 1024)
 #define PIPE_IN_HTTPD 9
@@ -29,15 +30,6 @@ typedef struct dump {
     char *text;
     size_t length, size;
 } dump;
-
-static apr_status_t wipe(void *data)
-{
-    dump *read = data;
-
-    OPENSSL_cleanse(read->text, read->size);
-    free(read->text);
-    return APR_SUCCESS;
-}
 
 static char **make_environment(apr_pool_t *pool)
 {
@@ -72,7 +64,7 @@ static int spawn(const char *program, int end, apr_pool_t *pool, pid_t *pid)
     return error;
 }
 
-/* Reads once; returns false at the end, or after a long silence. Wipes passwords before the buffer moves. */
+/* Reads once; returns false at the end, or after a long silence. */
 static bool read_more(int fd, dump *into)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
@@ -107,17 +99,13 @@ static void end(pid_t pid)
 
 const char *explain_run_httpd(const char *program, apr_pool_t *pool, char **answer)
 {
-    dump *read = apr_pcalloc(pool, sizeof(*read));
+    dump read = {.text = as_secret_allocate(pool, MAX_DUMP), .size = MAX_DUMP};
     int ends[2], error;
     pid_t pid;
 
-    read->size = MAX_DUMP;
-    read->text = calloc(1, read->size); /* touched only as far as used */
-    if (!read->text || pipe2(ends, O_CLOEXEC) != 0) {
-        free(read->text);
-        return "no memory";
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return apr_psprintf(pool, "--httpd: no pipe: %s", strerror(errno));
     }
-    apr_pool_cleanup_register(pool, read, wipe, apr_pool_cleanup_null);
     error = spawn(program, ends[1], pool, &pid);
     close(ends[1]);
     if (error) {
@@ -125,14 +113,14 @@ const char *explain_run_httpd(const char *program, apr_pool_t *pool, char **answ
         return apr_psprintf(pool, "--httpd: \"%s\" cannot be run: %s; name another: --httpd=/usr/sbin/apachectl",
                             program, strerror(error));
     }
-    while (read_more(ends[0], read)) {
+    while (read_more(ends[0], &read)) {
     }
     close(ends[0]);
     end(pid);
-    *answer = read->text;
-    return read->length > 0 ? NULL
-                            : apr_psprintf(pool,
-                                           "--httpd: \"%s -t -D DUMP_AUTHSTATUS_JSON\" reported no section with an "
-                                           "AuthLDAPURL; what does \"%s -t\" say?",
-                                           program, program);
+    *answer = read.text;
+    return read.length > 0 ? NULL
+                           : apr_psprintf(pool,
+                                          "--httpd: \"%s -t -D DUMP_AUTHSTATUS_JSON\" reported no section with an "
+                                          "AuthLDAPURL; what does \"%s -t\" say?",
+                                          program, program);
 }

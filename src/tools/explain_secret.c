@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
-#include <openssl/crypto.h>
 
 #include "authstatus/secret_program.h"
 
@@ -24,26 +23,16 @@ typedef struct secret {
     size_t length;
 } secret;
 
-static apr_status_t wipe(void *data)
-{
-    OPENSSL_cleanse(data, sizeof(secret));
-    return APR_SUCCESS;
-}
-
 static secret *create_secret(apr_pool_t *pool)
 {
-    secret *made = apr_pcalloc(pool, sizeof(*made));
-
-    apr_pool_cleanup_register(pool, made, wipe, apr_pool_cleanup_null);
-    return made;
+    return (secret *)(void *)as_secret_allocate(pool, sizeof(secret));
 }
 
 char *explain_copy_secret(const char *text, apr_pool_t *pool)
 {
-    secret *copy = create_secret(pool);
+    const size_t size = strlen(text) + 1;
 
-    apr_cpystrn(copy->text, text, sizeof(copy->text));
-    return copy->text;
+    return memcpy(as_secret_allocate(pool, size), text, size);
 }
 
 /* Reads unbuffered, so that stdio keeps no copy. Returns false: too long, or errno. */

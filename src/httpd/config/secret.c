@@ -5,32 +5,8 @@
  */
 #include "secret.h"
 
-#include <openssl/crypto.h>
-
 #include <apr_strings.h>
 #include <http_core.h>
-
-typedef struct as_wiped {
-    apr_size_t size;
-    char octets[];
-} as_wiped;
-
-static apr_status_t wipe(void *data)
-{
-    as_wiped *secret = data;
-
-    OPENSSL_cleanse(secret->octets, secret->size);
-    return APR_SUCCESS;
-}
-
-char *as_secret_allocate(apr_pool_t *pool, apr_size_t size)
-{
-    as_wiped *secret = apr_pcalloc(pool, sizeof(*secret) + size);
-
-    secret->size = size;
-    apr_pool_cleanup_register(pool, secret, wipe, apr_pool_cleanup_null);
-    return secret->octets;
-}
 
 /* ---- files ---- */
 

@@ -13,8 +13,6 @@
 
 #include "authstatus/secret_program.h"
 
-/* Allocates zeroed octets for a secret, which are wiped with the pool. */
-char *as_secret_allocate(apr_pool_t *pool, apr_size_t size);
 /* Opens a file with a secret: a regular file, readable by its owner alone, who is root or the user who starts httpd.
  * Another writer could choose the secret. */
 const char *as_secret_open(apr_pool_t *pool, const char *path, apr_file_t **file);
