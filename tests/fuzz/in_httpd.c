@@ -15,7 +15,7 @@
 #include <http_config.h>
 
 #include "fuzz.h"
-#include "httpd/mask/mask.h"
+#include "httpd/mask/decoy.h"
 
 #ifdef WITH_LIBFUZZER
 /* httpd's own reader of expressions ends the process where it does not know what to do. */

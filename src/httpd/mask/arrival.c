@@ -2,7 +2,7 @@
  *
  * Where a request enters the mask: its first pass is processed here, and checked before the client sees its answer.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <apr_strings.h>
 #include <http_config.h>

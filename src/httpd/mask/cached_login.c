@@ -3,7 +3,7 @@
  * One login for both passes: the password of a request that is refused and then makes a second pass was sent once, so
  * it is verified once.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <apr_strings.h>
 #include <http_config.h>

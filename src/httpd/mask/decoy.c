@@ -2,7 +2,7 @@
  *
  * Paths of missing resources beside a refused one.
  */
-#include "mask.h"
+#include "decoy.h"
 
 #include <apr_strings.h>
 #include <http_config.h>

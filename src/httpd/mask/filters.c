@@ -3,7 +3,7 @@
  * Filters: one hides a handler's own refusal from the client, one a page that a module sends in the midst of a login,
  * one keeps every 404 out of caches, and two take the place of all others in a pass that only walks.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <http_core.h>
 #include <http_protocol.h>

@@ -2,7 +2,7 @@
  *
  * Decides which answers are masked.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <apr_strings.h>
 #include <http_config.h>

@@ -3,7 +3,7 @@
  * Our hooks in a pass as a missing resource: they undo the decoy's name where modules read the URL again,
  * and keep handlers from running that could reveal the requested resource.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <unistd.h>
 

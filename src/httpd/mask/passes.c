@@ -12,7 +12,7 @@
  * which is needed where the other is refused as well. A request for a missing resource makes them too, without a use,
  * so that a clock cannot distinguish the two.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <apr_hooks.h>
 #include <apr_strings.h>

@@ -2,7 +2,7 @@
  *
  * Verdicts that are masked; under AuthStatusMask All, the clients to which an outage is disclosed.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include "../runtime/runtime.h"
 

@@ -6,7 +6,7 @@
  * With it the outermost segment of a refused path is found that causes the refusal: the decoy replaces that segment. A
  * wrong guess costs one walk more, and reveals nothing.
  */
-#include "mask.h"
+#include "decoy.h"
 
 #include "core/hash.h"
 

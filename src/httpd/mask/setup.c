@@ -2,7 +2,7 @@
  *
  * Computes at start-up which servers mask anything.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <http_config.h>
 #include <http_core.h>

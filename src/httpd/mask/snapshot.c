@@ -4,7 +4,7 @@
  * filters of its own, so the state of an earlier pass (pool userdata, notes, walk caches, filters) does not exist in
  * it. The lists in this file name the data that is handed over; nothing is cleaned up.
  */
-#include "mask.h"
+#include "passes.h"
 
 #include <apr_strings.h>
 #include <http_config.h>
