@@ -67,6 +67,9 @@ static void fill_from_reply(as_answer *answer, const as_reply *reply)
     /* the reason why there is no answer, or the directory's own message */
     answer->reason = reply->failure == AS_FAILURE_NONE ? reply->diagnostic : reply->reason;
     answer->wait = reply->retry_after;
+    /* It may replace a cached answer (confirm). */
+    answer->cached = false;
+    answer->acceptance = (as_acceptance){.stamp = 0};
 }
 
 static void report_query(const as_login *login, const as_login_observer *observer,

@@ -170,6 +170,43 @@ static void guesses_are_throttled_while_the_directory_is_away(void **state)
     }
 }
 
+/* While failures of the account are counted, the directory confirms a cached password: the answer is the directory's.
+ */
+static void a_confirmed_answer_is_not_cached(void **state)
+{
+    static const as_throttle throttle = {3, 300 * SECOND, true, false, false};
+    static const char *const passwords[] = {"secret", "changed"};
+    const as_counted_bind failed = {.account = "fake dn uid=ann,o=x", .kind = AS_BIND_GUESS};
+    const as_login_attempt attempt = {.directory = &login_directory,
+                                      .user = "ann",
+                                      .password = "secret",
+                                      .client = "192.0.2.1",
+                                      .throttle = &throttle,
+                                      .deadline = 5 * SECOND};
+    void *memory = apr_pcalloc(process, as_throttles_get_size());
+    const as_answer *answer;
+    apr_time_t stamp;
+
+    (void)state;
+    assert_true(as_throttles_begin(memory));
+    login.throttles = as_throttles_create(process, memory, NULL);
+    assert_int_equal(log_in("ann", "secret"), AS_OUTCOME_GRANTED);
+    begin();
+    answer = as_authenticate(&login, &memo, &attempt, NULL);
+    assert_true(answer->cached && answer->acceptance.stamp && !answer->server);
+    assert_int_equal(as_throttle_admit(login.throttles, &throttle, &failed, request, &stamp), 0);
+    as_throttle_record_answer(login.throttles, failed.account, stamp);
+    for (int i = 0; i < 2; i++) {
+        ldap.password = passwords[i];
+        begin();
+        answer = as_authenticate(&login, &memo, &attempt, NULL);
+        assert_int_equal(answer->finding.outcome, i ? AS_OUTCOME_WRONG_PASSWORD : AS_OUTCOME_GRANTED);
+        assert_string_equal(answer->server, "fake:389");
+        assert_false(answer->cached);
+        assert_int_equal(answer->acceptance.stamp, 0);
+    }
+}
+
 static void nobody_is_found(void **state)
 {
     (void)state;
@@ -198,6 +235,7 @@ int main(void)
         ROW(a_login_is_served_stale_in_an_outage_alone),
         ROW(a_line_is_served_stale_if_it_was_a_yes),
         ROW(guesses_are_throttled_while_the_directory_is_away),
+        ROW(a_confirmed_answer_is_not_cached),
         ROW(nobody_is_found),
         ROW(servers_are_one_for_the_throttle_and_not_for_trust),
     };

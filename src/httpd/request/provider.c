@@ -9,6 +9,8 @@
 #include "../mask/mask.h"
 #include "../runtime/runtime.h"
 
+#include <openssl/crypto.h>
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
@@ -143,7 +145,7 @@ static as_outcome check_credentials(request_rec *r, const char *user, const char
         char *buffer = apr_palloc(r->pool, size);
 
         outcome = as_credentials_read(header, buffer, size, &sent_user, &sent_password);
-        memset(buffer, 0, size);
+        OPENSSL_cleanse(buffer, size);
     }
     return outcome == AS_OUTCOME_MALFORMED_CREDENTIALS ? outcome : as_credentials_check(user, password);
 }
@@ -386,7 +388,7 @@ const as_answer *as_provider_complete(request_rec *r, as_context *context)
             answer = NULL;
         }
     }
-    memset(buffer, 0, size);
+    OPENSSL_cleanse(buffer, size);
     return answer;
 }
 

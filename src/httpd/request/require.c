@@ -5,13 +5,13 @@
  */
 #include "require.h"
 
-#include "../config/secret.h"
 #include "../runtime/runtime.h"
 
 #include <ap_provider.h>
 #include <http_request.h>
 
 #include "authstatus/credentials.h"
+#include "authstatus/secret_program.h"
 
 #define LOGGED_DN_MAX 512
 
@@ -203,13 +203,12 @@ static void count(const as_authorization *authorization)
     const as_operations *operations = &authorization->operations;
 
     as_counters_add(counters, answers[authorization->answer], 1);
-    if (authorization->cached) {
-        as_counters_add(counters, AS_COUNTER_require_cached, 1);
-    }
     if (authorization->stale) {
         as_counters_add(counters, AS_COUNTER_require_stale, 1);
     }
-    if (!authorization->cached) {
+    if (authorization->cached) {
+        as_counters_add(counters, AS_COUNTER_require_cached, 1);
+    } else {
         as_counters_add(counters, AS_COUNTER_require_searches, (unsigned long)operations->searches);
         as_counters_add(counters, AS_COUNTER_require_compares, (unsigned long)operations->compares);
         as_counters_add(counters, AS_COUNTER_require_binds, (unsigned long)operations->binds);
