@@ -366,13 +366,25 @@ static const char *parse_one(apr_pool_t *pool, const char *url, const char *mode
     return wrong;
 }
 
+/* Returns the word of check_mode() at the end of a text, behind a space; NULL: there is none. */
+static const char *find_mode(const char *url)
+{
+    const char *space = strrchr(url, ' ');
+    as_security security;
+
+    return space && space[1] && !check_mode(space + 1, &security) ? space + 1 : NULL;
+}
+
 const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char *mode, as_directory_settings *settings)
 {
-    const char *wrong = parse_one(pool, url, mode, settings);
+    const char *wrong = parse_one(pool, url, mode, settings), *word = mode ? NULL : find_mode(url);
 
     if (has_second_url(url, wrong != NULL) || (mode && has_second_url(apr_pstrcat(pool, " ", mode, NULL), true))) {
         return "several servers stand in one URL, separated by spaces, in quotes: \"ldap://host1 "
                "host2:port/base?attribute\"";
+    }
+    if (wrong && word) {
+        return apr_psprintf(pool, "write %s behind the quotes: \"ldap://host/base?attribute\" %s", word, word);
     }
     return wrong;
 }

@@ -182,9 +182,11 @@ static void say_directory(as_dump *dump)
         text = apr_psprintf(dump->pool, strchr(settings->servers[i].host, ':') ? "%s%s[%s]:%d" : "%s%s%s:%d", text,
                             i ? ", then " : "", settings->servers[i].host, settings->servers[i].port);
     }
-    text = apr_psprintf(dump->pool, "%s (%s), as %s, within %s", text, security[settings->security],
-                        settings->bind_dn ? settings->bind_dn : "nobody",
-                        format_seconds(dump->pool, as_section_get_deadline(dump->section)));
+    text =
+        apr_psprintf(dump->pool, "%s (%s%s), as %s, within %s", text, security[settings->security],
+                     settings->security != AS_SECURITY_NONE && !settings->verify_certificate ? ", any certificate" : "",
+                     settings->bind_dn ? settings->bind_dn : "nobody",
+                     format_seconds(dump->pool, as_section_get_deadline(dump->section)));
     as_dump_say(dump, "directory", text);
     say_left_out(dump);
 }

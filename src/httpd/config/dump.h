@@ -41,6 +41,9 @@ void as_dump_warnings(as_dump *dump);
  * force from outside. */
 void as_dump_warn_of_differences(as_dump *dump);
 
+/* dump_access.c: warns of lines of Require that let in more than the lines beside them say. */
+void as_dump_warn_of_access(as_dump *dump);
+
 /* dump_error_documents.c: returns the file of a URL's path: by Alias, of the virtual host before the main server's,
  * else below DocumentRoot; NULL: there is neither. */
 const char *as_dump_find_file(const as_dump *dump, const char *path);

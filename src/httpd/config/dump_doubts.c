@@ -135,6 +135,42 @@ static const char *describe_doubt(apr_pool_t *pool, const as_ldap_server *server
                               server->host);
 }
 
+/* Warns where any certificate is accepted, once for a virtual host: the directive is the whole server's. */
+static void warn_of_certificate(as_dump *dump, const as_directory_settings *settings)
+{
+    int i;
+
+    for (i = 0; settings->security != AS_SECURITY_NONE && i < settings->server_count; i++) {
+        if (!settings->verify_certificate && !is_this_machine(settings->servers[i].host) &&
+            as_dump_is_news(dump, "LDAPVerifyServerCert")) {
+            as_dump_warn(dump, apr_pstrcat(dump->pool, "LDAPVerifyServerCert Off: whoever answers in place of ",
+                                           settings->servers[i].host,
+                                           " gets the passwords; leave it out, and name the authority in "
+                                           "LDAPTrustedGlobalCert",
+                                           NULL));
+        }
+    }
+}
+
+/* Warns of a URL that another one of the same section replaces. */
+static void warn_of_second_url(as_dump *dump)
+{
+    const ap_directive_t *directive, *before = NULL;
+
+    for (directive = dump->ref->first; directive; directive = directive->next) {
+        if (ap_cstr_casecmp(directive->directive, "AuthLDAPURL") != 0) {
+            continue;
+        }
+        if (before) {
+            as_dump_warn(dump, apr_psprintf(dump->pool,
+                                            "AuthLDAPURL (%s:%d) has no effect: the last one of a section counts; "
+                                            "several servers stand in one, \"ldap://host1 host2/base?attribute\"",
+                                            before->filename, before->line_num));
+        }
+        before = directive;
+    }
+}
+
 /* Warns of each server and base once for a virtual host. */
 static void warn_of_directory(as_dump *dump)
 {
@@ -154,6 +190,10 @@ static void warn_of_directory(as_dump *dump)
             as_dump_warn(dump, doubt);
         }
     }
+    if (settings) {
+        warn_of_certificate(dump, settings);
+    }
+    warn_of_second_url(dump);
 }
 
 static bool hides_sign_in(const as_section *section)
@@ -257,6 +297,7 @@ void as_dump_warnings(as_dump *dump)
 {
     warn_of_basic(dump);
     warn_of_sign_in(dump);
+    as_dump_warn_of_access(dump);
     warn_of_provider(dump);
     warn_of_directory(dump);
     warn_of_mask(dump);

@@ -200,6 +200,54 @@ def test_warnings(dump, needs_module, conf, expected):
     assert len(found) == len(expected) and all(map(str.startswith, found, expected)), text
     assert text.endswith(f"{len(expected)} warning{'' if len(expected) == 1 else 's'}\n")
 
+ALL, WHOEVER = "one line of Require is enough: Require all granted (", "one line of Require is enough: Require valid-user ("
+LIMIT = "Require stands in <Limit "
+
+
+@pytest.mark.parametrize("lines, expected", [
+    ("Require all granted\nRequire valid-user", [ALL]),
+    ("Require ldap-group cn=a,dc=x\nRequire all granted", [ALL]),
+    ("Require valid-user\nRequire ldap-group cn=a,dc=x", [WHOEVER]),
+    ("Require user ann\nRequire valid-user", [WHOEVER]),
+    ("<RequireAny>\nRequire valid-user\nRequire ldap-user ann\n</RequireAny>", [WHOEVER]),
+    ("<RequireAll>\nRequire ip 10.0.0.0/8\n<RequireAny>\nRequire valid-user\nRequire ldap-user ann\n</RequireAny>\n</RequireAll>", [WHOEVER]),
+    # each as it should be
+    ("<RequireAll>\nRequire all granted\nRequire valid-user\nRequire ldap-group cn=a,dc=x\n</RequireAll>", []),
+    ("<RequireAll>\nRequire valid-user\nRequire not ldap-group cn=a,dc=x\n</RequireAll>", []),
+    ("Require all denied\nRequire valid-user", []),
+    ("Require ip 10.0.0.0/8\nRequire valid-user", []),
+    ("Require ldap-user ann\nRequire ldap-group cn=a,dc=x", []),
+    ("<RequireAll>\nRequire valid-user\n<RequireNone>\nRequire all granted\nRequire user ann\n</RequireNone>\n</RequireAll>", []),
+    # methods
+    ("<Limit GET POST>\nRequire valid-user\n</Limit>", [LIMIT + "GET POST> ("]),
+    ("<Limit GET>\nRequire valid-user\nRequire user ann\n</Limit>", [WHOEVER, LIMIT + "GET> ("]),
+    ("<Limit PUT DELETE>\nRequire valid-user\n</Limit>", []),
+    ("<LimitExcept GET>\nRequire valid-user\n</LimitExcept>", []),
+    ("<Limit GET>\nRequire user ann\n</Limit>\n<LimitExcept GET>\nRequire user bob\n</LimitExcept>", []),
+    ("Require valid-user\n<Limit GET>\nRequire ip 10.0.0.0/8\n</Limit>", []),
+    ("<Limit GET>\nRequire all granted\n</Limit>", []),
+])
+def test_a_line_of_require_that_lets_in_more(dump, lines, expected):
+    text = dump(f"<Location /x>\n{LOGIN.replace('Require valid-user', lines)}\n</Location>")
+    found = [warning for warning in warnings(text) if "Basic without TLS" not in warning]
+    assert len(found) == len(expected) and all(map(str.startswith, found, expected)), text
+
+
+@pytest.mark.parametrize("url, warned", [('"ldaps://dc1.test/dc=x"', True), ('"ldap://dc1.test/dc=x" STARTTLS', True),
+                                         ('"ldaps://localhost/dc=x"', False), ('"ldap://dc1.test/dc=x"', False)])
+def test_a_certificate_that_nobody_verifies(dump, url, warned):
+    sections = "".join(f"<Location /{name}>\nAuthLDAPURL {url}\n</Location>\n" for name in "xy")
+    text = dump("LDAPVerifyServerCert Off\n" + sections, ldap=False)
+    assert len([warning for warning in warnings(text) if warning.startswith("LDAPVerifyServerCert Off")]) == warned, text
+    assert text.count(", any certificate), as nobody") == (2 if '"ldaps:' in url or "STARTTLS" in url else 0), text
+    assert "certificate" not in dump(sections, ldap=False)
+
+
+def test_a_second_url(dump):
+    text = dump('<Location /x>\nAuthLDAPURL "ldaps://a/dc=x"\nAuthLDAPURL "ldaps://b/dc=x"\n</Location>\n'
+                '<Location /x/y>\nAuthLDAPURL "ldaps://c/dc=x"\n</Location>\n')
+    assert [warning.split("(")[1].split(")")[0] for warning in warnings(text)] == [f"{dump.file}:{dump.offset + 2}"], text
+
 
 def test_only_when_asked_for(start):
     code, said = start.make(CONF, cache=None).configtest()

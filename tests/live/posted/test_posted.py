@@ -110,6 +110,8 @@ STOPPED = [
     ("two URLs as two words", '"ldap://h1/dc=x?uid" "ldap://h2/dc=x?uid"', "", '"ldap://host1 host2:port/base?attribute"'),
     ("no quotes", "ldap://h/dc=x?uid?sub?(memberOf=cn=Web Admins,dc=x)", "", "a URL with a space in it stands in quotes"),
     ("StartTLS by another name", URL + " start_tls", "", "must be one of NONE, SSL, TLS, STARTTLS"),
+    ("StartTLS in the quotes", '"ldap://h/dc=x?uid STARTTLS"', "", 'write STARTTLS behind the quotes: "ldap://host/base?attribute" STARTTLS'),
+    ("TLS behind a filter", '"ldap://h/dc=x?uid?sub?(a=b) TLS"', "", "write TLS behind the quotes"),
     ("scope", '"ldap://h/dc=x?uid?all"', "", "must be one of one, sub"),
     ("a group's name", URL, "Require ldap-group staff", '"staff" is not a DN (RFC 4514); write the whole of it: cn=staff,...'),
     ("a broken DN", URL, "Require ldap-group cn=a,,dc=x", "is not a DN (RFC 4514): octet 6 "),
