@@ -52,10 +52,18 @@ void as_mask_undo_file(request_rec *r, as_mask *mask)
     mask->undone = true;
 }
 
-/* Handlers that report a missing file in ways of their own, and their modules. */
+/* Handlers that report a missing file in ways of their own, before they run anything, and their modules. */
 static const struct {
     const char *handler, *module;
-} reporters[] = {{"cgi-script", "mod_cgi.c"}, {"cgi-script", "mod_cgid.c"}, {"send-as-is", "mod_asis.c"}};
+} reporters[] = {{"cgi-script", "mod_cgi.c"},
+                 {"cgi-script", "mod_cgid.c"},
+                 {"send-as-is", "mod_asis.c"},
+                 {"application/x-httpd-php", "mod_php.c"},
+                 {"application/x-httpd-php", "mod_php7.c"},
+                 {"application/x-httpd-php-source", "mod_php.c"},
+                 {"application/x-httpd-php-source", "mod_php7.c"},
+                 {"wsgi-script", "mod_wsgi.c"},
+                 {"fcgid-script", "mod_fcgid.c"}};
 
 #define REPORTERS (sizeof(reporters) / sizeof(*reporters))
 
