@@ -12,6 +12,7 @@
 
 #include <apr_strings.h>
 
+#include "authstatus/require_line.h"
 #include "core/text.h"
 
 enum {
@@ -414,6 +415,29 @@ static const char *apply_user(const explain_options *options, apr_pool_t *pool, 
     return error;
 }
 
+/* Returns the text behind the directive's own name, where a whole line was pasted. */
+static const char *skip_directive(const char *line)
+{
+    line += strspn(line, " \t");
+    return !strncasecmp(line, "Require ", 8) ? line + 8 : line;
+}
+
+/* Refuses a line whose name is no line's: another module would never answer it. Returns a sentence, or NULL. */
+static const char *check_line(const explain_require *line, apr_pool_t *pool)
+{
+    const char *names = "";
+    as_requirement_kind kind;
+    int i;
+
+    if (strncasecmp(line->argv[0], "ldap", 4) != 0 || as_require_find_by_name(line->argv[0], &kind)) {
+        return NULL;
+    }
+    for (i = 0; i < AS_REQUIREMENT_COUNT; i++) {
+        names = apr_pstrcat(pool, names, i ? ", " : "", as_require_get_name((as_requirement_kind)i), NULL);
+    }
+    return apr_psprintf(pool, "--require: there is no Require %s; use one of %s", line->argv[0], names);
+}
+
 /* --require replaces the lines of the section. */
 static const char *apply_require(const explain_options *options, apr_pool_t *pool, explain_wish *wish)
 {
@@ -422,7 +446,9 @@ static const char *apply_require(const explain_options *options, apr_pool_t *poo
 
     for (i = 0; i < options->require->nelts && !error; i++) {
         wish->require = i ? wish->require : NULL;
-        error = explain_add_require(wish, APR_ARRAY_IDX(options->require, i, const char *), false, pool);
+        error =
+            explain_add_require(wish, skip_directive(APR_ARRAY_IDX(options->require, i, const char *)), false, pool);
+        error = error ? error : check_line(&APR_ARRAY_IDX(wish->require, i, explain_require), pool);
     }
     return error;
 }

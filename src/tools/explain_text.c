@@ -307,6 +307,7 @@ static bool is_last_reason(const explain_story *story)
 static void print_require(const explain_story *story)
 {
     const apr_array_header_t *lines = story->wish->require;
+    bool granted = false;
     int i;
 
     if (!story->required) {
@@ -324,6 +325,10 @@ static void print_require(const explain_story *story)
         if (line->combined) {
             printf(INDENT "it stands in RequireAll or RequireNone, and does not decide alone\n");
         }
+        granted = granted || (line->answer == EXPLAIN_YES && !line->combined);
+    }
+    if (!granted && as_outcome_describe(story->finding.outcome)->of == AS_CLASS_GRANTED) {
+        printf("not decided  whether the user may go on: no line that was looked at grants it alone\n");
     }
 }
 

@@ -261,7 +261,8 @@ const char *explain_find_advice(const explain_story *story)
     }
     if (story->finding.outcome == AS_OUTCOME_UNKNOWN_USER) {
         return !anonymous
-                   ? "is the attribute of the URL the one with this name, and may the service account read the entry?"
+                   ? "does the entry match base, scope, attribute and filter of the URL, and may the service account "
+                     "read it?"
                    : "many directories show nothing to an anonymous search: try a service account (-D)";
     }
     for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {

@@ -51,6 +51,14 @@ def test_what_to_do_about_a_line_of_require(secrets, script, line):
         fake.stop()
 
 
+@pytest.mark.parametrize("line", ["ldapgroup cn=staff,o=x", "Require ldap-groups cn=staff,o=x", "LDAP_user ann"])
+def test_a_line_that_no_module_has(line):
+    """It decides nothing, so that its user would seem to be let in."""
+    said = explain("--no-password", "--require", "ldap-user ann", "--require", line, "ldap://127.0.0.1:1/o=x?uid", "ann")
+    name = line.removeprefix("Require ").split()[0]
+    assert said.code == 1 and f"--require: there is no Require {name}; use one of ldap-user, ldap-group, ldap-dn" in said.errors
+
+
 @pytest.fixture(scope="module")
 def bad_certificates(start_slapd, authority):
     """Directories with a certificate that is refused: expired, and of another host."""

@@ -174,6 +174,11 @@ def test_require(asks, lines, answers, outcome, status):
     assert [line["line"] for line in story["require"]] == list(lines)
 
 
+def test_a_whole_line_that_was_pasted(asks):
+    story = asks("Require ldap-user good", "  require valid-user")
+    assert [(line["line"], line["answer"]) for line in story["require"]] == [("ldap-user good", "yes"), ("valid-user", "yes")]
+
+
 @pytest.mark.parametrize("line, answer", [
     ('ldap-attribute l="Berlin"', "yes"),
     ('ldap-attribute employeeType="Full time"', "yes"),
@@ -209,9 +214,14 @@ def test_what_was_not_looked_at_is_said(workdirs, slapd):
     for name, secret in (("right", RIGHT), ("service", SERVICE_PASSWORD)):
         (workdir / name).write_text(secret)
         (workdir / name).chmod(0o600)
-    said = text("-D", "cn=service,o=loud", "-y", workdir / "service", "--password-file", workdir / "right",
-                f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", "good")
-    assert "not decided  whether the user may go on: Require of the section decides" in said
+    def ask(*more, user="good"):
+        return text("-D", "cn=service,o=loud", "-y", workdir / "service", "--password-file", workdir / "right", *more,
+                    f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", user)
+    assert "not decided  whether the user may go on: Require of the section decides" in ask()
+    assert "not decided  whether the user may go on: no line that was looked at grants it alone" in ask("--require", "ip 10.0.0.0/8")
+    assert "not decided" not in ask("--require", "ip 10.0.0.0/8", "--require", "ldap-user good")
+    assert "not decided" not in ask("--require", "ldap-user other")
+    assert "does the entry match base, scope, attribute and filter of the URL" in ask(user="nobody")
 
 
 def test_require_of_the_section(workdirs, slapd):
