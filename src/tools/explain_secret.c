@@ -106,11 +106,11 @@ const char *explain_run_secret_program(const char *command, apr_pool_t *pool, ch
     char **argv = NULL;
 
     if (apr_tokenize_to_argv(command, &argv, pool) != APR_SUCCESS || !argv[0]) {
-        return "AuthLDAPBindPassword: no program after exec:";
+        return "no program after exec:";
     }
     fault = as_secret_run_program(argv, line->text, pool);
     if (fault) {
-        return apr_psprintf(pool, "AuthLDAPBindPassword: the program \"%s\" gave no password: %s", argv[0], fault);
+        return apr_psprintf(pool, "the program \"%s\" gave no password: %s", argv[0], fault);
     }
     *found = line->text;
     return NULL;

@@ -264,9 +264,9 @@ static apr_array_header_t *find_own_credentials(const apr_array_header_t *chosen
 
 /* ---- choice of a section ---- */
 
-static const char *refuse_several(const apr_array_header_t *found, apr_pool_t *pool)
+/* Returns the sentence with a line for each section. */
+static const char *list_sections(const char *list, const apr_array_header_t *found, apr_pool_t *pool)
 {
-    const char *list = "there are several AuthLDAPURLs; choose one with --section:";
     int i;
 
     for (i = 0; i < found->nelts; i++) {
@@ -318,6 +318,18 @@ static bool has_url(const apr_array_header_t *chosen)
 
 #define ELSEWHERE " (Include and Use are not followed: name each file by --config, or let httpd read it: --httpd)"
 
+/* Names the sections that there are instead: one may be spelled otherwise (/wiki and /wiki/), or in a virtual host. */
+static const char *refuse_unknown(const apr_array_header_t *directives, const char *section, apr_pool_t *pool)
+{
+    const apr_array_header_t *others = find_sections(directives, NULL, pool);
+    const char *sentence = section
+                               ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section)
+                               : "there is no AuthLDAPURL" ELSEWHERE;
+
+    return others->nelts ? list_sections(apr_pstrcat(pool, sentence, "; there is one in:", NULL), others, pool)
+                         : sentence;
+}
+
 const char *explain_choose(const apr_array_header_t *directives, const char *section, apr_pool_t *pool,
                            apr_array_header_t **chosen)
 {
@@ -327,11 +339,10 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
     const char *file[] = {section && *section == '/' ? apr_pstrcat(pool, "Directory ", section, NULL) : NULL, NULL};
 
     if (found->nelts > 1) {
-        return refuse_several(found, pool);
+        return list_sections("there are several AuthLDAPURLs; choose one with --section:", found, pool);
     }
     if (found->nelts == 0 && !path[0]) {
-        return section ? apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section)
-                       : "there is no AuthLDAPURL" ELSEWHERE;
+        return refuse_unknown(directives, section, pool);
     }
     *chosen = find_in_force(
         directives,
@@ -340,7 +351,7 @@ const char *explain_choose(const apr_array_header_t *directives, const char *sec
         *chosen = find_in_force(directives, (const char *const *)file, pool);
     }
     if (!has_url(*chosen)) {
-        return apr_psprintf(pool, "there is no AuthLDAPURL in a section \"%s\"" ELSEWHERE, section ? section : "");
+        return refuse_unknown(directives, section, pool);
     }
     *chosen = find_own_credentials(*chosen, pool);
     return NULL;

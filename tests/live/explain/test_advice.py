@@ -59,6 +59,18 @@ def test_a_line_that_no_module_has(line):
     assert said.code == 1 and f"--require: there is no Require {name}; use one of ldap-user, ldap-group, ldap-dn" in said.errors
 
 
+def test_a_section_that_is_written_otherwise(workdirs):
+    """/wiki for /wiki/, and a site that stands in a virtual host: the sections that there are follow."""
+    site = workdirs.new("site") / "site.conf"
+    site.write_text('<VirtualHost *:443>\n<Location "/wiki/">\nAuthLDAPURL "ldap://127.0.0.1:1/o=x?uid"\nAuthLDAPBindDN cn=x\n'
+                    f'AuthLDAPBindPassword exec:{site.parent}/none\n</Location>\n</VirtualHost>\n')
+    said = explain("--config", site, "--section", "/wiki", "--no-password", "ann")
+    assert said.code == 1 and f"; there is one in:\n  'VirtualHost *:443, Location /wiki/' ({site}:3)\n" in said.errors, said.errors
+    assert "there is one in" not in explain("--config", "/dev/null", "--section", "/wiki", "--no-password", "ann").errors
+    said = explain("--config", site, "--section", "VirtualHost *:443, Location /wiki/", "--no-password", "ann")
+    assert said.code == 1 and f"site.conf:5: AuthLDAPBindPassword: the program \"{site.parent}/none\" gave no password" in said.errors, said.errors
+
+
 @pytest.fixture(scope="module")
 def bad_certificates(start_slapd, authority):
     """Directories with a certificate that is refused: expired, and of another host."""
