@@ -163,7 +163,7 @@ class Dirsrv:
         self.child = Child([*self._as_user(), find_program("ns-slapd"), "-D", str(self.directories["config"]), "-i",
                             str(self.directories["run"] / "pid"), "-d", "0"], self.workdir / "ns-slapd.log")
         ports = [self.port, self.tls_port] if self.certificate else [self.port]
-        self.child.wait_until(lambda: all(map(listens, ports)), 30, "ns-slapd")
+        self.child.wait_until(lambda: all(map(listens, ports)), 90, "ns-slapd")
         return self
 
     def stop(self):

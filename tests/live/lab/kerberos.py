@@ -50,7 +50,7 @@ class Realm:
         self._run("kadmin.local", "-r", REALM, "ktadd", "-k", str(self.keytab), f"HTTP/{HOST}")
         self.keytab.chmod(0o644)
         self.child = Child(["krb5kdc", "-n", "-r", REALM], self.workdir / "kdc.log", env=self.environment)
-        poll(self._answers, 10, "the KDC")
+        poll(self._answers, 60, "the KDC")
         return self
 
     def _run(self, *command, **options):

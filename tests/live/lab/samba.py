@@ -136,7 +136,7 @@ class Samba:
         self.child = Child([find_program("samba"), "-F", "--no-process-group", "-M", "single", "--debug-stdout",
                             "-s", str(self.configuration)], self.workdir / "samba.log", env=self.environment)
         ports = PORTS if self.certificate else (389, 3268)
-        self.child.wait_until(lambda: all(self._listens(port) for port in ports), 30, "samba")
+        self.child.wait_until(lambda: all(self._listens(port) for port in ports), 90, "samba")
         return self
 
     def _listens(self, port):

@@ -104,7 +104,7 @@ class Slapd:
         if self.tls:
             urls += f" ldaps://127.0.0.1:{self.tls_port}"
         self.child = Child([find_program("slapd"), "-f", self.configuration, "-h", urls, "-d", self.debug], self.log_path)
-        self.child.wait_until(lambda: listens(self.port) and (not self.tls or listens(self.tls_port)), 20, "slapd")
+        self.child.wait_until(lambda: listens(self.port) and (not self.tls or listens(self.tls_port)), 60, "slapd")
         return self
 
     def stop(self):

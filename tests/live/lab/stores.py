@@ -17,7 +17,7 @@ class _Store:
 
     def start(self):
         self.child = Child(self._command(), self.workdir / "output", cwd=self.workdir)
-        self.child.wait_until(lambda: listens(self.port), 20, self.name)
+        self.child.wait_until(lambda: listens(self.port), 60, self.name)
         return self
 
     def kill(self):
