@@ -88,7 +88,8 @@ def test_the_circuit_breaker_is_in_it(start):
     (server,) = report(site)["series"]["hour"]["servers"].values()
     assert server["circuit_open"][-1] is True or server["circuit_open"][-2] is True
     body = site.get("/report").body.decode()
-    assert "not queried; circuit breaker open in 1 of 60" in body and 'class="marks"' in body
+    # In the next minute too, where that begins in the meantime.
+    assert re.search("not queried; circuit breaker open in [12] of 60", body) and 'class="marks"' in body
     assert "<strong>Logins are in trouble.</strong>" in body
 
 
