@@ -229,7 +229,9 @@ def test_case(secrets, case):
     script, outcome, of, says = CASES[case]
     fake = Fake(script)
     try:
-        arguments = ("-D", SERVICE, "-y", secrets / "service", "-o", "deadline=1500ms", "--password-file", secrets / "right",
+        # The others are answered at once, however busy the machine is.
+        deadline = "1500ms" if case.startswith("hung") else "20s"
+        arguments = ("-D", SERVICE, "-y", secrets / "service", "-o", f"deadline={deadline}", "--password-file", secrets / "right",
                      f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "ann")
         begun = time.monotonic()
         said = explain(*arguments)
