@@ -61,6 +61,10 @@ ROWS = {
     "/in/percent": {JANE: 200, ANN: 401},
     "/in/either": {None: 401, ANN: 200, BOB: 403},
     "/in/initial": {None: 401, ANN: 200, BOB: 403, BAD: 401},
+    "/in/nagios": {None: 401, ANN: 200, BOB: 200, BAD: 401},
+    "/in/icinga": {None: 401, ANN: 200, BOB: 403, BAD: 401},
+    "/in/moodle": {None: 200, BAD: 200},
+    "/in/freeipa": {None: 401, ANN: 200, BOB: 200, BAD: 401},
     "/htaccess/": {None: 401, ANN: 200, BOB: 403, BAD: 401},
 }
 
@@ -140,6 +144,13 @@ def test_a_line_of_the_server_is_stopped(start, line, said):
 def test_a_name_may_end_in_its_own_quotes(start, name):
     code, text = start.make(POSTED.format(url=URL, line=f'AuthLDAPBindDN "{name}"\nAuthLDAPBindPassword x')).configtest()
     assert code == 0, text
+
+
+def test_what_lets_in_more_is_named(httpd):
+    """Of these sections alone: a line of Require decides for the others beside it."""
+    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, env=httpd._environment(), timeout=60)
+    sections = done.stdout.split("\n  <Location ")[1:]
+    assert {section.split(">")[0] for section in sections if "one line of Require is enough" in section} == {"/in/moodle", "/in/freeipa"}, done.stdout
 
 
 def test_a_dash_is_no_quote(start):
