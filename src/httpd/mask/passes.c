@@ -103,14 +103,14 @@ static void restore_state(as_context *context, const as_own *before)
 static void walk_unused(request_rec *r, as_context *context, walks *all)
 {
     const request_rec request = *r;
-    const as_client_names names = as_client_names_get(r->connection);
+    const as_connection_state connection = as_connection_state_get(r->pool, r->connection);
     const as_own before = copy_state(context);
 
     while (all->left > 0) {
         walk(r, context, all, all->left > 1 ? 0 : all->decoys->count - 1, AS_PASS_ISOLATED);
         *r = request;
     }
-    as_client_names_set(r->connection, &names);
+    as_connection_state_set(r->connection, &connection);
     restore_state(context, &before);
 }
 

@@ -51,11 +51,12 @@ struct as_snapshot {
     core_request_config core;
     chain output, input;
     bool has_trailers; /* it is a redirect, and its header has had them merged */
+    int count_of_connection_notes;
 #define AS_TABLE(table) int count_of_##table;
     AS_TABLES(AS_TABLE)
 #undef AS_TABLE
     void *modules[1]; /* modules_end of them: results of post_read_request hooks in request_config. Behind them the
-                       * entries of all tables, in their order */
+                       * entries of all tables, in their order, and of the connection's notes */
 };
 
 /* Members of a vector of configurations in use, and the core's own create_request. Set before requests come. */
@@ -89,6 +90,58 @@ void as_client_names_set(conn_rec *c, const as_client_names *names)
     c->remote_host = names->host;
     c->remote_logname = names->logname;
     c->double_reverse = names->double_reverse;
+}
+
+/* httpd's own notes: a pass does not undo them. They say how the connection ends, and which password was hashed last.
+ */
+static const char *const notes_of_httpd[] = {"short-lingering-close", "conn_cache_note"};
+
+#define NOTES_OF_HTTPD (sizeof(notes_of_httpd) / sizeof(*notes_of_httpd))
+
+/* Restores the entries of the connection's notes in their place: modules may hold that table. What they say is the
+ * connection's. */
+static AS_RARELY void replace_connection_notes(apr_table_t *notes, const apr_table_entry_t *entries, int count)
+{
+    const char *values[NOTES_OF_HTTPD];
+    apr_size_t i;
+    int each;
+
+    for (i = 0; i < NOTES_OF_HTTPD; i++) {
+        values[i] = apr_table_get(notes, notes_of_httpd[i]);
+    }
+    apr_table_clear(notes);
+    for (each = 0; each < count; each++) {
+        apr_table_addn(notes, entries[each].key, entries[each].val);
+    }
+    for (i = 0; i < NOTES_OF_HTTPD; i++) {
+        if (values[i]) {
+            apr_table_setn(notes, notes_of_httpd[i], values[i]);
+        }
+    }
+}
+
+static void restore_connection_notes(conn_rec *c, const apr_table_entry_t *entries, int count)
+{
+    if (count || !apr_is_empty_table(c->notes)) {
+        replace_connection_notes(c->notes, entries, count);
+    }
+}
+
+as_connection_state as_connection_state_get(apr_pool_t *pool, const conn_rec *c)
+{
+    const as_connection_state state = {.names = as_client_names_get(c),
+                                       .notes = apr_is_empty_table(c->notes) ? NULL : apr_table_copy(pool, c->notes)};
+
+    return state;
+}
+
+void as_connection_state_set(conn_rec *c, const as_connection_state *state)
+{
+    const apr_array_header_t *entries = state->notes ? apr_table_elts(state->notes) : NULL;
+
+    as_client_names_set(c, &state->names);
+    restore_connection_notes(c, entries ? (const apr_table_entry_t *)(const void *)entries->elts : NULL,
+                             entries ? entries->nelts : 0);
 }
 
 static inline void keep_chain(chain *kept, ap_filter_t *filter, const ap_filter_t *connection)
@@ -132,7 +185,7 @@ as_snapshot *as_snapshot_make(const request_rec *r)
 {
     const conn_rec *c = r->connection;
     const int sent = get_entries(r->headers_in)->nelts;
-    int others = 0;
+    int others = get_entries(c->notes)->nelts;
     as_snapshot *kept;
     char *next;
 
@@ -152,12 +205,15 @@ as_snapshot *as_snapshot_make(const request_rec *r)
 #define AS_TABLE(table) kept->count_of_##table = 0;
     AS_OTHER_TABLES(AS_TABLE)
 #undef AS_TABLE
+    kept->count_of_connection_notes = 0;
     if (others) {
 #define AS_TABLE(table)                                                                                                \
     kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
     next = keep_entries(next, get_entries(r->table));
         AS_OTHER_TABLES(AS_TABLE)
 #undef AS_TABLE
+        kept->count_of_connection_notes = get_entries(c->notes)->nelts;
+        keep_entries(next, get_entries(c->notes));
     }
     return kept;
 }
@@ -287,6 +343,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
     *r = fresh;
     merge_trailers(r, kept);
     as_client_names_set(r->connection, &kept->names);
+    restore_connection_notes(r->connection, entries, kept->count_of_connection_notes);
     if (reach == AS_PASS_CONNECTED) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);
         r->input_filters = link_chain(r, &kept->input, kept->r.proto_input_filters, &r->proto_input_filters);
@@ -310,7 +367,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
 
 struct as_pass {
     request_rec r;
-    as_client_names names;
+    as_connection_state connection;
     chain output, input;
 };
 
@@ -319,7 +376,7 @@ as_pass *as_snapshot_save_pass(const request_rec *r, const as_snapshot *kept)
     as_pass *pass = apr_palloc(kept->r.pool, sizeof(*pass));
 
     pass->r = *r;
-    pass->names = as_client_names_get(r->connection);
+    pass->connection = as_connection_state_get(kept->r.pool, r->connection);
     keep_chain(&pass->output, r->output_filters, r->connection->output_filters);
     keep_chain(&pass->input, r->input_filters, r->connection->input_filters);
     return pass;
@@ -333,7 +390,7 @@ void as_snapshot_restore_pass(request_rec *r, const as_pass *pass)
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
     *r = again;
-    as_client_names_set(r->connection, &pass->names);
+    as_connection_state_set(r->connection, &pass->connection);
     r->output_filters = link_chain(r, &pass->output, pass->r.proto_output_filters, &r->proto_output_filters);
     r->input_filters = link_chain(r, &pass->input, pass->r.proto_input_filters, &r->proto_input_filters);
 }

@@ -27,6 +27,16 @@ static inline as_client_names as_client_names_get(const conn_rec *c)
 /* Restores them. */
 void as_client_names_set(conn_rec *c, const as_client_names *names);
 
+/* What passes leave in the connection: these names, and its notes. */
+typedef struct as_connection_state {
+    as_client_names names;
+    const apr_table_t *notes; /* NULL: empty */
+} as_connection_state;
+
+/* Saves it, in a pool that lives as long as the state; and restores it. */
+as_connection_state as_connection_state_get(apr_pool_t *pool, const conn_rec *c);
+void as_connection_state_set(conn_rec *c, const as_connection_state *state);
+
 /* Finds the modules whose state of a request is saved. */
 void as_snapshot_post_config(void);
 /* Saves a request before its first hook. Valid as long as the request. */

@@ -144,6 +144,17 @@ def test_who_is_allowed_walks_once(site):
     assert walks(site, position, "/open/page.html") == [1]
 
 
+def test_the_next_request_of_a_connection_finds_nothing_of_the_hidden_one(site):
+    """What a refused walk leaves in the notes of the connection."""
+    def next_of(path):
+        with site.connection() as connection:
+            assert connection.request(path, host="masked").status == 404
+            answer = connection.request("/open/page.html", host="masked")
+        assert answer.status == 200 and connection.used == 2
+        return answer.all("X-Walker")
+    assert next_of("/secret/page.html") == next_of("/absent/page.html")
+
+
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("method", ("GET", "POST"))
 def test_whatever_leads_there_its_walks_begin_as_it_arrived(site, path, method):

@@ -44,11 +44,12 @@ static const char *found(request_rec *r)
 
     apr_pool_userdata_get(&data, NAME, r->pool);
     return apr_psprintf(
-        r->pool, "pool=%d notes=%d config=%d env=%d in=%d out=%d err=%d output=%d input=%d args=%d", data != NULL,
-        apr_table_get(r->notes, NAME) != NULL, ap_get_module_config(r->request_config, &walker_module) != NULL,
-        apr_table_get(r->subprocess_env, NAME) != NULL, apr_table_get(r->headers_in, NAME) != NULL,
-        apr_table_get(r->headers_out, NAME) != NULL, apr_table_get(r->err_headers_out, NAME) != NULL,
-        has_filter(r->output_filters), has_filter(r->input_filters), r->args && strstr(r->args, NAME) ? 1 : 0);
+        r->pool, "pool=%d notes=%d config=%d env=%d in=%d out=%d err=%d output=%d input=%d args=%d hidden=%d",
+        data != NULL, apr_table_get(r->notes, NAME) != NULL,
+        ap_get_module_config(r->request_config, &walker_module) != NULL, apr_table_get(r->subprocess_env, NAME) != NULL,
+        apr_table_get(r->headers_in, NAME) != NULL, apr_table_get(r->headers_out, NAME) != NULL,
+        apr_table_get(r->err_headers_out, NAME) != NULL, has_filter(r->output_filters), has_filter(r->input_filters),
+        r->args && strstr(r->args, NAME) ? 1 : 0, apr_table_get(r->connection->notes, NAME "-hidden") != NULL);
 }
 
 /* ---- all that a request has ---- */
@@ -105,7 +106,7 @@ static const char *describe(request_rec *r)
         describe_table(pool, "err_headers_out", r->err_headers_out),
         describe_table(pool, "subprocess_env", r->subprocess_env), describe_table(pool, "notes", r->notes),
         describe_table(pool, "trailers_in", r->trailers_in), describe_table(pool, "trailers_out", r->trailers_out),
-        describe_filters(pool, "output", r->output_filters),
+        describe_table(pool, "connection", r->connection->notes), describe_filters(pool, "output", r->output_filters),
         describe_filters(pool, "proto_output", r->proto_output_filters),
         describe_filters(pool, "input", r->input_filters),
         describe_filters(pool, "proto_input", r->proto_input_filters), describe_members(r), NULL);
@@ -173,6 +174,7 @@ static void leave(request_rec *r)
     apr_pool_userdata_set(NAME, NAME, NULL, r->pool);
     ap_set_module_config(r->request_config, &walker_module, (void *)NAME);
     apr_table_setn(r->notes, NAME, NAME);
+    apr_table_addn(r->connection->notes, NAME, NAME);
     apr_table_setn(r->subprocess_env, NAME, NAME);
     apr_table_setn(r->headers_in, NAME, NAME);
     apr_table_setn(r->headers_out, NAME, NAME);
@@ -182,7 +184,20 @@ static void leave(request_rec *r)
     r->args = apr_pstrcat(r->pool, r->args ? r->args : "", "&" NAME, NULL);
 }
 
-/* Returns the name of a note of the connection about this request. */
+/* Returns what is remembered of a connection's request: it outlives the walks. */
+static apr_table_t *get_memory(conn_rec *c)
+{
+    void *memory = NULL;
+
+    apr_pool_userdata_get(&memory, NAME "-memory", c->pool);
+    if (!memory) {
+        memory = apr_table_make(c->pool, 4);
+        apr_pool_userdata_setn(memory, NAME "-memory", NULL, c->pool);
+    }
+    return memory;
+}
+
+/* Returns the name of what is remembered about this request. */
 static const char *make_name(const request_rec *r)
 {
     apr_pool_t *pool = r->pool;
@@ -197,17 +212,18 @@ static const char *make_name(const request_rec *r)
 /* Returns what differs from the first walk of this request. */
 static const char *compare(request_rec *r)
 {
-    const char *now = describe(r), *name = make_name(r), *first = apr_table_get(r->connection->notes, name);
+    apr_table_t *memory = get_memory(r->connection);
+    const char *now = describe(r), *name = make_name(r), *first = apr_table_get(memory, name);
 
     if (!first) {
-        apr_table_set(r->connection->notes, name, now);
+        apr_table_set(memory, name, now);
     }
     return !first || !strcmp(first, now) ? "no" : apr_psprintf(r->pool, "from %s to %s", first, now);
 }
 
 static int begin(request_rec *r)
 {
-    const char *walks = apr_table_get(r->connection->notes, NAME), *state, *difference;
+    const char *walks = apr_table_get(get_memory(r->connection), NAME), *state, *difference;
 
     if (r->main) {
         return DECLINED;
@@ -215,9 +231,12 @@ static int begin(request_rec *r)
     state = found(r);
     difference = compare(r);
     leave(r);
+    if (strstr(r->uri, "secret")) {
+        apr_table_setn(r->connection->notes, NAME "-hidden", NAME);
+    }
     if (!r->prev) {
         apr_table_setn(r->err_headers_out, "X-Walker", state);
-        apr_table_set(r->connection->notes, NAME, apr_itoa(r->pool, walks ? atoi(walks) + 1 : 1));
+        apr_table_set(get_memory(r->connection), NAME, apr_itoa(r->pool, walks ? atoi(walks) + 1 : 1));
     }
     apr_table_addn(r->err_headers_out, "X-Changed", difference);
     return DECLINED;
@@ -234,12 +253,13 @@ static int go_on(request_rec *r)
 
 static int end(request_rec *r)
 {
-    const char *walks = apr_table_get(r->connection->notes, NAME);
+    apr_table_t *memory = get_memory(r->connection);
+    const char *walks = apr_table_get(memory, NAME);
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, r->server, "walks=%s of %s", walks ? walks : "0", r->unparsed_uri);
-    apr_table_unset(r->connection->notes, NAME);
+    apr_table_unset(memory, NAME);
     for (; r; r = r->next) {
-        apr_table_unset(r->connection->notes, make_name(r));
+        apr_table_unset(memory, make_name(r));
     }
     return DECLINED;
 }
