@@ -321,6 +321,39 @@ static void merge_trailers(request_rec *r, const as_snapshot *kept)
     }
 }
 
+/* A pass of a request, which is known by its configuration vector. */
+typedef struct pass_end {
+    request_rec *r;
+    const as_snapshot *kept;
+    const ap_conf_vector_t *request_config;
+} pass_end;
+
+/* Gives the request what it had at its arrival, if it is this pass: the pass's pool ends before the cleanups of the
+ * request's own pool, which may use the request. */
+static apr_status_t end_pass(void *data)
+{
+    const pass_end *end = data;
+    request_rec *r = end->r;
+    const int status = r->status;
+
+    if (r->request_config == end->request_config) {
+        *r = end->kept->r;
+        r->status = status;
+    }
+    return APR_SUCCESS;
+}
+
+/* Call it before modules register cleanups with the pass's pool: these are called first. */
+static void register_end(request_rec *r, const as_snapshot *kept)
+{
+    pass_end *end = apr_palloc(r->pool, sizeof(*end));
+
+    end->r = r;
+    end->kept = kept;
+    end->request_config = r->request_config;
+    apr_pool_cleanup_register(r->pool, end, end_pass, apr_pool_cleanup_null);
+}
+
 apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_reach reach)
 {
     const apr_table_entry_t *entries = (const apr_table_entry_t *)((const char *)kept + size_of_fixed);
@@ -351,6 +384,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
         as_mask_isolate(r);
     }
     create_request_config(r, kept);
+    register_end(r, kept);
     if (r->unparsed_uri) {
         /* httpd decodes a path in its own buffer. Host and port are those that it has found in the header. */
         ap_parse_uri(r, r->unparsed_uri);

@@ -125,6 +125,12 @@ def walks(site, position, path):
     return poll(told, 10, "the number of walks")
 
 
+def ends(site, position, path):
+    def told():
+        return [end for end, of in re.findall(r"cleanup=(\w+) of (\S+)", site.log.path.read_text()[position:]) if of == path]
+    return poll(told, 10, "the cleanup of the request")
+
+
 @pytest.mark.parametrize("path", PATHS, ids=[path[:40] for path in PATHS])
 @pytest.mark.parametrize("method", ("GET", "PUT", "OPTIONS"))
 @pytest.mark.parametrize("host", ("masked", "closed"))
@@ -133,6 +139,7 @@ def test_three_walks_that_begin_with_nothing(site, path, method, host):
     answer = site.get(path, method=method, host=host)
     assert answer.status in (404, 405, 200)
     assert walks(site, position, path) == [3]
+    assert ends(site, position, path) == ["arrived"]
     for state in answer.all("X-Walker"):
         assert not re.search(r"=[^0]", state), state
     assert set(answer.all("X-Changed")) <= {"no"}

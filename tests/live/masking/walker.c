@@ -221,6 +221,32 @@ static const char *compare(request_rec *r)
     return !first || !strcmp(first, now) ? "no" : apr_psprintf(r->pool, "from %s to %s", first, now);
 }
 
+/* A request, and what it had at its arrival. */
+typedef struct arrival {
+    request_rec *r;
+    const ap_conf_vector_t *request_config;
+} arrival;
+
+/* Cleans up after a request, as modules do that need it for that: what it has must still exist. */
+static apr_status_t clean_up(void *data)
+{
+    const arrival *arrived = data;
+    const request_rec *r = arrived->r;
+
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, r->server, "cleanup=%s of %s",
+                 r->request_config == arrived->request_config ? "arrived" : "pass", r->unparsed_uri);
+    return APR_SUCCESS;
+}
+
+static void register_cleanup(request_rec *r)
+{
+    arrival *arrived = apr_palloc(r->pool, sizeof(*arrived));
+
+    arrived->r = r;
+    arrived->request_config = r->request_config;
+    apr_pool_cleanup_register(r->pool, arrived, clean_up, apr_pool_cleanup_null);
+}
+
 static int begin(request_rec *r)
 {
     const char *walks = apr_table_get(get_memory(r->connection), NAME), *state, *difference;
@@ -235,6 +261,9 @@ static int begin(request_rec *r)
         apr_table_setn(r->connection->notes, NAME "-hidden", NAME);
     }
     if (!r->prev) {
+        if (!walks) {
+            register_cleanup(r);
+        }
         apr_table_setn(r->err_headers_out, "X-Walker", state);
         apr_table_set(get_memory(r->connection), NAME, apr_itoa(r->pool, walks ? atoi(walks) + 1 : 1));
     }
