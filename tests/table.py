@@ -60,6 +60,8 @@ def directives(source):
         found[name] = Directive(name, how, where, explain, *rest)
     for name, _, _, where, explain, default, example, _, _, _, summary in rows(path, "AS_FLAG"):
         found[name] = Directive(name, "FLAG", where, explain, "On|Off", f"{name} {default}", example, summary)
+    for name, argument, example, reason in rows(path, "AS_WITHOUT_EFFECT"):
+        found[name] = Directive(name, "TAKE1", "HOSTS", "UNREAD", argument, "none", example, f"taken, and without effect: {reason}")
     return sorted(found.values(), key=lambda one: re.search(rf"^AS_\w+\({one.name},", text, re.MULTILINE).start())
 
 
