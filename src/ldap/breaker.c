@@ -8,26 +8,26 @@
 /* While a probe is in progress the time of the next pass is unknown: this estimate is reported. */
 #define PROBE_WAIT AS_MONO_SECOND
 
-as_pass as_breaker_enter(as_breaker *breaker, as_mono now)
+as_breaker_pass as_breaker_enter(as_breaker *breaker, as_mono now)
 {
     if (!breaker->open) {
-        return AS_PASS_FREE;
+        return AS_BREAKER_FREE;
     }
     if (now < breaker->until || breaker->probing) {
-        return AS_PASS_NONE;
+        return AS_BREAKER_NONE;
     }
     breaker->probing = true;
-    return AS_PASS_PROBE;
+    return AS_BREAKER_PROBE;
 }
 
-void as_breaker_cancel(as_breaker *breaker, as_pass pass)
+void as_breaker_cancel(as_breaker *breaker, as_breaker_pass pass)
 {
-    if (pass == AS_PASS_PROBE) {
+    if (pass == AS_BREAKER_PROBE) {
         breaker->probing = false;
     }
 }
 
-void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answered)
+void as_breaker_leave(as_breaker *breaker, as_mono now, as_breaker_pass pass, bool answered)
 {
     as_breaker_cancel(breaker, pass);
     if (answered) {
@@ -40,7 +40,7 @@ void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answe
         breaker->outages++;
     }
     /* Queries in progress when it opened end later with the same outage: they do not prolong it. */
-    if (breaker->limit > 0 && (breaker->open ? pass == AS_PASS_PROBE : breaker->outages >= breaker->limit)) {
+    if (breaker->limit > 0 && (breaker->open ? pass == AS_BREAKER_PROBE : breaker->outages >= breaker->limit)) {
         breaker->open = true;
         breaker->until = now + breaker->time;
     }

@@ -56,9 +56,9 @@ static as_mono get_open_time(as_peer *peer)
     return wait;
 }
 
-static as_pass enter(as_peer *peer)
+static as_breaker_pass enter(as_peer *peer)
 {
-    as_pass pass;
+    as_breaker_pass pass;
 
     apr_thread_mutex_lock(peer->mutex);
     pass = as_breaker_enter(&peer->breaker, as_mono_read());
@@ -74,7 +74,7 @@ static bool is_of_server(const as_reply *reply)
 }
 
 /* Reports the result to the breaker. */
-static void leave(const as_task *task, as_pass pass)
+static void leave(const as_task *task, as_breaker_pass pass)
 {
     as_peer *peer = task->peer;
     bool answered = task->elsewhere || !as_reply_is_outage(task->reply);
@@ -104,9 +104,9 @@ static as_mono share_time(const as_directory *directory, int index, const bool *
 /* Queries one server. Returns false if its circuit is open. */
 static bool query_peer(as_work *work, as_task *task, int index, const bool *made, as_mono deadline)
 {
-    as_pass pass = enter(task->peer);
+    as_breaker_pass pass = enter(task->peer);
 
-    if (pass == AS_PASS_NONE) {
+    if (pass == AS_BREAKER_NONE) {
         return false;
     }
     task->deadline = share_time(task->peer->directory, index, made, deadline);

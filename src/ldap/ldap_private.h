@@ -105,11 +105,11 @@ bool as_tls_start(as_tls *tls, LDAP *ld, const as_directory_settings *settings, 
                   const char **reason);
 
 /* breaker.c: of one server. Unlocked: the caller holds a lock. */
-typedef enum as_pass {
-    AS_PASS_FREE,  /* query the server */
-    AS_PASS_PROBE, /* query the server, alone: the others wait for the result */
-    AS_PASS_NONE   /* circuit open: do not query */
-} as_pass;
+typedef enum as_breaker_pass {
+    AS_BREAKER_FREE,  /* query the server */
+    AS_BREAKER_PROBE, /* query the server, alone: the others wait for the result */
+    AS_BREAKER_NONE   /* circuit open: do not query */
+} as_breaker_pass;
 
 typedef struct as_breaker {
     int limit;    /* outages in a row that open it; 0: never */
@@ -120,11 +120,11 @@ typedef struct as_breaker {
     as_mono until; /* while open: time of the next probe */
 } as_breaker;
 
-as_pass as_breaker_enter(as_breaker *breaker, as_mono now);
+as_breaker_pass as_breaker_enter(as_breaker *breaker, as_mono now);
 /* Ends a pass other than NONE, once. `answered` false: an outage. */
-void as_breaker_leave(as_breaker *breaker, as_mono now, as_pass pass, bool answered);
+void as_breaker_leave(as_breaker *breaker, as_mono now, as_breaker_pass pass, bool answered);
 /* Ends a pass without a query: it has no effect. */
-void as_breaker_cancel(as_breaker *breaker, as_pass pass);
+void as_breaker_cancel(as_breaker *breaker, as_breaker_pass pass);
 /* Returns how long the circuit stays open; 0: a query may pass. */
 as_mono as_breaker_get_wait(const as_breaker *breaker, as_mono now);
 

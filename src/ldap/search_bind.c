@@ -145,12 +145,12 @@ static bool has_found_none_or_many(const as_reply *reply)
            (reply->code == LDAP_SUCCESS || reply->code == LDAP_SIZELIMIT_EXCEEDED);
 }
 
-typedef struct as_login {
+typedef struct as_user_bind {
     const char *dn;
     const char *password;
     bool is_decoy; /* the decoy: a name that no user has, and a password that no user sent */
     bool accepted; /* the password was accepted under another name */
-} as_login;
+} as_user_bind;
 
 /* Fails a bind before it is sent. One that was sent before, and lost, has failed already. */
 static void fail_unsent(const as_task *task, as_failure failure, const char *reason)
@@ -186,7 +186,7 @@ as_send as_bind_admit(const as_task *task, const as_session *session, const as_a
 static bool verify(const as_task *task, as_session *session, const void *argument)
 {
     static const as_admitter everybody = {.admit = NULL};
-    const as_login *login = argument;
+    const as_user_bind *login = argument;
     const as_admitter *admitter = login->is_decoy ? &everybody : &task->query->admitter;
 
     return as_bind_admit(task, session, admitter, login->dn, login->accepted) == AS_SEND_ADMITTED &&
@@ -194,7 +194,7 @@ static bool verify(const as_task *task, as_session *session, const void *argumen
 }
 
 /* Binds as the entry that was found. */
-static void verify_known(const as_task *task, const as_login *login, as_session *found_on)
+static void verify_known(const as_task *task, const as_user_bind *login, as_session *found_on)
 {
     if (found_on) {
         verify(task, found_on, login);
@@ -210,9 +210,9 @@ static void verify_decoy(const as_task *task)
     const as_directory *directory = task->peer->directory;
     const char *decoy = directory->all->decoy, *base = task->settings->base;
     size_t length = strnlen(task->query->password, sizeof(directory->all->decoy) - 1);
-    as_login nobody = {.dn = apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
-                       .password = apr_pstrmemdup(task->pool, decoy, length),
-                       .is_decoy = true};
+    as_user_bind nobody = {.dn = apr_pstrcat(task->pool, "cn=", decoy, *base ? "," : NULL, base, NULL),
+                           .password = apr_pstrmemdup(task->pool, decoy, length),
+                           .is_decoy = true};
     as_reply searched = *task->reply;
 
     as_session_run_step(task, AS_KIND_VERIFY, verify, &nobody);
@@ -223,7 +223,7 @@ static void verify_decoy(const as_task *task)
 
 static void verify_found(as_task *task, as_session *found_on)
 {
-    as_login login = {.dn = task->reply->dn, .password = task->query->password};
+    as_user_bind login = {.dn = task->reply->dn, .password = task->query->password};
 
     task->elsewhere = task->elsewhere || found_on;
     verify_known(task, &login, found_on);
@@ -291,7 +291,7 @@ static bool is_search_refused(const as_reply *searched)
 static bool bind_search_bind(const as_task *task, as_session *session, const void *argument)
 {
     const as_query *query = task->query;
-    as_login user = {.dn = query->initial_bind, .password = query->password}, entry;
+    as_user_bind user = {.dn = query->initial_bind, .password = query->password}, entry;
     as_reply bound;
 
     forget_entry(task->reply);
@@ -307,7 +307,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
         return false;
     }
     if (has_found_one(task->reply)) {
-        entry = (as_login){.dn = task->reply->dn, .password = query->password, .accepted = true};
+        entry = (as_user_bind){.dn = task->reply->dn, .password = query->password, .accepted = true};
         return verify(task, session, &entry);
     }
     /* draft-behera-ldap-password-policy-11 8.1: the bind has the reason, the search only the refusal. */
@@ -320,7 +320,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
 void as_search_bind_query(as_task *task)
 {
     const as_query *query = task->query;
-    as_login known = {.dn = query->known_dn, .password = query->password};
+    as_user_bind known = {.dn = query->known_dn, .password = query->password};
     as_search wanted;
 
     if (known.dn && known.password && !*known.dn) {

@@ -256,13 +256,13 @@ static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing
 }
 
 /* The results so far. */
-typedef struct as_tally {
+typedef struct audit_tally {
     int found, probes;
-} as_tally;
+} audit_tally;
 
 /* Makes all probes. Returns false without an answer. */
 static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
-                    bool http2, as_tally *tally)
+                    bool http2, audit_tally *tally)
 {
     size_t i;
 
@@ -286,7 +286,7 @@ static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, 
 #define LOGINS 24
 
 static bool run_logins(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
-                       as_tally *tally)
+                       audit_tally *tally)
 {
     static const as_audit_probe login = {"a failed login, again and again", "GET", "", "1.1", "", NULL, false, 2};
     bool reached = true;
@@ -306,7 +306,7 @@ static bool run_logins(const as_audit_url *forbidden, const as_audit_url *missin
 /* Returns the number of differing probes, or -1: no answer. */
 static int audit(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
 {
-    as_tally tally = {0, 0};
+    audit_tally tally = {0, 0};
 
     printf("%s and %s\n", forbidden->path, missing->path);
     if (strlen(forbidden->path) != strlen(missing->path)) {

@@ -4,6 +4,8 @@
 
 A name that other files use is as_VERB_... or as_SUBJECT_VERB_...; a static function begins with its verb. A predicate
 returns bool (or int, as httpd's and APR's do). Callbacks of httpd and of libraries may have the names of what calls them.
+
+A type that begins with as_ has one definition, so that a search for its name finds one meaning.
 """
 
 import re
@@ -14,6 +16,7 @@ FUNCTION = re.compile(r"^(?!typedef\b|#)([A-Za-z_][\w \*]*?)\b(\w+)\((?:[^;{}])*
 # Verbs of the table that are nouns before "of": name_of, set_of.
 NOUNS = ("answer", "count", "end", "hash", "list", "lock", "mark", "name", "plan", "query", "record", "set")
 SHARED = re.compile(r"^(as|explain)_")
+TYPE = re.compile(r"\b(?:struct|enum|union)\s+(as_\w+)\s*\{|\}\s*(as_\w+);")
 
 
 def words_of(text):
@@ -59,4 +62,13 @@ guard.check(
 )
 used = {word for _, _, name in found for word in SHARED.sub("", name).split("_")}
 guard.check("each verb is used", sorted({*sections["verbs"], *sections["predicates"]} - used))
+types = {}
+for path in guard.code():
+    for names in TYPE.findall(without_comments(path.read_text())):
+        types.setdefault(names[0] or names[1], set()).add(guard.name(path))
+guard.floor("types", types, 250)
+guard.check(
+    "each type is defined in one file",
+    [f"{name}: {' and '.join(sorted(where))}" for name, where in sorted(types.items()) if len(where) > 1],
+)
 guard.end()

@@ -29,7 +29,7 @@ typedef struct row {
     int seconds;
 } row;
 
-static void enter(as_breaker *breaker, as_mono now, as_pass expected)
+static void enter(as_breaker *breaker, as_mono now, as_breaker_pass expected)
 {
     assert_int_equal(as_breaker_enter(breaker, now), expected);
 }
@@ -40,27 +40,27 @@ static void run_row(as_breaker *breaker, const row *r)
 
     switch (r->what) {
     case ENTER_FREE:
-        enter(breaker, now, AS_PASS_FREE);
+        enter(breaker, now, AS_BREAKER_FREE);
         break;
     case ENTER_PROBE:
-        enter(breaker, now, AS_PASS_PROBE);
+        enter(breaker, now, AS_BREAKER_PROBE);
         break;
     case ENTER_NONE:
-        enter(breaker, now, AS_PASS_NONE);
+        enter(breaker, now, AS_BREAKER_NONE);
         break;
     case ANSWER:
     case OUTAGE:
-        as_breaker_leave(breaker, now, AS_PASS_FREE, r->what == ANSWER);
+        as_breaker_leave(breaker, now, AS_BREAKER_FREE, r->what == ANSWER);
         break;
     case PROBE_ANSWER:
     case PROBE_OUTAGE:
-        as_breaker_leave(breaker, now, AS_PASS_PROBE, r->what == PROBE_ANSWER);
+        as_breaker_leave(breaker, now, AS_BREAKER_PROBE, r->what == PROBE_ANSWER);
         break;
     case PROBE_CANCEL:
-        as_breaker_cancel(breaker, AS_PASS_PROBE);
+        as_breaker_cancel(breaker, AS_BREAKER_PROBE);
         break;
     case FREE_CANCEL:
-        as_breaker_cancel(breaker, AS_PASS_FREE);
+        as_breaker_cancel(breaker, AS_BREAKER_FREE);
         break;
     case WAIT:
         assert_int_equal(as_breaker_get_wait(breaker, now), r->seconds * AS_MONO_SECOND);
@@ -143,7 +143,7 @@ static void test_the_count_does_not_overflow(void **state)
     as_breaker breaker = {.limit = 0, .outages = INT32_MAX};
 
     (void)state;
-    as_breaker_leave(&breaker, 0, AS_PASS_FREE, false);
+    as_breaker_leave(&breaker, 0, AS_BREAKER_FREE, false);
     assert_int_equal(breaker.outages, INT32_MAX);
 }
 

@@ -187,7 +187,7 @@ static void test_a_server_that_was_queried_has_no_share(void **state)
     entered = as_directories_enter(all, &of_two, deadline, pool, &got);
     assert_non_null(entered);
     for (i = 0; i < LIMIT; i++) {
-        as_breaker_leave(&entered->peers[0].breaker, as_mono_read(), AS_PASS_FREE, false);
+        as_breaker_leave(&entered->peers[0].breaker, as_mono_read(), AS_BREAKER_FREE, false);
     }
     closed = as_mono_read() + AS_MONO_SECOND / 20;
     queried = 0;

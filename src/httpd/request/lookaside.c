@@ -34,11 +34,11 @@ typedef struct as_plan {
 } as_plan;
 
 /* A login, followed by its texts: r->user; the name that was sent, if that is another; the values of the variables. */
-typedef struct as_known {
+typedef struct as_known_login {
     as_finding finding;
     uint32_t mark; /* of the account: while it may have failures, a login must end the count, in the usual way */
     unsigned char renamed, variables;
-} as_known;
+} as_known_login;
 
 static struct {
     apr_pool_t *pool; /* under the mutex; NULL: no plan can be made */
@@ -157,8 +157,8 @@ static const char *read_next_text(const char **at)
 static void publish(request_rec *r, as_context *context, const as_plan *plan, const char *type,
                     const as_lookaside_key *key, const as_lookaside_answer *answer)
 {
-    const char *texts = apr_pmemdup(r->pool, answer->data, answer->length), *at = texts + sizeof(as_known);
-    const as_known *known = (const as_known *)texts;
+    const char *texts = apr_pmemdup(r->pool, answer->data, answer->length), *at = texts + sizeof(as_known_login);
+    const as_known_login *known = (const as_known_login *)texts;
     as_header_login *login;
     int i;
 
@@ -205,7 +205,7 @@ as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *stat
     }
     now = as_cache_read_clock(as_process_get_cache(), apr_time_now());
     if (!look(plan, header, now, &key, &answer) ||
-        as_login_is_marked(as_process_get_login(), ((const as_known *)(const void *)answer.data)->mark)) {
+        as_login_is_marked(as_process_get_login(), ((const as_known_login *)(const void *)answer.data)->mark)) {
         return AS_LOOKED_IN_VAIN;
     }
     if (as_chain_has_more_before_basic()) {
@@ -260,7 +260,7 @@ static void append(as_record_buffer *buffer, const char *text)
 /* Writes a login to the buffer. Returns false if not all of it fits. */
 static bool encode_login(const request_rec *r, const as_context *context, const as_plan *plan, as_record_buffer *buffer)
 {
-    as_known known;
+    as_known_login known;
     int i;
 
     memset(&known, 0, sizeof(known));

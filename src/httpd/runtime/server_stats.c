@@ -31,30 +31,30 @@
 enum { ROW_FREE, ROW_BEING_WRITTEN, ROW_TAKEN };
 
 /* A server. Two processes may take a row each for the same server at the same time: readers add them up. */
-typedef struct as_row {
+typedef struct as_server_row {
     atomic_int state;
     _Atomic uint32_t generation; /* of the content: cells of another generation belong to another server */
     char server[SERVER_SIZE];
     _Atomic as_mono used;
     _Atomic uint64_t questions; /* of all processes since the start */
-} as_row;
+} as_server_row;
 
 /* The same server as one process sees it. */
-typedef struct as_cell {
+typedef struct as_server_cell {
     _Atomic uint32_t generation;
     atomic_int sessions, outages;
     _Atomic uint64_t questions;
     _Atomic int64_t latency, open_until;
-} as_cell;
+} as_server_cell;
 
 typedef struct as_process {
-    atomic_int pid;  /* 0: free slot */
-    as_cell cells[]; /* as many as there are rows */
+    atomic_int pid;         /* 0: free slot */
+    as_server_cell cells[]; /* as many as there are rows */
 } as_process;
 
 typedef struct as_server_table {
-    atomic_bool full; /* a server found no row */
-    as_row rows[];    /* of the configuration, then of .htaccess; followed by as_process, `process_slots` times */
+    atomic_bool full;     /* a server found no row */
+    as_server_row rows[]; /* of the configuration, then of .htaccess; followed by as_process, `process_slots` times */
 } as_server_table;
 
 static as_server_table *table; /* NULL: not available, nothing is shown */
@@ -64,7 +64,7 @@ static as_process *own;
 
 static apr_size_t get_process_size(void)
 {
-    return sizeof(as_process) + (apr_size_t)rows * sizeof(as_cell);
+    return sizeof(as_process) + (apr_size_t)rows * sizeof(as_server_cell);
 }
 
 static as_process *get_process(int slot)
@@ -86,7 +86,8 @@ apr_status_t as_server_stats_post_config(apr_pool_t *pconf, int servers)
     process_slots = most < PROCESSES_MOST ? most : PROCESSES_MOST;
     configured = servers < CONFIGURED_MOST ? servers : CONFIGURED_MOST;
     rows = configured + HTACCESS_ROWS;
-    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_row) + (apr_size_t)process_slots * get_process_size();
+    size = sizeof(as_server_table) + (apr_size_t)rows * sizeof(as_server_row) +
+           (apr_size_t)process_slots * get_process_size();
     status = apr_shm_create(&segment, size, NULL, pconf);
     if (status == APR_SUCCESS) {
         table = apr_shm_baseaddr_get(segment); /* zeros: the memory is anonymous, and a page is taken when it is used */
@@ -101,7 +102,7 @@ static bool is_gone(int pid)
     return kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-static void empty(as_cell *cell, uint32_t generation)
+static void empty(as_server_cell *cell, uint32_t generation)
 {
     atomic_store(&cell->generation, generation);
     atomic_store(&cell->sessions, 0);
@@ -149,10 +150,10 @@ void as_server_stats_child_init(apr_pool_t *pool)
 }
 
 /* Returns a live process's view of a row, or NULL. */
-static const as_cell *get_cell(int slot, int row)
+static const as_server_cell *get_cell(int slot, int row)
 {
     const as_process *process = get_process(slot);
-    const as_cell *cell = &process->cells[row];
+    const as_server_cell *cell = &process->cells[row];
     const int pid = atomic_load(&process->pid);
 
     return pid && atomic_load(&cell->generation) == atomic_load(&table->rows[row].generation) && !is_gone(pid) ? cell
@@ -164,7 +165,7 @@ static bool is_in_trouble(int row, as_mono now)
     int i;
 
     for (i = 0; i < process_slots; i++) {
-        const as_cell *cell = get_cell(i, row);
+        const as_server_cell *cell = get_cell(i, row);
 
         if (cell && (atomic_load(&cell->outages) > 0 || atomic_load(&cell->open_until) > now)) {
             return true;
@@ -173,7 +174,7 @@ static bool is_in_trouble(int row, as_mono now)
     return false;
 }
 
-static bool claim(as_row *row, int was, const char *server)
+static bool claim(as_server_row *row, int was, const char *server)
 {
     if (!atomic_compare_exchange_strong(&row->state, &was, ROW_BEING_WRITTEN)) {
         return false;
@@ -232,8 +233,8 @@ static int find_row(const as_ldap_server_state *state)
 static void write_state(void *data, const as_ldap_server_state *state)
 {
     const int at = find_row(state);
-    as_row *row = &table->rows[at < 0 ? 0 : at];
-    as_cell *cell = &own->cells[at < 0 ? 0 : at];
+    as_server_row *row = &table->rows[at < 0 ? 0 : at];
+    as_server_cell *cell = &own->cells[at < 0 ? 0 : at];
 
     (void)data;
     if (at < 0) {
@@ -280,7 +281,7 @@ static as_ldap_server_figures *make_figures(apr_array_header_t *servers, const c
     return figures;
 }
 
-static void add_process(as_ldap_server_figures *figures, const as_cell *cell, as_mono now)
+static void add_process(as_ldap_server_figures *figures, const as_server_cell *cell, as_mono now)
 {
     const as_mono until = atomic_load(&cell->open_until);
     apr_interval_time_t latency = atomic_load(&cell->latency);
@@ -308,7 +309,7 @@ const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
 
     *more = table && atomic_load(&table->full);
     for (i = 0; table && i < rows; i++) {
-        as_row *row = &table->rows[i];
+        as_server_row *row = &table->rows[i];
         const uint32_t generation = atomic_load(&row->generation);
         const char *server;
         as_ldap_server_figures *figures;
@@ -323,7 +324,7 @@ const apr_array_header_t *as_server_stats_read(apr_pool_t *pool, bool *more)
         figures = make_figures(servers, server);
         figures->questions += atomic_load(&row->questions);
         for (j = 0; j < process_slots; j++) {
-            const as_cell *cell = get_cell(j, i);
+            const as_server_cell *cell = get_cell(j, i);
 
             if (cell) {
                 add_process(figures, cell, now);

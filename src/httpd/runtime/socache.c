@@ -31,16 +31,16 @@
 #define STORE_MOST_ENTRIES (1 << 20)
 
 /* The store of this server. Read-only from post_config on, except members that child_init sets in each child. */
-typedef struct as_shared {
+typedef struct as_socache_state {
     const ap_socache_provider_t *provider; /* NULL: there is none */
     ap_socache_instance_t *instance;       /* of the parent; calls use that of as_instance_take */
     server_rec *server;
     apr_global_mutex_t *mutex; /* NULL: the provider serialises itself */
     unsigned char key[AS_KEY_SIZE];
     const as_key *configured_key;
-} as_shared;
+} as_socache_state;
 
-static as_shared shared;
+static as_socache_state shared;
 static as_counters *counters;
 static as_cache *memory;
 
@@ -63,10 +63,10 @@ bool as_socache_is_for_machines(void)
 /* ---- the store's calls ---- */
 
 /* A call with all its data, so that it can continue after its caller has left. */
-typedef enum as_operation { AS_RETRIEVE, AS_STORE, AS_REMOVE } as_operation;
+typedef enum as_store_operation { AS_RETRIEVE, AS_STORE, AS_REMOVE } as_store_operation;
 
 struct as_offload_job {
-    as_operation operation;
+    as_store_operation operation;
     unsigned char id[AS_HASH_SIZE];
     apr_time_t expiry;
     apr_status_t status;
@@ -119,7 +119,7 @@ static as_offload_job *run(as_offload_job *job, apr_pool_t *pool)
     return job;
 }
 
-static as_offload_job *make_job(as_operation operation, const unsigned char id[AS_HASH_SIZE], unsigned int length)
+static as_offload_job *make_job(as_store_operation operation, const unsigned char id[AS_HASH_SIZE], unsigned int length)
 {
     as_offload_job *job = malloc(sizeof(*job) + length);
 
@@ -222,7 +222,7 @@ int as_socache_pre_config(apr_pool_t *pconf)
 
 static apr_status_t end_store(void *data)
 {
-    as_shared *ended = data;
+    as_socache_state *ended = data;
 
     if (ended->provider) {
         ended->provider->destroy(ended->instance, ended->server);
