@@ -193,6 +193,16 @@ static bool is_promised(const as_audit_probe *probe, const as_audit_options *opt
     return options->outage && probe->credentials == 1 && (has_status(forbidden, "503") || has_status(forbidden, "500"));
 }
 
+/* Asks whether the second URL is that of a missing resource, as others differ from hidden ones, or are no test of them.
+ */
+static void warn_of_present(const as_audit_answer *answer)
+{
+    if (answer->length > 12 && !strncmp(answer->octets, "HTTP/1.", 7) && !has_status(answer, "404")) {
+        printf("  The second URL is answered by %.3s, not 404: is it that of a missing resource?\n",
+               answer->octets + 9);
+    }
+}
+
 /* Returns true if the answers differ. *reached is false if the server did not answer. */
 static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_probe *probe,
                       const as_audit_options *options, bool http2, bool *reached)
@@ -220,6 +230,9 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
     } else if (is_promised(probe, options, &one)) {
         printf("  %s: the outage is disclosed, as to a client that has proven a password\n", title);
     } else {
+        if (!http2 && probe == &probes[0]) {
+            warn_of_present(&other);
+        }
         differ = as_audit_compare(&one, &other, forbidden->path, missing->path, title, to_print);
     }
     as_audit_free_answer(&one);

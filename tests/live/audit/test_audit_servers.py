@@ -96,6 +96,14 @@ def test_alike(serve):
     assert (code, wrong) == (0, "") and "0 of " in told
 
 
+@pytest.mark.parametrize("status, doubt", [(b"200 OK", True), (b"401 Unauthorized", True), (b"404 Not Found", False)], ids=["200", "401", "404"])
+def test_one_that_is_not_missing(serve, status, doubt):
+    """URLs in the wrong order, or a front controller's page: alike or not, they test nothing."""
+    code, told, wrong = serve(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n").audit("-w", "20")
+    said = f"The second URL is answered by {status.decode()[:3]}, not 404: is it that of a missing resource?"
+    assert (code, wrong) == (0, "") and told.count(said) == doubt and told.count("The second URL") == doubt, told
+
+
 @pytest.mark.skipif(SANITIZE, reason="megabytes that grow piece by piece take minutes with a sanitizer's realloc()")
 def test_large_answers_end_where_they_end_in_both(serve):
     """More than is compared, in pieces of any size."""
