@@ -292,6 +292,36 @@ static void dump_section(as_dump *dump)
     as_dump_error_documents(dump);
 }
 
+static bool has_directive_of_ours(const ap_directive_t *directive)
+{
+    while (directive && ap_cstr_casecmpn(directive->directive, "AuthStatus", 10) != 0 &&
+           ap_cstr_casecmpn(directive->directive, "AuthLDAP", 8) != 0) {
+        directive = directive->next;
+    }
+    return directive != NULL;
+}
+
+/* Prints the places of <Proxy>, which mod_proxy merges: what is in force there is unknown. Returns how many there are.
+ */
+static int say_proxies(as_dump *dump)
+{
+    const ap_directive_t *directive;
+    int found = 0;
+
+    for (directive = dump->ref->first; directive; directive = directive->next) {
+        if ((!ap_cstr_casecmp(directive->directive, "<Proxy") ||
+             !ap_cstr_casecmp(directive->directive, "<ProxyMatch")) &&
+            has_directive_of_ours(directive->first_child)) {
+            apr_file_printf(dump->out, "  %s %s\n", directive->directive,
+                            as_escape_unprintable(dump->pool, directive->args));
+            as_dump_say(dump, "at", apr_psprintf(dump->pool, "%s:%d", directive->filename, directive->line_num));
+            as_dump_say(dump, "policy", "not shown: mod_proxy decides what is in force here");
+            found++;
+        }
+    }
+    return found;
+}
+
 void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
 {
     as_dump dump = {.warnings = 0};
@@ -310,7 +340,7 @@ void as_dump_test_config(apr_pool_t *pconf, server_rec *s)
                         dump.ref->section ? "  (" : "",
                         as_escape_unprintable(dump.pool, as_section_describe_source(dump.pool, dump.ref)),
                         dump.ref->section ? ")" : "");
-        for (i = shown = 0; i < dump.refs->nelts; i++) {
+        for (i = 0, shown = say_proxies(&dump); i < dump.refs->nelts; i++) {
             dump.ref = APR_ARRAY_IDX(dump.refs, i, const as_section_ref *);
             dump.chain = as_sections_make_chain(dump.pool, dump.refs, dump.ref);
             if (is_of_interest(&dump, dump.ref) && !was_disclosed(&dump, i)) {

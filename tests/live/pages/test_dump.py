@@ -135,6 +135,15 @@ def test_nothing_to_say(dump):
     assert "no section has a directive of mod_authstatus" in empty and "everywhere" in virtual
 
 
+def test_a_proxy_section_is_named(dump):
+    """mod_proxy merges it: its policy is not known, and it is not left out in silence."""
+    text = dump('<Proxy "*">\nAuthStatus On\n</Proxy>\n<Proxy "http://x/">\nRequire all granted\n</Proxy>\n<VirtualHost *>\nServerName www.test\n'
+                '<ProxyMatch "^a">\nAuthLDAPURL ldap://127.0.0.1/dc=x\n</ProxyMatch>\n</VirtualHost>\n', modules=("proxy",))
+    main, host = text.split("\nvirtual host ")
+    assert section(main, '<Proxy "*">') == {"at": [f"{dump.file}:{dump.offset + 1}"], "policy": ["not shown: mod_proxy decides what is in force here"]}
+    assert section(host, '<ProxyMatch "^a">')["at"] == [f"{dump.file}:{dump.offset + 9}"] and "http://x/" not in text and "no section" not in text
+
+
 def warnings(text):
     return [line.split("warning:")[1].strip() for line in text.splitlines() if "warning:" in line]
 
