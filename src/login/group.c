@@ -124,6 +124,10 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
         as_say_no(of, "no direct member");
         return;
     }
+    if (direct == AS_DIRECT_FALSE && !line->facts.searchable) {
+        /* It has members, perhaps since it was looked at: then it is to be looked at again. */
+        line->facts.described = false;
+    }
     if (!as_group_facts_get(of, line)) {
         return;
     }

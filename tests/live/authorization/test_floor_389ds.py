@@ -145,6 +145,22 @@ def test_rights(dirsrv):
         assert said.answer == "unknown" or said.unsafe, said
 
 
+def test_a_group_that_was_empty(dirsrv):
+    """It had no members when it was looked at, and has some since: a group with nobody in it is filled, that is no fault of rights."""
+    connection = dirsrv.client()
+    connection.add_s(g("filled"), modlist.addModlist({"objectClass": [b"groupOfNames"]}))
+    with asking_as_service(dirsrv) as ask:
+        ask.login("ann", RIGHT)
+        assert ask.ask("group", g("filled")).answer == "no"
+        connection.modify_s(g("filled"), [(ldap.MOD_ADD, "member", [g("flat").encode()])])
+        for who, answer in (("ann", "yes"), ("bob", "no")):
+            ask.later(31)
+            ask.login(who, RIGHT)
+            said = ask.ask("group", g("filled"))
+            assert said.answer == answer, said
+    connection.unbind_s()
+
+
 def add_half_hidden(dirsrv, name, unique):
     """A group with members in both attributes: bob, and one whom the service account may not search for."""
     connection = dirsrv.client()
