@@ -237,7 +237,8 @@ void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *se
 void as_decide_by_member_of(as_authorizing *of, as_group_line *line);
 /* Returns false if Active Directory's ways do not work here: decide as for other directories. */
 bool as_decide_by_ad(as_authorizing *of, as_group_line *line);
-/* Proves that the user is not in a distribution group by his primary group. */
+/* Proves a "no" of Active Directory's ways by the one that was not asked: a distribution group by the primary group, a
+ * security group by the rule. */
 void as_prove_by_ad(as_authorizing *of, const as_group_line *line);
 
 /* ---- group.c ---- */

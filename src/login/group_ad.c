@@ -152,18 +152,20 @@ static as_way query_tokens(as_authorizing *of, const as_group_line *line, as_use
 }
 
 /* Decides about a security group. The rule also finds distribution groups, which tokenGroups lacks, and is cheaper
- * for a hit; only tokenGroups has the primary group and the groups above it. A security group missing from
- * tokenGroups proves that the user is not in it. */
+ * for a hit; only tokenGroups has the primary group and the groups above it, but none above a distribution group. What
+ * tokenGroups alone answered is proven by the rule. */
 static as_way decide_security_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
-    if (!as_user_tokens_are_known(of, user) && !user->queried_in_chain) {
-        as_way way = search_in_chain(of, line, user);
+    const bool by_tokens_alone = as_user_tokens_are_known(of, user) || user->queried_in_chain;
+    as_way way = by_tokens_alone ? AS_WAY_NOT_FOUND : search_in_chain(of, line, user);
 
-        if (way != AS_WAY_NOT_FOUND) {
-            return way;
-        }
+    if (way == AS_WAY_NOT_FOUND) {
+        way = query_tokens(of, line, user);
     }
-    return query_tokens(of, line, user);
+    if (way == AS_WAY_ANSWERED && by_tokens_alone && of->answer->answer == AS_NO) {
+        of->answer->unproven = true;
+    }
+    return way;
 }
 
 /* The rule does not find a group by the user's primary one, and no distribution group is in tokenGroups. */
@@ -222,7 +224,22 @@ bool as_decide_by_ad(as_authorizing *of, as_group_line *line)
 
 /* ---- proof ---- */
 
-void as_prove_by_ad(as_authorizing *of, const as_group_line *line)
+/* Nor is a security group in tokenGroups that has the user by a distribution group. */
+static void prove_security_group(as_authorizing *of, const as_group_line *line)
+{
+    bool is = false;
+
+    if (!as_group_test_chain(&of->searches, of->params->entry->dn, line->facts.dn, &is, &of->reply)) {
+        as_say_reply(of);
+    } else if (is) {
+        as_say_yes(of, "nested");
+    } else {
+        as_say_no(of, of->to_prove->evidence);
+    }
+}
+
+/* The rule does not follow the primary group. */
+static void prove_distribution_group(as_authorizing *of, const as_group_line *line)
 {
     as_user_groups *user = as_user_groups_get(of);
     const char *group = as_group_escape(line->facts.dn, of->pool);
@@ -243,5 +260,14 @@ void as_prove_by_ad(as_authorizing *of, const as_group_line *line)
         as_say_no(of, "not nested, nor is the primary group");
     } else {
         as_say_no_unsafe(of, "the primary group is within it, or cannot be read");
+    }
+}
+
+void as_prove_by_ad(as_authorizing *of, const as_group_line *line)
+{
+    if (line->facts.is_security_group) {
+        prove_security_group(of, line);
+    } else {
+        prove_distribution_group(of, line);
     }
 }

@@ -73,6 +73,7 @@ def fill(samba):
     groups.group("list", user("ann"), kind=DISTRIBUTION)
     groups.group("lists", g("list"), kind=DISTRIBUTION)
     groups.group("everybody", USERS, kind=DISTRIBUTION)
+    groups.group("above-list", g("list"))
     for number in range(MEMBERS):
         groups.add(f"CN=c{number},OU=groups,{BASE}", objectClass="contact")
     groups.group("large", *(f"CN=c{number},OU=groups,{BASE}" for number in range(MEMBERS)), user("other"))
@@ -206,6 +207,23 @@ def test_nobody_is_proven_out_of_a_list_by_his_primary_group(ask, name, unsafe):
         ask.negated(False)
 
 
+@pytest.mark.parametrize("before", [None, g("five1"), g("nest3-0")])
+def test_a_ban_above_a_list(ask, before):
+    """Whatever was asked before it: tokenGroups has no group that has the entry by a distribution group."""
+    ask.negated(True)
+    try:
+        for who, answer in (("ann", "yes"), ("eve", "no")):
+            ask.login(who, RIGHT)
+            if before:
+                ask.ask("group", before)
+            said = ask.ask("group", g("above-list"))
+            assert (said.answer, said.unsafe) == (answer, False), said
+            ask.again()
+            assert ask.ask("group", g("above-list")).answer == answer
+    finally:
+        ask.negated(False)
+
+
 @pytest.mark.parametrize("line, unsafe", [
     (("filter", "(title=boss)"), False), (("filter", "(titel=boss)"), True), (("filter", "(|(title=a\\28b)(titel=boss))"), True),
     (("attribute", "title=boss", "mail=x"), False), (("attribute", "title=boss", "titel=boss"), True), (("user", "zed"), False)])
@@ -303,6 +321,10 @@ def site(start, samba):
     # 49: a module that sets r->user to a Kerberos principal; here a password file does.
     text += SECTION.format(name="principal", provider="file", address=samba.address, base=BASE, classes=NESTS,
                            attribute="userPrincipalName", service=SERVICE, password=SERVICE_PASSWORD, group=g("nest3-0"))
+    text += SECTION.format(name="principal-not", provider="file", address=samba.address, base=BASE, classes=NESTS,
+                           attribute="userPrincipalName", service=SERVICE, password=SERVICE_PASSWORD, group=""
+                           ).replace("Require ldap-group", f"<RequireAll>\n    Require valid-user\n    Require not ldap-group "
+                                     f"{g('nest3-0')}\n    </RequireAll>")
     # As httpd's manual shows it for Active Directory: the global catalogue, whose base is empty, and the principal's name; the
     # user's own bind under that name.
     catalogue = {"address": f"{samba.address}:3268", "base": "", "attribute": "userPrincipalName?sub", "group": g("direct")}
@@ -345,3 +367,6 @@ def test_principal(site):
     for name, outcome, status in (("ann", "granted", 200), ("eve", "not-authorized", 403), ("gone", "not-authorized", 403)):
         login = f"{name}@{REALM}"
         verify(site, site.get("/in/principal", login=(login, RIGHT)), outcome, status, user=login)
+    # Every answer refers to other servers, which have nobody's entry.
+    statuses = [site.get("/in/principal-not", login=(f"{name}@{REALM}", RIGHT)).status for name in ("ann", "eve", "gone")]
+    assert statuses == [403, 200, 200]
