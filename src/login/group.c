@@ -344,6 +344,19 @@ static void prove_without_hidden(as_authorizing *of, as_group_line *line)
     }
 }
 
+/* The server need not maintain memberOf for every class of groups (uniqueMember): the group's own members are compared
+ * where this account may. */
+static void prove_by_member(as_authorizing *of, as_group_line *line)
+{
+    const as_direct direct = line->server.is_ad ? AS_DIRECT_FALSE : as_compare_direct(of, line);
+
+    if (direct != AS_DIRECT_ANSWERED ||
+        (of->answer->answer == AS_UNKNOWN &&
+         as_outcome_describe(of->answer->finding.outcome)->of != AS_CLASS_UNAVAILABLE)) {
+        as_say_no(of, of->to_prove->evidence);
+    }
+}
+
 /* The direct members were compared, and the groups of the group's own naming context are known. */
 void as_prove_group(as_authorizing *of)
 {
@@ -354,6 +367,10 @@ void as_prove_group(as_authorizing *of)
     }
     line.facts.described = line.facts.fresh;
     if (!as_group_facts_get(of, &line)) {
+        return;
+    }
+    if (of->params->groups->mode == AS_GROUPS_MEMBER_OF) {
+        prove_by_member(of, &line);
         return;
     }
     if (line.server.is_ad) {

@@ -61,6 +61,21 @@ static bool decide_directly(as_authorizing *of, as_group_line *line, const as_us
 
 /* ---- AuthStatusGroups MemberOf ---- */
 
+/* Says that memberOf lacks the group. What is known of the group may be an hour old: a negation asks once more. */
+static void say_not_in_member_of(as_authorizing *of, const as_group_line *line, const as_user_groups *user)
+{
+    const as_membership *membership = &user->membership;
+
+    if (line->server.is_ad && membership->primary_group.length == 0) {
+        as_say_no_unsafe(of, "not in memberOf, and the primary group could not be read");
+    } else if (membership->group_count == 0 && !as_group_was_member_of_seen(&of->searches, membership->viewer)) {
+        as_say_no_unsafe(of, "memberOf is empty, and this account has seen it in no entry of this directory: it may be "
+                             "unreadable");
+    } else {
+        as_say_no_unproven(of, membership->group_count == 0 ? "memberOf is empty" : "not in memberOf");
+    }
+}
+
 static void compare_value(as_authorizing *of, const as_group_line *line, const as_user_groups *user)
 {
     const char *value = as_group_escape(line->facts.dn, of->pool);
@@ -72,7 +87,7 @@ static void compare_value(as_authorizing *of, const as_group_line *line, const a
     } else if (does) {
         as_say_yes(of, "by memberOf");
     } else {
-        as_say_no(of, "not in memberOf");
+        say_not_in_member_of(of, line, user);
     }
 }
 
@@ -85,14 +100,8 @@ void as_decide_by_member_of(as_authorizing *of, as_group_line *line)
     }
     if (!user->membership.whole || !are_read(user, line->facts.dn)) {
         compare_value(of, line, user);
-    } else if (line->server.is_ad && user->membership.primary_group.length == 0) {
-        as_say_no_unsafe(of, "not in memberOf, and the primary group could not be read");
-    } else if (user->membership.group_count == 0 &&
-               !as_group_was_member_of_seen(&of->searches, user->membership.viewer)) {
-        as_say_no_unsafe(of, "memberOf is empty, and this account has seen it in no entry of this directory: it may be "
-                             "unreadable");
     } else {
-        as_say_no(of, user->membership.group_count == 0 ? "memberOf is empty" : "not in memberOf");
+        say_not_in_member_of(of, line, user);
     }
 }
 

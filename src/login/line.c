@@ -141,7 +141,8 @@ static void decide_user(as_authorizing *of)
     }
 }
 
-/* Compares two DNs as the LDAP server wrote them: the entry's, and the required one's. */
+/* Compares two DNs as the LDAP server wrote them: the entry's, and the required one's. Of an hour ago, but in a proof:
+ * the entry that is banned may have another name since. */
 static void decide_dn(as_authorizing *of)
 {
     const char *dn = of->params->requirement->text;
@@ -152,6 +153,7 @@ static void decide_dn(as_authorizing *of)
         return;
     }
     as_group_get_facts(&of->searches, dn, NULL, &facts);
+    facts.described = facts.described && (!of->to_prove || facts.fresh);
     if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_INVALID_DN &&
             of->params->requirement->by_expression) {
@@ -166,7 +168,7 @@ static void decide_dn(as_authorizing *of)
     } else if (as_group_is_alias(&facts)) {
         as_say_no_unsafe(of, apr_pstrcat(of->pool, dn, AS_REASON_ALIAS, NULL));
     } else {
-        as_say_no(of, "another entry");
+        as_say_no_unproven(of, "another entry");
     }
 }
 

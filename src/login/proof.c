@@ -69,7 +69,7 @@ static bool find_entry_here(as_authorizing *of)
     as_group_facts facts;
 
     as_group_get_facts(&of->searches, dn, NULL, &facts);
-    if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
+    if (!(facts.described && facts.fresh) && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
         as_say_reply(of);
         return false;
     }
@@ -88,6 +88,8 @@ void as_prove(as_authorizing *of)
         as_say_no(of, of->to_prove->evidence);
     } else if (of->params->requirement->kind == AS_REQUIRE_GROUP) {
         as_prove_group(of);
+    } else if (of->params->requirement->kind == AS_REQUIRE_DN) {
+        as_decide_line(of);
     } else {
         as_prove_match(of);
     }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a ban names changes, or is not where it is looked for: what was known of it an hour ago, and what memberOf does not tell,
+let nobody pass."""
+import os
+
+import pytest
+
+from asking import asking, cost
+from authorization.test_floor_dynlist import MODULE, SCHEMA, Dynamic
+from authorization.test_floor_openldap import RIGHT, group, person
+from lab.slapd import TOP, Database
+from test_rows import Text
+
+SUFFIX, BLIND = "o=floor", "cn=blind,o=floor"
+needs_dynlist = pytest.mark.skipif(not (os.path.exists(SCHEMA) and os.path.exists(MODULE)), reason="no overlay dynlist")
+
+
+@pytest.fixture
+def slapd(workdirs):
+    """memberOf has the groups of one class alone."""
+    text = TOP + person("ann") + person("bob") + person("eve") + group("dev", "uid=ann", "uid=bob") + group("bobs", "uid=bob")
+    text += group("unique", "uid=ann", kind="groupOfUniqueNames")
+    text += f"dn: {BLIND}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\nuserPassword: Pw!service\n\n"
+    slapd = Dynamic(workdirs.new("slapd-bans"), [Database(SUFFIX, Text(text), (
+        "overlay dynlist", "dynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames*",
+        f"rootdn cn=root,{SUFFIX}", "rootpw Pw!root"))])
+    slapd.configuration.write_text(slapd.configuration.read_text().replace(
+        "access to * by users read by * none",
+        f'access to dn.exact="cn=unique,{SUFFIX}" attrs=uniqueMember by dn.exact="{BLIND}" none by users read by * none\n'
+        "access to * by users read by * none", 1))
+    slapd.start()
+    yield slapd
+    slapd.stop()
+
+
+def ask_as(ask, slapd, account=f"cn=service,{SUFFIX}"):
+    ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", account, "Pw!service")
+    ask.negated(True)
+
+
+@needs_dynlist
+@pytest.mark.parametrize("kind, name, mode", [("group", "cn=dev", "MemberOf"), ("group", "cn=dev", "Member"),
+                                              ("dn", "uid=ann", "Member")])
+def test_renamed(slapd, kind, name, mode):
+    """It is 500 within a minute, as for a name that never was; for others too."""
+    attribute, _, own = name.partition("=")
+    with asking() as ask:
+        ask_as(ask, slapd)
+        ask.groups(mode=mode)
+        for user, answer in (("eve", "no"), ("ann", "yes")):
+            ask.login(user, RIGHT)
+            assert ask.ask(kind, f"{name},{SUFFIX}").answer == answer
+        slapd.client(f"cn=root,{SUFFIX}", "Pw!root").rename_s(f"{name},{SUFFIX}", f"{attribute}=other")
+        for user in ("other" if kind == "dn" else "ann", "eve"):
+            ask.later(61)
+            ask.login(user, RIGHT)
+            said = ask.ask(kind, f"{name},{SUFFIX}")
+            assert (said.answer, said.unsafe, said.missing) == ("no", True, True), said
+
+
+@needs_dynlist
+def test_a_group_that_member_of_does_not_have(slapd):
+    """Its own members are compared in a negation, where the account may: uniqueMember is not maintained."""
+    with asking() as ask:
+        for account, banned in ((f"cn=service,{SUFFIX}", "yes"), (BLIND, "no")):
+            ask_as(ask, slapd, account)
+            ask.groups(mode="MemberOf")
+            for user, answer in (("ann", banned), ("bob", "no")):
+                ask.login(user, RIGHT)
+                assert ask.ask("group", f"cn=dev,{SUFFIX}").answer == "yes"
+                for _ in range(2):
+                    said = ask.ask("group", f"cn=unique,{SUFFIX}")
+                    assert (said.answer, said.unsafe) == (answer, False), said
+                    ask.again()
+            ask.negated(False)
+            said = ask.ask("group", f"cn=unique,{SUFFIX}")
+            assert (said.answer, cost(said)) == ("no", ""), said
+
