@@ -129,6 +129,7 @@ const as_authorization *as_authorize(const as_login *login, as_login_memo *memo,
 typedef struct as_entry_lookup {
     as_ternary found;   /* no: there is none, or several */
     as_finding finding; /* granted; unknown-user, ambiguous-user; or as in as_authorization */
+    bool elsewhere;     /* there is none here, and a part of the directory is on servers that were not searched */
     as_entry entry;     /* if found; without a password */
     const char *reason;
     const char *server;

@@ -62,12 +62,16 @@ static void take_reply(as_entry_lookup *lookup, const as_reply *reply, apr_pool_
         lookup->entry.membership = reply->membership;
     } else if (is_whole) {
         find(lookup, AS_NO, reply->entries > 1 ? AS_OUTCOME_AMBIGUOUS_USER : AS_OUTCOME_UNKNOWN_USER);
+        lookup->elsewhere = reply->entries == 0 && reply->referral;
     } else {
         lookup->found = AS_UNKNOWN;
         lookup->finding = as_finding_make_for_operation(reply);
         lookup->reason = as_reason_get_for_operation(reply, pool);
     }
 }
+
+/* The cached value in place of a DN: as_entry_lookup.elsewhere. */
+#define ELSEWHERE "*"
 
 static void read_cached(const as_authorizing *of, const as_cached_answer *cached, as_entry_lookup *lookup)
 {
@@ -81,6 +85,7 @@ static void read_cached(const as_authorizing *of, const as_cached_answer *cached
         lookup->entry.values = cached->value_count == attributes ? cached->values : NULL;
     } else if (as_outcome_describe(cached->finding.outcome)->of == AS_CLASS_UNAUTHENTICATED) {
         find(lookup, AS_NO, cached->finding.outcome);
+        lookup->elsewhere = cached->dn && !strcmp(cached->dn, ELSEWHERE);
     } else if (cached->finding.outcome != AS_OUTCOME_GRANTED) {
         lookup->finding = cached->finding;
     }
@@ -91,7 +96,9 @@ static as_cached_answer convert_to_cached(const as_authorizing *of, const as_ent
 {
     const int attributes = of->params->directory->settings->attribute_count;
     as_cached_answer cached = {.finding = lookup->finding,
-                               .dn = lookup->entry.dn ? lookup->entry.dn : "",
+                               .dn = lookup->entry.dn    ? lookup->entry.dn
+                                     : lookup->elsewhere ? ELSEWHERE
+                                                         : "",
                                .values = lookup->entry.values,
                                .value_count = lookup->entry.values ? attributes : 0,
                                .retry_after = lookup->wait};
@@ -128,6 +135,17 @@ typedef struct as_entry_search {
     as_entry_lookup *lookup;
 } as_entry_search;
 
+/* Active Directory refers to its DNS zones and configuration in every answer: nobody's entry is there. */
+static bool is_ad(as_authorizing *of, as_directory *entered)
+{
+    as_server_facts server;
+    as_reply reply;
+
+    of->searches.entered = entered;
+    of->searches.deadline = of->deadline;
+    return as_group_get_server(&of->searches, &server, &reply) && server.is_ad;
+}
+
 static bool query(void *data)
 {
     const as_entry_search *search = data;
@@ -141,7 +159,8 @@ static bool query(void *data)
 
     as_directory_query(of->login->directories, &question, of->pool, &of->reply);
     take_reply(search->lookup, &of->reply, of->pool);
-    search->lookup->operations.searches = 1;
+    search->lookup->elsewhere = search->lookup->elsewhere && !is_ad(of, search->entered);
+    search->lookup->operations.searches = 1 + of->searches.searches;
     search->lookup->operations.took = as_mono_read() - started;
     return true;
 }

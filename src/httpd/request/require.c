@@ -37,7 +37,8 @@ static as_authorization *settle_unsafe_no(request_rec *r, const char *reason)
     return authorization;
 }
 
-/* Makes the answer if the search did not find one entry. Of several entries with this name one may be banned. */
+/* Makes the answer if the search did not find one entry. Of several entries with this name one may be banned; so may
+ * one that is on other servers. */
 static const as_authorization *settle_lookup(request_rec *r, as_context *context, const as_entry_lookup *lookup)
 {
     as_authorization *authorization;
@@ -45,9 +46,12 @@ static const as_authorization *settle_lookup(request_rec *r, as_context *context
     if (lookup->found == AS_NO) {
         const bool several = lookup->finding.outcome == AS_OUTCOME_AMBIGUOUS_USER;
 
-        context->entry_problem = several ? "several entries have this name" : "no entry has this name";
+        context->entry_problem = several ? "several entries have this name"
+                                 : lookup->elsewhere
+                                     ? "no entry has this name here, and a part of the directory is elsewhere"
+                                     : "no entry has this name";
         authorization = settle_unsafe_no(r, context->entry_problem);
-        authorization->unsafe_to_negate = several;
+        authorization->unsafe_to_negate = several || lookup->elsewhere;
     } else {
         authorization = settle(r, AS_UNKNOWN, lookup->finding.outcome, lookup->reason);
         authorization->finding = lookup->finding;

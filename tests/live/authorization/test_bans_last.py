@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a ban names changes, or is not where it is looked for: what was known of it an hour ago, and what memberOf does not tell,
-let nobody pass."""
+"""What a ban names changes, or is not where it is looked for: what was known of it an hour ago, what memberOf does not tell, and
+what other servers have, let nobody pass."""
 import os
 
 import pytest
@@ -8,8 +8,10 @@ import pytest
 from asking import asking, cost
 from authorization.test_floor_dynlist import MODULE, SCHEMA, Dynamic
 from authorization.test_floor_openldap import RIGHT, group, person
-from lab.slapd import TOP, Database
-from test_rows import Text
+from lab.slapd import TOP, Database, Slapd
+from test_rows import Text, all_of, any_of, ldap_group, make, section
+from test_rows import group as group_of
+from test_rows import person as person_of
 
 SUFFIX, BLIND = "o=floor", "cn=blind,o=floor"
 needs_dynlist = pytest.mark.skipif(not (os.path.exists(SCHEMA) and os.path.exists(MODULE)), reason="no overlay dynlist")
@@ -76,3 +78,27 @@ def test_a_group_that_member_of_does_not_have(slapd):
             said = ask.ask("group", f"cn=unique,{SUFFIX}")
             assert (said.answer, cost(said)) == ("no", ""), said
 
+
+BASE = "o=part"
+BANNED = ldap_group("banned", BASE)
+HERE = f'Use Directory "ldap://127.0.0.1:${{LDAP}}" {BASE}'
+
+
+def test_who_may_be_on_other_servers(start, workdirs):
+    """A login of another module, and no entry of that name here: one of the servers that the directory refers to may have it."""
+    text = TOP + person_of("ann", BASE) + person_of("bob", BASE) + group_of("banned", f"uid=ann,{BASE}", base=BASE)
+    text += (f"dn: ou=elsewhere,{BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\n"
+             f"ref: ldap://127.0.0.1:1/ou=elsewhere,{BASE}\n\n")
+    slapd = Slapd(workdirs.new("slapd-part"), [Database(BASE, Text(text))]).start()
+    flat = "AuthLDAPMaxSubGroupDepth 0\n    "
+    try:
+        httpd = make(start, slapd, conf="LogLevel authstatus:info\n"
+                     + section("not", flat + all_of("valid-user", f"not {BANNED}"), provider="file", directory=HERE)
+                     + section("in", flat + any_of(BANNED), provider="file", directory=HERE))
+        httpd.log.allow("AH01631", "AS0062")
+        for path, statuses in (("not", (403, 200, 500)), ("in", (200, 403, 403))):
+            for _ in range(2):
+                got = tuple(httpd.get(f"/in/{path}", login=(user, RIGHT)).status for user in ("ann", "bob", "nowhere"))
+                assert got == statuses, path
+    finally:
+        slapd.stop()
