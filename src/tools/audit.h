@@ -54,7 +54,8 @@ typedef struct as_audit_answer {
     char error[256]; /* "" or the reason for a missing answer */
 } as_audit_answer;
 
-/* audit_http.c */
+/* audit_http.c: parses an absolute http:// or https:// URL. Free the result, of a failure too, with as_audit_free_url.
+ */
 bool as_audit_parse_url(const char *text, as_audit_url *url);
 void as_audit_free_url(as_audit_url *url);
 /* Returns the request as it is sent; from malloc. */
@@ -84,9 +85,15 @@ bool as_audit_open(as_audit_wire *wire, const as_audit_url *url, const as_audit_
                    char *error, size_t size);
 /* Reads like read(2): returns 0 at the end, -1 with EAGAIN after `timeout_ms`. */
 ssize_t as_audit_take(as_audit_wire *wire, char *buffer, size_t size, int timeout_ms);
+/* Writes all of it. Returns false if the connection ends before. */
 bool as_audit_send(as_audit_wire *wire, const char *text, size_t left);
 void as_audit_close(as_audit_wire *wire);
+/* Appends octets, and a NUL behind them. */
 void as_audit_append(as_audit_answer *answer, const char *octets, size_t length);
+
+/* audit_password.c: returns the value of an Authorization field of the Basic scheme; from malloc, for the caller to
+ * wipe. `file`: its first line is the password; NULL: prompts for it. NULL without a password: prints why. */
+char *as_audit_make_basic(const char *user, const char *file);
 
 /* audit_http2.c: returns whether this probe can be made over HTTP/2. Never, if the program was built without
  * libnghttp2. */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include <openssl/evp.h>
+#include <openssl/crypto.h>
 
 #define EXIT_SAME 0
 #define EXIT_DIFFERENT 1
@@ -103,66 +103,6 @@ static void print_about(int option)
     }
 }
 
-/* Returns false, and prints why, without a password that fits. */
-static bool prompt_password(char *password, size_t size)
-{
-    char *typed = getpass("Password: ");
-    const bool fits = typed && snprintf(password, size, "%s", typed) < (int)size;
-
-    if (typed) {
-        OPENSSL_cleanse(typed, strlen(typed));
-    }
-    if (!fits) {
-        fprintf(stderr, "authstatus-audit: no password of at most %zu octets was typed\n", size - 1);
-    }
-    return fits;
-}
-
-/* The same of the first line of a file. The buffer of a FILE would keep a copy. */
-static bool read_password(const char *file, char *password, size_t size)
-{
-    FILE *in = fopen(file, "r");
-    bool read;
-
-    if (!in) {
-        fprintf(stderr, "authstatus-audit: %s: %s\n", file, strerror(errno));
-        return false;
-    }
-    setvbuf(in, NULL, _IONBF, 0);
-    read = fgets(password, (int)size, in) && strlen(password) + 1 < size;
-    fclose(in);
-    password[strcspn(password, "\r\n")] = '\0';
-    if (!read || !*password) {
-        fprintf(stderr, "authstatus-audit: %s: its first line is no password of at most %zu octets\n", file, size - 2);
-        return false;
-    }
-    return true;
-}
-
-static char *make_basic(const char *user, const char *file)
-{
-    char password[512] = "", *pair = NULL, *value;
-    int length;
-
-    if (!(file ? read_password(file, password, sizeof(password)) : prompt_password(password, sizeof(password)))) {
-        return NULL;
-    }
-    length = asprintf(&pair, "%s:%s", user, password);
-    OPENSSL_cleanse(password, sizeof(password));
-    if (length < 0) {
-        abort();
-    }
-    value = calloc(1, (size_t)length * 4 / 3 + 16);
-    if (!value) {
-        abort();
-    }
-    memcpy(value, "Basic ", 6);
-    EVP_EncodeBlock((unsigned char *)value + 6, (unsigned char *)pair, length);
-    OPENSSL_cleanse(pair, (size_t)length);
-    free(pair);
-    return value;
-}
-
 /* Sends one probe over one protocol. Returns false with answer->error; without error: the protocol is not supported. */
 static bool send_probe(const as_audit_url *url, const as_audit_probe *probe, const as_audit_options *options,
                        bool http2, as_audit_answer *answer)
@@ -241,37 +181,60 @@ static bool run_probe(const as_audit_url *forbidden, const as_audit_url *missing
     return differ;
 }
 
-/* Compares times. Requests alternate, so that other load affects both alike. */
-static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options)
+/* The results so far. */
+typedef struct audit_tally {
+    int found, probes;
+} audit_tally;
+
+/* Measures the time to the first octet of an answer, in milliseconds. Returns false, and prints why, without an answer.
+ */
+static bool measure(const as_audit_url *url, const as_audit_options *options, const char *request, double *took)
+{
+    as_audit_answer answer;
+    const bool answered = as_audit_exchange(url, options, request, false, &answer) && answer.length > 0;
+
+    if (!answered) {
+        fprintf(stderr, "authstatus-audit: %s: %s\n", url->path,
+                answer.error[0] ? answer.error : as_audit_find_fault(&answer));
+    }
+    *took = answer.took;
+    as_audit_free_answer(&answer);
+    return answered;
+}
+
+/* Compares times. Requests alternate, so that other load affects both alike. Returns false without an answer. */
+static bool run_clock(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
+                      audit_tally *tally)
 {
     const size_t count = (size_t)options->timing;
     char *to_forbidden = as_audit_make_request(forbidden, &probes[0], options);
     char *to_missing = as_audit_make_request(missing, &probes[0], options);
     double *one = calloc(count, sizeof(*one)), *other = calloc(count, sizeof(*other)), area;
+    bool reached = true;
     size_t i;
 
-    for (i = 0; one && other && i < count; i++) {
-        as_audit_answer answer;
-        as_audit_exchange(i % 2 ? forbidden : missing, options, i % 2 ? to_forbidden : to_missing, false, &answer);
-        *(i % 2 ? &one[i] : &other[i]) = answer.took;
-        as_audit_free_answer(&answer);
-        as_audit_exchange(i % 2 ? missing : forbidden, options, i % 2 ? to_missing : to_forbidden, false, &answer);
-        *(i % 2 ? &other[i] : &one[i]) = answer.took;
-        as_audit_free_answer(&answer);
+    if (!one || !other) {
+        abort();
     }
-    area = one && other ? as_audit_compute_area(one, other, count) : 0.5;
+    for (i = 0; i < count && reached; i++) {
+        reached = i % 2 ? measure(forbidden, options, to_forbidden, &one[i]) &&
+                              measure(missing, options, to_missing, &other[i])
+                        : measure(missing, options, to_missing, &other[i]) &&
+                              measure(forbidden, options, to_forbidden, &one[i]);
+    }
+    area = as_audit_compute_area(one, other, count);
     free(one);
     free(other);
     free(to_forbidden);
     free(to_missing);
+    if (!reached) {
+        return false;
+    }
     printf("  the clock: area under the curve %.3f in %zu pairs (0.5: no difference)\n", area, count);
-    return area > 0.5 + AREA_NOISE || area < 0.5 - AREA_NOISE;
+    tally->found += area > 0.5 + AREA_NOISE || area < 0.5 - AREA_NOISE;
+    tally->probes++;
+    return true;
 }
-
-/* The results so far. */
-typedef struct audit_tally {
-    int found, probes;
-} audit_tally;
 
 /* Makes all probes. Returns false without an answer. */
 static bool run_all(const as_audit_url *forbidden, const as_audit_url *missing, const as_audit_options *options,
@@ -332,9 +295,8 @@ static int audit(const as_audit_url *forbidden, const as_audit_url *missing, con
     if (!run_all(forbidden, missing, options, true, &tally) && options->verbose) {
         printf("  HTTP/2 is not spoken here\n");
     }
-    if (options->timing) {
-        tally.found += run_clock(forbidden, missing, options);
-        tally.probes++;
+    if (options->timing && !run_clock(forbidden, missing, options, &tally)) {
+        return -1;
     }
     printf("  %d of %d probes distinguish them\n", tally.found, tally.probes);
     return tally.found;
@@ -483,7 +445,7 @@ int main(int argc, char **argv)
         return finish(result);
     }
     if (line.user) {
-        credential = make_basic(line.user, line.file);
+        credential = as_audit_make_basic(line.user, line.file);
         if (!credential) {
             return EXIT_USAGE;
         }

@@ -104,6 +104,16 @@ def test_one_that_is_not_missing(serve, status, doubt):
     assert (code, wrong) == (0, "") and told.count(said) == doubt and told.count("The second URL") == doubt, told
 
 
+def test_times_without_an_answer_are_no_result(serve):
+    """A server that ends while answers are timed: no times are alike, too."""
+    first = serve(SAME)
+    assert first.audit("-w", "20")[0] == 0
+    server = serve(lambda request: SAME if server.count <= first.count else b"")
+    code, told, wrong = server.audit("-w", "20", "-t", "4")
+    assert code == 3 and "the connection is closed without an answer" in wrong and "the clock" not in told
+    assert server.count == first.count + 1
+
+
 @pytest.mark.skipif(SANITIZE, reason="megabytes that grow piece by piece take minutes with a sanitizer's realloc()")
 def test_large_answers_end_where_they_end_in_both(serve):
     """More than is compared, in pieces of any size."""
