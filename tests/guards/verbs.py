@@ -60,6 +60,9 @@ guard.check(
     "each function's name has a verb",
     [f"{path}: {name} {problem}" for path, kind, name in found if (problem := complaint(kind, name, sections))],
 )
+statics = [(path, name) for path, kind, name in found if re.match(r"static (?!inline)", kind)]
+guard.floor("static functions", statics, 1000)
+guard.check("as_ is before names that other files use alone", [f"{path}: {name}" for path, name in statics if SHARED.match(name)])
 used = {word for _, _, name in found for word in SHARED.sub("", name).split("_")}
 guard.check("each verb is used", sorted({*sections["verbs"], *sections["predicates"]} - used))
 types = {}

@@ -63,7 +63,7 @@ static bool is_this_page(request_rec *r, const char *target)
 }
 
 /* Returns a target as a URL: escapes characters that a URL cannot have (RFC 3986 2); escapes stay. */
-static const char *as_relogin_make_location(apr_pool_t *pool, const char *target)
+static const char *make_location(apr_pool_t *pool, const char *target)
 {
     char *location = apr_palloc(pool, strlen(target) * 3 + 1), *end = location;
 
@@ -145,11 +145,10 @@ static const char *find_target(request_rec *r)
         return NULL;
     }
     if (target) {
-        return is_local_path(target) && !is_this_page(r, target) ? as_relogin_make_location(r->pool, target) : NULL;
+        return is_local_path(target) && !is_this_page(r, target) ? make_location(r->pool, target) : NULL;
     }
     target = find_referring_path(r);
-    return target && is_local_path(target) && !is_this_page(r, target) ? as_relogin_make_location(r->pool, target)
-                                                                       : "/";
+    return target && is_local_path(target) && !is_this_page(r, target) ? make_location(r->pool, target) : "/";
 }
 
 /* ---- the page ---- */
