@@ -124,13 +124,29 @@ static const char *normalize_dn(const char *name, apr_pool_t *pool)
                                                                                                                 : NULL;
 }
 
+/* Prepares a bind name that is no DN. Samba skips spaces beside the sign of user@domain and of DOMAIN\user. */
+static const char *prepare_bind_name(const char *name, apr_pool_t *pool)
+{
+    char *prepared = apr_pstrdup(pool, as_name_prepare(name, pool)), *to = prepared;
+    const char sign = strchr(prepared, '@') ? '@' : '\\';
+    const char *from;
+
+    for (from = prepared; *from; from++) {
+        if (*from != ' ' || !(from[1] == sign || (to > prepared && to[-1] == sign))) {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    return prepared;
+}
+
 /* Names the subject of a bind. A DN is normalised, any other bind name prepared (RFC 4518 2). */
 static const char *name_subject(const char *name, apr_pool_t *pool)
 {
     const char *dn = normalize_dn(name, pool);
 
     return dn ? apr_pstrcat(pool, "dn ", as_dn_prepare(dn, pool), NULL)
-              : apr_pstrcat(pool, "name ", as_name_prepare(name, pool), NULL);
+              : apr_pstrcat(pool, "name ", prepare_bind_name(name, pool), NULL);
 }
 
 /* Returns whether a DN in normal form has a type that is a number, and whose name is not known. */
@@ -151,10 +167,26 @@ static bool has_nul(const char *dn)
     return strstr(dn, "\\00") != NULL;
 }
 
+/* Returns whether Samba reads a name that is no DN in any number of spellings: it undoes escapes in user@domain and
+ * skips what follows a NUL, skips the middle of a canonical name (domain/unit/user), and what follows a SID. */
+static bool has_many_spellings(const char *name, apr_pool_t *pool)
+{
+    const char *prepared = as_name_prepare(name, pool);
+
+    if (strpbrk(prepared, "@\\")) {
+        return strchr(prepared, '@') && strchr(prepared, '\\');
+    }
+    return strchr(prepared, '/') || (strncmp(prepared, "s-", 2) == 0 && as_text_is_digit(prepared[2]));
+}
+
 bool as_account_is_nameable(const char *name, apr_pool_t *pool)
 {
-    const char *dn = strchr(name, '=') ? normalize_dn(name, pool) : "";
+    const char *dn;
 
+    if (!strchr(name, '=')) {
+        return !has_many_spellings(name, pool);
+    }
+    dn = normalize_dn(name, pool);
     return dn && !has_numeric_type(dn) && !has_nul(dn);
 }
 

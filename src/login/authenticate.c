@@ -183,7 +183,8 @@ static void refuse_name(const as_attempt *attempt)
                             .code = INVALID_DN_SYNTAX,
                             .typed_name = true,
                             .matched_dn = "",
-                            .diagnostic = "no DN by RFC 4514, so AuthStatusThrottle cannot count it; it was not sent",
+                            .diagnostic = "no DN by RFC 4514, nor user@domain or DOMAIN\\user, so AuthStatusThrottle "
+                                          "cannot count it; it was not sent",
                             .reason = ""};
 
     fill_from_reply(attempt->answer, &reply);

@@ -60,7 +60,7 @@ const char *as_dn_prepare(const char *normal, apr_pool_t *pool);
  * servers differently. They are copies of one account; a failure counts for all of them. NULL-terminated. */
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool);
 /* Returns whether a bind name that a user typed has one account: not if a directory might read it as a DN and this
- * module does not, as each spelling would be an account of its own. */
+ * module does not, or reads any number of spellings of it, as each would be an account of its own. */
 bool as_account_is_nameable(const char *name, apr_pool_t *pool);
 /* Names the account of a bind name at one server. */
 const char *as_account_name_at(const as_ldap_server *server, const char *name, apr_pool_t *pool);

@@ -2,12 +2,13 @@
 """The throttle in front of Active Directory (Samba) and 389 Directory Server, as each of them counts: no more wrong passwords
 than AuthStatusThrottle allows, in whatever spelling, section, port or provider, and no right password is refused."""
 import itertools
+import struct
 
 import ldap
 import pytest
 
 from lab.dirsrv import BASE as DS_BASE, SERVICE as DS_SERVICE, Dirsrv
-from lab.samba import BASE as AD_BASE, REALM, SERVICE as AD_SERVICE, SERVICE_PASSWORD, Account, Samba, policy
+from lab.samba import BASE as AD_BASE, DOMAIN, REALM, SERVICE as AD_SERVICE, SERVICE_PASSWORD, Account, Samba, policy
 from throttle.shared import LIMIT, LOCKED, RIGHT, WRONG, spellings
 
 NAMES = [f"person{number}" for number in range(8)]
@@ -96,7 +97,8 @@ def site(start, samba, dirsrv):
     text += (f'Use Provider ad "{places["ad/account"]}" "{AD_SERVICE}"\nUse Provider ds "{places["ds/uid"]}" "{DS_SERVICE}"\n'
              'Use Both /both/user "4 1h"\nUse Both /both/client "3 1h Client"\n')
     text += (f'Use Self /ds/self "{places["ds/uid"]}" "{DS_SERVICE}" "cn=$1,{DS_BASE}"\n'
-             f'Use Self /ad/self "{places["ad/account"]}" "{AD_SERVICE}" "cn=$1,OU=people,{AD_BASE}"\n')
+             f'Use Self /ad/self "{places["ad/account"]}" "{AD_SERVICE}" "cn=$1,OU=people,{AD_BASE}"\n'
+             f'Use Self /ad/typed "{places["ad/principal"]}" "{AD_SERVICE}" "$1"\n')
     return start(text, modules=("socache_shmcb", "remoteip"), cache="shmcb")
 
 
@@ -109,19 +111,25 @@ def kind(request):
     return request.param
 
 
+def read_from_ad(samba, name, attribute):
+    client = ldap.initialize(f"ldap://{samba.address}")
+    client.set_option(ldap.OPT_REFERRALS, 0)
+    client.simple_bind_s(AD_SERVICE, SERVICE_PASSWORD)
+    found = client.search_s(f"CN={name},OU=people,{AD_BASE}", 0, attrlist=[attribute])
+    client.unbind_s()
+    return found
+
+
 @pytest.fixture
 def wrong(samba, dirsrv):
     """wrong(kind, name): how many wrong passwords the directory has counted since the last right one."""
     def count(kind, name):
         if kind == "ad":
-            client = ldap.initialize(f"ldap://{samba.address}")
-            client.set_option(ldap.OPT_REFERRALS, 0)
-            client.simple_bind_s(AD_SERVICE, SERVICE_PASSWORD)
-            found = client.search_s(f"CN={name},OU=people,{AD_BASE}", 0, attrlist=["badPwdCount"])
+            found = read_from_ad(samba, name, "badPwdCount")
         else:
             client = dirsrv.client()
             found = client.search_s(f"cn={name},{DS_BASE}", 0, attrlist=["passwordRetryCount"])
-        client.unbind_s()
+            client.unbind_s()
         return int(next(iter(found[0][1].values()), [b"0"])[0])
     return count
 
@@ -185,3 +193,32 @@ def test_one_account_in_spellings_that_samba_alone_reads(guess, wrong):
     statuses = [guess("ad/self", spelled) for spelled in names for _ in range(2)]
     assert 1 <= wrong("ad", name) <= LIMIT, statuses
     assert set(statuses) == {401, 429}
+
+
+def make_name_of_sid(samba, name):
+    sid = read_from_ad(samba, name, "objectSid")[0][1]["objectSid"][0]
+    return "-".join(["S", str(sid[0]), str(int.from_bytes(sid[2:8], "big")), *map(str, struct.unpack(f"<{sid[1]}I", sid[8:]))])
+
+
+@pytest.mark.parametrize("kind", ["escapes", "end", "sid", "middle", "spaces"])
+def test_one_account_in_any_number_of_names_that_are_no_dn(samba, guess, wrong, kind):
+    """Samba undoes escapes in user@domain and skips what follows a NUL there; it skips what follows a SID, and the middle of a
+    canonical name. None of these is sent."""
+    name = NAMES[5]
+    principal = f"{name}@{REALM}"
+    names = {"escapes": [f"{principal[:at]}\\{principal[at:]}" for at in range(LOCKED)],
+             "end": [f"{principal}\\0{number}" for number in range(LOCKED)],
+             "sid": [f"{make_name_of_sid(samba, name)} {number}" for number in range(LOCKED)],
+             "middle": [f"{REALM}/{number}/{name}" for number in range(LOCKED)],
+             "spaces": [f"{name}{before}@{after}{REALM}" for before in ("", " ") for after in ("", " ")] * 2}[kind]
+    assert guess("ad/typed", principal, RIGHT) == 200
+    statuses = [guess("ad/typed", spelled) for spelled in names]
+    if kind == "spaces":
+        assert statuses == [401] * LIMIT + [429] * LIMIT and wrong("ad", name) == LIMIT
+    else:
+        assert wrong("ad", name) == 0 and set(statuses) == {401}
+
+
+def test_a_name_with_its_domain_is_sent(guess, wrong):
+    assert guess("ad/typed", f"{DOMAIN}\\{NAMES[7]}") == 401
+    assert wrong("ad", NAMES[7]) == 1
