@@ -293,6 +293,7 @@ def _(source, build):
     (source / "tests/live/memory/test_hooks.py").write_text("")
 
 
+substituted("rows", r"test_slow_store\.c: assert_in_set", "tests/unit/test_slow_store.c", r"assert_within\(", "assert_in_set(")
 substituted("rows", r"row 27: no test has a real AD", "tests/live/authorization/rows.tsv", r"^27\t389\t", "27\tAD\t")
 
 
