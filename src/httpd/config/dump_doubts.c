@@ -38,6 +38,18 @@ static bool has_word(apr_pool_t *pool, const char *list, const char *word)
     return false;
 }
 
+/* Warns of a name that no directory takes, but for Active Directory, which has several kinds of names. */
+static void warn_of_bind_name(as_dump *dump, const char *name)
+{
+    if (*name && !strpbrk(name, "=@\\") && as_dump_is_news(dump, name)) {
+        as_dump_warn(dump, apr_psprintf(dump->pool,
+                                        "AuthLDAPBindDN \"%.100s\" is not a DN; write the whole of it: "
+                                        "cn=httpd,ou=services,dc=example,dc=org (Active Directory takes "
+                                        "httpd@example.org as well)",
+                                        name));
+    }
+}
+
 /* Warns where logins do not reach the provider of this module, or where its account cannot bind. */
 static void warn_of_provider(as_dump *dump)
 {
@@ -60,6 +72,9 @@ static void warn_of_provider(as_dump *dump)
     if (credentials.bind_dn && !credentials.bind_password) {
         as_dump_warn(dump, "AuthLDAPBindDN without AuthLDAPBindPassword: the bind is anonymous, or refused (RFC 4513 "
                            "5.1.2)");
+    }
+    if (credentials.bind_dn) {
+        warn_of_bind_name(dump, credentials.bind_dn);
     }
     if (credentials.bind_password && !credentials.bind_dn) {
         as_dump_warn(dump, "AuthLDAPBindPassword without AuthLDAPBindDN: the search is anonymous");
@@ -219,6 +234,23 @@ static bool has_doorway(as_dump *dump, const char *realm)
     return false;
 }
 
+#define NOTHING " does nothing where AuthStatus is not On"
+
+/* Warns of a section that sets a policy which is not in force. Servers set policies for their sections, some of which
+ * are On. */
+static void warn_of_policy(as_dump *dump)
+{
+    static const char *const names[] = {"AuthStatusMap", "AuthStatusDisclose", "AuthStatusChallenge", "AuthStatusHelp",
+                                        NULL};
+    const char *const *name;
+
+    for (name = names; *name && dump->ref->kind != AS_SECTION_SERVER && !as_section_is_on(dump->section); name++) {
+        if (as_section_find_directive(dump->ref, *name, NULL)) {
+            as_dump_warn(dump, apr_pstrcat(dump->pool, *name, NOTHING, NULL));
+        }
+    }
+}
+
 static void warn_of_mask(as_dump *dump)
 {
     const ap_directive_t *document = as_section_find_directive(dump->ref, "ErrorDocument", "404");
@@ -228,7 +260,7 @@ static void warn_of_mask(as_dump *dump)
         return;
     }
     if (!as_section_is_on(dump->section)) {
-        as_dump_warn(dump, "AuthStatusMask does nothing where AuthStatus is not On");
+        as_dump_warn(dump, "AuthStatusMask" NOTHING);
     }
     if (hides_sign_in(dump->section) && !dump->section->mask->when && realm && !has_doorway(dump, realm)) {
         as_dump_warn(dump,
@@ -300,6 +332,7 @@ void as_dump_warnings(as_dump *dump)
     as_dump_warn_of_access(dump);
     warn_of_provider(dump);
     warn_of_directory(dump);
+    warn_of_policy(dump);
     warn_of_mask(dump);
     warn_of_error_document(dump);
     as_dump_warn_of_differences(dump);

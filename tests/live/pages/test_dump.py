@@ -187,6 +187,10 @@ def warnings(text):
         ("ldaps://dc1.test:636 dc2.test:3269", "ldap://dc1.test dc2.test",
          ["without TLS passwords can be read on their way to dc1.test", "without TLS passwords can be read on their way to dc2.test"]),
         ("ldaps://dc1.test:636 dc2.test:3269", "ldap://127.0.0.1 localhost [::1]", []),
+        ("cn=service,dc=x", "service", ['AuthLDAPBindDN "service" is not a DN']), ("cn=service,dc=x", "service@x.test", []),
+        ("cn=service,dc=x", r"X\service", []),
+        ("AuthStatus On", "AuthStatusMap refused 401\nAuthStatusHelp refused /h\nAuthStatusThrottle 4 5min",
+         ["AuthStatusMap does nothing where AuthStatus is not On", "AuthStatusHelp does nothing where AuthStatus is not On"]),
         ("/dc=x?", "/people?", ['the base of AuthLDAPURL, "people", is not a DN']), ("/dc=x?", "/?", []),
         ('uid"', 'uid" STARTTLS', []), ("dc1.test:636 dc2.test:3269", "dc1.test:10636", []))),
     # what a section has from outside is there, and a server is doubted once
