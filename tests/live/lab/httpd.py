@@ -283,9 +283,16 @@ class Httpd:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    # A child of prefork that is told to stop exits within its signal handler, wherever it is: here within malloc or free.
+    _exit_within_malloc = re.compile(r"(?P<handlers>.*)in (__GI_)?exit [^\n]*\n([^\n]*/mod_mpm_prefork\.so[^\n]*\n)+"
+                                     r"([^\n]*/libc\.so[^\n]*\n)?[^\n]* in (__asan|__sanitizer|__interceptor)", re.DOTALL)
+
     def _is_own_end(self, report):
-        """The event MPM closes a worker's socket that is gone when it is told to stop, in its main thread: no frame of ours."""
+        """Is it of an MPM that ends, without a frame of ours? The event MPM closes a worker's socket that is gone when it
+        is told to stop, in its main thread."""
         text = report.read_text(errors="replace")
+        if exits := self._exit_within_malloc.match(text):
+            return "mod_authstatus" not in exits["handlers"]
         return "in apr_os_sock_get" in text and "mod_mpm_event.so" in text and "mod_authstatus" not in text and " T0)" in text
 
     def problems(self):
