@@ -84,7 +84,7 @@ def left_out(name):
 
 
 # In an order in which one finds what it needs: by name, but for these.
-FIRST = ("slotmem_shm", "session", "proxy", "dav", "cache", "dbd", "xml2enc", "filter", "watchdog")
+FIRST = ("slotmem_shm", "session", "proxy", "dav", "dav_svn", "cache", "dbd", "xml2enc", "filter", "watchdog")
 
 
 def loaded():
