@@ -157,10 +157,11 @@ class Slapd:
                 count["other"] += 1
         return dict(count)
 
-    def find_longest_silence(self, mark):
-        """Seconds between two results since `mark`, at the most; infinite where the log has no fractions of a second."""
+    def find_longest_silence(self, mark, begun):
+        """Seconds until the first result since `mark`, and between two, at the most; infinite where the log has no fractions of a
+        second. `begun`: when the first was asked for, by the clock."""
         times = [re.match(r"([0-9a-f]{8})\.([0-9a-f]{8}) .* RESULT ", line) for line in self.lines(mark)]
-        times = [int(time[1], 16) + int(time[2], 16) / 1e9 for time in times if time]
+        times = [begun, *(int(time[1], 16) + int(time[2], 16) / 1e9 for time in times if time)]
         return max((later - sooner for sooner, later in zip(times, times[1:])), default=float("inf"))
 
     @staticmethod
