@@ -336,7 +336,7 @@ def test_killed_and_restarted_under_load(start, twins, cache):
 def test_frozen_and_thawed_under_load(start, twins):
     """By SIGSTOP: each request that meets it waits its share of the deadline, then queries the other."""
     servers = " ".join(f"127.0.0.1:{slapd.port}" for slapd in twins)
-    httpd = start('AuthStatusDeadline 10s\nLDAPTimeout 1\nLDAPConnectionTimeout 1\nAuthStatusBreaker 3 500ms\n'
+    httpd = start('AuthStatusDeadline 20s\nLDAPTimeout 2\nLDAPConnectionTimeout 2\nAuthStatusBreaker 3 500ms\n'
                   'Use Login /in "ldap://${SERVERS}" o=memory', defines={"SERVERS": servers}, **{**SHMCB, "cache": "Off"})
     httpd.log.allow("AH01617")
     with Load(httpd, 6) as load:

@@ -16,7 +16,7 @@ BASE = "dc=fake"
 SERVICE = "cn=service,dc=fake"
 PPOLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 UNTOUCHED = "whole"  # the name of one whom nothing happens to
-PATIENCE = 0.3  # of who asks: what is not answered by then is not waited for
+PATIENCE = 1.0  # of who asks: what is not answered by then is not waited for
 
 
 def recorded():

