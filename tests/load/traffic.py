@@ -96,9 +96,9 @@ class Times:
         return any(begun <= to and ended >= since for since, to in reversed(self.spans))
 
 
-def fault(asked, got, outage, missing):
+def fault(asked, got, outage, missing, proven):
     """What is wrong with an answer, or None. `missing`: the whole answer for a page that does not exist, without its
-    name."""
+    name. `proven`: this user was let in behind this server's mask before, and is told an outage."""
     user = asked.user or "(none)"
     if got.status == 200:
         expected = f"user={user if asked.path != '/page.shtml' else '(none)'}\n"
@@ -107,7 +107,11 @@ def fault(asked, got, outage, missing):
         return None if got.body == expected.encode() else f"GRANTED to somebody else: {got.body!r}, not {expected!r}"
     if got.status == 503 and asked.kind.asks and outage:
         return None if b"\nRetry-After: " in got.head else "503 without Retry-After"
-    allowed = {asked.kind.fine, 429} if asked.kind.name == "guessing" else {asked.kind.fine}
+    allowed = {asked.kind.fine}
+    if asked.kind.name == "guessing":
+        allowed.add(429)
+    elif asked.kind.name == "masked, good" and outage and not proven:
+        allowed.add(404)
     if got.status not in allowed:
         return f"{got.status} and not {asked.kind.fine}{' in an outage' if outage else ''}"
     if (got.status == 401) != (b"\nWWW-Authenticate: " in got.head):
@@ -195,6 +199,7 @@ class Tally:
     def __init__(self):
         self.kinds = Counter()
         self.statuses = Counter()
+        self.proven = set()  # (port, user) of who was let in behind a mask
         self.faults = []
         self.fault_count = 0
         self.closed_when_idle = 0
@@ -215,7 +220,7 @@ async def client(port, seed, until, pause, times, missing, tally):
     one = Client(port)
     while time.monotonic() < until:
         asked = make(chance)
-        begun = time.monotonic()
+        begun, proven = time.monotonic(), (port, asked.user) in tally.proven
         try:
             got = await asyncio.wait_for(one.ask(asked), 30)
         except (Lost, OSError, asyncio.TimeoutError) as error:
@@ -226,7 +231,9 @@ async def client(port, seed, until, pause, times, missing, tally):
         tally.kinds[asked.kind.name] += 1
         tally.statuses[got.status] += 1
         tally.slowest = max(tally.slowest, ended - begun)
-        if wrong := fault(asked, got, times.touch(begun, ended), missing):
+        if got.status == 200 and asked.kind.name == "masked, good":
+            tally.proven.add((port, asked.user))
+        if wrong := fault(asked, got, times.touch(begun, ended), missing, proven):
             tally.blame(f"{asked.kind.name}, {asked.path}, {asked.user}: {wrong}")
         if chance.random() < 0.05:
             await one.close()
