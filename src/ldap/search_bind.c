@@ -295,6 +295,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
     as_reply bound;
 
     forget_entry(task->reply);
+    task->reply->accepted = false;
     if (!verify(task, session, &user)) {
         return false;
     }
@@ -302,6 +303,7 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
         task->reply->typed_name = true;
         return true;
     }
+    task->reply->accepted = true;
     bound = *task->reply;
     if (!search(task, session, argument)) {
         return false;

@@ -21,6 +21,7 @@ struct as_counted_account {
     bool accepted;    /* the directory accepted the password */
     bool answered;    /* the failure was recorded in the throttle */
     bool settled;     /* the login has ended */
+    bool of_entry;    /* the bind is that of the entry found, after another name was accepted */
     as_guard guard;
     int server; /* with a guard: the index of the server that got the bind */
 };
@@ -165,6 +166,7 @@ static bool admit_account(as_admission *admission, const as_target_account *targ
     counted->noted = stamp ? stamp : noted;
     counted->guard = target->guard;
     counted->server = admission->target.index;
+    counted->of_entry = admission->is_of_entry;
     return true;
 }
 
@@ -202,6 +204,7 @@ bool as_admission_admit(void *data, const as_bind_target *target, const char *na
     const as_target_account *account;
 
     admission->target = *target;
+    admission->is_of_entry = accepted;
     if (admission->proven) {
         return true;
     }
@@ -296,6 +299,14 @@ static bool is_no_failure(const as_admission *admission, const struct as_counted
            (counted->guard == AS_GUARD_COUNTS && counted->server == reply->server_index);
 }
 
+/* Returns whether this bind was accepted, though the login failed: the search was not answered or did not find an
+ * entry, or the entry that it found refused the password. */
+static bool was_accepted(const as_admission *admission, const struct as_counted_account *counted, const as_reply *reply)
+{
+    return reply->accepted && !counted->of_entry &&
+           (is_success_of(counted, reply) || is_no_failure(admission, counted, reply));
+}
+
 void as_admission_end_query(const as_admission *admission, const as_reply *reply)
 {
     const as_finding finding = as_outcome_find(reply);
@@ -308,7 +319,8 @@ void as_admission_end_query(const as_admission *admission, const as_reply *reply
             if (is_no_failure(admission, counted, reply)) {
                 withdraw(admission, counted);
             }
-        } else if (answered ? !is_failure(&finding) : admission->cached_key != NULL) {
+        } else if (was_accepted(admission, counted, reply) ||
+                   (answered ? !is_failure(&finding) : admission->cached_key != NULL)) {
             withdraw(admission, counted);
         }
     }

@@ -18,6 +18,7 @@ typedef struct as_admission {
     as_throttle of_htaccess;        /* the section's, for accounts that a .htaccess file may invent */
     /* Of the last query: */
     as_bind_target target;             /* of its last bind */
+    bool is_of_entry;                  /* that bind follows one under another name, which was accepted */
     struct as_counted_account *before; /* what the memo had counted when it began */
     bool refused;                      /* a bind was not admitted */
     bool superseded; /* so, as the password was refused meanwhile: the cache says with which outcome */
