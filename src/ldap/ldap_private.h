@@ -470,7 +470,7 @@ void as_facts_note_member_of(as_facts *facts, as_viewer viewer);
 /* search_bind.c */
 /* Whether a user's bind may be sent. */
 typedef enum as_send { AS_SEND_ADMITTED, AS_SEND_REFUSED, AS_SEND_TOO_LATE } as_send;
-/* Asks for admission to bind as `dn` on this session, before the deadline of the task. `accepted`: as_admitter's. The
+/* Requests admission to bind as `dn` on this session, before the deadline of the task. `accepted`: as_admitter's. The
  * reason against it is in the reply. */
 as_send as_bind_admit(const as_task *task, const as_session *session, const as_admitter *admitter, const char *dn,
                       bool accepted);

@@ -258,7 +258,7 @@ void as_prove_match(as_authorizing *of);
 /* ---- proof.c ---- */
 
 /* Returns whether the entry's DN is one that the directory of its login may give: below that directory's base. Where a
- * line takes the DN as text, or asks other servers about it, it could be that of another's entry. */
+ * line takes the DN as text, or queries other servers about it, it could be that of another's entry. */
 bool as_has_own_name(const as_authorize_attempt *params, apr_pool_t *pool);
 /* Returns whether the answer is a "no" that a negation must not use unchanged. */
 bool as_is_to_be_proven(const as_authorize_attempt *params, const as_authorization *answer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Input: an octet that chooses the URL's filter, and the name that a person typed. Whatever the name is, the filter
- * asks for entries that match the URL's filter and whose attribute has this very name: nothing in it is a filter's
+ * requests entries that match the URL's filter and whose attribute has this very name: nothing in it is a filter's
  * syntax.
  */
 #include <apr_general.h>

@@ -43,6 +43,8 @@ settings = re.findall(r"^AS_(?:SETTING|SETTING_LIST|GROUP_LIST|GROUP_SETTING)\((
 below = "\n".join(without_comments(path.read_text()) for path in guard.files(".c", ".h", below=["src/ldap", "src/login"]))
 guard.floor("settings of a directory", settings, 25)
 guard.check("each setting of a directory is used", sorted(f"nothing reads {name}" for name in settings if not re.search(rf"(->|\.){name}\b", below)))
+above = "\n".join(without_comments(path.read_text()) for path in guard.files(".c", ".h", below=["src/httpd", "src/tools", "src/ldap/url.c"]))
+guard.check("and set", sorted(f"nothing sets {name}" for name in settings if not re.search(rf"(->|\.){name} = ", above)))
 tests = "\n".join(path.read_text() for path in guard.files(".py", ".c", below=["tests/live", "tests/unit"]))
 guard.check("each directive of ours is in a test", sorted(name for name in ours if not re.search(rf"\b{name}\b", tests)))
 guard.check("each names the contexts of one kind", sorted(one.name for one in directives if one.where not in table.CONTEXTS))

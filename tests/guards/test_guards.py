@@ -169,7 +169,7 @@ def _(source, build):
     )
 
 
-@breaks("directives", r"nothing reads setting_novelty")
+@breaks("directives", r"(?s)nothing reads setting_novelty.*nothing sets setting_novelty")
 def _(source, build):
     substitute(source / "include/authstatus/setting.def", r"^AS_SETTING\(NUMBER, int, deref\)", r"AS_SETTING(NUMBER, int, setting_novelty)\n\g<0>")
 
