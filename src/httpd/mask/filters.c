@@ -138,6 +138,17 @@ void as_mask_isolate(request_rec *r)
     r->output_filters = r->proto_output_filters = insert_once(r, discard);
 }
 
+int as_mask_run_muted(request_rec *r, int (*run)(request_rec *r))
+{
+    ap_filter_t *heard = r->connection->output_filters;
+    int status;
+
+    r->connection->output_filters = insert_once(r, discard);
+    status = run(r);
+    r->connection->output_filters = heard;
+    return status;
+}
+
 void as_mask_guard_login(request_rec *r)
 {
     ap_filter_t *first = insert_once(r, login_page);

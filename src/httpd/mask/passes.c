@@ -46,6 +46,7 @@ typedef struct walks {
     apr_bucket_brigade
         *kept_body; /* that its handler's reading kept (KeptBodySize), or NULL: a login's is the login's */
     int left;
+    bool hinted;              /* a pass that may answer was allowed: its interim responses are sent */
     apr_interval_time_t took; /* the last walk that was not refused */
 } walks;
 
@@ -72,15 +73,19 @@ static bool begin_pass(request_rec *r, as_context *context, const walks *all, in
 static int walk(request_rec *r, as_context *context, walks *all, int index, as_pass_reach reach)
 {
     const apr_time_t begun = apr_time_now();
+    bool muted;
     int status;
 
     all->left--;
     if (!begin_pass(r, context, all, index, reach)) {
         return HTTP_NOT_FOUND;
     }
-    status = ap_process_request_internal(r);
+    /* A client that waits for its 100 gets it where the body is read, which may be a login's work. */
+    muted = reach == AS_PASS_ISOLATED || (all->hinted && !r->expecting_100);
+    status = muted ? as_mask_run_muted(r, ap_process_request_internal) : ap_process_request_internal(r);
     if (status == OK) {
         all->took = apr_time_now() - begun;
+        all->hinted = all->hinted || reach == AS_PASS_CONNECTED;
     }
     return status;
 }
@@ -349,7 +354,7 @@ static bool is_allowed(void *data, int index)
         return false;
     }
     r->path_info = apr_pstrcat(r->pool, r->path_info ? r->path_info : "", path_info, NULL);
-    return ap_location_walk(r) == OK && ap_if_walk(r) == OK && ap_run_fixups(r) != HTTP_FORBIDDEN;
+    return ap_location_walk(r) == OK && ap_if_walk(r) == OK && as_mask_run_muted(r, ap_run_fixups) != HTTP_FORBIDDEN;
 }
 
 /* Returns the nearest decoy that no such rule forbids, or the farthest. */
@@ -449,7 +454,7 @@ static const as_transaction *copy_truth(const as_transaction *transaction)
 static walks make_walks(request_rec *r, const as_context *context, const as_snapshot *arrived,
                         const as_transaction *before)
 {
-    walks all = {.arrived = arrived, .left = WALKS - 1};
+    walks all = {.arrived = arrived, .left = WALKS - 1, .hinted = context->mask->handling};
 
     if (before) {
         all.before = *before;

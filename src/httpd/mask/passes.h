@@ -100,5 +100,8 @@ void as_mask_release_login(request_rec *r);
 
 /* Replaces the filters of a pass that only walks: it has no body, and nobody reads its answer. */
 void as_mask_isolate(request_rec *r);
+/* Returns what run(r) does, which may be part of a pass that only walks. Meanwhile no interim response (103) reaches
+ * the client: httpd sends these to the filters of the connection. */
+int as_mask_run_muted(request_rec *r, int (*run)(request_rec *r));
 
 #endif
