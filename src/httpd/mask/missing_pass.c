@@ -18,6 +18,16 @@ void as_mask_silence_log(request_rec *r)
     r->log = &quiet;
 }
 
+void as_mask_make_log_ids(request_rec *r)
+{
+    if (!r->log_id) {
+        ap_run_generate_log_id(r->connection, r, &r->log_id);
+    }
+    if (!r->connection->log_id) {
+        ap_run_generate_log_id(r->connection, NULL, &r->connection->log_id);
+    }
+}
+
 /* The URL is again as the client sent it, and so is what modules have made of it (SCRIPT_URL). */
 void as_mask_undo_url(request_rec *r, const as_decoy *as)
 {

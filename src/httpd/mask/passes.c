@@ -456,6 +456,7 @@ static walks make_walks(request_rec *r, const as_context *context, const as_snap
 {
     walks all = {.arrived = arrived, .left = WALKS - 1, .hinted = context->mask->handling};
 
+    as_mask_make_log_ids(r);
     if (before) {
         all.before = *before;
     }

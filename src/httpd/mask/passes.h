@@ -53,6 +53,9 @@ void as_passes_walk_unused(request_rec *r, const as_snapshot *arrived, const as_
 
 /* Keeps this pass out of the log: nobody requested its resource. */
 void as_mask_silence_log(request_rec *r);
+/* Gives the request and its connection the ids that a line in the error log gives them: an answer may show these
+ * (REQUEST_LOG_ID), and a refusal is logged, while a request for what is missing is not. */
+void as_mask_make_log_ids(request_rec *r);
 /* Make the URL, and the name of the file, again what the client requested. */
 void as_mask_undo_url(request_rec *r, const as_decoy *as);
 void as_mask_undo_filename(request_rec *r, const as_decoy *as);

@@ -68,6 +68,11 @@ SITE = r"""
     </Directory>
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
+    Use Site ids
+    Header always set X-Ids "expr=%{REQUEST_LOG_ID} %{CONN_LOG_ID}"
+    ErrorDocument 404 "the id is %{REQUEST_LOG_ID}"
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
     ServerName providers
     DocumentRoot "${DOCS}"
     AuthStatus On
@@ -175,6 +180,16 @@ def test_what_a_module_notes_of_a_request(site, host, path, part, method):
         assert missing.count(b"Set-Cookie") == 1
     if host == "settings" and path.startswith("/deep") and method == "GET":
         assert b"the page of deep" in missing
+
+
+@pytest.mark.parametrize("path", ("/secret/page.html", "/absent/page.html", "/secret/", "/unreadable.html", "/unabsentle.html"))
+@pytest.mark.parametrize("method", ("GET", "PUT", "OPTIONS"))
+def test_the_ids_of_log_lines(site, path, method):
+    """A refusal is logged, which gives the request and its connection an id; a request for what is missing is not."""
+    answer = site.get(path, method=method, host="ids")
+    assert re.fullmatch(r"\S{6,} \S{6,}", answer.header("X-Ids"))
+    if method == "GET":
+        assert answer.body.decode() == "the id is " + answer.header("X-Ids").split()[0]
 
 
 def test_one_login_is_not_shared_by_two_files(site):
