@@ -68,6 +68,7 @@ static const struct {
 } reporters[] = {{"cgi-script", "mod_cgi.c"},
                  {"cgi-script", "mod_cgid.c"},
                  {"send-as-is", "mod_asis.c"},
+                 {"type-map", "mod_negotiation.c"},
                  {"application/x-httpd-php", "mod_php.c"},
                  {"application/x-httpd-php", "mod_php7.c"},
                  {"application/x-httpd-php-source", "mod_php.c"},
@@ -151,13 +152,31 @@ static bool may_answer(const request_rec *r, const char *module_name)
  * that it exists. */
 static bool is_unlisted(request_rec *r)
 {
-    return r->handler && !strcmp(r->handler, DIR_MAGIC_TYPE) &&
-           (!(ap_allow_options(r) & OPT_INDEXES) || access(r->filename, R_OK));
+    return !strcmp(r->handler, DIR_MAGIC_TYPE) && (!(ap_allow_options(r) & OPT_INDEXES) || access(r->filename, R_OK));
 }
 
-static AS_RARELY int handle_directory(request_rec *r)
+/* Handlers that read a file to answer GET and POST, and leave other methods to httpd. */
+static const char *const readers[] = {"", "default-handler", "imap-file", "send-as-is"};
+
+/* Returns whether it is a file that may not be read: the same holds for it. */
+static bool is_unread(request_rec *r)
 {
-    return is_unlisted(r) && as_mask_must_hide(r, as_context_get(r), HTTP_FORBIDDEN) ? HTTP_FORBIDDEN : DECLINED;
+    /* Where no handler is configured, httpd names it after the content type. */
+    bool reads = r->content_type && !strncmp(r->handler, r->content_type, strlen(r->handler));
+    apr_size_t i;
+
+    for (i = 0; !reads && i < sizeof(readers) / sizeof(*readers); i++) {
+        reads = !strcmp(r->handler, readers[i]);
+    }
+    return reads && access(r->filename, R_OK);
+}
+
+static AS_RARELY int handle_unreadable(request_rec *r)
+{
+    return r->handler && (r->finfo.filetype == APR_DIR ? is_unlisted(r) : is_unread(r)) &&
+                   as_mask_must_hide(r, as_context_get(r), HTTP_FORBIDDEN)
+               ? HTTP_FORBIDDEN
+               : DECLINED;
 }
 
 /* Handles a missing resource. */
@@ -190,5 +209,11 @@ int as_mask_handler(request_rec *r, as_mask *mask)
     if (mask->pass == AS_PASS_MISSING) {
         return handle_missing(r, mask);
     }
-    return mask->pass == AS_PASS_FIRST && r->finfo.filetype == APR_DIR ? handle_directory(r) : DECLINED;
+    if (mask->pass != AS_PASS_FIRST) {
+        return DECLINED;
+    }
+    return r->finfo.filetype == APR_DIR ||
+                   (r->finfo.filetype == APR_REG && r->method_number != M_GET && r->method_number != M_POST)
+               ? handle_unreadable(r)
+               : DECLINED;
 }

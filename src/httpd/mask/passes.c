@@ -132,11 +132,17 @@ static bool is_missing(const request_rec *r, const as_mask *mask)
     return mask->filename && is_nothing(r, mask->finfo.filetype, mask->path_info);
 }
 
+/* Returns whether httpd's own handler answers. */
+static bool is_default(const char *handler)
+{
+    return !handler || !strcmp(handler, "default-handler");
+}
+
 /* Returns whether httpd will find no file. Another module's answer is its own, and takes its own time. */
 static bool is_end_missing(const request_rec *r)
 {
     return !r->proxyreq &&
-           (as_mask_is_missing_script(r) || (!r->handler && is_nothing(r, r->finfo.filetype, r->path_info)));
+           (as_mask_is_missing_script(r) || (is_default(r->handler) && is_nothing(r, r->finfo.filetype, r->path_info)));
 }
 
 /* Timing must not distinguish a masked answer from that of a missing resource: the former may have been refused half

@@ -78,6 +78,9 @@ REAL = {
     "a folder as script": (CGI, pairs("folder", "/open/folder.cgi/", part="folder")),
     "as is": ("AddHandler send-as-is .asis", pairs("as is", "/unread/noread.asis", part="noread") + pairs("denied", "/dirall/page.asis", "/dirall/none.asis")),
     "image maps": ("AddHandler imap-file .map", pairs("map", "/unread/noread.map", "/unread/noread.map?1,2", part="noread")),
+    # What its time would show, and how others than GET are answered.
+    "files that may not be read": ("AddHandler type-map .var\n" + directory("/unread", 'ExpiresActive On\nExpiresDefault "modification plus 20 years"\n'), pairs(
+        "unread", *(f"/unread/noread.{extension}" for extension in ("html", "txt", "var", "asis", "map", "shtml")), "/unread/noread.html/x", part="noread")),
     "magic": (directory("", "Options +MultiViews\n"), pairs("magic", "/unread/noread", part="noread")),
     "SSI that may not be read": (directory("", "Options +Includes\nAddOutputFilter INCLUDES .shtml\n"), pairs("ssi", "/unread/noread.shtml", part="noread")),
     "env": ("SetEnvIf Request_Method . nokeepalive\n" + directory("/dirall", "SetEnvIf Request_Method . nokeepalive force-response-1.0 downgrade-1.0\n"), None),
@@ -144,7 +147,7 @@ FILES = sites.FILES | {
     "errors/neg.html.de": "nicht da\n", "errors/plain.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nno\\n'\n", "owner/page.html": "x\n",
     "rules/.htaccess": RULES, "rules/config.html": "x\n", "rules/page.bak": "x\n", "rules/sub/page.html": "x\n", "rules/.git/config.txt": "x\n", "rules/deep/config.html": "x\n",
     "noread/page.html": "x\n", "noexcg/script.cgi": FRONT, "open/folder.cgi/x.html": "x\n", "unread/noread.asis": "Content-Type: text/plain\n\nx\n",
-    "unread/noread.map": "base referer\n", "unread/noread": "x\n", "unread/noread.shtml": "x\n", "special/x.html": "x\n",
+    "unread/noread.map": "base referer\n", "unread/noread.html": "x\n", "unread/noread.txt": "x\n", "unread/noread.var": MAP.format("page"), "unread/noread": "x\n", "unread/noread.shtml": "x\n", "special/x.html": "x\n",
 }
 
 
