@@ -130,7 +130,8 @@ static AS_RARELY int check_access(request_rec *r)
     if (status == OK && r->user) {
         as_decide_stale(r, context);
     }
-    return status == HTTP_FORBIDDEN ? decide(r, context, find_denial(r)) : status;
+    return status == HTTP_FORBIDDEN ? decide(r, context, find_denial(r))
+                                    : as_mask_choose_login_status(r, context, status);
 }
 
 int as_hook_access(request_rec *r)
@@ -295,9 +296,11 @@ static int end_authn(request_rec *r, as_context *context, int status)
     as_login_memo *memo = &context->transaction->memo;
     const as_timing timing = memo->timing;
     const bool granted = status == OK || is_found(context, AS_CLASS_GRANTED);
+    /* Without a user (no AuthType, or None) httpd itself would answer 500 next. */
+    const bool unanswered = (status == DECLINED || (status == OK && !r->user)) && !context->found;
 
-    status = status == DECLINED && !context->found ? as_mask_choose_login_status(r, context, refuse_unanswered(r))
-                                                   : judge_authn(r, context, status);
+    status =
+        unanswered ? as_mask_choose_login_status(r, context, refuse_unanswered(r)) : judge_authn(r, context, status);
     /* The mask may have logged in for another pass. */
     memo->timing = timing;
     as_provider_delay(r, context, granted);
