@@ -350,7 +350,7 @@ def test_no_password_in_a_core(make):
 
 
 def memory(pid):
-    octets = b""
+    regions = []
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as all_memory:
         for line in maps:
             match = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
@@ -358,7 +358,7 @@ def memory(pid):
                 begin, end = int(match[1], 16), int(match[2], 16)
                 try:
                     all_memory.seek(begin)
-                    octets += all_memory.read(end - begin)
+                    regions.append(all_memory.read(end - begin))
                 except OSError:
                     pass
-    return octets
+    return b"".join(regions)

@@ -18,7 +18,7 @@ USER = "somebody-whose-name-is-long-enough-to-be-found-again"
 MODULES = ("socache_shmcb", "socache_redis", "socache_memcache", "status", "auth_form", "request", "session", "session_cookie")
 CONF = """LogLevel trace8
 ExtendedStatus On
-AuthStatusDeadline 1s
+AuthStatusDeadline 20s
 AuthStatusThrottle 9 1h
 AuthStatusCacheKey "${KEY}"
 GlobalLog "${WORKDIR}/logs/whole" "%t %r %u %{Authorization}e %{REMOTE_USER}e %{AUTHSTATUS_OUTCOME}e %{authstatus-outcome}n %{authstatus-ldap}n"

@@ -21,7 +21,7 @@ MARK = "Pw!5b1f7c02e94a4b0f"
 USER = "somebody-whose-name-is-long-enough-to-be-found-again"
 OTHER = "somebody-else-whose-right-password-is-marked-too"
 CONF = """LogLevel warn authstatus:trace8
-AuthStatusDeadline 1s
+AuthStatusDeadline 20s
 LDAPTrustedGlobalCert CA_BASE64 ${CA}
 Use Login /in "${URL}" o=secrets
 <Location /in>
