@@ -123,7 +123,7 @@ authz_status as_evaluation_choose_status(request_rec *r, as_context *context, co
         }
         return AUTHZ_GRANTED;
     }
-    if (authorization->answer == AS_NO && !authorization->unsafe_to_negate) {
+    if (authorization->answer == AS_NO && !(authorization->unsafe_to_negate && answered->line->may_refuse)) {
         return AUTHZ_DENIED;
     }
     if (!evaluation) {

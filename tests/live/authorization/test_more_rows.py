@@ -109,3 +109,11 @@ def test_three_thousand_users_twice(start, workdirs):
         assert cost(crowd, mark) == (0, 0, 0)
     finally:
         crowd.stop()
+
+
+def test_many_groups_that_do_not_exist(start, slapd):  # noqa: F811
+    """More than lines in doubt can be tried (64). Outside of a negation each is a plain "no"."""
+    missing = [ldap_group(f"missing{number}") for number in range(70)]
+    httpd = make(start, slapd, conf=section("many", any_of(*missing, STAFF)))
+    httpd.log.allow("AS0032", "AH01631")
+    assert [httpd.get("/in/many", login=(user, RIGHT)).status for user in ("ann", "bob")] == [200, 403]
