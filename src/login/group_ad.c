@@ -140,38 +140,45 @@ static as_way search_in_chain(as_authorizing *of, const as_group_line *line, as_
     return AS_WAY_NOT_FOUND;
 }
 
+static bool has_token(const as_user_groups *user, const as_group_line *line)
+{
+    int i = 0;
+
+    while (i < user->token_count && !as_sid_is_same(&user->tokens[i], &line->facts.sid)) {
+        i++;
+    }
+    return i < user->token_count;
+}
+
 static as_way query_tokens(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
-    int i;
-
     if (!as_user_tokens_get(of, user)) {
         return AS_WAY_ANSWERED;
     }
     if (user->token_count == 0) {
         return AS_WAY_UNREADABLE;
     }
-    for (i = 0; i < user->token_count; i++) {
-        if (as_sid_is_same(&user->tokens[i], &line->facts.sid)) {
-            as_say_yes(of, "by tokenGroups");
-            return AS_WAY_ANSWERED;
-        }
+    if (has_token(user, line)) {
+        as_say_yes(of, "by tokenGroups");
+    } else {
+        as_say_no(of, "not in tokenGroups");
     }
-    as_say_no(of, "not in tokenGroups");
     return AS_WAY_ANSWERED;
 }
 
 /* Decides about a security group. The rule also finds distribution groups, which tokenGroups lacks, and is cheaper
- * for a hit; only tokenGroups has the primary group and the groups above it, but none above a distribution group. What
- * tokenGroups alone answered is proven by the rule. */
+ * for a hit; only tokenGroups has the primary group and the groups above it, but none above a distribution group. The
+ * further lines of a transaction are decided by tokenGroups alone; the rule proves their "no". */
 static as_way decide_security_group(as_authorizing *of, const as_group_line *line, as_user_groups *user)
 {
-    const bool by_tokens_alone = as_user_tokens_are_known(of, user) || user->queried_in_chain;
-    as_way way = by_tokens_alone ? AS_WAY_NOT_FOUND : search_in_chain(of, line, user);
+    const bool is_further = user->queried_in_chain;
+    const bool has = as_user_tokens_are_known(of, user) && has_token(user, line);
+    as_way way = has || is_further ? AS_WAY_NOT_FOUND : search_in_chain(of, line, user);
 
     if (way == AS_WAY_NOT_FOUND) {
         way = query_tokens(of, line, user);
     }
-    if (way == AS_WAY_ANSWERED && by_tokens_alone && of->answer->answer == AS_NO) {
+    if (way == AS_WAY_ANSWERED && is_further && of->answer->answer == AS_NO) {
         of->answer->unproven = true;
     }
     return way;

@@ -224,6 +224,15 @@ def test_a_ban_above_a_list(ask, before):
         ask.negated(False)
 
 
+def test_above_a_list_whatever_was_asked_before(ask):
+    """What another request knows of tokenGroups does not decide it: these lack what is above a distribution group."""
+    ask.login("ann", RIGHT)
+    assert ask.ask("group", g("five1")).answer == "no"
+    ask.again()
+    said = ask.ask("group", g("above-list"))
+    assert said.answer == "yes" and said.searches <= 2, said
+
+
 @pytest.mark.parametrize("line, unsafe", [
     (("filter", "(title=boss)"), False), (("filter", "(titel=boss)"), True), (("filter", "(|(title=a\\28b)(titel=boss))"), True),
     (("attribute", "title=boss", "mail=x"), False), (("attribute", "title=boss", "titel=boss"), True), (("user", "zed"), False)])
