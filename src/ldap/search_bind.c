@@ -286,8 +286,22 @@ static bool is_search_refused(const as_reply *searched)
     return searched->code == LDAP_INSUFFICIENT_ACCESS || searched->code == LDAP_UNWILLING_TO_PERFORM;
 }
 
+/* Returns what the bind was answered, about the entry that was found. */
+static as_reply join_bind_and_search(const as_reply *bound, const as_reply *searched)
+{
+    as_reply reply = *bound;
+
+    reply.entries = searched->entries;
+    reply.referral = searched->referral;
+    reply.dn = searched->dn;
+    reply.values = searched->values;
+    reply.membership = searched->membership;
+    return reply;
+}
+
 /* AuthLDAPInitialBindAsUser: the user's own account searches. Only the user bound last may search on a session. The
- * entry found may differ from the name that was bound, so it is bound too. */
+ * entry found may differ from the name that was bound, so it is bound too; not so where it has that very name, as a
+ * second bind would use up another grace login. */
 static bool bind_search_bind(const as_task *task, as_session *session, const void *argument)
 {
     const as_query *query = task->query;
@@ -307,6 +321,10 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
     bound = *task->reply;
     if (!search(task, session, argument)) {
         return false;
+    }
+    if (has_found_one(task->reply) && !strcmp(task->reply->dn, query->initial_bind)) {
+        *task->reply = join_bind_and_search(&bound, task->reply);
+        return true;
     }
     if (has_found_one(task->reply)) {
         entry = (as_user_bind){.dn = task->reply->dn, .password = query->password, .accepted = true};

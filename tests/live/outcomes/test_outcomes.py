@@ -91,6 +91,9 @@ ROWS = [
     Row("two-servers", "good", RIGHT, "granted", 200, "0"),
     Row("two-servers", "good", WRONG, "wrong-password", 401, "49"),
     Row("as-user", "good", RIGHT, "granted", 200, "0"),
+    # The entry has the name that was bound: it takes one grace login.
+    Row("as-user", "last-grace-of-his-own", RIGHT, "grace-login", 200, "0", {"outcome": "grace-login", "grace": "0"}),
+    Row("as-user", "last-grace-of-his-own", RIGHT, "password-expired", 403, "49/pp0"),
     Row("outer/inner", "good", RIGHT, "granted", 200, "0"),
     Row("outer/inner", "good", WRONG, "wrong-password", 401, "49"),
 ]
