@@ -218,6 +218,7 @@ static void query_within_limit(as_authorizing *of)
     as_directory *entered = as_authorizing_enter(of);
 
     if (!entered) {
+        of->answer->cached = false;
         as_say_reply(of);
         return;
     }

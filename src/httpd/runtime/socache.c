@@ -344,14 +344,17 @@ bool as_socache_child_init(apr_pool_t *pool, server_rec *s)
     const as_server *server = as_server_get(s);
     as_cache_times times = {.acceptance = DEFAULT_ACCEPTANCE, .refusal = DEFAULT_REFUSAL, .entry = ENTRY_TIME};
     const as_key *key = shared.configured_key;
+    apr_status_t status = APR_SUCCESS;
 
     memory = NULL;
     if (server->cache && server->cache->off) {
         return true;
     }
-    if (shared.mutex &&
-        apr_global_mutex_child_init(&shared.mutex, apr_global_mutex_lockfile(shared.mutex), pool) != APR_SUCCESS) {
-        AS_LOG_SERVER(0083, 0, s);
+    if (shared.mutex) {
+        status = apr_global_mutex_child_init(&shared.mutex, apr_global_mutex_lockfile(shared.mutex), pool);
+    }
+    if (status != APR_SUCCESS) {
+        AS_LOG_SERVER(0083, status, s);
         shared.provider = NULL;
     }
     if (server->acceptance_time != AS_UNSET) {
