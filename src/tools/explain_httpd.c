@@ -27,6 +27,9 @@ static char *take_string(char **at)
     }
     for (start = to = ++from; *from && *from != '"'; from++) {
         if (*from == '\\' && from[1] == 'u') {
+            if (strnlen(from, 6) < 6) {
+                return NULL; /* The output was cut off. */
+            }
             *to++ =
                 (char)strtol(apr_cstr_casecmpn(from, "\\u00", 4) ? "3f" : (char[]){from[4], from[5], '\0'}, NULL, 16);
             from += 5;

@@ -64,14 +64,19 @@ static int spawn(const char *program, int end, apr_pool_t *pool, pid_t *pid)
     return error;
 }
 
-/* Reads once; returns false at the end, or after a long silence. */
+/* Reads once; returns false at the end, or after a long silence. A tool that was stopped (SIGSTOP) goes on. */
 static bool read_more(int fd, dump *into)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
     ssize_t got;
+    int ready;
 
-    if (into->length + 1 >= into->size || poll(&wanted, 1, PATIENCE) <= 0) {
+    if (into->length + 1 >= into->size) {
         return false;
+    }
+    ready = poll(&wanted, 1, PATIENCE);
+    if (ready <= 0) {
+        return ready < 0 && errno == EINTR;
     }
     got = read(fd, into->text + into->length, into->size - into->length - 1);
     into->length += got > 0 ? (size_t)got : 0;
