@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from asking import asking, cost
 from authorization.test_floor_dynlist import MODULE, SCHEMA, Dynamic
 from authorization.test_floor_openldap import RIGHT, group, person
 from lab.slapd import TOP, Database, Slapd
+from querying import cost, querying
 from test_rows import Text, all_of, any_of, ldap_group, make, section
 from test_rows import group as group_of
 from test_rows import person as person_of
@@ -35,9 +35,9 @@ def slapd(workdirs):
     slapd.stop()
 
 
-def ask_as(ask, slapd, account=f"cn=service,{SUFFIX}"):
-    ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", account, "Pw!service")
-    ask.negated(True)
+def query_as(query, slapd, account=f"cn=service,{SUFFIX}"):
+    query.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", account, "Pw!service")
+    query.negated(True)
 
 
 @needs_dynlist
@@ -46,36 +46,36 @@ def ask_as(ask, slapd, account=f"cn=service,{SUFFIX}"):
 def test_renamed(slapd, kind, name, mode):
     """It is 500 within a minute, as for a name that never was; for others too."""
     attribute, _, own = name.partition("=")
-    with asking() as ask:
-        ask_as(ask, slapd)
-        ask.groups(mode=mode)
+    with querying() as query:
+        query_as(query, slapd)
+        query.groups(mode=mode)
         for user, answer in (("eve", "no"), ("ann", "yes")):
-            ask.login(user, RIGHT)
-            assert ask.ask(kind, f"{name},{SUFFIX}").answer == answer
+            query.login(user, RIGHT)
+            assert query.decide(kind, f"{name},{SUFFIX}").answer == answer
         slapd.client(f"cn=root,{SUFFIX}", "Pw!root").rename_s(f"{name},{SUFFIX}", f"{attribute}=other")
         for user in ("other" if kind == "dn" else "ann", "eve"):
-            ask.later(61)
-            ask.login(user, RIGHT)
-            said = ask.ask(kind, f"{name},{SUFFIX}")
+            query.later(61)
+            query.login(user, RIGHT)
+            said = query.decide(kind, f"{name},{SUFFIX}")
             assert (said.answer, said.unsafe, said.missing) == ("no", True, True), said
 
 
 @needs_dynlist
 def test_a_group_that_member_of_does_not_have(slapd):
     """Its own members are compared in a negation, where the account may: uniqueMember is not maintained."""
-    with asking() as ask:
+    with querying() as query:
         for account, banned in ((f"cn=service,{SUFFIX}", "yes"), (BLIND, "no")):
-            ask_as(ask, slapd, account)
-            ask.groups(mode="MemberOf")
+            query_as(query, slapd, account)
+            query.groups(mode="MemberOf")
             for user, answer in (("ann", banned), ("bob", "no")):
-                ask.login(user, RIGHT)
-                assert ask.ask("group", f"cn=dev,{SUFFIX}").answer == "yes"
+                query.login(user, RIGHT)
+                assert query.decide("group", f"cn=dev,{SUFFIX}").answer == "yes"
                 for _ in range(2):
-                    said = ask.ask("group", f"cn=unique,{SUFFIX}")
+                    said = query.decide("group", f"cn=unique,{SUFFIX}")
                     assert (said.answer, said.unsafe) == (answer, False), said
-                    ask.again()
-            ask.negated(False)
-            said = ask.ask("group", f"cn=unique,{SUFFIX}")
+                    query.again()
+            query.negated(False)
+            said = query.decide("group", f"cn=unique,{SUFFIX}")
             assert (said.answer, cost(said)) == ("no", ""), said
 
 

@@ -78,10 +78,10 @@ def test_lines_as_the_user_behind_a_cached_login(start, own):
     assert httpd.get("/in/as-user", login=("bob", RIGHT)).status == 403
     mark = own.mark()
 
-    def was_asked():
+    def was_queried():
         assert httpd.get("/in/as-user", login=("bob", RIGHT)).status == 403
         return any(" CMP " in line for line in own.lines(mark))
-    poll(was_asked, 30, "the line was asked again")
+    poll(was_queried, 30, "the line was asked again")
     assert httpd.get("/in/as-user", login=("ann", RIGHT)).status == 200
 
 

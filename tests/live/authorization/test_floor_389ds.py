@@ -6,8 +6,8 @@ import ldap
 import pytest
 from ldap import modlist
 
-from asking import asking, cost
 from lab.dirsrv import BASE, SERVICE, SERVICE_PASSWORD, Dirsrv
+from querying import cost, querying
 
 RIGHT = "Pw!right"
 PLUGIN = "cn=MemberOf Plugin,cn=plugins,cn=config"
@@ -59,32 +59,32 @@ def dirsrv(workdirs):
 
 
 @contextlib.contextmanager
-def asking_as_service(dirsrv):
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
-        ask.groups()
-        yield ask
+def querying_as_service(dirsrv):
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+        query.groups()
+        yield query
 
 
 @pytest.fixture(scope="module")
 def shared(dirsrv):
-    with asking_as_service(dirsrv) as ask:
-        yield ask
+    with querying_as_service(dirsrv) as query:
+        yield query
 
 
 @pytest.fixture
-def ask(shared):
+def query(shared):
     shared.groups()
     shared.forget()
     return shared
 
 
-def warm(ask, name, *groups):
-    ask.login("bob", RIGHT)
+def warm(query, name, *groups):
+    query.login("bob", RIGHT)
     for one in groups:
-        ask.ask("group", one)
-    ask.forget()
-    ask.login(name, RIGHT)
+        query.decide("group", one)
+    query.forget()
+    query.login(name, RIGHT)
 
 
 class Log:
@@ -104,44 +104,44 @@ class Log:
     ("ann", "flat", "yes", "2C"), ("bob", "flat", "no", "2C 1S"), ("ann", "nest3-0", "yes", "2C 4S"),
     ("ann", "nest10-0", "yes", "2C 11S"), ("loop", "round-b", "yes", "2C 2S"), ("bob", "round-b", "no", "2C 1S"),
     ("ann", "empty", "no", "2C")])
-def test_auto(ask, dirsrv, who, name, answer, operations):
+def test_auto(query, dirsrv, who, name, answer, operations):
     """Row 27 of rows.tsv: groups of the entry by memberOf, or by members, as AuthStatusGroups Auto chooses."""
-    warm(ask, who, g(name))
+    warm(query, who, g(name))
     if name == "empty":
-        ask.ask("group", g(name))
-        ask.forget()
-        ask.again()
+        query.decide("group", g(name))
+        query.forget()
+        query.again()
     log = Log(dirsrv)
-    said = ask.ask("group", g(name))
+    said = query.decide("group", g(name))
     assert cost(said) == log.cost()
     assert (said.answer, cost(said).replace(" 2S" if name == "empty" else "?", "")) == (answer, operations), said
-    ask.again()
-    assert cost(ask.ask("group", g(name))) == ""
+    query.again()
+    assert cost(query.decide("group", g(name))) == ""
 
 
 @pytest.mark.parametrize("who, name, answer", [
     ("ann", "flat", "yes"), ("ann", "nest10-0", "yes"), ("ann", "nest3-2", "yes"), ("bob", "nest10-0", "no"),
     ("loop", "round-b", "yes"), ("loop", "round-a", "yes"), ("ann", "round-a", "no")])
-def test_member_of(ask, dirsrv, who, name, answer):
+def test_member_of(query, dirsrv, who, name, answer):
     """Row 28 of rows.tsv: nested groups and a cycle by AuthStatusGroups MemberOf."""
-    ask.groups(mode="MemberOf")
-    warm(ask, who, g(name))
+    query.groups(mode="MemberOf")
+    warm(query, who, g(name))
     log = Log(dirsrv)
-    said = ask.ask("group", g(name))
+    said = query.decide("group", g(name))
     assert (said.answer, cost(said), log.cost()) == (answer, "", ""), said
 
 
-def test_missing(ask):
-    ask.login("ann", RIGHT)
-    assert ask.ask("group", g("gone")).missing
+def test_missing(query):
+    query.login("ann", RIGHT)
+    assert query.decide("group", g("gone")).missing
 
 
 def test_rights(dirsrv):
     """An account that may not compare: never a no."""
-    with asking_as_service(dirsrv) as ask:
-        ask.login("ann", RIGHT)
-        ask.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid")
-        said = ask.ask("group", g("flat"))
+    with querying_as_service(dirsrv) as query:
+        query.login("ann", RIGHT)
+        query.directory(f"ldap://127.0.0.1:{dirsrv.port}/{BASE}?uid")
+        said = query.decide("group", g("flat"))
         assert said.answer == "unknown" or said.unsafe, said
 
 
@@ -149,14 +149,14 @@ def test_a_group_that_was_empty(dirsrv):
     """It had no members when it was looked at, and has some since: a group with nobody in it is filled, that is no fault of rights."""
     connection = dirsrv.client()
     connection.add_s(g("filled"), modlist.addModlist({"objectClass": [b"groupOfNames"]}))
-    with asking_as_service(dirsrv) as ask:
-        ask.login("ann", RIGHT)
-        assert ask.ask("group", g("filled")).answer == "no"
+    with querying_as_service(dirsrv) as query:
+        query.login("ann", RIGHT)
+        assert query.decide("group", g("filled")).answer == "no"
         connection.modify_s(g("filled"), [(ldap.MOD_ADD, "member", [g("flat").encode()])])
         for who, answer in (("ann", "yes"), ("bob", "no")):
-            ask.later(31)
-            ask.login(who, RIGHT)
-            said = ask.ask("group", g("filled"))
+            query.later(31)
+            query.login(who, RIGHT)
+            said = query.decide("group", g("filled"))
             assert said.answer == answer, said
     connection.unbind_s()
 
@@ -176,15 +176,15 @@ def test_rights_on_one_of_two_attributes(dirsrv):
     """A group has members in both attributes, and this account may search one of them alone: who is in the other is not among
     the groups that it finds, however complete these are. So each is compared."""
     add_half_hidden(dirsrv, "both", user("ann"))
-    with asking_as_service(dirsrv) as ask:
+    with querying_as_service(dirsrv) as query:
         for negated in (False, True):
-            ask.negated(negated)
-            ask.forget()
-            ask.login("loop", RIGHT)
-            assert ask.ask("group", g("both")).answer == "no"
-            ask.login("ann", RIGHT)
-            assert ask.ask("group", g("empty")).answer == "no"
-            said = ask.ask("group", g("both"))
+            query.negated(negated)
+            query.forget()
+            query.login("loop", RIGHT)
+            assert query.decide("group", g("both")).answer == "no"
+            query.login("ann", RIGHT)
+            assert query.decide("group", g("empty")).answer == "no"
+            said = query.decide("group", g("both"))
             assert said.answer == "yes", said
 
 
@@ -194,10 +194,10 @@ def test_a_group_within_by_an_attribute_that_may_not_be_searched(dirsrv):
     connection.add_s(g("halfsub"), modlist.addModlist({"objectClass": [b"groupOfNames"], "member": [user("loop").encode()]}))
     connection.unbind_s()
     add_half_hidden(dirsrv, "half", g("halfsub"))
-    with asking_as_service(dirsrv) as ask:
-        ask.negated(True)
-        ask.login("loop", RIGHT)
-        said = ask.ask("group", g("half"))
+    with querying_as_service(dirsrv) as query:
+        query.negated(True)
+        query.login("loop", RIGHT)
+        said = query.decide("group", g("half"))
         assert said.answer == "unknown" or said.unsafe, said
-        said = ask.ask("group", g("empty"))
+        said = query.decide("group", g("empty"))
         assert said.answer == "no" and not said.unsafe, said

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from asking import asking, cost
 from authorization.test_floor_openldap import RIGHT, group, person
 from lab.slapd import TOP, Database, Slapd
+from querying import cost, querying
 
 SUFFIX = "o=floor"
 SCHEMA = "/etc/ldap/schema/dyngroup.schema"
@@ -37,37 +37,37 @@ def slapd(workdirs):
 
 
 @pytest.fixture
-def ask(slapd):
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
-        yield ask
+def query(slapd):
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
+        yield query
 
 
 def g(name):
     return f"cn={name},{SUFFIX}"
 
 
-def test_dynamic(ask):
+def test_dynamic(query):
     """Row 17 of rows.tsv: a compare sees who is in it by the filter."""
-    ask.groups(attributes="member")
+    query.groups(attributes="member")
     for user, answer in (("ann", "yes"), ("bob", "no")):
-        ask.login(user, RIGHT)
-        ask.ask("group", g("dynamic"))
-        ask.forget()
-        ask.again()
-        said = ask.ask("group", g("dynamic"))
+        query.login(user, RIGHT)
+        query.decide("group", g("dynamic"))
+        query.forget()
+        query.again()
+        said = query.decide("group", g("dynamic"))
         assert (said.answer, cost(said)) == (answer, "1C"), said
 
 
-def test_member_of(ask):
+def test_member_of(query):
     """Row 18 of rows.tsv: static, nested and dynamic groups, with the login's own search."""
-    ask.groups(mode="MemberOf")
+    query.groups(mode="MemberOf")
     for user, expected in (("ann", "yes"), ("bob", "no")):
-        ask.login(user, RIGHT)
+        query.login(user, RIGHT)
         for name in ("dev", "staff", "dynamic"):
-            ask.ask("group", g(name))
-        ask.forget()
-        ask.login(user, RIGHT)
+            query.decide("group", g(name))
+        query.forget()
+        query.login(user, RIGHT)
         for name in ("dev", "staff", "dynamic"):
-            said = ask.ask("group", g(name))
+            said = query.decide("group", g(name))
             assert (said.answer, cost(said)) == (expected, ""), (name, said)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from asking import asking
 from lab import ber
 from lab.fake import BASE, NOTICE_OF_DISCONNECTION, PASSWORD, SERVICE, SERVICE_PASSWORD, Fake, Gone
 from lab.httpd import SANITIZE
+from querying import querying
 from test_floor_fake import ANN, PLAIN, TEAM
 
 MIB = 1024 * 1024
@@ -60,26 +60,26 @@ def peak(pid):
 
 
 @contextmanager
-def asked(script):
+def queried(script):
     """Yields a function that queries a fake directory, and checks the memory that it took. AddressSanitizer keeps memory."""
     fake = Fake(script, entries=PLAIN)
 
-    def ask_one(user=False):
-        before = peak(ask.child.pid)
+    def query_one(user=False):
+        before = peak(query.child.pid)
         if user:
-            ask.send("login", "ann", PASSWORD)
-            said = ask._answer()
+            query.send("login", "ann", PASSWORD)
+            said = query._answer()
         else:
-            ask.login("ann", PASSWORD)
-            said = ask.ask("group", f"cn=staff,{BASE}")
-        assert SANITIZE or peak(ask.child.pid) - before < MOST_KEPT, f"{(peak(ask.child.pid) - before) // MIB} MiB"
+            query.login("ann", PASSWORD)
+            said = query.decide("group", f"cn=staff,{BASE}")
+        assert SANITIZE or peak(query.child.pid) - before < MOST_KEPT, f"{(peak(query.child.pid) - before) // MIB} MiB"
         return said
 
     try:
-        with asking() as ask:
-            ask.directory(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
-            ask.groups(attributes="member")
-            yield ask_one
+        with querying() as query:
+            query.directory(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+            query.groups(attributes="member")
+            yield query_one
     finally:
         fake.stop()
 
@@ -88,8 +88,8 @@ def asked(script):
 @pytest.mark.parametrize("kind", FLOODS)
 def test_endless(kind, step):
     """It ends at once, not with the deadline."""
-    with asked({step: flood(FLOODS[kind])}) as ask:
-        said = ask(user=step in ("search", "user-bind"))
+    with queried({step: flood(FLOODS[kind])}) as query:
+        said = query(user=step in ("search", "user-bind"))
     no_search = kind in ("references", "entries") and step in ("user-bind", "compare")
     assert (said.outcome, said.reason) == ((DOWN, ANOTHER) if no_search else ENDS[kind]), said
 
@@ -105,8 +105,8 @@ def test_entry_that_repeats_attributes(names):
         connection.send(ber.message(message_id, ber.tlv(ber.ENTRY, ber.octets(TEAM), ber.tlv(0x30, *attributes))))
         connection.send(ber.message(message_id, ber.result(tag, 0)))
 
-    with asked({"entry": act}) as ask:
-        said = ask()
+    with queried({"entry": act}) as query:
+        said = query()
     assert (said.answer, said.outcome) == ("no", "not-authorized"), said
 
 
@@ -119,13 +119,13 @@ def test_notices_take_no_memory():
 
     fake = Fake({"search": notice})
     try:
-        with asking() as ask:
-            ask.directory(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
-            before = peak(ask.child.pid)
+        with querying() as query:
+            query.directory(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", SERVICE, SERVICE_PASSWORD)
+            before = peak(query.child.pid)
             for number in range(40):
-                ask.send("login", f"user{number}", PASSWORD)
-                assert ask._answer().outcome == DOWN
+                query.send("login", f"user{number}", PASSWORD)
+                assert query._answer().outcome == DOWN
             assert fake.count("search") == 40
-            assert SANITIZE or peak(ask.child.pid) - before < 16 * MIB
+            assert SANITIZE or peak(query.child.pid) - before < 16 * MIB
     finally:
         fake.stop()

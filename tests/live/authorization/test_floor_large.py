@@ -2,8 +2,8 @@
 """Row 14: groups of 10,000 and of 50,000 members on OpenLDAP, by operations."""
 import pytest
 
-from asking import asking, cost
 from lab.slapd import TOP, Database, Slapd
+from querying import cost, querying
 from test_rows import Text, group, person
 
 BASE, RIGHT = "o=large", "Pw!right"
@@ -29,18 +29,18 @@ def slapd(workdirs):
     ("above", "ann", "yes", "1C 2S"), ("above", "bob", "no", "1C 1S")])
 def test_group(slapd, name, user, answer, operations):
     """Members are compared and searched for; none is ever read."""
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{slapd.port}/{BASE}?uid", f"cn=service,{BASE}", "Pw!service")
-        ask.groups(attributes="member")
-        ask.login("bob", RIGHT)
-        ask.ask("group", f"cn={name},{BASE}")
-        ask.forget()
-        ask.login(user, RIGHT)
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{slapd.port}/{BASE}?uid", f"cn=service,{BASE}", "Pw!service")
+        query.groups(attributes="member")
+        query.login("bob", RIGHT)
+        query.decide("group", f"cn={name},{BASE}")
+        query.forget()
+        query.login(user, RIGHT)
         mark = slapd.mark()
-        said = ask.ask("group", f"cn={name},{BASE}")
+        said = query.decide("group", f"cn={name},{BASE}")
         assert (said.answer, cost(said)) == (answer, operations), said
         assert not any(" SRCH attr=" in line and "member" in line for line in slapd.lines(mark))
-        ask.negated(True)
-        ask.forget()
-        ask.login(user, RIGHT)
-        assert ask.ask("group", f"cn={name},{BASE}").answer == answer
+        query.negated(True)
+        query.forget()
+        query.login(user, RIGHT)
+        assert query.decide("group", f"cn={name},{BASE}").answer == answer

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from asking import asking, cost
 from lab.httpd import SLACK
 from lab.process import poll
 from lab.slapd import TOP, Database, Slapd
+from querying import cost, querying
 
 RIGHT = "Pw!right"
 SUFFIX = "o=floor"
@@ -72,13 +72,13 @@ def slapd(workdirs):
 
 @pytest.fixture(scope="module")
 def shared(slapd):
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
-        yield ask
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
+        yield query
 
 
 @pytest.fixture
-def ask(shared):
+def query(shared):
     shared.groups()
     shared.forget()
     return shared
@@ -88,13 +88,13 @@ def g(name):
     return f"cn={name},{SUFFIX}"
 
 
-def warm(ask, user, *lines):
+def warm(query, user, *lines):
     """What is known of servers and groups is known, and of nobody's membership anything."""
-    ask.login(user, RIGHT)
+    query.login(user, RIGHT)
     for line in lines:
-        ask.ask(*line)
-    ask.forget()
-    ask.login(user, RIGHT)
+        query.decide(*line)
+    query.forget()
+    query.login(user, RIGHT)
 
 
 FLAT = [
@@ -119,12 +119,12 @@ FLAT = [
 
 
 @pytest.mark.parametrize("user, name, answer, operations", FLAT)
-def test_group(ask, user, name, answer, operations):
-    warm(ask, user, ("group", g(name)))
-    said = ask.ask("group", g(name))
+def test_group(query, user, name, answer, operations):
+    warm(query, user, ("group", g(name)))
+    said = query.decide("group", g(name))
     assert (said.answer, cost(said)) == (answer, operations), said
-    ask.again()
-    cached = ask.ask("group", g(name))
+    query.again()
+    cached = query.decide("group", g(name))
     assert (cached.answer, cost(cached), cached.cached) == (answer, "", True), cached
 
 
@@ -134,11 +134,11 @@ def has_all_results(slapd, mark=0):
     return text.count(" CMP dn=") == text.count(" RESULT tag=111 ") and text.count(" SRCH base=") == text.count(" SEARCH RESULT tag=101 ")
 
 
-def test_one_round_trip_counted_by_slapd(ask, slapd):
-    warm(ask, "bob", ("group", g("flat")))
+def test_one_round_trip_counted_by_slapd(query, slapd):
+    warm(query, "bob", ("group", g("flat")))
     poll(lambda: has_all_results(slapd), 10, "the results of what came before")
     mark = slapd.mark()
-    ask.ask("group", g("flat"))
+    query.decide("group", g("flat"))
     poll(lambda: has_all_results(slapd, mark), 10, "the results")
     lines = slapd.lines(mark)
     assert ["CMP" if " CMP " in line else "SRCH" for line in lines if " CMP " in line or " SRCH base" in line] == ["CMP", "CMP", "SRCH"], lines
@@ -146,115 +146,115 @@ def test_one_round_trip_counted_by_slapd(ask, slapd):
 
 
 @pytest.mark.parametrize("depth, answer, operations", [(0, "no", "2C"), (3, "no", "2C 4S"), (5, "yes", "2C 6S")])
-def test_depth(ask, depth, answer, operations):
-    ask.groups(depth=depth)
-    warm(ask, "deep", ("group", g("wide0")))
-    said = ask.ask("group", g("wide0"))
+def test_depth(query, depth, answer, operations):
+    query.groups(depth=depth)
+    warm(query, "deep", ("group", g("wide0")))
+    said = query.decide("group", g("wide0"))
     assert (said.answer, cost(said)) == (answer, operations), said
 
 
-def test_five_lines(ask):
+def test_five_lines(query):
     lines = [("group", g(f"five{number}")) for number in range(1, 6)]
-    warm(ask, "bob", *lines)
-    warm(ask, "five", *lines)
-    said = [ask.ask(*line) for line in lines]
+    warm(query, "bob", *lines)
+    warm(query, "five", *lines)
+    said = [query.decide(*line) for line in lines]
     assert [one.answer for one in said] == ["no"] * 4 + ["yes"], said
     assert (sum(one.compares for one in said), sum(one.searches for one in said)) == (2, 2), said
-    ask.forget()
-    ask.login("bob", RIGHT)
-    said = [ask.ask(*line) for line in lines]
+    query.forget()
+    query.login("bob", RIGHT)
+    said = [query.decide(*line) for line in lines]
     assert [one.answer for one in said] == ["no"] * 5
     assert (sum(one.compares for one in said), sum(one.searches for one in said)) == (2, 1), said
 
 
-def test_a_yes_is_no_younger_than_the_set_that_it_is_of(ask):
+def test_a_yes_is_no_younger_than_the_set_that_it_is_of(query):
     """Sixty seconds for a yes, thirty for a set of groups: who was found a member is one for no longer than a minute, though
     another line takes it from the set half a minute later."""
-    warm(ask, "deep", ("group", g("ten0")), ("group", g("ten5")))
-    assert cost(ask.ask("group", g("ten0"))) == "2C 11S"
-    ask.again()
-    ask.later(25)
-    said = ask.ask("group", g("ten5"))
+    warm(query, "deep", ("group", g("ten0")), ("group", g("ten5")))
+    assert cost(query.decide("group", g("ten0"))) == "2C 11S"
+    query.again()
+    query.later(25)
+    said = query.decide("group", g("ten5"))
     assert (said.answer, cost(said)) == ("yes", ""), said
-    ask.again()
-    ask.later(30)
-    assert cost(ask.ask("group", g("ten5"))) == ""
-    ask.again()
-    ask.later(6)
-    said = ask.ask("group", g("ten5"))
+    query.again()
+    query.later(30)
+    assert cost(query.decide("group", g("ten5"))) == ""
+    query.again()
+    query.later(6)
+    said = query.decide("group", g("ten5"))
     assert (said.answer, cost(said)) == ("yes", "2C 7S"), said
 
 
-def test_bounds(ask):
-    ask.groups(attributes="member")
-    warm(ask, "many", ("group", g("above")))
-    said = ask.ask("group", g("above"))
+def test_bounds(query):
+    query.groups(attributes="member")
+    warm(query, "many", ("group", g("above")))
+    said = query.decide("group", g("above"))
     assert (said.answer, said.bounded) == ("yes", False) and said.searches <= 32, said
-    ask.login("toomany", RIGHT)
-    said = ask.ask("group", g("overmuch"))
+    query.login("toomany", RIGHT)
+    said = query.decide("group", g("overmuch"))
     assert (said.answer, said.outcome, said.bounded) == ("unknown", "directory-misconfigured", True), said
     assert "1000 groups" in said.reason
 
 
-def test_names(ask):
-    ask.groups(attributes="memberUid", is_dn=False)
-    warm(ask, "bob", ("group", g("posix")))
-    ask.login("ann", RIGHT)
-    assert (lambda said: (said.answer, cost(said)))(ask.ask("group", g("posix"))) == ("yes", "1C")
-    ask.login("bob", RIGHT)
-    assert (lambda said: (said.answer, cost(said)))(ask.ask("group", g("posix"))) == ("no", "1C")
+def test_names(query):
+    query.groups(attributes="memberUid", is_dn=False)
+    warm(query, "bob", ("group", g("posix")))
+    query.login("ann", RIGHT)
+    assert (lambda said: (said.answer, cost(said)))(query.decide("group", g("posix"))) == ("yes", "1C")
+    query.login("bob", RIGHT)
+    assert (lambda said: (said.answer, cost(said)))(query.decide("group", g("posix"))) == ("no", "1C")
 
 
 @pytest.mark.parametrize("dn", [
     "CN=FLAT,O=floor", " cn = flat , o = floor ", "2.5.4.3=flat,2.5.4.10=floor", "cn=\\66lat,o=floor",
     "cn=A\\, B \\+ \\22C\\22 \\#D *()\\5c \u00fcml,o=floor"])
-def test_spelling(ask, dn):
-    ask.login("ann", RIGHT)
-    assert ask.ask("group", dn).answer == "yes"
-    ask.login("bob", RIGHT)
-    assert ask.ask("group", dn).answer == "no"
+def test_spelling(query, dn):
+    query.login("ann", RIGHT)
+    assert query.decide("group", dn).answer == "yes"
+    query.login("bob", RIGHT)
+    assert query.decide("group", dn).answer == "no"
 
 
-def test_missing(ask):
-    ask.login("ann", RIGHT)
-    said = ask.ask("group", g("gone"))
+def test_missing(query):
+    query.login("ann", RIGHT)
+    said = query.decide("group", g("gone"))
     assert (said.answer, said.missing, said.unsafe, cost(said)) == ("no", True, True, "2C"), said
-    ask.again()
-    said = ask.ask("group", g("gone"))
+    query.again()
+    said = query.decide("group", g("gone"))
     assert (said.answer, said.missing, said.unsafe, said.cached) == ("no", True, True, True), said
 
 
-def test_elsewhere(ask):
-    ask.login("ann", RIGHT)
-    said = ask.ask("group", "cn=flat,o=elsewhere")
+def test_elsewhere(query):
+    query.login("ann", RIGHT)
+    said = query.decide("group", "cn=flat,o=elsewhere")
     assert (said.answer, cost(said)) == ("no", ""), said
 
 
-def test_rights(ask):
-    ask.login("ann", RIGHT)
-    assert ask.ask("group", g("comparable")).answer == "yes"
-    said = ask.ask("group", g("hidden"))
+def test_rights(query):
+    query.login("ann", RIGHT)
+    assert query.decide("group", g("comparable")).answer == "yes"
+    said = query.decide("group", g("hidden"))
     assert (said.answer, said.outcome, said.code) == ("unknown", "directory-misconfigured", 50), said
-    ask.login("bob", RIGHT)
-    said = ask.ask("group", g("comparable"))
+    query.login("bob", RIGHT)
+    said = query.decide("group", g("comparable"))
     assert (said.answer, said.outcome) == ("unknown", "directory-misconfigured") and "compared" in said.reason, said
-    ask.groups(depth=0)
-    assert ask.ask("group", g("comparable")).answer == "no"
+    query.groups(depth=0)
+    assert query.decide("group", g("comparable")).answer == "no"
 
 
-def test_member_of_without_overlay(ask):
-    ask.groups(mode="MemberOf")
-    ask.login("ann", RIGHT)
-    said = ask.ask("group", g("flat"))
+def test_member_of_without_overlay(query):
+    query.groups(mode="MemberOf")
+    query.login("ann", RIGHT)
+    said = query.decide("group", g("flat"))
     assert (said.answer, said.unsafe) == ("no", True), said
     assert "memberOf is empty" in said.reason
 
 
-def test_no_dn(ask):
-    ask.login("ann", RIGHT)
-    said = ask.ask("group", "cn=a, b,o=floor")
+def test_no_dn(query):
+    query.login("ann", RIGHT)
+    said = query.decide("group", "cn=a, b,o=floor")
     assert (said.answer, said.outcome) == ("unknown", "directory-misconfigured"), said
-    said = ask.ask("group?", "cn=x,dc=a, b")
+    said = query.decide("group?", "cn=x,dc=a, b")
     assert (said.answer, said.unsafe) == ("no", True), said
 
 
@@ -267,66 +267,66 @@ def test_no_dn(ask):
     (("filter", "(mail=ann@lab.test)"), ("yes", "1S"), ("no", "1S")),
     (("filter", "&(mail=ann@lab.test)(sn=Person)"), ("yes", "1S"), ("no", "1S")),
 ])
-def test_other_lines(ask, line, ann, bob):
+def test_other_lines(query, line, ann, bob):
     for user, expected in (("ann", ann), ("bob", bob)):
-        ask.login(user, RIGHT)
-        said = ask.ask(*line)
+        query.login(user, RIGHT)
+        said = query.decide(*line)
         assert (said.answer, cost(said)) == expected, said
-        said = ask.ask(*line)
-        ask.again()
-        said = ask.ask(*line)
+        said = query.decide(*line)
+        query.again()
+        said = query.decide(*line)
         # Without the login's values one that was known from them is asked again.
         assert said.answer == expected[0], said
 
 
-def test_search(ask):
+def test_search(query):
     for text, answer in (("(uid=ann)", "yes"), ("uid=nobody", "no"), ("sn=Person", "no")):
-        said = ask.ask("search", text)
+        said = query.decide("search", text)
         assert (said.answer, cost(said)) == (answer, "1S"), said
-        ask.again()
-        assert cost(ask.ask("search", text)) == ""
-    said = ask.ask("search", "(uid=ann")
+        query.again()
+        assert cost(query.decide("search", text)) == ""
+    said = query.decide("search", "(uid=ann")
     assert (said.answer, said.outcome) == ("unknown", "directory-misconfigured"), said
 
 
-def test_other_logins(ask):
-    said = ask.find("ann")
+def test_other_logins(query):
+    said = query.find("ann")
     assert (said.answer, cost(said)) == ("yes", "1S"), said
-    assert ask.ask("group", g("flat")).answer == "yes"
-    assert cost(ask.find("ann")) == ""
-    said = ask.find("nobody")
+    assert query.decide("group", g("flat")).answer == "yes"
+    assert cost(query.find("ann")) == ""
+    said = query.find("nobody")
     assert (said.answer, said.outcome, cost(said)) == ("no", "unknown-user", "1S"), said
-    assert cost(ask.find("nobody")) == ""
+    assert cost(query.find("nobody")) == ""
 
 
 def test_as_user(slapd):
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
-        ask.groups(flags="compare,search", depth=0)
-        ask.login("ann", RIGHT)
-        ask.ask("group", g("unique"))
-        said = ask.ask("group", g("flat"))
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
+        query.groups(flags="compare,search", depth=0)
+        query.login("ann", RIGHT)
+        query.decide("group", g("unique"))
+        said = query.decide("group", g("flat"))
         assert (said.answer, cost(said)) == ("yes", "1B 2C"), said
 
 
 def test_down(slapd):
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
-        ask.login("ann", RIGHT)
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{slapd.port}/{SUFFIX}?uid", f"cn=service,{SUFFIX}", "Pw!service")
+        query.login("ann", RIGHT)
         slapd.stop()
         try:
-            said = ask.ask("group", g("flat"))
+            said = query.decide("group", g("flat"))
             assert (said.answer, said.outcome) == ("unknown", "directory-down"), said
-            said = ask.ask("filter", "(mail=x)")
+            said = query.decide("filter", "(mail=x)")
             assert (said.answer, said.outcome) == ("unknown", "directory-down"), said
         finally:
             slapd.start()
-        ask.again()
-        assert ask.ask("group", g("flat")).answer == "yes"
+        query.again()
+        assert query.decide("group", g("flat")).answer == "yes"
 
 
-def test_quick(ask):
-    warm(ask, "bob", ("group", g("large")), ("group", g("clique0")))
+def test_quick(query):
+    warm(query, "bob", ("group", g("large")), ("group", g("clique0")))
     started = time.monotonic()
-    said = [ask.ask("group", g("large")), ask.ask("group", g("clique0"))]
+    said = [query.decide("group", g("large")), query.decide("group", g("clique0"))]
     assert time.monotonic() - started < 2 * SLACK and [one.answer for one in said] == ["no", "no"], said

@@ -7,9 +7,9 @@ import ldap
 import pytest
 from ldap import modlist
 
-from asking import asking, cost
 from lab.samba import BASE, REALM, SERVICE, SERVICE_PASSWORD, Account, Samba
 from lab.verify import verify
+from querying import cost, querying
 
 RIGHT = "Pw!right"
 SECURITY, DISTRIBUTION = "-2147483646", "2"
@@ -94,25 +94,25 @@ def samba(workdirs):
 
 @pytest.fixture(scope="module")
 def shared(samba):
-    with asking() as ask:
-        ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
-        yield ask
+    with querying() as query:
+        query.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        yield query
 
 
 @pytest.fixture
-def ask(shared):
+def query(shared):
     shared.groups(classes="group")
     shared.forget()
     return shared
 
 
-def warm(ask, name, *groups):
+def warm(query, name, *groups):
     """What is known of the server and of groups is known, and of nobody's membership anything."""
-    ask.login("eve", RIGHT)
+    query.login("eve", RIGHT)
     for one in groups:
-        ask.ask("group", one)
-    ask.forget()
-    ask.login(name, RIGHT)
+        query.decide("group", one)
+    query.forget()
+    query.login(name, RIGHT)
 
 
 @pytest.mark.parametrize("row, who, name, answer, most", [
@@ -132,163 +132,163 @@ def warm(ask, name, *groups):
     (29, "eve", g("direct"), "no", 2),
     (35, "eve", g("lists"), "no", 2),
 ])
-def test_auto(ask, row, who, name, answer, most):
-    warm(ask, who, name)
-    said = ask.ask("group", name)
+def test_auto(query, row, who, name, answer, most):
+    warm(query, who, name)
+    said = query.decide("group", name)
     # Compares of several attributes are one round trip.
     assert said.answer == answer and said.searches + (said.compares > 0) <= most, (row, said)
     assert said.binds == 0
-    ask.again()
-    said = ask.ask("group", name)
+    query.again()
+    said = query.decide("group", name)
     assert (said.answer, cost(said)) == (answer, ""), said
 
 
 @pytest.mark.parametrize("who", ["ann", "eve"])
-def test_default_classes(ask, who):
+def test_default_classes(query, who):
     """Row 31 of rows.tsv: as mod_authnz_ldap, no group of AD is one that can be nested."""
-    ask.groups()
-    warm(ask, who, g("nest3-0"))
-    said = ask.ask("group", g("nest3-0"))
+    query.groups()
+    warm(query, who, g("nest3-0"))
+    said = query.decide("group", g("nest3-0"))
     assert said.answer == "no" and said.searches == 0 and said.compares <= 2, said
-    said = ask.ask("group", USERS)
+    said = query.decide("group", USERS)
     assert said.answer == "yes", said
 
 
-def test_five_lines(ask):
+def test_five_lines(query):
     """Row 32 of rows.tsv: five lines, and the entry is in the group of the fifth alone."""
     lines = [g(f"five{number}") for number in range(1, 6)]
-    warm(ask, "ann", *lines)
-    said = [ask.ask("group", line) for line in lines]
+    warm(query, "ann", *lines)
+    said = [query.decide("group", line) for line in lines]
     assert [one.answer for one in said] == ["no"] * 4 + ["yes"], said
     assert sum(one.searches + one.compares for one in said) <= 2, said
 
 
-def test_other_domain(ask):
+def test_other_domain(query):
     """Row 37 of rows.tsv: a group of another domain."""
-    ask.login("ann", RIGHT)
-    said = ask.ask("group", "CN=direct,OU=groups,DC=other,DC=test")
+    query.login("ann", RIGHT)
+    said = query.decide("group", "CN=direct,OU=groups,DC=other,DC=test")
     assert (said.answer, cost(said)) == ("no", ""), said
 
 
-def test_missing(ask):
-    ask.login("ann", RIGHT)
-    said = ask.ask("group", g("gone"))
+def test_missing(query):
+    query.login("ann", RIGHT)
+    said = query.decide("group", g("gone"))
     assert (said.answer, said.missing, said.unsafe) == ("no", True, True), said
 
 
-def test_other_logins(ask):
-    said = ask.find("ann")
+def test_other_logins(query):
+    said = query.find("ann")
     assert (said.answer, cost(said)) == ("yes", "1S")
-    said = ask.ask("group", g("direct"))
+    said = query.decide("group", g("direct"))
     assert (said.answer, cost(said)) == ("yes", ""), said
 
 
 def test_a_global_catalogue(samba):
     """It has the members of universal groups; those of others only by chance."""
-    with asking() as ask:
-        ask.directory(f"ldap://{samba.address}:3268/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
-        ask.groups(classes="group")
-        ask.login("ann", RIGHT)
-        assert ask.ask("group", g("direct")).answer == "yes"
-        ask.login("eve", RIGHT)
-        said = ask.ask("group", g("direct"))
+    with querying() as query:
+        query.directory(f"ldap://{samba.address}:3268/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        query.groups(classes="group")
+        query.login("ann", RIGHT)
+        assert query.decide("group", g("direct")).answer == "yes"
+        query.login("eve", RIGHT)
+        said = query.decide("group", g("direct"))
         assert (said.answer, said.unsafe) == ("no", True), said
 
 
 @pytest.mark.parametrize("name, unsafe", [("lists", False), ("everybody", True)])
-def test_nobody_is_proven_out_of_a_list_by_his_primary_group(ask, name, unsafe):
+def test_nobody_is_proven_out_of_a_list_by_his_primary_group(query, name, unsafe):
     """The rule does not find it, and tokenGroups has security groups alone: who bans a distribution list asks for both."""
-    ask.negated(True)
+    query.negated(True)
     try:
-        ask.login("eve", RIGHT)
-        said = ask.ask("group", g(name))
+        query.login("eve", RIGHT)
+        said = query.decide("group", g(name))
         assert (said.answer, said.unsafe) == ("no", unsafe), said
     finally:
-        ask.negated(False)
+        query.negated(False)
 
 
 @pytest.mark.parametrize("before", [None, g("five1"), g("nest3-0")])
-def test_a_ban_above_a_list(ask, before):
+def test_a_ban_above_a_list(query, before):
     """Whatever was asked before it: tokenGroups has no group that has the entry by a distribution group."""
-    ask.negated(True)
+    query.negated(True)
     try:
         for who, answer in (("ann", "yes"), ("eve", "no")):
-            ask.login(who, RIGHT)
+            query.login(who, RIGHT)
             if before:
-                ask.ask("group", before)
-            said = ask.ask("group", g("above-list"))
+                query.decide("group", before)
+            said = query.decide("group", g("above-list"))
             assert (said.answer, said.unsafe) == (answer, False), said
-            ask.again()
-            assert ask.ask("group", g("above-list")).answer == answer
+            query.again()
+            assert query.decide("group", g("above-list")).answer == answer
     finally:
-        ask.negated(False)
+        query.negated(False)
 
 
-def test_above_a_list_whatever_was_asked_before(ask):
+def test_above_a_list_whatever_was_asked_before(query):
     """What another request knows of tokenGroups does not decide it: these lack what is above a distribution group."""
-    ask.login("ann", RIGHT)
-    assert ask.ask("group", g("five1")).answer == "no"
-    ask.again()
-    said = ask.ask("group", g("above-list"))
+    query.login("ann", RIGHT)
+    assert query.decide("group", g("five1")).answer == "no"
+    query.again()
+    said = query.decide("group", g("above-list"))
     assert said.answer == "yes" and said.searches <= 2, said
 
 
 @pytest.mark.parametrize("line, unsafe", [
     (("filter", "(title=boss)"), False), (("filter", "(titel=boss)"), True), (("filter", "(|(title=a\\28b)(titel=boss))"), True),
     (("attribute", "title=boss", "mail=x"), False), (("attribute", "title=boss", "titel=boss"), True), (("user", "zed"), False)])
-def test_a_slip_of_the_pen_bans_nobody(ask, line, unsafe):
+def test_a_slip_of_the_pen_bans_nobody(query, line, unsafe):
     """Samba's compares and filters tell "no" of an attribute that does not exist, and yes of their negation."""
-    ask.login("eve", RIGHT)
-    assert ask.ask(*line).answer == "no"
-    ask.negated(True)
+    query.login("eve", RIGHT)
+    assert query.decide(*line).answer == "no"
+    query.negated(True)
     try:
-        ask.again()
-        said = ask.ask(*line)
+        query.again()
+        said = query.decide(*line)
         assert (said.answer, said.unsafe) == ("no", unsafe), said
     finally:
-        ask.negated(False)
+        query.negated(False)
 
 
-def test_a_group_of_the_same_name(ask, samba):
+def test_a_group_of_the_same_name(query, samba):
     """Deleted and made anew, renamed, and its name given to another: it is known by its SID for half a minute."""
     groups = Groups(samba, new=False)
     groups.group("again", g("direct"))
     groups.group("below-team", user("eve"))
 
-    def asked(after=31):
-        ask.later(after)
-        ask.login("ann", RIGHT)
+    def queried(after=31):
+        query.later(after)
+        query.login("ann", RIGHT)
         # tokenGroups are known when the second line is decided
-        assert ask.ask("group", g("below-team")).answer == "no"
-        return ask.ask("group", g("again"))
+        assert query.decide("group", g("below-team")).answer == "no"
+        return query.decide("group", g("again"))
 
-    assert asked().answer == "yes"
+    assert queried().answer == "yes"
     groups.connection.delete_s(g("again"))
     groups.group("again", g("direct"))
-    assert asked().answer == "yes"
+    assert queried().answer == "yes"
     groups.connection.rename_s(g("again"), "CN=former")
-    said = asked()
+    said = queried()
     assert (said.answer, said.missing, said.unsafe) == ("no", True, True), said
     groups.group("again", name="another")
-    said = asked()
+    said = queried()
     assert (said.answer, said.missing, said.unsafe) == ("no", False, False), said
 
 
-def test_member_of(ask):
-    ask.groups(mode="MemberOf", classes="group")
-    warm(ask, "ann", g("direct"), g("nest3-0"))
-    assert [(said.answer, cost(said)) for said in (ask.ask("group", g("direct")), ask.ask("group", g("nest3-0")))] == \
+def test_member_of(query):
+    query.groups(mode="MemberOf", classes="group")
+    warm(query, "ann", g("direct"), g("nest3-0"))
+    assert [(said.answer, cost(said)) for said in (query.decide("group", g("direct")), query.decide("group", g("nest3-0")))] == \
         [("yes", ""), ("no", "")]
 
 
 def test_without_service_account(samba):
     """An anonymous account sees nothing of AD: never a no."""
-    with asking() as ask:
-        ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
-        ask.groups(classes="group")
-        ask.login("ann", RIGHT)
-        ask.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName")
-        said = ask.ask("group", g("direct"))
+    with querying() as query:
+        query.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        query.groups(classes="group")
+        query.login("ann", RIGHT)
+        query.directory(f"ldap://{samba.address}/{BASE}?sAMAccountName")
+        said = query.decide("group", g("direct"))
         assert said.answer == "unknown" and said.outcome == "directory-misconfigured", said
 
 

@@ -3,8 +3,8 @@
 then. Each is looked at once an hour, many in one round trip; a bound is no "no"."""
 import pytest
 
-from asking import asking
 from lab.slapd import TOP, Database, Slapd
+from querying import querying
 from test_rows import Text, all_of, any_of, group, person, section
 
 RIGHT, BASE, MANY = "Pw!right", "o=many", 120
@@ -60,8 +60,8 @@ def test_many_hidden_groups_are_looked_at_once(workdirs, start):
         got = statuses(httpd)
         assert got == {("banned", "ann"): 403, ("banned", "bob"): 200, ("outer", "ann"): 500, ("outer", "bob"): 500,
                        ("flat", "ann"): 403, ("flat", "bob"): 200, ("plain", "ann"): 200, ("plain", "bob"): 403}, got
-        asked = compares(slapd, mark)
-        assert 2 * MANY <= asked <= 2 * MANY + 32, asked
+        queried = compares(slapd, mark)
+        assert 2 * MANY <= queried <= 2 * MANY + 32, queried
         mark = slapd.mark()
         statuses(httpd)
         assert compares(slapd, mark) <= 4
@@ -123,13 +123,13 @@ def half(workdirs):
 ])
 def test_one_of_two_attributes_may_not_be_searched(half, user, name, safe):
     """Who is in a group within by that attribute is not found; a negation passes nobody."""
-    with asking() as ask:
-        ask.directory(f"ldap://127.0.0.1:{half.port}/o=half?uid", "cn=service,o=half", "Pw!service")
-        ask.groups()
-        ask.negated(True)
-        ask.login(user, RIGHT)
+    with querying() as query:
+        query.directory(f"ldap://127.0.0.1:{half.port}/o=half?uid", "cn=service,o=half", "Pw!service")
+        query.groups()
+        query.negated(True)
+        query.login(user, RIGHT)
         for _ in range(2):
-            said = ask.ask("group", f"cn={name},o=half")
+            said = query.decide("group", f"cn={name},o=half")
             assert (said.answer == "no" and not said.unsafe) == safe, said
-            ask.again()
-        assert ask.ask("group", "cn=open,o=half").answer == ("yes" if user == "ann" else "no")
+            query.again()
+        assert query.decide("group", "cn=open,o=half").answer == ("yes" if user == "ann" else "no")

@@ -70,8 +70,8 @@ LINES = section("who", "Require valid-user") + section("flat", any_of(STAFF)) + 
     "not", all_of("valid-user", "not " + ldap_group("nobody"))) + section("user", any_of("ldap-user ann"))
 
 
-def learn(httpd, *asked):
-    for name, user, status in asked:
+def learn(httpd, *queried):
+    for name, user, status in queried:
         for _ in range(4):
             assert httpd.get(f"/in/{name}", login=(user, RIGHT)).status == status, (name, user)
 

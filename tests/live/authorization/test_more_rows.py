@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from asking import asking, cost as said_cost
 from lab.fake import Fake
 from lab.slapd import TOP, Database, Slapd
 from lab.tls import Authority
 from lab.verify import verify
+from querying import querying, cost as said_cost
 from test_rows import BASE, FIVE, RIGHT, STAFF, Text, all_of, any_of, cost, group, ldap_group, ldif, make, person, section, slapd  # noqa: F401
 
 OTHERS = any_of(ldap_group("top"), ldap_group("middle"), ldap_group("bottom"), ldap_group("nobody"), STAFF)
@@ -43,15 +43,15 @@ def test_members_that_are_not_indexed(workdirs):
         group(f"n{level}", f"cn=n{level + 1},o=slow" if level < 10 else "uid=deep,o=slow", base="o=slow") for level in range(11))
     slow = Slapd(workdirs.new("slapd-slow"), [Database("o=slow", Text(text))]).start()
     try:
-        with asking() as ask:
-            ask.directory(f"ldap://127.0.0.1:{slow.port}/o=slow?uid", "cn=service,o=slow", "Pw!service")
-            ask.groups()
-            ask.login("deep", RIGHT)
-            ask.ask("group", "cn=n0,o=slow")
-            ask.forget()
-            ask.login("deep", RIGHT)
+        with querying() as query:
+            query.directory(f"ldap://127.0.0.1:{slow.port}/o=slow?uid", "cn=service,o=slow", "Pw!service")
+            query.groups()
+            query.login("deep", RIGHT)
+            query.decide("group", "cn=n0,o=slow")
+            query.forget()
+            query.login("deep", RIGHT)
             mark = slow.mark()
-            said = ask.ask("group", "cn=n0,o=slow")
+            said = query.decide("group", "cn=n0,o=slow")
             assert (said.answer, said_cost(said)) == ("yes", "2C 11S"), said
             filters = [line.partition('filter="')[2] for line in slow.lines(mark) if " SRCH base=" in line]
             assert len(filters) == 11 and all(text.startswith("(&(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))(|")

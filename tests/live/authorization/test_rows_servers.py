@@ -103,7 +103,7 @@ def test_the_second_server_answers_for_the_first(start, own, second):
 # -- 73, 74: stores
 
 LINES = section("flat", any_of(STAFF)) + section("five", FIVE) + section("not", all_of("valid-user", "not " + STAFF))
-ASKED = [("flat", "ann", 200), ("flat", "bob", 403), ("five", "five", 200), ("not", "bob", 200), ("not", "ann", 403)]
+QUERIED = [("flat", "ann", 200), ("flat", "bob", 403), ("five", "five", 200), ("not", "bob", 200), ("not", "ann", 403)]
 
 
 def with_store(start, slapd, store, key):
@@ -113,8 +113,8 @@ def with_store(start, slapd, store, key):
     return httpd
 
 
-def ask_all(httpd):
-    for path, user, status in ASKED:
+def query_all(httpd):
+    for path, user, status in QUERIED:
         answer = httpd.get(f"/in/{path}", login=(user, RIGHT))
         assert answer.status == status, (path, user, answer)
 
@@ -123,41 +123,41 @@ def test_two_httpds_on_one_redis(start, own, store):
     """73: answers to one httpd are cached for the other, refusals and sets of groups too."""
     key = key_file(store.workdir)
     first, other = with_store(start, own, store, key), with_store(start, own, store, key)
-    ask_all(first)
+    query_all(first)
     mark = own.mark()
-    ask_all(other)
+    query_all(other)
     assert cost(own, mark) == (0, 0, 0)
 
 
 def test_another_key_reads_nothing(start, own, store):
     first = with_store(start, own, store, key_file(store.workdir, "one"))
     other = with_store(start, own, store, key_file(store.workdir, "two"))
-    ask_all(first)
+    query_all(first)
     mark = own.mark()
-    ask_all(other)
+    query_all(other)
     assert min(cost(own, mark)) > 0
 
 
 def test_a_graceful_restart_with_a_store_outside(start, own, store):
     """74: with a key file and a store of their own nothing is queried again."""
     httpd = with_store(start, own, store, key_file(store.workdir))
-    ask_all(httpd)
+    query_all(httpd)
     httpd.reload()
     mark = own.mark()
-    ask_all(httpd)
+    query_all(httpd)
     assert cost(own, mark) == (0, 0, 0)
 
 
 def test_a_store_that_is_away(start, own, store):
     """74: queried again, and answered correctly."""
     httpd = with_store(start, own, store, key_file(store.workdir))
-    ask_all(httpd)
+    query_all(httpd)
     store.kill()
     httpd.log.allow("AS0084", "AS008", "redis", "AH0", "Connection refused")
     httpd.reload()  # each process's own memory is gone as well
     httpd.log.allow("AS0084", "AS008", "redis", "AH0", "Connection refused")
     mark = own.mark()
-    ask_all(httpd)
+    query_all(httpd)
     assert min(cost(own, mark)) > 0
 
 

@@ -123,7 +123,7 @@ def results(tree, varied, fixed):
             for values in itertools.product((False, True), repeat=len(varied))}
 
 
-def ask_before_login(tree, values):
+def query_before_login(tree, values):
     """As value(), where httpd asks without a user: "user" for what needs one, and could change the result. A negation of that
     says nothing."""
     if tree.line:
@@ -132,7 +132,7 @@ def ask_before_login(tree, values):
         value = None
         decides = tree.kind != "All"
         for child in tree.children:
-            told = ask_before_login(child, values)
+            told = query_before_login(child, values)
             if told is decides:
                 value = told
                 break
@@ -148,7 +148,7 @@ def expected(tree):
     used = set(tree.lines())
     fixed = dict.fromkeys([*YES, *ANYBODY, *SOMEBODY, SEARCH_YES], True) | dict.fromkeys([*NO, *NOBODY, *MISSING, SEARCH_NO], False)
     unknown = [line for line in [*DOWN, *ILL, SEARCH_DOWN] if line in used]
-    early = {ask_before_login(tree, fixed | {SEARCH_DOWN: down}) for down in (False, True)}
+    early = {query_before_login(tree, fixed | {SEARCH_DOWN: down}) for down in (False, True)}
     if early <= {True, False}:
         return {503} if len(early) == 2 else {200} if early == {True} else {403}
     told = results(tree, unknown, fixed)

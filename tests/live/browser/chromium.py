@@ -107,7 +107,7 @@ class Page:
     def __init__(self, browser, person=()):
         self.browser = browser
         self.person = list(person)
-        self.asked = []    # the challenges that would have opened a dialog
+        self.queried = []    # the challenges that would have opened a dialog
         self.seen = []     # answers that pages were made of
         self.fetched = []  # all others
         self._loaded = threading.Event()
@@ -126,7 +126,7 @@ class Page:
         if method == "Fetch.requestPaused":
             self.browser.post("Fetch.continueRequest", self._session, requestId=parameters["requestId"])
         elif method == "Fetch.authRequired":
-            self.asked.append(parameters["authChallenge"])
+            self.queried.append(parameters["authChallenge"])
             if self.person:
                 user, password = self.person.pop(0)
                 answer = {"response": "ProvideCredentials", "username": user, "password": password}

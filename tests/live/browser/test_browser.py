@@ -22,18 +22,18 @@ def picture(page, tmp_path, name, whole=True):
 def test_a_right_password_is_asked_for_once(at, visit):
     page = visit(("good", RIGHT))
     assert page.go(at("/in/body")).status == 200
-    assert [challenge["realm"] for challenge in page.asked] == ["the lab"]
-    assert page.go(at("/in/body")).status == 200 and len(page.asked) == 1
+    assert [challenge["realm"] for challenge in page.queried] == ["the lab"]
+    assert page.go(at("/in/body")).status == 200 and len(page.queried) == 1
 
 
 def test_a_wrong_password_is_asked_for_again(at, visit):
     page = visit(("good", WRONG), ("good", WRONG + "2"), ("good", RIGHT))
-    assert page.go(at("/in/body")).status == 200 and len(page.asked) == 3
+    assert page.go(at("/in/body")).status == 200 and len(page.queried) == 3
 
 
 def test_cancel_shows_the_page(at, visit):
     page = visit(("good", WRONG))
-    assert page.go(at("/in/body")).status == 401 and len(page.asked) == 2
+    assert page.go(at("/in/body")).status == 401 and len(page.queried) == 2
     assert "The user name or the password is wrong." in page.text() and page.title() == "401 Please sign in"
 
 
@@ -41,7 +41,7 @@ def test_cancel_shows_the_page(at, visit):
 def test_a_page_instead_of_a_dialog(at, visit, tmp_path, user):
     page = visit((user, RIGHT), ("never", "asked again"))
     assert page.go(at("/in/body")).status == 403
-    assert len(page.asked) == 1 and SENTENCES[user] in page.text()
+    assert len(page.queried) == 1 and SENTENCES[user] in page.text()
     assert page.run("document.querySelector('a').textContent") == "Get help with this"
     page.look(390, 500)
     picture(page, tmp_path, f"page-{user}", whole=False)
@@ -90,13 +90,13 @@ def test_forced_colours_and_large_text(at, visit, path, login):
 
 def test_a_missing_group_shows_a_page(at, visit):
     page = visit(("good", RIGHT), ("never", "asked again"))
-    assert page.go(at("/in/body/boss")).status == 403 and len(page.asked) == 1
+    assert page.go(at("/in/body/boss")).status == 403 and len(page.queried) == 1
     assert "you are not allowed to see this" in page.text()
 
 
 def test_an_outage_shows_a_page(at, visit):
     page = visit(("good", RIGHT), ("never", "asked again"))
-    assert page.go(at("/in/down")).status == 503 and len(page.asked) == 1
+    assert page.go(at("/in/down")).status == 503 and len(page.queried) == 1
     assert "cannot be checked at the moment" in page.text()
 
 
@@ -105,17 +105,17 @@ def test_an_outage_shows_a_page(at, visit):
 def test_switch_from_the_page_that_says_no(at, visit):
     """good may not see it, follows the help link, types boss's login, and is back."""
     page = visit(("good", RIGHT), ("boss", RIGHT))
-    assert page.go(at("/in/body/boss")).status == 403 and len(page.asked) == 1
+    assert page.go(at("/in/body/boss")).status == 403 and len(page.queried) == 1
     assert page.run("document.querySelector('a').textContent") == "Sign in as someone else"
     # A page in between says what will happen, and leads back as well.
-    assert page.click("a").status == 200 and len(page.asked) == 1 and "will ask for another" in page.text()
-    assert page.click("a:not(.main)").status == 403 and page.url() == at("/in/body/boss") and len(page.asked) == 1
+    assert page.click("a").status == 200 and len(page.queried) == 1 and "will ask for another" in page.text()
+    assert page.click("a:not(.main)").status == 403 and page.url() == at("/in/body/boss") and len(page.queried) == 1
     page.click("a")
     answer = page.click("a.main")
     assert answer.status == 200 and page.url() == at("/in/body/boss") and page.text() == "the page"
-    assert len(page.asked) == 2
+    assert len(page.queried) == 2
     # The new login is kept by the browser for the whole realm, and the old one is gone.
-    assert page.go(at("/in/body")).status == 200 and len(page.asked) == 2
+    assert page.go(at("/in/body")).status == 200 and len(page.queried) == 2
     assert "authstatus-switch" not in page.run("document.cookie")
 
 
@@ -132,37 +132,37 @@ def test_switch_by_keyboard(at, visit, width, dark):
     assert page.tab_to("a:not(.main)") and page.enter().status == 403 and page.url() == at("/in/body/boss")
     page.tab_to("a")
     page.enter()
-    assert page.tab_to("a.main") and page.enter().status == 200 and page.text() == "the page" and len(page.asked) == 2
+    assert page.tab_to("a.main") and page.enter().status == 200 and page.text() == "the page" and len(page.queried) == 2
 
 
 def test_switch_with_a_target_and_back_again(at, visit):
     page = visit(("good", RIGHT), ("boss", RIGHT), ("good", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 200 and len(page.asked) == 2
+    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 200 and len(page.queried) == 2
     # good once more: what he may not see is refused at once, and not shown from the browser's cache.
-    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 403 and len(page.asked) == 3
+    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 403 and len(page.queried) == 3
 
 
 def test_switch_to_the_same(at, visit):
     page = visit(("good", RIGHT), ("good", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body&now=1")).status == 200 and len(page.asked) == 2
+    assert page.go(at("/switch?to=/in/body&now=1")).status == 200 and len(page.queried) == 2
 
 
 def test_switch_cancelled_is_signed_out(at, visit):
     page = visit(("good", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body&now=1")).status == 401 and len(page.asked) == 2
+    assert page.go(at("/switch?to=/in/body&now=1")).status == 401 and len(page.queried) == 2
     assert page.title() == "401 Sign in as someone else" and "You were not signed in." in page.text()
     assert page.run("document.querySelector('a.main').getAttribute('href')") == "/in/body"
     page.person.append(("boss", RIGHT))
-    assert page.go(at("/in/body/boss")).status == 200 and len(page.asked) == 3
+    assert page.go(at("/in/body/boss")).status == 200 and len(page.queried) == 3
 
 
 def test_switch_then_a_wrong_password(at, visit):
     page = visit(("good", RIGHT), ("boss", WRONG), ("boss", RIGHT))
     page.go(at("/in/body"))
-    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 200 and len(page.asked) == 3
+    assert page.go(at("/switch?to=/in/body/boss&now=1")).status == 200 and len(page.queried) == 3
 
 
 def test_a_link_from_another_site_does_not_sign_out(site, at, visit):
@@ -171,7 +171,7 @@ def test_a_link_from_another_site_does_not_sign_out(site, at, visit):
     page.go(f"http://127.0.0.1:{site.port}/switch.html")
     page.run(f"document.querySelector('a').href = {at('/switch?to=/in/body')!r}")
     assert page.click("a").status == 403
-    assert page.go(at("/in/body")).status == 200 and len(page.asked) == 1
+    assert page.go(at("/in/body")).status == 200 and len(page.queried) == 1
 
 
 # -- scripts ----------------------------------------------------------------------------------------------------------
@@ -197,14 +197,14 @@ def test_quiet_opens_no_dialog(at, visit):
     answer = page.run(FETCH % ("/in/quiet", f", Authorization: 'Basic ' + {login}"))
     assert answer["status"] == 403 and answer["body"]["outcome"] == "password-expired"
     assert page.go(at("/in/quiet")).status == 401
-    assert page.asked == []
+    assert page.queried == []
 
 
 def test_without_quiet_a_script_opens_a_dialog(at, visit):
     page = visit()
     page.go(at("/"))
     assert page.run(FETCH % ("/in/body", ""))["status"] == 401
-    assert len(page.asked) == 1
+    assert len(page.queried) == 1
 
 
 # -- the report page --------------------------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ def test_a_password_is_asked_for_beside_kerberos(kerberos, visit):
     kerberos.log.allow("gss_", "GSS")
     page = visit(("ann", "Pw!ann"))
     assert page.go(f"http://{HOST}:{kerberos.port}/in/kerberos").status == 200
-    assert [challenge["scheme"].lower() for challenge in page.asked] == ["basic"]
+    assert [challenge["scheme"].lower() for challenge in page.queried] == ["basic"]
 
 
 def test_quiet_asks_for_nothing(kerberos, visit):
     page = visit(("ann", "Pw!ann"))
-    assert page.go(f"http://{HOST}:{kerberos.port}/in/quiet").status == 401 and page.asked == []
+    assert page.go(f"http://{HOST}:{kerberos.port}/in/quiet").status == 401 and page.queried == []

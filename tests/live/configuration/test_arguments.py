@@ -33,7 +33,7 @@ def httpd(workdirs):
     return Httpd(workdirs.new("argument"), "", cache=None)
 
 
-def ask(httpd, usual, line, where):
+def query(httpd, usual, line, where):
     """The exit status of httpd -t, and its sentences."""
     text = f"<Location /x>\n{line}\n</Location>" if where in ("SECTIONS", "OVERRIDE") else line
     httpd.configuration.write_bytes(usual + text.encode("utf-8", "surrogateescape") + b"\n")
@@ -46,7 +46,7 @@ def ask(httpd, usual, line, where):
 def test_wrong_arguments(httpd, name):
     usual = httpd.configuration.read_bytes().partition(b"# wrong\n")[0] + b"# wrong\n"
     for kind, value in WRONG.items():
-        code, said = ask(httpd, usual, f"{name} {value}", DIRECTIVES[name].where)
+        code, said = query(httpd, usual, f"{name} {value}", DIRECTIVES[name].where)
         if kind in TAKEN.get(name, ()):
             assert code == 0, (kind, said)
         else:

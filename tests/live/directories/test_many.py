@@ -29,8 +29,8 @@ def test_more_than_are_kept(start, start_slapd):
     httpd = start("".join(SECTION.format(number, slapd.port, " " * number) for number in range(count)))
     httpd.log.allow("AH0161[78]")
 
-    def ask(number):
+    def fetch(number):
         return [httpd.get(f"/in/{number}/", login=("ann", password)).status for password in (RIGHT, WRONG)]
     with ThreadPoolExecutor(8) as threads:
-        assert set(map(tuple, threads.map(ask, range(count)))) == {(200, 401)}
-        assert set(map(tuple, threads.map(ask, range(60)))) == {(200, 401)}, "those that had made space"
+        assert set(map(tuple, threads.map(fetch, range(count)))) == {(200, 401)}
+        assert set(map(tuple, threads.map(fetch, range(60)))) == {(200, 401)}, "those that had made space"

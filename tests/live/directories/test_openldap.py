@@ -185,9 +185,9 @@ def work(site, slapd, path, state, password="wrong"):
     for _ in range(2):
         mark = slapd.mark()
         site.get(path, login=(f"{state}.proven", states.PASSWORDS[password]))
-    asked = slapd.operations(mark)
+    queried = slapd.operations(mark)
     names = re.findall(r' BIND dn="([^"]*)" method=', "\n".join(slapd.lines(mark)))
-    return {name: asked[name] for name in ("service_binds", "user_binds", "searches", "other")}, names
+    return {name: queried[name] for name in ("service_binds", "user_binds", "searches", "other")}, names
 
 
 ONE_OF_EACH = {"service_binds": 0, "user_binds": 1, "searches": 1, "other": 0}
@@ -195,8 +195,8 @@ ONE_OF_EACH = {"service_binds": 0, "user_binds": 1, "searches": 1, "other": 0}
 
 @pytest.mark.parametrize("state", ["good", "locked-by-administrator", "expired", "no-password", "ambiguous", "unknown"])
 def test_every_refusal_costs_the_same_work(site, slapd, state):
-    asked, _ = work(site, slapd, "/in/openldap-lockout", state)
-    assert asked == ONE_OF_EACH
+    queried, _ = work(site, slapd, "/in/openldap-lockout", state)
+    assert queried == ONE_OF_EACH
 
 
 @pytest.mark.parametrize("state", ["ambiguous", "unknown"])
@@ -211,5 +211,5 @@ def test_the_decoy_is_nobody(site, slapd, state):
 
 @pytest.mark.parametrize("state, binds", [("good", 1), ("ambiguous", 0), ("unknown", 0)])
 def test_without_uniform_timing_nobody_is_bound(site, slapd, state, binds):
-    asked, _ = work(site, slapd, "/in/openldap-lockout/hasty", state)
-    assert asked == {**ONE_OF_EACH, "user_binds": binds}
+    queried, _ = work(site, slapd, "/in/openldap-lockout/hasty", state)
+    assert queried == {**ONE_OF_EACH, "user_binds": binds}

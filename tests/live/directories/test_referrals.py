@@ -109,11 +109,11 @@ def test_one_part_is_elsewhere(site, here, there, row):
     marks = here.mark(), there.mark()
     with referring(here, there=[to(there)]):
         verify(site, site.get(f"/in/{row.path}/", login=(row.user, row.password)), row.outcome, row.status)
-    asked = there.operations(marks[1])
+    queried = there.operations(marks[1])
     if row.user in ("ann", "both") or row.path in ("off", "default", "base-off"):
-        assert asked["searches"] == asked["user_binds"] == 0, asked
+        assert queried["searches"] == queried["user_binds"] == 0, queried
     else:
-        assert asked["searches"] == 1 and asked["user_binds"] == (row.user == "bob"), asked
+        assert queried["searches"] == 1 and queried["user_binds"] == (row.user == "bob"), queried
     if row.user == "bob":
         assert f'BIND dn="uid=bob' not in "\n".join(here.lines(marks[0])), "the password is for the one who has the entry"
 
@@ -182,5 +182,5 @@ def test_no_less_security(site, here, there):
     with referring(here, there=[to(there)]):
         verify(site, site.get("/in/starttls/", login=("ann", RIGHT)), "granted", 200)
         verify(site, site.get("/in/starttls/", login=("bob", RIGHT)), "tls-failed", 500)
-    asked = there.operations(mark)
-    assert asked["service_binds"] == asked["user_binds"] == asked["searches"] == 0, asked
+    queried = there.operations(mark)
+    assert queried["service_binds"] == queried["user_binds"] == queried["searches"] == 0, queried

@@ -150,7 +150,7 @@ def slapd(start_slapd, workdirs):
 
 
 @pytest.fixture(scope="module")
-def asks(workdirs, slapd):
+def queries(workdirs, slapd):
     explain = Explain(workdirs.new("explain"), service=("cn=service,o=loud", SERVICE_PASSWORD))
     return lambda *lines, user="good": explain.run(f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", user, RIGHT,
                                                    [word for line in lines for word in ("--require", line)])
@@ -166,16 +166,16 @@ def asks(workdirs, slapd):
     (("ldap-user other", "ip 10.0.0.0/8"), ["no", "not looked at"], "granted", 0),
     (("ldap-filter (uid=",), ["unknown"], "directory-misconfigured", 500),
 ], ids=str)
-def test_require(asks, lines, answers, outcome, status):
-    story = asks(*lines)
+def test_require(queries, lines, answers, outcome, status):
+    story = queries(*lines)
     assert [line["answer"] for line in story["require"]] == answers
     assert (story["outcome"], story["status"]) == (outcome, status)
     assert story["exit_code"] == {"granted": 0, "not-authorized": 6, "directory-misconfigured": 5}[outcome]
     assert [line["line"] for line in story["require"]] == list(lines)
 
 
-def test_a_whole_line_that_was_pasted(asks):
-    story = asks("Require ldap-user good", "  require valid-user")
+def test_a_whole_line_that_was_pasted(queries):
+    story = queries("Require ldap-user good", "  require valid-user")
     assert [(line["line"], line["answer"]) for line in story["require"]] == [("ldap-user good", "yes"), ("valid-user", "yes")]
 
 
@@ -193,9 +193,9 @@ def test_a_whole_line_that_was_pasted(asks):
     (r"ldap-filter (cn=ann\040b)", "yes"),  # or read an octal number
 ])
 @pytest.mark.parametrize("source", ["--require", "config", "httpd"])
-def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, workdirs, slapd, asks, source, line, answer):
+def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, workdirs, slapd, queries, source, line, answer):
     if source == "--require":
-        assert [said["answer"] for said in asks(line, user="ann b")["require"]] == [answer]
+        assert [said["answer"] for said in queries(line, user="ann b")["require"]] == [answer]
         return
     site = write_site(workdirs.new("arguments"), slapd, f"Require {line}\n</Location>\n")
     how = f"--config={site}"
@@ -205,8 +205,8 @@ def test_the_arguments_of_a_line_are_read_as_the_module_reads_them(start, workdi
     assert answers_of(story) == [answer], story
 
 
-def test_require_is_not_asked_for_who_is_not_let_in(asks):
-    assert asks("ldap-user nobody", user="nobody")["require"] == []
+def test_require_is_not_asked_for_who_is_not_let_in(queries):
+    assert queries("ldap-user nobody", user="nobody")["require"] == []
 
 
 def test_what_was_not_looked_at_is_said(workdirs, slapd):
@@ -214,14 +214,14 @@ def test_what_was_not_looked_at_is_said(workdirs, slapd):
     for name, secret in (("right", RIGHT), ("service", SERVICE_PASSWORD)):
         (workdir / name).write_text(secret)
         (workdir / name).chmod(0o600)
-    def ask(*more, user="good"):
+    def query(*more, user="good"):
         return text("-D", "cn=service,o=loud", "-y", workdir / "service", "--password-file", workdir / "right", *more,
                     f"ldap://127.0.0.1:{slapd.port}/o=loud?uid", user)
-    assert "not decided  whether the user may go on: Require of the section decides" in ask()
-    assert "not decided  whether the user may go on: no line that was looked at grants it alone" in ask("--require", "ip 10.0.0.0/8")
-    assert "not decided" not in ask("--require", "ip 10.0.0.0/8", "--require", "ldap-user good")
-    assert "not decided" not in ask("--require", "ldap-user other")
-    assert "does the entry match base, scope, attribute and filter of the URL" in ask(user="nobody")
+    assert "not decided  whether the user may go on: Require of the section decides" in query()
+    assert "not decided  whether the user may go on: no line that was looked at grants it alone" in query("--require", "ip 10.0.0.0/8")
+    assert "not decided" not in query("--require", "ip 10.0.0.0/8", "--require", "ldap-user good")
+    assert "not decided" not in query("--require", "ldap-user other")
+    assert "does the entry match base, scope, attribute and filter of the URL" in query(user="nobody")
 
 
 def test_require_of_the_section(workdirs, slapd):
@@ -290,7 +290,7 @@ def program(start, fakes):
     return script
 
 
-def ask(program, section, *arguments):
+def query(program, section, *arguments):
     done = run("--json", f"--httpd={program}", "--section", section, *arguments)
     assert SERVICE_PASSWORD not in done.stdout + done.stderr and "LeakSanitizer" not in done.stderr, done.stderr
     story = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
@@ -307,7 +307,7 @@ SERVICE_BIND = [(SERVICE, SERVICE_PASSWORD)]
 def test_httpd_tells(program, fakes, section, seen, binds):
     for fake in fakes:
         fake.forget()
-    story = ask(program, section)
+    story = query(program, section)
     assert story["partial"] and story["url"].startswith(f"ldap://127.0.0.1:{fakes[seen].port}/dc=fake?uid"), story
     assert fakes[seen].binds() == binds and not fakes[1 - seen].operations
 
@@ -316,7 +316,7 @@ def test_httpd_tells_the_lines_of_require(program, workdirs):
     path = workdirs.new("password") / "right"
     path.write_text(PASSWORD)
     path.chmod(0o600)
-    story = ask(program, "^/match", "--password-file", path, "ann")
+    story = query(program, "^/match", "--password-file", path, "ann")
     assert [(line["line"], line["combined"]) for line in story["require"]] == [("ldap-user ann b ann", False), ("ldap-group cn=x,dc=fake", True)]
     assert story["outcome"] == "granted" and story["require"][0]["answer"] == "yes"
 
@@ -326,7 +326,7 @@ def test_httpd_tells_how_a_user_searches_for_himself(program, fakes, workdirs):
     path.write_text(PASSWORD)
     path.chmod(0o600)
     fakes[0].forget()
-    ask(program, "/as-user", "--password-file", path, "ann")
+    query(program, "/as-user", "--password-file", path, "ann")
     assert fakes[0].binds()[0] == (f"uid=ann,{BASE}", PASSWORD)
 
 
@@ -341,7 +341,7 @@ def test_httpd_tells_no_password_to_a_terminal(program):
 
 @pytest.mark.parametrize("httpd, says", [("/nonexistent/httpd", "cannot be run"), ("/bin/true", "reported no section")])
 def test_httpd_that_tells_nothing(httpd, says):
-    done = ask(httpd, "/")
+    done = query(httpd, "/")
     assert done.returncode == 1 and says in done.stderr
 
 
@@ -380,16 +380,16 @@ def hosts(start, fakes, workdirs):
 def test_a_section_that_each_virtual_host_has(hosts, fakes):
     """It is one section as long as the same is in force in all of them."""
     for section in ("/alike", "/alike/x"):
-        assert f":{fakes[1].port}/" in ask(hosts[0], section)["url"]
+        assert f":{fakes[1].port}/" in query(hosts[0], section)["url"]
 
 
 def test_a_section_of_one_virtual_host(hosts, fakes):
     script, port, _ = hosts
-    several = ask(script, "/own")
+    several = query(script, "/own")
     assert several.returncode == 1 and f"'second.lab.test:{port} <Location /own>'" in several.stderr
     for host, seen in (("first.lab.test", 0), (f"second.lab.test:{port}", 1)):
         for name in ("/own", "<Location /own>"):
-            assert f":{fakes[seen].port}/" in ask(script, f"{host} {name}")["url"]
+            assert f":{fakes[seen].port}/" in query(script, f"{host} {name}")["url"]
 
 
 ALIKE = """Listen 127.0.0.2:${{HTTP}}
@@ -431,19 +431,19 @@ def test_sections_of_one_name_are_told_apart(start, fakes, workdirs):
     folder = workdirs.new("folder")
     httpd = start.make(ALIKE.format(one=fakes[0].port, two=fakes[1].port, folder=folder), modules=("authn_core",))
     script = write_program(httpd)
-    several = ask(script, "x")
+    several = query(script, "x")
     assert several.returncode == 1, several
     for name, seen in (("a", 0), ("b", 1)):
         section = f'<Directory "{folder}/{name}"> <Files x>'
         assert section in several.stderr
-        assert f":{fakes[seen].port}/" in ask(script, section)["url"]
-    assert "there are several sections" in ask(script, "y").stderr
+        assert f":{fakes[seen].port}/" in query(script, section)["url"]
+    assert "there are several sections" in query(script, "y").stderr
     for section in ("/own", "/own/page", "same.lab.test /own"):
-        several = ask(script, section)
+        several = query(script, section)
         assert several.returncode == 1 and several.stderr.count("<Location /own>' of /") == 2, several
     hosts = [line.rpartition(" of ")[2] for line in several.stderr.splitlines() if " of /" in line]
     for seen, host in enumerate(sorted(hosts, key=lambda host: int(host.rpartition(":")[2]))):
-        assert f":{fakes[seen].port}/" in ask(script, f"{host} /own")["url"]
+        assert f":{fakes[seen].port}/" in query(script, f"{host} /own")["url"]
 
 
 @pytest.mark.parametrize("deaf", [False, True])
@@ -453,7 +453,7 @@ def test_an_httpd_that_does_not_end(workdirs, deaf):
     script.write_text("#!/usr/bin/python3\nimport os, signal\n" + ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else "") +
                       "os.write(9, b'\\n')\nos.close(9)\nwhile True:\n    signal.pause()\n")
     script.chmod(0o755)
-    done = ask(script, "/")
+    done = query(script, "/")
     assert done.returncode == 1, done
 
 
@@ -461,7 +461,7 @@ def test_a_directory_that_is_written_twice(hosts, fakes):
     """Both are in force; and a name without the slash that httpd puts behind it."""
     script, _, folder = hosts
     for name in (folder, folder + "/", folder + "/page.html"):
-        assert f":{fakes[0].port}/" in ask(script, name)["url"]
+        assert f":{fakes[0].port}/" in query(script, name)["url"]
 
 
 def test_a_file_below_a_directory(site, fakes):

@@ -65,7 +65,7 @@ def every(start, fakes, authority):
     return Every(lambda mpm: start(text, mpm=mpm, modules=("status",)))
 
 
-def ask_all(httpd):
+def fetch_all(httpd):
     """One login at each row's Location, eight at a time: {row's name: answer}."""
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda row: httpd.get(f"/in/{row.name}", login=("ann", RIGHT)), ROWS)
@@ -76,14 +76,14 @@ def ask_all(httpd):
 def story(every, fakes):
     """Well, then faults and recoveries in turn: what all were answered, and what the servers held then."""
     every.allow(r"AS00\d\d", "AH01617")
-    story = {"well": every.do(ask_all), "faulty": [], "again": [], "held": []}
+    story = {"well": every.do(fetch_all), "faulty": [], "again": [], "held": []}
     for _ in range(ROUNDS):
         for row in ROWS:
             fakes[row.name].act_out(row.script)
-        story["faulty"].append(every.do(ask_all))
+        story["faulty"].append(every.do(fetch_all))
         for row in ROWS:
             fakes[row.name].act_out({})
-        story["again"].append(every.do(ask_all))
+        story["again"].append(every.do(fetch_all))
         story["held"].append(every.do(descriptors))
     every.allow(r"AS00\d\d", "AH01617")
     return story

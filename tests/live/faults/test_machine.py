@@ -53,7 +53,7 @@ def test_no_descriptors(every, faults, kept):
     """Sessions that are there already go on."""
     sites = every("" if kept else "LDAPConnectionPoolTTL 0")
 
-    def ask(httpd):
+    def fetch(httpd):
         with httpd.connection() as connection:  # accepted before
             assert connection.request("/in/", login=LOGIN).status == 200
             barrier.wait(30)
@@ -64,7 +64,7 @@ def test_no_descriptors(every, faults, kept):
                 else:
                     assert answer.status in (500, 503) and not answer.all("WWW-Authenticate"), answer
     barrier = threading.Barrier(len(MPMS), lambda: faults.set(sockets=1))
-    sites.do(ask)
+    sites.do(fetch)
     faults.clear()
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
 
@@ -147,7 +147,7 @@ def test_no_resolver(every, faults, resolver):
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
     faults.set(resolver=resolver)
 
-    def ask(httpd):
+    def fetch(httpd):
         with ThreadPoolExecutor(1) as threads:
             for password in (RIGHT, WRONG):
                 login = threads.submit(httpd.get, "/in/", login=("ann", password))
@@ -159,7 +159,7 @@ def test_no_resolver(every, faults, resolver):
                 assert answer.status == 503 and answer.header("Retry-After") == "10", answer
                 assert answer.seconds < 2 * max(3, resolver / 1000) + SLACK
                 assert served or resolver == 1, "nobody was served meanwhile"
-    sites.do(ask)
+    sites.do(fetch)
     faults.clear()
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
 
@@ -186,12 +186,12 @@ def test_clock_jumps(every, faults, slapd, jump):
         poll(lambda: is_throttled(httpd), 60, "the throttle")
     faults.set(clock=jump)
 
-    def ask(httpd):
+    def fetch(httpd):
         is_whole(httpd, LOGIN, "/in/")
         throttled = httpd.get("/in/", login=("bob", RIGHT))
         assert throttled.status == 200 or int(throttled.header("Retry-After")) <= 5, throttled
         poll(lambda: httpd.get("/in/", login=("bob", RIGHT)).status == 200, 10, "bob is let in again")
-    sites.do(ask)
+    sites.do(fetch)
     connection = slapd.client("cn=root,o=faults")
     connection.modify_s("uid=ann,o=faults", [(2, "userPassword", [b"Pw!new"])])
     try:

@@ -70,7 +70,7 @@ def ran(answer):
     return {name.removeprefix("X-Ran-"): int(value) for name, value in answer.headers if name.startswith("X-Ran-")}
 
 
-def ask(site, name, login=("ann", RIGHT), **options):
+def fetch(site, name, login=("ann", RIGHT), **options):
     """The answers of TIMES requests, which are equal."""
     with site.connection() as connection:
         answers = [connection.request(f"/in/{name}", login=login, **options) for _ in range(TIMES)]
@@ -92,7 +92,7 @@ def ask(site, name, login=("ann", RIGHT), **options):
     ("authz-forbid", 403, None, {"authn-last"}),
 ])
 def test_each_once(site, name, status, user, silent):
-    answer = ask(site, name)
+    answer = fetch(site, name)
     assert answer.status == status
     if user:
         assert answer.header("X-User") == user
@@ -104,30 +104,30 @@ def test_each_once(site, name, status, user, silent):
 
 def test_rewritten_header_is_the_one_that_counts(site):
     """The header of ann is another's before mod_auth_basic reads it."""
-    answer = ask(site, "authn-header", headers=())
+    answer = fetch(site, "authn-header", headers=())
     assert (answer.status, answer.header("X-User")) == (200, "bob")
 
 
 def test_a_hook_may_run_the_chain_itself(site):
     for name in ("access-chain", "authn-chain"):
-        answer = ask(site, name)
+        answer = fetch(site, name)
         assert (answer.status, answer.header("X-User")) == (200, "ann"), name
 
 
 def test_a_refusal_runs_each_once(site):
     site.log.expect("AH01617")
-    answer = ask(site, "plain", login=("ann", WRONG))
+    answer = fetch(site, "plain", login=("ann", WRONG))
     assert answer.status == 401
     assert set(ran(answer).values()) == {1} and "authz-first" not in ran(answer)
 
 
 def test_without_credentials(site):
-    answer = ask(site, "plain", login=None)
+    answer = fetch(site, "plain", login=None)
     assert answer.status == 401 and set(ran(answer).values()) == {1}
 
 
 def test_off_is_untouched(site):
-    answer = ask(site, "off")
+    answer = fetch(site, "off")
     assert (answer.status, answer.header("X-User")) == (200, "ann") and set(ran(answer).values()) == {1}
 
 
@@ -135,27 +135,27 @@ def test_off_is_untouched(site):
 def test_httpd_knows_whether_a_login_is_needed(site, place):
     """ap_some_authn_required, as mod_authz_svn calls it, returns the same with this module and without."""
     for login in (None, ("ann", RIGHT)):
-        answers = [ask(site, f"ask-{place}{more}", login=login) for more in ("", "-off")]
+        answers = [fetch(site, f"ask-{place}{more}", login=login) for more in ("", "-off")]
         assert answers[0].header("X-Asked") == answers[1].header("X-Asked"), login
         assert answers[0].status == answers[1].status == (200 if login else 401)
-        assert ask(site, f"ask-{place}-nobody", login=login).header("X-Asked") == "no"
+        assert fetch(site, f"ask-{place}-nobody", login=login).header("X-Asked") == "no"
     if place != "fixups":  # there the user is known
         assert answers[0].header("X-Asked") == "yes"
 
 
 def test_require_any(site):
     """Who is let in without a login is let in; who is not logs in."""
-    assert ask(site, "some", login=None, headers=(("X-Let-Me-In", "yes"),)).status == 200
-    assert ask(site, "some", login=None).status == 401
-    answer = ask(site, "some")
+    assert fetch(site, "some", login=None, headers=(("X-Let-Me-In", "yes"),)).status == 200
+    assert fetch(site, "some", login=None).status == 401
+    answer = fetch(site, "some")
     assert (answer.status, answer.header("X-User")) == (200, "ann")
 
 
 def test_a_grant_evaluates_no_policy(site):
     """No expression of a mask or a challenge is about a grant: the answer does not vary by what it reads."""
-    answer = ask(site, "vary")
+    answer = fetch(site, "vary")
     assert answer.status == 200 and answer.header("Vary") is None
-    assert ask(site, "vary", login=None).status == 401
+    assert fetch(site, "vary", login=None).status == 401
 
 
 SATISFY = """
@@ -186,7 +186,7 @@ Use Satisfy any-there Any 192.0.2.1
 ])
 def test_satisfy(satisfy, name, login, status, counts):
     satisfy.log.allow("AH01797")
-    answer = ask(satisfy, name, login=("ann", RIGHT) if login else None)
+    answer = fetch(satisfy, name, login=("ann", RIGHT) if login else None)
     assert answer.status == status
     assert {place for place in ran(answer) if place.endswith("-first")} == counts and set(ran(answer).values()) <= {1}
 

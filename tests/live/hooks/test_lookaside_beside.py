@@ -67,7 +67,7 @@ def test_fake_basic_auth(start, slapd, authority, needs_module):
     # What mod_ssl makes of no certificate is a login without a header, and of another user's header one that it refuses.
     httpd.log.allow("AH01617", "AH01618", "AS00", "AH02", "AH01873")
 
-    def ask(*more):
+    def fetch(*more):
         done = subprocess.run(["curl", "-q", "-s", "-k", "--max-time", "30", "--noproxy", "*", *more, "-w", "\n%{http_code}",
                                f"https://localhost:{httpd.ports['TLS']}/beside/page"], capture_output=True, text=True, check=True)
         body, _, status = done.stdout.rpartition("\n")
@@ -76,13 +76,13 @@ def test_fake_basic_auth(start, slapd, authority, needs_module):
     certificate = ("--cert", str(client.cert), "--key", str(client.key))
     ann = ("-u", f"ann:{RIGHT}")
     for _ in range(TIMES):
-        status, of_ann = ask(*ann)
+        status, of_ann = fetch(*ann)
         assert status == "200" and of_ann["REMOTE_USER"] == "ann"
     for more in (certificate, (*certificate, *ann)) * TIMES:
-        status, of_certificate = ask(*more)
+        status, of_certificate = fetch(*more)
         assert status == "200" and of_certificate["REMOTE_USER"] in ("CN=fake", "/CN=fake"), of_certificate
         assert of_certificate["AUTHENTICATE_UID"] != "ann"
-    assert ask(*ann) == ("200", of_ann)
+    assert fetch(*ann) == ("200", of_ann)
 
 
 def test_help_on_a_password_that_expires(start, slapd):

@@ -73,11 +73,11 @@ def test_header(site, slapd, header, outcome):
     mark = slapd.mark()
     answer = site.get("/in/uid", authorization=header)
     verify(site, answer, outcome, 401)
-    asked = slapd.operations(mark)
+    queried = slapd.operations(mark)
     if outcome in ("no-credentials", "malformed-credentials", "empty-password"):
-        assert asked == {"connections": 0, "service_binds": 0, "user_binds": 0, "searches": 0, "other": 0}
+        assert queried == {"connections": 0, "service_binds": 0, "user_binds": 0, "searches": 0, "other": 0}
     else:
-        assert asked["searches"] == 1
+        assert queried["searches"] == 1
 
 
 @pytest.mark.parametrize("header", [

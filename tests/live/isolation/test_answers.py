@@ -61,8 +61,8 @@ def test_sections(site, slapd, row):
         assert slapd.operations(mark)["searches"] == 0, "the rows can fail: what is the same is cached"
         mark = slapd.mark()
         site.get(f"/in/{row.name}/two/", login=("ann", password))
-        asked = slapd.operations(mark)
-        assert any(asked.values()), "the directory was not asked"
+        queried = slapd.operations(mark)
+        assert any(queried.values()), "the directory was not asked"
 
 
 def test_a_service_account_that_is_refused_gets_nothing_of_the_others(site):
@@ -162,18 +162,18 @@ def test_a_new_key_forgets_everything(start, workdirs, slapd):
                   cache=store.cache, modules=store.modules)
     httpd.log.allow("AH0161[78]", "AS00\\d\\d")
 
-    def ask():
+    def fetch():
         mark = slapd.mark()
         assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
         assert httpd.get("/in/", login=("bob", WRONG)).status == 401
         return slapd.operations(mark)["user_binds"]
-    assert ask() == 2 and ask() == 0
+    assert fetch() == 2 and fetch() == 0
     for number in range(2):
         assert httpd.get("/in/", login=("bob", f"{WRONG}{number}")).status == 401
     assert httpd.get("/in/", login=("bob", "Pw!bob")).status == 429
     before = set(store.keys())
     httpd.reload()
-    assert ask() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "with the same key it is cached"
+    assert fetch() == 0 and httpd.get("/in/", login=("bob", "Pw!bob")).status == 429, "with the same key it is cached"
     path.chmod(0o600)
     key_file(store.workdir, octets=48)
     httpd.reload()

@@ -186,7 +186,7 @@ def normal(answer, httpd, path):
     return raw.replace(b"%d" % httpd.port, b"PORT")
 
 
-def ask(httpd, row):
+def fetch(httpd, row):
     httpd.log.allow("")  # what httpd says of all this is its own
     answer = httpd.get(row.path, method=row.method, **row.options)
     return answer.status, normal(answer, httpd, row.path)
@@ -195,13 +195,13 @@ def ask(httpd, row):
 @pytest.mark.parametrize("path", sorted({row.path for row in ROWS}), ids=lambda path: path[:30])
 def test_the_same(pair, path):
     for row in (row for row in ROWS if row.path == path):
-        without, loaded = [ask(httpd, row) for httpd in pair]
+        without, loaded = [fetch(httpd, row) for httpd in pair]
         assert without == loaded, row
 
 
 def test_rows_are_of_many_kinds(pair):
     """Else all might be one and the same error."""
-    statuses = {ask(pair[1], row)[0] for row in ROWS if row.method in ("GET", "POST", "OPTIONS", "NONSENSE")}
+    statuses = {fetch(pair[1], row)[0] for row in ROWS if row.method in ("GET", "POST", "OPTIONS", "NONSENSE")}
     assert statuses >= {200, 206, 304, 302, 301, 400, 401, 403, 404, 405, 410, 413, 500, 501, 503}, statuses
 
 

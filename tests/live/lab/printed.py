@@ -27,7 +27,7 @@ NAMES = ("ldap.example.org", "ldap1.example.org", "ldap2.example.org", "dc1.corp
 DEBIAN = {"APACHE_RUN_USER": "www-data", "APACHE_RUN_GROUP": "www-data", "APACHE_PID_FILE": "/run/apache2/apache2.pid",
           "APACHE_RUN_DIR": "/run/apache2", "APACHE_LOCK_DIR": "/run/apache2", "APACHE_LOG_DIR": "/var/log/apache2"}
 COVERED = ("/etc/apache2", "/etc/ssl", "/srv", "/var", "/run", "/usr/local")
-ASK = """import base64, json, ssl, sys, urllib.request, urllib.error
+FETCH = """import base64, json, ssl, sys, urllib.request, urllib.error
 url, user, password = sys.argv[1:]
 request = urllib.request.Request(url)
 if user:
@@ -98,7 +98,7 @@ class Machine:
         return set(ports) <= {int(words[1].rpartition(":")[2], 16) for words in lines if words[3:4] == ["0A"]}
 
     def get(self, path, user="", password="", port=80, scheme="http"):
-        done = self.run("/usr/bin/python3", "-c", ASK, f"{scheme}://127.0.0.1:{port}{path}", user or "", password or "")
+        done = self.run("/usr/bin/python3", "-c", FETCH, f"{scheme}://127.0.0.1:{port}{path}", user or "", password or "")
         status, headers, body = json.loads(done.stdout)
         return Answer(status, headers, base64.b64decode(body).decode())
 

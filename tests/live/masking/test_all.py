@@ -125,11 +125,11 @@ def test_who_has_proven_a_password_is_told_of_an_outage(site, tree, status):
 
 def test_the_doorway_shows_what_logins_elsewhere_have_caused(site):
     """A row of docs/hiding-a-tree.md: wrong passwords count where a login is asked for, hidden or not, and nowhere else."""
-    def ask(user, tree):
+    def fetch(user, tree):
         for number in range(3):
             assert site.get(f"/{tree}/page.html", login=(user, f"Pw!wrong{number}"), host="all").status == 404
         return site.get("/thrott/door/", login=(user, "Pw!wrong"), host="all").status
-    assert (ask("eve", "thrott"), ask("eva", "absent")) == (429, 401)
+    assert (fetch("eve", "thrott"), fetch("eva", "absent")) == (429, 401)
 
 
 def test_a_password_is_proven_to_one_virtual_host_alone(site):

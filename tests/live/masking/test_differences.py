@@ -66,8 +66,8 @@ HOSTS = {
 OWN = "#!/bin/sh\necho 'Status: 403 Forbidden'\necho 'Content-Type: text/plain'\necho\necho no\n"
 SLOW = OWN.replace("\n", "\nsleep 3\n", 1)
 NPH = "#!/bin/sh\nprintf 'HTTP/1.1 403 Forbidden\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n'\n"
-ASKS = "".join(f'{what}: <!--#if expr="-A \'/{place}/page.html\'" -->there<!--#endif -->\n' for what, place in (("hidden", "secret"), ("missing", "absent")))
-FILES = {"asks.shtml": ASKS, "secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "lists/byrule.html": "x\n",
+QUERIES = "".join(f'{what}: <!--#if expr="-A \'/{place}/page.html\'" -->there<!--#endif -->\n' for what, place in (("hidden", "secret"), ("missing", "absent")))
+FILES = {"asks.shtml": QUERIES, "secret/page.html": "x\n", "open/hidden.html": "x\n", "noindex/a.txt": "x\n", "open/page.html": "x\n", "lists/byrule.html": "x\n",
          "lists/unread.html": "x\n", "lists/hidden.html": "x\n", "lists/shown/hidden.html": "x\n", "broken/.htaccess": "No directive\n", "says.cgi": OWN, "slow.cgi": SLOW,
          "nph-says.cgi": NPH, "front.cgi": "#!/bin/sh\nprintf 'Status: 404\\nContent-Type: text/plain\\n\\nfront\\n'\n"}
 TLS = r"""
@@ -225,7 +225,7 @@ def a_script_that_speaks_for_itself(site):
 
 def a_certificate(site):
     """Who has no certificate, or another cipher, is cut off in the hidden place, or negotiates anew, before it is refused."""
-    def ask(path):
+    def fetch(path):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with socket.create_connection(("127.0.0.1", site.ports["TLS"])) as plain, \
@@ -235,7 +235,7 @@ def a_certificate(site):
                 return tls.recv(12), tls.cipher()
             except OSError as error:
                 return str(error).encode(), None
-    missing, certificate, cipher = (ask(f"/{place}/page.html") for place in ("absent", "secret", "cipher"))
+    missing, certificate, cipher = (fetch(f"/{place}/page.html") for place in ("absent", "secret", "cipher"))
     assert missing[0] == b"HTTP/1.1 404" and cipher != missing
     return certificate != missing
 

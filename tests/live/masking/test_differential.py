@@ -121,7 +121,7 @@ def over_http2(port, host, tls=False):
     differences = Differences(host)
     connection = raw.Http2(port, tls=tls)
 
-    def ask(method, path, login, body):
+    def fetch(method, path, login, body):
         differences.exchanges += 1
         headers = probes.http2(method, host, path, login, body, "https" if tls else "http")
         return raw.octets_of(connection.request(headers, body))
@@ -129,8 +129,8 @@ def over_http2(port, host, tls=False):
     for way in ways_of(host):
         for method in methods_of(way, probes.METHODS):
             for body in bodies_of(host, way, method):
-                differences.compare(f"h2 {method} {len(body or b'')}", way, ask(method, way.path, way.login, body),
-                                    ask(method, twin_of(way), way.login, body))
+                differences.compare(f"h2 {method} {len(body or b'')}", way, fetch(method, way.path, way.login, body),
+                                    fetch(method, twin_of(way), way.login, body))
     connection.close()
     return differences
 
@@ -140,7 +140,7 @@ def over_upgrade(port, host):
     differences = Differences(host)
     differences.upgrades = 0
 
-    def ask(method, path, login):
+    def fetch(method, path, login):
         differences.exchanges += 1
         connection = raw.Http2(port, probes.upgrade(method, host, path, login))
         answer = connection.upgraded()
@@ -151,8 +151,8 @@ def over_upgrade(port, host):
     for way in ways_of(host):
         for method in methods_of(way, ("GET", "HEAD", "PUT", "OPTIONS")):
             if not way.reads:
-                differences.compare(f"upgrade {method}", way, ask(method, way.path, way.login),
-                                    ask(method, twin_of(way), way.login))
+                differences.compare(f"upgrade {method}", way, fetch(method, way.path, way.login),
+                                    fetch(method, twin_of(way), way.login))
     return differences
 
 

@@ -170,7 +170,7 @@ def test_a_walk_uses_up_no_warning_of_a_missing_group(site):
                          ids=("short", "path info", "deep"))
 @pytest.mark.parametrize("login", (ANN, WRONG), ids=("ann", "wrong"))
 def test_a_masked_request_costs_the_directory_what_its_refusal_does(site, slapd, tree, below, login):
-    def asked(host):
+    def queried(host):
         with site.connection() as connection:
             for _ in range(20):  # each child has its sessions, and mod_ldap its cache
                 connection.request(f"/{tree}{below}", login=login, host=host)
@@ -178,4 +178,4 @@ def test_a_masked_request_costs_the_directory_what_its_refusal_does(site, slapd,
             connection.request(f"/{tree}{below}", login=login, host=host)
         return {name: count for name, count in slapd.operations(mark).items() if name in ("searches", "user_binds", "other")}
 
-    assert asked("forbidden") == asked("stock")
+    assert queried("forbidden") == queried("stock")

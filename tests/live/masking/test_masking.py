@@ -194,8 +194,8 @@ def test_the_expression_shows_the_plain_status(site):
     masked = site.get("/secret/page.html", host="exempt")
     assert masked.status == 404
     assert not masked.all("Vary") and "X-Admin" not in "".join(plain.all("Vary"))
-    asked = site.get("/staff/page.html", host="exempt", headers=[("X-Admin", "yes")])
-    assert asked.status == 401 and asked.header("WWW-Authenticate")
+    queried = site.get("/staff/page.html", host="exempt", headers=[("X-Admin", "yes")])
+    assert queried.status == 401 and queried.header("WWW-Authenticate")
 
 
 def test_an_outcome_may_be_mapped_to_404(site):

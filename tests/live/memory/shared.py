@@ -56,7 +56,7 @@ def operations(connections=0, service_binds=0, searches=0, user_binds=0):
 
 
 NOTHING = operations()
-ASKED = operations(searches=1, user_binds=1)
+QUERIED = operations(searches=1, user_binds=1)
 FIRST = operations(connections=2, service_binds=1, searches=1, user_binds=1)
 
 STATUS = """ExtendedStatus On

@@ -8,7 +8,7 @@ import pytest
 from lab.fake import BASE, Fake
 from lab.process import poll
 from lab.verify import verify
-from memory.shared import (ASKED, FIRST, LOGIN, NOTHING, RIGHT, SHMCB, STATUS, WRONG, Held, cost, operations,
+from memory.shared import (FIRST, LOGIN, NOTHING, QUERIED, RIGHT, SHMCB, STATUS, WRONG, Held, cost, operations,
                            wait_for_busy)
 
 
@@ -28,14 +28,14 @@ def test_right_and_wrong(fresh, slapd):
     for _ in range(3):
         assert cost(slapd, connection, "ann", RIGHT) == (200, NOTHING)
     for password in (WRONG, f"{WRONG}2", f"{WRONG}3"):
-        asked = ASKED if password == WRONG else {**ASKED, "searches": 0}
-        assert cost(slapd, connection, "ann", password) == (401, asked), "a distinct bad password is a bind"
+        queried = QUERIED if password == WRONG else {**QUERIED, "searches": 0}
+        assert cost(slapd, connection, "ann", password) == (401, queried), "a distinct bad password is a bind"
         for _ in range(3):
             assert cost(slapd, connection, "ann", password) == (401, NOTHING), "the same one is not"
             assert cost(slapd, connection, "ann", RIGHT) == (200, NOTHING), "and never evicts the right one"
-    assert cost(slapd, connection, "nobody", WRONG) == (401, ASKED)
+    assert cost(slapd, connection, "nobody", WRONG) == (401, QUERIED)
     assert cost(slapd, connection, "nobody", WRONG) == (401, NOTHING)
-    assert cost(slapd, connection, "bob", RIGHT) == (200, ASKED)
+    assert cost(slapd, connection, "bob", RIGHT) == (200, QUERIED)
     assert cost(slapd, connection, "bob", RIGHT) == (200, NOTHING)
 
 
@@ -45,9 +45,9 @@ def test_cache_entries(start, slapd):
     with httpd.connection() as connection:
         assert cost(slapd, connection, "ann", RIGHT) == (200, FIRST)
         assert cost(slapd, connection, "ann", RIGHT) == (200, NOTHING)
-        assert cost(slapd, connection, "bob", RIGHT) == (200, ASKED)
+        assert cost(slapd, connection, "bob", RIGHT) == (200, QUERIED)
         assert cost(slapd, connection, "bob", RIGHT) == (200, NOTHING)
-        assert cost(slapd, connection, "ann", RIGHT) == (200, ASKED)
+        assert cost(slapd, connection, "ann", RIGHT) == (200, QUERIED)
 
 
 Told = namedtuple("Told", "user outcome status ldap variable", defaults=(None, None))
@@ -72,16 +72,16 @@ def site(start, slapd):
 @pytest.mark.parametrize("row", TOLD, ids=[row.user for row in TOLD])
 def test_told_again(site, slapd, row):
     """A cached answer is served again in full, and the directory is not queried."""
-    def ask():
+    def fetch():
         answer = site.get("/in/", login=(row.user, RIGHT))
         verify(site, answer, row.outcome, row.status, row.ldap, user=row.user)
         return answer.variables()
-    first = ask()
+    first = fetch()
     if row.variable:
         assert row.variable in first
     mark = slapd.mark()
     for _ in range(3):
-        again = ask()
+        again = fetch()
         expires = [int(told.pop("expires", -1)) for told in (first, again)]
         assert again == first
         assert expires[1] <= expires[0] and (expires[1] > 0) == (expires[0] > 0), "seconds that are left grow fewer"
@@ -97,14 +97,14 @@ def test_known_entry(start, slapd, person, timing):
     """No answer is cached here, only the DNs of entries: a search confirms each grant."""
     httpd = start(NOT_AT_ALL.replace("Use Login", f"AuthStatusUniformTiming {timing}\nUse Login"), defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617")
-    refused = ASKED if timing == "On" else operations(user_binds=1)
+    refused = QUERIED if timing == "On" else operations(user_binds=1)
     with httpd.connection() as connection:
         assert cost(slapd, connection, person.uid, RIGHT) == (200, FIRST)
         for _ in range(3):
-            assert cost(slapd, connection, person.uid, RIGHT) == (200, ASKED)
+            assert cost(slapd, connection, person.uid, RIGHT) == (200, QUERIED)
         for _ in range(2):
             assert cost(slapd, connection, person.uid, WRONG) == (401, refused)
-        assert cost(slapd, connection, person.uid, RIGHT) == (200, ASKED)
+        assert cost(slapd, connection, person.uid, RIGHT) == (200, QUERIED)
     httpd.stop()
 
 
@@ -139,7 +139,7 @@ def test_refusal_proves_the_entry(start, slapd, person):
         assert cost(slapd, connection, person.uid, RIGHT) == (200, FIRST)
         for _ in range(2):
             assert cost(slapd, connection, person.uid, WRONG) == (401, bind)
-        assert cost(slapd, connection, person.uid, RIGHT) == (200, ASKED)
+        assert cost(slapd, connection, person.uid, RIGHT) == (200, QUERIED)
         assert cost(slapd, connection, "nobody", RIGHT) == (401, operations(searches=1))
     httpd.stop()
 
@@ -182,7 +182,7 @@ def test_entry_is_searched_where_the_search_says_more(start, slapd, url):
                   defines={"LDAP": slapd.port}, **SHMCB)
     with httpd.connection() as connection:
         assert cost(slapd, connection, "ann", RIGHT) == (200, FIRST)
-        assert cost(slapd, connection, "ann", RIGHT) == (200, ASKED)
+        assert cost(slapd, connection, "ann", RIGHT) == (200, QUERIED)
     httpd.stop()
 
 

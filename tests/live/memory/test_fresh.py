@@ -7,7 +7,7 @@ import pytest
 from lab.process import poll
 from lab.stores import Memcached, Redis, key_file
 from lab.verify import verify
-from memory.shared import ADMINISTRATOR, ASKED, LOGIN, NOTHING, RIGHT, SHMCB, WRONG, Person, cost
+from memory.shared import ADMINISTRATOR, LOGIN, NOTHING, QUERIED, RIGHT, SHMCB, WRONG, Person, cost
 
 NEW = "Pw!new"
 
@@ -70,7 +70,7 @@ def test_two_times(start, slapd, person):
         cost(slapd, connection, person.uid, RIGHT)
         assert cost(slapd, connection, person.uid, RIGHT) == (200, NOTHING)
         for _ in range(2):
-            assert cost(slapd, connection, person.uid, WRONG) == (401, ASKED)
+            assert cost(slapd, connection, person.uid, WRONG) == (401, QUERIED)
     httpd.stop()
     httpd = start(f"AuthStatusCacheTime 0 1h\n{LOGIN}", defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617")
@@ -78,8 +78,8 @@ def test_two_times(start, slapd, person):
         cost(slapd, connection, person.uid, WRONG)
         assert cost(slapd, connection, person.uid, WRONG) == (401, NOTHING)
         for _ in range(2):
-            status, asked = cost(slapd, connection, person.uid, RIGHT)
-            assert status == 200 and asked["user_binds"] == 1
+            status, queried = cost(slapd, connection, person.uid, RIGHT)
+            assert status == 200 and queried["user_binds"] == 1
     httpd.stop()
 
 
@@ -106,8 +106,8 @@ def test_new_password_drops_the_old_one_in_other_processes(start, slapd, person)
         assert cost(slapd, two, person.uid, RIGHT) == (200, NOTHING)
         person.set("userPassword", NEW)
         assert cost(slapd, one, person.uid, NEW)[0] == 200
-        status, asked = cost(slapd, two, person.uid, RIGHT)
-        assert status == 401 and asked["user_binds"] == 1
+        status, queried = cost(slapd, two, person.uid, RIGHT)
+        assert status == 401 and queried["user_binds"] == 1
         assert cost(slapd, two, person.uid, NEW) == (200, NOTHING)
     httpd.stop()
 

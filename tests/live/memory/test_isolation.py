@@ -49,9 +49,9 @@ def test_section(site, slapd, row):
     with site.connection() as connection:
         for password, status in ((RIGHT, 200), (WRONG, 401)):
             assert cost(slapd, connection, "ann", password, path="/in/first/")[0] == status
-            got, asked = cost(slapd, connection, "ann", password, path=f"/in/{row.name}/")
+            got, queried = cost(slapd, connection, "ann", password, path=f"/in/{row.name}/")
             assert got == status
-            assert (asked == NOTHING) if row.same else asked["user_binds"] > 0
+            assert (queried == NOTHING) if row.same else queried["user_binds"] > 0
 
 
 HOSTS = """LogLevel warn authstatus:trace8

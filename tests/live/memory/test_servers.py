@@ -291,7 +291,7 @@ class Load:
             if got.status != (200 if right else 401):
                 self.failures.append(got)
 
-    def until_asked(self, slapd):
+    def until_queried(self, slapd):
         """Waits until this server is queried again: its circuit may be open until then."""
         mark = slapd.mark()
         poll(lambda: slapd.operations(mark)["user_binds"] > 2, 60, f"a question to the server, after {self.failures[:3]}")
@@ -321,11 +321,11 @@ def test_killed_and_restarted_under_load(start, twins, cache):
     httpd.log.allow("AH01617")
     with Load(httpd, 6) as load:
         for _ in range(3):
-            load.until_asked(twins[0])
+            load.until_queried(twins[0])
             twins[0].stop()
             load.more(50)
             twins[0].start()
-        load.until_asked(twins[0])
+        load.until_queried(twins[0])
         twins[1].stop()
         load.more(50)
         twins[1].start()
@@ -341,13 +341,13 @@ def test_frozen_and_thawed_under_load(start, twins):
     httpd.log.allow("AH01617")
     with Load(httpd, 6) as load:
         for _ in range(2):
-            load.until_asked(twins[0])
+            load.until_queried(twins[0])
             twins[0].freeze()
             try:
                 load.more(50)
             finally:
                 twins[0].thaw()
-        load.until_asked(twins[0])
+        load.until_queried(twins[0])
     assert not load.failures
     httpd.stop()
 

@@ -16,7 +16,7 @@ from memory.shared import ADMINISTRATOR, LOGIN, RIGHT, SHMCB, WRONG, Person
 
 # An acceptance is asked for again each time: what serves is stale whenever the directory is away.
 DEADLINE = 5
-ASKED = f"""AuthStatusCacheTime 0 0 stale=10min
+QUERIED = f"""AuthStatusCacheTime 0 0 stale=10min
 AuthStatusBreaker 2 1h
 AuthStatusDeadline {DEADLINE}s
 {LOGIN}<Location /report>
@@ -35,7 +35,7 @@ def own(workdirs):
     slapd.stop()
 
 
-def serve(start, own, site=ASKED, **options):
+def serve(start, own, site=QUERIED, **options):
     httpd = start(site, defines={"LDAP": own.port}, **{**SHMCB, **options})
     httpd.log.allow(*AWAY, "AH0161[78]")
     return httpd
@@ -88,7 +88,7 @@ def test_a_silent_directory_and_the_open_breaker(start, own):
 
 def test_when_it_is_back(start, own):
     """The directory's own word counts again at once, and one line says that the outage is over."""
-    httpd = serve(start, own, ASKED.replace("AuthStatusBreaker 2 1h", "AuthStatusBreaker 2 100ms"))
+    httpd = serve(start, own, QUERIED.replace("AuthStatusBreaker 2 1h", "AuthStatusBreaker 2 100ms"))
     ann = Person(own)
     assert outcome(httpd, ann) == GRANTED
     own.stop()
@@ -151,21 +151,21 @@ def test_a_misconfiguration_is_none(start, own):
 
 
 def test_it_ends(start, own):
-    httpd = serve(start, own, ASKED.replace("stale=10min", "stale=3s"))
+    httpd = serve(start, own, QUERIED.replace("stale=10min", "stale=3s"))
     ann = Person(own)
     begun = time.monotonic()
     assert outcome(httpd, ann) == GRANTED
-    asked = time.monotonic()
+    queried = time.monotonic()
     own.kill()
     while (got := outcome(httpd, ann)) == STALE:
-        assert time.monotonic() - asked < 3 + SLACK, "hits do not extend it"
+        assert time.monotonic() - queried < 3 + SLACK, "hits do not extend it"
     assert got == DOWN and time.monotonic() - begun >= 3
     own.start()
     httpd.stop()
 
 
 def test_without_it(start, own):
-    httpd = serve(start, own, ASKED.replace(" stale=10min", ""))
+    httpd = serve(start, own, QUERIED.replace(" stale=10min", ""))
     ann = Person(own)
     assert outcome(httpd, ann) == GRANTED
     own.kill()
@@ -175,7 +175,7 @@ def test_without_it(start, own):
 
 
 def test_while_it_is_cached_it_is_granted(start, own):
-    httpd = serve(start, own, ASKED.replace("CacheTime 0 0", "CacheTime 1h 0"))
+    httpd = serve(start, own, QUERIED.replace("CacheTime 0 0", "CacheTime 1h 0"))
     ann = Person(own)
     assert outcome(httpd, ann) == GRANTED
     own.kill()
@@ -187,7 +187,7 @@ def test_while_it_is_cached_it_is_granted(start, own):
 
 def test_guesses_are_throttled(start, own):
     """The directory's own lockout does not see them."""
-    httpd = serve(start, own, f"AuthStatusThrottle 3 1h\n{ASKED}")
+    httpd = serve(start, own, f"AuthStatusThrottle 3 1h\n{QUERIED}")
     httpd.log.allow("AS0040")
     ann = Person(own)
     assert outcome(httpd, ann) == GRANTED
@@ -207,17 +207,17 @@ def test_other_processes(start, own):
     httpd = serve(start, own, mpm="prefork")
     ann = Person(own)
 
-    def asks(connection, password=RIGHT):
+    def queries(connection, password=RIGHT):
         return connection.request("/in/", login=(ann.uid, password)).status
     with httpd.connection() as one, httpd.connection() as two:
-        assert asks(one) == 200
+        assert queries(one) == 200
         own.kill()
-        assert asks(two) == 200
+        assert queries(two) == 200
         own.start()
         ann.set("userPassword", "Pw!new")
-        poll(lambda: asks(one) == 401, 10, "refused")
+        poll(lambda: queries(one) == 401, 10, "refused")
         own.kill()
-        assert asks(two) == 503
+        assert queries(two) == 503
     own.start()
     httpd.stop()
 
@@ -237,7 +237,7 @@ def test_a_restart_with_the_store_of_this_machine(start, own):
 
 def test_a_restart_and_another_machine_with_a_key_and_redis(start, own, workdirs):
     store = Redis(workdirs.new("store")).start()
-    site = f'AuthStatusCacheKey "{key_file(store.workdir)}"\n{ASKED}'
+    site = f'AuthStatusCacheKey "{key_file(store.workdir)}"\n{QUERIED}'
     one, two = [serve(start, own, site, cache=store.cache, modules=store.modules) for _ in range(2)]
     for httpd in (one, two):
         httpd.log.allow("AS0084", "AS0085", r"AH0347[89]")
@@ -277,7 +277,7 @@ GROUPS = """<Location /in/members>
 @pytest.mark.parametrize("seconds", ["0", "1h"], ids=["stale-login", "cached-login"])
 def test_a_yes_of_a_group(start, own, seconds):
     """A yes serves; a no does not, and what is not known closes."""
-    httpd = serve(start, own, ASKED.replace("CacheTime 0 0", f"CacheTime {seconds} 0") + GROUPS)
+    httpd = serve(start, own, QUERIED.replace("CacheTime 0 0", f"CacheTime {seconds} 0") + GROUPS)
     httpd.log.allow("AH01631")
     ann = Person(own)
     for name, member in (("members", ann.dn), ("others", "uid=nobody,o=memory")):
@@ -301,7 +301,7 @@ def test_a_yes_of_a_group_behind_another_modules_login(start, own, workdirs):
     own.client(ADMINISTRATOR).add_s("cn=members,o=memory", [
         ("objectClass", [b"groupOfNames"]), ("cn", [b"members"]), ("member", [ann.dn.encode()])])
     passwords.write_text(f"{ann.uid}:{{SHA}}{base64.b64encode(hashlib.sha1(RIGHT.encode()).digest()).decode()}\n")
-    httpd = serve(start, own, ASKED + GROUPS + f'<Location /in/members>\nAuthBasicProvider file\nAuthUserFile "{passwords}"\n</Location>\n',
+    httpd = serve(start, own, QUERIED + GROUPS + f'<Location /in/members>\nAuthBasicProvider file\nAuthUserFile "{passwords}"\n</Location>\n',
                   modules=("authn_file", "socache_shmcb"))
     assert outcome(httpd, ann, path="/in/members") == GRANTED
     own.kill()

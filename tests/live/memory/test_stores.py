@@ -14,7 +14,7 @@ from lab.process import Timeout, poll
 from lab.relay import Relay
 from lab.stores import Memcached, Redis, key_file
 from lab.verify import verify
-from memory.shared import ASKED, LOGIN, NOTHING, RIGHT, SHMCB, WRONG, Person, cost
+from memory.shared import LOGIN, NOTHING, QUERIED, RIGHT, SHMCB, WRONG, Person, cost
 
 AWAY, BACK = "AS0084", "AS0085"
 # What the providers have to say of it themselves.
@@ -57,10 +57,10 @@ def test_place(start, start_store, slapd, row):
     with httpd.connection() as one, httpd.connection() as two:
         for login, status in ((("ann", RIGHT), 200), (("bob", WRONG), 401)):
             assert cost(slapd, one, *login)[0] == status
-            again, asked = cost(slapd, one, *login)
-            assert again == status and asked["user_binds"] == (0 if row.caches else 1)
-            other, asked = cost(slapd, two, *login)
-            assert other == status and asked["user_binds"] == (0 if row.shares else 1)
+            again, queried = cost(slapd, one, *login)
+            assert again == status and queried["user_binds"] == (0 if row.caches else 1)
+            other, queried = cost(slapd, two, *login)
+            assert other == status and queried["user_binds"] == (0 if row.shares else 1)
     httpd.stop()
 
 
@@ -244,22 +244,22 @@ def test_connections_go_silent(start, start_store, slapd, kind):
                   cache=f"{store.cache.split(':')[0]}:127.0.0.1:{relay.port}")
     httpd.log.allow(AWAY, BACK, PROVIDERS, "AH0161[78]")
 
-    def ask(number):
+    def fetch(number):
         return httpd.get("/in/", login=(f"nobody{number}", RIGHT)).status
     with ThreadPoolExecutor(16) as threads:
         for turn in range(40):
             relay.held.set()
-            asked = [threads.submit(ask, f"{turn}-{number}") for number in range(16)]
+            queried = [threads.submit(fetch, f"{turn}-{number}") for number in range(16)]
             with contextlib.suppress(Timeout):
                 poll(lambda: relay.open_connections() >= 16, 0.4, "16 connections")
             relay.held.clear()
-            assert {one.result() for one in asked} == {401}
+            assert {one.result() for one in queried} == {401}
             if relay.open_connections() >= 16:
                 break
     assert relay.forget() == 16
     before = relay.accepted
     with ThreadPoolExecutor(16) as threads:
-        assert set(threads.map(ask, range(16))) == {401}
+        assert set(threads.map(fetch, range(16))) == {401}
     numbers = itertools.count()
     poll(lambda: httpd.get("/in/", login=(f"other{next(numbers)}", RIGHT)).status == 401 and relay.accepted > before
          and relay.forwarded(before), 30, "the store answers again")
@@ -391,10 +391,10 @@ def test_rubbish_is_no_record(redis, written, slapd, person, name, change):
     written.log.expect("AH01617")
     written.log.allow(PROVIDERS)
     with written.connection() as connection:
-        status, asked = cost(slapd, connection, person.uid, WRONG)
-        assert status == 401 and asked["user_binds"] == 1
-        status, asked = cost(slapd, connection, person.uid, RIGHT)
-        assert status == 200 and asked["user_binds"] == 1
+        status, queried = cost(slapd, connection, person.uid, WRONG)
+        assert status == 401 and queried["user_binds"] == 1
+        status, queried = cost(slapd, connection, person.uid, RIGHT)
+        assert status == 200 and queried["user_binds"] == 1
         assert cost(slapd, connection, person.uid, RIGHT) == (200, NOTHING)
 
 
@@ -424,5 +424,5 @@ def test_another_record_in_its_place(redis, written, slapd, person):
 def test_flushed(redis, written, slapd, person):
     redis.flush()
     with written.connection() as connection:
-        status, asked = cost(slapd, connection, person.uid, RIGHT)
-        assert status == 200 and asked["user_binds"] == 1
+        status, queried = cost(slapd, connection, person.uid, RIGHT)
+        assert status == 200 and queried["user_binds"] == 1

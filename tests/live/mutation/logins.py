@@ -44,7 +44,7 @@ def check(status, fields):
         raise Wrong(f"{status} and Retry-After: {fields}")
 
 
-async def _ask(connection, port, path, user, password):
+async def _fetch(connection, port, path, user, password):
     """On the connection that was kept, if any. httpd may close that one when it is idle (RFC 9112 9.3.1): then on a new one,
     which is to be answered."""
     request = (b"GET %s HTTP/1.1\r\nHost: localhost\r\nX-Row: %s\r\nAuthorization: Basic %s\r\n\r\n"
@@ -73,7 +73,7 @@ async def _worker(port, logins, seen):
     connection = []  # reader and writer, or nothing
     for path, user, password in logins:
         try:
-            status, fields, _ = await _ask(connection, port, path, user, password)
+            status, fields, _ = await _fetch(connection, port, path, user, password)
             check(status, fields)
             seen["statuses"][status] += 1
             if status == 200:

@@ -187,7 +187,7 @@ class _Client:
             name, dice = password, self.directory.dice(password)
             if password == UNTOUCHED.encode():
                 return await self.send(dice, ber.message(number, ber.result(ber.BIND_RESPONSE, 0)), 0)
-            self.directory.asked += 1
+            self.directory.queried += 1
             return await self.send(dice, self.bound(dice, number, name.startswith(b"right")), 0.85)
         if tag == ber.SEARCH:
             _, _, _, _, _, _, (kind, content), _ = ber.read_all(operation)
@@ -251,7 +251,7 @@ class Directory:
         self.seed = seed
         self.recorded = recorded()
         self.successes = set()  # passwords whose bind was answered with success
-        self.asked = 0          # binds of users
+        self.queried = 0          # binds of users
         self.turn = 0
         self.loop = asyncio.new_event_loop()
         started = threading.Event()

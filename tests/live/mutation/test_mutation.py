@@ -98,7 +98,7 @@ def test_nobody_is_let_in_by_mistake(site, directory):
     rest = logins.run(site.port, again(those(WARM, COUNT)), AT_ONCE)
     took = time.monotonic() - begun
     granted, statuses = set(first["granted"] + rest["granted"]), first["statuses"] + rest["statuses"]
-    print(f"{sum(statuses.values())} logins in {took:.0f} s, {directory.asked} binds asked of the directory, "
+    print(f"{sum(statuses.values())} logins in {took:.0f} s, {directory.queried} binds asked of the directory, "
           f"{len(directory.successes)} answered with success; statuses {dict(sorted(statuses.items()))}")
     problems = first["problems"] + rest["problems"]
     assert not problems, f"{len(problems)}, of which: " + "\n".join(problems[:10])

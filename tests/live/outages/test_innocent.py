@@ -118,8 +118,8 @@ def test_relay_that_forgets(start, start_slapd, authority, good_certificate, tls
         verify(httpd, httpd.get("/in/", login=("ann", password)), outcome, status)
         poll(lambda: relay.open_connections() == 2 and relay.swallowed, 10, "the end of the forgotten sessions")
         if not tls:
-            asked = [octets for octets in relay.swallowed if len(octets) > UNBIND]
-            assert len(asked) == 1, "one share, not one for each session"
+            queried = [octets for octets in relay.swallowed if len(octets) > UNBIND]
+            assert len(queried) == 1, "one share, not one for each session"
         accepted = relay.accepted
         assert httpd.get("/in/", login=("ann", RIGHT)).status == 200
         assert relay.accepted == accepted, "the new sessions are kept"

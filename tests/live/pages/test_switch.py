@@ -10,20 +10,20 @@ REFUSED = ("Cookie", "authstatus-switch=1")
 def test_the_way(site):
     with site.connection() as connection:
         explained = connection.request("/switch?to=/in/body")
-        asked = connection.request("/switch?to=/in/body&now=1")
+        queried = connection.request("/switch?to=/in/body&now=1")
         refused = connection.request("/switch?to=/in/body&now=1", login=OLD)
         done = connection.request("/switch?now=1&to=/in/body", login=NEW, headers=(("Cookie", "a=b; authstatus-switch=1"),))
         again = connection.request("/switch?to=/in/body&now=1", login=NEW)
     assert explained.status == 200 and explained.header("WWW-Authenticate") is None
     assert b'href="/switch?to=%2fin%2fbody&amp;now=1"' in explained.body and b'href="/in/body"' in explained.body
-    for answer in (asked, refused, again):
+    for answer in (queried, refused, again):
         assert answer.status == 401 and answer.header("WWW-Authenticate") == 'Basic realm="the lab", charset="UTF-8"'
-    assert asked.header("Set-Cookie") is None
+    assert queried.header("Set-Cookie") is None
     assert refused.header("Set-Cookie") == "authstatus-switch=1; Max-Age=120; HttpOnly; SameSite=Lax"
     assert done.status == 303 and done.header("Location") == "/in/body" and done.header("WWW-Authenticate") is None
     assert done.header("Set-Cookie").startswith("authstatus-switch=0; Max-Age=0;")
     assert done.header("Clear-Site-Data") == '"cache"'
-    for answer in (explained, asked, refused, done):
+    for answer in (explained, queried, refused, done):
         assert answer.header("Cache-Control") == "no-store"
 
 

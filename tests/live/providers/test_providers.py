@@ -47,7 +47,7 @@ def site(start, slapd):
 
 # -- several domains --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("path, user, password, outcome, status, asked", [
+@pytest.mark.parametrize("path, user, password, outcome, status, queried", [
     ("domains", "first-only", RIGHT, "granted", 200, (1, 0)),
     ("domains", "second-only", RIGHT, "granted", 200, (1, 1)),
     ("domains", "both", "Pw!first", "granted", 200, (1, 0)),
@@ -68,14 +68,14 @@ def site(start, slapd):
     ("not-authoritative", "both", "Pw!second", "granted", 200, (1, 1)),
     ("not-authoritative", "both", WRONG, "wrong-password", 401, (1, 1)),
 ])
-def test_domains(site, slapd, path, user, password, outcome, status, asked):
+def test_domains(site, slapd, path, user, password, outcome, status, queried):
     mark = slapd.mark()
     if outcome == "directory-down":
         site.log.expect("AS0050")
     if path == "not-authoritative":
         site.log.allow("AH01618")  # what mod_auth_basic makes of it, with provider ldap as well
     verify(site, site.get(f"/in/{path}", login=(user, password)), outcome, status, blamed=path != "not-authoritative")
-    assert tuple(slapd.operations(mark, base)["searches"] for base in ("o=first", "o=second")) == asked
+    assert tuple(slapd.operations(mark, base)["searches"] for base in ("o=first", "o=second")) == queried
 
 
 # -- If, virtual hosts ------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_virtual_host_inherits_its_server(site):
 ONCE = {"searches": 1, "user_binds": 1, "other": 0}
 
 
-def asked(slapd, mark):
+def queried(slapd, mark):
     return {key: value for key, value in slapd.operations(mark).items() if key in ONCE}
 
 
@@ -139,7 +139,7 @@ def test_subrequests_and_redirects(site, slapd, warm, path, body):
     assert site.access(answer).outcome == "granted"
     loud = [line for line in site.outcome_lines(answer) if line.level != "debug"]
     assert not loud or "refused" in path
-    assert asked(slapd, mark) == ONCE
+    assert queried(slapd, mark) == ONCE
 
 
 @pytest.mark.parametrize("path, user, password, outcome, status", [
@@ -159,7 +159,7 @@ def test_error_documents_that_are_protected(site, slapd, warm, path, user, passw
     assert len(answer.all("WWW-Authenticate")) == (1 if status == 401 else 0)
     loud = [line for line in site.outcome_lines(answer) if line.level != "debug"]
     assert len(loud) == 1, loud
-    got = asked(slapd, mark)
+    got = queried(slapd, mark)
     assert got["searches"] == 1 and got["user_binds"] <= 1 and got["other"] == 0
 
 
@@ -169,7 +169,7 @@ def test_error_document_for_somebody_who_is_let_in(site, slapd, warm):
     answer = site.get("/missing/x", login=("first-only", RIGHT))
     assert (answer.status, answer.body) == (404, b"document 404")
     assert site.access(answer).outcome == "granted"
-    assert asked(slapd, mark) == ONCE
+    assert queried(slapd, mark) == ONCE
 
 
 def test_error_document_without_credentials(site, slapd):
@@ -178,7 +178,7 @@ def test_error_document_without_credentials(site, slapd):
     record = site.access(answer)
     assert (answer.status, record.outcome) == (401, "no-credentials")
     assert len(answer.all("WWW-Authenticate")) == 1
-    assert asked(slapd, mark) == {"searches": 0, "user_binds": 0, "other": 0}
+    assert queried(slapd, mark) == {"searches": 0, "user_binds": 0, "other": 0}
 
 
 def test_error_document_of_an_outage(site):
@@ -217,7 +217,7 @@ def test_form_inline(site, slapd, user, password, outcome, status):
     """Credentials are posted to the page itself."""
     mark = slapd.mark()
     check_form(site, post(site, "/in/form/x", user, password), outcome, status)
-    got = asked(slapd, mark)
+    got = queried(slapd, mark)
     assert got["searches"] == 1 and got["user_binds"] <= 1
 
 
@@ -235,7 +235,7 @@ def test_form_session(site, slapd):
     cookie = [("Cookie", answer.header("Set-Cookie").split(";")[0])]
     mark = slapd.mark()
     check_form(site, site.get("/in/form/x", headers=cookie), "granted", 200)
-    assert asked(slapd, mark) == ONCE
+    assert queried(slapd, mark) == ONCE
 
 
 def test_form_without_credentials(site):

@@ -28,19 +28,19 @@ def slapd(start_slapd):
 
 
 @pytest.fixture
-def ask(start, slapd):
+def fetch(start, slapd):
     """Returns (status, (searches, binds as users)) of a login from a client's address."""
     httpd = start(SITE, mpm="worker", defines={"LDAP": slapd.port}, cache="shmcb", modules=("socache_shmcb", "remoteip"))
     httpd.log.allow("AH01617", "AH01618", "ambiguous-user")
     with httpd.connection() as connection:
-        def ask_one(user, password, client=HOME):
+        def fetch_one(user, password, client=HOME):
             mark = slapd.mark()
             answer = connection.request("/in/", login=(user, password), headers=[("X-Forwarded-For", client)])
             status, outcome = answer.status, httpd.access(answer).outcome
             assert outcome == ("granted" if status == 200 else OUTCOMES[user])
             counted = slapd.operations(mark)
             return status, (counted["searches"], counted["user_binds"])
-        yield ask_one
+        yield fetch_one
     httpd.stop()
 
 
@@ -49,25 +49,25 @@ def wrong():
 
 
 @pytest.mark.parametrize("user", ["ann", "nobody", "twin"])
-def test_a_second_wrong_password_is_one_bind(ask, user):
-    assert ask(user, wrong()) == (401, FIRST)
+def test_a_second_wrong_password_is_one_bind(fetch, user):
+    assert fetch(user, wrong()) == (401, FIRST)
     for _ in range(3):
-        assert ask(user, wrong()) == (401, SECOND)
-    assert ask(user, wrong(), AWAY) == (401, FIRST), "another client learns nothing"
-    assert ask(user, wrong(), AWAY) == (401, SECOND)
+        assert fetch(user, wrong()) == (401, SECOND)
+    assert fetch(user, wrong(), AWAY) == (401, FIRST), "another client learns nothing"
+    assert fetch(user, wrong(), AWAY) == (401, SECOND)
 
 
 @pytest.mark.parametrize("user", ["ann", "nobody"])
-def test_a_success_leaves_no_trace(ask, user):
-    assert ask("ann", RIGHT) == (200, FIRST)
-    assert ask(user, wrong()) == (401, FIRST), "a login lately is not told by what a failure costs"
-    assert ask(user, wrong()) == (401, SECOND)
+def test_a_success_leaves_no_trace(fetch, user):
+    assert fetch("ann", RIGHT) == (200, FIRST)
+    assert fetch(user, wrong()) == (401, FIRST), "a login lately is not told by what a failure costs"
+    assert fetch(user, wrong()) == (401, SECOND)
 
 
-def test_a_right_password_is_followed_by_a_search(ask):
-    assert ask("ann", wrong()) == (401, FIRST)
-    assert ask("ann", RIGHT) == (200, FIRST)
-    assert ask("ann", wrong()) == (401, SECOND), "a success removes nothing"
+def test_a_right_password_is_followed_by_a_search(fetch):
+    assert fetch("ann", wrong()) == (401, FIRST)
+    assert fetch("ann", RIGHT) == (200, FIRST)
+    assert fetch("ann", wrong()) == (401, SECOND), "a success removes nothing"
 
 
 def test_a_bind_that_locks_is_the_answer(start):

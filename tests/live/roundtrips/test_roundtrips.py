@@ -117,14 +117,14 @@ def test_memory_does_not_grow(start, slapd):
     httpd.log.expect("AH01617", "AH01618")
     rounds = [("ann", RIGHT), ("ann", WRONG), ("nobody", WRONG), ("ann", ""), None]
 
-    def ask(times):
+    def fetch(times):
         with httpd.connection() as connection:
             for number in range(times):
                 connection.request("/in/", login=rounds[number % len(rounds)])
         return httpd.resident_memory()
 
-    before = ask(1000)
-    assert ask(4000) - before < 4000 * 256
+    before = fetch(1000)
+    assert fetch(4000) - before < 4000 * 256
     httpd.stop()
 
 

@@ -7,12 +7,12 @@ from collections import namedtuple
 from contextlib import contextmanager
 from pathlib import Path
 
-PROGRAM = Path(os.environ["AUTHSTATUS_BUILD"]) / "tests/live/authorization/ask"
+PROGRAM = Path(os.environ["AUTHSTATUS_BUILD"]) / "tests/live/authorization/query"
 
 Answer = namedtuple("Answer", "answer outcome searches compares binds unsafe missing bounded cached reason evidence seconds code")
 
 
-class Asking:
+class Querying:
     def __init__(self, child):
         self.child = child
 
@@ -57,16 +57,16 @@ class Asking:
     def forget(self):
         self.send("forget")
 
-    def ask(self, kind, *words):
+    def decide(self, kind, *words):
         self.send(kind, *words)
         return self._answer()
 
 
 @contextmanager
-def asking():
+def querying():
     child = subprocess.Popen([str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     try:
-        yield Asking(child)
+        yield Querying(child)
     finally:
         child.stdin.close()
         child.stdout.close()

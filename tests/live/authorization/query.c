@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks the floor of logins, without httpd: commands on standard input, an answer for each on standard output, as a line
+ * Queries the floor of logins, without httpd: commands on standard input, an answer for each on standard output, as a line
  * of JSON. The process caches, as one of httpd's does, until its input ends. Fields are parted by tabs:
  *
  *   directory URL BINDDN PASSWORD     the directory from now on
@@ -197,7 +197,7 @@ static void again(void)
     begin();
 }
 
-static void ask(as_requirement_kind kind, bool by_expression, char *const *words)
+static void query(as_requirement_kind kind, bool by_expression, char *const *words)
 {
     static const char *const names[] = {"no", "yes", "unknown"};
     const as_requirement requirement = {
@@ -233,7 +233,7 @@ static void obey(char *const *words)
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strlen(kinds[i].name) == length && strncmp(words[0], kinds[i].name, length) == 0) {
-            ask(kinds[i].kind, words[0][length] == '?', words);
+            query(kinds[i].kind, words[0][length] == '?', words);
             return;
         }
     }
