@@ -251,6 +251,7 @@ class _Connection:
 
     def handle(self, message_id, tag, operation):
         if tag == ber.UNBIND:
+            self.fake.note_unbind()
             raise Gone
         if tag == ber.BIND:
             self.bind(message_id, operation)
@@ -345,6 +346,7 @@ class Fake:
                 self.context.load_verify_locations(authority.cert)
                 self.context.verify_mode = ssl.CERT_OPTIONAL
         self.operations = []
+        self.unbinds = 0
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._open = set()
@@ -375,6 +377,10 @@ class Fake:
     def count(self, step):
         with self._lock:
             return sum(operation.step == step for operation in self.operations)
+
+    def note_unbind(self):
+        with self._lock:
+            self.unbinds += 1
 
     def binds(self):
         """(DN, password) of each bind so far."""
