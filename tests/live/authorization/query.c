@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Queries the floor of logins, without httpd: commands on standard input, an answer for each on standard output, as a line
- * of JSON. The process caches, as one of httpd's does, until its input ends. Fields are parted by tabs:
+ * Queries the floor of logins, without httpd: commands on standard input, an answer for each on standard output, as a
+ * line of JSON. The process caches, as one of httpd's does, until its input ends. Fields are parted by tabs:
  *
  *   directory URL BINDDN PASSWORD     the directory from now on
  *   negated 1|0                       whether the lines from now on stand in a negation
