@@ -322,11 +322,11 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
     if (!search(task, session, argument)) {
         return false;
     }
-    if (has_found_one(task->reply) && !strcmp(task->reply->dn, query->initial_bind)) {
-        *task->reply = join_bind_and_search(&bound, task->reply);
-        return true;
-    }
     if (has_found_one(task->reply)) {
+        if (!strcmp(task->reply->dn, query->initial_bind)) {
+            *task->reply = join_bind_and_search(&bound, task->reply);
+            return true;
+        }
         entry = (as_user_bind){.dn = task->reply->dn, .password = query->password, .accepted = true};
         return verify(task, session, &entry);
     }
