@@ -237,7 +237,7 @@ void as_decide_upwards(as_authorizing *of, as_group_line *line, as_group_set *se
 void as_decide_by_member_of(as_authorizing *of, as_group_line *line);
 /* Returns false if Active Directory's ways do not work here: decide as for other directories. */
 bool as_decide_by_ad(as_authorizing *of, as_group_line *line);
-/* Proves a "no" of Active Directory's ways by the one that was not asked: a distribution group by the primary group, a
+/* Proves a "no" of Active Directory's ways by the one that was not used: a distribution group by the primary group, a
  * security group by the rule. */
 void as_prove_by_ad(as_authorizing *of, const as_group_line *line);
 
@@ -252,6 +252,9 @@ void as_prove_group(as_authorizing *of);
 /* Answers without a query where possible. Returns true if the answer is given. */
 bool as_decide_without_query(as_authorizing *of);
 void as_decide_line(as_authorizing *of);
+/* Reads what is known of the entry of a DN: of an hour ago, but in a proof, as it may have another name since. Returns
+ * false if the directory does not say, with the reply in of->reply. */
+bool as_describe_entry(as_authorizing *of, const char *dn, as_group_facts *facts);
 /* Tests whether the negation of the filter matches: where an attribute cannot be searched, neither matches. */
 void as_prove_match(as_authorizing *of);
 

@@ -141,8 +141,14 @@ static void decide_user(as_authorizing *of)
     }
 }
 
-/* Compares two DNs as the LDAP server wrote them: the entry's, and the required one's. Of an hour ago, but in a proof:
- * the entry that is banned may have another name since. */
+bool as_describe_entry(as_authorizing *of, const char *dn, as_group_facts *facts)
+{
+    as_group_get_facts(&of->searches, dn, NULL, facts);
+    return (facts->described && (facts->fresh || !of->to_prove)) ||
+           as_group_describe(&of->searches, dn, NULL, facts, &of->reply);
+}
+
+/* Compares two DNs as the LDAP server wrote them: the entry's, and the required one's. */
 static void decide_dn(as_authorizing *of)
 {
     const char *dn = of->params->requirement->text;
@@ -152,9 +158,7 @@ static void decide_dn(as_authorizing *of)
         as_say_no_unsafe(of, "another DN as text, and AuthLDAPCompareDNOnServer is Off");
         return;
     }
-    as_group_get_facts(&of->searches, dn, NULL, &facts);
-    facts.described = facts.described && (!of->to_prove || facts.fresh);
-    if (!facts.described && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
+    if (!as_describe_entry(of, dn, &facts)) {
         if (of->reply.failure == AS_FAILURE_NONE && of->reply.code == AS_LDAP_INVALID_DN &&
             of->params->requirement->by_expression) {
             as_say_no_unsafe(of, "the directory reports that this is not a DN");

@@ -68,8 +68,7 @@ static bool find_entry_here(as_authorizing *of)
     const char *dn = of->params->entry->dn;
     as_group_facts facts;
 
-    as_group_get_facts(&of->searches, dn, NULL, &facts);
-    if (!(facts.described && facts.fresh) && !as_group_describe(&of->searches, dn, NULL, &facts, &of->reply)) {
+    if (!as_describe_entry(of, dn, &facts)) {
         as_say_reply(of);
         return false;
     }
