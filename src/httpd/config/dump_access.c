@@ -37,23 +37,23 @@ static bool is_of_users(apr_pool_t *pool, const ap_directive_t *directive)
 /* Warns of lines of one container of which one is enough. `first`: the first directive in it. */
 static void warn_of_lines(as_dump *dump, const ap_directive_t *first)
 {
-    const ap_directive_t *everybody = NULL, *whoever = NULL, *some = NULL, *directive;
+    const ap_directive_t *all_granted = NULL, *valid_user = NULL, *named = NULL, *directive;
 
     for (directive = first; directive; directive = directive->next) {
-        everybody = is_line(dump->pool, directive, "all", "granted") ? directive : everybody;
-        whoever = is_line(dump->pool, directive, "valid-user", NULL) ? directive : whoever;
-        some = is_of_users(dump->pool, directive) ? directive : some;
+        all_granted = is_line(dump->pool, directive, "all", "granted") ? directive : all_granted;
+        valid_user = is_line(dump->pool, directive, "valid-user", NULL) ? directive : valid_user;
+        named = is_of_users(dump->pool, directive) ? directive : named;
     }
-    if (everybody && (whoever || some)) {
+    if (all_granted && (valid_user || named)) {
         as_dump_warn(dump, apr_psprintf(dump->pool,
                                         "one line of Require is enough: Require all granted (%s:%d) lets everybody in "
                                         "without a login; leave it out",
-                                        everybody->filename, everybody->line_num));
-    } else if (whoever && some) {
+                                        all_granted->filename, all_granted->line_num));
+    } else if (valid_user && named) {
         as_dump_warn(dump, apr_psprintf(dump->pool,
                                         "one line of Require is enough: Require valid-user (%s:%d) lets in everybody "
                                         "who signs in, whatever Require %.200s says; leave it out",
-                                        whoever->filename, whoever->line_num, some->args));
+                                        valid_user->filename, valid_user->line_num, named->args));
     }
 }
 
