@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a ban names changes, or is not where it is looked for: what was known of it an hour ago, what memberOf does not tell, and
 what other servers have, let nobody pass."""
-import os
-
 import pytest
 
-from authorization.test_floor_dynlist import MODULE, SCHEMA, Dynamic
+from authorization.test_floor_dynlist import Dynamic, needs_dynlist
 from authorization.test_floor_openldap import RIGHT, group, person
 from lab.slapd import TOP, Database, Slapd
 from querying import cost, querying
@@ -14,7 +12,6 @@ from test_rows import group as group_of
 from test_rows import person as person_of
 
 SUFFIX, BLIND = "o=floor", "cn=blind,o=floor"
-needs_dynlist = pytest.mark.skipif(not (os.path.exists(SCHEMA) and os.path.exists(MODULE)), reason="no overlay dynlist")
 
 
 @pytest.fixture

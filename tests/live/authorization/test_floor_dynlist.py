@@ -11,7 +11,8 @@ from querying import cost, querying
 SUFFIX = "o=floor"
 SCHEMA = "/etc/ldap/schema/dyngroup.schema"
 MODULE = "/usr/lib/ldap/dynlist.so"
-pytestmark = pytest.mark.skipif(not (os.path.exists(SCHEMA) and os.path.exists(MODULE)), reason="no overlay dynlist")
+needs_dynlist = pytest.mark.skipif(not (os.path.exists(SCHEMA) and os.path.exists(MODULE)), reason="no overlay dynlist")
+pytestmark = needs_dynlist
 
 
 class Dynamic(Slapd):

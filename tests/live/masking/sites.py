@@ -295,3 +295,10 @@ def furnish(httpd):
     (docs / "open/noread.html").chmod(0)
     (docs / "htread/.htaccess").chmod(0)
     (docs / "noexec").chmod(0)
+
+
+def start_furnished(httpd):
+    """Starts it with that; returns it."""
+    furnish(httpd)
+    httpd.start()
+    return httpd

@@ -212,9 +212,7 @@ def site(start):
     text = "\n".join(itertools.chain(['<VirtualHost 127.0.0.1:${BACK}>\nServerName back\nDocumentRoot "${WORKDIR}/back"\n</VirtualHost>'], hosts()))
     httpd = start.make(text, modules=(*sites.modules_for("event"), "userdir", "status", "deflate", "filter", "expires", "actions"),
                        listen=("HTTP", "BACK"), files=sites.FILES | VARIANTS)
-    sites.furnish(httpd)
-    httpd.start()
-    return httpd
+    return sites.start_furnished(httpd)
 
 
 @pytest.fixture(autouse=True)

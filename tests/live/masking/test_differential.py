@@ -162,9 +162,7 @@ def site_of(start, mpm, masked=True, certificate=None):
     httpd = start.make("\n".join(sites.configuration(masked, bool(certificate))), mpm=mpm, files=sites.FILES,
                        modules=(*modules, "socache_shmcb", "ssl") if certificate else modules, defines=defines,
                        listen=("HTTP", "BACK", "TLS") if certificate else ("HTTP", "BACK"), authstatus=masked)
-    sites.furnish(httpd)
-    httpd.start()
-    return httpd
+    return sites.start_furnished(httpd)
 
 
 @pytest.fixture(scope="module", params=("event", "prefork"))

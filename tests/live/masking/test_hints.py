@@ -19,9 +19,7 @@ def site(start):
     host = "\n".join(sites.host("plain", "HTTP", True, "h2c http/1.1"))
     # Where HTTP/2 is spoken from the beginning, its settings are those of the first virtual host.
     httpd = start.make("H2EarlyHints on\nH2PushResource /open/page.html\n" + host, modules=sites.modules_for("event"), listen=("HTTP", "BACK"), files=sites.FILES)
-    sites.furnish(httpd)
-    httpd.start()
-    return httpd
+    return sites.start_furnished(httpd)
 
 
 @pytest.fixture(autouse=True)

@@ -98,9 +98,7 @@ def site(start):
     text = "\n".join(f'<VirtualHost 127.0.0.1:${{HTTP}}>\nServerName {name}\nDocumentRoot "${{DOCS}}"\nAuthStatus On\n'
                      f"AuthStatusMask Forbidden\n{sites.SECTIONS.format(more=DECORATIONS[name])}\n</VirtualHost>" for name in hosts)
     httpd = start.make(text, modules=loaded(), listen=("HTTP", "BACK"), files=sites.FILES | {"hooks.lua": HOOKS})
-    sites.furnish(httpd)
-    httpd.start()
-    return httpd
+    return sites.start_furnished(httpd)
 
 
 def test_every_module_is_loaded_or_left_out_for_a_reason(site):
