@@ -21,7 +21,7 @@
 #include <openssl/x509v3.h>
 
 #define LARGEST_ANSWER (4 * 1024 * 1024)
-#define CLOSE_WAIT_MS 120 /* a server that closes does so at once */
+#define CLOSE_WAIT_MS 120 /* a server that closes without a word of it does so at once */
 
 static double read_clock(void)
 {
@@ -244,6 +244,22 @@ bool as_audit_open(as_audit_wire *wire, const as_audit_url *url, const as_audit_
     return wire->fd >= 0 && (!url->tls || start_tls(wire, url, options, error, size));
 }
 
+/* Reads as recv does. What can be read may be none of the answer (TLS 1.3: a session's ticket), so the time may pass in
+ * here. */
+static ssize_t read_tls(SSL *tls, char *buffer, size_t size)
+{
+    const int got = SSL_read(tls, buffer, (int)size);
+
+    if (got > 0) {
+        return got;
+    }
+    if (SSL_get_error(tls, got) == SSL_ERROR_WANT_READ) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return 0;
+}
+
 ssize_t as_audit_take(as_audit_wire *wire, char *buffer, size_t size, int timeout_ms)
 {
     struct pollfd poller = {.fd = wire->fd, .events = POLLIN};
@@ -253,8 +269,7 @@ ssize_t as_audit_take(as_audit_wire *wire, char *buffer, size_t size, int timeou
         return -1;
     }
     if (wire->tls) {
-        int got = SSL_read(wire->tls, buffer, (int)size);
-        return got > 0 ? got : 0;
+        return read_tls(wire->tls, buffer, size);
     }
     return recv(wire->fd, buffer, size, 0);
 }
@@ -291,25 +306,35 @@ static const char *find_field(const char *head, const char *end, const char *nam
     return NULL;
 }
 
-/* Returns whether the last answer in `text` is complete. Any number of interim ones (1xx) precede it; another
- * protocol follows 101. */
+/* Returns the head of the last answer in `text`, whose *end is behind it, and its *status; NULL: it is not whole. Any
+ * number of interim answers (1xx) precede it; another protocol follows 101. */
+static const char *find_last_head(const char *text, const char **end, int *status)
+{
+    for (;;) {
+        *end = strstr(text, "\r\n\r\n");
+        if (!*end || sscanf(text, "HTTP/%*1d.%*1d %3d", status) != 1) {
+            return NULL;
+        }
+        *end += 4;
+        if (*status < 100 || *status >= 200 || *status == 101) {
+            return text;
+        }
+        text = *end;
+    }
+}
+
+/* Returns whether the last answer in a text is complete. */
 static bool is_whole(const char *text, size_t length, bool is_head)
 {
-    const char *end, *value;
-    int status = 0;
+    const char *end, *value, *head;
+    int status;
 
-    for (;;) {
-        end = strstr(text, "\r\n\r\n");
-        if (!end || sscanf(text, "HTTP/%*1d.%*1d %3d", &status) != 1) {
-            return false;
-        }
-        end += 4;
-        if (status < 100 || status >= 200 || status == 101) {
-            break;
-        }
-        length -= (size_t)(end - text);
-        text = end;
+    head = find_last_head(text, &end, &status);
+    if (!head) {
+        return false;
     }
+    length -= (size_t)(head - text);
+    text = head;
     if (is_head || status == 204 || status == 304) {
         return true;
     }
@@ -334,6 +359,27 @@ const char *as_audit_find_fault(const as_audit_answer *answer)
     return answer->late  ? "the answer does not end in time (-w waits longer)"
            : answer->cut ? "the connection is closed within the answer"
                          : NULL;
+}
+
+/* Returns whether a whole answer says that its connection will be closed (RFC 9112 9.6). */
+static bool has_announced_close(const char *text)
+{
+    const char *end, *head, *value;
+    int status;
+
+    head = find_last_head(text, &end, &status);
+    value = head ? find_field(head, end, "Connection") : NULL;
+    while (value && *value != '\r' && strncasecmp(value, "close", 5) != 0) {
+        value++;
+    }
+    return value && *value != '\r';
+}
+
+/* Returns how long to wait for the next octets, in milliseconds. A server that has announced the end of the connection
+ * closes it, at once or, on a busy machine, later. */
+static int choose_wait(const as_audit_answer *answer, bool whole, const as_audit_options *options)
+{
+    return whole && !has_announced_close(answer->octets) ? CLOSE_WAIT_MS : options->timeout_ms;
 }
 
 /* Returns whether a text that is not whole says how long it is: its end is missing. */
@@ -374,7 +420,7 @@ bool as_audit_exchange(const as_audit_url *url, const as_audit_options *options,
         snprintf(answer->error, sizeof(answer->error), "the request could not be sent");
     }
     while (answer->length < LARGEST_ANSWER && !answer->closed) {
-        ssize_t got = as_audit_take(&wire, buffer, sizeof(buffer), whole ? CLOSE_WAIT_MS : options->timeout_ms);
+        ssize_t got = as_audit_take(&wire, buffer, sizeof(buffer), choose_wait(answer, whole, options));
         if (got < 0 && errno == EAGAIN) {
             answer->late = !whole;
             break;

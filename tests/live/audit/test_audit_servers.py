@@ -15,10 +15,11 @@ HALF = b"HTTP/1.1 404 Not Found\r\nContent-Length: 200\r\nConnection: close\r\n\
 
 
 class Server:
-    """Answers each request with some octets, or with none, and closes; `hangs`: it keeps the connection instead."""
+    """Answers each request with some octets, or with none, and closes; `hangs`: it keeps the connection instead; `lingers`: the
+    seconds between the answer to a request and the end of its connection."""
 
-    def __init__(self, answer, host="127.0.0.1", context=None, hangs=False):
-        self.answer, self.context, self.hangs = answer, context, hangs
+    def __init__(self, answer, host="127.0.0.1", context=None, hangs=False, lingers=lambda request: 0):
+        self.answer, self.context, self.hangs, self.lingers = answer, context, hangs, lingers
         self.listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{self.listening.getsockname()[1]}"
         self.count, self.names, self.kept = 0, [], []
@@ -42,6 +43,7 @@ class Server:
             one.settimeout(10)
             request = one.recv(65536)
             one.sendall(self.answer(request) if callable(self.answer) else self.answer)
+            threading.Event().wait(self.lingers(request))
         except OSError:
             pass
         if self.hangs:
@@ -83,6 +85,24 @@ def test_no_answer_is_no_result(serve, answer, hangs, says):
     code, told, wrong = server.audit("-w", "1")
     assert code == 3 and f"/absent: {says}" in wrong and "0 of " not in told
     assert server.count == 2, "the first pair is enough to know it"
+
+
+def test_a_server_over_tls_that_hangs(serve, authority):
+    """TLS 1.3: a session's ticket can be read, and none of the answer."""
+    certificate = authority.issue("audit-hangs", "IP:127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    code, told, wrong = serve(b"", context=context, hangs=True).audit("-w", "1", "-C", authority.cert)
+    assert code == 3 and "/absent: no answer in time" in wrong and "0 of " not in told, wrong
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 404 Not Found\r\nConnection: close", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n"
+                                  b"connection: Upgrade, Close"], ids=["at-once", "after-an-interim-answer"])
+def test_a_connection_that_ends_late(serve, head):
+    """A busy machine may take its time to close what it has announced to close."""
+    server = serve(head + b"\r\nContent-Length: 2\r\n\r\nno", lingers=lambda request: 0.5 if server.count == 2 else 0)
+    code, told, wrong = server.audit("-w", "20")
+    assert (code, wrong) == (0, "") and "0 of " in told, told
 
 
 def test_one_that_is_cut_is_a_difference(serve):
