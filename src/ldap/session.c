@@ -279,8 +279,9 @@ bool as_session_bind_user(as_session *session, const char *dn, const char *passw
 
 static int send_search(as_session *session, const as_search *search, int *id)
 {
-    as_mono left = session->wire.deadline - as_mono_read();
-    struct timeval limit = {.tv_sec = (time_t)(left / AS_MONO_SECOND) + 1};
+    const as_mono left = session->wire.deadline - as_mono_read();
+    /* libldap refuses a limit of 0. */
+    struct timeval limit = {.tv_sec = left > 0 ? (time_t)(left / AS_MONO_SECOND) + 1 : 1};
     int code;
 
     if (ldap_set_option(session->ld, LDAP_OPT_DEREF, &search->deref) != LDAP_OPT_SUCCESS) {
