@@ -21,7 +21,7 @@ SECTION = """
     AuthType Basic
     AuthName "the lab"
     AuthBasicProvider authstatus
-    AuthLDAPURL "ldap://127.0.0.1:${{HERE}}/{base}?uid" {mode}
+    AuthLDAPURL "ldap://127.0.0.1:${{HERE{mode}}}/{base}?uid" {mode}
     AuthLDAPBindDN "cn=service,o=refer"
     AuthLDAPBindPassword "Pw!service"
     LDAPReferrals {referrals}
@@ -38,6 +38,7 @@ SECTIONS = (  # name, base, mode, referrals, uniform
     ("base", f"ou=there,{SUFFIX}", "", "On", "On"),
     ("base-off", f"ou=there,{SUFFIX}", "", "Off", "On"),
     ("starttls", SUFFIX, "STARTTLS", "On", "Off"),
+    ("ssl", SUFFIX, "SSL", "On", "Off"),
 )
 
 
@@ -56,7 +57,8 @@ def here(start_slapd, authority, good_certificate):
 def site(start, here, authority):
     keys = "name base mode referrals uniform".split()
     return start(f"LogLevel warn authstatus:debug\nLDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"
-                 + "".join(SECTION.format(**dict(zip(keys, row))) for row in SECTIONS), defines={"HERE": here.port})
+                 + "".join(SECTION.format(**dict(zip(keys, row))) for row in SECTIONS),
+                 defines={"HERE": here.port, "HERESTARTTLS": here.port, "HERESSL": here.tls_port})
 
 
 @contextmanager
@@ -176,11 +178,12 @@ def test_service_account_is_unknown_there(site, here, there):
         connection.modify_s(f"cn=service,{SUFFIX}", [(ldap.MOD_REPLACE, "userPassword", [b"Pw!service"])])
 
 
-def test_no_less_security(site, here, there):
-    """Asked with STARTTLS, it leads to one that has no TLS: no password goes there, not even the service account's."""
+@pytest.mark.parametrize("mode", ["starttls", "ssl"])
+def test_no_less_security(site, here, there, mode):
+    """Asked over TLS, it leads to one that has none: no password goes there, not even the service account's."""
     mark = there.mark()
     with referring(here, there=[to(there)]):
-        verify(site, site.get("/in/starttls/", login=("ann", RIGHT)), "granted", 200)
-        verify(site, site.get("/in/starttls/", login=("bob", RIGHT)), "tls-failed", 500)
+        verify(site, site.get(f"/in/{mode}/", login=("ann", RIGHT)), "granted", 200)
+        verify(site, site.get(f"/in/{mode}/", login=("bob", RIGHT)), "tls-failed", 500)
     queried = there.operations(mark)
     assert queried["service_binds"] == queried["user_binds"] == queried["searches"] == 0, queried

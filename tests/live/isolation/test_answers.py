@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.fake import Fake, entries
 from lab.slapd import Database
 from lab.stores import Redis, key_file
 
@@ -184,3 +185,22 @@ def test_a_new_key_forgets_everything(start, workdirs, slapd):
     assert before <= set(store.keys()), "they are all there still: the key makes the difference"
     httpd.stop()
     store.stop()
+
+
+def test_another_entry_than_the_one_that_was_bound(start):
+    """AuthLDAPInitialBindAsUser: where the search finds another entry, the password is tested with that one, too."""
+    own, other = [Fake({"search": entries(f"uid={name},dc=fake")}, people={"uid=ann,dc=fake": RIGHT, "uid=eve,dc=fake": "Pw!eve"})
+                  for name in ("ann", "eve")]
+    httpd = start("".join(f'''Use Login /in/{port} "ldap://127.0.0.1:${{{port}}}" dc=fake
+<Location /in/{port}>
+    AuthLDAPInitialBindAsUser On
+    AuthLDAPInitialBindPattern "^(.+)$" "uid=$1,dc=fake"
+</Location>
+''' for port in ("OWN", "OTHER")), defines={"OWN": own.port, "OTHER": other.port})
+    httpd.log.allow("AH01617", "wrong-password")
+    assert httpd.get("/in/OWN/", login=("ann", RIGHT)).status == 200
+    assert own.binds() == [("uid=ann,dc=fake", RIGHT)]
+    assert httpd.get("/in/OTHER/", login=("ann", RIGHT)).status == 401
+    assert other.binds() == [("uid=ann,dc=fake", RIGHT), ("uid=eve,dc=fake", RIGHT)]
+    httpd.stop()
+    own.stop(), other.stop()

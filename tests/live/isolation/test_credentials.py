@@ -7,7 +7,9 @@ from collections import namedtuple
 
 import pytest
 
+from lab import tls
 from lab.fake import PASSWORD, SERVICE, SERVICE_PASSWORD, Fake, entries
+from lab.process import poll
 
 SERVICE_LOGIN = (SERVICE, SERVICE_PASSWORD)
 USER_LOGIN = ("uid=ann,dc=fake", PASSWORD)
@@ -158,6 +160,23 @@ def test_client_certificates(start, workdirs, authority, good_certificate):
         httpd.stop()
     for fake in (home, other):
         fake.stop()
+
+
+def test_a_stranger_gets_no_client_certificate(start, workdirs, authority):
+    """A certificate that was refused is fetched again, to say in the log why, without proof of who asks. The first handshake may have
+    had it: libldap over GnuTLS verifies the server's certificate behind the handshake."""
+    client = authority.issue("client-of-a-stranger")
+    client.key.chmod(0o644)
+    stranger = Fake(certificate=tls.Authority(workdirs.new("stranger"), "stranger").issue("directory"), ldaps=True, authority=authority)
+    httpd = start(f'LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n{HEAD}<Location "/in">\n'
+                  f'AuthLDAPURL "ldaps://127.0.0.1:{stranger.port}/dc=fake?uid"\nLDAPTrustedClientCert CERT_BASE64 {client.cert}\n'
+                  f"LDAPTrustedClientCert KEY_BASE64 {client.key}\n</Location>", files={"in/x.html": "x"})
+    httpd.log.expect("AS0061: .*is not signed by an authority in")
+    assert httpd.get("/in/x.html", login=("ann", PASSWORD)).status == 500
+    poll(lambda: None in stranger.peers, 10, "a handshake without a certificate of the client's")
+    assert not stranger.binds()
+    httpd.stop()
+    stranger.stop()
 
 
 def test_exec_not_in_htaccess(start, workdirs, fakes):

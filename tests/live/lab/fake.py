@@ -233,6 +233,7 @@ class _Connection:
         try:
             self.socket = self.fake.context.wrap_socket(self.socket, server_side=True)
             self.peer = self.socket.getpeercert() or None
+            self.fake.peers.append(self.peer)
         except (ssl.SSLError, OSError):
             raise Gone from None
 
@@ -346,6 +347,7 @@ class Fake:
                 self.context.load_verify_locations(authority.cert)
                 self.context.verify_mode = ssl.CERT_OPTIONAL
         self.operations = []
+        self.peers = []  # of each handshake that both sides have ended
         self.unbinds = 0
         self.stopping = threading.Event()
         self._lock = threading.Lock()
