@@ -21,9 +21,20 @@ static const char *normalize(const char *dn, apr_pool_t *pool)
 }
 
 /* Returns whether this is a global catalogue, which has more than the contexts that it names (MS-ADTS 3.1.1.1.14). */
-static bool is_global_catalog(const as_directory_settings *settings)
+static bool is_global_catalog(const as_ldap_server *server)
 {
-    return settings->servers[0].port == 3268 || settings->servers[0].port == 3269;
+    return server->port == 3268 || server->port == 3269;
+}
+
+/* Any of the servers may have answered. */
+static bool has_global_catalog(const as_directory_settings *settings)
+{
+    int i = 0;
+
+    while (i < settings->server_count && !is_global_catalog(&settings->servers[i])) {
+        i++;
+    }
+    return i < settings->server_count;
 }
 
 /* Returns the naming context of the group: the longest match of those that the server names. NULL: none. */
@@ -54,7 +65,7 @@ static bool find_base(as_authorizing *of, as_group_line *line)
         line->base = settings->base;
         return true;
     }
-    return !line->server.contexts[0] || is_global_catalog(settings) || !as_text_is_ascii(line->normal);
+    return !line->server.contexts[0] || is_global_catalog(&settings->servers[0]) || !as_text_is_ascii(line->normal);
 }
 
 /* ---- by members ---- */
@@ -234,7 +245,7 @@ static void mark_unsafe_by_members(as_authorizing *of, const as_group_line *line
 static void mark_unsafe_by_catalog(as_authorizing *of, const as_group_line *line)
 {
     if (of->answer->answer == AS_NO && !of->answer->unsafe_to_negate && line->server.is_ad &&
-        is_global_catalog(of->params->directory->settings) && !line->facts.is_universal_group) {
+        has_global_catalog(of->params->directory->settings) && !line->facts.is_universal_group) {
         as_say_no_unsafe(of, "a global catalogue need not know the members of a group that is not universal");
     }
 }

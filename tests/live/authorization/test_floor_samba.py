@@ -183,10 +183,11 @@ def test_other_logins(query):
     assert (said.answer, cost(said)) == ("yes", ""), said
 
 
-def test_a_global_catalogue(samba):
-    """It has the members of universal groups; those of others only by chance."""
+@pytest.mark.parametrize("servers", ["{0}:3268", "{0}:389 {0}:3268"])
+def test_a_global_catalogue(samba, servers):
+    """It has the members of universal groups; those of others only by chance. Of several servers, any may answer."""
     with querying() as query:
-        query.directory(f"ldap://{samba.address}:3268/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
+        query.directory(f"ldap://{servers.format(samba.address)}/{BASE}?sAMAccountName", SERVICE, SERVICE_PASSWORD)
         query.groups(classes="group")
         query.login("ann", RIGHT)
         assert query.decide("group", g("direct")).answer == "yes"
