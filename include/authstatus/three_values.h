@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #define AS_TRIALS_MOST 64      /* runs of one decision */
-#define AS_TRIAL_LINES_MOST 64 /* unknown lines of one decision */
+#define AS_TRIAL_LINES_MOST 64 /* unknown lines of one decision whose combinations are tried */
 
 /* The reason why a line is neither yes nor no. */
 typedef enum as_doubt {
@@ -25,6 +25,14 @@ typedef enum as_doubt {
                           exist) */
     AS_DOUBT_COUNT
 } as_doubt;
+
+/* Where a yes leads. Lines that all lead one way need no combinations: of their values, all yes and all no are the best
+ * and the worst. */
+typedef enum as_way_of_yes {
+    AS_YES_RAISES = 1, /* outside of negations */
+    AS_YES_LOWERS = 2, /* within one */
+    AS_YES_EITHER = 3  /* not known */
+} as_way_of_yes;
 
 /* How a run ended. Two runs with different results are a difference. */
 typedef enum as_trial_result {
@@ -67,9 +75,11 @@ typedef enum as_trial_stage {
 typedef struct as_trials {
     as_trial_stage stage;
     int runs;
-    bool fallback;  /* the value of lines that this run does not prescribe */
-    bool exhausted; /* too many runs or lines */
-    unsigned seen;  /* results, as bits of as_trial_result */
+    bool fallback;                 /* the value of lines that this run does not prescribe */
+    bool crowded;                  /* more lines than have a place: these have the fallback as value */
+    bool exhausted;                /* too many runs or lines */
+    unsigned ways[AS_DOUBT_COUNT]; /* of the lines that were evaluated, as bits of as_way_of_yes */
+    unsigned seen;                 /* results, as bits of as_trial_result */
     int line_count;
     as_trial_line lines[AS_TRIAL_LINES_MOST];
     as_trial_path path;    /* of this run: the steps in the order of evaluation */
@@ -80,7 +90,7 @@ typedef struct as_trials {
 /* Prepares the next run. Returns false if no further run is needed. */
 bool as_trials_begin_next(as_trials *trials);
 /* Returns the value of a line in this run. `severity` as in as_trial_line. */
-bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt, int severity);
+bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt, as_way_of_yes way, int severity);
 /* Records the result of the run. */
 void as_trials_add_result(as_trials *trials, as_trial_result result);
 

@@ -5,6 +5,9 @@
  * httpd does not evaluate lines that cannot change the result any more, so a run depends only on the lines that it
  * evaluated. The combinations are tried along paths: the last line of a path that was yes becomes no, the lines before
  * it keep their values, the lines after it are evaluated anew. Each combination that a run can distinguish is run once.
+ *
+ * Where there are more lines, or more combinations, than may be tried, the runs with all lines yes and with all lines
+ * no still decide if a yes of each line leads the same way: httpd's containers are monotonic.
  */
 #include "authstatus/three_values.h"
 
@@ -22,14 +25,16 @@ static bool must_vary(const as_trials *trials, as_doubt doubt)
 
 static bool has_line_of(const as_trials *trials, as_doubt doubt)
 {
-    int i;
+    return trials->ways[doubt] != 0;
+}
 
-    for (i = 0; i < trials->line_count; i++) {
-        if (trials->lines[i].doubt == doubt) {
-            return true;
-        }
-    }
-    return false;
+/* Does a yes of each line that varies lead the same way? */
+static bool has_one_way(const as_trials *trials)
+{
+    const unsigned ways =
+        trials->ways[AS_DOUBT_UNKNOWN] | (trials->stage == AS_TRIAL_NEGATIONS ? trials->ways[AS_DOUBT_NEGATION] : 0);
+
+    return ways != AS_YES_EITHER;
 }
 
 /* ---- the next run ---- */
@@ -91,14 +96,29 @@ static bool begin_negations(as_trials *trials)
     return begin(trials, AS_TRIAL_NEGATIONS, true);
 }
 
+/* Ends the combinations of a stage that are too many: what was tried decides if all lines lead one way. */
+static bool skip_combinations(as_trials *trials)
+{
+    trials->exhausted = !has_one_way(trials);
+    return !trials->exhausted && trials->stage != AS_TRIAL_NEGATIONS && begin_negations(trials);
+}
+
+/* One run is left for the first of the negations. */
+static bool are_too_many(const as_trials *trials)
+{
+    const bool one_way = has_one_way(trials);
+
+    return (trials->crowded && (trials->stage >= AS_TRIAL_ALL_NO || !one_way)) || trials->runs == AS_TRIALS_MOST ||
+           (trials->runs == AS_TRIALS_MOST - 1 && trials->stage == AS_TRIAL_COMBINATIONS && one_way);
+}
+
 bool as_trials_begin_next(as_trials *trials)
 {
     if (is_mixed(trials) || trials->exhausted) {
         return false;
     }
-    if (trials->runs == AS_TRIALS_MOST) {
-        trials->exhausted = true;
-        return false;
+    if (are_too_many(trials)) {
+        return skip_combinations(trials);
     }
     switch (trials->stage) {
     case AS_TRIAL_BEGIN:
@@ -142,14 +162,15 @@ static as_trial_line *find_line(as_trials *trials, const void *question)
     return line;
 }
 
-bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt, int severity)
+bool as_trials_get_value(as_trials *trials, const void *question, as_doubt doubt, as_way_of_yes way, int severity)
 {
     as_trial_line *line = find_line(trials, question);
     as_trial_step *step;
 
+    trials->ways[doubt] |= (unsigned)way;
     if (!line) {
-        trials->exhausted = true;
-        return false;
+        trials->crowded = true;
+        return must_vary(trials, doubt) && trials->fallback;
     }
     if (line->evaluated) {
         return line->yes;

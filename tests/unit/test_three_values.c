@@ -160,7 +160,7 @@ static bool value_by_trial(void *data, int question, as_doubt doubt)
     by_trial *trial = data;
 
     trial->evaluated++;
-    return as_trials_get_value(&trial->trials, &trial->questions[question], doubt, question);
+    return as_trials_get_value(&trial->trials, &trial->questions[question], doubt, AS_YES_EITHER, question);
 }
 
 static void try_all(const tree *t, by_trial *trial)
@@ -321,12 +321,62 @@ static void test_too_many_lines_are_never_decided(void **state)
     memset(&trials, 0, sizeof(trials));
     assert_true(as_trials_begin_next(&trials));
     for (i = 0; i <= AS_TRIAL_LINES_MOST; i++) {
-        as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, i);
+        as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, AS_YES_EITHER, i);
     }
     as_trials_add_result(&trials, AS_TRIAL_GRANTED);
     assert_false(as_trials_begin_next(&trials));
     assert_false(as_trials_decide(&trials, &result, &question));
     assert_ptr_equal(question, &questions[AS_TRIAL_LINES_MOST - 1]);
+}
+
+/* Evaluates so many lines, of which one is enough, or none may be true, and then the words of another module. */
+static bool decide_many(as_doubt doubt, as_way_of_yes way, int lines, bool other, as_trial_result *result,
+                        const void **question)
+{
+    static as_trials trials;
+    static char questions[2 * AS_TRIAL_LINES_MOST];
+
+    memset(&trials, 0, sizeof(trials));
+    while (as_trials_begin_next(&trials)) {
+        bool is = false;
+        int i;
+
+        for (i = 0; i < lines && !is; i++) {
+            is = as_trials_get_value(&trials, &questions[i], doubt, way, i);
+        }
+        is = way == AS_YES_LOWERS ? other && !is : other || is;
+        as_trials_add_result(&trials, is ? AS_TRIAL_GRANTED : AS_TRIAL_REFUSED);
+        assert_true(trials.runs <= AS_TRIALS_MOST);
+    }
+    return as_trials_decide(&trials, result, question);
+}
+
+static void test_more_lines_of_one_way_are_decided_by_the_extremes(void **state)
+{
+    static const int many[] = {2, AS_TRIAL_LINES_MOST - 1, AS_TRIAL_LINES_MOST, AS_TRIAL_LINES_MOST + 1,
+                               2 * AS_TRIAL_LINES_MOST};
+    as_trial_result result;
+    const void *question;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(many) / sizeof(*many); i++) {
+        /* RequireAny, with and without a line that lets the user in */
+        assert_true(decide_many(AS_DOUBT_UNKNOWN, AS_YES_RAISES, many[i], true, &result, &question));
+        assert_int_equal(result, AS_TRIAL_GRANTED);
+        assert_false(decide_many(AS_DOUBT_UNKNOWN, AS_YES_RAISES, many[i], false, &result, &question));
+        assert_non_null(question);
+        /* RequireNone, beside a line that lets the user in, or none */
+        assert_false(decide_many(AS_DOUBT_UNKNOWN, AS_YES_LOWERS, many[i], true, &result, &question));
+        assert_non_null(question);
+        assert_true(decide_many(AS_DOUBT_UNKNOWN, AS_YES_LOWERS, many[i], false, &result, &question));
+        assert_int_equal(result, AS_TRIAL_REFUSED);
+        /* groups that do not exist */
+        assert_false(decide_many(AS_DOUBT_NEGATION, AS_YES_LOWERS, many[i], true, &result, &question));
+        assert_non_null(question);
+        assert_true(decide_many(AS_DOUBT_NEGATION, AS_YES_LOWERS, many[i], false, &result, &question));
+        assert_int_equal(result, AS_TRIAL_REFUSED);
+    }
 }
 
 /* An XOR tree of many lines has more combinations than there are runs. */
@@ -342,7 +392,7 @@ static void test_runs_are_bounded(void **state)
     memset(&trials, 0, sizeof(trials));
     while (as_trials_begin_next(&trials)) {
         for (i = 0; i < 10; i++) {
-            as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, 0);
+            as_trials_get_value(&trials, &questions[i], AS_DOUBT_UNKNOWN, AS_YES_EITHER, 0);
         }
         as_trials_add_result(&trials, AS_TRIAL_GRANTED);
     }
@@ -362,9 +412,9 @@ static void test_an_outage_goes_before_a_misconfiguration(void **state)
     (void)state;
     memset(&trials, 0, sizeof(trials));
     while (as_trials_begin_next(&trials)) {
-        bool yes = as_trials_get_value(&trials, &questions[0], AS_DOUBT_UNKNOWN, 1);
-        yes = as_trials_get_value(&trials, &questions[1], AS_DOUBT_UNKNOWN, 2) && yes;
-        yes = as_trials_get_value(&trials, &questions[2], AS_DOUBT_UNKNOWN, 2) && yes;
+        bool yes = as_trials_get_value(&trials, &questions[0], AS_DOUBT_UNKNOWN, AS_YES_EITHER, 1);
+        yes = as_trials_get_value(&trials, &questions[1], AS_DOUBT_UNKNOWN, AS_YES_EITHER, 2) && yes;
+        yes = as_trials_get_value(&trials, &questions[2], AS_DOUBT_UNKNOWN, AS_YES_EITHER, 2) && yes;
         as_trials_add_result(&trials, yes ? AS_TRIAL_GRANTED : AS_TRIAL_REFUSED);
     }
     assert_false(as_trials_decide(&trials, &result, &question));
@@ -380,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_a_line_behind_decides),
         cmocka_unit_test(test_a_missing_group_is_no_outside_of_a_negation),
         cmocka_unit_test(test_too_many_lines_are_never_decided),
+        cmocka_unit_test(test_more_lines_of_one_way_are_decided_by_the_extremes),
         cmocka_unit_test(test_runs_are_bounded),
         cmocka_unit_test(test_an_outage_goes_before_a_misconfiguration),
     };

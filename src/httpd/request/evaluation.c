@@ -97,8 +97,16 @@ static int get_severity(const as_authorization *authorization)
     return as_outcome_describe(authorization->finding.outcome)->of == AS_CLASS_UNAVAILABLE;
 }
 
-static bool get_value_in_doubt(const request_rec *r, as_evaluation *evaluation, const as_authorization *authorization)
+/* A line in AuthzProviderAlias, or within two negations, is not known to lead one way. */
+static as_way_of_yes get_way(const as_require_line *line)
 {
+    return !line->may_refuse ? AS_YES_RAISES : line->negated ? AS_YES_LOWERS : AS_YES_EITHER;
+}
+
+static bool get_value_in_doubt(const request_rec *r, as_evaluation *evaluation, const as_answered *answered)
+{
+    const as_authorization *authorization = answered->authorization;
+
     if (evaluation->last) {
         return false;
     }
@@ -109,7 +117,7 @@ static bool get_value_in_doubt(const request_rec *r, as_evaluation *evaluation, 
     }
     return as_trials_get_value(evaluation->trials, authorization,
                                authorization->answer == AS_UNKNOWN ? AS_DOUBT_UNKNOWN : AS_DOUBT_NEGATION,
-                               get_severity(authorization));
+                               get_way(answered->line), get_severity(authorization));
 }
 
 authz_status as_evaluation_choose_status(request_rec *r, as_context *context, const as_answered *answered)
@@ -130,7 +138,7 @@ authz_status as_evaluation_choose_status(request_rec *r, as_context *context, co
         /* Called by a module outside of the phase: an error is neither granted nor negated. */
         return AUTHZ_GENERAL_ERROR;
     }
-    return get_value_in_doubt(r, evaluation, authorization) ? AUTHZ_GRANTED : AUTHZ_DENIED;
+    return get_value_in_doubt(r, evaluation, answered) ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
 /* ---- the runs ---- */

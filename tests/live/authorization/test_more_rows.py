@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.fake import Fake
+from lab.process import reserve_port
 from lab.slapd import TOP, Database, Slapd
 from lab.tls import Authority
 from lab.verify import verify
 from querying import querying, cost as said_cost
-from test_rows import BASE, FIVE, RIGHT, STAFF, Text, all_of, any_of, cost, group, ldap_group, ldif, make, person, section, slapd  # noqa: F401
+from test_rows import BASE, FIVE, RIGHT, STAFF, Text, all_of, any_of, cost, group, ldap_group, ldif, make, none_of, person, section, slapd  # noqa: F401
 
 OTHERS = any_of(ldap_group("top"), ldap_group("middle"), ldap_group("bottom"), ldap_group("nobody"), STAFF)
 
@@ -112,8 +113,23 @@ def test_three_thousand_users_twice(start, workdirs):
 
 
 def test_many_groups_that_do_not_exist(start, slapd):  # noqa: F811
-    """More than lines in doubt can be tried (64). Outside of a negation each is a plain "no"."""
+    """More than lines in doubt can be tried (64). Outside of a negation each is a plain "no", and within one none lets in."""
     missing = [ldap_group(f"missing{number}") for number in range(70)]
-    httpd = make(start, slapd, conf=section("many", any_of(*missing, STAFF)))
-    httpd.log.allow("AS0032", "AH01631")
+    httpd = make(start, slapd, conf=section("many", any_of(*missing, STAFF)) + section("none", none_of(*missing)))
+    httpd.log.allow("AS0032", "AH01631", "AS0062")
     assert [httpd.get("/in/many", login=(user, RIGHT)).status for user in ("ann", "bob")] == [200, 403]
+    verify(httpd, httpd.get("/in/none", login=("ann", RIGHT)), "directory-misconfigured", 500)
+
+
+def test_an_outage_of_many_groups(start, slapd):  # noqa: F811
+    """Who needs none of them is let in, and who could not be let in by any of them is refused, however many there are."""
+    many = [STAFF, *(ldap_group(f"more{number}") for number in range(130))]
+    down = f'AuthLDAPURL "ldap://127.0.0.1:{reserve_port()}/{BASE}?uid"\n    Use Account {BASE}'
+    lines = {"any": any_of(*many[:70], "user ann"), "all": all_of("user ann", *many), "none": none_of(*many),
+             "refused": "<RequireAll>\n    Require user ann\n    <RequireNone>\n    " + any_of(*many)
+                        + "\n    </RequireNone>\n    </RequireAll>"}
+    httpd = make(start, slapd, conf="AuthStatusBreaker 1 1min\n" + "".join(
+        section(name, text, provider="file", directory=down) for name, text in lines.items()))
+    httpd.log.allow("AS0050", "AS0060", "AH0163[01]")
+    for name, statuses in {"any": (200, 503), "all": (503, 403), "none": (503, 503), "refused": (503, 403)}.items():
+        assert tuple(httpd.get(f"/in/{name}", login=(user, RIGHT)).status for user in ("ann", "bob")) == statuses, name
