@@ -153,8 +153,6 @@ bool as_group_get_allowed_attributes(as_group_query *query, const char *dn, cons
 bool as_group_test_filter(as_group_query *query, const char *dn, const char *filter, bool *does, as_reply *reply);
 /* How many entries below the directory's base, within its scope, match the filter: 0, 1 or 2 for more. */
 bool as_group_count_entries(as_group_query *query, const char *filter, int *entries, as_reply *reply);
-/* Returns whether this is a valid filter (RFC 4515). */
-bool as_group_is_filter(const char *filter);
 /* Escapes the special characters of a value (RFC 4515 3); NULL without memory. */
 const char *as_group_escape(const char *value, apr_pool_t *pool);
 

@@ -20,9 +20,9 @@ as_mono as_mono_read(void);
 typedef enum as_security { AS_SECURITY_NONE, AS_SECURITY_SSL, AS_SECURITY_STARTTLS } as_security;
 
 typedef enum as_referrals {
-    AS_REFERRALS_DEFAULT, /* libldap does not follow; a referral instead of an entry is reported */
-    AS_REFERRALS_ON,      /* libldap follows them */
-    AS_REFERRALS_OFF
+    AS_REFERRALS_DEFAULT, /* LDAPReferrals is not set, or "default": not followed */
+    AS_REFERRALS_ON,      /* followed where the directory has no entry of its own (referral.c) */
+    AS_REFERRALS_OFF      /* not followed; a referral in place of an entry is reported */
 } as_referrals;
 
 /* A server of AuthLDAPURL, in the order given. */
@@ -89,6 +89,9 @@ static inline bool as_port_is_usual(int port)
 
 /* Returns whether a text can be an attribute's: a name or an OID, with options (RFC 4512 2.5). */
 bool as_attribute_is_name(const char *name);
+/* Returns whether libldap takes a text for a filter (RFC 4515; the outermost parentheses may be missing). Any thread.
+ */
+bool as_filter_is_valid(const char *filter);
 
 /* Parses an AuthLDAPURL: ldap[s]://host[:port][ host[:port]...]/base[?attribute[,...]][?scope][?filter]], and its
  * mode word (NULL, NONE, SSL, TLS or STARTTLS in any case). Sets servers, security, base, scope, filter, attributes.
@@ -163,7 +166,7 @@ typedef struct as_query {
  * initial_bind's session), then a bind as the entry found, with the password policy request control, never critical
  * (draft-behera-ldap-password-policy-11 6.1). Never binds an empty DN (RFC 4513 5.1.2): an entry without a DN does
  * not count. */
-void as_directory_query(as_directories *all, const as_query *question, apr_pool_t *pool, as_reply *reply);
+void as_directory_query(as_directories *all, const as_query *query, apr_pool_t *pool, as_reply *reply);
 
 /* Takes one of the slots of this process for requests that may wait for a directory (limits.in_flight), for a
  * request that queries as well as for one that waits for another's query. as_directory_query takes one itself if the

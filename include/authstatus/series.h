@@ -16,7 +16,8 @@
 typedef enum as_series_ring { AS_SERIES_HOUR, AS_SERIES_DAY, AS_SERIES_RINGS } as_series_ring;
 #define AS_SERIES_HOUR_SLOTS 60
 #define AS_SERIES_DAY_SLOTS 96
-/* More LDAP servers than that are not in it; the one that was sampled last gives way. */
+/* More LDAP servers than that are not in it. The one whose last sample is the oldest, and a quarter of an hour old,
+ * gives way. */
 #define AS_SERIES_SERVERS 16
 
 /* Counters that have a series, beside the classes of outcomes. */

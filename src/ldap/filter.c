@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A search whose filter lost a part would match the wrong entries. Where it has no memory for a part of a filter,
- * libldap (2.5 and 2.6) omits that part and sends the rest: so each search is checked before it is sent.
+ * Filters as libldap takes them. A search whose filter lost a part would match the wrong entries. Where it has no
+ * memory for a part of a filter, libldap (2.5 and 2.6) omits that part and sends the rest: so each search is checked
+ * before it is sent.
  *
  *     LDAPMessage ::= SEQUENCE { messageID INTEGER, searchRequest [APPLICATION 3] SEQUENCE {      RFC 4511 4.5.1
  *         baseObject, scope, derefAliases, sizeLimit, timeLimit, typesOnly, filter Filter, ... } }
@@ -55,6 +56,21 @@ static size_t count_written(const char *filter)
         }
     }
     return tests;
+}
+
+bool as_filter_is_valid(const char *filter)
+{
+    LDAP *ld = NULL;
+    struct berval encoded = {0, NULL};
+    bool is = false;
+
+    /* A control's value contains the same filter, and needs no connection. */
+    if (*filter && ldap_create(&ld) == LDAP_SUCCESS) {
+        is = ldap_create_assertion_control_value(ld, (char *)(intptr_t)filter, &encoded) == LDAP_SUCCESS;
+        ber_memfree(encoded.bv_val);
+        ldap_unbind_ext(ld, NULL, NULL);
+    }
+    return is;
 }
 
 bool as_filter_is_whole(const unsigned char *message, size_t length, const char *filter)

@@ -452,18 +452,3 @@ bool as_group_count_entries(as_group_query *query, const char *filter, int *entr
     *entries = search.found->nelts > 1 || reply->code == LDAP_SIZELIMIT_EXCEEDED ? 2 : search.found->nelts;
     return true;
 }
-
-bool as_group_is_filter(const char *filter)
-{
-    LDAP *ld = NULL;
-    struct berval encoded = {0, NULL};
-    bool is = false;
-
-    /* A control's value contains the same filter, and needs no connection. */
-    if (*filter && ldap_create(&ld) == LDAP_SUCCESS) {
-        is = ldap_create_assertion_control_value(ld, (char *)(intptr_t)filter, &encoded) == LDAP_SUCCESS;
-        ber_memfree(encoded.bv_val);
-        ldap_unbind_ext(ld, NULL, NULL);
-    }
-    return is;
-}

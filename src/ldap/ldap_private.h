@@ -4,7 +4,7 @@
  *
  *   wire.c            a TCP connection under a deadline, and libldap's bytes through it (wire.h)
  *   wire_guard.c      checks the messages of both directions
- *   filter.c          compares a search that libldap is about to send with the intended filter
+ *   filter.c          filters as libldap takes them: valid ones, and one that it is about to send
  *   tls.c             TLS settings of a directory, shared by its sessions
  *   tls_defaults.c    ldap.conf's TLS settings on this machine
  *   certificate.c     why a certificate was refused

@@ -249,19 +249,9 @@ static bool is_closed(const char *filter)
     return false;
 }
 
-/* Checks a filter with libldap's own parser, through the one call that encodes a filter and sends nothing. */
 static bool is_filter(const char *filter)
 {
-    LDAP *ld = NULL;
-    struct berval value = {0, NULL};
-    bool is = is_closed(filter) && ldap_initialize(&ld, NULL) == LDAP_SUCCESS &&
-              ldap_create_assertion_control_value(ld, (char *)(intptr_t)filter, &value) == LDAP_SUCCESS;
-
-    ber_memfree(value.bv_val);
-    if (ld) {
-        ldap_unbind_ext(ld, NULL, NULL);
-    }
-    return is;
+    return is_closed(filter) && as_filter_is_valid(filter);
 }
 
 static const char *read_filter(apr_pool_t *pool, const char *text, as_directory_settings *settings)

@@ -30,7 +30,7 @@ static const char *find_problem_of_filter(const char *text, apr_pool_t *pool)
 {
     const char *whole = *text == '(' ? text : apr_pstrcat(pool, "(", text, ")", NULL);
 
-    return as_group_is_filter(whole) ? NULL : apr_psprintf(pool, "\"%.1000s\" is not a filter (RFC 4515)", text);
+    return as_filter_is_valid(whole) ? NULL : apr_psprintf(pool, "\"%.1000s\" is not a filter (RFC 4515)", text);
 }
 
 static const char *find_problem_of_words(const as_requirement *requirement, apr_pool_t *pool)

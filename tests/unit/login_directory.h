@@ -370,7 +370,7 @@ bool as_group_count_entries(as_group_query *query, const char *filter, int *entr
     return !fails(reply);
 }
 
-bool as_group_is_filter(const char *filter)
+bool as_filter_is_valid(const char *filter)
 {
     return filter[strlen(filter) - 1] == ')';
 }
