@@ -294,8 +294,8 @@ static void dump_section(as_dump *dump)
 
 static bool has_directive_of_ours(const ap_directive_t *directive)
 {
-    while (directive && ap_cstr_casecmpn(directive->directive, "AuthStatus", 10) != 0 &&
-           ap_cstr_casecmpn(directive->directive, "AuthLDAP", 8) != 0) {
+    while (directive && !as_directive_begins_with(directive, "AuthStatus") &&
+           !as_directive_begins_with(directive, "AuthLDAP")) {
         directive = directive->next;
     }
     return directive != NULL;

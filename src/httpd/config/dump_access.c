@@ -67,7 +67,7 @@ static void warn_of_containers(as_dump *dump, const ap_directive_t *first, bool 
     }
     for (directive = first; directive; directive = directive->next) {
         if (is(directive->directive, "<RequireAll") || is(directive->directive, "<RequireAny") ||
-            !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
+            as_directive_begins_with(directive, "<Limit")) {
             warn_of_containers(dump, directive->first_child, !is(directive->directive, "<RequireAll"));
         }
     }

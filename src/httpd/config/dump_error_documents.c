@@ -92,8 +92,7 @@ static as_admits find_admission_within(const ap_directive_t *directive)
         inner = SAYS_NOTHING;
         if (!ap_cstr_casecmp(directive->directive, "Require")) {
             inner = find_admission(directive);
-        } else if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
-                   !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
+        } else if (as_directive_may_contain_require(directive)) {
             inner = find_admission_within(directive->first_child);
         }
         most = inner > most ? inner : most;

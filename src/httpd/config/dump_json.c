@@ -133,8 +133,7 @@ static void find_require(const ap_directive_t *directive, const char *prefix, ap
         } else if (!ap_cstr_casecmp(directive->directive, "<RequireAll") ||
                    !ap_cstr_casecmp(directive->directive, "<RequireNone")) {
             find_require(directive->first_child, "1 ", pool, lines);
-        } else if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
-                   !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
+        } else if (as_directive_may_contain_require(directive)) {
             find_require(directive->first_child, prefix, pool, lines);
         }
     }

@@ -180,7 +180,7 @@ static bool has_inherited_url(const as_dump *dump)
         if (is(directive->directive, "AuthLDAPURL")) {
             return false;
         }
-        has_own = has_own || !ap_cstr_casecmpn(directive->directive, "AuthLDAP", 8);
+        has_own = has_own || as_directive_begins_with(directive, "AuthLDAP");
     }
     return has_own && dump->section->url != NULL;
 }
@@ -268,8 +268,7 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool n
     as_written_line line;
 
     for (; directive; directive = directive->next) {
-        if (!ap_cstr_casecmpn(directive->directive, "<Require", 8) ||
-            !ap_cstr_casecmpn(directive->directive, "<Limit", 6)) {
+        if (as_directive_may_contain_require(directive)) {
             found |= say_lines(dump, directive->first_child, negated || is(directive->directive, "<RequireNone"));
         } else if (is(directive->directive, "Require")) {
             if (!read_line(dump->pool, directive, &line)) {

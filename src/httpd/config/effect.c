@@ -2,9 +2,7 @@
  *
  * Refuses directives of ours in sections where httpd accepts them but they have no effect.
  */
-#include "config.h"
-
-#include <util_cfgtree.h>
+#include "sections.h"
 
 /* The restrictions of a section. */
 typedef struct as_confine {
@@ -65,7 +63,7 @@ static bool check(const ap_directive_t *directive, const server_rec *s)
     for (; directive; directive = directive->next) {
         const as_confine *confine = NULL;
 
-        if (!ap_cstr_casecmpn(directive->directive, "AuthStatus", 10)) {
+        if (as_directive_begins_with(directive, "AuthStatus")) {
             confine = find_confining(directive);
         }
         if (confine) {

@@ -26,11 +26,6 @@ static bool is(const ap_directive_t *directive, const char *name)
     return !ap_cstr_casecmp(directive->directive, name);
 }
 
-static bool is_directive(const ap_directive_t *directive, const char *name)
-{
-    return !ap_cstr_casecmpn(directive->directive, name, strlen(name));
-}
-
 static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
 {
     switch (kind) {
@@ -39,7 +34,8 @@ static bool is_of_kind(const ap_directive_t *directive, as_section_kind kind)
     case AS_SECTION_LOCATION:
         return is(directive, "<Location") || is(directive, "<LocationMatch");
     case AS_SECTION_WITHIN:
-        return is_directive(directive, "<Files") || is_directive(directive, "<If") || is_directive(directive, "<Else");
+        return as_directive_begins_with(directive, "<Files") || as_directive_begins_with(directive, "<If") ||
+               as_directive_begins_with(directive, "<Else");
     case AS_SECTION_SERVER:
         break;
     }
@@ -90,9 +86,9 @@ static const ap_directive_t *match(as_walk *walk, const ap_directive_t *sibling,
             continue;
         }
         if (!strcmp(path, "*If")) {
-            same = is_directive(sibling, "<If") || is_directive(sibling, "<Else");
+            same = as_directive_begins_with(sibling, "<If") || as_directive_begins_with(sibling, "<Else");
         } else {
-            same = !is_directive(sibling, "<If") && is_same_path(make_path(walk->pool, sibling), path);
+            same = !as_directive_begins_with(sibling, "<If") && is_same_path(make_path(walk->pool, sibling), path);
         }
         if (same) {
             apr_hash_set(walk->seen, apr_pmemdup(walk->pool, &sibling, sizeof(sibling)), sizeof(sibling), "");
@@ -304,9 +300,7 @@ static const ap_directive_t *find_last(const ap_directive_t *directive, const ch
     const ap_directive_t *found = NULL, *inner;
 
     for (; directive; directive = directive->next) {
-        inner = is_directive(directive, "<Require") || is_directive(directive, "<Limit")
-                    ? find_last(directive->first_child, name, word)
-                    : NULL;
+        inner = as_directive_may_contain_require(directive) ? find_last(directive->first_child, name, word) : NULL;
         if (inner) {
             found = inner;
         } else if (is(directive, name) && !strncmp(directive->args, word, strlen(word))) {
@@ -342,7 +336,7 @@ static int find_strictest_require(const ap_directive_t *directive)
     int most = 0, inner;
 
     for (; directive; directive = directive->next) {
-        if (is_directive(directive, "<Require") || is_directive(directive, "<Limit")) {
+        if (as_directive_may_contain_require(directive)) {
             inner = find_strictest_require(directive->first_child);
         } else {
             inner = !is(directive, "Require") ? 0 : ap_cstr_casecmp(directive->args, "all granted") ? 2 : 1;

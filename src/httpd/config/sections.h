@@ -13,6 +13,8 @@
 
 #include <util_cfgtree.h>
 
+#include <apr_cstr.h>
+
 typedef enum as_section_kind {
     AS_SECTION_SERVER,
     AS_SECTION_DIRECTORY,
@@ -30,6 +32,19 @@ struct as_section_ref {
     const ap_directive_t *first;   /* the first directive in it */
     bool inherited;                /* a section of the main server, in a virtual host */
 };
+
+/* Returns whether the name of a directive begins so, in any case. */
+static inline bool as_directive_begins_with(const ap_directive_t *directive, const char *prefix)
+{
+    return !ap_cstr_casecmpn(directive->directive, prefix, strlen(prefix));
+}
+
+/* Returns whether lines of Require in it are those of the section around it: <RequireAll>, <LimitExcept> and the like.
+ */
+static inline bool as_directive_may_contain_require(const ap_directive_t *directive)
+{
+    return as_directive_begins_with(directive, "<Require") || as_directive_begins_with(directive, "<Limit");
+}
 
 /* Returns the sections of a server, as_section_ref *: itself first, then its sections in order. */
 const apr_array_header_t *as_sections_list(apr_pool_t *pool, server_rec *main_server, server_rec *s);
