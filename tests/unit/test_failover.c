@@ -197,6 +197,35 @@ static void test_a_server_that_was_queried_has_no_share(void **state)
     assert_true(left_for[1] > 400 * AS_MONO_SECOND);
 }
 
+/* A server that cannot be trusted is no reason to give up the next one. */
+static void fail_first(as_task *task)
+{
+    *task->reply = task->server == 0 ? *(const as_reply *)task->data : good;
+    queried++;
+}
+
+static void test_a_server_that_cannot_be_trusted(void **state)
+{
+    static const as_reply *const firsts[] = {&no_tls, &down, &busy, &wrong, &refused_before};
+    const as_mono deadline = as_mono_read() + 600 * AS_MONO_SECOND;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(firsts) / sizeof(*firsts); i++) {
+        const bool must_try_next = i < 3;
+        as_directory *entered;
+        as_reply got;
+
+        entered = as_directories_enter(all, &of_two, deadline, pool, &got);
+        assert_non_null(entered);
+        queried = 0;
+        as_failover_run(entered, fail_first, (void *)(intptr_t)firsts[i], deadline, pool, &got);
+        as_directories_leave(entered);
+        assert_int_equal(queried, must_try_next ? 2 : 1);
+        assert_int_equal(got.server_index, must_try_next);
+        assert_int_equal(got.code, must_try_next ? good.code : firsts[i]->code);
+    }
+}
+
 /* ---- the end of a process ---- */
 
 static apr_status_t note_end(void *data)
@@ -287,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_probes, begin_briefly, end),
         cmocka_unit_test_setup_teardown(test_a_wait_for_another_request, begin, end),
         cmocka_unit_test_setup_teardown(test_a_server_that_was_queried_has_no_share, begin_briefly, end),
+        cmocka_unit_test_setup_teardown(test_a_server_that_cannot_be_trusted, begin, end),
         cmocka_unit_test_setup_teardown(test_an_unlisted_directory_is_in_use, begin, end),
     };
 

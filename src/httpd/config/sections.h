@@ -39,8 +39,7 @@ static inline bool as_directive_begins_with(const ap_directive_t *directive, con
     return !ap_cstr_casecmpn(directive->directive, prefix, strlen(prefix));
 }
 
-/* Returns whether lines of Require in it are those of the section around it: <RequireAll>, <LimitExcept> and the like.
- */
+/* Returns whether a section may contain lines of Require that are the outer section's: <RequireAll>, <LimitExcept>. */
 static inline bool as_directive_may_contain_require(const ap_directive_t *directive)
 {
     return as_directive_begins_with(directive, "<Require") || as_directive_begins_with(directive, "<Limit");

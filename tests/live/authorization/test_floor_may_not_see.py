@@ -74,6 +74,17 @@ def test_member_of_that_is_no_name():
         assert any(TEAM in (operation.detail or ()) for operation in fake.operations if operation.step == "entry")
 
 
+@pytest.mark.parametrize("value, is_whole", [("cn=" + "x" * 9000, False), (b"cn=\0", False), (DEV, True)], ids=["long", "nul", "whole"])
+def test_member_of_that_is_not_whole(value, is_whole):
+    """A value that is not taken may be the one: the directory compares."""
+    there = {**PLAIN, ANN: {"objectClass": ["person"], "memberOf": [TEAM, value]}}
+    with directory(there, mode="MemberOf") as (fake, query):
+        fake.forget()
+        assert query.decide("group", STAFF).answer == "no"
+        compared = any(STAFF in operation.detail[1:] for operation in fake.operations if operation.step == "entry")
+        assert compared != is_whole, fake.operations
+
+
 def test_member_of_on_active_directory_without_a_primary_group():
     with directory(ad(primaryGroupID=None), mode="MemberOf") as (_, query):
         assert query.decide("group", TEAM).answer == "yes"

@@ -135,6 +135,8 @@ SUCCESS = [
     Row("raw-control-lies", raw(b"\xa0\x7f\x30\x03\x04\x01x"), *BROKEN),
     Row("raw-control-no-sequence", raw(b"\xa0\x03\x04\x01x"), *BROKEN),
     Row("raw-control-oid-lies", raw(b"\xa0\x05\x30\x03\x04\x7fx"), *BROKEN),
+    # libldap reads the value behind the end of its control.
+    Row("raw-control-value-is-behind-it", raw(ber.tlv(0xA0, ber.tlv(0x30, ber.octets(PPOLICY), b"\x04\x02"), EMPTY)), *BROKEN),
     Row("raw-code-of-no-octets", told(b"\x61\x06\x0a\0\x04\0\x04\0"), *BROKEN),
     Row("raw-code-of-another-type", told(b"\x61\x07\x02\x01\0\x04\0\x04\0"), *BROKEN),
     Row("raw-text-runs-into-the-controls",
@@ -166,6 +168,8 @@ MISCONFIGURED = [
     *[Row(f"at-search-{name}", {"search": answer(13, text)}, "directory-misconfigured", 500, "13")
       for name, text in TEXTS.items()],
 ]
+NOBODY = [Row("at-search-no-name", found("", {"uid": ["ann"]}), "unknown-user", 401, "0")]  # RFC 4513 5.1.2
+ROWS = SUCCESS + REFUSAL + MISCONFIGURED + NOBODY
 NAMES = {"crlf": b"uid=ann\r\nX-Evil: 1,dc=fake", "formats": b"uid=%s%n%s%n,dc=fake", "forged": b"uid=" + FORGED,
          "not-utf8": b"uid=\xff\xfe,dc=fake", "no-name": b"no distinguished name"}
 
@@ -186,8 +190,8 @@ Use Login /in/value-{name} ldap://127.0.0.1:{port} dc=fake
 
 @pytest.fixture(scope="module")
 def fakes():
-    fakes = {row.name: Fake(row.script) for row in SUCCESS + REFUSAL + MISCONFIGURED}
-    assert len(fakes) == len(SUCCESS + REFUSAL + MISCONFIGURED)
+    fakes = {row.name: Fake(row.script) for row in ROWS}
+    assert len(fakes) == len(ROWS)
     fakes |= {f"name-{name}": Fake(found(dn, {"uid": ["ann"]})) for name, dn in NAMES.items()}
     fakes |= {f"value-{name}": Fake(found("uid=ann,dc=fake", {"uid": ["ann"], "cn": [text]}))
               for name, text in TEXTS.items()}
@@ -220,7 +224,7 @@ def is_proper(site, answer):
         assert line.text.isprintable(), line.text
 
 
-@pytest.mark.parametrize("row", SUCCESS + REFUSAL + MISCONFIGURED, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_no_harm(site, fakes, row):
     answer = site.get(f"/in/{row.name}", login=("ann", RIGHT))
     verify(site, answer, row.outcome, row.status, ldap=row.ldap, user="ann")

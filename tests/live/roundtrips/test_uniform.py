@@ -59,13 +59,15 @@ def test_failures_are_alike(start, slapd, throttle, disclose):
 
 
 def test_one_of_several_is_no_less_work(start):
-    """A server whose own size limit is one entry: that entry is not bound, and the name costs a bind all the same."""
+    """A server whose own size limit is one entry: that entry is not bound, and the name costs a bind all the same, with a password
+    that nobody sent."""
     fake = Fake({"search": entries("uid=ann,dc=fake", code=4)})
     httpd = start('Use Login /in "ldap://127.0.0.1:${LDAP}" dc=fake', defines={"LDAP": fake.port})
     httpd.log.allow("AH0161[78]", "ambiguous-user")
     answer = httpd.get("/in/", login=("ann", "Pw!right"))
     assert (answer.status, httpd.access(answer).outcome) == (401, "ambiguous-user")
-    names = [operation.detail for operation in fake.operations if operation.step == "user-bind"]
-    assert len(names) == 1 and names[0] != "uid=ann,dc=fake", names
+    bound = [(operation.detail, operation.password) for operation in fake.operations if operation.step == "user-bind"]
+    assert len(bound) == 1, bound
+    assert bound[0][0] != "uid=ann,dc=fake" and bound[0][1] != "Pw!right" and len(bound[0][1]) == len("Pw!right"), bound
     httpd.stop()
     fake.stop()
