@@ -28,6 +28,13 @@ void as_mask_find_directory(request_rec *r)
     }
 }
 
+/* Returns whether mod_ssl has no certificate, or another cipher, because HTTP/2 cannot negotiate anew: mod_http2 turns
+ * this 403 into HTTP_1_1_REQUIRED (RFC 9113 9.2.1), and the client, which may be allowed, repeats its request. */
+static bool needs_http1(const request_rec *r)
+{
+    return apr_table_get(r->notes, "ssl-renegotiate-forbidden") != NULL;
+}
+
 bool as_mask_must_hide(request_rec *r, const as_context *context, int status)
 {
     const as_finding denied = as_finding_make(AS_OUTCOME_ACCESS_DENIED);
@@ -38,7 +45,7 @@ bool as_mask_must_hide(request_rec *r, const as_context *context, int status)
     if (context->masked) {
         return true;
     }
-    if ((status != HTTP_FORBIDDEN && status != HTTP_UNAUTHORIZED) || !as_section_is_on(section)) {
+    if ((status != HTTP_FORBIDDEN && status != HTTP_UNAUTHORIZED) || !as_section_is_on(section) || needs_http1(r)) {
         return false;
     }
     policy = as_section_get_policy(section, r);
