@@ -69,6 +69,7 @@ static const struct {
                  {"cgi-script", "mod_cgid.c"},
                  {"send-as-is", "mod_asis.c"},
                  {"type-map", "mod_negotiation.c"},
+                 {"imap-file", "mod_imagemap.c"},
                  {"application/x-httpd-php", "mod_php.c"},
                  {"application/x-httpd-php", "mod_php7.c"},
                  {"application/x-httpd-php-source", "mod_php.c"},

@@ -77,7 +77,7 @@ REAL = {
     "scripts that may not run": ("AddHandler cgi-script .cgi\n" + directory("/noexcg", "Options -ExecCGI\n"), pairs("script", "/noexcg/script.cgi", "/noexcg/script.cgi/x", part="script")),
     "a folder as script": (CGI, pairs("folder", "/open/folder.cgi/", part="folder")),
     "as is": ("AddHandler send-as-is .asis", pairs("as is", "/unread/noread.asis", part="noread") + pairs("denied", "/dirall/page.asis", "/dirall/none.asis")),
-    "image maps": ("AddHandler imap-file .map", pairs("map", "/unread/noread.map", "/unread/noread.map?1,2", part="noread")),
+    "image maps": ('AddHandler imap-file .map\n<Files "hidden.map">\n' + DENIED + "</Files>", pairs("hidden", "/open/hidden.map", part="hidden") + pairs("map", "/unread/noread.map", "/unread/noread.map?1,2", part="noread")),
     # What its time would show, and how others than GET are answered.
     "files that may not be read": ("AddHandler type-map .var\n" + directory("/unread", 'ExpiresActive On\nExpiresDefault "modification plus 20 years"\n'), pairs(
         "unread", *(f"/unread/noread.{extension}" for extension in ("html", "txt", "var", "asis", "map", "shtml")), "/unread/noread.html/x", part="noread")),
