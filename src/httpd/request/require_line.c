@@ -8,7 +8,6 @@
 #include "../config/sections.h"
 
 #include <ap_provider.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 
@@ -35,10 +34,18 @@ static const char *read_constant(cmd_parms *cmd, const ap_expr_info_t *expressio
     return error || !value ? "" : value;
 }
 
-/* Returns whether a yes of this line refuses, by the containers around it; unknown for a line in AuthzProviderAlias. */
-static bool is_negated(const ap_directive_t *directive)
+/* Reads the first word as mod_authz_core does: it may stand in quotes. */
+static bool has_not(const ap_directive_t *directive, apr_pool_t *pool)
 {
-    bool negated = directive && !ap_cstr_casecmpn(directive->args, "not", 3) && apr_isspace(directive->args[3]);
+    const char *arguments = directive->args;
+
+    return !ap_cstr_casecmp(ap_getword_conf(pool, &arguments), "not");
+}
+
+/* Returns whether a yes of this line refuses, by the containers around it; unknown for a line in AuthzProviderAlias. */
+static bool is_negated(const ap_directive_t *directive, apr_pool_t *pool)
+{
+    bool negated = directive && has_not(directive, pool);
 
     for (; directive; directive = directive->parent) {
         negated ^= !ap_cstr_casecmp(directive->directive, "<RequireNone");
@@ -47,10 +54,10 @@ static bool is_negated(const ap_directive_t *directive)
 }
 
 /* Does the line stand within a negation, or where it is not known whether it does? */
-static bool may_refuse(const ap_directive_t *directive)
+static bool may_refuse(const ap_directive_t *directive, apr_pool_t *pool)
 {
     for (; directive; directive = directive->parent) {
-        if (is_negated(directive) || !ap_cstr_casecmp(directive->directive, "<AuthzProviderAlias")) {
+        if (is_negated(directive, pool) || !ap_cstr_casecmp(directive->directive, "<AuthzProviderAlias")) {
             return true;
         }
     }
@@ -185,8 +192,8 @@ const char *as_require_parse(cmd_parms *cmd, as_requirement_kind kind, const cha
 
     *parsed = line;
     line->kind = kind;
-    line->negated = is_negated(cmd->directive);
-    line->may_refuse = may_refuse(cmd->directive);
+    line->negated = is_negated(cmd->directive, cmd->temp_pool);
+    line->may_refuse = may_refuse(cmd->directive, cmd->temp_pool);
     line->stays = cmd->pool == cmd->server->process->pconf;
     mark_section(cmd, kind);
     if (theirs[kind] && theirs[kind]->parse_require_line) {

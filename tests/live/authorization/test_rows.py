@@ -153,6 +153,7 @@ ROWS = {
                    {"ann": 200, "bob": 403}),
     "not": Row(all_of("valid-user", "not " + STAFF), {"ann": 403, "bob": 200}),
     "not-missing": Row(all_of("valid-user", "not " + ldap_group("missing")), {"ann": 500}),
+    "not-in-quotes": Row(all_of("valid-user", "'Not' " + ldap_group("missing")), {"ann": 500}),
     "not-hidden": Row(all_of("valid-user", "not " + ldap_group("hidden")), {"ann": 500, "bob": 500}),
     "missing": Row(any_of(ldap_group("missing")), {"ann": 403}),
     "missing-or": Row(any_of(ldap_group("missing"), "user ann"), {"ann": 200, "bob": 403}),
