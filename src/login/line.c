@@ -324,6 +324,21 @@ static bool are_attributes_allowed(as_authorizing *of, const char *filter)
     return true;
 }
 
+/* Looks for what a compare does not find, and a search does: values that the server makes (memberOf of OpenLDAP's
+ * dynlist). */
+static void prove_compared(as_authorizing *of, const char *filter)
+{
+    bool does = false;
+
+    if (!as_group_test_filter(&of->searches, of->params->entry->dn, filter, &does, &of->reply)) {
+        as_say_reply(of);
+    } else if (does) {
+        as_say_yes(of, "by value, as a search finds it");
+    } else {
+        as_say_no(of, of->to_prove->evidence);
+    }
+}
+
 /* Returns whether the negation of the filter must be tested. Except in Active Directory a compare has decided a pair
  * already. */
 static bool begin_match(as_authorizing *of, const char *filter)
@@ -342,7 +357,7 @@ static bool begin_match(as_authorizing *of, const char *filter)
         return are_attributes_allowed(of, filter);
     }
     if (of->params->requirement->kind == AS_REQUIRE_ATTRIBUTE) {
-        as_say_no(of, of->to_prove->evidence);
+        prove_compared(of, filter);
         return false;
     }
     return true;

@@ -76,6 +76,19 @@ def test_a_group_that_member_of_does_not_have(slapd):
             assert (said.answer, cost(said)) == ("no", ""), said
 
 
+@needs_dynlist
+def test_a_value_that_no_compare_finds(slapd):
+    """dynlist's memberOf: a search finds it, and a compare says that the entry has no such attribute."""
+    with querying() as query:
+        query_as(query, slapd)
+        query.groups()
+        for user, answer in (("ann", "yes"), ("eve", "no")):
+            query.login(user, RIGHT)
+            said = query.decide("attribute", f"memberOf=cn=dev,{SUFFIX}")
+            assert (said.answer, said.unsafe) == (answer, False), said
+            query.forget()
+
+
 BASE = "o=part"
 BANNED = ldap_group("banned", BASE)
 HERE = f'Use Directory "ldap://127.0.0.1:${{LDAP}}" {BASE}'
