@@ -130,6 +130,7 @@ typedef struct as_entry_lookup {
     as_ternary found;   /* no: there is none, or several */
     as_finding finding; /* granted; unknown-user, ambiguous-user; or as in as_authorization */
     bool elsewhere;     /* there is none here, and a part of the directory is on servers that were not searched */
+    bool unseen;        /* there is none, nor does this account find anybody in this way (if `negated`) */
     as_entry entry;     /* if found; without a password */
     const char *reason;
     const char *server;
@@ -145,6 +146,7 @@ typedef struct as_entry_attempt {
     const char *user;                /* UTF-8; nobody has the empty name */
     const as_group_settings *groups; /* of the line that needs it, or NULL */
     apr_interval_time_t deadline;    /* as as_authorize_attempt's */
+    bool negated;                    /* that there is no entry may be negated into a yes */
 } as_entry_attempt;
 
 /* Finds the entry of a user with the directory's attribute and filter: one search, cached as entries are. Never NULL;

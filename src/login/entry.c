@@ -21,8 +21,7 @@ static const as_entry_lookup *find_noted(const as_login_memo *memo, const as_cac
 }
 
 /* Copies a lookup for this caller: the directory of another subrequest may be destroyed. */
-static const as_entry_lookup *copy_for(const as_entry_lookup *lookup, const as_login_directory *directory,
-                                       apr_pool_t *pool)
+static as_entry_lookup *copy_for(const as_entry_lookup *lookup, const as_login_directory *directory, apr_pool_t *pool)
 {
     as_entry_lookup *copy = apr_pmemdup(pool, lookup, sizeof(*copy));
 
@@ -237,6 +236,69 @@ static void serve_stale(const as_authorizing *of, as_entry_lookup *lookup)
     }
 }
 
+/* Finds out whether this account finds anybody by the attribute and the filter of AuthLDAPURL. It finds nobody by an
+ * attribute that does not exist, or that it may not search. That it does is stored like facts of groups, for an hour:
+ * no group has such a DN. Returns false without an answer. */
+static bool are_names_seen(as_authorizing *of, bool *seen)
+{
+    const as_directory_settings *settings = of->params->directory->settings;
+    const char *own = settings->filter ? settings->filter : "",
+               *filter = apr_pstrcat(of->pool, "(&", own, "(", settings->attributes[0], "=*))", NULL),
+               *key = apr_pstrcat(of->pool, "names below ", settings->base, " by ", filter, NULL);
+    as_group_facts facts;
+    int entries = 0;
+
+    as_group_get_facts(&of->searches, key, NULL, &facts);
+    *seen = facts.comparable;
+    if (*seen) {
+        return true;
+    }
+    if (!as_group_count_entries(&of->searches, filter, &entries, &of->reply)) {
+        return false;
+    }
+    *seen = entries > 0;
+    if (*seen) {
+        as_group_note_comparable(&of->searches, key, NULL);
+    }
+    return true;
+}
+
+/* Decides what the absence of an entry is worth: within a negation it grants. */
+static void prove_nobody(as_authorizing *of, as_entry_lookup *lookup)
+{
+    as_directory *entered = as_authorizing_enter(of);
+    bool seen = false;
+
+    of->searches.entered = entered;
+    of->searches.deadline = of->deadline;
+    if (!entered || !are_names_seen(of, &seen)) {
+        lookup->found = AS_UNKNOWN;
+        lookup->finding = as_finding_make_for_operation(&of->reply);
+        lookup->reason = as_reason_get_for_operation(&of->reply, of->pool);
+        lookup->wait = of->reply.retry_after;
+        lookup->server = of->reply.server;
+        report(of, lookup);
+    }
+    if (entered) {
+        as_directories_leave(entered);
+    }
+    lookup->unseen = !seen;
+}
+
+/* Returns the lookup for a line: of one within a negation, what the absence of an entry is worth. */
+static const as_entry_lookup *qualify(as_authorizing *of, const as_entry_attempt *attempt,
+                                      const as_entry_lookup *lookup)
+{
+    as_entry_lookup *copy = copy_for(lookup, attempt->directory, of->pool);
+
+    if (attempt->negated && copy->found == AS_NO && copy->finding.outcome == AS_OUTCOME_UNKNOWN_USER &&
+        !copy->elsewhere && *attempt->user) {
+        of->deadline = as_deadline_get(of->memo, attempt->deadline);
+        prove_nobody(of, copy);
+    }
+    return copy;
+}
+
 const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo, const as_entry_attempt *attempt,
                                      const as_login_observer *observer)
 {
@@ -251,7 +313,7 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
     of.key = as_authorize_make_key(&of, "entry", attempt->user);
     before = find_noted(memo, &of.key);
     if (before) {
-        return copy_for(before, directory, memo->pool);
+        return qualify(&of, attempt, before);
     }
     find(lookup, AS_NO, AS_OUTCOME_UNKNOWN_USER);
     lookup->fingerprint = of.fingerprint;
@@ -264,5 +326,5 @@ const as_entry_lookup *as_find_entry(const as_login *login, as_login_memo *memo,
         serve_stale(&of, lookup);
     }
     note_lookup(memo, &of.key, lookup);
-    return lookup;
+    return qualify(&of, attempt, lookup);
 }

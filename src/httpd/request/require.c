@@ -46,12 +46,14 @@ static const as_authorization *settle_lookup(request_rec *r, as_context *context
     if (lookup->found == AS_NO) {
         const bool several = lookup->finding.outcome == AS_OUTCOME_AMBIGUOUS_USER;
 
-        context->entry_problem = several ? "several entries have this name"
-                                 : lookup->elsewhere
-                                     ? "no entry has this name here, and a part of the directory is elsewhere"
-                                     : "no entry has this name";
+        context->entry_problem =
+            several             ? "several entries have this name"
+            : lookup->elsewhere ? "no entry has this name here, and a part of the directory is elsewhere"
+            : lookup->unseen ? "no entry has this name, and this account finds nobody by the attribute and the filter "
+                               "of AuthLDAPURL"
+                             : "no entry has this name";
         authorization = settle_unsafe_no(r, context->entry_problem);
-        authorization->unsafe_to_negate = several || lookup->elsewhere;
+        authorization->unsafe_to_negate = several || lookup->elsewhere || lookup->unseen;
     } else {
         authorization = settle(r, AS_UNKNOWN, lookup->finding.outcome, lookup->reason);
         authorization->finding = lookup->finding;
@@ -100,13 +102,15 @@ static void complete_password(request_rec *r, as_context *context, const as_grou
 }
 
 /* Returns the entry for a line: of this login, or that of r->user. NULL: *instead is the line's answer. */
-static const as_entry *get_entry(request_rec *r, as_context *context, const as_login_directory *directory,
-                                 const as_group_settings *groups, const as_authorization **instead)
+static const as_entry *get_entry(request_rec *r, as_context *context, const as_authorize_attempt *line,
+                                 const as_authorization **instead)
 {
-    const as_entry_attempt attempt = {.directory = directory,
+    const as_group_settings *groups = line->groups;
+    const as_entry_attempt attempt = {.directory = line->directory,
                                       .user = r->user,
                                       .groups = groups,
-                                      .deadline = as_section_get_deadline(as_section_get(r))};
+                                      .deadline = line->deadline,
+                                      .negated = line->negated};
     const as_login_observer observer = as_observer_make(r);
     const as_entry_lookup *lookup;
 
@@ -186,7 +190,7 @@ static const as_authorization *query(request_rec *r, as_context *context, const 
         return settle(r, AS_UNKNOWN, AS_OUTCOME_DIRECTORY_MISCONFIGURED, "there is no AuthLDAPURL here");
     }
     if (line->kind != AS_REQUIRE_SEARCH) {
-        attempt.entry = *entry = get_entry(r, context, attempt.directory, groups, &instead);
+        attempt.entry = *entry = get_entry(r, context, &attempt, &instead);
         if (!attempt.entry) {
             return instead;
         }
