@@ -98,6 +98,33 @@ static void hidden_members_are_no_no(void **state)
     assert_int_equal(authorize_group(0)->answer, AS_NO);
 }
 
+/* What the login knows of its entry is what another directory need not have. */
+static void a_name_of_another_directory(void **state)
+{
+    static const as_login_directory other = {.settings = &settings, .fingerprint = "other", .scope = "www"};
+    static const char *const name[] = {"ann", NULL}, *const pair[] = {"uid=ann", NULL};
+    static const as_values values[] = {name};
+    const as_entry entry = {.directory = &login_directory, .dn = ANN, .user = "ann", .values = values};
+    const as_requirement requirements[] = {{.kind = AS_REQUIRE_USER, .words = name},
+                                           {.kind = AS_REQUIRE_ATTRIBUTE, .words = pair}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof requirements / sizeof requirements[0]; i++) {
+        as_authorize_attempt attempt = {.directory = &login_directory,
+                                        .groups = &rules,
+                                        .entry = &entry,
+                                        .requirement = &requirements[i],
+                                        .deadline = 5 * SECOND};
+        const int operations = ldap.operations;
+
+        assert_int_equal(as_authorize(&login, &memo, &attempt, NULL)->answer, AS_YES);
+        assert_int_equal(ldap.operations, operations);
+        attempt.directory = &other;
+        assert_int_not_equal(as_authorize(&login, &memo, &attempt, NULL)->answer, AS_YES);
+        assert_true(ldap.operations > operations);
+    }
+}
+
 static void the_open_circuit_is_reported(void **state)
 {
     const as_authorization *answer;
@@ -277,6 +304,7 @@ int main(void)
         ROW(a_missing_group_is_unsafe_to_negate),
         ROW(the_set_answers_for_other_lines),
         ROW(hidden_members_are_no_no),
+        ROW(a_name_of_another_directory),
         ROW(the_open_circuit_is_reported),
         ROW(the_entry_is_found_once),
         ROW(what_can_never_be_answered),

@@ -173,6 +173,8 @@ ROWS = SUCCESS + REFUSAL + MISCONFIGURED + NOBODY
 NAMES = {"crlf": b"uid=ann\r\nX-Evil: 1,dc=fake", "formats": b"uid=%s%n%s%n,dc=fake", "forged": b"uid=" + FORGED,
          "not-utf8": b"uid=\xff\xfe,dc=fake", "no-name": b"no distinguished name"}
 
+NO_NAME = {"none": {}, "empty": {"cn": [""]}, "of-another": {"sn": ["Person"]}}
+
 LOCATION = """
 Use Login /in/{name} ldap://127.0.0.1:{port} dc=fake
 """
@@ -195,6 +197,7 @@ def fakes():
     fakes |= {f"name-{name}": Fake(found(dn, {"uid": ["ann"]})) for name, dn in NAMES.items()}
     fakes |= {f"value-{name}": Fake(found("uid=ann,dc=fake", {"uid": ["ann"], "cn": [text]}))
               for name, text in TEXTS.items()}
+    fakes |= {f"value-{name}": Fake(found("uid=ann,dc=fake", {"uid": ["ann"], **attributes})) for name, attributes in NO_NAME.items()}
     yield fakes
     for fake in fakes.values():
         fake.stop()
@@ -256,6 +259,13 @@ def test_values_of_attributes(site, name):
     else:
         assert site.access(answer).outcome in ("granted", "directory-misconfigured")
     assert len(answer.all("X-User")) <= 1 and len(answer.all("X-Name")) <= 1
+
+
+@pytest.mark.parametrize("name", NO_NAME)
+def test_an_entry_without_the_name_that_is_wanted(site, name):
+    """AuthLDAPRemoteUserAttribute: the typed name is none in its place."""
+    answer = site.get(f"/in/value-{name}", login=("ann", RIGHT))
+    verify(site, answer, "directory-misconfigured", 500, user="ann")
 
 
 def test_nothing_was_lost(site, fakes):

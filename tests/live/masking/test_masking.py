@@ -53,6 +53,11 @@ CustomLog "${WORKDIR}/logs/truth" "%U %>s %{authstatus-outcome}n %{authstatus-st
     AuthStatusMask All "expr=req('X-Admin') != 'yes'"
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
+    Use Site unanswered
+    AuthStatus On
+    AuthStatusMask All "expr=file('/nowhere') == 'yes'"
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
     Use Site mapped
     <Directory "${DOCS}/staff">
         AuthStatus On
@@ -180,6 +185,12 @@ def test_a_host_that_masks_nothing_is_left_alone(site):
     assert site.get("/absent", host="stock").all("Cache-Control") == []
     assert site.get("/own404.cgi", host="stock").all("Cache-Control") == ["max-age=60"]
     assert site.get("/secret/page.html", host="stock").status == 403
+
+
+@pytest.mark.parametrize("path", ["/secret/page.html", "/staff/page.html"])
+def test_a_condition_that_cannot_be_evaluated_masks(site, path):
+    site.log.expect("Evaluation of expression from .* failed: Cannot open file")
+    assert site.get(path, host="unanswered").status == 404
 
 
 def test_a_section_may_mask_alone(site):
