@@ -135,6 +135,25 @@ def test_a_cached_success_ends_the_count(slapd, account, guess):
     assert [guess("wiki", account.uid) for _ in range(LIMIT + 1)] == [401] * LIMIT + [429]
 
 
+@pytest.mark.parametrize("processes", ["event", "prefork"])
+def test_a_success_that_is_found_by_its_header_ends_the_count(start, slapd, account, processes):
+    """Without a log of level debug the header of a cached login is found before the provider is asked."""
+    httpd = start('AuthStatusThrottle 4 1h\nUse Login /in "ldap://127.0.0.1:${LDAP}" o=staff', mpm=processes, defines={"LDAP": slapd.port},
+                  cache="shmcb", modules=("socache_shmcb",))
+    httpd.log.allow(*EXPECTED)
+
+    def statuses(passwords):
+        return [httpd.get("/in/", login=(account.uid, password)).status for password in passwords]
+    assert statuses([RIGHT] * 30) == [200] * 30
+    for _ in range(LIMIT):
+        assert statuses(f"{WRONG}{next(numbers)}" for _ in range(LIMIT - 1)) == [401] * (LIMIT - 1)
+        assert statuses([RIGHT] * 2) == [200] * 2
+    assert not account.is_locked(), "slapd's count has ended as well"
+    assert statuses(f"{WRONG}{next(numbers)}" for _ in range(LIMIT + 1)) == [401] * LIMIT + [429]
+    assert statuses([RIGHT]) == [200], "it is cached"
+    httpd.stop()
+
+
 def test_nothing_is_confirmed_where_nothing_is_counted(slapd, account, guess):
     assert guess("wiki", account.uid, RIGHT) == 200
     mark = slapd.mark()
