@@ -43,29 +43,23 @@ static const char *skip_space(const char *text)
     return text;
 }
 
-/* Removes the next word from *text: up to white space, or a quoted word, in which a backslash escapes the quote or
- * itself. As ap_getword_conf does, which src/login cannot call. */
+/* Removes the next word from *text: up to white space, or a quoted word. A backslash escapes itself, and the quote. As
+ * ap_getword_conf does, which src/login cannot call. */
 static char *take_word(apr_pool_t *pool, const char **text)
 {
-    const char *from = skip_space(*text), *end;
+    const char *from = skip_space(*text);
     const char quote = *from == '"' || *from == '\'' ? *from : '\0';
-    char *word, *into;
+    char *word = apr_palloc(pool, strlen(from) + 1), *into = word;
 
-    if (!quote) {
-        for (end = from; *end && !apr_isspace(*end); end++) {
-        }
-        *text = skip_space(end);
-        return apr_pstrmemdup(pool, from, (apr_size_t)(end - from));
-    }
-    word = into = apr_palloc(pool, strlen(from));
-    for (from++; *from && *from != quote; from++) {
-        if (*from == '\\' && (from[1] == '\\' || from[1] == quote)) {
+    from += quote != '\0';
+    for (; *from && (quote ? *from != quote : !apr_isspace(*from)); from++) {
+        if (from[0] == '\\' && (from[1] == '\\' || (quote && from[1] == quote))) {
             from++;
         }
         *into++ = *from;
     }
     *into = '\0';
-    *text = skip_space(*from ? from + 1 : from);
+    *text = skip_space(quote && *from ? from + 1 : from);
     return word;
 }
 

@@ -23,7 +23,7 @@ USERS = ("ann", "bob", "deep", "five", "cold1", "cold2", "cold3", "cold4", "cold
 def person(name, base=BASE, kind="guest"):
     return (f"dn: uid={name},{base}\nobjectClass: inetOrgPerson\ncn: {name}\nsn: Person\nmail: {name}@lab.test\n"
             f"description: CN={name}\ndescription: /CN={name}\n"
-            f"employeeType: {kind}\nuserPassword: {RIGHT}\n\n")
+            f"employeeType: {kind}\ntitle: back\\slash\nuserPassword: {RIGHT}\n\n")
 
 
 def group(name, *members, base=BASE):
@@ -131,6 +131,8 @@ ROWS = {
     "dn": Row(any_of(f"ldap-dn uid=ann,{BASE}"), {"ann": 200, "bob": 403}),
     "dn-spelling": Row(any_of(f"ldap-dn UID=Ann, O=Rows"), {"ann": 200, "bob": 403}),
     "attribute": Row(any_of('ldap-attribute sn=nothing employeeType="staff"'), {"ann": 200, "bob": 403}),
+    # httpd's expressions take one of two backslashes, and ap_getword_conf does so once more.
+    "attribute-backslashes": Row(any_of(r"ldap-attribute title=back\\\\slash", r"ldap-user x\\\\y"), {"ann": 200, "bob": 200}),
     "filter": Row(any_of("ldap-filter employeeType=staff"), {"ann": 200, "bob": 403}),
     "filter-parentheses": Row(any_of("ldap-filter (employeeType=staff)"), {"ann": 200, "bob": 403}),
     "filter-and": Row(any_of("ldap-filter &(employeeType=staff)(sn=Person)"), {"ann": 200, "bob": 403}),
