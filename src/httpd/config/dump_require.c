@@ -95,6 +95,9 @@ static void warn_of_line(as_dump *dump, const as_written_line *line)
     if (line->kind == AS_REQUIRE_FILTER && line->arguments[0] == '(') {
         as_dump_warn(dump, "the filter is in parentheses: mod_authnz_ldap lets nobody in by it, this module does");
     }
+    if (line->kind == AS_REQUIRE_SEARCH && line->arguments[0] && strchr("&|!", line->arguments[0])) {
+        as_dump_warn(dump, "the filter is not in parentheses: mod_authnz_ldap lets nobody in by it, this module does");
+    }
     if (line->kind == AS_REQUIRE_SEARCH && strstr(line->arguments, "REMOTE_USER")) {
         as_dump_warn(dump, "ldap-search is decided before any login: REMOTE_USER is empty then");
     }

@@ -134,7 +134,7 @@ def test_dump_says_what_differs(start, words, lines, directory):
 
 def test_dump_says_who_answers_and_what_is_doubtful(start):
     conf = section("here", any_of(f'ldap-group "cn=staff,{BASE}"', "ldap-filter (employeeType=staff)",
-                                  "ldap-search (uid=%{REMOTE_USER})", f"ldap-group cn=a,{BASE} cn=b,{BASE}",
+                                  "ldap-search (uid=%{REMOTE_USER})", "ldap-search &(uid=on)(sn=x)", f"ldap-group cn=a,{BASE} cn=b,{BASE}",
                                   f"ldap-group cn=a\\,o=b,{BASE}"))
     conf += section("nowhere", any_of(STAFF), directory="")
     conf += section("ad", any_of(STAFF), directory='AuthLDAPURL "ldap://127.0.0.1/dc=x?sAMAccountName"')
@@ -146,7 +146,7 @@ def test_dump_says_who_answers_and_what_is_doubtful(start):
     said = done.stdout
     assert done.returncode == 0, done
     for words in ('require    ldap-group "cn=staff,o=rows": answered by mod_authstatus', "the DN is in quotes",
-                  "the filter is in parentheses", "REMOTE_USER is empty", "the rest of the line is one DN",
+                  "the filter is in parentheses", "the filter is not in parentheses", "REMOTE_USER is empty", "the rest of the line is one DN",
                   "double it", "without AuthLDAPURL, and no AuthnProviderAlias", "AuthLDAPSubGroupClass has no",
                   "an account that may write memberOf", f"require    ldap-group cn=staff,{BASE}: answered by mod_authnz_ldap"):
         assert words in said, (words, said)
