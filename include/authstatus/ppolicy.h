@@ -39,6 +39,9 @@ typedef struct as_ppolicy {
 /* Reads all controls of a reply. Ignores unknown controls. */
 as_ppolicy as_ppolicy_read(const as_control *controls, size_t count);
 
+/* Returns the error as a clause, "the account is locked"; NULL for none. */
+const char *as_ppolicy_describe_error(as_ppolicy_error error);
+
 /* Parses one PasswordPolicyResponseValue (BER, short or long definite lengths) and sets expires_in, grace_logins and
  * error of `out`. Returns false and sets nothing if any octet is invalid. */
 bool as_ppolicy_parse(const unsigned char *value, size_t length, as_ppolicy *out);

@@ -174,3 +174,19 @@ as_ppolicy as_ppolicy_read(const as_control *controls, size_t count)
     }
     return read;
 }
+
+const char *as_ppolicy_describe_error(as_ppolicy_error error)
+{
+    static const char *const words[] = {"the password has expired",
+                                        "the account is locked",
+                                        "the password must be changed, as somebody else set it",
+                                        "the password may not be changed",
+                                        "the old password must be sent with a change",
+                                        "the password is too simple",
+                                        "the password is too short",
+                                        "the password is too young to be changed",
+                                        "the password was used before",
+                                        "the password is too long"};
+
+    return error >= 0 && (size_t)error < sizeof(words) / sizeof(words[0]) ? words[error] : NULL;
+}

@@ -218,10 +218,25 @@ static bool bind_as(as_session *session, const as_bind *bind, apr_pool_t *pool, 
     return answered;
 }
 
+/* Appends the state of the account to the message of a refusal, so that log and repeated refusals have it: OpenLDAP
+ * reports a lock by its control alone. */
+static void append_account_state(as_reply *reply, apr_pool_t *pool)
+{
+    const as_ppolicy policy = as_ppolicy_read(reply->controls, reply->control_count);
+    const char *state = policy.contradictory ? NULL : as_ppolicy_describe_error(policy.error);
+
+    if (reply->code != LDAP_SUCCESS && state) {
+        reply->diagnostic = apr_pstrcat(pool, reply->diagnostic, *reply->diagnostic ? "; " : "", state, NULL);
+        reply->diagnostic_length = strlen(reply->diagnostic);
+    }
+}
+
 static bool bind_account(as_session *session, as_mono deadline, apr_pool_t *pool, as_reply *reply)
 {
     const as_directory_settings *settings = session->peer->directory->settings;
     as_account *account = session->peer->directory->account;
+    LDAPControl policy = {.ldctl_oid = (char *)(intptr_t)AS_OID_PPOLICY, .ldctl_iscritical = 0};
+    LDAPControl *controls[] = {&policy, NULL};
     void *guarded;
     bool answered;
 
@@ -236,8 +251,12 @@ static bool bind_account(as_session *session, as_mono deadline, apr_pool_t *pool
     answered = bind_as(session,
                        &(as_bind){.dn = settings->bind_dn,
                                   .password = settings->bind_password ? settings->bind_password : "",
+                                  .controls = controls,
                                   .step = AS_STEP_SERVICE_BIND},
                        pool, reply);
+    if (answered) {
+        append_account_state(reply, pool);
+    }
     as_account_end_guarded(session, guarded, reply, pool);
     if (account) {
         as_account_leave(account, reply);

@@ -141,25 +141,9 @@ const char *explain_name_control(const char *oid)
     return NULL;
 }
 
-static const char *describe_policy_error(as_ppolicy_error error)
-{
-    static const char *const words[] = {"the password has expired",
-                                        "the account is locked",
-                                        "the password must be changed, as somebody else set it",
-                                        "the password may not be changed",
-                                        "the old password must be sent with a change",
-                                        "the password is too simple",
-                                        "the password is too short",
-                                        "the password is too young to be changed",
-                                        "the password was used before",
-                                        "the password is too long"};
-
-    return error >= 0 && (size_t)error < sizeof(words) / sizeof(words[0]) ? words[error] : NULL;
-}
-
 static const char *describe_policy(const as_ppolicy *read, apr_pool_t *pool)
 {
-    const char *text = describe_policy_error(read->error);
+    const char *text = as_ppolicy_describe_error(read->error);
 
     if (read->expires_in >= 0) {
         text = apr_psprintf(pool, "%s%sthe password expires in %ld s", text ? text : "", text ? "; " : "",
@@ -200,6 +184,13 @@ static const struct {
     {AS_OUTCOME_AMBIGUOUS_USER, 0, "", "a narrower base or a filter in the URL must leave one entry"},
     {AS_OUTCOME_MALFORMED_CREDENTIALS, 0, "",
      "the name is empty, or name or password is not UTF-8, has a control character (a second line?) or is too long"},
+    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, 0, "the account is locked",
+     "the directory has locked the account of AuthLDAPBindDN: its administrator unlocks it, and finds what else binds "
+     "as "
+     "it with a wrong password"},
+    {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, 0, "the password has expired",
+     "the password of the account of AuthLDAPBindDN has expired: set a new one in the directory, and in "
+     "AuthLDAPBindPassword"},
     {AS_OUTCOME_SERVICE_ACCOUNT_REFUSED, 0, "",
      "look at AuthLDAPBindDN and AuthLDAPBindPassword, and whether that account is locked or has expired"},
     {AS_OUTCOME_TLS_FAILED, 0, "refused StartTLS",

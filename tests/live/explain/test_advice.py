@@ -7,6 +7,7 @@ from lab.slapd import Database
 from lab.tls import Authority
 from test_explain import PEOPLE, RIGHT, explain, secrets, service, slapd  # noqa: F401: fixtures
 
+PPOLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 ADVICE = {
     "no-name": ("ldap://nowhere.invalid/o=x?uid", None, "resolver know it?"),
     "starttls-refused": (None, {"starttls": answer(2, "unsupported extended operation")}, "does not offer StartTLS"),
@@ -16,6 +17,8 @@ ADVICE = {
     "ad-anonymous": (None, {"search": answer(1, "a successful bind must be completed on the connection")}, "set AuthLDAPBindDN"),
     "closed": (None, {"service-bind": close}, "does this port want TLS"),
     "not-ldap": (None, {"service-bind": rubbish}, "is it a directory"),
+    "service-locked": (None, {"service-bind": answer(49, "", [(PPOLICY, bytes.fromhex("3003810101"))])}, "has locked the account"),
+    "service-expired": (None, {"service-bind": answer(49, "", [(PPOLICY, bytes.fromhex("3003810100"))])}, "has expired: set a new one"),
     "service-account": (None, {"service-bind": answer(49)}, "look at AuthLDAPBindDN and AuthLDAPBindPassword"),
 }
 
