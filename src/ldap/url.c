@@ -373,8 +373,9 @@ const char *as_directory_parse_url(apr_pool_t *pool, const char *url, const char
         return "several servers stand in one URL, separated by spaces, in quotes: \"ldap://host1 "
                "host2:port/base?attribute\"";
     }
-    if (wrong && word) {
-        return apr_psprintf(pool, "write %s behind the quotes: \"ldap://host/base?attribute\" %s", word, word);
+    if (word) {
+        return apr_psprintf(pool, "write %s behind the quotes: \"ldap://host/base?attribute\" %s%s%s", word, word,
+                            wrong ? "" : "; as the end of a name it is %20", wrong ? "" : word);
     }
     return wrong;
 }

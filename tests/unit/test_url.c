@@ -41,6 +41,7 @@ static const good_row good[] = {
     {"ldaps://h/dc=x", "STARTTLS", "h 636", SSL, "dc=x", SUB, ALL, "uid"},
     {"ldap://h/dc=x", "ssl", "h 636", SSL, "dc=x", SUB, ALL, "uid"},
     {"ldap://h:389/dc=x", "SSL", "h 389", SSL, "dc=x", SUB, ALL, "uid"},
+    {"ldap://h/o=Acme%20SSL", NULL, "h 389", NONE, "o=Acme SSL", SUB, ALL, "uid"},
     {"ldap://h/dc=x", "TLS", "h 389", STARTTLS, "dc=x", SUB, ALL, "uid"},
     {"ldap://h/dc=x", "StartTls", "h 389", STARTTLS, "dc=x", SUB, ALL, "uid"},
     /* no host, no base */
@@ -119,6 +120,8 @@ static const bad_row bad[] = {
     {"ldap://h/dc=x?*", NULL, "not the name of an attribute"},
     {"ldap://h/dc=x?uid,)(cn", NULL, "not the name of an attribute"},
     {"ldap://h/dc=x?uid STARTTLS", NULL, "write STARTTLS behind the quotes"},
+    {"ldap://h/dc=x STARTTLS", NULL, "write STARTTLS behind the quotes"},
+    {"ldap://h/o=Acme%20Corp SSL", NULL, "as the end of a name it is %20SSL"},
     {"ldap://h/dc=x?uid,cn ssl", NULL, "write ssl behind the quotes"},
     {"ldap://h/dc=x?uid?sub none", NULL, "write none behind the quotes"},
     {"ldap://h/dc=x?uid?sub?(a=b) TLS", NULL, "write TLS behind the quotes"},
