@@ -203,7 +203,8 @@ static void warn_where_open(apr_pool_t *pool, server_rec *main_server, server_re
 
         const char *handler = as_sections_find_handler(pool, chain);
 
-        if (!ref->inherited && handler && !strcmp(handler, AS_REPORT_HANDLER) && !as_sections_have_require(chain)) {
+        if (!ref->inherited && handler && !strcmp(handler, AS_REPORT_HANDLER) &&
+            !as_sections_have_require(pool, chain)) {
             AS_LOG_SERVER(0091, 0, s, as_section_make_name(pool, ref), as_section_describe_source(pool, ref));
         }
     }

@@ -257,6 +257,21 @@ static bool was_disclosed(const as_dump *dump, int index)
     return false;
 }
 
+/* Returns the pieces of a section, as_section_ref *. */
+static const apr_array_header_t *list_pieces(const as_dump *dump)
+{
+    apr_array_header_t *pieces = apr_array_make(dump->pool, 2, sizeof(const as_section_ref *));
+    int i;
+
+    for (i = 0; i < dump->refs->nelts; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
+        if (as_sections_are_same(piece, dump->ref)) {
+            APR_ARRAY_PUSH(pieces, const as_section_ref *) = piece;
+        }
+    }
+    return pieces;
+}
+
 static void say_where(as_dump *dump)
 {
     int i;
@@ -265,9 +280,9 @@ static void say_where(as_dump *dump)
                     dump->ref->kind == AS_SECTION_SERVER
                         ? "everywhere"
                         : as_escape_unprintable(dump->pool, as_section_make_name(dump->pool, dump->ref)));
-    for (i = 0; i < dump->refs->nelts && dump->ref->kind != AS_SECTION_SERVER; i++) {
-        const as_section_ref *piece = APR_ARRAY_IDX(dump->refs, i, const as_section_ref *);
-        if (piece->section && as_sections_are_same(piece, dump->ref)) {
+    for (i = 0; i < dump->pieces->nelts && dump->ref->kind != AS_SECTION_SERVER; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->pieces, i, const as_section_ref *);
+        if (piece->section) {
             as_dump_say(dump, "at", as_section_describe_source(dump->pool, piece));
         }
     }
@@ -276,6 +291,7 @@ static void say_where(as_dump *dump)
 static void dump_section(as_dump *dump)
 {
     dump->section = as_sections_merge_chain(dump->pool, dump->chain);
+    dump->pieces = list_pieces(dump);
     say_where(dump);
     say_on(dump);
     say_sign_in(dump);

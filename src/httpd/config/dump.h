@@ -17,7 +17,8 @@ typedef struct as_dump {
     const apr_array_header_t *refs;
     const apr_array_header_t *chain;
     const as_section_ref *ref;
-    const as_section *section; /* in force */
+    const apr_array_header_t *pieces; /* as_section_ref *: a section may be written several times; ref is one of them */
+    const as_section *section;        /* in force */
     int warnings;
     as_directories *directories; /* made when first needed */
     apr_hash_t *lockouts;        /* as_lockout by as_directory_compute_fingerprint: no directory is queried twice */
@@ -32,6 +33,11 @@ void as_dump_warn(as_dump *dump, const char *text);
 bool as_dump_is_news(as_dump *dump, const char *subject);
 /* Returns the arguments of a directive in force, as written; NULL: there is none. */
 const char *as_dump_argument(as_dump *dump, const char *directive);
+/* Returns the directive of the section itself, from the last of its pieces that has it; `word`: its first argument, NULL:
+ * any; NULL: there is none. */
+const ap_directive_t *as_dump_find_own(const as_dump *dump, const char *directive, const char *word);
+/* Returns whether the lines of Require of a piece are in force; *instead: the section whose lines replace them. */
+bool as_dump_is_in_force(const as_dump *dump, const as_section_ref *piece, const as_section_ref **instead);
 /* Returns the directory of the section, with the credentials that belong to it; NULL: it names none. */
 const as_directory_settings *as_dump_find_directory(const as_dump *dump);
 

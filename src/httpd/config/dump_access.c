@@ -86,14 +86,11 @@ static bool has_line(apr_pool_t *pool, const ap_directive_t *directive)
 }
 
 /* Warns of <Limit> that protects reading, where nothing protects the methods that it does not name. */
-static void warn_of_limit(as_dump *dump)
+static void warn_of_limit(as_dump *dump, const as_section_ref *piece)
 {
     const ap_directive_t *directive;
 
-    if (has_line(dump->pool, dump->ref->first)) {
-        return;
-    }
-    for (directive = dump->ref->first; directive; directive = directive->next) {
+    for (directive = piece->first; directive; directive = directive->next) {
         if (is(directive->directive, "<Limit") && ap_find_token(dump->pool, directive->args, "GET") &&
             has_line(dump->pool, directive->first_child)) {
             as_dump_warn(dump, apr_psprintf(dump->pool,
@@ -105,8 +102,46 @@ static void warn_of_limit(as_dump *dump)
     }
 }
 
+/* Warns of lines that those of a later section replace. `instead`: NULL: it has AuthMerging Off and no lines. */
+static void warn_of_replaced(as_dump *dump, const as_section_ref *piece, const as_section_ref *instead)
+{
+    const ap_directive_t *line = as_section_find_directive(piece, "Require", NULL);
+
+    if (!line) {
+        return;
+    }
+    as_dump_warn(dump, apr_psprintf(dump->pool, "Require %.200s (%s:%d) has no effect: %s", line->args, line->filename,
+                                    line->line_num,
+                                    instead ? apr_psprintf(dump->pool,
+                                                           "%s (%s) applies later and has lines of its own, which "
+                                                           "replace it; write AuthMerging Or there, or all lines in "
+                                                           "one section",
+                                                           as_section_make_name(dump->pool, instead),
+                                                           as_section_describe_source(dump->pool, instead))
+                                            : "AuthMerging Off in a section that applies later removes it"));
+}
+
 void as_dump_warn_of_access(as_dump *dump)
 {
-    warn_of_containers(dump, dump->ref->first, true);
-    warn_of_limit(dump);
+    const as_section_ref *instead;
+    bool protected_elsewhere = false;
+    int i;
+
+    for (i = 0; i < dump->pieces->nelts; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->pieces, i, const as_section_ref *);
+
+        if (as_dump_is_in_force(dump, piece, &instead)) {
+            warn_of_containers(dump, piece->first, true);
+            protected_elsewhere = protected_elsewhere || has_line(dump->pool, piece->first);
+        } else {
+            warn_of_replaced(dump, piece, instead);
+        }
+    }
+    for (i = 0; i < dump->pieces->nelts && !protected_elsewhere; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->pieces, i, const as_section_ref *);
+
+        if (as_dump_is_in_force(dump, piece, &instead)) {
+            warn_of_limit(dump, piece);
+        }
+    }
 }

@@ -93,7 +93,7 @@ static void warn_of_sign_in(as_dump *dump)
         return;
     }
     if (type && !is_word(type, "Basic")) {
-        if (as_section_find_directive(dump->ref, "AuthBasicProvider", NULL)) {
+        if (as_dump_find_own(dump, "AuthBasicProvider", NULL)) {
             as_dump_warn(dump, apr_pstrcat(dump->pool, "AuthType ", type,
                                            " does not call AuthBasicProvider; write AuthType Basic", NULL));
         }
@@ -167,12 +167,10 @@ static void warn_of_certificate(as_dump *dump, const as_directory_settings *sett
     }
 }
 
-/* Warns of a URL that another one of the same section replaces. */
-static void warn_of_second_url(as_dump *dump)
+/* Warns of URLs of a piece that another one of the same section replaces. Returns the last URL so far. */
+static const ap_directive_t *warn_of_urls(as_dump *dump, const ap_directive_t *directive, const ap_directive_t *before)
 {
-    const ap_directive_t *directive, *before = NULL;
-
-    for (directive = dump->ref->first; directive; directive = directive->next) {
+    for (; directive; directive = directive->next) {
         if (ap_cstr_casecmp(directive->directive, "AuthLDAPURL") != 0) {
             continue;
         }
@@ -183,6 +181,17 @@ static void warn_of_second_url(as_dump *dump)
                                             before->filename, before->line_num));
         }
         before = directive;
+    }
+    return before;
+}
+
+static void warn_of_second_url(as_dump *dump)
+{
+    const ap_directive_t *before = NULL;
+    int i;
+
+    for (i = 0; i < dump->pieces->nelts; i++) {
+        before = warn_of_urls(dump, APR_ARRAY_IDX(dump->pieces, i, const as_section_ref *)->first, before);
     }
 }
 
@@ -227,7 +236,7 @@ static bool has_doorway(as_dump *dump, const char *realm)
         const ap_directive_t *name = as_sections_find_directive(chain, "AuthName");
 
         if (ref != dump->ref && name && !strcmp(name->args, realm) && as_sections_find_directive(chain, "AuthType") &&
-            as_sections_have_require(chain) && !hides_sign_in(as_sections_merge_chain(dump->pool, chain))) {
+            as_sections_have_require(dump->pool, chain) && !hides_sign_in(as_sections_merge_chain(dump->pool, chain))) {
             return true;
         }
     }
@@ -245,7 +254,7 @@ static void warn_of_policy(as_dump *dump)
     const char *const *name;
 
     for (name = names; *name && dump->ref->kind != AS_SECTION_SERVER && !as_section_is_on(dump->section); name++) {
-        if (as_section_find_directive(dump->ref, *name, NULL)) {
+        if (as_dump_find_own(dump, *name, NULL)) {
             as_dump_warn(dump, apr_pstrcat(dump->pool, *name, NOTHING, NULL));
         }
     }
@@ -253,7 +262,7 @@ static void warn_of_policy(as_dump *dump)
 
 static void warn_of_mask(as_dump *dump)
 {
-    const ap_directive_t *document = as_section_find_directive(dump->ref, "ErrorDocument", "404");
+    const ap_directive_t *document = as_dump_find_own(dump, "ErrorDocument", "404");
     const char *realm = as_dump_argument(dump, "AuthName");
 
     if (!dump->section->mask || dump->section->mask->word == AS_MASK_OFF) {
@@ -309,7 +318,7 @@ static void warn_of_page(as_dump *dump)
     }
     if (!strcmp(handler, AS_REPORT_HANDLER)) {
         as_dump_say(dump, "page", "the report (SetHandler authstatus-report)");
-        if (!as_sections_have_require(dump->chain)) {
+        if (!as_sections_have_require(dump->pool, dump->chain)) {
             as_dump_warn(dump, "nothing protects the report page, so it will not be shown; use Require");
         }
     } else if (!strcmp(handler, AS_RELOGIN_HANDLER)) {

@@ -139,14 +139,14 @@ static void find_require(const ap_directive_t *directive, const char *prefix, ap
     }
 }
 
-/* AuthMerging is Off by default: the innermost section with lines decides. */
 static void put_require(as_json_line *line, const apr_array_header_t *chain)
 {
     apr_array_header_t *lines = apr_array_make(line->pool, 4, sizeof(const char *));
+    const apr_array_header_t *list = as_sections_list_requiring(line->pool, chain);
     int i;
 
-    for (i = chain->nelts - 1; i >= 0 && lines->nelts == 0; i--) {
-        find_require(APR_ARRAY_IDX(chain, i, const as_section_ref *)->first, "0 ", line->pool, lines);
+    for (i = 0; i < list->nelts; i++) {
+        find_require(APR_ARRAY_IDX(list, i, const as_requiring).ref->first, "0 ", line->pool, lines);
     }
     put_texts(line, "require", lines);
 }

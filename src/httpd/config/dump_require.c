@@ -176,14 +176,18 @@ static bool is_spelled_freely(const char *text)
 /* Returns whether the section has settings of the directory of its own, and its URL from outside. */
 static bool has_inherited_url(const as_dump *dump)
 {
-    const ap_directive_t *directive;
     bool has_own = false;
+    int i;
 
-    for (directive = dump->ref->first; directive; directive = directive->next) {
-        if (is(directive->directive, "AuthLDAPURL")) {
-            return false;
+    for (i = 0; i < dump->pieces->nelts; i++) {
+        const ap_directive_t *directive = APR_ARRAY_IDX(dump->pieces, i, const as_section_ref *)->first;
+
+        for (; directive; directive = directive->next) {
+            if (is(directive->directive, "AuthLDAPURL")) {
+                return false;
+            }
+            has_own = has_own || as_directive_begins_with(directive, "AuthLDAP");
         }
-        has_own = has_own || as_directive_begins_with(directive, "AuthLDAP");
     }
     return has_own && dump->section->url != NULL;
 }
@@ -288,7 +292,17 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool n
 
 void as_dump_requirements(as_dump *dump)
 {
-    const unsigned found = say_lines(dump, dump->ref->first, false);
+    const as_section_ref *instead;
+    unsigned found = 0;
+    int i;
+
+    for (i = 0; i < dump->pieces->nelts; i++) {
+        const as_section_ref *piece = APR_ARRAY_IDX(dump->pieces, i, const as_section_ref *);
+
+        if (as_dump_is_in_force(dump, piece, &instead)) {
+            found |= say_lines(dump, piece->first, false);
+        }
+    }
 
     if (found && (as_section_is_on(dump->section) || !ap_find_linked_module("mod_authnz_ldap.c"))) {
         say_differences(dump, (found & AS_REQUIRES_GROUPS) != 0);

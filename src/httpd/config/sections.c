@@ -330,33 +330,6 @@ const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain
     return found;
 }
 
-/* Returns 0: no Require; 1: all grant everybody; 2: some does not. */
-static int find_strictest_require(const ap_directive_t *directive)
-{
-    int most = 0, inner;
-
-    for (; directive; directive = directive->next) {
-        if (as_directive_may_contain_require(directive)) {
-            inner = find_strictest_require(directive->first_child);
-        } else {
-            inner = !is(directive, "Require") ? 0 : ap_cstr_casecmp(directive->args, "all granted") ? 2 : 1;
-        }
-        most = inner > most ? inner : most;
-    }
-    return most;
-}
-
-bool as_sections_have_require(const apr_array_header_t *chain)
-{
-    int i, found = 0;
-
-    /* AuthMerging is Off by default: the innermost section with a Require decides. */
-    for (i = chain->nelts - 1; i >= 0 && !found; i--) {
-        found = find_strictest_require(APR_ARRAY_IDX(chain, i, const as_section_ref *)->first);
-    }
-    return found == 2;
-}
-
 /* ---- descriptions ---- */
 
 const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *ref)

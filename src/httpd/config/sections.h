@@ -58,8 +58,21 @@ const as_section *as_sections_merge_chain(apr_pool_t *pool, const apr_array_head
 const ap_directive_t *as_sections_find_directive(const apr_array_header_t *chain, const char *name);
 /* Returns the directive of that name in the section itself; `word`: its first argument, NULL: any. */
 const ap_directive_t *as_section_find_directive(const as_section_ref *ref, const char *name, const char *word);
+
+/* AuthMerging: how lines of Require are combined with those of the sections before. */
+typedef enum as_merging { AS_MERGING_OFF, AS_MERGING_AND, AS_MERGING_OR } as_merging;
+
+/* A section whose lines of Require are in force. */
+typedef struct as_requiring {
+    const as_section_ref *ref;
+    as_merging merging; /* with those before it in the list */
+} as_requiring;
+
+/* Returns the sections of a chain whose lines of Require are in force, as_requiring. */
+apr_array_header_t *as_sections_list_requiring(apr_pool_t *pool, const apr_array_header_t *chain);
 /* Returns whether a `Require` in force does not grant everybody. */
-bool as_sections_have_require(const apr_array_header_t *chain);
+bool as_sections_have_require(apr_pool_t *pool, const apr_array_header_t *chain);
+
 /* Returns "<Location "/x">", "virtual host www.example.org:443" or "main server". */
 const char *as_section_make_name(apr_pool_t *pool, const as_section_ref *ref);
 /* Returns "/etc/apache2/apache2.conf:12", or "" if unknown. */
