@@ -14,6 +14,7 @@
  *   explain_secret.c      passwords: from files and the terminal, wiped
  *   explain_login.c       the query, and its steps as they end
  *   explain_require.c     lines of Require, after a granted login
+ *   explain_logic.c       what they say together
  *   explain_words.c       octets, dates and codes in words
  *   explain_text.c        the explanation for a person
  *   explain_json.c        the explanation for a program
@@ -48,15 +49,31 @@
 
 typedef enum explain_answer { EXPLAIN_NOT_LOOKED_AT, EXPLAIN_YES, EXPLAIN_NO, EXPLAIN_UNKNOWN } explain_answer;
 
+/* What lines of Require stand in, within each other: RequireAll, RequireAny, RequireNone, Limit. Compared by address.
+ */
+typedef enum explain_container_kind {
+    EXPLAIN_IN_ALL = 'a',
+    EXPLAIN_IN_ANY = 'o',
+    EXPLAIN_IN_NONE = 'n',
+    EXPLAIN_IN_LIMIT = 'l'
+} explain_container_kind;
+
+typedef struct explain_container explain_container;
+struct explain_container {
+    explain_container_kind kind;
+    const explain_container *outer; /* NULL: the section */
+};
+
 /* A line of Require, and its result. */
 typedef struct explain_require {
     int argc;
     const char *const *argv; /* "ldap-group", ...; NULL-terminated */
     const char *rest;        /* behind the first word, as written */
-    bool combined;           /* in RequireAll or RequireNone: it does not decide alone */
+    bool negated;            /* `not` was before the first word */
+    const explain_container *within;
     const char *line;
-    explain_answer answer;
-    as_finding finding; /* of an unknown line */
+    explain_answer answer; /* of the whole line: with `not` it is "yes" where nothing is forbidden */
+    as_finding finding;    /* of an unknown line */
     const char *why;
 } explain_require;
 
@@ -74,6 +91,7 @@ typedef struct explain_wish {
     bool json;
     bool sees_throttle;          /* an AuthStatusThrottle in force would have been seen */
     apr_array_header_t *require; /* explain_require; NULL: none is known */
+    bool merges;                 /* AuthMerging And or Or: lines of other sections count as well */
     as_group_settings groups;    /* of its lines */
     long throttle;               /* AuthStatusThrottle: failures of a user that reach the directory; 0: none in force */
 } explain_wish;
@@ -110,8 +128,9 @@ typedef struct explain_directive {
     const char *const *sections; /* the enclosing sections, from the outermost, as "Location /a"; NULL-terminated */
     const char *file;
     int line;
-    bool combined; /* in RequireAll or RequireNone */
-    bool trusted;  /* the file belongs to root or to the calling user, and no other user may write it */
+    int piece; /* which section of the file, as one name may be written twice */
+    const explain_container *within;
+    bool trusted; /* the file belongs to root or to the calling user, and no other user may write it */
 } explain_directive;
 
 /* Reads the directives about LDAP and the deadline in these files, in order: const explain_directive *. */
@@ -139,10 +158,22 @@ void explain_set_defaults(explain_wish *wish);
 bool explain_is_read(const char *name);
 const char *explain_apply(const apr_array_header_t *chosen, apr_pool_t *pool, explain_wish *wish);
 const char *explain_add_attribute(explain_wish *wish, const char *attribute, apr_pool_t *pool);
-/* Adds a line of Require: its arguments as written. */
-const char *explain_add_require(explain_wish *wish, const char *text, bool combined, apr_pool_t *pool);
 /* Parses "500ms", "10s", "5min", "1h"; a bare number counts seconds. */
 bool explain_parse_time(const char *text, apr_interval_time_t *time);
+
+/* explain_logic.c */
+/* Adds a line of Require: its arguments as written. */
+const char *explain_add_require(explain_wish *wish, const char *text, const explain_container *within,
+                                apr_pool_t *pool);
+/* Returns which results are possible for all lines together (explain_require), as a set of these. */
+enum { EXPLAIN_MAY_GRANT = 1, EXPLAIN_MAY_DENY = 2, EXPLAIN_MAY_BE_NEUTRAL = 4 };
+unsigned explain_combine_require(const apr_array_header_t *lines);
+/* Returns whether a line is in RequireAll or RequireNone, and does not decide alone. */
+bool explain_is_combined(const explain_require *line);
+/* Returns whether a yes of the line's condition forbids. */
+bool explain_is_in_negation(const explain_require *line);
+explain_container *explain_container_make(explain_container_kind kind, const explain_container *outer,
+                                          apr_pool_t *pool);
 
 /* explain_secret.c: results are wiped with the pool. */
 const char *explain_read_secret_file(const char *path, apr_pool_t *pool, char **secret);
@@ -170,6 +201,7 @@ typedef struct explain_story {
     as_answer answer;
     bool queried;  /* a directory was queried; else the credentials alone decided */
     bool required; /* lines of Require were evaluated */
+    bool decided;  /* and what they say together is certain */
     bool partial;  /* no fault as far as queried, which was not up to a password */
     as_finding finding;
     as_verdict verdict; /* under the defaults: AuthStatusDisclose Proven */

@@ -21,12 +21,20 @@
 #define MAX_LINE ((size_t)256 * 1024)
 #define MAX_DEPTH 32
 
+/* An open section. */
+typedef struct frame {
+    const char *name;                   /* NULL for one that is ignored */
+    const explain_container *container; /* NULL: none within the last section that is not ignored */
+    int piece;                          /* number of that section in the file */
+} frame;
+
 typedef struct reader {
     apr_pool_t *pool;
     const char *file;
     int line;
     bool trusted;                             /* of the file */
-    apr_array_header_t *sections;             /* const char *; NULL for one that is ignored */
+    int pieces;                               /* number of sections so far */
+    apr_array_header_t *sections;             /* frame */
     apr_array_header_t *found;                /* const explain_directive * */
     apr_table_t *defined, *defined_by_others; /* by trusted files; by others */
 } reader;
@@ -143,13 +151,25 @@ static char *expand(const reader *in, const char *line)
 
 /* ---- sections ---- */
 
-/* Lines of Require in RequireAll or RequireNone do not decide alone. Stored in the list of sections in place of a
- * name. */
-static const char combining[] = "";
-
-static bool is_combining(const char *name)
+/* Returns the kind of a container of lines of Require; 0: it is none. */
+static int find_container_kind(const char *name)
 {
-    return as_text_is_equal(name, "RequireAll") || as_text_is_equal(name, "RequireNone");
+    static const struct {
+        const char *name;
+        explain_container_kind kind;
+    } kinds[] = {{"RequireAll", EXPLAIN_IN_ALL},
+                 {"RequireAny", EXPLAIN_IN_ANY},
+                 {"RequireNone", EXPLAIN_IN_NONE},
+                 {"Limit", EXPLAIN_IN_LIMIT},
+                 {"LimitExcept", EXPLAIN_IN_LIMIT}};
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (as_text_is_equal(name, kinds[i].name)) {
+            return (int)kinds[i].kind;
+        }
+    }
+    return 0;
 }
 
 static bool is_counted_as_section(const char *name)
@@ -165,6 +185,25 @@ static bool is_counted_as_section(const char *name)
         }
     }
     return true;
+}
+
+/* Returns the innermost open section. */
+static frame get_innermost(const reader *in)
+{
+    return in->sections->nelts ? APR_ARRAY_IDX(in->sections, in->sections->nelts - 1, frame) : (frame){NULL, NULL, 0};
+}
+
+/* Opens a section that is ignored, but for the lines of Require that stand together in it. */
+static void open_container(reader *in, const char *name)
+{
+    const int kind = find_container_kind(name);
+    frame inner = get_innermost(in);
+
+    inner.name = NULL;
+    if (kind) {
+        inner.container = explain_container_make((explain_container_kind)kind, inner.container, in->pool);
+    }
+    APR_ARRAY_PUSH(in->sections, frame) = inner;
 }
 
 static const char *open_section(reader *in, char *line)
@@ -184,13 +223,13 @@ static const char *open_section(reader *in, char *line)
         return "a section without a name";
     }
     if (!is_counted_as_section(label)) {
-        APR_ARRAY_PUSH(in->sections, const char *) = is_combining(label) ? combining : NULL;
+        open_container(in, label);
         return NULL;
     }
     while ((word = explain_read_word(&at)) != NULL) {
         label = apr_pstrcat(in->pool, label, " ", word, NULL);
     }
-    APR_ARRAY_PUSH(in->sections, const char *) = apr_pstrdup(in->pool, label);
+    APR_ARRAY_PUSH(in->sections, frame) = (frame){apr_pstrdup(in->pool, label), NULL, ++in->pieces};
     return NULL;
 }
 
@@ -200,25 +239,13 @@ static const char *const *copy_sections(const reader *in)
     int i, count = 0;
 
     for (i = 0; i < in->sections->nelts; i++) {
-        const char *section = APR_ARRAY_IDX(in->sections, i, const char *);
+        const char *section = APR_ARRAY_IDX(in->sections, i, frame).name;
 
-        if (section && section != combining) {
+        if (section) {
             now[count++] = section;
         }
     }
     return now;
-}
-
-static bool is_combined(const reader *in)
-{
-    int i;
-
-    for (i = 0; i < in->sections->nelts; i++) {
-        if (APR_ARRAY_IDX(in->sections, i, const char *) == combining) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- directives ---- */
@@ -241,7 +268,8 @@ static void add_directive(reader *in, const char *name, char *at)
     directive->file = in->file;
     directive->line = in->line;
     directive->trusted = in->trusted;
-    directive->combined = is_combined(in);
+    directive->within = get_innermost(in).container;
+    directive->piece = get_innermost(in).piece;
     APR_ARRAY_PUSH(in->found, const explain_directive *) = directive;
 }
 
@@ -299,7 +327,7 @@ static const char *read_one(reader *in, const char *file)
 const char *explain_read_config(const apr_array_header_t *files, apr_pool_t *pool, apr_array_header_t **directives)
 {
     reader in = {.pool = pool,
-                 .sections = apr_array_make(pool, MAX_DEPTH, sizeof(const char *)),
+                 .sections = apr_array_make(pool, MAX_DEPTH, sizeof(frame)),
                  .found = apr_array_make(pool, 32, sizeof(const explain_directive *)),
                  .defined = apr_table_make(pool, 8),
                  .defined_by_others = apr_table_make(pool, 8)};

@@ -397,41 +397,25 @@ static const char *set_groups_mode(pending *into, const explain_directive *direc
     return "it takes Auto, Member or MemberOf";
 }
 
-const char *explain_add_require(explain_wish *wish, const char *text, bool combined, apr_pool_t *pool)
+static bool is_same_piece(const explain_directive *one, const explain_directive *other)
 {
-    apr_array_header_t *words = apr_array_make(pool, 4, sizeof(const char *));
-    char *at = apr_pstrdup(pool, text), *word;
-    explain_require *require;
-    const char *rest = "";
-
-    while ((word = explain_read_word(&at)) != NULL) {
-        rest = words->nelts ? rest : apr_pstrdup(pool, at);
-        APR_ARRAY_PUSH(words, const char *) = word;
-    }
-    if (words->nelts < 1) {
-        return "Require has no argument";
-    }
-    if (!wish->require) {
-        wish->require = apr_array_make(pool, 4, sizeof(explain_require));
-    }
-    require = apr_array_push(wish->require);
-    memset(require, 0, sizeof(*require));
-    require->argc = words->nelts;
-    APR_ARRAY_PUSH(words, const char *) = NULL;
-    require->argv = (const char *const *)words->elts;
-    require->rest = rest;
-    require->combined = combined;
-    return NULL;
+    return one->piece == other->piece && explain_is_same_section(one, other);
 }
 
 /* AuthMerging is Off by default: the innermost section with a Require decides. */
 static const char *add_require(pending *into, const explain_directive *directive)
 {
-    if (into->require_of && !explain_is_same_section(into->require_of, directive)) {
+    if (into->require_of && !is_same_piece(into->require_of, directive)) {
         into->wish->require = NULL;
     }
     into->require_of = directive;
-    return explain_add_require(into->wish, directive->text, directive->combined, into->pool);
+    return explain_add_require(into->wish, directive->text, directive->within, into->pool);
+}
+
+static const char *set_merging(pending *into, const explain_directive *directive)
+{
+    into->wish->merges = into->wish->merges || !as_text_is_equal(directive->argv[0], "Off");
+    return NULL;
 }
 
 #define UNREAD NULL
@@ -442,6 +426,7 @@ static const struct {
 } setters[] = {
     {"ServerRoot", set_server_root},
     {"Require", add_require},
+    {"AuthMerging", set_merging},
 #define AS_DIRECTIVE(name, arguments, where, setter, slot, explain, ...) {#name, explain},
 #include "authstatus/directive.def"
 };

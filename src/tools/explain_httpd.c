@@ -342,15 +342,35 @@ static void take_groups(const section *from, as_group_settings *groups, apr_pool
     groups->mode = (as_groups_mode)get_number(from, "groups_mode");
 }
 
+/* Returns the container of a line by its path, "a1/n2": a kind and a number for each, from the outermost; NULL for an
+ * empty path. Those that are known are in `containers`, by path. */
+static const explain_container *take_container(apr_hash_t *containers, const char *path, apr_pool_t *pool)
+{
+    const char *inner = strrchr(path, '/');
+    explain_container *container = apr_hash_get(containers, path, APR_HASH_KEY_STRING);
+    const explain_container *outer;
+
+    if (!*path || container) {
+        return container;
+    }
+    outer = inner ? take_container(containers, apr_pstrmemdup(pool, path, (apr_size_t)(inner - path)), pool) : NULL;
+    container = explain_container_make((explain_container_kind)(inner ? inner[1] : *path), outer, pool);
+    apr_hash_set(containers, path, APR_HASH_KEY_STRING, container);
+    return container;
+}
+
 static const char *take_require(const section *from, explain_wish *wish, apr_pool_t *pool)
 {
     const apr_array_header_t *lines = get_texts(from, "require", pool);
+    apr_hash_t *containers = apr_hash_make(pool);
     const char *error = NULL;
     int i;
 
     for (i = 0; i < lines->nelts && !error; i++) {
-        const char *line = APR_ARRAY_IDX(lines, i, const char *);
-        error = explain_add_require(wish, line + 2, *line == '1', pool);
+        const char *line = APR_ARRAY_IDX(lines, i, const char *), *space = strchr(line, ' ');
+        const char *path = space ? apr_pstrmemdup(pool, line, (apr_size_t)(space - line)) : "";
+
+        error = explain_add_require(wish, space ? space + 1 : line, take_container(containers, path, pool), pool);
     }
     return error;
 }

@@ -234,10 +234,13 @@ static void put_require(const explain_story *story)
         put_text(line->line);
         put_member("answer", explain_name_answer(line->answer));
         put_member("why", line->why);
-        put_flag("combined", line->combined);
+        put_flag("combined", explain_is_combined(line));
         printf("}");
     }
     printf("]");
+    if (story->required) {
+        put_flag("decided", story->decided);
+    }
 }
 
 static void put_lockout(const explain_story *story)

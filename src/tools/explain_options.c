@@ -446,8 +446,7 @@ static const char *apply_require(const explain_options *options, apr_pool_t *poo
 
     for (i = 0; i < options->require->nelts && !error; i++) {
         wish->require = i ? wish->require : NULL;
-        error =
-            explain_add_require(wish, skip_directive(APR_ARRAY_IDX(options->require, i, const char *)), false, pool);
+        error = explain_add_require(wish, skip_directive(APR_ARRAY_IDX(options->require, i, const char *)), NULL, pool);
         error = error ? error : check_line(&APR_ARRAY_IDX(wish->require, i, explain_require), pool);
     }
     return error;

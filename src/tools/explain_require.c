@@ -76,18 +76,32 @@ static bool make_requirement(const explain_require *require, apr_pool_t *pool, a
     return true;
 }
 
+static bool is_named(const explain_require *require, const char *user)
+{
+    int i = 1;
+
+    while (i < require->argc && strcmp(require->argv[i], user) != 0) {
+        i++;
+    }
+    return i < require->argc;
+}
+
 static void answer_without_directory(explain_require *require, const char *user)
 {
-    int i;
+    const char *name = require->argv[0];
+    const bool first_is = require->argc > 1 && as_text_is_equal(name, "all");
+    bool yes;
 
-    if (as_text_is_equal(require->argv[0], "valid-user")) {
-        require->answer = EXPLAIN_YES;
-    } else if (as_text_is_equal(require->argv[0], "user")) {
-        require->answer = EXPLAIN_NO;
-        for (i = 1; i < require->argc; i++) {
-            require->answer = strcmp(require->argv[i], user) ? require->answer : EXPLAIN_YES;
-        }
+    if (as_text_is_equal(name, "valid-user") || (first_is && as_text_is_equal(require->argv[1], "granted"))) {
+        yes = true;
+    } else if (as_text_is_equal(name, "user")) {
+        yes = is_named(require, user);
+    } else if (first_is && as_text_is_equal(require->argv[1], "denied")) {
+        yes = false;
+    } else {
+        return;
     }
+    require->answer = yes != require->negated ? EXPLAIN_YES : EXPLAIN_NO;
 }
 
 /* Says why a line has its answer; "" where there is no more to say. */
@@ -105,6 +119,19 @@ static const char *describe(const as_authorization *answer, apr_pool_t *pool)
     return answer->missing ? "it does not exist" : "";
 }
 
+/* Takes over the answer of a line. In a negation a "no" that is not proven is unknown. */
+static void take_answer(explain_require *require, const as_authorization *answer)
+{
+    const bool unsafe = answer->answer == AS_NO && answer->unsafe_to_negate && explain_is_in_negation(require);
+
+    require->finding = unsafe ? as_finding_make(AS_OUTCOME_DIRECTORY_MISCONFIGURED) : answer->finding;
+    if (unsafe || answer->answer == AS_UNKNOWN) {
+        require->answer = EXPLAIN_UNKNOWN;
+    } else {
+        require->answer = (answer->answer == AS_YES) != require->negated ? EXPLAIN_YES : EXPLAIN_NO;
+    }
+}
+
 static void decide(explain_story *story, const explain_authorizer *authorizer, explain_require *require,
                    const as_requirement *requirement)
 {
@@ -118,6 +145,7 @@ static void decide(explain_story *story, const explain_authorizer *authorizer, e
                                           .groups = &story->wish->groups,
                                           .entry = requirement->kind == AS_REQUIRE_SEARCH ? NULL : &entry,
                                           .requirement = requirement,
+                                          .negated = explain_is_in_negation(require),
                                           .deadline = story->wish->deadline};
     const as_authorization *answer;
     const char *problem = as_requirement_check(requirement, story->pool);
@@ -129,29 +157,33 @@ static void decide(explain_story *story, const explain_authorizer *authorizer, e
         return;
     }
     answer = as_authorize(authorizer->login, authorizer->memo, &attempt, NULL);
-    require->answer = answer->answer == AS_YES ? EXPLAIN_YES : answer->answer == AS_NO ? EXPLAIN_NO : EXPLAIN_UNKNOWN;
-    require->finding = answer->finding;
+    take_answer(require, answer);
     require->why = describe(answer, story->pool);
 }
 
-/* Combines the lines. One is enough (RequireAny), and a line that was not evaluated might be that one. */
+/* Concludes from all lines together, as far as it is certain: a line that was not evaluated might be either. */
 static void conclude(explain_story *story)
 {
+    const apr_array_header_t *lines = story->wish->require;
+    const unsigned results = explain_combine_require(lines);
     const explain_require *unknown = NULL;
-    bool open = false;
+    bool open = story->wish->merges;
     int i;
 
-    for (i = 0; i < story->wish->require->nelts; i++) {
-        const explain_require *require = &APR_ARRAY_IDX(story->wish->require, i, explain_require);
+    for (i = 0; i < lines->nelts; i++) {
+        const explain_require *require = &APR_ARRAY_IDX(lines, i, explain_require);
 
-        if (require->answer == EXPLAIN_YES && !require->combined) {
-            return;
-        }
-        open = open || require->answer == EXPLAIN_NOT_LOOKED_AT || require->combined;
+        open = open || require->answer == EXPLAIN_NOT_LOOKED_AT;
         unknown = require->answer == EXPLAIN_UNKNOWN ? require : unknown;
     }
-    if (!open) {
-        story->finding = unknown ? unknown->finding : as_finding_make(AS_OUTCOME_NOT_AUTHORIZED);
+    if (story->wish->merges || results == EXPLAIN_MAY_BE_NEUTRAL) {
+        return;
+    }
+    story->decided = !(results & EXPLAIN_MAY_GRANT) || results == EXPLAIN_MAY_GRANT || (unknown && !open);
+    if (!(results & EXPLAIN_MAY_GRANT)) {
+        story->finding = as_finding_make(AS_OUTCOME_NOT_AUTHORIZED);
+    } else if (results != EXPLAIN_MAY_GRANT && story->decided) {
+        story->finding = unknown->finding;
     }
 }
 
@@ -166,7 +198,8 @@ void explain_run_require(explain_story *story, const explain_authorizer *authori
     for (i = 0; i < story->wish->require->nelts; i++) {
         explain_require *require = &APR_ARRAY_IDX(story->wish->require, i, explain_require);
 
-        require->line = join(require->argv, require->argc, story->pool);
+        require->line = apr_pstrcat(story->pool, require->negated ? "not " : "",
+                                    join(require->argv, require->argc, story->pool), NULL);
         require->why = "";
         if (make_requirement(require, story->pool, &requirement)) {
             decide(story, authorizer, require, &requirement);

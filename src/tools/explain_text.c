@@ -307,7 +307,6 @@ static bool is_last_reason(const explain_story *story)
 static void print_require(const explain_story *story)
 {
     const apr_array_header_t *lines = story->wish->require;
-    bool granted = false;
     int i;
 
     if (!story->required) {
@@ -322,12 +321,11 @@ static void print_require(const explain_story *story)
 
         printf("require      %s: %s%s%s%s\n", show(line->line, story->pool), explain_name_answer(line->answer),
                *line->why ? " (" : "", show(line->why, story->pool), *line->why ? ")" : "");
-        if (line->combined) {
+        if (explain_is_combined(line)) {
             printf(INDENT "it stands in RequireAll or RequireNone, and does not decide alone\n");
         }
-        granted = granted || (line->answer == EXPLAIN_YES && !line->combined);
     }
-    if (!granted && as_outcome_describe(story->finding.outcome)->of == AS_CLASS_GRANTED) {
+    if (!story->decided && as_outcome_describe(story->finding.outcome)->of == AS_CLASS_GRANTED) {
         printf("not decided  whether the user may go on: no line that was looked at grants it alone\n");
     }
 }

@@ -123,32 +123,64 @@ static void put_initial_bind(as_json_line *line, const as_section *section, cons
     }
 }
 
-/* Finds lines of Require, each after "1 " if it is in RequireAll or RequireNone, else after "0 ". */
-static void find_require(const ap_directive_t *directive, const char *prefix, apr_pool_t *pool,
-                         apr_array_header_t *lines)
+/* The lines of Require of a section. Before each stands the path of the containers that it is in, "a1/n2 ": a kind and
+ * a number for each, from the outermost; kinds: all, or (any), none, limit. */
+typedef struct as_json_require {
+    apr_pool_t *pool;
+    apr_array_header_t *lines; /* const char * */
+    int containers;            /* number so far */
+} as_json_require;
+
+static const char *enter_container(as_json_require *require, const char *path, char kind)
+{
+    return apr_psprintf(require->pool, "%s%s%c%d", path, *path ? "/" : "", kind, ++require->containers);
+}
+
+/* Returns 0 for a directive that contains none. */
+static char find_kind_of_container(const ap_directive_t *directive)
+{
+    return !as_directive_may_contain_require(directive)             ? '\0'
+           : as_directive_begins_with(directive, "<Limit")          ? 'l'
+           : !ap_cstr_casecmp(directive->directive, "<RequireAll")  ? 'a'
+           : !ap_cstr_casecmp(directive->directive, "<RequireNone") ? 'n'
+                                                                    : 'o';
+}
+
+static void find_require(as_json_require *require, const ap_directive_t *directive, const char *path)
 {
     for (; directive; directive = directive->next) {
-        if (!ap_cstr_casecmp(directive->directive, "Require")) {
-            APR_ARRAY_PUSH(lines, const char *) = apr_pstrcat(pool, prefix, directive->args, NULL);
-        } else if (!ap_cstr_casecmp(directive->directive, "<RequireAll") ||
-                   !ap_cstr_casecmp(directive->directive, "<RequireNone")) {
-            find_require(directive->first_child, "1 ", pool, lines);
-        } else if (as_directive_may_contain_require(directive)) {
-            find_require(directive->first_child, prefix, pool, lines);
+        const char kind = find_kind_of_container(directive);
+
+        if (kind) {
+            find_require(require, directive->first_child, enter_container(require, path, kind));
+        } else if (!ap_cstr_casecmp(directive->directive, "Require")) {
+            APR_ARRAY_PUSH(require->lines, const char *) = apr_pstrcat(require->pool, path, " ", directive->args, NULL);
         }
     }
 }
 
+/* Finds the lines of the first `count` sections in force: AuthMerging joins each with all before it. */
+static void find_merged(as_json_require *require, const apr_array_header_t *list, int count, const char *path)
+{
+    const as_requiring *last = &APR_ARRAY_IDX(list, count - 1, as_requiring);
+
+    if (count > 1) {
+        path = enter_container(require, path, last->merging == AS_MERGING_AND ? 'a' : 'o');
+        find_merged(require, list, count - 1, path);
+        path = enter_container(require, path, 'o');
+    }
+    find_require(require, last->ref->first, path);
+}
+
 static void put_require(as_json_line *line, const apr_array_header_t *chain)
 {
-    apr_array_header_t *lines = apr_array_make(line->pool, 4, sizeof(const char *));
+    as_json_require require = {line->pool, apr_array_make(line->pool, 4, sizeof(const char *)), 0};
     const apr_array_header_t *list = as_sections_list_requiring(line->pool, chain);
-    int i;
 
-    for (i = 0; i < list->nelts; i++) {
-        find_require(APR_ARRAY_IDX(list, i, const as_requiring).ref->first, "0 ", line->pool, lines);
+    if (list->nelts) {
+        find_merged(&require, list, list->nelts, "");
     }
-    put_texts(line, "require", lines);
+    put_texts(line, "require", require.lines);
 }
 
 static void put_names(as_json_line *line, const char *name, const char *const *names)

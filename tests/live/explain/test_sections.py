@@ -225,7 +225,7 @@ def test_what_was_not_looked_at_is_said(workdirs, slapd):
 
 
 def test_require_of_the_section(workdirs, slapd):
-    """AuthMerging is Off: the innermost section that has lines decides. RequireAll is not taken apart."""
+    """AuthMerging is Off: the innermost section that has lines decides."""
     site = write_site(workdirs.new("require"), slapd, """Require valid-user
 </Location>
 <Location /staff>
@@ -238,7 +238,7 @@ Require ldap-user other
 </RequireAll>
 </Location>
 """)
-    for section, answers, outcome in (("/", ["yes"], "granted"), ("/staff", ["no"], "not-authorized"), ("/all", ["yes", "no"], "granted")):
+    for section, answers, outcome in (("/", ["yes"], "granted"), ("/staff", ["no"], "not-authorized"), ("/all", ["yes", "no"], "not-authorized")):
         story, code = explain_site(site, f"--config={site}", section, "good")
         assert answers_of(story) == answers and story["outcome"] == outcome
         assert code == {"granted": 0, "not-authorized": 6}[outcome]
