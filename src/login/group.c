@@ -135,8 +135,9 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
         as_say_no(of, "no direct member");
         return;
     }
-    if (direct == AS_DIRECT_FALSE && !line->facts.searchable) {
-        /* It has members, perhaps since it was looked at: then it is to be looked at again. */
+    if (direct == AS_DIRECT_FALSE && !line->facts.searchable && as_group_may_nest(of, line)) {
+        /* It has members, perhaps since it was looked at: then it is to be looked at again. OpenLDAP 2.6 finds no
+         * dynamic group by the presence of members, ever; what can have no groups within it needs no search. */
         line->facts.described = false;
     }
     if (!as_group_facts_get(of, line)) {
