@@ -93,6 +93,7 @@ debian_root_prepare() {
 # debian_root_run DIRECTORY COMMAND...: runs it there, with a clean environment. The processes it leaves are killed.
 # With AUTHSTATUS_NET=--net its network is its own, too, and has a loopback alone.
 # debian_root_exec does so in place of this shell, for the background: who kills it kills all that runs there.
+# Its root is a mount, without which a program there could make no namespace of mounts.
 debian_root_run() { (debian_root_exec "$@"); }
 debian_root_exec() {
     local root=$1
@@ -103,6 +104,7 @@ debian_root_exec() {
         root=$1
         shift
         [ -z "$AUTHSTATUS_NET" ] || ip link set lo up
+        mount --bind "$root" "$root"
         mount -t proc proc "$root/proc"
         mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
         mount -t tmpfs -o mode=755 tmpfs "$root/run"

@@ -72,7 +72,8 @@ class Machine:
         return os.readlink(f"/proc/{pid}/ns/mnt"), os.readlink(f"/proc/{pid}/ns/net")
 
     def command(self, *words):
-        return ["nsenter", "-t", str(self.child.pid), "-m", "-n", *map(str, words)]
+        # -r: where this runs in a chroot, the root of its mounts is another's.
+        return ["nsenter", "-t", str(self.child.pid), "-m", "-n", "-r", *map(str, words)]
 
     def run(self, *words, text=None, env=None, check=True):
         done = subprocess.run(self.command(*words), capture_output=True, text=True, input=text, timeout=60, env=env)
