@@ -70,6 +70,21 @@ static bool find_base(as_authorizing *of, as_group_line *line)
 
 /* ---- by members ---- */
 
+static bool is_same_list(const char *const *one, const char *const *other)
+{
+    while (*one && *other && !apr_cstr_casecmp(*one, *other)) {
+        one++;
+        other++;
+    }
+    return !*one && !*other;
+}
+
+/* Do groups within a group stand in other attributes than users? */
+static bool has_own_subgroup_attributes(const as_authorizing *of)
+{
+    return !is_same_list(of->params->groups->attributes, of->params->groups->subgroup_attributes);
+}
+
 /* Returns whether a complete set without the group proves a no: only if the searches of the set must have found the
  * group. */
 static bool may_say_no(const as_authorizing *of, const as_group_line *line)
@@ -145,9 +160,9 @@ static void decide_by_member(as_authorizing *of, as_group_line *line)
     }
     if (!as_group_may_nest(of, line)) {
         as_say_no(of, "no direct member");
-    } else if (!line->facts.searchable && direct != AS_DIRECT_FALSE) {
+    } else if (!line->facts.searchable && direct != AS_DIRECT_FALSE && !has_own_subgroup_attributes(of)) {
         as_say_no(of, "a group without members");
-    } else if (!line->facts.searchable) {
+    } else if (!line->facts.searchable && direct == AS_DIRECT_FALSE) {
         say_not_searchable(of, line);
     } else if (!line->base) {
         as_say_unknown(of, AS_OUTCOME_DIRECTORY_MISCONFIGURED,
@@ -269,15 +284,6 @@ void as_decide_group(as_authorizing *of)
 
 /* ---- proof ---- */
 
-static bool is_same_list(const char *const *one, const char *const *other)
-{
-    while (*one && *other && !apr_cstr_casecmp(*one, *other)) {
-        one++;
-        other++;
-    }
-    return !*one && !*other;
-}
-
 /* Adds the groups below `base` whose values of some attributes this account may not search. Beyond the bounds a hidden
  * group may be among those that were not looked at: the "no" is unsafe to negate. False: the answer is given. */
 static bool add_hidden(as_authorizing *of, const char *base, const char *const *attributes, apr_array_header_t *hidden)
@@ -314,8 +320,7 @@ static const char *const *find_hidden(as_authorizing *of, const as_group_line *l
     for (base = line->everywhere ? line->server.contexts : one; *base; base++) {
         /* Users are found by one list of attributes, groups by the other. */
         if (!add_hidden(of, *base, groups->attributes, hidden) ||
-            (!is_same_list(groups->attributes, groups->subgroup_attributes) &&
-             !add_hidden(of, *base, groups->subgroup_attributes, hidden))) {
+            (has_own_subgroup_attributes(of) && !add_hidden(of, *base, groups->subgroup_attributes, hidden))) {
             return NULL;
         }
     }

@@ -39,6 +39,7 @@ def ldif():
     text += "".join(group(f"five{number}", f"uid={'five' if number == 5 else 'nobody'},{BASE}") for number in range(1, 6))
     text += group("top", f"cn=middle,{BASE}") + group("middle", f"cn=bottom,{BASE}") + group("bottom", f"uid=deep,{BASE}")
     text += group("hidden", f"uid=ann,{BASE}")
+    text += group("over", f"cn=bottom,{BASE}").replace("groupOfNames", "groupOfUniqueNames").replace("member:", "uniqueMember:")
     text += f"dn: cn=posix,{BASE}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 7\nmemberUid: ann\n\n"
     text += f"dn: cn=Sales\\, North \\+ \\22x\\22 *()\\5c \u00fcml,{BASE}\nobjectClass: groupOfNames\nmember: uid=ann,{BASE}\n\n"
     return text
@@ -119,6 +120,10 @@ ROWS = {
     "five": Row(FIVE, {"five": 200, "bob": 403}),
     "nested": Row(any_of(ldap_group("top")), {"deep": 200, "bob": 403}),
     "nested1": Row("AuthLDAPMaxSubGroupDepth 1\n    " + any_of(ldap_group("top")), {"deep": 403}),
+    # Users stand in one attribute, groups in another, of which the required group has none of the first.
+    "two-attributes": Row("AuthLDAPGroupAttribute member\n    " + any_of(ldap_group("over")), {"deep": 200, "bob": 403}),
+    "not-two-attributes": Row("AuthLDAPGroupAttribute member\n    AuthLDAPSubGroupAttribute uniqueMember\n    "
+                              + all_of("valid-user", "not " + ldap_group("over")), {"deep": 403, "bob": 200}),
     "posix": Row("AuthLDAPGroupAttribute memberUid\n    AuthLDAPGroupAttributeIsDN Off\n    "
                  + any_of(ldap_group("posix")), {"ann": 200, "bob": 403}),
     "spelling": Row(any_of(f"ldap-group CN=sta\\\\66f,  O = rows"), {"ann": 200, "bob": 403}),
