@@ -234,7 +234,6 @@ static const char *find_trust_fault(X509 *certificate, const as_directory_settin
     }
     X509_STORE_CTX_free(context);
     X509_STORE_free(store);
-    ERR_clear_error();
     return make_sentence(error, settings, pool);
 }
 
@@ -269,6 +268,8 @@ static const char *find_faults(X509 *certificate, const as_session *session, apr
     return text ? text : "is not taken by the TLS library: its chain may lack a certificate, or it may be revoked";
 }
 
+/* Returns a sentence about a certificate; NULL: OpenSSL does not take it for one. Leaves no error of OpenSSL's: they
+ * are the thread's, and another module would take them for its own. */
 static const char *look_at(const struct berval *der, const as_session *session, apr_pool_t *pool)
 {
     const unsigned char *bytes = (const unsigned char *)der->bv_val;
@@ -282,6 +283,7 @@ static const char *look_at(const struct berval *der, const as_session *session, 
                         find_faults(certificate, session, pool), NULL);
         X509_free(certificate);
     }
+    ERR_clear_error();
     return sentence;
 }
 
