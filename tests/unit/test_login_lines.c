@@ -4,6 +4,8 @@
  */
 #include "login_directory.h"
 
+#include "../../src/login/authorize_private.h"
+
 /* ---- authorization ---- */
 
 static void one_deadline_for_login_and_lines(void **state)
@@ -122,6 +124,24 @@ static void a_name_of_another_directory(void **state)
         attempt.directory = &other;
         assert_int_not_equal(as_authorize(&login, &memo, &attempt, NULL)->answer, AS_YES);
         assert_true(ldap.operations > operations);
+    }
+}
+
+/* What the user may see of the groups, and what the service account: two records, with the same password in the key. */
+static void the_viewer_is_part_of_the_key(void **state)
+{
+    const as_authorize_attempt attempt = {.directory = &login_directory};
+    static const char *const identities[] = {"", "compares ", "searches", "compares searches"};
+    as_authorizing of = {.pool = request, .params = &attempt, .fingerprint = "fake", .password = "secret"};
+    as_cache_key keys[4];
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        of.identity = identities[i];
+        keys[i] = as_authorize_make_key(&of, "membership by search", ANN);
+        for (int j = 0; j < i; j++) {
+            assert_false(as_key_is_same(&keys[i], &keys[j]));
+        }
     }
 }
 
@@ -305,6 +325,7 @@ int main(void)
         ROW(the_set_answers_for_other_lines),
         ROW(hidden_members_are_no_no),
         ROW(a_name_of_another_directory),
+        ROW(the_viewer_is_part_of_the_key),
         ROW(the_open_circuit_is_reported),
         ROW(the_entry_is_found_once),
         ROW(what_can_never_be_answered),

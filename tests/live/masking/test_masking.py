@@ -146,6 +146,7 @@ FILES = {
     "secret/page.html": "secret\n", "staff/page.html": "staff\n", "list/hidden.html": "hidden\n", "list/shown.html": "shown\n",
     "projects/page.html": "a project\n",
     "own404.cgi": "#!/bin/sh\nprintf 'Status: 404\\nCache-Control: max-age=60\\n\\nmine\\n'\n",
+    "own401.cgi": "#!/bin/sh\nprintf 'Status: 401\\nWWW-Authenticate: Other realm=\"own\"\\n\\nwho?\\n'\n",
     "include.shtml": '<!--#include virtual="/secret/page.html" -->|<!--#include virtual="/absent/page.html" -->|'
                      '<!--#fsize virtual="/secret/page.html" -->|<!--#fsize virtual="/absent/page.html" -->\n',
 }
@@ -207,6 +208,14 @@ def test_the_expression_shows_the_plain_status(site):
     assert not masked.all("Vary") and "X-Admin" not in "".join(plain.all("Vary"))
     queried = site.get("/staff/page.html", host="exempt", headers=[("X-Admin", "yes")])
     assert queried.status == 401 and queried.header("WWW-Authenticate")
+
+
+def test_a_script_that_asks_for_a_login(site):
+    """Under All its 401 is that of a login, as httpd's own."""
+    plain = site.get("/own401.cgi", host="exempt", headers=[("X-Admin", "yes")])
+    assert plain.status == 401 and plain.header("WWW-Authenticate") == 'Other realm="own"'
+    assert site.get("/own401.cgi", host="exempt").comparable() == site.get("/own402.cgi", host="exempt").comparable()
+    assert site.get("/own401.cgi", host="masked").status == 401, "Forbidden does not"
 
 
 def test_an_outcome_may_be_mapped_to_404(site):
