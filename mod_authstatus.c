@@ -16,6 +16,7 @@
 #include <mpm_common.h>
 
 module AP_MODULE_DECLARE_DATA authstatus_module;
+extern module as_this_module __attribute__((alias("authstatus_module")));
 
 static const char *authstatus_outcome(request_rec *r)
 {

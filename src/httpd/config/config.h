@@ -33,6 +33,8 @@ extern module AP_MODULE_DECLARE_DATA authstatus_module;
 #else
 APLOG_USE_MODULE(authstatus);
 #endif
+/* The same record, which each hook finds without a table of the dynamic linker. */
+extern module as_this_module __attribute__((visibility("hidden")));
 
 #include "log_tags.h"
 
@@ -229,12 +231,12 @@ const char *as_credentials_explain_left_out(apr_pool_t *pool, const as_section *
 /* Return the section and server in force for a request. Never NULL. */
 static inline const as_section *as_section_get(const request_rec *r)
 {
-    return ap_get_module_config(r->per_dir_config, &authstatus_module);
+    return ap_get_module_config(r->per_dir_config, &as_this_module);
 }
 
 static inline const as_server *as_server_get(const server_rec *s)
 {
-    return ap_get_module_config(s->module_config, &authstatus_module);
+    return ap_get_module_config(s->module_config, &as_this_module);
 }
 
 /* Return the settings in force, with defaults. A time is in microseconds; an expression that fails is as false. */

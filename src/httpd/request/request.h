@@ -61,12 +61,12 @@ typedef struct as_client_state {
  * context before as_context_get makes it there. */
 static inline void as_context_prepare(request_rec *r, as_client_state *state, as_mask *mask)
 {
-    as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+    as_context *context = ap_get_module_config(r->request_config, &as_this_module);
 
     if (!context) {
         context = &state->context;
         context->transaction = NULL;
-        ap_set_module_config(r->request_config, &authstatus_module, context);
+        ap_set_module_config(r->request_config, &as_this_module, context);
     }
     context->mask = mask;
 }
@@ -74,7 +74,7 @@ static inline void as_context_prepare(request_rec *r, as_client_state *state, as
 /* Returns the context of a request; NULL where none was made. */
 static inline as_context *as_context_peek(const request_rec *r)
 {
-    as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+    as_context *context = ap_get_module_config(r->request_config, &as_this_module);
 
     return context && context->transaction ? context : NULL;
 }
@@ -83,7 +83,7 @@ static inline as_context *as_context_peek(const request_rec *r)
  * subrequest, or its virtual host masks nothing). */
 static inline as_mask *as_mask_peek(const request_rec *r)
 {
-    const as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+    const as_context *context = ap_get_module_config(r->request_config, &as_this_module);
 
     return context ? context->mask : NULL;
 }
@@ -102,7 +102,7 @@ as_transaction *as_transaction_find(const request_rec *r);
 /* Returns the transaction of a request, made by any of its requests; NULL if there is none. */
 static inline as_transaction *as_transaction_peek(const request_rec *r)
 {
-    const as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+    const as_context *context = ap_get_module_config(r->request_config, &as_this_module);
 
     if (context) {
         return context->transaction;
@@ -113,7 +113,7 @@ static inline as_transaction *as_transaction_peek(const request_rec *r)
 /* Returns false where as_transaction_peek returns NULL, for most requests that have nothing to do with this module. */
 static inline bool as_transaction_may_exist(const request_rec *r)
 {
-    const as_context *context = ap_get_module_config(r->request_config, &authstatus_module);
+    const as_context *context = ap_get_module_config(r->request_config, &as_this_module);
 
     return context ? context->transaction != NULL : r->main || r->prev;
 }
