@@ -41,25 +41,49 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return as_socache_pre_config(pconf);
 }
 
+/* Returns whether the request has a handler whose name begins so. Called for each request: other names are not worth a
+ * call. */
+static inline bool has_initial(const request_rec *r, char initial)
+{
+    return r->handler && r->handler[0] == initial;
+}
+
 /* Answers pages of our own, by SetHandler. */
-static int handle_own_page(request_rec *r)
+static AS_RARELY int answer_own_page(request_rec *r)
 {
     int status;
 
-    /* Called for each request: other names are not worth a call. */
-    if (!r->handler || r->handler[0] != 'a' || strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
+    if (strncmp(r->handler, "authstatus-", strlen("authstatus-"))) {
         return DECLINED;
     }
     status = as_report_handler(r);
     return status == DECLINED ? as_relogin_handler(r) : status;
 }
 
+static int handle_own_page(request_rec *r)
+{
+    return has_initial(r, 'a') ? answer_own_page(r) : DECLINED;
+}
+
+/* Handles pages of our own, and the login of mod_auth_form (form-login-handler). */
+static inline int handle_by_name(request_rec *r)
+{
+    return has_initial(r, 'f') ? as_hook_handler(r) : handle_own_page(r);
+}
+
+static AS_RARELY int handle_masked(request_rec *r, as_mask *mask)
+{
+    const int status = as_mask_handler(r, mask);
+
+    return status == DECLINED ? handle_by_name(r) : status;
+}
+
 /* The same, after what comes before all handlers. */
 static int handle(request_rec *r)
 {
-    const int status = as_hook_handler(r);
+    as_mask *mask = as_mask_peek(r);
 
-    return status == DECLINED ? handle_own_page(r) : status;
+    return mask && as_mask_may_handle(r, mask) ? handle_masked(r, mask) : handle_by_name(r);
 }
 
 /* Returns whether another module has a hook in access_checker: one that calls ap_some_authn_required (mod_access_compat

@@ -6,8 +6,30 @@
 #ifndef AUTHSTATUS_HTTPD_MASK_H
 #define AUTHSTATUS_HTTPD_MASK_H
 
+#include <util_filter.h>
+
 #include "../config/config.h"
 #include "../request/request.h"
+#include "decoy.h"
+
+/* ---- the state of a request ---- */
+
+/* The login of the first pass (cached_login.c). */
+typedef struct as_cached_login as_cached_login;
+
+/* The kind of pass that a request makes. */
+typedef enum as_pass_kind {
+    AS_PASS_FIRST,   /* as requested; no output may reach the client before it is known to be allowed */
+    AS_PASS_MISSING, /* as a missing resource */
+    AS_PASS_DONE     /* its answer is made */
+} as_pass_kind;
+
+struct as_mask {
+#define AS_MASK_MEMBER(type, name, second_pass) type name;
+#include "../request/state.def"
+};
+
+/* ---- servers that mask ---- */
 
 /* as_server's `masks`: the mask is on in some section, or AuthStatusMap changes a 403 there. */
 typedef enum as_reach { AS_REACH_NONE, AS_REACH_MASKED, AS_REACH_MAPPED } as_reach;
@@ -33,7 +55,18 @@ int as_mask_quick_handler(request_rec *r, int lookup);
 int as_mask_translate(request_rec *r);
 int as_mask_post_perdir(request_rec *r);
 int as_mask_type_checker(request_rec *r);
-/* Runs before all handlers, for a request whose masking has this state (as_mask_peek). */
+/* Returns whether as_mask_handler has something to do: false for most requests. */
+static inline bool as_mask_may_handle(const request_rec *r, const as_mask *mask)
+{
+    if (mask->pass != AS_PASS_FIRST) {
+        return mask->pass == AS_PASS_MISSING;
+    }
+    /* An answer to other methods may reveal a file that may not be read, or a directory that may not be listed. */
+    return r->finfo.filetype == APR_DIR ||
+           (r->finfo.filetype == APR_REG && r->method_number != M_GET && r->method_number != M_POST);
+}
+
+/* Runs before all handlers, for such a request. */
 int as_mask_handler(request_rec *r, as_mask *mask);
 void as_mask_register_filters(void);
 void as_mask_insert_error_filters(request_rec *r);

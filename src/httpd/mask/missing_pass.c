@@ -172,7 +172,7 @@ static bool is_unread(request_rec *r)
     return reads && access(r->filename, R_OK);
 }
 
-static AS_RARELY int handle_unreadable(request_rec *r)
+static int handle_unreadable(request_rec *r)
 {
     return r->handler && (r->finfo.filetype == APR_DIR ? is_unlisted(r) : is_unread(r)) &&
                    as_mask_must_hide(r, as_context_get(r), HTTP_FORBIDDEN)
@@ -181,7 +181,7 @@ static AS_RARELY int handle_unreadable(request_rec *r)
 }
 
 /* Handles a missing resource. */
-static AS_RARELY int handle_missing(request_rec *r, as_mask *mask)
+static int handle_missing(request_rec *r, as_mask *mask)
 {
     const apr_array_header_t *hooks;
     int i;
@@ -207,14 +207,5 @@ static AS_RARELY int handle_missing(request_rec *r, as_mask *mask)
 
 int as_mask_handler(request_rec *r, as_mask *mask)
 {
-    if (mask->pass == AS_PASS_MISSING) {
-        return handle_missing(r, mask);
-    }
-    if (mask->pass != AS_PASS_FIRST) {
-        return DECLINED;
-    }
-    return r->finfo.filetype == APR_DIR ||
-                   (r->finfo.filetype == APR_REG && r->method_number != M_GET && r->method_number != M_POST)
-               ? handle_unreadable(r)
-               : DECLINED;
+    return mask->pass == AS_PASS_MISSING ? handle_missing(r, mask) : handle_unreadable(r);
 }

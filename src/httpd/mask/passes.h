@@ -5,28 +5,10 @@
 #ifndef AUTHSTATUS_HTTPD_PASSES_H
 #define AUTHSTATUS_HTTPD_PASSES_H
 
-#include <util_filter.h>
-
-#include "decoy.h"
 #include "mask.h"
 #include "snapshot.h"
 
 /* ---- the state ---- */
-
-/* The login of the first pass (cached_login.c). */
-typedef struct as_cached_login as_cached_login;
-
-/* The kind of pass that a request makes. */
-typedef enum as_pass_kind {
-    AS_PASS_FIRST,   /* as requested; no output may reach the client before it is known to be allowed */
-    AS_PASS_MISSING, /* as a missing resource */
-    AS_PASS_DONE     /* its answer is made */
-} as_pass_kind;
-
-struct as_mask {
-#define AS_MASK_MEMBER(type, name, second_pass) type name;
-#include "../request/state.def"
-};
 
 /* This module's state of a request to a virtual host that masks. */
 struct as_own {

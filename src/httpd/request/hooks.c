@@ -342,7 +342,7 @@ int as_hook_authn(request_rec *r)
 }
 
 /* mod_auth_form's login handler authenticates in the handler phase. */
-static AS_RARELY int handle_login_form(request_rec *r)
+int as_hook_handler(request_rec *r)
 {
     as_context *context;
     int status;
@@ -367,14 +367,6 @@ static AS_RARELY int handle_login_form(request_rec *r)
     }
     as_provider_delay(r, context, is_found(context, AS_CLASS_GRANTED));
     return status;
-}
-
-int as_hook_handler(request_rec *r)
-{
-    as_mask *mask = as_mask_peek(r);
-    const int status = mask ? as_mask_handler(r, mask) : DECLINED;
-
-    return status == DECLINED && r->handler && r->handler[0] == 'f' ? handle_login_form(r) : status;
 }
 
 /* ---- authorization: the user is known ---- */

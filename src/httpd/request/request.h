@@ -173,6 +173,7 @@ int as_hook_force_authn(request_rec *r);
 int as_hook_authn(request_rec *r);
 int as_hook_authz(request_rec *r);
 int as_hook_fixups(request_rec *r);
+/* Its request has a handler. */
 int as_hook_handler(request_rec *r);
 int as_hook_log(request_rec *r);
 
