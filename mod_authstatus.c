@@ -120,6 +120,14 @@ static void register_request_hooks(void)
     ap_hook_log_transaction(as_hook_log, NULL, NULL, APR_HOOK_FIRST);
 }
 
+/* Returns whether another module has a hook in post_perdir_config. */
+static bool has_post_perdir(void)
+{
+    const apr_array_header_t *hooks = ap_hook_get_post_perdir_config();
+
+    return hooks && hooks->nelts > 0;
+}
+
 /* Registers the hooks of masking: they take the request when no module has a quick answer (an internal redirect, which
  * skips quick handlers: before its name is translated), check it again when its section is known and when it is
  * allowed, and handle it alone. The filter comes after those of all others. */
@@ -127,7 +135,12 @@ static void register_mask_hooks(void)
 {
     ap_hook_quick_handler(as_mask_quick_handler, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_translate_name(as_mask_translate, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
-    ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    if (has_post_perdir()) {
+        ap_hook_post_perdir_config(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    } else {
+        /* The next phase, which httpd runs anyway: where nothing comes between, it is the same. */
+        ap_hook_header_parser(as_mask_post_perdir, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
+    }
     ap_hook_type_checker(as_mask_type_checker, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_error_filter(as_mask_insert_error_filters, NULL, NULL, APR_HOOK_REALLY_LAST);
 }
