@@ -23,24 +23,25 @@ static AS_RARELY int judge(request_rec *r, const as_snapshot *arrived, const as_
 }
 
 /* Processes a request that has arrived; `before`: its transaction by then, NULL: new. */
-static inline int process_request(request_rec *r, as_mask *mask, const as_snapshot *arrived,
-                                  const as_transaction *before)
+static inline int process_request(request_rec *r, as_snapshot *arrived, const as_transaction *before)
 {
+    as_mask *mask = &as_snapshot_get_own(arrived)->mask;
     const as_context *context;
     int status = ap_process_request_internal(r);
 
-    if (status == OK) {
-        if (as_passes_may_be_missing(r)) {
-            as_passes_walk_unused(r, arrived, before);
-        }
-        status = as_mask_invoke_handler(r, mask);
+    if (status != OK) {
+        return judge(r, arrived, before, status);
     }
+    if (as_passes_may_be_missing(r)) {
+        as_passes_walk_unused(r, arrived, before);
+    }
+    status = as_mask_invoke_handler(r, mask);
     context = as_context_peek(r);
     if (status != OK || mask->suppressed_status || (context && context->masked)) {
         return judge(r, arrived, before, status);
     }
     mask->pass = AS_PASS_DONE;
-    return status;
+    return OK;
 }
 
 /* Returns the state of the masking of a request that has arrived. */
@@ -65,7 +66,7 @@ static AS_RARELY int process_redirect(request_rec *r, bool late)
     if (late && as_snapshot_begin(r, arrived, AS_PASS_CONNECTED) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = process_request(r, context->mask, arrived, before);
+    status = process_request(r, arrived, before);
     as_snapshot_end(r, arrived);
     return status;
 }
@@ -78,7 +79,7 @@ static inline int process_client_request(request_rec *r)
     as_mask *mask = begin_mask(arrived);
 
     as_context_prepare(r, &as_snapshot_get_own(arrived)->client, mask);
-    return process_request(r, mask, arrived, NULL);
+    return process_request(r, arrived, NULL);
 }
 
 /* Runs as httpd's last quick handler: if no other module has answered, it does what httpd would do next, and checks the

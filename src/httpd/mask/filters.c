@@ -46,6 +46,7 @@ static inline apr_status_t pass_on(ap_filter_t *filter, apr_bucket_brigade *brig
     return ap_pass_brigade(next, brigade);
 }
 
+/* Handles a refusal, a 404, and what follows a refusal that was hidden. */
 static AS_RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brigade *brigade, int status)
 {
     request_rec *r = filter->r;
@@ -70,12 +71,15 @@ static AS_RARELY apr_status_t swallow_error(ap_filter_t *filter, apr_bucket_brig
 static apr_status_t swallow_filter(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     const as_mask *mask = filter->ctx;
-    const int status = find_status(filter->r, brigade);
+    request_rec *r = filter->r;
+    ap_filter_t *next = filter->next;
+    const int status = find_status(r, brigade);
 
-    if (status != HTTP_OK || mask->suppressed_status) {
+    if (status != HTTP_OK || mask->suppressed_status || r->output_filters != filter) {
         return swallow_error(filter, brigade, status);
     }
-    return pass_on(filter, brigade);
+    r->output_filters = next;
+    return ap_pass_brigade(next, brigade);
 }
 
 /* A module may answer in the midst of a login (a page of mod_lua): only a protected resource answers so. */

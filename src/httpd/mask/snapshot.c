@@ -30,9 +30,6 @@
     X(err_headers_out)                                                                                                 \
     X(subprocess_env)                                                                                                  \
     X(notes)
-#define AS_TABLES(X)                                                                                                   \
-    X(headers_in)                                                                                                      \
-    AS_OTHER_TABLES(X)
 
 /* More filters than any request starts with. */
 #define FILTERS_MAX 16
@@ -50,10 +47,12 @@ struct as_snapshot {
     as_client_names names;
     core_request_config core;
     chain output, input;
+    int count_of_headers_in;
+    int others;        /* entries of other tables; 0, of most requests: of what depends on them nothing is set */
     bool has_trailers; /* it is a redirect, and its header has had them merged */
     int count_of_connection_notes;
 #define AS_TABLE(table) int count_of_##table;
-    AS_TABLES(AS_TABLE)
+    AS_OTHER_TABLES(AS_TABLE)
 #undef AS_TABLE
     void *modules[1]; /* modules_end of them: results of post_read_request hooks in request_config. Behind them the
                        * entries of all tables, in their order, and of the connection's notes */
@@ -166,55 +165,54 @@ static const apr_array_header_t *get_entries(const apr_table_t *table)
     return (const apr_array_header_t *)table;
 }
 
-/* Allocates a snapshot. Not inlined: where the compiler knows the size it checks (_FORTIFY_SOURCE) each copy into it,
- * for a tenth of the time that the snapshot takes. */
-static AS_RARELY as_snapshot *allocate(apr_pool_t *pool, int count_of_entries)
-{
-    return apr_palloc(pool, size_of_fixed + (apr_size_t)count_of_entries * sizeof(apr_table_entry_t));
-}
+/* Copies without the check of a known size (_FORTIFY_SOURCE), for each copy here is as long as what was allocated for
+ * it: the checks would take a tenth of the time of a snapshot. */
+#define COPY(to, from, size) __builtin_memcpy((to), (from), (size))
 
 /* Copies the entries of a table. Returns the octet behind the copy. */
 static inline char *keep_entries(char *next, const apr_array_header_t *entries)
 {
     const apr_size_t size = (apr_size_t)entries->nelts * sizeof(apr_table_entry_t);
 
-    return (char *)memcpy(next, entries->elts, size) + size;
+    return (char *)COPY(next, entries->elts, size) + size;
+}
+
+/* Keeps the entries of the tables that are empty for most requests. */
+static AS_RARELY void keep_others(as_snapshot *kept, const request_rec *r, char *next)
+{
+    kept->has_trailers = get_entries(r->trailers_in)->nelts != 0;
+#define AS_TABLE(table)                                                                                                \
+    kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
+    next = keep_entries(next, get_entries(r->table));
+    AS_OTHER_TABLES(AS_TABLE)
+#undef AS_TABLE
+    kept->count_of_connection_notes = get_entries(r->connection->notes)->nelts;
+    keep_entries(next, get_entries(r->connection->notes));
 }
 
 as_snapshot *as_snapshot_make(const request_rec *r)
 {
-    const conn_rec *c = r->connection;
     const int sent = get_entries(r->headers_in)->nelts;
-    int others = get_entries(c->notes)->nelts;
+    int others = get_entries(r->connection->notes)->nelts + get_entries(r->trailers_in)->nelts;
     as_snapshot *kept;
     char *next;
 
 #define AS_TABLE(table) others += get_entries(r->table)->nelts;
     AS_OTHER_TABLES(AS_TABLE)
 #undef AS_TABLE
-    kept = allocate(r->pool, sent + others);
-    memcpy(&kept->r, r, size_of_request);
-    memcpy(kept->modules, r->request_config, size_of_modules);
-    next = keep_entries((char *)kept + size_of_fixed, get_entries(r->headers_in));
+    kept = apr_palloc(r->pool, size_of_fixed + (apr_size_t)(sent + others) * sizeof(apr_table_entry_t));
     kept->count_of_headers_in = sent;
-    kept->names = as_client_names_get(c);
-    kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
-    kept->has_trailers = get_entries(r->trailers_in)->nelts != 0;
-    keep_chain(&kept->output, r->output_filters, c->output_filters);
-    keep_chain(&kept->input, r->input_filters, c->input_filters);
-#define AS_TABLE(table) kept->count_of_##table = 0;
-    AS_OTHER_TABLES(AS_TABLE)
-#undef AS_TABLE
-    kept->count_of_connection_notes = 0;
+    next = keep_entries((char *)kept + size_of_fixed, get_entries(r->headers_in));
     if (others) {
-#define AS_TABLE(table)                                                                                                \
-    kept->count_of_##table = get_entries(r->table)->nelts;                                                             \
-    next = keep_entries(next, get_entries(r->table));
-        AS_OTHER_TABLES(AS_TABLE)
-#undef AS_TABLE
-        kept->count_of_connection_notes = get_entries(c->notes)->nelts;
-        keep_entries(next, get_entries(c->notes));
+        keep_others(kept, r, next);
     }
+    kept->others = others;
+    COPY(&kept->r, r, size_of_request);
+    COPY(kept->modules, r->request_config, size_of_modules);
+    kept->names = as_client_names_get(r->connection);
+    kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
+    keep_chain(&kept->output, r->output_filters, r->connection->output_filters);
+    keep_chain(&kept->input, r->input_filters, r->connection->input_filters);
     return kept;
 }
 
@@ -315,7 +313,7 @@ static void merge_trailers(request_rec *r, const as_snapshot *kept)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
 
-    if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE && !kept->has_trailers &&
+    if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE && !(kept->others && kept->has_trailers) &&
         !apr_is_empty_table(r->trailers_in)) {
         r->headers_in = apr_table_overlay(r->pool, r->headers_in, r->trailers_in);
     }
@@ -359,6 +357,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
     const apr_table_entry_t *entries = (const apr_table_entry_t *)((const char *)kept + size_of_fixed);
     request_rec fresh = kept->r;
     apr_status_t status = create_core ? apr_pool_create(&fresh.pool, kept->r.pool) : APR_EGENERAL;
+    int count;
 
     if (status != APR_SUCCESS) {
         return status;
@@ -366,17 +365,20 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
 #define AS_MEMBER(member) fresh.member = r->member;
     AS_HANDED_OVER(AS_MEMBER)
 #undef AS_MEMBER
+    fresh.headers_in = make_table(fresh.pool, entries, kept->count_of_headers_in);
+    entries += kept->count_of_headers_in;
 #define AS_TABLE(table)                                                                                                \
-    fresh.table = make_table(fresh.pool, entries, kept->count_of_##table);                                             \
-    entries += kept->count_of_##table;
-    AS_TABLES(AS_TABLE)
+    count = kept->others ? kept->count_of_##table : 0;                                                                 \
+    fresh.table = make_table(fresh.pool, entries, count);                                                              \
+    entries += count;
+    AS_OTHER_TABLES(AS_TABLE)
 #undef AS_TABLE
     fresh.allowed_methods = ap_make_method_list(fresh.pool, 2);
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
     merge_trailers(r, kept);
     as_client_names_set(r->connection, &kept->names);
-    restore_connection_notes(r->connection, entries, kept->count_of_connection_notes);
+    restore_connection_notes(r->connection, entries, kept->others ? kept->count_of_connection_notes : 0);
     if (reach == AS_PASS_CONNECTED) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);
         r->input_filters = link_chain(r, &kept->input, kept->r.proto_input_filters, &r->proto_input_filters);
