@@ -16,15 +16,18 @@ static int access_from, authn_from, authz_from, handler_from;
 static int basic_at = -1;
 
 /* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST.
- * Also finds the hook behind `own`. A chain without any hook is NULL. */
+ * Also finds the chain, which stays as it is while a process serves, and the hook behind `own`. A chain without any
+ * hook is NULL. */
 #define AS_CHAIN(hook)                                                                                                 \
-    static int run_##hook(request_rec *r, int from, int to)                                                            \
+    static const ap_LINK_##hook##_t *first_##hook;                                                                     \
+    static int count_of_##hook;                                                                                        \
+    static inline int run_##hook(request_rec *r, int from, int to)                                                     \
     {                                                                                                                  \
-        const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
+        const int end = to < count_of_##hook ? to : count_of_##hook;                                                   \
         int i, status = DECLINED;                                                                                      \
                                                                                                                        \
-        for (i = from; hooks && i < hooks->nelts && i < to && status == DECLINED; i++) {                               \
-            status = APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc(r);                                             \
+        for (i = from; i < end && status == DECLINED; i++) {                                                           \
+            status = first_##hook[i].pFunc(r);                                                                         \
         }                                                                                                              \
         return status;                                                                                                 \
     }                                                                                                                  \
@@ -33,6 +36,8 @@ static int basic_at = -1;
         const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
         int i = 0;                                                                                                     \
                                                                                                                        \
+        first_##hook = hooks ? (const ap_LINK_##hook##_t *)(const void *)hooks->elts : NULL;                           \
+        count_of_##hook = hooks ? hooks->nelts : 0;                                                                    \
         while (hooks && i < hooks->nelts && APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc != own) {                \
             i++;                                                                                                       \
         }                                                                                                              \

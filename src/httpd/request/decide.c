@@ -85,13 +85,14 @@ void as_decide_stale(request_rec *r, as_context *context)
 {
     as_transaction *transaction = context->transaction;
     const as_answer *stale = transaction->memo.stale;
-    as_finding finding = transaction->finding;
+    as_finding finding;
     as_verdict verdict;
 
     if (!stale || r->main || !transaction->decided || transaction->verdict.status ||
-        finding.outcome == AS_OUTCOME_GRANTED_STALE) {
+        transaction->finding.outcome == AS_OUTCOME_GRANTED_STALE) {
         return;
     }
+    finding = transaction->finding;
     finding.outcome = AS_OUTCOME_GRANTED_STALE;
     verdict = as_verdict_make_for_grant(finding.outcome);
     context->answer = stale;

@@ -40,13 +40,18 @@ static as_context *make_of_client(const request_rec *first)
 
 as_context *as_context_create(request_rec *r)
 {
-    const request_rec *first = find_client_request(r);
-    as_context *context = as_context_peek(first);
+    const request_rec *first;
+    as_context *context;
 
+    if (!r->main && !r->prev) {
+        return make_of_client(r);
+    }
+    first = find_client_request(r);
+    context = as_context_peek(first);
     if (!context) {
         context = make_of_client(first);
     }
-    return first == r ? context : make(r, context->transaction);
+    return make(r, context->transaction);
 }
 
 as_transaction *as_transaction_find(const request_rec *r)
