@@ -64,6 +64,7 @@ typedef struct as_finding {
     int code;
     char subcode[AS_SUBCODE_SIZE]; /* "52e" (AD, lower-case hex), "-669" (NDS), "pp1" (policy error 0 to 9), or "" */
     long expires_in;               /* seconds until the password expires; -1: not reported */
+    bool of_name;                  /* unavailable or misconfigured for this user alone: no failure of the directory */
     long grace_logins;             /* logins that remain; -1: not reported */
 } as_finding;
 

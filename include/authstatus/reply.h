@@ -78,6 +78,8 @@ typedef struct as_reply {
     unsigned entries;        /* number of entries found: 0, 1, or 2 for more than one */
     bool repeated;           /* the server was not queried: the result is that of another bind, or of a wait for one */
     bool typed_name;         /* USER_BIND: the name is what the user typed; no search preceded the bind */
+    bool foreign_name;       /* USER_BIND: the typed name is a DN that does not lie below the base of the directory */
+    const char *bind_name;   /* USER_BIND: the name that was sent, or NULL */
     bool accepted;           /* the password was accepted with the name that the user typed, whatever came of it then */
     bool referral;           /* a referral or a search continuation reference was among the answers */
     const char *dn;          /* of the one entry found, else NULL */

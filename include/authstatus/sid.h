@@ -26,6 +26,10 @@ bool as_sid_read(const unsigned char *octets, size_t length, as_sid *sid);
  * number. */
 bool as_sid_make_primary_group(const as_sid *user, const char *primary_group_id, as_sid *group);
 
+/* Returns whether a bind name, of any length, names a group of the domain BUILTIN (S-1-5-32; MS-ADTS 6.1.1.4.10): as a
+ * DN, a SID or a canonical name. Such a group is no account. */
+bool as_sid_is_of_builtin(const char *name);
+
 bool as_sid_is_same(const as_sid *a, const as_sid *b);
 
 /* Writes a SID in hexadecimal, in lower case; as_sid_parse reads it back. */

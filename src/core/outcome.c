@@ -154,9 +154,11 @@ static const row policy_errors[] = {
     {AS_PPOLICY_CHANGE_AFTER_RESET, {AS_OUTCOME_PASSWORD_MUST_CHANGE, false}},
 };
 
+#define NO_LOGON_SERVERS 0x51f
+
 /* Microsoft's system error codes. Unproven: sent for any password, or not known to require the right one. */
 static const row ad_numbers[] = {
-    {0x51f, {AS_OUTCOME_DIRECTORY_DOWN, false}},      /* ERROR_NO_LOGON_SERVERS */
+    {NO_LOGON_SERVERS, {AS_OUTCOME_DIRECTORY_DOWN, false}},
     {0x525, {AS_OUTCOME_UNKNOWN_USER, false}},        /* ERROR_NO_SUCH_USER */
     {0x52e, {AS_OUTCOME_WRONG_PASSWORD, false}},      /* ERROR_LOGON_FAILURE */
     {0x52f, {AS_OUTCOME_ACCOUNT_RESTRICTED, false}},  /* ERROR_ACCOUNT_RESTRICTION */
@@ -216,6 +218,7 @@ typedef struct evidence {
     int code;
     as_ppolicy policy;
     as_diagnostic text;
+    const char *bind_name; /* or NULL */
 } evidence;
 
 static bool is_about_transport(const evidence *seen)
@@ -234,6 +237,10 @@ static meaning interpret_directory(const evidence *seen)
 static bool interpret_text(const evidence *seen, meaning *means)
 {
     if (seen->text.dialect == AS_DIALECT_AD) {
+        if (seen->text.number == NO_LOGON_SERVERS && seen->bind_name && as_sid_is_of_builtin(seen->bind_name)) {
+            /* Samba sends it for groups of BUILTIN too, whose name anybody may type. */
+            return LOOK_UP(refusal_codes, seen->code, means);
+        }
         return LOOK_UP(ad_numbers, seen->text.number, means);
     }
     if (seen->text.dialect == AS_DIALECT_NDS) {
@@ -326,8 +333,12 @@ static meaning interpret_user_bind(const as_reply *reply, const evidence *seen)
     case LDAP_INVALID_CREDENTIALS:
     case LDAP_UNWILLING_TO_PERFORM:
         return interpret_refusal(seen);
+    case LDAP_REFERRAL:
+    case LDAP_ALIAS_PROBLEM:
     case LDAP_INVALID_DN_SYNTAX:
-        /* A typed name that is not a DN counts as an unknown name. */
+    case LDAP_IS_LEAF:
+    case LDAP_ALIAS_DEREF_PROBLEM:
+        /* A typed name that is not a DN, or that no entry has here, counts as an unknown name. */
         return reply->typed_name ? make_unproven(AS_OUTCOME_WRONG_PASSWORD) : interpret_directory(seen);
     default:
         return interpret_directory(seen);
@@ -444,12 +455,21 @@ static as_ppolicy read_policy(const as_reply *reply)
     return policy;
 }
 
+/* Returns whether a failure says nothing about the directory but for this user: a domain whose controllers are away
+ * (AD), or a name that the user typed and that may be of another database of the server. */
+static bool is_of_name(const as_reply *reply, const as_finding *finding)
+{
+    const as_class of = as_outcome_describe(finding->outcome)->of;
+    return reply->step == AS_STEP_USER_BIND && (of == AS_CLASS_UNAVAILABLE || of == AS_CLASS_MISCONFIGURED) &&
+           (reply->foreign_name || (finding->has_code && finding->code == LDAP_INVALID_CREDENTIALS));
+}
+
 as_finding as_finding_make(as_outcome outcome)
 {
     return (as_finding){.outcome = outcome, .expires_in = -1, .grace_logins = -1};
 }
 
-as_finding as_outcome_find(const as_reply *reply)
+static as_finding interpret(const as_reply *reply)
 {
     if (reply->failure != AS_FAILURE_NONE) {
         return as_finding_make(interpret_failure(reply->failure));
@@ -458,6 +478,7 @@ as_finding as_outcome_find(const as_reply *reply)
         .code = reply->code,
         .policy = read_policy(reply),
         .text = as_diagnostic_read(reply->diagnostic, reply->diagnostic_length),
+        .bind_name = reply->bind_name,
     };
     meaning means = interpret_step(reply, &seen);
 
@@ -468,5 +489,12 @@ as_finding as_outcome_find(const as_reply *reply)
     finding.expires_in = seen.policy.expires_in;
     finding.grace_logins = seen.policy.grace_logins;
     write_subcode(finding.subcode, &seen);
+    return finding;
+}
+
+as_finding as_outcome_find(const as_reply *reply)
+{
+    as_finding finding = interpret(reply);
+    finding.of_name = is_of_name(reply, &finding);
     return finding;
 }

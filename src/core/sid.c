@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "authstatus/dn.h"
 #include "text.h"
 
 #define HEAD 8
@@ -61,6 +62,30 @@ bool as_sid_make_primary_group(const as_sid *user, const char *primary_group_id,
         group->octets[group->length - 4 + i] = (unsigned char)(number >> (8 * i));
     }
     return true;
+}
+
+/* Returns whether a text has `words` somewhere, in any case. */
+static bool has_words(const char *text, const char *words)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+
+        while (words[i] && as_text_convert_to_lower(text[i]) == words[i]) {
+            i++;
+        }
+        if (!words[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool as_sid_is_of_builtin(const char *name)
+{
+    char normal[AS_DN_MAX];
+
+    return has_words(name, "s-1-5-32-") || has_words(name, "/builtin/") ||
+           (as_dn_normalize(name, strlen(name), normal, NULL) && strstr(normal, ",cn=builtin,dc="));
 }
 
 bool as_sid_is_same(const as_sid *a, const as_sid *b)

@@ -66,11 +66,12 @@ static as_breaker_pass enter(as_peer *peer)
     return pass;
 }
 
-/* Returns whether a reply shows something about the server: a lack of memory or descriptors, an invalid filter, or an
- * earlier refusal of the service account does not. */
+/* Returns whether a reply shows something about the server: a lack of memory or descriptors, an invalid filter, an
+ * earlier refusal of the service account, or an outage behind a name that the user chose does not. */
 static bool is_of_server(const as_reply *reply)
 {
-    return reply->failure != AS_FAILURE_LOCAL && reply->failure != AS_FAILURE_OVERLOAD && !reply->repeated;
+    return !(reply->foreign_name && as_reply_is_outage(reply)) && reply->failure != AS_FAILURE_LOCAL &&
+           reply->failure != AS_FAILURE_OVERLOAD && !reply->repeated;
 }
 
 /* Reports the result to the breaker. */

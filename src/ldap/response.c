@@ -23,7 +23,8 @@ static void forget_result(as_reply *reply)
     reply->diagnostic_length = 0;
     reply->controls = NULL;
     reply->control_count = 0;
-    reply->typed_name = false;
+    reply->typed_name = reply->foreign_name = false;
+    reply->bind_name = NULL;
     reply->repeated = false;
 }
 

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "authstatus/dn.h"
 #include "authstatus/ppolicy.h"
 
 /* Returns whether a kept session was lost. The server may have closed it, or a relay, a tunnel or a firewall may
@@ -189,8 +190,11 @@ static bool verify(const as_task *task, as_session *session, const void *argumen
     const as_user_bind *login = argument;
     const as_admitter *admitter = login->is_decoy ? &everybody : &task->query->admitter;
 
-    return as_bind_admit(task, session, admitter, login->dn, login->accepted) == AS_SEND_ADMITTED &&
-           as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
+    bool answered = as_bind_admit(task, session, admitter, login->dn, login->accepted) == AS_SEND_ADMITTED &&
+                    as_session_bind_user(session, login->dn, login->password, task->deadline, task->pool, task->reply);
+
+    task->reply->bind_name = login->dn;
+    return answered;
 }
 
 /* Binds as the entry that was found. */
@@ -299,6 +303,29 @@ static as_reply join_bind_and_search(const as_reply *bound, const as_reply *sear
     return reply;
 }
 
+/* Returns whether a typed name is a DN that does not lie below the base: it may lead to another database, or by a proxy
+ * to another server. */
+static bool is_foreign_name(const char *name, const char *base)
+{
+    char plain[AS_DN_MAX], normal[AS_DN_MAX], normal_base[AS_DN_MAX];
+
+    return as_dn_normalize(base, strlen(base), normal_base, NULL) && as_dn_read_dialect(name, strlen(name), plain) &&
+           as_dn_normalize(plain, strlen(plain), normal, NULL) && !as_dn_is_within(normal, normal_base);
+}
+
+/* Binds under the name that the user typed. */
+static bool verify_typed(const as_task *task, as_session *session, const as_user_bind *user)
+{
+    as_reply *reply = task->reply;
+    const bool answered = verify(task, session, user);
+
+    if (reply->step == AS_STEP_USER_BIND && (!answered || reply->code != LDAP_SUCCESS)) {
+        reply->typed_name = answered;
+        reply->foreign_name = is_foreign_name(user->dn, task->settings->base);
+    }
+    return answered;
+}
+
 /* AuthLDAPInitialBindAsUser: the user's own account searches. Only the user bound last may search on a session. The
  * entry found may differ from the name that was bound, so it is bound too; not so where it has that very name, as a
  * second bind would use up another grace login. */
@@ -310,11 +337,10 @@ static bool bind_search_bind(const as_task *task, as_session *session, const voi
 
     forget_entry(task->reply);
     task->reply->accepted = false;
-    if (!verify(task, session, &user)) {
+    if (!verify_typed(task, session, &user)) {
         return false;
     }
     if (task->reply->code != LDAP_SUCCESS) {
-        task->reply->typed_name = true;
         return true;
     }
     task->reply->accepted = true;

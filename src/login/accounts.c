@@ -15,6 +15,8 @@
 
 #include "core/text.h"
 
+#define NAME_PARTS 64 /* of a DN that a user types */
+
 const char *as_name_prepare(const char *name, apr_pool_t *pool)
 {
     const size_t length = strlen(name);
@@ -188,6 +190,20 @@ bool as_account_is_nameable(const char *name, apr_pool_t *pool)
     }
     dn = normalize_dn(name, pool);
     return dn && !has_numeric_type(dn) && !has_nul(dn);
+}
+
+bool as_bind_name_is_too_long(const char *name)
+{
+    int parts = 1;
+
+    if (!strchr(name, '=')) {
+        return false;
+    }
+    for (; *name && parts <= NAME_PARTS; name++) {
+        parts += strchr(",;+", *name) != NULL;
+        name += name[0] == '\\' && name[1];
+    }
+    return parts > NAME_PARTS;
 }
 
 const char **as_accounts_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)

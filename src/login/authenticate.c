@@ -175,16 +175,15 @@ static as_cached_answer convert_to_cached(void *data)
     return cached;
 }
 
-/* Answers as a directory answers a bind name that is no DN (RFC 4511 4.2.2). */
-static void refuse_name(const as_attempt *attempt)
+/* Answers as a directory answers a bind name that is no DN (RFC 4511 4.2.2), without a query. */
+static void refuse_name(const as_attempt *attempt, const char *reason)
 {
     const as_reply reply = {.step = AS_STEP_USER_BIND,
                             .failure = AS_FAILURE_NONE,
                             .code = INVALID_DN_SYNTAX,
                             .typed_name = true,
                             .matched_dn = "",
-                            .diagnostic = "no DN by RFC 4514, nor user@domain or DOMAIN\\user, so AuthStatusThrottle "
-                                          "cannot count it; it was not sent",
+                            .diagnostic = reason,
                             .reason = ""};
 
     fill_from_reply(attempt->answer, &reply);
@@ -200,8 +199,14 @@ static bool query_unless_throttled(const as_attempt *attempt)
         set_finding(attempt, AS_OUTCOME_THROTTLED, wait);
         return true;
     }
+    if (attempt->params->initial_bind && as_bind_name_is_too_long(attempt->params->initial_bind)) {
+        refuse_name(attempt, "a DN of more than 64 parts; it was not sent");
+        return true;
+    }
     if (!as_admission_can_count(attempt->admission)) {
-        refuse_name(attempt);
+        refuse_name(attempt,
+                    "no DN by RFC 4514, nor user@domain or DOMAIN\\user, so AuthStatusThrottle cannot count it; "
+                    "it was not sent");
         return true;
     }
     query_directory(attempt);

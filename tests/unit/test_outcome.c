@@ -296,6 +296,54 @@ static void test_name_that_is_no_dn(void **state)
     reply.typed_name = true;
     assert_int_equal(find(reply, NULL, 0).outcome, AS_OUTCOME_WRONG_PASSWORD);
     assert_false(find(reply, NULL, 0).proven);
+    reply.code = 10;
+    assert_int_equal(find(reply, NULL, 0).outcome, AS_OUTCOME_WRONG_PASSWORD);
+    reply.code = 33;
+    assert_int_equal(find(reply, NULL, 0).outcome, AS_OUTCOME_WRONG_PASSWORD);
+}
+
+/* What a typed name provokes is no failure of the directory: a group of BUILTIN, for which Samba has no logon servers,
+ * and a DN that leads elsewhere. */
+static void test_of_name(void **state)
+{
+    static const struct {
+        as_step step;
+        const char *bind_name, *diagnostic;
+        int code;
+        bool foreign;
+        as_outcome outcome;
+        bool of_name;
+    } rows[] = {
+        {AS_STEP_USER_BIND, "cn=ann,dc=x", AD("51f"), 49, false, AS_OUTCOME_DIRECTORY_DOWN, true},
+        {AS_STEP_USER_BIND, NULL, AD("51f"), 49, false, AS_OUTCOME_DIRECTORY_DOWN, true},
+        {AS_STEP_USER_BIND, "CN=Users, CN=\\42uiltin,DC=x", AD("51f"), 49, false, AS_OUTCOME_WRONG_PASSWORD, false},
+        {AS_STEP_USER_BIND, "s-1-5-32-545", AD("51f"), 49, false, AS_OUTCOME_WRONG_PASSWORD, false},
+        {AS_STEP_USER_BIND, "x.test/Builtin/Users", AD("51f"), 49, false, AS_OUTCOME_WRONG_PASSWORD, false},
+        {AS_STEP_USER_BIND, "s-1-5-32-545", AD("775"), 49, false, AS_OUTCOME_ACCOUNT_LOCKED, false},
+        {AS_STEP_SERVICE_BIND, NULL, AD("51f"), 49, false, AS_OUTCOME_DIRECTORY_DOWN, false},
+        {AS_STEP_USER_BIND, "cn=a,dc=y", "", 52, true, AS_OUTCOME_DIRECTORY_DOWN, true},
+        {AS_STEP_USER_BIND, "cn=a,dc=y", "", 13, true, AS_OUTCOME_DIRECTORY_MISCONFIGURED, true},
+        {AS_STEP_USER_BIND, "cn=a,dc=y", "", 49, true, AS_OUTCOME_WRONG_PASSWORD, false},
+        {AS_STEP_USER_BIND, "cn=a,dc=y", "", 52, false, AS_OUTCOME_DIRECTORY_DOWN, false},
+        {AS_STEP_SEARCH, NULL, "", 52, false, AS_OUTCOME_DIRECTORY_DOWN, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        as_reply reply = blank;
+        as_finding found;
+
+        reply.step = rows[i].step;
+        reply.bind_name = rows[i].bind_name;
+        reply.diagnostic = rows[i].diagnostic;
+        reply.diagnostic_length = strlen(reply.diagnostic);
+        reply.code = rows[i].code;
+        reply.foreign_name = rows[i].foreign;
+        found = as_outcome_find(&reply);
+        assert_int_equal(found.outcome, rows[i].outcome);
+        assert_int_equal(found.of_name, rows[i].of_name);
+        assert_false(found.proven);
+    }
 }
 
 /* A failure decides before everything else in the reply, at any step. */
@@ -322,9 +370,9 @@ static void test_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_binds),    cmocka_unit_test(test_anonymous_success),
-        cmocka_unit_test(test_steps),    cmocka_unit_test(test_name_that_is_no_dn),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_binds),   cmocka_unit_test(test_anonymous_success),
+        cmocka_unit_test(test_steps),   cmocka_unit_test(test_name_that_is_no_dn),
+        cmocka_unit_test(test_of_name), cmocka_unit_test(test_failures),
     };
 
     return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);

@@ -197,7 +197,10 @@ void as_log_outcome(request_rec *r, const as_context *context, const as_finding 
     const char *answered = "", *more = "";
     int level = news ? convert_level(outcome->level) : APLOG_DEBUG;
 
-    if (news && (is_administrators(finding) || finding->outcome == AS_OUTCOME_GRANTED_STALE)) {
+    if (news && finding->of_name) {
+        AS_LOG_REQUEST(0335, 0, r, outcome->name, describe_evidence(r, context, finding));
+        level = APLOG_DEBUG;
+    } else if (news && (is_administrators(finding) || finding->outcome == AS_OUTCOME_GRANTED_STALE)) {
         level = choose_outage_level(r, context, finding->outcome, level, &more);
     }
     if (!APLOG_R_IS_LEVEL(r, level)) {

@@ -65,6 +65,10 @@ Use States /in/as-user "ldap://{address}/{base}?sAMAccountName" "cn=nobody"
     AuthLDAPInitialBindAsUser On
     AuthLDAPInitialBindPattern (.+) $1@{realm}
 </Location>
+Use States /in/typed "ldap://{address}/{base}?sAMAccountName" "cn=nobody"
+<Location /in/typed>
+    AuthLDAPInitialBindAsUser On
+</Location>
 <Location /in/anonymous>
     AuthType Basic
     AuthName "the lab"
@@ -206,6 +210,11 @@ def test_the_limit_of_the_domain(explain, samba, start, workdirs):
     ("no-referrals", "good.proven", RIGHT, "granted", 200, "0"),
     ("no-referrals", "unknown", RIGHT, "unknown-user", 401, "0"),
     ("domain-service", "good.proven", RIGHT, "granted", 200, "0"),
+    # Samba has no logon servers for a group of BUILTIN, whose name anybody may type: no outage
+    ("samba", "Administrators", RIGHT, "wrong-password", 401, "49/51f"),
+    ("typed", f"CN=Users, CN=\\42uiltin,{BASE}", RIGHT, "wrong-password", 401, "49/51f"),
+    ("typed", "S-1-5-32-544", RIGHT, "wrong-password", 401, "49/51f"),
+    ("typed", f"{REALM}/Builtin/Guests", RIGHT, "wrong-password", 401, "49/51f"),
     # The attribute does not have the domain in it: a name like any other, with a backslash that a filter must escape
     ("samba", f"{DOMAIN}\\good.proven", RIGHT, "unknown-user", 401, "0"),
     # The user binds for the search: what AD says of the account comes from there

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.ber import DONE, ENTRY, message, result, tlv
-from lab.fake import BASE, Fake, answer, hang, huge
+from lab.fake import BASE, Fake, answer, entries, hang, huge
 from lab.httpd import SLACK
 from lab.process import poll
 from lab.relay import Relay
@@ -171,6 +171,49 @@ def test_name_that_is_no_dn(start, slapd):
     for name in NAMES:
         verify(httpd, httpd.get("/in/", login=(name, RIGHT)), "wrong-password", 401)
     httpd.stop()
+
+
+TOO_LONG = [sign.join(["l=b"] * 65) + end for sign, end in ((",", ""), ("+", ""), (" ; ", f",{BASE}"), (",", "," * 1000))]
+NOT_TOO_LONG = [",".join(["l=b"] * 64), "l=" + "\\," * 500, "x," * 500, 'l="b",' * 63 + "l=b"]
+
+
+def test_name_of_many_parts(start):
+    """389 DS walks through the parents of a name that it does not have, for seconds where there are a thousand: such a
+    name is not sent."""
+    fake = Fake({"user-bind": answer(49)})
+    httpd = start(LOG + f'''Use Login /in "ldap://127.0.0.1:{fake.port}" {BASE}
+                  <Location /in>
+                      AuthLDAPInitialBindAsUser On
+                  </Location>''')
+    for name in TOO_LONG + NOT_TOO_LONG:
+        verify(httpd, httpd.get("/in/", login=(name, RIGHT)), "wrong-password", 401)
+    assert [operation.detail for operation in fake.operations if operation.step == "user-bind"] == NOT_TOO_LONG
+    httpd.stop()
+    fake.stop()
+
+
+@pytest.mark.parametrize("code, outcome, status", [(51, "directory-busy", 503), (52, "directory-down", 503),
+                                                   (13, "directory-misconfigured", 500), (10, "wrong-password", 401)])
+def test_name_that_leads_elsewhere(start, code, outcome, status):
+    """A DN that the user typed may be of another database of the server, whose own server is away: what he gets for it
+    neither opens the breaker nor is an outage in the log."""
+    found = entries(f"uid=ann,{BASE}")
+    fake = Fake({"user-bind": answer(code), "search": found})
+    httpd = start(LOG + f'''
+                  AuthStatusBreaker 2 1h
+                  Use Login /in "ldap://127.0.0.1:{fake.port}" {BASE}
+                  <Location /in>
+                      AuthLDAPInitialBindAsUser On
+                  </Location>''')
+    for _ in range(OFTEN):
+        got = httpd.get("/in/", login=("cn=x, dc=elsewhere", RIGHT))
+        verify(httpd, got, outcome, status)
+        if status != 401:
+            httpd.log.expect(f'AS0335: {outcome} for this name alone, .*user "cn=x, dc=elsewhere", LDAP {code} ')
+    fake.act_out({"search": found})
+    verify(httpd, httpd.get("/in/", login=(f"uid=ann,{BASE}", RIGHT)), "granted", 200)
+    httpd.stop()
+    fake.stop()
 
 
 def test_base_that_is_no_dn(start, slapd):
