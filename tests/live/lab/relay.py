@@ -28,6 +28,8 @@ class Relay:
         self.target = port
         self.accepted = 0
         self.held = threading.Event()  # while it is set nothing is relayed
+        self.delay = 0.0  # seconds, of each piece that the server sends
+        self.requests = 0  # pieces that were sent to the server
         self.swallowed = []  # what was acknowledged and went nowhere, of each connection that has ended
         self._pairs = set()
         self._lock = threading.Lock()
@@ -67,6 +69,11 @@ class Relay:
             data = end.recv(65536)
             if not data:
                 return False
+            if end is pair.server:
+                time.sleep(self.delay)
+            elif not pair.forgotten:
+                with self._lock:
+                    self.requests += 1
             if not pair.forgotten:
                 (pair.server if end is pair.client else pair.client).sendall(data)
                 pair.answered = pair.answered or end is pair.server

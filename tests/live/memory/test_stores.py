@@ -267,6 +267,32 @@ def test_connections_go_silent(start, start_store, slapd, kind):
     relay.stop()
 
 
+def test_store_with_a_delay(start, start_store, slapd):
+    """Each answer comes late, though in time: logins skip the store, but for retries, until one finds it quick again."""
+    store = start_store(Redis)
+    relay = Relay(store.port)
+    httpd = start("ServerLimit 1\n" + LOGIN, defines={"LDAP": slapd.port}, threads=16, modules=store.modules,
+                  cache=f"{store.cache.split(':')[0]}:127.0.0.1:{relay.port}")
+    httpd.log.allow(AWAY, BACK, PROVIDERS, "AH0161[78]")
+    numbers = itertools.count()
+
+    def login():
+        return httpd.get("/in/", login=(f"stranger{next(numbers)}", RIGHT)).status == 401
+
+    def said(tag, begin):
+        return any(tag in line.text for line in httpd.log.lines(begin))
+    assert login() and relay.requests > 0
+    begin, relay.delay = httpd.log.size(), 0.2
+    poll(lambda: login() and said("AS0310", begin), 60, "the store was found to be slow")
+    before = relay.requests
+    assert all(login() for _ in range(30))
+    assert relay.requests - before < 30, "less than one call for each login, each of which makes two or more"
+    begin, relay.delay = httpd.log.size(), 0.0
+    poll(lambda: login() and said(BACK, begin), 90, "the store is used again")
+    httpd.stop()
+    relay.stop()
+
+
 class Dripping:
     """Answers everything by the beginning of an answer that goes on for ever, an octet at a time."""
 
