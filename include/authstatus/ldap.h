@@ -87,6 +87,10 @@ static inline bool as_port_is_usual(int port)
     return port == 389 || port == 636 || port == 3268 || port == 3269;
 }
 
+/* Returns whether two servers have an address and a port in common, or each a usual port: one server under two names,
+ * perhaps. Resolves the names, however long that takes: not for requests. False for a name without an address. */
+bool as_servers_share_address(const as_ldap_server *one, const as_ldap_server *other);
+
 /* Returns whether a text can be an attribute's: a name or an OID, with options (RFC 4512 2.5). */
 bool as_attribute_is_name(const char *name);
 /* Returns whether libldap takes a text for a filter (RFC 4515; the outermost parentheses may be missing). Any thread.

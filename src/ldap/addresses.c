@@ -125,6 +125,31 @@ static bool find_addresses(const char *host, const struct ifaddrs *own, as_resol
     return found->addresses != NULL;
 }
 
+static bool share_address(const as_resolved *one, const as_resolved *other)
+{
+    int i, j;
+
+    for (i = 0; i < one->count; i++) {
+        for (j = 0; j < other->count; j++) {
+            if (is_same(&one->addresses[i], &other->addresses[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool as_servers_share_address(const as_ldap_server *one, const as_ldap_server *other)
+{
+    as_resolved first = {.count = 0}, second = {.count = 0};
+    bool shared = is_same_service(one->port, other->port) && find_addresses(one->host, NULL, &first) &&
+                  find_addresses(other->host, NULL, &second) && share_address(&first, &second);
+
+    free(first.addresses);
+    free(second.addresses);
+    return shared;
+}
+
 /* ---- the table ---- */
 
 static void free_all(as_addresses *all)

@@ -195,6 +195,40 @@ static void warn_of_second_url(as_dump *dump)
     }
 }
 
+/* Returns whether the directory lists a server of this name: a failure counts for all servers of a list. */
+static bool has_name(const as_directory_settings *settings, const char *name, apr_pool_t *pool)
+{
+    int i = 0;
+
+    while (i < settings->server_count && strcmp(as_login_name_server(&settings->servers[i], pool), name) != 0) {
+        i++;
+    }
+    return i < settings->server_count;
+}
+
+/* Warns of a server that the configuration also names in another way, once for both names: the throttle takes them for
+ * two. */
+static void warn_of_second_name(as_dump *dump, const as_directory_settings *settings, const as_ldap_server *server)
+{
+    const as_ldap_server *all = as_configured_list_servers();
+    const char *name = as_login_name_server(server, dump->pool);
+    int i;
+
+    for (i = 0; i < as_configured_get_servers(); i++) {
+        const char *other = as_login_name_server(&all[i], dump->pool);
+        const bool is_first = strcmp(name, other) < 0;
+        const char *both = apr_pstrcat(dump->pool, is_first ? name : other, " and ", is_first ? other : name, NULL);
+
+        if (!has_name(settings, other, dump->pool) && as_dump_is_news(dump, both) &&
+            as_servers_share_address(server, &all[i])) {
+            as_dump_warn(dump, apr_pstrcat(dump->pool, both,
+                                           " are one server, by an address of theirs: AuthStatusThrottle counts an "
+                                           "account for each name; write the same name everywhere",
+                                           NULL));
+        }
+    }
+}
+
 /* Warns of each server and base once for a virtual host. */
 static void warn_of_directory(as_dump *dump)
 {
@@ -212,6 +246,9 @@ static void warn_of_directory(as_dump *dump)
 
         if (doubt && as_dump_is_news(dump, doubt)) {
             as_dump_warn(dump, doubt);
+        }
+        if (dump->section->throttle && dump->section->throttle->failures && dump->section->throttle->by_user) {
+            warn_of_second_name(dump, settings, &settings->servers[i]);
         }
     }
     if (settings) {

@@ -174,6 +174,9 @@ def warnings(text):
      []),
     ("ErrorDocument 404 /x/404.html\nErrorDocument 403 /403.html\n<Location /x>\nAuthStatus On\nAuthStatusMask Forbidden\n</Location>",
      ["the page for 404, /x/404.html, is itself in what is masked"]),
+    (f'SSLEngine On\n<Location /x>\n{LOGIN.replace("ldaps://dc1.test:636 dc2.test:3269", "ldap://localhost")}\n</Location>\n'
+     f'<Location /y>\n{LOGIN.replace("dc1.test:636 dc2.test:3269", "127.0.0.1")}\nAuthStatusThrottle 4 5min\n</Location>',
+     ["127.0.0.1 and localhost are one server"]),
     *((f"SSLEngine On\n<Location /x>\n{LOGIN.replace(line, other)}\n</Location>", said) for line, other, said in (
         ("AuthType Basic\n", "", ["there is no AuthType"]),
         ("AuthType Basic", "AuthType LDAP", ["AuthType LDAP does not call AuthBasicProvider"]),
