@@ -47,6 +47,13 @@ void as_dump_warnings(as_dump *dump);
  * force from outside. */
 void as_dump_warn_of_differences(as_dump *dump);
 
+/* dump_contradictions.c: warns of words of a line of Require (without `not`) that cannot be met as they are written. */
+void as_dump_warn_of_words(as_dump *dump, const char *name, const char *arguments);
+/* Warns where the attributes of groups do not hold what AuthLDAPGroupAttributeIsDN says. */
+void as_dump_warn_of_group_attributes(as_dump *dump);
+/* Warns of directives that have no effect, or too much, without another one. */
+void as_dump_warn_of_contradictions(as_dump *dump);
+
 /* dump_access.c: warns of lines of Require that let in more than the lines beside them say. */
 void as_dump_warn_of_access(as_dump *dump);
 

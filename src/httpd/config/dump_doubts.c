@@ -378,6 +378,7 @@ void as_dump_warnings(as_dump *dump)
     as_dump_warn_of_access(dump);
     warn_of_provider(dump);
     warn_of_directory(dump);
+    as_dump_warn_of_contradictions(dump);
     warn_of_policy(dump);
     warn_of_mask(dump);
     warn_of_error_document(dump);

@@ -222,6 +222,9 @@ static void warn_of_section(as_dump *dump, bool groups)
         as_dump_warn(dump, "logins may come from an AuthnProviderAlias, and the lines query this section's "
                            "AuthLDAPURL, about the entry that the alias found");
     }
+    if (groups && section->groups != AS_GROUPS_MEMBER_OF) {
+        as_dump_warn_of_group_attributes(dump);
+    }
     if (groups && section->groups == AS_GROUPS_MEMBER_OF) {
         as_dump_warn(dump,
                      "AuthStatusGroups MemberOf: an account that may write memberOf of an entry may let that user in; "
@@ -243,6 +246,7 @@ static void say_line(as_dump *dump, const as_written_line *line)
                 apr_psprintf(dump->pool, "%s%s %s: answered by %s", line->not ? "not " : "",
                              as_require_get_name(line->kind), line->arguments,
                              theirs ? "mod_authnz_ldap" : "mod_authstatus"));
+    as_dump_warn_of_words(dump, as_require_get_name(line->kind), line->arguments);
     if (!theirs) {
         warn_of_line(dump, line);
         if (line->kind == AS_REQUIRE_DN && is_spelled_freely(line->arguments)) {
@@ -253,14 +257,15 @@ static void say_line(as_dump *dump, const as_written_line *line)
     }
 }
 
-/* Warns of `Require group` with a DN, which was mod_auth_ldap's in httpd 2.0. */
-static void warn_of_group_file(as_dump *dump, const char *arguments)
+/* Warns of lines of other modules: `Require group` with a DN, which was mod_auth_ldap's in httpd 2.0. */
+static void warn_of_other_line(as_dump *dump, const char *arguments)
 {
     const char *name = ap_getword_conf(dump->pool, &arguments);
 
     if (is(name, "not")) {
         name = ap_getword_conf(dump->pool, &arguments);
     }
+    as_dump_warn_of_words(dump, name, arguments);
     if (is(name, "group") && strchr(arguments, '=')) {
         as_dump_warn(dump,
                      "Require group is mod_authz_groupfile's, and reads AuthGroupFile; a group of the directory is "
@@ -279,7 +284,7 @@ static unsigned say_lines(as_dump *dump, const ap_directive_t *directive, bool n
             found |= say_lines(dump, directive->first_child, negated || is(directive->directive, "<RequireNone"));
         } else if (is(directive->directive, "Require")) {
             if (!read_line(dump->pool, directive, &line)) {
-                warn_of_group_file(dump, directive->args);
+                warn_of_other_line(dump, directive->args);
                 continue;
             }
             line.negated = line.not || negated;
