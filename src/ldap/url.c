@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+
 #include <apr_cstr.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -110,9 +112,15 @@ static bool read_port(const char *text, int *port)
     return true;
 }
 
+/* With a colon only an IPv6 address is one: "host:389:636" is not. */
 static bool is_host(const char *host)
 {
-    return *host && !host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:")];
+    struct in6_addr address;
+
+    if (strchr(host, ':')) {
+        return inet_pton(AF_INET6, host, &address) == 1;
+    }
+    return *host && !host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_")];
 }
 
 /* Parses name, name:port, [v6], [v6]:port, or a v6 without brackets, which cannot have a port. */

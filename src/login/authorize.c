@@ -38,7 +38,8 @@ static const char *find_problem_of_words(const as_requirement *requirement, apr_
     const char *const *word;
 
     if (!requirement->words || !requirement->words[0]) {
-        return "there are no words";
+        return requirement->kind == AS_REQUIRE_USER ? "there is no name; write Require ldap-user ann"
+                                                    : "there is no attribute=value";
     }
     for (word = requirement->words; *word; word++) {
         const char *equals = strchr(*word, '=');

@@ -8,6 +8,8 @@
 #include <http_core.h>
 #include <ldap.h>
 
+#include "authstatus/dn.h"
+
 static bool is_word(const char *arguments, const char *word)
 {
     return arguments && !ap_cstr_casecmpn(arguments + (*arguments == '"'), word, strlen(word));
@@ -38,10 +40,19 @@ static bool has_word(apr_pool_t *pool, const char *list, const char *word)
     return false;
 }
 
+static bool is_dn(const char *text)
+{
+    char normal[AS_DN_MAX];
+    size_t at;
+
+    /* Active Directory also takes "<GUID=...>". */
+    return *text == '<' || (strchr(text, '=') && as_dn_normalize(text, strlen(text), normal, &at));
+}
+
 /* Warns of a name that no directory takes, but for Active Directory, which has several kinds of names. */
 static void warn_of_bind_name(as_dump *dump, const char *name)
 {
-    if (*name && !strpbrk(name, "=@\\") && as_dump_is_news(dump, name)) {
+    if (*name && !strpbrk(name, "@\\") && !is_dn(name) && as_dump_is_news(dump, name)) {
         as_dump_warn(dump, apr_psprintf(dump->pool,
                                         "AuthLDAPBindDN \"%.100s\" is not a DN; write the whole of it: "
                                         "cn=httpd,ou=services,dc=example,dc=org (Active Directory takes "
@@ -235,7 +246,7 @@ static void warn_of_directory(as_dump *dump)
     const as_directory_settings *settings = as_dump_find_directory(dump);
     int i;
 
-    if (settings && *settings->base && !strchr(settings->base, '=') && as_dump_is_news(dump, settings->base)) {
+    if (settings && *settings->base && !is_dn(settings->base) && as_dump_is_news(dump, settings->base)) {
         as_dump_warn(dump, apr_psprintf(dump->pool,
                                         "the base of AuthLDAPURL, \"%.100s\", is not a DN; write the whole of it: "
                                         "ou=people,dc=example,dc=org",

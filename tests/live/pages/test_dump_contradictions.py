@@ -38,6 +38,21 @@ def test_without_effect(dump, lines, expected):
     assert len(found) == len(expected) and all(part in warning for part, warning in zip(expected, found)), text
 
 
+@pytest.mark.parametrize("lines, expected", [
+    ('AuthLDAPURL "ldaps://ds.test/dc=x,?uid"', ["the base of AuthLDAPURL, "]),
+    ('AuthLDAPURL "ldaps://ds.test/ou=people,x?uid"', ["the base of AuthLDAPURL, "]),
+    ('AuthLDAPURL "ldaps://ds.test/?uid"', []),
+    ('AuthLDAPURL "ldaps://ds.test/<GUID=a1b2>?uid"', []),
+    ("AuthLDAPBindDN cn=s,,dc=x", ["AuthLDAPBindDN "]),
+    ("AuthLDAPBindDN httpd@x.test", []),
+])
+def test_no_dn(dump, lines, expected):
+    login = "\n".join(line for line in LOGIN.split("\n") if line.split()[0] not in lines or "Password" in line)
+    text = dump(f"<Location /x>\n{login}\n{lines}\n</Location>")
+    found = [warning for warning in warnings(text) if "Basic without TLS" not in warning and "AuthLDAPURL (" not in warning]
+    assert len(found) == len(expected) and all(part in warning for part, warning in zip(expected, found)), text
+
+
 # Each as httpd answers: a login that is not needed is none.
 @pytest.mark.parametrize("lines, warned", [
     ("Satisfy Any", True),
