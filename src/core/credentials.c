@@ -148,15 +148,21 @@ bool as_credentials_is_utf8(const char *text)
     return true;
 }
 
+/* Returns whether a directory takes so many octets: what is too long for it ends the connection, as an outage would. */
+static bool is_short(const char *text)
+{
+    return strnlen(text, AS_CREDENTIAL_MAX + 1) <= AS_CREDENTIAL_MAX;
+}
+
 as_outcome as_credentials_check(const char *user, const char *password)
 {
-    if (user == NULL || *user == '\0' || !is_readable(user)) {
+    if (user == NULL || *user == '\0' || !is_short(user) || !is_readable(user)) {
         return AS_OUTCOME_MALFORMED_CREDENTIALS;
     }
     if (password == NULL || *password == '\0') {
         return AS_OUTCOME_EMPTY_PASSWORD;
     }
-    return is_readable(password) ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
+    return is_short(password) && is_readable(password) ? AS_OUTCOME_GRANTED : AS_OUTCOME_MALFORMED_CREDENTIALS;
 }
 
 /* Decodes the value and finds the colon; one octet of the buffer is reserved for the NUL. *length: of the decoded

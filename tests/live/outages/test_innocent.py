@@ -173,6 +173,23 @@ def test_name_that_is_no_dn(start, slapd):
     httpd.stop()
 
 
+@pytest.mark.parametrize("initial", ["On", "Off"])
+def test_credentials_that_are_too_long(start, slapd, initial):
+    """slapd ends the connection of a request of more than 262143 octets: they are not sent."""
+    httpd = start(LOG + f'''LimitRequestFieldSize 1000000
+                  AuthStatusBreaker 2 1h
+                  Use Login /in "ldap://127.0.0.1:{slapd.port}" o=innocent
+                  <Location /in>
+                      AuthLDAPInitialBindAsUser {initial}
+                      AuthLDAPInitialBindPattern "^(.*)$" "uid=$1,o=innocent"
+                  </Location>''')
+    for _ in range(OFTEN):
+        verify(httpd, httpd.get("/in/", login=("ann", "x" * 270_000)), "malformed-credentials", 401)
+    verify(httpd, httpd.get("/in/", login=("ann", "x" * 60_000)), "wrong-password", 401)
+    verify(httpd, httpd.get("/in/", login=("ann", RIGHT)), "granted", 200)
+    httpd.stop()
+
+
 TOO_LONG = [sign.join(["l=b"] * 65) + end for sign, end in ((",", ""), ("+", ""), (" ; ", f",{BASE}"), (",", "," * 1000))]
 NOT_TOO_LONG = [",".join(["l=b"] * 64), "l=" + "\\," * 500, "x," * 500, 'l="b",' * 63 + "l=b"]
 
