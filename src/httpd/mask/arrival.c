@@ -9,14 +9,39 @@
 #include <http_core.h>
 #include <http_request.h>
 
+/* Makes a request for what is missing take as long as a masked one, before httpd's own handler reads its body. Another
+ * handler may have an answer, and takes its own time. Returns whether it did. */
+static bool delay_default(request_rec *r, const as_snapshot *arrived, const as_transaction *before)
+{
+    if (r->proxyreq || !as_mask_is_default(r) || !as_passes_is_nothing(r, r->finfo.filetype, r->path_info) ||
+        !as_server_has_mask(as_server_get(r->server))) {
+        return false;
+    }
+    as_passes_walk_unused(r, arrived, before);
+    return true;
+}
+
+/* The same where another handler has reported that there is nothing: before httpd sends that answer. */
+static void delay_reported(request_rec *r, const as_snapshot *arrived, const as_transaction *before, int status)
+{
+    if ((status == HTTP_NOT_FOUND || status == HTTP_METHOD_NOT_ALLOWED) && !r->proxyreq &&
+        as_passes_is_nothing(r, r->finfo.filetype, r->path_info) && as_server_has_mask(as_server_get(r->server))) {
+        as_passes_walk_unused(r, arrived, before);
+    }
+}
+
 /* Judges a first pass that may have been refused, and answers. */
-static AS_RARELY int judge(request_rec *r, const as_snapshot *arrived, const as_transaction *before, int status)
+static AS_RARELY int judge(request_rec *r, const as_snapshot *arrived, const as_transaction *before, int status,
+                           bool delayed)
 {
     as_context *context = as_context_get(r);
 
     status = as_mask_judge(r, context, status);
     if (context->masked) {
         return as_passes_answer(r, context, arrived, before);
+    }
+    if (context->mask->handling && !delayed) {
+        delay_reported(r, arrived, before, status);
     }
     context->mask->pass = AS_PASS_DONE;
     return status;
@@ -28,17 +53,16 @@ static inline int process_request(request_rec *r, as_snapshot *arrived, const as
     as_mask *mask = &as_snapshot_get_own(arrived)->mask;
     const as_context *context;
     int status = ap_process_request_internal(r);
+    bool delayed;
 
     if (status != OK) {
-        return judge(r, arrived, before, status);
+        return judge(r, arrived, before, status, false);
     }
-    if (as_passes_may_be_missing(r)) {
-        as_passes_walk_unused(r, arrived, before);
-    }
+    delayed = as_passes_may_be_missing(r) && delay_default(r, arrived, before);
     status = as_mask_invoke_handler(r, mask);
     context = as_context_peek(r);
     if (status != OK || mask->suppressed_status || (context && context->masked)) {
-        return judge(r, arrived, before, status);
+        return judge(r, arrived, before, status, delayed);
     }
     mask->pass = AS_PASS_DONE;
     return OK;

@@ -159,17 +159,31 @@ static bool is_unlisted(request_rec *r)
 /* Handlers that read a file to answer GET and POST, and leave other methods to httpd. */
 static const char *const readers[] = {"", "default-handler", "imap-file", "send-as-is"};
 
+static bool is_reader(const char *handler)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(readers) / sizeof(*readers); i++) {
+        if (!strcmp(handler, readers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool as_mask_is_default(const request_rec *r)
+{
+    return !r->handler || !strcmp(r->handler, "default-handler") ||
+           (r->method_number != M_GET && is_reader(r->handler));
+}
+
 /* Returns whether it is a file that may not be read: the same holds for it. */
 static bool is_unread(request_rec *r)
 {
     /* Where no handler is configured, httpd names it after the content type. */
-    bool reads = r->content_type && !strncmp(r->handler, r->content_type, strlen(r->handler));
-    apr_size_t i;
+    const bool is_type = r->content_type && !strncmp(r->handler, r->content_type, strlen(r->handler));
 
-    for (i = 0; !reads && i < sizeof(readers) / sizeof(*readers); i++) {
-        reads = !strcmp(r->handler, readers[i]);
-    }
-    return reads && access(r->filename, R_OK);
+    return (is_type || is_reader(r->handler)) && access(r->filename, R_OK);
 }
 
 static int handle_unreadable(request_rec *r)

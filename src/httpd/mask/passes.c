@@ -121,28 +121,9 @@ static void walk_unused(request_rec *r, as_context *context, walks *all)
 
 /* ---- the answer of what is missing ---- */
 
-/* Returns whether the walk found no file. A file with more of the path behind its name is not that file. */
-static bool is_nothing(const request_rec *r, apr_filetype_e type, const char *path_info)
-{
-    return type == APR_NOFILE || (path_info && *path_info && r->used_path_info != AP_REQ_ACCEPT_PATH_INFO);
-}
-
 static bool is_missing(const request_rec *r, const as_mask *mask)
 {
-    return mask->filename && is_nothing(r, mask->finfo.filetype, mask->path_info);
-}
-
-/* Returns whether httpd's own handler answers. */
-static bool is_default(const char *handler)
-{
-    return !handler || !strcmp(handler, "default-handler");
-}
-
-/* Returns whether httpd will find no file. Another module's answer is its own, and takes its own time. */
-static bool is_end_missing(const request_rec *r)
-{
-    return !r->proxyreq &&
-           (as_mask_is_missing_script(r) || (is_default(r->handler) && is_nothing(r, r->finfo.filetype, r->path_info)));
+    return mask->filename && as_passes_is_nothing(r, mask->finfo.filetype, mask->path_info);
 }
 
 /* Timing must not distinguish a masked answer from that of a missing resource: the former may have been refused half
@@ -202,30 +183,35 @@ static int answer(request_rec *r, as_context *context, const walks *all, int sta
     return status;
 }
 
-/* Answers after the wait: does before it all work that may take time. */
+/* Answers after the wait: does before it all work that may take time, and what is done before it for a missing
+ * resource (arrival.c): a handler that reports itself that there is nothing. */
 static int answer_as_walked(request_rec *r, as_context *context, walks *all, int status)
 {
     const as_decoy *as = context->mask->as;
+    const bool is_script = as_mask_is_missing_script(r), is_reported = is_script && !as_mask_is_default(r);
 
     walk_unused(r, context, all);
     as_snapshot_forget_unread_body(r, all->arrived);
     as_mask_undo_url(r, as);
-    if (!as_mask_is_missing_script(r)) {
+    if (!is_script) {
         as_mask_undo_filename(r, as);
         as_mask_undo_file(r, context->mask);
     }
-    wait_for_tick(r, all);
-    if (status == OK) {
-        if (is_missing(r, context->mask)) {
-            status = as_mask_invoke_handler(r, context->mask);
-            r->kept_body = all->kept_body ? all->kept_body : r->kept_body;
-        } else {
-            status = HTTP_NOT_FOUND;
-        }
-        if (as_mask_is_missing_script(r)) {
-            /* Its handler had the decoy's name. */
-            as_mask_undo_url(r, as);
-        }
+    if (!is_reported) {
+        wait_for_tick(r, all);
+    }
+    if (status == OK && is_missing(r, context->mask)) {
+        status = as_mask_invoke_handler(r, context->mask);
+        r->kept_body = all->kept_body ? all->kept_body : r->kept_body;
+    } else if (status == OK) {
+        status = HTTP_NOT_FOUND;
+    }
+    if (is_script) {
+        /* Its handler had the decoy's name. */
+        as_mask_undo_url(r, as);
+    }
+    if (is_reported) {
+        wait_for_tick(r, all);
     }
     return answer(r, context, all, status);
 }
@@ -473,15 +459,10 @@ static walks make_walks(request_rec *r, const as_context *context, const as_snap
 
 void as_passes_walk_unused(request_rec *r, const as_snapshot *arrived, const as_transaction *before)
 {
-    as_context *context;
-    walks all;
+    as_context *context = as_context_get(r);
+    walks all = make_walks(r, context, arrived, before);
     as_nearby decoys;
 
-    if (!is_end_missing(r) || !as_server_has_mask(as_server_get(r->server))) {
-        return;
-    }
-    context = as_context_get(r);
-    all = make_walks(r, context, arrived, before);
     /* Its result is not used: where sections are patterns, the search takes as long as a walk. */
     as_decoys_find_nearby(r, all.decoys, true, &decoys);
     walk_unused(r, context, &all);

@@ -28,7 +28,13 @@ static inline bool as_passes_may_be_missing(const request_rec *r)
     return r->finfo.filetype == APR_NOFILE || (r->path_info && *r->path_info);
 }
 
-/* Makes the walks of a masked request for a request whose resource is missing, and waits as long; else nothing. */
+/* Returns whether a walk has found no file. A file with more of the path behind its name is not that file. */
+static inline bool as_passes_is_nothing(const request_rec *r, apr_filetype_e type, const char *path_info)
+{
+    return type == APR_NOFILE || (path_info && *path_info && r->used_path_info != AP_REQ_ACCEPT_PATH_INFO);
+}
+
+/* Makes the walks of a masked request for a request whose resource is missing, and waits as long. */
 void as_passes_walk_unused(request_rec *r, const as_snapshot *arrived, const as_transaction *before);
 
 /* ---- missing_pass.c ---- */
@@ -46,6 +52,8 @@ void as_mask_undo_filename(request_rec *r, const as_decoy *as);
 void as_mask_undo_file(request_rec *r, as_mask *mask);
 /* Returns whether the request's handler (of scripts) reports itself that the file is missing. */
 bool as_mask_is_missing_script(const request_rec *r);
+/* Returns whether httpd's own handler answers the request's method. */
+bool as_mask_is_default(const request_rec *r);
 
 /* ---- cached_login.c ---- */
 

@@ -53,6 +53,20 @@ SITE = r"""
     </Location>
 </VirtualHost>
 <VirtualHost 127.0.0.1:${HTTP}>
+    ServerName handled
+    DocumentRoot "${DOCS}"
+    AuthStatus On
+    AuthStatusMask All
+    AddHandler cgi-script .cgi
+    AddHandler imap-file .map
+    AddHandler send-as-is .asis
+    Action act /open/page.html
+    AddHandler act .act
+    <Files "hidden.*">
+        Require all denied
+    </Files>
+</VirtualHost>
+<VirtualHost 127.0.0.1:${HTTP}>
     ServerName routes
     DocumentRoot "${DOCS}"
     AuthStatus On
@@ -103,7 +117,7 @@ def site(start, workdirs):
     includes = [f"-I{_apxs(name)}" for name in ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
     subprocess.run([os.environ.get("CC", "cc").split()[-1], "-shared", "-fPIC", *flags, *includes, "-o", path,
                     HERE / "walker.c"], check=True)
-    httpd = start.make(f'LoadModule walker_module "{path}"\nLogLevel notice\n' + SITE, modules=("rewrite", "access_compat", "cgid", "include"),
+    httpd = start.make(f'LoadModule walker_module "{path}"\nLogLevel notice\n' + SITE, modules=("rewrite", "access_compat", "cgid", "include", "imagemap", "asis", "actions"),
                        files={f"{place}/page.html": "page\n" for place in ("secret", "open", "open/secret", "compat", "open/locked")} | {
                            f"routes/{place}/none.txt": "none\n" for place in ("secret", "absent")} | {
                            f"routes/{place}.shtml": PART.format(place) for place in ("secret", "absent")} | {
@@ -143,6 +157,17 @@ def test_three_walks_that_begin_with_nothing(site, path, method, host):
     for state in answer.all("X-Walker"):
         assert not re.search(r"=[^0]", state), state
     assert set(answer.all("X-Changed")) <= {"no"}
+
+
+@pytest.mark.parametrize("name", ("hidden", "absent"))
+@pytest.mark.parametrize("kind", ("cgi", "map", "asis", "act"))
+@pytest.mark.parametrize("method", ("GET", "PUT", "OPTIONS"))
+def test_three_walks_whoever_reports_that_there_is_nothing(site, name, kind, method):
+    """httpd's handler, the file's own (before it reads anything), or one that may not run there (ExecCGI), also for nothing."""
+    position = len(site.log.path.read_text())
+    path = f"/open/{name}.{kind}"
+    assert site.get(path, method=method, host="handled").status in (404, 405, 200)
+    assert sum(walks(site, position, path)) == 3
 
 
 def test_who_is_allowed_walks_once(site):
