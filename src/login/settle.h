@@ -63,8 +63,8 @@ const char **as_accounts_name(const as_directory_settings *settings, const char 
 /* Returns whether a bind name that a user typed has one account: not if a directory might read it as a DN and this
  * module does not, or reads any number of spellings of it, as each would be an account of its own. */
 bool as_account_is_nameable(const char *name, apr_pool_t *pool);
-/* Returns whether a bind name that a user typed has more parts than a DN of an entry may have here. A directory may walk
- * through the parents of a name that it does not have: 389 DS takes seconds for 1500 of them. */
+/* Returns whether a bind name that a user typed has more parts than a DN of an entry may have here. A directory may
+ * walk through the parents of a name that it does not have: 389 DS takes seconds for 1500 of them. */
 bool as_bind_name_is_too_long(const char *name);
 /* Names the account of a bind name at one server. */
 const char *as_account_name_at(const as_ldap_server *server, const char *name, apr_pool_t *pool);

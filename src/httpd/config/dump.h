@@ -33,8 +33,8 @@ void as_dump_warn(as_dump *dump, const char *text);
 bool as_dump_is_news(as_dump *dump, const char *subject);
 /* Returns the arguments of a directive in force, as written; NULL: there is none. */
 const char *as_dump_argument(as_dump *dump, const char *directive);
-/* Returns the directive of the section itself, from the last of its pieces that has it; `word`: its first argument, NULL:
- * any; NULL: there is none. */
+/* Returns the directive of the section itself, from the last of its pieces that has it; `word`: its first argument,
+ * NULL: any; NULL: there is none. */
 const ap_directive_t *as_dump_find_own(const as_dump *dump, const char *directive, const char *word);
 /* Returns whether the lines of Require of a piece are in force; *instead: the section whose lines replace them. */
 bool as_dump_is_in_force(const as_dump *dump, const as_section_ref *piece, const as_section_ref **instead);
