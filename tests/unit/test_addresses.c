@@ -146,6 +146,9 @@ static void wait_until_stuck(void)
     pthread_mutex_unlock(&fake.mutex);
 }
 
+/* Those that are there before the first test: qemu has one of its own. */
+static int threads_before;
+
 static int count_threads(void)
 {
     DIR *all = opendir("/proc/self/task");
@@ -188,7 +191,7 @@ static int end(void **state)
 {
     (void)state;
     be_stuck(false);
-    while (count_threads() > 1) {
+    while (count_threads() > threads_before) {
         sched_yield();
     }
     close(connection);
@@ -293,7 +296,7 @@ static void the_end_waits_for_no_name(void **state)
     assert_null(as_addresses_find(all, connection, as_mono_read() - 1, pool));
     wait_until_stuck();
     as_addresses_end(all);
-    assert_int_equal(count_threads(), 2);
+    assert_int_equal(count_threads(), threads_before + 1);
 }
 
 /* ---- binds ---- */
@@ -395,5 +398,6 @@ int main(void)
     };
 
     apr_initialize();
+    threads_before = count_threads();
     return cmocka_run_group_tests_name("addresses", tests, NULL, NULL);
 }
