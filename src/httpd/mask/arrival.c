@@ -9,23 +9,30 @@
 #include <http_core.h>
 #include <http_request.h>
 
-/* Makes a request for what is missing take as long as a masked one, before httpd's own handler reads its body. Another
- * handler may have an answer, and takes its own time. Returns whether it did. */
+/* Returns whether the first pass found nothing, on a server that masks: such a request takes as long as a masked one.
+ */
+static bool must_delay(const request_rec *r)
+{
+    return !r->proxyreq && as_passes_is_nothing(r, r->finfo.filetype, r->path_info) &&
+           as_server_has_mask(as_server_get(r->server));
+}
+
+/* Delays what is missing before httpd's own handler reads its body. Another handler may have an answer, and takes its
+ * own time. Returns whether it did. */
 static bool delay_default(request_rec *r, const as_snapshot *arrived, const as_transaction *before)
 {
-    if (r->proxyreq || !as_mask_is_default(r) || !as_passes_is_nothing(r, r->finfo.filetype, r->path_info) ||
-        !as_server_has_mask(as_server_get(r->server))) {
-        return false;
+    const bool delays = as_mask_is_default(r) && must_delay(r);
+
+    if (delays) {
+        as_passes_walk_unused(r, arrived, before);
     }
-    as_passes_walk_unused(r, arrived, before);
-    return true;
+    return delays;
 }
 
 /* The same where another handler has reported that there is nothing: before httpd sends that answer. */
 static void delay_reported(request_rec *r, const as_snapshot *arrived, const as_transaction *before, int status)
 {
-    if ((status == HTTP_NOT_FOUND || status == HTTP_METHOD_NOT_ALLOWED) && !r->proxyreq &&
-        as_passes_is_nothing(r, r->finfo.filetype, r->path_info) && as_server_has_mask(as_server_get(r->server))) {
+    if ((status == HTTP_NOT_FOUND || status == HTTP_METHOD_NOT_ALLOWED) && must_delay(r)) {
         as_passes_walk_unused(r, arrived, before);
     }
 }
