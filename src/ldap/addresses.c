@@ -125,18 +125,24 @@ static bool find_addresses(const char *host, const struct ifaddrs *own, as_resol
     return found->addresses != NULL;
 }
 
+static bool has_address(const as_resolved *resolved, const as_address *address)
+{
+    int i = 0;
+
+    while (i < resolved->count && !is_same(&resolved->addresses[i], address)) {
+        i++;
+    }
+    return i < resolved->count;
+}
+
 static bool share_address(const as_resolved *one, const as_resolved *other)
 {
-    int i, j;
+    int i = 0;
 
-    for (i = 0; i < one->count; i++) {
-        for (j = 0; j < other->count; j++) {
-            if (is_same(&one->addresses[i], &other->addresses[j])) {
-                return true;
-            }
-        }
+    while (i < one->count && !has_address(other, &one->addresses[i])) {
+        i++;
     }
-    return false;
+    return i < one->count;
 }
 
 bool as_servers_share_address(const as_ldap_server *one, const as_ldap_server *other)
@@ -308,13 +314,7 @@ static bool refresh(as_addresses *all, as_mono deadline)
 
 static bool is_at(const as_addresses *all, int server, const as_address *address, int port)
 {
-    const as_resolved *resolved = &all->resolved[server];
-    int i = 0;
-
-    while (i < resolved->count && !is_same(&resolved->addresses[i], address)) {
-        i++;
-    }
-    return i < resolved->count && is_same_service(all->servers[server].port, port);
+    return has_address(&all->resolved[server], address) && is_same_service(all->servers[server].port, port);
 }
 
 /* Returns whether a server may be at any address, as its name has never been resolved. */
