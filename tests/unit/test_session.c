@@ -75,7 +75,7 @@ static bool was_sent(void)
     return poll(&wanted, 1, 0) != 0;
 }
 
-/* RFC 4513 5.1.1, 5.1.2: directories accept such a bind, whoever it is. */
+/* RFC 4513 5.1.1, 5.1.2: directories accept such a bind for any name. */
 static void test_a_bind_without_a_name_or_a_password(void **state)
 {
     static const char *const binds[][2] = {{"", "secret"}, {"uid=ann,dc=example", ""}, {"", ""}};
