@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import client
 from .outcomes import SOURCE, TAGS
-from .process import Child, descriptors, listening_sockets, listens, poll, reserve_port
+from .process import Child, descriptors, listening_sockets, listens, poll, read_lines, reserve_port
 
 BUILD = Path(os.environ.get("AUTHSTATUS_BUILD", SOURCE))
 MODULE = BUILD / ".libs/mod_authstatus.so"
@@ -83,16 +83,17 @@ class ErrorLog:
         self._allowed += map(re.compile, patterns)
 
     def lines(self, position=None):
-        with open(self.path, "rb") as log:
-            log.seek(self.position if position is None else position)
-            text = log.read().decode("utf-8", "replace")
+        return self._read(self.position if position is None else position)[0]
+
+    def _read(self, position):
         found = []
-        for line in text.split("\n"):
+        texts, end = read_lines(self.path, position)
+        for line in texts:
             if match := self._line.match(line):
                 found.append(Line(*match.groups()))
             elif line:
                 found.append(Line("", "crit", None, line))  # what is no line of httpd's is worth a look
-        return found
+        return found, end
 
     def of(self, row):
         return [line for line in self.lines() if line.row == row]
@@ -102,8 +103,7 @@ class ErrorLog:
 
     def settle(self):
         """Returns the problems of the log since the last call, as sentences; then starts anew."""
-        lines = self.lines()
-        self.position = self.size()
+        lines, self.position = self._read(self.position)
         problems = [f"expected in the log, and not there: {pattern.pattern}" for pattern in self._expected
                     if not any(pattern.search(line.text) for line in lines)]
         known = self._expected + self._allowed
@@ -327,11 +327,8 @@ class Httpd:
         prefix = answer.row + "\t"
 
         def find():
-            with open(self.access_path, errors="replace") as log:
-                for line in log:
-                    if line.startswith(prefix):
-                        return Access(*line.rstrip("\n").split("\t"))
-            return None
+            lines, _ = read_lines(self.access_path)
+            return next((Access(*line.split("\t")) for line in lines if line.startswith(prefix)), None)
         return poll(find, 10, f"access log line of {answer}")
 
     def outcome_lines(self, answer):

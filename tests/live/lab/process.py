@@ -64,6 +64,15 @@ def readable(ends, seconds):
     return [by_number[number] for number, _ in waiting.poll(seconds * 1000)]
 
 
+def read_lines(path, position=0, end=None):
+    """The whole lines of a log between two positions, without their ends, and where they end: of a line that is being written a
+    reader may see the first half."""
+    with open(path, "rb") as log:
+        log.seek(position)
+        whole, newline, _ = log.read(-1 if end is None else end - position).rpartition(b"\n")
+    return whole.decode("utf-8", "replace").split("\n") if newline else [], position + len(whole + newline)
+
+
 def find_program(name):
     """A server's program, or one that comes with it."""
     path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/libexec:/usr/lib/openldap:" + os.environ["PATH"])

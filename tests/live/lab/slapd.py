@@ -9,7 +9,7 @@ from collections import Counter, namedtuple
 
 import ldap
 
-from .process import Child, find_program, listens, poll, reserve_port
+from .process import Child, find_program, listens, poll, read_lines, reserve_port
 
 Database = namedtuple("Database", "suffix ldif options", defaults=((),))
 
@@ -137,9 +137,7 @@ class Slapd:
         return self.log_path.stat().st_size
 
     def lines(self, mark=0, end=None):
-        with open(self.log_path, "rb") as log:
-            log.seek(mark)
-            return log.read(-1 if end is None else end - mark).decode("utf-8", "replace").splitlines()
+        return read_lines(self.log_path, mark, end)[0]
 
     def operations(self, mark, base=None):
         """What came since `mark`: connections, service_binds (or anonymous), user_binds (all others), searches,

@@ -9,7 +9,7 @@ from collections import namedtuple
 import pytest
 
 from lab.outcomes import SOURCE
-from lab.process import poll, reserve_port
+from lab.process import poll, read_lines, reserve_port
 from lab.slapd import SERVICE_PASSWORD, Database
 
 RIGHT, WRONG = "Pw!right", "Pw!wrong"
@@ -122,6 +122,6 @@ def test_the_log_tells_the_truth(site):
     log = next(site.workdir.parent.glob("*-intranet/intranet.log"))
 
     def line():
-        return [line for line in log.read_text().splitlines() if '"GET /merger/x HTTP/1.1" 404' in line]
+        return [line for line in read_lines(log)[0] if '"GET /merger/x HTTP/1.1" 404' in line]
     (truth,) = poll(line, 10, "the line of the access log, which httpd writes after the answer")
     assert "not-authorized 403" in truth
