@@ -17,7 +17,7 @@ SERVERS = {
     "openldap-lockout": ("ppolicy_use_lockout",),
     "openldap-netscape": ("ppolicy_use_lockout", "ppolicy_send_netscape_controls"),
 }
-HOUR, DAY = 3600, 86400
+DAY = 86400
 
 UNITS = TOP + """dn: ou=policies,@SUFFIX@
 objectClass: organizationalUnit
@@ -31,7 +31,7 @@ objectClass: organizationalUnit
 
 POLICIES = {
     "default": {"pwdLockout": "TRUE", "pwdMustChange": "TRUE"},
-    "failures": {"pwdLockout": "TRUE", "pwdMaxFailure": 3, "pwdLockoutDuration": 300},
+    "failures": {"pwdLockout": "TRUE", "pwdMaxFailure": 3, "pwdLockoutDuration": DAY},
     "idle": {"pwdLockout": "TRUE", "pwdMaxIdle": DAY},
     "aging": {"pwdMaxAge": DAY, "pwdMustChange": "TRUE"},
     "grace": {"pwdMaxAge": DAY, "pwdGraceAuthNLimit": 5},
@@ -51,7 +51,7 @@ STATES = {
     "no-password": {"userPassword": None},
     "locked-by-failures": {"policy": "failures"},
     "locked-by-administrator": {"pwdAccountLockedTime": "000001010000Z"},
-    "lock-run-out": {"policy": "failures", "pwdAccountLockedTime": ago(600)},
+    "lock-run-out": {"policy": "failures", "pwdAccountLockedTime": ago(2 * DAY)},
     "not-yet-valid": {"pwdStartTime": ago(-DAY)},
     "no-longer-valid": {"pwdEndTime": ago(DAY)},
     "idle": {"policy": "idle", "pwdLastSuccess": ago(10 * DAY)},
@@ -159,7 +159,7 @@ def shown(site, server, state, more=""):
 def test_expiring_tells_when(site, server):
     told = shown(site, server, "expiring")
     assert told["outcome"] == "password-expiring" and "grace" not in told
-    assert 3 * DAY - HOUR < int(told["expires"]) <= 3 * DAY
+    assert 2 * DAY < int(told["expires"]) <= 3 * DAY
 
 
 @pytest.mark.parametrize("server", SERVERS)

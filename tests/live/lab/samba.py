@@ -43,7 +43,7 @@ def policy(name, **attributes):
     settings = {"PasswordSettingsPrecedence": "1", "PasswordReversibleEncryptionEnabled": "FALSE",
                 "PasswordHistoryLength": "0", "PasswordComplexityEnabled": "FALSE", "MinimumPasswordLength": "0",
                 "MinimumPasswordAge": "0", "MaximumPasswordAge": for_ever, "LockoutThreshold": "0",
-                "LockoutObservationWindow": "-18000000000", "LockoutDuration": "-18000000000", **attributes}
+                "LockoutObservationWindow": "-864000000000", "LockoutDuration": "-864000000000", **attributes}
     return Policy(name, {f"msDS-{key}": value for key, value in settings.items()})
 
 
