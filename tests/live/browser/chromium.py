@@ -15,6 +15,8 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
+from lab.process import poll
+
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
          "--remote-debugging-pipe")
@@ -74,7 +76,7 @@ class Chromium:
             os.write(self._to, json.dumps(message).encode() + b"\0")
         return number
 
-    def call(self, method, session=None, seconds=30, **parameters):
+    def call(self, method, session=None, seconds=180, **parameters):
         number = self.post(method, session, **parameters)
         with self._arrived:
             if not self._arrived.wait_for(lambda: number in self._answers, seconds):
@@ -92,11 +94,11 @@ class Chromium:
 
     def close(self):
         try:
-            self.call("Browser.close", seconds=10)
-            self.process.wait(15)
+            self.call("Browser.close", seconds=60)
+            self.process.wait(60)
         except (TimeoutError, OSError, subprocess.TimeoutExpired):
             os.killpg(self.process.pid, 9)
-            self.process.wait(5)
+            self.process.wait(60)
         shutil.rmtree(self.profile, ignore_errors=True)
 
 
@@ -111,12 +113,14 @@ class Page:
         self.seen = []     # answers that pages were made of
         self.fetched = []  # all others
         self._loaded = threading.Event()
+        self._loads = set()  # those that have ended, by their loader: that of about:blank may end late
         context = browser.call("Target.createBrowserContext")["browserContextId"]
         self._target = browser.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         self._session = browser.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
         Page.all[self._session] = self
         for method in ("Page.enable", "Network.enable", "Runtime.enable"):
             self.call(method)
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         self.call("Fetch.enable", handleAuthRequests=True, patterns=[{"urlPattern": "*"}])
 
     def call(self, method, **parameters):
@@ -140,11 +144,13 @@ class Page:
             (self.seen if parameters["type"] == "Document" else self.fetched).append(seen)
         elif method == "Page.loadEventFired":
             self._loaded.set()
+        elif method == "Page.lifecycleEvent" and parameters["name"] == "load":
+            self._loads.add(parameters["loaderId"])
 
     # -- what a person does
 
     def _wait(self):
-        if not self._loaded.wait(30):
+        if not self._loaded.wait(180):
             raise TimeoutError("the page was not loaded")
         time.sleep(0.05)
 
@@ -155,10 +161,9 @@ class Page:
 
     def load(self, url):
         """Of a file too, which has no status."""
-        self._loaded.clear()
         result = self.call("Page.navigate", url=url)
         assert not result.get("errorText"), result
-        self._wait()
+        poll(lambda: result["loaderId"] in self._loads, 30, "the page was loaded")
 
     def click(self, selector):
         self._loaded.clear()
