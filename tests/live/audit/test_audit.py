@@ -77,7 +77,7 @@ def test_pair(site, tmp_path, forbidden, missing, more):
     site.log.allow("AH01630", "AH01617", "AH01618", "AH01631", "AH01614", "AH00135", "AS00", "AH10244", "AH00026")
     password = tmp_path / "password"
     password.write_text("Pw!clerk\n")
-    code, told, wrong = audit("-w", "1", "-u", "clerk", "-y", password, *more, url(site, forbidden), url(site, missing))
+    code, told, wrong = audit("-w", "20", "-u", "clerk", "-y", password, *more, url(site, forbidden), url(site, missing))
     assert not wrong
     assert "Pw!clerk" not in told and "Y2xlcms6" not in told
     if site.kind == "masked":
@@ -119,12 +119,12 @@ def test_logins_and_an_outage(start, slapd, tmp_path, mask, code):
     password.write_text("Pw!right\n")
     pages = url(httpd, "/inside/page.html"), url(httpd, "/absent/page.html")
     assert httpd.get("/inside/page.html", login=("ann", "Pw!right")).status == 200
-    ended, told, wrong = audit("-w", "1", "--login", *pages)
+    ended, told, wrong = audit("-w", "20", "--login", *pages)
     assert (ended, wrong) == (code, ""), told
     assert ("again and again: the status line differs" in told) == bool(code)
     slapd.stop()
     try:
-        ended, told, wrong = audit("-w", "5", "--outage", "-u", "ann", "-y", password, *pages)
+        ended, told, wrong = audit("-w", "20", "--outage", "-u", "ann", "-y", password, *pages)
     finally:
         slapd.start()
     assert "Pw!right" not in told and not wrong
@@ -137,7 +137,7 @@ def test_over_http2(start, authority):
                   defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
     httpd.log.allow("AH\\d", "AS00")
     for scheme, port in (("http", httpd.ports["HTTP"]), ("https", httpd.ports["TLS"])):
-        code, told, wrong = audit("-w", "1", "-k", *(f"{scheme}://localhost:{port}/{name}/page.html" for name in ("hidden", "absent")))
+        code, told, wrong = audit("-w", "3", "-k", *(f"{scheme}://localhost:{port}/{name}/page.html" for name in ("hidden", "absent")))
         assert (code, wrong) == (1, ""), told
         lines = [line for line in told.splitlines() if "differs" in line]
         assert lines and all(", over HTTP/2" in line or "an upgrade" in line for line in lines), told
@@ -159,7 +159,7 @@ Header always set X-Tells yes "expr=%{REQUEST_URI} =~ m#^/hidden#"
     private = ["unshare", "-m", "--propagation", "private", "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh", hosts]
     if subprocess.run([*private, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no mounts of one's own here")
-    done = subprocess.run([*private, PROGRAM, "-w", "1", *pages], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*private, PROGRAM, "-w", "20", *pages], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (1, ""), done.stdout
 
 
