@@ -57,7 +57,7 @@ class Answer:
 class Connection:
     """A connection to httpd that is kept until one side closes it."""
 
-    def __init__(self, port, timeout=30):
+    def __init__(self, port, timeout=120):
         self.port = port
         self.timeout = timeout
         self.socket = None
@@ -152,7 +152,7 @@ def get(port, *arguments, **options):
 def get_h2(port, path, login=None):
     """One request over HTTP/2 (prior knowledge)."""
     row = f"{os.getpid()}-{next(_numbers)}"
-    command = ["curl", "-q", "-s", "-i", "--http2-prior-knowledge", "--max-time", "30", "--noproxy", "*", "-H", f"X-Row: {row}"]
+    command = ["curl", "-q", "-s", "-i", "--http2-prior-knowledge", "--max-time", "120", "--noproxy", "*", "-H", f"X-Row: {row}"]
     if login is not None:
         command += ["-H", "Authorization: " + basic(*login).decode()]
     begun = time.monotonic()

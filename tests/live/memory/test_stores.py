@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.process import Timeout, poll
+from lab.process import PATIENCE, Timeout, poll
 from lab.relay import Relay
 from lab.stores import Memcached, Redis, key_file
 from lab.verify import verify
@@ -229,7 +229,7 @@ def test_store_is_frozen(start, start_store, slapd, kind):
     try:
         for user in ("bob", "grace", "expiring"):
             answer = httpd.get("/in/", login=(user, RIGHT))
-            assert answer.status == 200 and answer.seconds < 5
+            assert answer.status == 200 and answer.seconds < 10
     finally:
         store.thaw()
     httpd.stop()
@@ -251,7 +251,7 @@ def test_connections_go_silent(start, start_store, slapd, kind):
             relay.held.set()
             queried = [threads.submit(fetch, f"{turn}-{number}") for number in range(16)]
             with contextlib.suppress(Timeout):
-                poll(lambda: relay.open_connections() >= 16, 0.4, "16 connections")
+                poll(lambda: relay.open_connections() >= 16, 0.4 / PATIENCE, "16 connections")
             relay.held.clear()
             assert {one.result() for one in queried} == {401}
             if relay.open_connections() >= 16:
@@ -338,7 +338,7 @@ def test_store_drips(start, slapd, cache, module, beginning):
         httpd.log.allow(PROVIDERS, "AH01617")
         for user, password, status in (("ann", RIGHT, 200), ("bob", WRONG, 401), ("grace", RIGHT, 200)):
             answer = httpd.get("/in/", login=(user, password))
-            assert answer.status == status and answer.seconds < 5
+            assert answer.status == status and answer.seconds < 10
         httpd.stop()
 
 
