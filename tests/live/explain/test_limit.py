@@ -137,7 +137,7 @@ def test_dump_of_a_directory_that_does_not_answer(start, slapd):
         hung = configuration(f"ldap://127.0.0.1:{fake.port}/{BASE}?uid", "AuthStatusThrottle 4 5min", "AuthStatusDeadline 1s")
         said = dump(start, hung + hung.replace("/secure", "/other")
                     + configuration(f"ldap://127.0.0.1:{reserve_port()}/{BASE}?uid", "AuthStatusThrottle 4 5min").replace("/secure", "/gone"))
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 50
     finally:
         fake.stop()
     assert said.count("the directory's own limit is not known: ") == 3

@@ -45,5 +45,7 @@ def at_work(httpd):
 def is_whole(httpd, login, path, seconds=10):
     """The right password is granted, a wrong one is refused, and nobody is left at work."""
     poll(lambda: httpd.get(path, login=login).status == 200, seconds, "a good login is granted again")
-    assert httpd.get(path, login=(login[0], "Pw!wrong")).status == 401
+    # A deadline may be short for a machine that is busy: that is 503, too.
+    refused = poll(lambda: (status := httpd.get(path, login=(login[0], "Pw!wrong")).status) != 503 and status, seconds, "a bad one is refused")
+    assert refused == 401
     poll(lambda: not at_work(httpd), seconds, "nobody is at work")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real httpd: configuration, start, stop, graceful restart, its two logs, and the sanitizers' reports."""
+import contextlib
 import os
 import pwd
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from . import client
 from .outcomes import SOURCE, TAGS
-from .process import Child, descriptors, listening_sockets, listens, poll, read_lines, reserve_port
+from .process import Child, Timeout, descriptors, listening_sockets, listens, poll, read_lines, reserve_port
 
 BUILD = Path(os.environ.get("AUTHSTATUS_BUILD", SOURCE))
 MODULE = BUILD / ".libs/mod_authstatus.so"
@@ -19,8 +20,8 @@ SANITIZE = os.environ.get("AUTHSTATUS_SANITIZE") == "1"
 # A directory with another libapr-1.so.0, for build/inspect pools.
 APR = os.environ.get("AUTHSTATUS_APR")
 # How much later than its deadline an answer may come on a machine that has other things to do, in seconds. Without a
-# deadline an answer takes until somebody's Timeout, which is far beyond.
-SLACK = 5.0 if SANITIZE else 2.0
+# deadline an answer takes until somebody's Timeout, which is beyond.
+SLACK = 8.0
 MPMS = ("event", "worker", "prefork")
 
 ALWAYS = ("log_config", "logio", "unixd", "version", "authn_core", "authn_file", "authz_core", "authz_host",
@@ -101,11 +102,18 @@ class ErrorLog:
     def size(self):
         return os.path.getsize(self.path)
 
+    def _missing(self):
+        """What is expected and not there."""
+        lines = self.lines()
+        return [pattern for pattern in self._expected if not any(pattern.search(line.text) for line in lines)]
+
     def settle(self):
-        """Returns the problems of the log since the last call, as sentences; then starts anew."""
+        """Returns the problems of the log since the last call, as sentences; then starts anew. A line may be written behind the
+        answer that it is about."""
+        with contextlib.suppress(Timeout):
+            poll(lambda: not self._missing(), 2, "the lines that are expected")
+        problems = [f"expected in the log, and not there: {pattern.pattern}" for pattern in self._missing()]
         lines, self.position = self._read(self.position)
-        problems = [f"expected in the log, and not there: {pattern.pattern}" for pattern in self._expected
-                    if not any(pattern.search(line.text) for line in lines)]
         known = self._expected + self._allowed
         problems += [f"unannounced: [{line.module}:{line.level}] {line.text}" for line in lines
                      if line.level in SERIOUS and not any(pattern.search(line.text) for pattern in known)]
@@ -174,7 +182,7 @@ class Httpd:
         yield from ("ServerName localhost", f'DefaultRuntimeDir "{workdir}/run"', f'PidFile "{workdir}/run/pid"',
                     f'ErrorLog "{workdir}/logs/error"', "LogLevel warn", f'ErrorLogFormat "{ErrorLog.FORMAT}"',
                     f"LogFormat \"{ACCESS_FORMAT}\" row", f'CustomLog "{workdir}/logs/access" row',
-                    "Timeout 20", "KeepAliveTimeout 20", "MaxKeepAliveRequests 0", "AcceptFilter http none",
+                    "Timeout 20", "KeepAliveTimeout 60", "MaxKeepAliveRequests 0", "AcceptFilter http none",
                     "TypesConfig /dev/null", "AddType text/html .html",
                     f'DocumentRoot "{workdir}/docs"', f'<Directory "{workdir}/docs">', "Require all granted",
                     "</Directory>")
@@ -212,7 +220,7 @@ class Httpd:
 
     def configtest(self):
         """(code, all output) of `httpd -t`."""
-        done = subprocess.run(self._command("-t"), capture_output=True, text=True, env=self._environment(), timeout=60)
+        done = subprocess.run(self._command("-t"), capture_output=True, text=True, env=self._environment(), timeout=180)
         return done.returncode, done.stdout + done.stderr
 
     def start(self):
@@ -300,6 +308,10 @@ class Httpd:
     def problems(self):
         """Returns the problems of this httpd since the last call."""
         reports = sorted((self.workdir / "reports").iterdir())
+        for report in reports:
+            if report.name.startswith("asan."):
+                # The process ends behind the last line of it.
+                poll(lambda: not os.path.exists(f"/proc/{report.suffix[1:]}"), 10, f"the end of {report}")
         own = [report for report in reports if self._is_own_end(report)]
         if own:
             self.log.allow("AddressSanitizer:DEADLYSIGNAL")

@@ -5,7 +5,7 @@ import socket
 import ssl
 
 DATE = re.compile(rb"(?im)^(date: )[^\r\n]*")
-SECONDS = 20
+SECONDS = 120
 
 
 def undated(answer):

@@ -87,5 +87,5 @@ class Held:
         self.released.set()
 
     def __call__(self, connection, message_id, tag):
-        self.released.wait(30)
+        self.released.wait(120)
         answer(self.code)(connection, message_id, tag)

@@ -163,7 +163,7 @@ def test_breaker_opens(start, make_fake, name, script, outcome):
         got = httpd.get("/in/", login=("ann", RIGHT))
         left = got.header("Retry-After")
         verify(httpd, got, "directory-down", 503, retry_after=left)
-        assert 3600 - 60 < int(left) <= 3600
+        assert 3000 < int(left) <= 3600
     assert len(fake.operations) == before
     assert httpd.get("/").status == 200
     httpd.stop()
@@ -233,7 +233,7 @@ def test_a_server_that_is_back_is_not_passed_over_for_good(start, make_fake):
     held = Held()
 
     def held_then_closed(*_):
-        held.released.wait(30)
+        held.released.wait(120)
         close()
     one, two = make_fake({"accept": close}), make_fake()
     httpd = start_site(start, one, two, more="AuthStatusDeadline 80s\nAuthStatusBreaker 1 5s", cache="Off")

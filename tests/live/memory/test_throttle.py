@@ -58,7 +58,7 @@ def guess(site, person):
 def is_throttled(site, answer, client="192.0.2.1"):
     left = answer.header("Retry-After")
     assert answer.status == 429, answer
-    assert HOUR - 60 < int(left) <= HOUR, "what is left of the time"
+    assert HOUR - 600 < int(left) <= HOUR, "what is left of the time"
     verify(site, answer, "throttled", 429, retry_after=left, client=client)
 
 
@@ -145,7 +145,7 @@ def test_proven_refusals_do_not_count(site, guess):
 def test_status_is_mapped(site, person, guess):
     assert [guess("always").status for _ in range(3)] == [401] * 3
     answer = guess("always")
-    assert answer.status == 503 and HOUR - 60 < int(answer.header("Retry-After")) <= HOUR
+    assert answer.status == 503 and HOUR - 600 < int(answer.header("Retry-After")) <= HOUR
 
 
 def test_log_line(site, person, guess):
@@ -160,7 +160,7 @@ def test_log_line(site, person, guess):
 
 def test_below_the_directorys_limit_the_account_stays_unlocked(start, slapd):
     """slapd locks at the fifth failure, we stop after the fourth; who waits as long as Retry-After says gets in."""
-    httpd = start(f"{LOGIN}<Location /in>\nAuthStatusThrottle 4 8s\n</Location>", defines={"LDAP": slapd.port}, **SHMCB)
+    httpd = start(f"{LOGIN}<Location /in>\nAuthStatusThrottle 4 20s\n</Location>", defines={"LDAP": slapd.port}, **SHMCB)
     httpd.log.expect("AH01617", THROTTLED)
     mark = slapd.mark()
     answers = [httpd.get("/in/", login=("strict", f"{WRONG}{number}")) for number in range(4)]
@@ -169,7 +169,7 @@ def test_below_the_directorys_limit_the_account_stays_unlocked(start, slapd):
     assert statuses[:4] == [401] * 4
     assert slapd.operations(mark)["user_binds"] == 4 + statuses[4:].count(401)
     throttled = [answer for answer in answers if answer.status == 429]
-    assert throttled and all(1 <= int(answer.header("Retry-After")) <= 8 for answer in throttled)
+    assert throttled and all(1 <= int(answer.header("Retry-After")) <= 20 for answer in throttled)
     answer = poll(lambda: _unless_throttled(httpd, "strict"), 30, "the throttle's end")
     verify(httpd, answer, "granted", 200)
     httpd.stop()
@@ -178,7 +178,7 @@ def test_below_the_directorys_limit_the_account_stays_unlocked(start, slapd):
 def _unless_throttled(httpd, user):
     answer = httpd.get("/in/", login=(user, RIGHT))
     if answer.status == 429:
-        assert 1 <= int(answer.header("Retry-After")) <= 8
+        assert 1 <= int(answer.header("Retry-After")) <= 20
         return None
     return answer
 

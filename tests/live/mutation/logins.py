@@ -8,7 +8,7 @@ from collections import Counter
 STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [\t -~\x80-\xff]*")
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?[ \t]*")
 STATUSES = {200, 401, 403, 500, 503}
-SECONDS = 20
+SECONDS = 120
 
 
 class Wrong(Exception):

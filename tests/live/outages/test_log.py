@@ -30,7 +30,7 @@ Use Login /in/third "ldap://127.0.0.1:${LDAP}" o=log
     AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=log?uid,cn"
 </Location>
 """
-BURST = 40
+BURST = 16
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def test_read_again_by_a_graceful_restart(start, workdirs, slapd):
 
 # -- exec: ------------------------------------------------------------------------------------------------------------
 
-Program = namedtuple("Program", "name text words mode seconds", defaults=(0o755, 5))
+Program = namedtuple("Program", "name text words mode", defaults=(0o755,))
 PROGRAMS_GOOD = [
     Program("line", f"#!/bin/sh\necho {SERVICE_PASSWORD}\n", ()),
     Program("more-lines", f"#!/bin/sh\necho {SERVICE_PASSWORD}\nhead -c 200000 /dev/zero\n", ()),
@@ -149,8 +149,8 @@ PROGRAMS_BAD = [
     Program("prints-a-byte-order-mark", "#!/bin/sh\nprintf '\\357\\273\\277Pw!x'\n", ("byte order mark", "print it without")),
     Program("prints-a-nul", "#!/bin/sh\nprintf 'Pw!x\\000y'\n", ("NUL octet",)),
     Program("prints-too-much", "#!/bin/sh\nhead -c 5000 /dev/zero | tr '\\0' x\n", ("too long",)),
-    Program("prints-without-end", "#!/bin/sh\nexec yes Pw!x\n", ("did not end within 10 s",), 0o755, 20),
-    Program("does-not-end", "#!/bin/sh\necho Pw!x\nsleep 1000\n", ("did not end within 10 s",), 0o755, 20),
+    Program("prints-without-end", "#!/bin/sh\nexec yes Pw!x\n", ("did not end within 10 s",)),
+    Program("does-not-end", "#!/bin/sh\necho Pw!x\nsleep 1000\n", ("did not end within 10 s",)),
 ]
 
 
@@ -174,7 +174,7 @@ def test_bad_program(start, workdirs, row):
     path = program_of(workdirs.new("exec"), row)
     began = time.monotonic()
     code, said = start.make(CONF, defines={"LDAP": 9, "WHERE": f"exec:{path}"}).configtest()
-    assert code != 0 and time.monotonic() - began < row.seconds
+    assert code != 0 and time.monotonic() - began < 100
     for word in ("AuthLDAPBindPassword", str(path), *row.words):
         assert word in said, said
     assert "Pw!" not in said and "xxxx" not in said
