@@ -177,12 +177,16 @@ def test_entry_has_moved_between_two_passwords(start, slapd, person, timing):
 
 @pytest.mark.parametrize("url", ["o=memory?uid?sub?(cn=*)", "o=memory?uid,mail"])
 def test_entry_is_searched_where_the_search_says_more(start, slapd, url):
-    """A filter says who may enter; attributes are what the application relies on: they are asked for each time."""
-    httpd = start(f"{NOT_AT_ALL}<Location /in>\nAuthLDAPURL ldap://127.0.0.1:${{LDAP}}/{url}\n</Location>\n",
+    """A filter says who may enter; attributes are what the application relies on: they are asked for each time. A refusal shows
+    it: elsewhere it is a bind alone, as test_known_entry has it."""
+    site = NOT_AT_ALL.replace("Use Login", "AuthStatusUniformTiming Off\nUse Login")
+    httpd = start(f"{site}<Location /in>\nAuthLDAPURL ldap://127.0.0.1:${{LDAP}}/{url}\n</Location>\n",
                   defines={"LDAP": slapd.port}, **SHMCB)
+    httpd.log.expect("AH01617")
     with httpd.connection() as connection:
         assert cost(slapd, connection, "ann", RIGHT) == (200, FIRST)
-        assert cost(slapd, connection, "ann", RIGHT) == (200, QUERIED)
+        for password, status in ((RIGHT, 200), (WRONG, 401), (RIGHT, 200)):
+            assert cost(slapd, connection, "ann", password) == (status, QUERIED)
     httpd.stop()
 
 
