@@ -186,8 +186,8 @@ void as_lookaside_put(as_cache *cache, const as_lookaside_key *key, const as_acc
                       size_t length, as_moment now);
 /* Returns `now` by this cache's clocks. */
 as_moment as_cache_read_clock(const as_cache *cache, apr_time_t now);
-/* Counts a hit, as as_cache_get does. */
-void as_cache_count_hit(as_cache *cache);
+/* Counts hits, as as_cache_get does. */
+void as_cache_count_hits(as_cache *cache, unsigned hits);
 
 /* Returns where this user's entry was found (ignores the password). Process memory only. `lasting`: a bind there
  * proves that the entry is the user's; else it is kept no longer than an acceptance, as the name may be given to

@@ -219,9 +219,9 @@ bool as_cache_get(as_cache *memory, const as_cache_key *key, apr_time_t now, apr
     return found;
 }
 
-void as_cache_count_hit(as_cache *cache)
+void as_cache_count_hits(as_cache *cache, unsigned hits)
 {
-    as_counters_add(cache->counters, AS_COUNTER_cache_hits, 1);
+    as_counters_add(cache->counters, AS_COUNTER_cache_hits, hits);
 }
 
 bool as_cache_get_again(as_cache *memory, const as_cache_key *key, apr_time_t now, apr_pool_t *pool,

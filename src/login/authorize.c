@@ -101,21 +101,27 @@ static const as_authorization *find_earlier(const as_authorizing *of)
     return NULL;
 }
 
-static void note_line(as_login_memo *memo, const as_cache_key *key, bool is_group, const as_authorization *answer)
+static void note_line(as_login_memo *memo, const as_cache_key *key, const char *group, const as_authorization *answer)
 {
     struct as_authorized *kept = as_authorized_get(memo);
     as_authorized_line *line = apr_pcalloc(memo->pool, sizeof(*line));
 
     line->next = kept->lines;
     line->key = *key;
-    line->is_group = is_group;
+    line->group = group;
     line->answer = answer;
     kept->lines = line;
 }
 
 static void note_authorization(as_authorizing *of)
 {
-    note_line(of->memo, &of->key, of->params->requirement->kind == AS_REQUIRE_GROUP && !of->to_prove, of->answer);
+    const as_requirement *requirement = of->params->requirement;
+    const char *group = NULL;
+
+    if (requirement->kind == AS_REQUIRE_GROUP && !of->to_prove) {
+        group = requirement->name ? requirement->name : as_requirement_make_name(requirement, of->pool);
+    }
+    note_line(of->memo, &of->key, group, of->answer);
 }
 
 void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, const as_authorization *answer)
@@ -124,7 +130,7 @@ void as_authorize_note(as_login_memo *memo, const as_requirement *requirement, c
     const as_cache_key key = {.scope = "", .directory = requirement->name, .user = "", .password = ""};
 
     if (requirement->kind == AS_REQUIRE_GROUP && answer->answer == AS_NO) {
-        note_line(memo, &key, true, answer);
+        note_line(memo, &key, requirement->name, answer);
     }
 }
 
@@ -338,6 +344,20 @@ const as_authorization *as_authorize(const as_login *login, as_login_memo *memo,
     return as_qualify(params, answer, memo->pool);
 }
 
+/* Returns whether a group was answered with no, and no earlier line named the same one. */
+static bool is_new_group(const as_authorized_line *line)
+{
+    const as_authorized_line *earlier = line->next;
+
+    if (!line->group || line->answer->answer != AS_NO) {
+        return false;
+    }
+    while (earlier && !(earlier->group && earlier->answer->answer == AS_NO && !strcmp(earlier->group, line->group))) {
+        earlier = earlier->next;
+    }
+    return !earlier;
+}
+
 as_authorize_sums as_authorize_add_up(const as_login_memo *memo)
 {
     as_authorize_sums sums = {.groups = 0};
@@ -346,7 +366,7 @@ as_authorize_sums as_authorize_add_up(const as_login_memo *memo)
     for (line = memo->authorized ? memo->authorized->lines : NULL; line; line = line->next) {
         const as_operations *operations = &line->answer->operations;
 
-        sums.groups += line->is_group && line->answer->answer == AS_NO;
+        sums.groups += is_new_group(line);
         sums.operations.searches += operations->searches;
         sums.operations.compares += operations->compares;
         sums.operations.binds += operations->binds;

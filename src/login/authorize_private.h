@@ -143,7 +143,7 @@ typedef struct as_authorized_user {
 typedef struct as_authorized_line {
     const struct as_authorized_line *next;
     as_cache_key key;
-    bool is_group;
+    const char *group; /* the requirement's name; NULL: no line of ldap-group */
     const as_authorization *answer;
 } as_authorized_line;
 

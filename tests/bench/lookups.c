@@ -61,7 +61,7 @@ static bool look_up(const as_bench *bench, int user, apr_pool_t *pool)
     if (!as_lookaside_get(bench->cache, &key, read_now(bench), &found)) {
         return false;
     }
-    as_cache_count_hit(bench->cache);
+    as_cache_count_hits(bench->cache, 1);
     return true;
 }
 

@@ -12,7 +12,8 @@
 typedef struct known {
     as_acceptance premise;
     uint64_t login; /* whose acceptance it is about: a later one may be another entry's */
-    uint64_t answer;
+    uint32_t answer;
+    uint32_t hits; /* of the cache, where it gives this answer */
 } known;
 
 /* Returns whether the entry is of the very login that was found by the header. */
@@ -61,7 +62,9 @@ const as_authorization *as_known_line_recall(request_rec *r, as_context *context
         (of.premise.stamp && !as_acceptance_is_valid(cache, &of.premise, now))) {
         return NULL;
     }
-    as_cache_count_hit(cache);
+    if (of.hits) {
+        as_cache_count_hits(cache, of.hits);
+    }
     authorization = apr_pcalloc(context->transaction->pool, sizeof(*authorization));
     authorization->answer = (as_ternary)of.answer;
     authorization->finding = as_finding_make(of.answer == AS_YES ? AS_OUTCOME_GRANTED : AS_OUTCOME_NOT_AUTHORIZED);
@@ -82,6 +85,28 @@ static const as_acceptance *choose_source(const as_context *context, const as_au
     return authorization->from_login ? &context->header_login->acceptance : &authorization->source;
 }
 
+/* Returns whether another line of this evaluation has the same answer: the cache was not read for this line. */
+static bool is_repeated(const as_evaluation *evaluation, const as_require_line *line,
+                        const as_authorization *authorization)
+{
+    const as_answered *one = evaluation ? evaluation->answered : NULL;
+
+    while (one && (one->line == line || one->authorization != authorization)) {
+        one = one->next;
+    }
+    return one != NULL;
+}
+
+/* Counts the records that the cache reads for an answer. */
+static uint32_t count_hits(const as_context *context, const as_require_line *line,
+                           const as_authorization *authorization)
+{
+    if (authorization->from_login || is_repeated(context->evaluation, line, authorization)) {
+        return 0;
+    }
+    return authorization->premise.stamp ? 2 : 1;
+}
+
 void as_known_line_learn(request_rec *r, const as_context *context, const as_require_line *line,
                          const as_authorization *authorization)
 {
@@ -95,7 +120,8 @@ void as_known_line_learn(request_rec *r, const as_context *context, const as_req
         memset(&of, 0, sizeof(of));
         of.premise = authorization->premise;
         of.login = get_number(context->header_login);
-        of.answer = (uint64_t)authorization->answer;
+        of.answer = (uint32_t)authorization->answer;
+        of.hits = count_hits(context, line, authorization);
         as_lookaside_put(cache, &key, source, &of, sizeof(of), as_cache_read_clock(cache, apr_time_now()));
     }
 }

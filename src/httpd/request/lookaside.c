@@ -220,7 +220,7 @@ as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *stat
             return AS_LOOKED_OTHERWISE;
         }
     }
-    as_cache_count_hit(as_process_get_cache());
+    as_cache_count_hits(as_process_get_cache(), 1);
     publish(r, context, plan, type, &key, &answer);
     as_decide_quiet_grant(r, context, &context->finding, now.mono);
     return AS_LOOKED_AND_FOUND;

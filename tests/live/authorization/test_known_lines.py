@@ -2,6 +2,8 @@
 """Require ldap-* answered by what a process knows of a login that it finds by its header: the same answers, statuses and
 variables as at the first time, and an end of them with whatever ends the login or the answer. The log's level is info: at
 debug nothing is found by its header."""
+import json
+
 import ldap
 import pytest
 
@@ -20,6 +22,11 @@ MORE = {
     "mail": ("AuthLDAPRemoteUserAttribute mail\n    " + FIVE, {"five": 200, "bob": 403}),
     "prefix": ("AuthLDAPAuthorizePrefix LDAP_\n    " + any_of(STAFF), {"ann": 200, "bob": 403}),
     "valid": ("Require valid-user", {"ann": 200}),
+    "user": (any_of("ldap-user ann"), {"ann": 200, "bob": 403}),
+    "dn": (any_of(f"ldap-dn uid=ann,{BASE}"), {"ann": 200, "bob": 403}),
+    "not-dn": (all_of("valid-user", f"not ldap-dn uid=ann,{BASE}"), {"ann": 403, "bob": 200}),
+    "not-group": (all_of("valid-user", "not " + ldap_group("nobody")), {"ann": 200, "bob": 200}),
+    "twice": (any_of(ldap_group("nobody"), ldap_group("nobody"), STAFF), {"ann": 200, "bob": 403}),
 }
 
 
@@ -27,6 +34,7 @@ MORE = {
 def quiet(start, slapd):  # noqa: F811
     text = site_text().replace("authstatus:debug", "authstatus:info")
     text += "".join(section(name, lines) for name, (lines, _) in MORE.items())
+    text += "<Location /report>\nSetHandler authstatus-report\nRequire local\n</Location>\n"
     return make(start, slapd, conf="AuthStatusCacheTime 5min 5min\n" + text, cache=None)
 
 
@@ -57,6 +65,25 @@ def test_the_log_counts_the_groups_that_are_known(quiet):
 
 
 # ---- what ends them
+
+def counters(httpd):
+    return json.loads(httpd.get("/report?json").body)["counters"]
+
+
+@pytest.mark.parametrize("name,user", [(name, user) for name, (_, statuses) in MORE.items() for user in statuses])
+def test_each_request_counts_the_same(quiet, name, user):
+    """From the second request on: the cache gives the answers of the second, and what is known of the login those of the last."""
+    quiet.log.allow("AH0163[01]")
+    counted, lines = [], []
+    for _ in range(5):
+        before = counters(quiet)
+        answer = quiet.get(f"/in/{name}", login=(user, RIGHT))
+        lines.append([line.text.partition(": AS00")[2] for line in quiet.outcome_lines(answer)])
+        after = counters(quiet)
+        counted.append({counter: after[counter] - before[counter] for counter in after if after[counter] != before[counter]})
+    assert counted[1]["cache_hits"] and all(one == counted[1] for one in counted[1:]), counted
+    assert all(one == lines[1] for one in lines[1:]), lines
+
 
 @pytest.fixture
 def own(workdirs):
