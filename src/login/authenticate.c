@@ -158,7 +158,8 @@ static bool get_cached(const as_attempt *attempt, as_cache_getter *from_memory)
 /* Returns whether the answer is cached. A transaction counts a hit once. */
 static bool is_cached(const as_attempt *attempt, const as_login_memo *memo)
 {
-    return (memo->hit == attempt->params->directory && get_cached(attempt, as_cache_get_again)) ||
+    return (memo->hit && !strcmp(memo->hit->fingerprint, attempt->key.directory) &&
+            get_cached(attempt, as_cache_get_again)) ||
            get_cached(attempt, as_cache_get);
 }
 

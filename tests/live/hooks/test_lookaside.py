@@ -70,6 +70,12 @@ Use Place other-provider uid
     AuthBasicProvider file
     AuthUserFile "${WORKDIR}/users"
 </Location>
+Use Place with-error-page uid
+<Location /look/with-error-page>
+    ErrorDocument 403 /look/plain
+    AuthMerging Off
+    Require user nobody
+</Location>
 Use Place two uid
 <Location /look/two>
     AuthBasicProvider file authstatus
@@ -185,12 +191,12 @@ def test_lines_of_require_know_the_entry(site, slapd, place):
         assert slapd.operations(mark)["searches"] == 0
 
 
-def count(site, connection):
+def count(site, connection, path="/look/plain"):
     """What one login adds to the counters. Both reports are of one minute, in which the lists of series begin alike; and what
     was lately is no counter: it falls with time."""
     while True:
         before = counters(site)
-        connection.request("/look/plain", login=("ann", RIGHT))
+        connection.request(path, login=("ann", RIGHT))
         after = counters(site)
         if after["series"]["hour"]["begins"] == before["series"]["hour"]["begins"]:
             break
@@ -206,6 +212,16 @@ def test_each_is_counted_once(site):
         differences = [count(site, connection) for _ in range(4)]
     assert differences[0] and all(difference == differences[0] for difference in differences), differences
     assert set(differences[0].values()) == {1}, differences
+
+
+def test_an_error_page_is_no_hit_of_its_own(site):
+    """The section of the page has the same directory: one login, one hit, whichever way it is found."""
+    site.log.allow("AH01631")
+    with site.connection() as connection:
+        for _ in range(2):
+            assert connection.request("/look/with-error-page", login=("ann", RIGHT)).status == 403
+        differences = [count(site, connection, "/look/with-error-page") for _ in range(3)]
+    assert differences[0]["/counters/cache_hits"] == 1 and all(difference == differences[0] for difference in differences), differences
 
 
 def test_the_directory_is_asked_once(site, slapd):
