@@ -136,18 +136,30 @@ static const char *set_mask(cmd_parms *cmd, void *section, const char *word, con
     return as_argument_read_conditional(cmd, mask_words, word, condition, &((as_section *)section)->mask);
 }
 
+static const char *check_auth_basic(cmd_parms *cmd)
+{
+    if (ap_find_linked_module("mod_auth_basic.c")) {
+        return NULL;
+    }
+    return as_argument_refuse_unknown(cmd,
+                                      apr_psprintf(cmd->temp_pool, "%s: mod_auth_basic is not loaded", cmd->cmd->name));
+}
+
 /* Counts the names of AuthBasicProvider, which is mod_auth_basic's. */
 static const char *add_basic_provider(cmd_parms *cmd, void *into, const char *name)
 {
     as_section *section = into;
 
     (void)name;
-    if (!ap_find_linked_module("mod_auth_basic.c")) {
-        return as_argument_refuse_unknown(
-            cmd, apr_psprintf(cmd->temp_pool, "%s: mod_auth_basic is not loaded", cmd->cmd->name));
-    }
     section->basic_providers = section->basic_providers == AS_UNSET ? 1 : section->basic_providers + 1;
-    return NULL;
+    return check_auth_basic(cmd);
+}
+
+/* Keeps whether AuthBasicUseDigestAlgorithm, which is mod_auth_basic's, lets it refuse all logins. */
+static const char *set_basic_digest(cmd_parms *cmd, void *into, const char *word)
+{
+    ((as_section *)into)->basic_digest = ap_cstr_casecmp(word, "Off") != 0;
+    return check_auth_basic(cmd);
 }
 
 /* Keeps AuthFormLoginRequiredLocation, which is mod_auth_form's. */

@@ -69,8 +69,8 @@ static as_plan *find_plan(const as_section *section, const server_rec *server)
 static bool is_suitable(const request_rec *r, const as_section *section)
 {
     return plans.pool && !section->fleeting && section->of_request != 1 && section->basic_providers == 1 &&
-           !as_flag_initial_bind_as_user(section) && !as_server_has_mask(as_server_get(r->server)) &&
-           as_chain_has_basic();
+           section->basic_digest != 1 && !as_flag_initial_bind_as_user(section) &&
+           !as_server_has_mask(as_server_get(r->server)) && as_chain_has_basic();
 }
 
 static as_plan *make_plan(const request_rec *r, const as_section *section, const as_login_directory *directory)

@@ -17,7 +17,7 @@ from lab.slapd import Database
 RIGHT = "Pw!right"
 TIMES = 5
 ATTRIBUTES = ("uid,cn,sn,mail,description,givenName,initials,title,ou,o,l,st,street,postalCode,telephoneNumber,mobile")
-FILES = {"env.shtml": "<!--#printenv -->", "index.html": "the page\n"}
+FILES = {"env.shtml": "<!--#printenv -->", "index.html": "the page\n", "own/index.html": "own\n"}
 SITE = """
 AuthStatusCacheTime 1h 1h
 AliasMatch "^/look/" "${DOCS}/env.shtml"
@@ -70,6 +70,21 @@ Use Place other-provider uid
     AuthBasicProvider file
     AuthUserFile "${WORKDIR}/users"
 </Location>
+Use Place digest uid
+<Location /look/digest/deeper>
+    AuthBasicUseDigestAlgorithm MD5
+</Location>
+<Directory "${DOCS}/own">
+    AllowOverride AuthConfig
+    AuthType Basic
+    AuthName "the lab"
+    AuthBasicProvider authstatus
+    AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=look?uid"
+    AuthLDAPBindDN "cn=service,o=look"
+    AuthLDAPBindPassword "Pw!service"
+    AuthStatus On
+    Require valid-user
+</Directory>
 Use Place with-error-page uid
 <Location /look/with-error-page>
     ErrorDocument 403 /look/plain
@@ -222,6 +237,21 @@ def test_an_error_page_is_no_hit_of_its_own(site):
             assert connection.request("/look/with-error-page", login=("ann", RIGHT)).status == 403
         differences = [count(site, connection, "/look/with-error-page") for _ in range(3)]
     assert differences[0]["/counters/cache_hits"] == 1 and all(difference == differences[0] for difference in differences), differences
+
+
+def test_digests_are_refused(site):
+    """AuthBasicUseDigestAlgorithm: mod_auth_basic refuses what no provider of ours can check, whatever is known of the login."""
+    site.log.expect("AH02493")
+    (site.workdir / "docs/own/.htaccess").unlink(missing_ok=True)
+    with site.connection() as connection:
+        for path in ("/look/digest", "/own/"):
+            for _ in range(TIMES):
+                assert connection.request(path, login=("ann", RIGHT)).status == 200, path
+        site.write("own/.htaccess", "AuthBasicUseDigestAlgorithm MD5\n")
+        for path in ("/look/digest/deeper/page", "/own/"):
+            for _ in range(TIMES):
+                assert connection.request(path, login=("ann", RIGHT)).status == 500, path
+        assert connection.request("/look/digest", login=("ann", RIGHT)).status == 200
 
 
 def test_the_directory_is_asked_once(site, slapd):
