@@ -9,6 +9,7 @@ import pytest
 from lab import tls
 from lab.fake import Fake
 from lab.httpd import MODULE
+from lab.process import poll
 from lab.slapd import Database
 from lab.verify import verify
 
@@ -250,3 +251,27 @@ def test_localhost_is_this_machines_own_name(start, workdirs, authority):
     assert httpd.get("/in/localhost", login=("ann", RIGHT)).status in (200, 500)
     httpd.stop()
     fake.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_client_certificate_and_a_stranger(start, workdirs, authority, kind):
+    """libldap over GnuTLS verifies the server's certificate after the handshake, in which the client's certificate was sent; over
+    OpenSSL within it, and before. No password follows with either."""
+    client = authority.issue(f"client-{kind}")
+    client.key.chmod(0o644)
+    stranger = Fake(certificate=tls.Authority(workdirs.new("ca"), "stranger").issue("directory"), ldaps=kind == "ldaps", authority=authority)
+    httpd = start(f"LDAPTrustedGlobalCert CA_BASE64 {authority.cert}\n"
+                  f"LDAPTrustedGlobalCert CERT_BASE64 {client.cert}\nLDAPTrustedGlobalCert KEY_BASE64 {client.key}\n"
+                  + LOCATION.format(name="stranger", scheme="ldaps" if kind == "ldaps" else "ldap", host="127.0.0.1", port=stranger.port,
+                                    suffix="dc=fake", mode="" if kind == "ldaps" else "TLS"))
+    httpd.log.expect("AS0061: .*is not signed by an authority in")
+    assert httpd.get("/in/stranger", login=("ann", RIGHT)).status == 500
+    # The second handshake finds out for the log what is wrong, and never has the client's certificate.
+    poll(lambda: None in stranger.peers, 60, "a handshake without the client's certificate")
+    if uses_gnutls():
+        poll(lambda: any(stranger.peers), 60, "the client's certificate, seen by a stranger")
+    else:
+        assert not any(stranger.peers)
+    assert not stranger.binds()
+    httpd.stop()
+    stranger.stop()
