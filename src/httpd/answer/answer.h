@@ -66,8 +66,10 @@ typedef struct as_figures {
 as_figures as_figures_read(apr_pool_t *pool);
 /* Converts `lately` to a rate per minute. */
 double as_figures_compute_per_minute(const as_figures *figures, apr_uint64_t lately);
-/* Describes the state of an LDAP server: "up", or its fault. */
+/* Describes the state of an LDAP server: "up", if it has ever answered, or its fault. */
 const char *as_describe_ldap_server(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now);
+/* Describes the latency of an LDAP server: "12.3 ms", or "not known". */
+const char *as_describe_latency(apr_pool_t *pool, const as_ldap_server_figures *server);
 /* Formats "2024-05-01 12:00:00 UTC". */
 const char *as_report_format_time(apr_pool_t *pool, apr_time_t when);
 

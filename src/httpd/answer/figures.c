@@ -107,9 +107,14 @@ const char *as_report_format_time(apr_pool_t *pool, apr_time_t when)
 const char *as_describe_ldap_server(apr_pool_t *pool, const as_ldap_server_figures *server, apr_time_t now)
 {
     if (!server->circuit_open) {
-        return "up";
+        return server->measured ? "up" : "no answer yet";
     }
     return apr_psprintf(pool, "circuit breaker open in %d of %d processes; next probe in %" APR_TIME_T_FMT " s",
                         server->circuit_open, server->queried_by,
                         apr_time_sec(server->until - now + APR_USEC_PER_SEC - 1));
+}
+
+const char *as_describe_latency(apr_pool_t *pool, const as_ldap_server_figures *server)
+{
+    return server->measured ? apr_psprintf(pool, "%.1f ms", (double)server->latency / 1000) : "not known";
 }

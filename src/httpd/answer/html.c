@@ -27,7 +27,7 @@ static const char style[] = AS_PAGE_COLOURS
     ".glance{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.25rem,1fr));gap:.5rem;margin:1rem 0}\n"
     ".glance div{border:1px solid var(--line);border-radius:.3rem;padding:.4rem .6rem;display:flex;"
     "flex-direction:column-reverse;justify-content:flex-end}.glance dt{color:var(--dim);font-size:.875rem}\n"
-    ".glance dd{margin:0;font-size:1.35rem;font-weight:600;font-variant-numeric:tabular-nums}\n"
+    ".glance dd{margin:0;overflow-wrap:anywhere;font-size:1.35rem;font-weight:600;font-variant-numeric:tabular-nums}\n"
     ".glance .bad dt{color:inherit}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:.25rem 2rem}\n"
     "figure{margin:.5rem 0;display:grid;grid-template-columns:1fr 1fr;gap:0 1rem}\n"
@@ -36,7 +36,7 @@ static const char style[] = AS_PAGE_COLOURS
     "vector-effect:non-scaling-stroke}\n"
     ".bars{fill:var(--link)}.fine .bars{fill:var(--good)}.wrong .bars{fill:var(--bad)}.marks{fill:var(--bad);"
     "fill-opacity:.35}\n"
-    "details{margin:.75rem 0}summary{cursor:pointer;color:var(--link)}.wide{overflow-x:auto}.wide "
+    "details{margin:.75rem 0}summary{cursor:pointer;color:var(--link)}.wide,.scroll{overflow-x:auto}.wide "
     "th{white-space:nowrap}\n"
     ":focus-visible{outline:.2rem solid var(--link);outline-offset:.15rem}\n"
     "@media (max-width:34rem){th,td{padding:.25rem .2rem}.outcomes{font-size:.9375rem}\n"
@@ -95,6 +95,20 @@ static void say_outages(as_output *html, const as_figures *figures, as_class cla
     as_output_add(html, ". The error log says why.</p>\n");
 }
 
+/* Reports logins by stale answers of the cache: they are granted, and each is an outage all the same. */
+static void say_stale(as_output *html, const as_figures *figures)
+{
+    const apr_uint64_t count = figures->lately[AS_OUTCOME_GRANTED_STALE];
+
+    if (count) {
+        as_output_add(html,
+                      "<p class=\"say bad\">Logins granted by the cache while the directory was away, in the last %s: "
+                      "%" APR_UINT64_T_FMT " %s. The error log says why.</p>\n",
+                      format_duration(html->pool, figures->within), count,
+                      as_outcome_describe(AS_OUTCOME_GRANTED_STALE)->name);
+    }
+}
+
 static bool is_well(const as_figures *figures)
 {
     bool open = false;
@@ -103,7 +117,7 @@ static bool is_well(const as_figures *figures)
     for (i = 0; i < figures->servers->nelts; i++) {
         open = open || APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures).circuit_open;
     }
-    return !open && !sum_class(figures->lately, AS_CLASS_UNAVAILABLE) &&
+    return !open && !figures->lately[AS_OUTCOME_GRANTED_STALE] && !sum_class(figures->lately, AS_CLASS_UNAVAILABLE) &&
            !sum_class(figures->lately, AS_CLASS_MISCONFIGURED);
 }
 
@@ -152,6 +166,7 @@ static void say_what_is_the_matter(as_output *html, const as_figures *figures)
                           as_describe_ldap_server(html->pool, server, figures->now));
         }
     }
+    say_stale(html, figures);
     say_outages(html, figures, AS_CLASS_UNAVAILABLE, "Logins that could not be checked");
     say_outages(html, figures, AS_CLASS_MISCONFIGURED, "Logins that failed for a mistake in the configuration");
 }
@@ -198,12 +213,13 @@ static void add_outcomes(as_output *html, const as_figures *figures)
 {
     int i, j;
 
-    as_output_add(
-        html,
-        "<h2 id=\"outcomes\">Outcomes</h2>\n<table class=\"outcomes\" aria-labelledby=\"outcomes\">\n<thead><tr>"
-        "<th scope=\"col\">outcome</th><th scope=\"col\">total</th><th scope=\"col\">last %s</th>"
-        "<th scope=\"col\">per min</th></tr></thead>\n",
-        format_duration(html->pool, figures->within));
+    as_output_add(html,
+                  "<h2 id=\"outcomes\">Outcomes</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
+                  "aria-labelledby=\"outcomes\">"
+                  "<table class=\"outcomes\" aria-labelledby=\"outcomes\">\n<thead><tr>"
+                  "<th scope=\"col\">outcome</th><th scope=\"col\">total</th><th scope=\"col\">last %s</th>"
+                  "<th scope=\"col\">per min</th></tr></thead>\n",
+                  format_duration(html->pool, figures->within));
     for (i = 0; i < AS_CLASS_COUNT; i++) {
         const as_row sums = {.name = as_class_describe((as_class)i)->name,
                              .row_class = "class",
@@ -226,7 +242,7 @@ static void add_outcomes(as_output *html, const as_figures *figures)
         }
         as_output_add(html, "</tbody>\n");
     }
-    as_output_add(html, "</table>\n");
+    as_output_add(html, "</table></div>\n");
 }
 
 static void add_servers(as_output *html, const as_figures *figures)
@@ -244,15 +260,13 @@ static void add_servers(as_output *html, const as_figures *figures)
                   "<th scope=\"col\">sessions</th><th scope=\"col\">latency</th></tr></thead>\n<tbody>\n");
     for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
-        const char *latency =
-            server->measured ? apr_psprintf(html->pool, "%.1f ms", (double)server->latency / 1000) : "not known";
         as_output_add(html,
                       "<tr><th scope=\"row\">%s</th><td class=\"words\">%s</td>"
                       "<td data-of=\"questions\">%" APR_UINT64_T_FMT "</td><td data-of=\"sessions\">%d</td>"
                       "<td data-of=\"latency\">%s</td></tr>\n",
                       ap_escape_html(html->pool, server->server),
                       as_describe_ldap_server(html->pool, server, figures->now), server->questions, server->sessions,
-                      latency);
+                      as_describe_latency(html->pool, server));
     }
     as_output_add(html,
                   "</tbody>\n</table>\n%s<p class=\"dim\">Questions count since the configuration was last read; "

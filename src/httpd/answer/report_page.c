@@ -165,9 +165,9 @@ static void add_long(request_rec *r, const as_figures *figures, bool extended)
     }
     for (i = 0; i < figures->servers->nelts; i++) {
         const as_ldap_server_figures *server = &APR_ARRAY_IDX(figures->servers, i, as_ldap_server_figures);
-        ap_rprintf(r, "<li>%s: %s, %" APR_UINT64_T_FMT " questions, %d sessions, %.1f ms</li>\n",
+        ap_rprintf(r, "<li>%s: %s; questions: %" APR_UINT64_T_FMT ", sessions: %d, latency: %s</li>\n",
                    ap_escape_html(r->pool, server->server), as_describe_ldap_server(r->pool, server, figures->now),
-                   server->questions, server->sessions, (double)server->latency / 1000);
+                   server->questions, server->sessions, as_describe_latency(r->pool, server));
     }
     ap_rputs("</ul>\n", r);
 }

@@ -222,7 +222,8 @@ static void add_plots(as_output *html, const apr_array_header_t *columns)
         const as_series_column *column = &APR_ARRAY_IDX(columns, i, as_series_column);
 
         if (is_empty(column)) {
-            as_output_add(html, "%s%s", *separator ? separator : "<p class=\"dim\">Nothing in the last day: ",
+            as_output_add(html, "%s%s",
+                          *separator ? separator : "<p class=\"dim\">Nothing counted or measured in the last day: ",
                           ap_escape_html(html->pool, column->name));
             separator = "; ";
         }

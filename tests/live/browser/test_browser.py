@@ -224,6 +224,10 @@ def test_report(at, visit, site, tmp_path, width, dark):
     page.run("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.run("document.documentElement.scrollWidth") <= width
     assert page.run("document.querySelectorAll('details td').length") > 10
+    # So does the table of outcomes where numbers are large.
+    page.run("document.querySelectorAll('.outcomes td, .glance dd').forEach(one => { one.textContent = '1000000000'; })")
+    assert page.run("document.documentElement.scrollWidth") <= width
+    page.run("document.querySelectorAll('.outcomes td, .glance dd').forEach(one => { one.textContent = '0'; })")
     assert [answer.url for answer in page.fetched if not answer.url.endswith("/favicon.ico")] == []
     background, text = page.run("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     assert sum(map(int, background[4:-1].split(","))) < 200 if dark else background == "rgb(255, 255, 255)"

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from lab.fake import Fake
 from lab.process import poll, reserve_port
 from pages.watched import watched
 
@@ -78,6 +79,23 @@ def test_no_login_is_no_good_news(start):
     body = site.get("/report").body.decode()
     assert "<strong>No login in the last " in body and "Logins are well" not in body
     assert report(site)["series"]["hour"], "programs have the empty lists"
+
+
+def test_a_stale_grant_is_no_good_news(start):
+    """The cache lets people in while the directory is away: an outage, though nobody is refused and no breaker is open."""
+    fake = Fake()
+    site = start("AuthStatusBreaker 100 1min\nAuthStatusCacheTime 0 0 stale=10min\n" + watched(
+        f'Use Directory "ldap://127.0.0.1:{fake.port}" dc=fake'), cache="shmcb", modules=("socache_shmcb",))
+    site.log.allow("AS0050", "AS0220")
+    assert site.get("/in/", login=("ann", RIGHT)).status == 200
+    assert "<strong>Logins are well.</strong>" in site.get("/report").body.decode()
+    fake.stop()
+    for _ in range(2):
+        assert site.get("/in/", login=("ann", RIGHT)).status == 200
+    body = site.get("/report").body.decode()
+    assert "<strong>Logins are in trouble.</strong>" in body and "Logins are well" not in body
+    assert re.search(r"Logins granted by the cache while the directory was away, in the last [^:]+: 2 granted-stale\.", body)
+    assert "circuit breaker open" not in body
 
 
 def test_the_circuit_breaker_is_in_it(start):
