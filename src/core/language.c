@@ -165,22 +165,42 @@ static bool is_chosen(const as_range *range, int language)
     return found;
 }
 
+/* Returns the first language that no range of the field names; NULL: each is named. */
+static const as_language *find_unnamed(const bool named[LANGUAGE_COUNT])
+{
+    for (int i = 0; i < LANGUAGE_COUNT; i++) {
+        if (!named[i]) {
+            return &languages[i];
+        }
+    }
+    return NULL;
+}
+
+/* The range "*" stands for the languages that no other range names (RFC 9110 12.5.4), so that "en;q=0, *" is not
+ * English. */
 const as_language *as_language_find(const char *accept_language)
 {
     const char *at = accept_language;
-    const as_language *best = &languages[0];
-    int weight = 0;
+    const as_language *best = &languages[0], *unnamed;
+    bool named[LANGUAGE_COUNT] = {false};
+    int weight = 0, others = 0;
     as_range range;
 
     while (at && (at = read_next_range(at, &range)) != NULL) {
-        for (int i = 0; i < LANGUAGE_COUNT && range.weight > weight; i++) {
+        if (range.length == 1 && *range.at == '*') {
+            others = range.weight > others ? range.weight : others;
+            continue;
+        }
+        for (int i = 0; i < LANGUAGE_COUNT; i++) {
             if (is_chosen(&range, i)) {
-                best = &languages[i];
-                weight = range.weight;
+                named[i] = true;
+                best = range.weight > weight ? &languages[i] : best;
+                weight = range.weight > weight ? range.weight : weight;
             }
         }
     }
-    return best;
+    unnamed = others > weight ? find_unnamed(named) : NULL;
+    return unnamed ? unnamed : best;
 }
 
 as_phrase as_phrase_find_title(as_class of)
