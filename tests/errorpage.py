@@ -10,11 +10,12 @@ STYLE = """:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5c6570;--
 @media (prefers-color-scheme:dark){:root{--bg:#15181c;--fg:#e6e9ec;--dim:#a3adb8;--line:#3a4149;--button:#a8c7fa;--on:#062e6f}}
 body{font:1.0625rem/1.55 system-ui,sans-serif;margin:0;background:var(--bg);color:var(--fg)}
 main{max-width:34rem;margin:12vh auto 2rem;padding:0 1.25rem;overflow-wrap:anywhere}
-h1{font-size:1.6rem;line-height:1.25;margin:0 0 1rem}
-p{margin:.75rem 0}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 1rem;text-wrap:balance}
+p{margin:.75rem 0;text-wrap:pretty}
 .do,footer{color:var(--dim)}
-a{display:inline-block;margin-top:.75rem;padding:.6rem 1.1rem;border-radius:.4rem;background:var(--button);color:var(--on);
-text-decoration:none;font-weight:600}
+:lang(ja){word-break:auto-phrase}
+a{display:inline-block;margin-top:.75rem;padding:.6rem 1.1rem;border:1px solid var(--button);border-radius:.4rem;
+background:var(--button);color:var(--on);text-decoration:none;font-weight:600}
 a:focus-visible{outline:.2rem solid var(--fg);outline-offset:.15rem}
 footer{font-size:.9rem;margin-top:3rem;border-top:1px solid var(--line);padding-top:.5rem}"""
 
