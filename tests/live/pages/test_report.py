@@ -195,6 +195,19 @@ def test_manual_and_dashboard_know_the_metrics(site, tmp_path):
     assert done.returncode == 0, done
 
 
+def test_manual_knows_the_members_of_json(site):
+    """Both ways: what its table names is there, and names of members that are not data are in it."""
+    site.log.allow("AH0161[78]", "AS00")
+    site.get("/in/body", login=("good", WRONG + "j"))
+    found, section = figures(site), (SOURCE / "docs/monitoring.md").read_text().split("## JSON\n")[1].split("\n## ")[0]
+    rows = "".join(line for line in section.splitlines() if line.startswith("| `"))
+    hour = found["series"]["hour"]
+    members = [found, found["outcomes"]["granted"], found["servers"][0], found["series"], hour, next(iter(hour["servers"].values()))]
+    assert set(re.findall(r"`(\w+)`", rows)) - {"authstatus_", "_total"} == {name for one in members for name in one}
+    metrics = site.get("/report?metrics").body.decode()
+    assert all(f"# TYPE authstatus_{name}_total counter\n" in metrics for name in found["counters"])
+
+
 # -- what it counts ---------------------------------------------------------------------------------------------------
 
 def test_counts(site):
@@ -302,6 +315,21 @@ def test_outlasts_a_restart_that_loads_the_module_elsewhere(start):
         site.configuration.write_text("".join(lines))
         site.reload()
         poll(lambda: counts(site)["access-denied"] == 1, 10, "the count of before")
+
+
+def test_a_server_that_never_answered_is_not_up(start):
+    """The circuit breaker of its process is closed: too few have asked."""
+    fake = Fake()
+    fake.stop()
+    site = start(BREAKER.replace("AuthStatusBreaker 2", "AuthStatusBreaker 100") + "<Location /server-status>\n"
+                 "    SetHandler server-status\n    Require local\n</Location>\n", defines={"FAKE": fake.port}, modules=("status",))
+    site.log.allow("AS0050")
+    assert site.get("/in/a", login=("ann", RIGHT)).status == 503
+    body = site.get("/report").body.decode()
+    row = re.search(rf'<tr><th scope="row">127.0.0.1:{fake.port}</th>.*?</tr>', body).group()
+    assert '<td class="words">no answer yet</td>' in row and '<td data-of="latency">not known</td>' in row
+    status = site.get("/server-status").body.decode()
+    assert re.search(rf"<li>127.0.0.1:{fake.port}: no answer yet; questions: \d+, sessions: 0, latency: not known</li>", status)
 
 
 # -- mod_status -------------------------------------------------------------------------------------------------------
