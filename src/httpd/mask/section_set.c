@@ -151,11 +151,18 @@ static bool is_name(const core_dir_config *core, const char *filename)
     return core->d_is_fnmatch ? !apr_fnmatch(core->d, name, APR_FNM_PATHNAME) : !strcmp(core->d, name);
 }
 
+/* Vary names the headers that httpd's own walk has evaluated, and no others. */
 static bool is_true(request_rec *r, const core_dir_config *core)
 {
+    ap_expr_info_t condition;
     const char *error = NULL;
 
-    return core->condition && ap_expr_exec(r, core->condition, &error) > 0;
+    if (!core->condition) {
+        return false;
+    }
+    condition = *core->condition;
+    condition.flags |= AP_EXPR_FLAG_DONT_VARY;
+    return ap_expr_exec(r, &condition, &error) > 0;
 }
 
 static void add_vector(as_section_set *set, const ap_conf_vector_t *vector);

@@ -183,6 +183,7 @@ AROUND = {
     "a page that is rewritten": ("ErrorDocument 404 /errors/rew\nRewriteRule ^/errors/rew$ /errors/env.shtml?u=%{REQUEST_URI} [PT]", None),
     "a page for a login": ('ErrorDocument 404 /groups/page.html', None),
     "a page by expression": ('ErrorDocument 404 "%{escape:%{REQUEST_URI}} is not here, %{REMOTE_USER}"', None),
+    "conditions, of which one is not evaluated": ("<If \"%{HTTP:X-One} == ''\">\nAuthName one\n</If>\n<ElseIf \"%{HTTP:X-Two} == 'x'\">\nAuthName two\n</ElseIf>", None),
     "linked": ("<Directory \"${DOCS}\">\nOptions -FollowSymLinks +SymLinksIfOwnerMatch\n</Directory>", [way for way in sites.WAYS if way.name in ("directory, a file", "files", "no listing")]),
     "an index": ("DirectoryIndex page.html /open/page.html\n<Files page.html>\n" + DENIED + "</Files>", [Way("1", "/dirall/", "dirall", "absent")]),
     "TRACE": ("TraceEnable extended", None),
