@@ -219,6 +219,11 @@ def credentials_unasked(site):
     return "def test_credentials_sent_unasked_take_a_directorys_time(" in (SOURCE / "tests/live/masking/test_all.py").read_text()
 
 
+def groups_of_a_user(site):
+    """test_login.py counts queries."""
+    return "def test_what_a_hidden_place_requires_is_queried_for_who_has_logged_in(" in (SOURCE / "tests/live/masking/test_login.py").read_text()
+
+
 def a_script_that_speaks_for_itself(site):
     return site.get("/nph-says.cgi", host="own").status == 403
 
@@ -257,7 +262,7 @@ SHOWN = {
     "`RewriteRule` in a section": a_rule_of_a_section,
     "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "the listing of a parent": a_listing, "a `.htaccess` with": a_broken_htaccess,
-    "time": the_clock, "credentials that": credentials_unasked,
+    "time": the_clock, "credentials that": credentials_unasked, "`Require ldap-group`": groups_of_a_user,
     "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
     "modules that count": a_counter, "modules that answer": a_page_of_a_module,
 }

@@ -179,3 +179,15 @@ def test_a_masked_request_costs_the_directory_what_its_refusal_does(site, slapd,
         return {name: count for name, count in slapd.operations(mark).items() if name in ("searches", "user_binds", "other")}
 
     assert queried("forbidden") == queried("stock")
+
+
+def test_what_a_hidden_place_requires_is_queried_for_who_has_logged_in(site, slapd):
+    """A row of docs/hiding-a-tree.md: the octets are the same, the directory's work is not."""
+    def count(tree):
+        mark = slapd.mark()
+        assert site.get(f"/{tree}/page.html", login=("eva", "Pw!right"), host="forbidden").status == 404
+        operations = slapd.operations(mark)
+        return operations["searches"] + operations["other"]
+    missing = count("absent")
+    assert count("user") == missing
+    assert all(count(tree) > missing for tree in ("group", "filter", "name", "attribute"))
