@@ -15,8 +15,10 @@ About 8 minutes with 3000 rounds and nothing else on the machine. What else runs
 `chrt --rr 10` a busy machine disturbs it less.
 
 usage: AUTHSTATUS_BUILD=... tests/bench/names.py [--rounds N] [--round-trip MS] [--only SITE,...] [--most AUC] [--operations]
+           [--beside N]
 """
 import argparse
+import contextlib
 import os
 import random
 import subprocess
@@ -34,11 +36,14 @@ from lab.client import Connection  # noqa: E402
 from lab.httpd import Httpd  # noqa: E402
 
 from lab.slapd import TOP, Database, Slapd  # noqa: E402
+from load import LOGINS, begin  # noqa: E402
 from timing import area_under_curve  # noqa: E402
 
 KINDS = ("unknown", "known", "lately", "ambiguous", "locked")
 ASKED = ("first", "second", "again")
 WARM = 50
+OTHERS = 500  # who log in beside it
+LOGINS["beside"] = ("", f'return made("beside-" .. n % {OTHERS}, "Pw!wrong" .. run .. "-" .. n)')
 PEOPLE = TOP + """dn: ou=others,@SUFFIX@
 objectClass: organizationalUnit
 
@@ -131,6 +136,7 @@ def people(options):
             entries += [PERSON.format(name=name, base="@SUFFIX@", more=LOCKED if kind == "locked" else "")
                         for name in names_of(kind, site, options.rounds)]
         entries += [PERSON.format(name=name, base="ou=others,@SUFFIX@", more="") for name in names_of("ambiguous", site, options.rounds)]
+    entries += [PERSON.format(name=f"beside-{number}", base="@SUFFIX@", more="") for number in range(OTHERS)]
     return "".join(entries)
 
 
@@ -142,7 +148,8 @@ def start(workdir, options):
     slapd = Slapd(workdir / "directory", [Database("o=bench", ldif, ("ppolicy_use_lockout", "maxsize 2147483648"))],
                   debug="stats" if options.operations else "none").start()
     site = SITE.format(url=f"ldap://127.0.0.1:{slapd.port}/o=bench?uid")
-    return slapd, Httpd(workdir / "httpd", site, cache="shmcb", modules=("socache_shmcb",), threads=8, in_flight=None).start()
+    return slapd, Httpd(workdir / "httpd", site, cache="shmcb", modules=("socache_shmcb",), threads=8 + options.beside,
+                        in_flight=None).start()
 
 
 def ask(connection, site, name, password, status=401):
@@ -150,6 +157,19 @@ def ask(connection, site, name, password, status=401):
     if answer.status != status:
         raise RuntimeError(f"{name}: {answer}")
     return answer.seconds
+
+
+@contextlib.contextmanager
+def others_fail(httpd, site, connections):
+    """Meanwhile other known names fail, on so many connections without a pause."""
+    process = begin(httpd, "beside", f"/in/{site}", 3600, connections) if connections else None
+    try:
+        yield
+    finally:
+        if process:
+            process.terminate()
+            process.communicate()
+            process.script.unlink()
 
 
 def measure(connection, beside, site, rounds):
@@ -212,6 +232,7 @@ def main():
     parser.add_argument("--round-trip", type=float, default=1.0, help="milliseconds between client and httpd")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(SITES), help="sites of: " + ", ".join(SITES))
     parser.add_argument("--most", type=float, default=1.0, help="end with 1 where an area is further from 0.5, 0.02 for example")
+    parser.add_argument("--beside", type=int, default=0, help="connections of others whose passwords are wrong all the time (wrk)")
     parser.add_argument("--operations", action="store_true", help="count what each case costs the directory, and measure no time")
     options = parser.parse_args()
     if options.operations:
@@ -231,7 +252,9 @@ def main():
                     if options.operations:
                         count_operations(connection, slapd, site)
                     else:
-                        worst = max(worst, report(measure(connection, beside, site, options.rounds)))
+                        with others_fail(httpd, site, options.beside):
+                            times = measure(connection, beside, site, options.rounds)
+                        worst = max(worst, report(times))
         finally:
             relay.terminate()
             relay.wait()
