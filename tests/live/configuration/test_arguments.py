@@ -12,8 +12,8 @@ from lab.outcomes import SOURCE
 TABLE = table.directives(SOURCE)
 DIRECTIVES = {one.name: one for one in TABLE}
 # Without effect here, or mod_auth_basic's.
-NOT_OURS = {"AuthBasicProvider", "AuthLDAPCharsetConfig", "LDAPSharedCacheSize", "LDAPSharedCacheFile", "LDAPCacheEntries", "LDAPCacheTTL",
-            "LDAPOpCacheEntries", "LDAPOpCacheTTL", "LDAPRetries", "LDAPRetryDelay", "LDAPLibraryDebug"}
+NOT_OURS = {"AuthBasicProvider", "AuthBasicUseDigestAlgorithm", "AuthLDAPCharsetConfig", "LDAPSharedCacheSize", "LDAPSharedCacheFile",
+            "LDAPCacheEntries", "LDAPCacheTTL", "LDAPOpCacheEntries", "LDAPOpCacheTTL", "LDAPRetries", "LDAPRetryDelay", "LDAPLibraryDebug"}
 WRONG = {
     "blank": '" "', "word": "Nonsense", "signed": "+1", "too-large": "5124095577h", "long": "x" * 10000, "control": '"\x01\x1b[31m"',
     "not-utf8": '"\udcff\udcfe"', "four": "a b c d",
