@@ -55,12 +55,15 @@ HOSTS = {
                '<Location /2024>\nRequire all denied\n</Location>',
     "inside": 'RewriteEngine On\n<Directory "${DOCS}">\nRewriteEngine On\nRewriteRule "^(.*)\\.html$" "$1.htm"\n</Directory>\nHeader always set X-Where "expr=%{REQUEST_URI}"',
     "early": '<IfModule security2_module>\nSecRuleEngine On\nSecRule REQUEST_URI "@beginsWith /open/p" "id:1,phase:1,deny,status:403,nolog"\n'
-             'SecRule REQUEST_URI "@beginsWith /open/h" "id:2,phase:2,deny,status:403,nolog"\n</IfModule>',
+             'SecRule REQUEST_URI "@beginsWith /open/h" "id:2,phase:2,deny,status:403,nolog"\n'
+             'SecRule ARGS "@contains attack" "id:3,phase:2,deny,status:403,nolog"\n</IfModule>',
     "filename": 'Header always set X-Where "expr=%{REQUEST_FILENAME}"',
     "there": 'Header always set X-There yes "expr=-f %{REQUEST_FILENAME}"\n<Files "asks.shtml">\nOptions +Includes\nSetOutputFilter INCLUDES\n</Files>',
     "listed": 'RewriteEngine On\nRewriteRule ^/lists/byrule - [F]\n<Directory "${DOCS}">\nOptions +Indexes\n</Directory>\n'
               '<Location /lists/shown>\nIndexOptions +ShowForbidden\n</Location>',
     "broken": '<Directory "${DOCS}/broken">\nAllowOverride All\nRequire all denied\n</Directory>',
+    "numbered": 'AuthStatusMask All\n<Location /secret>\nAuthType Digest\nAuthName x\nAuthDigestProvider file\nAuthUserFile "${WORKDIR}/users"\nAuthDigestNonceLifetime 0\n'
+                'AuthMerging Off\nRequire valid-user\n</Location>\n<Location /secret/login>\nAuthStatusMask Forbidden\n</Location>',
     "status": '<Location /server-status>\nSetHandler server-status\nRequire all denied\n</Location>',
 }
 OWN = "#!/bin/sh\necho 'Status: 403 Forbidden'\necho 'Content-Type: text/plain'\necho\necho no\n"
@@ -93,7 +96,7 @@ TLS = r"""
 def site(start, authority):
     certificate = authority.issue("tells", "DNS:encrypted")
     httpd = start.make(SITE + "\n".join(f"Use Host {name}" for name in HOSTS) + TLS, files=FILES, listen=("HTTP", "TLS"),
-                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl", "include", "unique_id", "security2"),
+                       modules=("cgid", "actions", "rewrite", "speling", "dav", "dav_fs", "allowmethods", "status", "autoindex", "ssl", "include", "unique_id", "security2", "auth_digest"),
                        defines={"CERTIFICATE": certificate.cert, "KEY": certificate.key})
     for name, text in HOSTS.items():
         (httpd.workdir / f"{name}.conf").write_text(text + "\n")
@@ -157,6 +160,14 @@ def a_refusal_before_all(site):
         pytest.skip("mod_security is not installed")
     assert not tells(site, "early", "/open/hidden.html", "/open/absent.html")
     return site.get("/open/page.html", host="early").status == 403
+
+
+def a_refusal_of_content(site):
+    if not has_module("security2"):
+        pytest.skip("mod_security is not installed")
+    names = [f"/open/{name}.html?a=attack" for name in ("hidden", "absent")]
+    assert not tells(site, "early", *names)
+    return tells(site, "early", *names, method="OPTIONS")
 
 
 def a_method_that_is_not_allowed(site):
@@ -224,6 +235,17 @@ def groups_of_a_user(site):
     return "def test_what_a_hidden_place_requires_is_queried_for_who_has_logged_in(" in (SOURCE / "tests/live/masking/test_login.py").read_text()
 
 
+def a_number_of_challenges(site):
+    def count(path):
+        numbers = [0, 0]
+        for at in range(2):
+            challenge = site.get("/secret/login", host="numbered").header("WWW-Authenticate")
+            numbers[at] = int(re.search(r'opaque="(\w+)"', challenge)[1], 16)
+            assert site.get(path, host="numbered").status == 404
+        return numbers[1] - numbers[0]
+    return count("/secret/page.html") > count("/absent/page.html")
+
+
 def a_script_that_speaks_for_itself(site):
     return site.get("/nph-says.cgi", host="own").status == 403
 
@@ -258,11 +280,13 @@ def a_page_of_a_module(site):
 SHOWN = {
     "the 301 from": a_slash, "front controllers": a_front_controller, "handlers that speak": a_handler_of_a_type,
     "`CheckSpelling`": a_correction, "a DAV tree": a_dav_tree, "a script or a backend that": a_refusal_of_a_script,
-    "a module that refuses": a_refusal_before_all, "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
+    "a module that refuses": a_refusal_before_all, "a rule of mod_security": a_refusal_of_content,
+    "`AllowMethods`": a_method_that_is_not_allowed, "rules that name": a_rule_that_names_it, "rules that copy": a_piece_of_a_name,
     "`RewriteRule` in a section": a_rule_of_a_section,
     "patterns that count": a_count_of_characters, "`%{REQUEST_FILENAME}`": a_file_name,
     "the listing of a parent": a_listing, "a `.htaccess` with": a_broken_htaccess,
     "time": the_clock, "credentials that": credentials_unasked, "`Require ldap-group`": groups_of_a_user,
+    "`AuthType Digest`": a_number_of_challenges,
     "a script whose name": a_script_that_speaks_for_itself, "`SSLVerifyClient`": a_certificate,
     "modules that count": a_counter, "modules that answer": a_page_of_a_module,
 }
