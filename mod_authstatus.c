@@ -79,7 +79,7 @@ static AS_RARELY int handle_masked(request_rec *r, as_mask *mask)
 }
 
 /* The same, after what comes before all handlers. */
-static int handle(request_rec *r)
+static AS_HOT int handle(request_rec *r)
 {
     as_mask *mask = as_mask_peek(r);
 
@@ -198,7 +198,7 @@ static void child_init(apr_pool_t *pool, server_rec *s)
     as_settings_serve(true);
     as_merges_child_init(as_pool_choose_for_life(pool));
     as_interned_child_init(pool);
-    as_chain_child_init(as_hook_access, as_hook_authn, as_hook_authz, handle);
+    as_chain_child_init(as_pool_choose_for_life(pool), as_hook_access, as_hook_authn, as_hook_authz, handle);
     as_evaluation_child_init();
     as_lookaside_child_init(as_pool_choose_for_life(pool));
     if (!as_process_child_init(pool, s)) {

@@ -377,8 +377,9 @@ uint64_t as_counters_hash_layout(void);
 /* Counts an outcome. Any thread of any process that maps the memory. Relaxed atomic additions; NULL counters count
  * nothing. */
 void as_counters_count_outcome(as_counters *counters, as_outcome outcome);
-/* The same with a time of CLOCK_MONOTONIC, in microseconds. */
-void as_counters_count_outcome_at(as_counters *counters, as_outcome outcome, int64_t now);
+/* The same for an outcome that was found in the cache: counts that as well. `now`: of CLOCK_MONOTONIC, in microseconds.
+ */
+void as_counters_count_cached_outcome(as_counters *counters, as_outcome outcome, int64_t now);
 void as_counters_add(as_counters *counters, as_counter counter, unsigned long by);
 apr_uint64_t as_counters_get_outcome(const as_counters *counters, as_outcome outcome);
 /* Returns the number of recent outcomes of this kind: *within, at most five minutes, is the exact period. Processes

@@ -36,6 +36,7 @@
 #include <openssl/evp.h>
 
 #include "authstatus/cache.h"
+#include "core/hot.h"
 
 /* ---- clock.c ---- */
 

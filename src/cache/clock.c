@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-int64_t as_clock_read_mono(void)
+AS_HOT int64_t as_clock_read_mono(void)
 {
     struct timespec now;
 
@@ -14,12 +14,12 @@ int64_t as_clock_read_mono(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-as_moment as_moment_make(const as_cache *memory, apr_time_t now)
+AS_HOT as_moment as_moment_make(const as_cache *memory, apr_time_t now)
 {
     return (as_moment){now, memory->mono()};
 }
 
-bool as_moment_compute_age(as_moment then, as_moment now, apr_interval_time_t *age)
+AS_HOT bool as_moment_compute_age(as_moment then, as_moment now, apr_interval_time_t *age)
 {
     apr_interval_time_t wall = now.wall - then.wall;
     int64_t mono = now.mono - then.mono;
@@ -31,14 +31,14 @@ bool as_moment_compute_age(as_moment then, as_moment now, apr_interval_time_t *a
     return wall >= -AS_CLOCK_TOLERANCE && mono >= -AS_CLOCK_TOLERANCE;
 }
 
-bool as_moment_is_within(as_moment then, apr_interval_time_t good_for, as_moment now)
+AS_HOT bool as_moment_is_within(as_moment then, apr_interval_time_t good_for, as_moment now)
 {
     apr_interval_time_t age;
 
     return as_moment_compute_age(then, now, &age) && age < good_for;
 }
 
-as_moment as_cache_read_clock(const as_cache *cache, apr_time_t now)
+AS_HOT as_moment as_cache_read_clock(const as_cache *cache, apr_time_t now)
 {
     return as_moment_make(cache, now);
 }

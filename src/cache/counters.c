@@ -53,7 +53,7 @@ static as_counters *align(const as_counters *counters)
 }
 
 /* Returns the part of this thread. Threads take parts in turn; each process starts at a part of its own. */
-static as_part *get_part(as_counters *counters)
+static AS_HOT as_part *get_part(as_counters *counters)
 {
     static _Atomic unsigned threads;
     static _Thread_local unsigned mine; /* from 1 on; 0: not chosen yet */
@@ -74,35 +74,50 @@ uint64_t as_counters_hash_layout(void)
     return order + AS_COUNTERS_LAYOUT;
 }
 
-/* Counts an outcome in the current half minute. The first thread in a new half minute clears the slot of an expired
- * one. */
-static void count_lately(as_part *part, as_outcome outcome, int64_t now)
+/* Begins a half minute: the first thread in it clears the slot of an expired one. */
+static AS_RARELY void begin_span(as_span *span, int64_t was, int64_t number)
+{
+    if (atomic_compare_exchange_strong_explicit(&span->number, &was, number, memory_order_relaxed,
+                                                memory_order_relaxed)) {
+        for (size_t i = 0; i < AS_OUTCOME_COUNT; i++) {
+            atomic_store_explicit(&span->outcomes[i], 0, memory_order_relaxed);
+        }
+    }
+}
+
+/* Counts an outcome in the current half minute. */
+static inline void count_lately(as_part *part, as_outcome outcome, int64_t now)
 {
     const int64_t number = now / SPAN;
     as_span *span = &part->spans[number % SPANS];
     int64_t was = atomic_load_explicit(&span->number, memory_order_relaxed);
 
-    if (was != number && atomic_compare_exchange_strong_explicit(&span->number, &was, number, memory_order_relaxed,
-                                                                 memory_order_relaxed)) {
-        for (size_t i = 0; i < AS_OUTCOME_COUNT; i++) {
-            atomic_store_explicit(&span->outcomes[i], 0, memory_order_relaxed);
-        }
+    if (was != number) {
+        begin_span(span, was, number);
     }
     atomic_fetch_add_explicit(&span->outcomes[outcome], 1, memory_order_relaxed);
 }
 
-void as_counters_count_outcome_at(as_counters *counters, as_outcome outcome, int64_t now)
+static inline void count_outcome(as_part *part, as_outcome outcome, int64_t now)
+{
+    atomic_fetch_add_explicit(&part->outcomes[outcome], 1, memory_order_relaxed);
+    count_lately(part, outcome, now);
+}
+
+AS_HOT void as_counters_count_cached_outcome(as_counters *counters, as_outcome outcome, int64_t now)
 {
     if (counters && (unsigned)outcome < AS_OUTCOME_COUNT) {
         as_part *part = get_part(counters);
-        atomic_fetch_add_explicit(&part->outcomes[outcome], 1, memory_order_relaxed);
-        count_lately(part, outcome, now);
+        atomic_fetch_add_explicit(&part->counts[AS_COUNTER_cache_hits], 1, memory_order_relaxed);
+        count_outcome(part, outcome, now);
     }
 }
 
 void as_counters_count_outcome(as_counters *counters, as_outcome outcome)
 {
-    as_counters_count_outcome_at(counters, outcome, as_clock_read_mono());
+    if (counters && (unsigned)outcome < AS_OUTCOME_COUNT) {
+        count_outcome(get_part(counters), outcome, as_clock_read_mono());
+    }
 }
 
 apr_uint64_t as_counters_get_recent(const as_counters *counters, as_outcome outcome, apr_interval_time_t *within)
@@ -186,7 +201,7 @@ uint32_t as_generation_choose_index(const unsigned char *acceptance_id)
     return (uint32_t)as_get_number(acceptance_id, 4) % GENERATIONS;
 }
 
-uint32_t as_generation_get(const as_counters *counters, uint32_t generation_index)
+AS_HOT uint32_t as_generation_get(const as_counters *counters, uint32_t generation_index)
 {
     return counters ? atomic_load_explicit(&align(counters)->generations[generation_index], memory_order_acquire) : 0;
 }

@@ -75,7 +75,7 @@ void as_lookaside_make_key(const as_cache *cache, const void *about, size_t leng
     hash_into(&cache->lookaside.key, about, length, own);
 }
 
-void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t length, as_lookaside_key *key)
+AS_HOT void as_lookaside_hash(const as_lookaside_key *own, const char *octets, size_t length, as_lookaside_key *key)
 {
     as_siphash_key with;
 
@@ -144,7 +144,7 @@ static bool read_head(const as_lookaside_cell *cell, head *of)
 }
 
 /* Reads the cell's answer and data for the key. */
-static bool read_cell(const as_lookaside_cell *cell, const as_lookaside_key *key, as_lookaside_answer *answer)
+static AS_HOT bool read_cell(const as_lookaside_cell *cell, const as_lookaside_key *key, as_lookaside_answer *answer)
 {
     uint64_t words[HEAD_WORDS];
     uint32_t sequence;
@@ -169,7 +169,7 @@ static as_table *choose_table(as_cache *cache, const as_acceptance *acceptance)
     return acceptance->is_refusal ? &cache->refusals : &cache->acceptances;
 }
 
-bool as_acceptance_is_valid(const as_cache *cache, const as_acceptance *acceptance, as_moment now)
+AS_HOT bool as_acceptance_is_valid(const as_cache *cache, const as_acceptance *acceptance, as_moment now)
 {
     return as_moment_is_within(acceptance->born, acceptance->good_for, now) &&
            (acceptance->generation_index == AS_NO_GENERATION ||
@@ -177,7 +177,7 @@ bool as_acceptance_is_valid(const as_cache *cache, const as_acceptance *acceptan
            as_table_has(acceptance->is_refusal ? &cache->refusals : &cache->acceptances, acceptance);
 }
 
-bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment now, as_lookaside_answer *answer)
+AS_HOT bool as_lookaside_get(as_cache *cache, const as_lookaside_key *key, as_moment now, as_lookaside_answer *answer)
 {
     const as_lookaside_cell *set;
 

@@ -266,7 +266,7 @@ unsigned char *as_table_get(as_table *table, const as_wanted *wanted, apr_pool_t
     return copy;
 }
 
-bool as_table_has(const as_table *table, const as_acceptance *found)
+AS_HOT bool as_table_has(const as_table *table, const as_acceptance *found)
 {
     const as_cell *cell;
 
@@ -277,7 +277,7 @@ bool as_table_has(const as_table *table, const as_acceptance *found)
     return atomic_load_explicit(&cell->stamp, memory_order_acquire) == found->stamp;
 }
 
-void as_table_note_read(as_table *table, const as_acceptance *found)
+AS_HOT void as_table_note_read(as_table *table, const as_acceptance *found)
 {
     note_read(&table->cells[found->cell]);
 }

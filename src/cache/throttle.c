@@ -325,7 +325,7 @@ uint32_t as_throttle_get_mark(const as_throttles *all, const char *account)
     return as_throttle_hash_account(all, account, id) ? as_tally_get_mark(id) : 0;
 }
 
-bool as_throttle_is_marked(const as_throttles *all, uint32_t mark)
+AS_HOT bool as_throttle_is_marked(const as_throttles *all, uint32_t mark)
 {
     return atomic_load_explicit(&all->memory->marks[mark % AS_TALLY_MARKS], memory_order_relaxed) != 0;
 }

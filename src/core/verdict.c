@@ -4,6 +4,8 @@
  */
 #include "authstatus/verdict.h"
 
+#include "hot.h"
+
 #define HTTP_GOES_ON 0
 #define HTTP_UNAUTHORIZED 401
 #define HTTP_FORBIDDEN 403
@@ -106,7 +108,7 @@ as_verdict as_verdict_make(const as_finding *finding, const as_policy *policy, l
     return verdict;
 }
 
-as_verdict as_verdict_make_for_grant(as_outcome outcome)
+AS_HOT as_verdict as_verdict_make_for_grant(as_outcome outcome)
 {
     as_verdict verdict = {.status = HTTP_GOES_ON, .disclosed = true, .shown = outcome, .retry_after = -1};
     return verdict;

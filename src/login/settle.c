@@ -9,6 +9,8 @@
 
 #include <apr_strings.h>
 
+#include "core/hot.h"
+
 /* Of an account with several servers: any mark. */
 #define MARK_OF_ANY UINT32_MAX
 
@@ -438,7 +440,7 @@ uint32_t as_login_get_mark(const as_login *login, const as_directory_settings *s
     return accounts && accounts[0] && !accounts[1] ? as_throttle_get_mark(login->throttles, accounts[0]) : MARK_OF_ANY;
 }
 
-bool as_login_is_marked(const as_login *login, uint32_t mark)
+AS_HOT bool as_login_is_marked(const as_login *login, uint32_t mark)
 {
     return login->throttles && (mark == MARK_OF_ANY ? !as_throttle_is_quiet(login->throttles)
                                                     : as_throttle_is_marked(login->throttles, mark));

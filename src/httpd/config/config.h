@@ -26,6 +26,7 @@
 #include "authstatus/login.h"
 #include "authstatus/outcome.h"
 #include "authstatus/verdict.h"
+#include "core/hot.h"
 #include "mod_authstatus.h"
 
 #ifdef AUTHSTATUS_FRONT_DOOR
@@ -116,17 +117,18 @@ typedef struct as_names {
 
 /* A section: directory, location, files, If, or a server's default. */
 typedef struct as_section {
+    /* In one cache line with `on`, for each request reads these. */
+    struct as_plan *_Atomic plans; /* of lookaside.c, one for each virtual host; never if it is fleeting */
+    bool fleeting;                 /* lives as long as a request; else as long as the process serves */
+    unsigned requires;             /* AS_REQUIRES_* */
 #define AS_MEMBER(type, name, unset, identity) type name;
 #include "section.def"
     as_map map;
     as_help help;
-    struct as_plan *_Atomic plans; /* of lookaside.c, one for each virtual host; never if it is fleeting */
-    bool fleeting;                 /* lives as long as a request; else as long as the process serves */
-    as_written written;            /* of a section that was read */
+    as_written written; /* of a section that was read */
     as_written referrals_written;
     bool merged; /* merged of others: its credentials have the homes below */
     as_home homes[AS_CREDENTIAL_COUNT];
-    unsigned requires; /* AS_REQUIRES_* */
 } as_section;
 
 /* as_flag_on(section) and the like: the flag of a section, with its default; as_flag_value_on(value): of its value,

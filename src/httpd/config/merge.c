@@ -162,21 +162,27 @@ static size_t find_bucket(const as_section *outer, const as_section *inner)
     return ((uintptr_t)outer * 31 + (uintptr_t)inner) / 16 % BUCKETS;
 }
 
-void *as_section_merge(apr_pool_t *pool, void *outer_section, void *inner_section)
+/* Merges two sections that have no permanent merge yet. */
+static AS_RARELY as_section *merge_anew(apr_pool_t *pool, const as_section *outer, const as_section *inner)
 {
-    const as_section *outer = outer_section, *inner = inner_section;
     as_section *merged = NULL;
 
     if (serves && merges.pool && !outer->fleeting && !inner->fleeting) {
-        const size_t bucket = find_bucket(outer, inner);
-        merged = find_merge(outer, inner, bucket);
-        merged = merged ? merged : make_merge(outer, inner, bucket);
+        merged = make_merge(outer, inner, find_bucket(outer, inner));
     }
     if (!merged) {
         merged = merge(pool, outer, inner);
         merged->fleeting = serves;
     }
     return merged;
+}
+
+AS_HOT void *as_section_merge(apr_pool_t *pool, void *outer, void *inner)
+{
+    /* No permanent merge is of a section that is not permanent, nor of another process. */
+    as_section *merged = serves ? find_merge(outer, inner, find_bucket(outer, inner)) : NULL;
+
+    return merged ? merged : merge_anew(pool, outer, inner);
 }
 
 void *as_server_create(apr_pool_t *pool, server_rec *s)

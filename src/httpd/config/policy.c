@@ -70,10 +70,14 @@ as_dialog as_section_get_dialog(const as_section *section, request_rec *r)
     return dialog && applies(dialog, r, false) ? (as_dialog)dialog->word : AS_CHALLENGE_DIALOG;
 }
 
-const char *as_section_find_help(const as_section *section, as_outcome outcome)
+AS_HOT const char *as_section_find_help(const as_section *section, as_outcome outcome)
 {
-    const char *url = section->help.outcome[outcome];
+    const char *url;
 
+    if (section->helps != 1) {
+        return NULL;
+    }
+    url = section->help.outcome[outcome];
     return url ? url : section->help.of_class[as_outcome_describe(outcome)->of];
 }
 

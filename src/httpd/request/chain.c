@@ -5,43 +5,37 @@
  */
 #include "request.h"
 
-#include <limits.h>
-
 #include <http_config.h>
 #include <http_request.h>
 
-/* Indexes of the hooks behind ours in each chain. Set before a process's threads start. */
-static int access_from, authn_from, authz_from, handler_from;
-/* Index of mod_auth_basic's hook, if it is behind ours; else -1. */
-static int basic_at = -1;
+/* Hooks of one chain, in their order. */
+typedef struct chain {
+    as_chain_hook **first, **end;
+} chain;
 
-/* Runs the hooks from `from` to before `to`, until one does not decline: each of these chains is httpd's RUN_FIRST.
- * Also finds the chain, which stays as it is while a process serves, and the hook behind `own`. A chain without any
- * hook is NULL. */
+/* The hooks behind ours, by as_phase. Set before a process's threads start: a chain stays as it is while it serves. */
+static chain chains[AS_PHASE_HANDLER + 1];
+/* mod_auth_basic's hook among those of authentication, if it is behind ours; else NULL. */
+static as_chain_hook **basic;
+
+/* Lists the hooks of a chain behind `own`: each of these chains is httpd's RUN_FIRST. A chain without any hook is NULL.
+ */
 #define AS_CHAIN(hook)                                                                                                 \
-    static const ap_LINK_##hook##_t *first_##hook;                                                                     \
-    static int count_of_##hook;                                                                                        \
-    static inline int run_##hook(request_rec *r, int from, int to)                                                     \
-    {                                                                                                                  \
-        const int end = to < count_of_##hook ? to : count_of_##hook;                                                   \
-        int i, status = DECLINED;                                                                                      \
-                                                                                                                       \
-        for (i = from; i < end && status == DECLINED; i++) {                                                           \
-            status = first_##hook[i].pFunc(r);                                                                         \
-        }                                                                                                              \
-        return status;                                                                                                 \
-    }                                                                                                                  \
-    static int behind_##hook(ap_HOOK_##hook##_t *own)                                                                  \
+    static chain list_##hook(apr_pool_t *pool, as_chain_hook *own)                                                     \
     {                                                                                                                  \
         const apr_array_header_t *hooks = ap_hook_get_##hook();                                                        \
+        const int count = hooks ? hooks->nelts : 0;                                                                    \
+        chain of;                                                                                                      \
         int i = 0;                                                                                                     \
                                                                                                                        \
-        first_##hook = hooks ? (const ap_LINK_##hook##_t *)(const void *)hooks->elts : NULL;                           \
-        count_of_##hook = hooks ? hooks->nelts : 0;                                                                    \
-        while (hooks && i < hooks->nelts && APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc != own) {                \
+        of.first = of.end = apr_palloc(pool, (apr_size_t)(count + 1) * sizeof(*of.end));                               \
+        while (i < count && APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc != own) {                                \
             i++;                                                                                                       \
         }                                                                                                              \
-        return i + 1;                                                                                                  \
+        for (i++; i < count; i++) {                                                                                    \
+            *of.end++ = APR_ARRAY_IDX(hooks, i, ap_LINK_##hook##_t).pFunc;                                             \
+        }                                                                                                              \
+        return of;                                                                                                     \
     }
 
 AS_CHAIN(access_checker_ex)
@@ -49,79 +43,66 @@ AS_CHAIN(check_user_id)
 AS_CHAIN(auth_checker)
 AS_CHAIN(handler)
 
-static void find_basic(void)
+static void find_basic(const chain *authn)
 {
     const apr_array_header_t *hooks = ap_hook_get_check_user_id();
-    int i;
+    const apr_size_t behind = (apr_size_t)(authn->end - authn->first);
+    apr_size_t i;
 
-    basic_at = -1;
-    for (i = authn_from; hooks && i < hooks->nelts && basic_at < 0; i++) {
-        const char *module_name = APR_ARRAY_IDX(hooks, i, ap_LINK_check_user_id_t).szName;
+    basic = NULL;
+    for (i = behind; i > 0; i--) {
+        const char *module_name = APR_ARRAY_IDX(hooks, hooks->nelts - (int)i, ap_LINK_check_user_id_t).szName;
 
-        if (module_name && !strcmp(module_name, "mod_auth_basic.c")) {
-            basic_at = i;
+        if (!basic && module_name && !strcmp(module_name, "mod_auth_basic.c")) {
+            basic = authn->end - i;
         }
     }
 }
 
-void as_chain_child_init(as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz, as_chain_hook *handler)
+void as_chain_child_init(apr_pool_t *pool, as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz,
+                         as_chain_hook *handler)
 {
-    access_from = behind_access_checker_ex(access);
-    authn_from = behind_check_user_id(authn);
-    authz_from = behind_auth_checker(authz);
-    handler_from = behind_handler(handler);
-    find_basic();
+    chains[AS_PHASE_ACCESS] = list_access_checker_ex(pool, access);
+    chains[AS_PHASE_AUTHN] = list_check_user_id(pool, authn);
+    chains[AS_PHASE_AUTHZ] = list_auth_checker(pool, authz);
+    chains[AS_PHASE_HANDLER] = list_handler(pool, handler);
+    find_basic(&chains[AS_PHASE_AUTHN]);
 }
 
-int as_chain_run(request_rec *r, as_context *context, as_phase phase)
+/* Runs hooks until one does not decline. */
+static inline int run(request_rec *r, as_context *context, as_phase phase, as_chain_hook **hook, as_chain_hook **end)
 {
     int status = DECLINED;
 
     context->running |= (unsigned)phase;
-    switch (phase) {
-    case AS_PHASE_ACCESS:
-        status = run_access_checker_ex(r, access_from, INT_MAX);
-        break;
-    case AS_PHASE_AUTHN:
-        status = run_check_user_id(r, authn_from, INT_MAX);
-        break;
-    case AS_PHASE_AUTHZ:
-        status = run_auth_checker(r, authz_from, INT_MAX);
-        break;
-    case AS_PHASE_HANDLER:
-        status = run_handler(r, handler_from, INT_MAX);
-        break;
+    for (; hook < end && status == DECLINED; hook++) {
+        status = (*hook)(r);
     }
     context->running &= ~(unsigned)phase;
     return status;
 }
 
-bool as_chain_has_basic(void)
+AS_HOT int as_chain_run(request_rec *r, as_context *context, as_phase phase)
 {
-    return basic_at >= 0;
+    return run(r, context, phase, chains[phase].first, chains[phase].end);
 }
 
-bool as_chain_has_more_before_basic(void)
+bool as_chain_has_basic(void)
 {
-    return authn_from < basic_at;
+    return basic != NULL;
+}
+
+AS_HOT bool as_chain_has_more_before_basic(void)
+{
+    return chains[AS_PHASE_AUTHN].first < basic;
 }
 
 int as_chain_run_to_basic(request_rec *r, as_context *context)
 {
-    int status;
-
-    context->running |= AS_PHASE_AUTHN;
-    status = run_check_user_id(r, authn_from, basic_at);
-    context->running &= ~(unsigned)AS_PHASE_AUTHN;
-    return status;
+    return run(r, context, AS_PHASE_AUTHN, chains[AS_PHASE_AUTHN].first, basic);
 }
 
 int as_chain_run_from_basic(request_rec *r, as_context *context)
 {
-    int status;
-
-    context->running |= AS_PHASE_AUTHN;
-    status = run_check_user_id(r, basic_at, INT_MAX);
-    context->running &= ~(unsigned)AS_PHASE_AUTHN;
-    return status;
+    return run(r, context, AS_PHASE_AUTHN, basic, chains[AS_PHASE_AUTHN].end);
 }

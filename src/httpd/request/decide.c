@@ -70,7 +70,7 @@ int as_decide(request_rec *r, as_context *context, const as_finding *finding, lo
     return as_mask_choose_status(r, context, &verdict);
 }
 
-void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now)
+AS_HOT void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now)
 {
     as_transaction *transaction = context->transaction;
 
@@ -78,10 +78,10 @@ void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding
     transaction->finding = *finding;
     transaction->verdict = as_verdict_make_for_grant(finding->outcome);
     transaction->help = as_section_find_help(as_section_get(r), finding->outcome);
-    as_counters_count_outcome_at(as_process_get_counters(), finding->outcome, now);
+    as_counters_count_cached_outcome(as_process_get_counters(), finding->outcome, now);
 }
 
-void as_decide_stale(request_rec *r, as_context *context)
+AS_HOT void as_decide_stale(request_rec *r, as_context *context)
 {
     as_transaction *transaction = context->transaction;
     const as_answer *stale = transaction->memo.stale;

@@ -268,20 +268,16 @@ static bool is_concerned(const request_rec *r, as_phase phase)
 {
     const as_section *section = as_section_get(r);
 
-    return as_require_is_ours(section) &&
+    return section->requires && as_require_is_ours(section) &&
            (phase != AS_PHASE_ACCESS || r->user || section->requires & AS_REQUIRES_SEARCHES);
 }
 
-int as_require_run(request_rec *r, as_context *context, as_phase phase, const as_authorization **doubt)
+/* The same where lines of ours are evaluated. */
+static AS_RARELY int run_lines(request_rec *r, as_context *context, as_phase phase, const as_authorization **doubt)
 {
-    as_evaluation *evaluation;
+    as_evaluation *evaluation = context->evaluation = apr_pcalloc(r->pool, sizeof(*evaluation));
     int status;
 
-    *doubt = NULL;
-    if (!is_concerned(r, phase)) {
-        return as_chain_run(r, context, phase);
-    }
-    evaluation = context->evaluation = apr_pcalloc(r->pool, sizeof(*evaluation));
     evaluation->log = r->log;
     status = evaluate(r, context, phase, doubt);
     r->log = evaluation->log;
@@ -290,4 +286,10 @@ int as_require_run(request_rec *r, as_context *context, as_phase phase, const as
         publish_grant(r, context, evaluation->granting);
     }
     return status;
+}
+
+AS_HOT int as_require_run(request_rec *r, as_context *context, as_phase phase, const as_authorization **doubt)
+{
+    *doubt = NULL;
+    return is_concerned(r, phase) ? run_lines(r, context, phase, doubt) : as_chain_run(r, context, phase);
 }

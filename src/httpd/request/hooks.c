@@ -62,7 +62,7 @@ static int decide_doubt(request_rec *r, as_context *context, const as_authorizat
 /* ---- access: refused without a login ---- */
 
 /* httpd's own access phase comes after this hook; a subrequest has no such hook. */
-int as_hook_header_parser(request_rec *r)
+AS_HOT int as_hook_header_parser(request_rec *r)
 {
     if (as_section_is_on(as_section_get(r))) {
         as_context_get(r)->access_ahead = true;
@@ -107,7 +107,7 @@ static as_outcome find_denial(const request_rec *r)
     return r->user && as_section_get(r)->requires ? AS_OUTCOME_NOT_AUTHORIZED : AS_OUTCOME_ACCESS_DENIED;
 }
 
-static AS_RARELY int check_access(request_rec *r)
+static AS_HOT AS_RARELY int check_access(request_rec *r)
 {
     as_context *context = as_context_get(r);
     const as_authorization *doubt;
@@ -134,12 +134,12 @@ static AS_RARELY int check_access(request_rec *r)
                                     : as_mask_choose_login_status(r, context, status);
 }
 
-int as_hook_access(request_rec *r)
+AS_HOT int as_hook_access(request_rec *r)
 {
     return as_section_is_on(as_section_get(r)) ? check_access(r) : DECLINED;
 }
 
-int as_hook_force_authn(request_rec *r)
+AS_HOT int as_hook_force_authn(request_rec *r)
 {
     as_context *context = as_context_peek(r);
 
@@ -307,7 +307,7 @@ static int end_authn(request_rec *r, as_context *context, int status)
     return status;
 }
 
-int as_hook_authn(request_rec *r)
+AS_HOT int as_hook_authn(request_rec *r)
 {
     const char *header;
     as_context *context;
@@ -399,7 +399,7 @@ static int authorize_when_off(request_rec *r, as_context *context)
     return status;
 }
 
-int as_hook_authz(request_rec *r)
+AS_HOT int as_hook_authz(request_rec *r)
 {
     const as_section *section = as_section_get(r);
     const as_authorization *doubt;
@@ -432,7 +432,7 @@ int as_hook_authz(request_rec *r)
 
 /* ---- fixups: variables of the application ---- */
 
-static AS_RARELY int publish(request_rec *r)
+static AS_HOT AS_RARELY int publish(request_rec *r)
 {
     const as_transaction *transaction = as_transaction_peek(r);
 
@@ -442,7 +442,7 @@ static AS_RARELY int publish(request_rec *r)
     return DECLINED;
 }
 
-int as_hook_fixups(request_rec *r)
+AS_HOT int as_hook_fixups(request_rec *r)
 {
     return !r->main && as_transaction_may_exist(r) ? publish(r) : DECLINED;
 }
@@ -451,7 +451,7 @@ int as_hook_fixups(request_rec *r)
 
 /* Publishes notes on the request that ended the transaction. A 403 from after our hooks (file permissions, a
  * handler, mod_access_compat) is an outcome like any other. */
-static AS_RARELY int log_outcome(request_rec *r)
+static AS_HOT AS_RARELY int log_outcome(request_rec *r)
 {
     const as_transaction *transaction = as_transaction_peek(r);
     const request_rec *last = r;
@@ -478,7 +478,7 @@ static AS_RARELY int log_outcome(request_rec *r)
     return DECLINED;
 }
 
-int as_hook_log(request_rec *r)
+AS_HOT int as_hook_log(request_rec *r)
 {
     return r->status == HTTP_FORBIDDEN || as_transaction_may_exist(r) ? log_outcome(r) : DECLINED;
 }

@@ -35,8 +35,9 @@ typedef struct as_plan {
 
 /* A login, followed by its texts: r->user; the name that was sent, if that is another; the values of the variables. */
 typedef struct as_known_login {
-    as_finding finding;
     uint32_t mark; /* of the account: while it may have failures, a login must end the count, in the usual way */
+    int code;      /* this and the next two: of the finding, which has nothing else (is_plain) */
+    bool proven, has_code;
     unsigned char renamed, variables;
 } as_known_login;
 
@@ -154,8 +155,8 @@ static const char *read_next_text(const char **at)
 }
 
 /* Leaves the request as mod_auth_basic and our provider do. */
-static void publish(request_rec *r, as_context *context, const as_plan *plan, const char *type,
-                    const as_lookaside_key *key, const as_lookaside_answer *answer)
+static AS_HOT void publish(request_rec *r, as_context *context, const as_plan *plan, const char *type,
+                           const as_lookaside_key *key, const as_lookaside_answer *answer)
 {
     const char *texts = apr_pmemdup(r->pool, answer->data, answer->length), *at = texts + sizeof(as_known_login);
     const as_known_login *known = (const as_known_login *)texts;
@@ -173,7 +174,12 @@ static void publish(request_rec *r, as_context *context, const as_plan *plan, co
         apr_table_setn(r->subprocess_env, plan->variables[i], read_next_text(&at));
     }
     context->found = context->by_header = true;
-    context->finding = known->finding;
+    context->finding = (as_finding){.outcome = AS_OUTCOME_GRANTED,
+                                    .proven = known->proven,
+                                    .has_code = known->has_code,
+                                    .code = known->code,
+                                    .expires_in = -1,
+                                    .grace_logins = -1};
     context->directory = plan->directory;
     context->transaction->memo.hit = plan->directory;
 }
@@ -190,7 +196,7 @@ void as_lookaside_publish(request_rec *r, const char *prefix, const as_directory
     }
 }
 
-as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status)
+AS_HOT as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *status)
 {
     const as_section *section = as_section_get(r);
     const as_plan *plan = find_plan(section, r->server);
@@ -220,7 +226,6 @@ as_looked as_lookaside_find_login(request_rec *r, as_context *context, int *stat
             return AS_LOOKED_OTHERWISE;
         }
     }
-    as_cache_count_hits(as_process_get_cache(), 1);
     publish(r, context, plan, type, &key, &answer);
     as_decide_quiet_grant(r, context, &context->finding, now.mono);
     return AS_LOOKED_AND_FOUND;
@@ -235,8 +240,8 @@ static bool is_plain(const request_rec *r, const as_context *context)
 
     return context->found && !context->final && !context->reason && context->directory && context->answer &&
            context->answer->cached && context->answer->acceptance.stamp && finding->outcome == AS_OUTCOME_GRANTED &&
-           finding->expires_in < 0 && finding->grace_logins < 0 && r->user && r->ap_auth_type &&
-           !ap_cstr_casecmp(r->ap_auth_type, "Basic");
+           finding->expires_in < 0 && finding->grace_logins < 0 && !finding->subcode[0] && !finding->of_name &&
+           r->user && r->ap_auth_type && !ap_cstr_casecmp(r->ap_auth_type, "Basic");
 }
 
 typedef struct as_record_buffer {
@@ -264,7 +269,9 @@ static bool encode_login(const request_rec *r, const as_context *context, const 
     int i;
 
     memset(&known, 0, sizeof(known));
-    known.finding = context->finding;
+    known.code = context->finding.code;
+    known.proven = context->finding.proven;
+    known.has_code = context->finding.has_code;
     known.renamed = context->login != NULL;
     known.mark = as_login_get_mark(as_process_get_login(), plan->directory->settings, context->answer->dn, r->pool);
     buffer->length = sizeof(known);

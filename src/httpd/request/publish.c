@@ -16,7 +16,7 @@ static const char *format_number(apr_pool_t *pool, int code)
     return code == LDAP_RESULT_SUCCESS ? "0" : apr_itoa(pool, code);
 }
 
-const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding)
+AS_HOT const char *as_ldap_code_format(apr_pool_t *pool, const as_finding *finding)
 {
     if (!finding->has_code) {
         return "";
@@ -49,7 +49,7 @@ static bool is_ours(const char *name)
     return !prefix[i];
 }
 
-static as_setter *choose_setter(const apr_table_t *table)
+static AS_HOT as_setter *choose_setter(const apr_table_t *table)
 {
     const apr_array_header_t *entries = apr_table_elts(table);
     int i;
@@ -62,7 +62,7 @@ static as_setter *choose_setter(const apr_table_t *table)
     return apr_table_addn;
 }
 
-void as_publish_variables(request_rec *r, const as_transaction *transaction)
+AS_HOT void as_publish_variables(request_rec *r, const as_transaction *transaction)
 {
     const as_verdict *verdict = &transaction->verdict;
     const as_finding *finding = &transaction->finding;
@@ -98,7 +98,7 @@ void as_publish_variables(request_rec *r, const as_transaction *transaction)
     }
 }
 
-void as_publish_notes(const request_rec *r, const as_transaction *transaction)
+AS_HOT void as_publish_notes(const request_rec *r, const as_transaction *transaction)
 {
     as_setter *set;
     int status;

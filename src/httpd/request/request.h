@@ -9,9 +9,6 @@
 
 #include "../config/config.h"
 
-/* Marks a function that few requests call: the others do not make its stack frame. */
-#define AS_RARELY __attribute__((noinline))
-
 /* ---- transaction.c: the state of a request ---- */
 
 /* The hook that our own hook of the same name is running, so that it declines when called again. */
@@ -180,8 +177,9 @@ int as_hook_log(request_rec *r);
 /* ---- chain.c: the hooks of other modules ---- */
 
 typedef int as_chain_hook(request_rec *r);
-/* Finds the hooks behind our own. */
-void as_chain_child_init(as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz, as_chain_hook *handler);
+/* Finds the hooks behind our own. `pool` lives as long as the process serves. */
+void as_chain_child_init(apr_pool_t *pool, as_chain_hook *access, as_chain_hook *authn, as_chain_hook *authz,
+                         as_chain_hook *handler);
 /* Runs the hooks of a phase behind ours. Returns the first result other than DECLINED, or DECLINED. */
 int as_chain_run(request_rec *r, as_context *context, as_phase phase);
 
@@ -235,7 +233,7 @@ void as_log_answered(const request_rec *r, const as_answer *answer);
 /* Decides the request by a finding: logs it, publishes it, sets the headers of the answer. Returns the status for
  * the hook; OK for a grant. `wait` as in as_verdict_make. */
 int as_decide(request_rec *r, as_context *context, const as_finding *finding, long wait);
-/* The same for a grant without a log line, in the client's own request. `now`: of CLOCK_MONOTONIC. */
+/* The same for a grant from the cache without a log line, in the client's own request. `now`: of CLOCK_MONOTONIC. */
 void as_decide_quiet_grant(request_rec *r, as_context *context, const as_finding *finding, int64_t now);
 /* Turns the outcome of a granted request that used a stale answer into granted-stale. */
 void as_decide_stale(request_rec *r, as_context *context);

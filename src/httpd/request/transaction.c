@@ -24,21 +24,25 @@ static as_context *make(const request_rec *r, as_transaction *transaction)
     return context;
 }
 
-static as_context *make_of_client(const request_rec *first)
+/* Read at each use: what a compiler makes of a constant size (rep stos) is slower than memset. */
+static const volatile apr_size_t of_state = sizeof(as_client_state);
+
+static AS_HOT as_context *make_of_client(const request_rec *first)
 {
     as_mask *mask = as_mask_peek(first);
     /* as_context_prepare */
-    as_client_state *state = ap_get_module_config(first->request_config, &authstatus_module);
+    as_client_state *state = ap_get_module_config(first->request_config, &as_this_module);
+    const apr_size_t size_of_state = of_state;
 
-    state = state ? memset(state, 0, sizeof(*state)) : apr_pcalloc(first->pool, sizeof(*state));
+    state = memset(state ? state : apr_palloc(first->pool, size_of_state), 0, size_of_state);
     state->transaction.pool = state->transaction.memo.pool = first->pool;
     state->context.transaction = &state->transaction;
     state->context.mask = mask;
-    ap_set_module_config(first->request_config, &authstatus_module, state);
+    ap_set_module_config(first->request_config, &as_this_module, state);
     return &state->context;
 }
 
-as_context *as_context_create(request_rec *r)
+AS_HOT as_context *as_context_create(request_rec *r)
 {
     const request_rec *first;
     as_context *context;

@@ -87,7 +87,7 @@ bool as_process_child_init(apr_pool_t *pool, server_rec *s)
     return true;
 }
 
-const as_login *as_process_get_login(void)
+AS_HOT const as_login *as_process_get_login(void)
 {
     return login.directories ? &login : NULL;
 }

@@ -44,12 +44,12 @@ static as_socache_state shared;
 static as_counters *counters;
 static as_cache *memory;
 
-as_cache *as_process_get_cache(void)
+AS_HOT as_cache *as_process_get_cache(void)
 {
     return memory;
 }
 
-as_counters *as_process_get_counters(void)
+AS_HOT as_counters *as_process_get_counters(void)
 {
     return counters;
 }
