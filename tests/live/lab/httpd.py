@@ -188,8 +188,10 @@ class Httpd:
                     "</Directory>")
         yield f'Include "{Path(__file__).parent}/login.conf"'
         if self.mpm == "prefork":
-            yield from ("StartServers 8", "MinSpareServers 1", "MaxSpareServers 16", "MaxRequestWorkers 16",
-                        "ServerLimit 16")
+            # Not APR's own choice, which counts processes: a script that is told to stop before it runs is still a child of httpd,
+            # and gives back what was counted for its parent, until the mutex is destroyed and httpd ends (AH00144).
+            yield from (f'Mutex "fcntl:{workdir}/run" mpm-accept', "StartServers 8", "MinSpareServers 1", "MaxSpareServers 16",
+                        "MaxRequestWorkers 16", "ServerLimit 16")
         else:
             yield from ("StartServers 1", "ServerLimit 4", f"ThreadsPerChild {threads}", f"ThreadLimit {threads}",
                         f"MaxRequestWorkers {threads}", "MinSpareThreads 1", f"MaxSpareThreads {threads}")
