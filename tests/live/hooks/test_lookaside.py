@@ -79,9 +79,7 @@ Use Place digest uid
     AuthType Basic
     AuthName "the lab"
     AuthBasicProvider authstatus
-    AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=look?uid"
-    AuthLDAPBindDN "cn=service,o=look"
-    AuthLDAPBindPassword "Pw!service"
+    Use Directory "ldap://127.0.0.1:${LDAP}" o=look
     AuthStatus On
     Require valid-user
 </Directory>

@@ -21,9 +21,7 @@ AliasMatch "^/beside/" "${DOCS}/env.shtml"
     AuthType Basic
     AuthName "the lab"
     AuthBasicProvider authstatus
-    AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=look?uid"
-    AuthLDAPBindDN "cn=service,o=look"
-    AuthLDAPBindPassword "Pw!service"
+    Use Directory "ldap://127.0.0.1:${LDAP}" o=look
     AuthStatus On
     AuthStatusHelp password-expiring /change
     AuthStatusHelp granted /welcome
