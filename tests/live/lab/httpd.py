@@ -104,7 +104,7 @@ class ErrorLog:
 
     def _missing(self):
         """What is expected and not there."""
-        lines = self.lines()
+        lines = self.lines() if self._expected else []
         return [pattern for pattern in self._expected if not any(pattern.search(line.text) for line in lines)]
 
     def settle(self):
