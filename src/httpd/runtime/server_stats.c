@@ -121,13 +121,16 @@ static void empty_all(as_process *process)
     }
 }
 
+/* What a child of prefork has forked for a script has the child's cleanups until it runs that: they may run in it. */
 static apr_status_t leave(void *data)
 {
     as_process *process = data;
 
     own = NULL;
-    empty_all(process);
-    atomic_store(&process->pid, 0);
+    if (atomic_load(&process->pid) == (int)getpid()) {
+        empty_all(process);
+        atomic_store(&process->pid, 0);
+    }
     return APR_SUCCESS;
 }
 

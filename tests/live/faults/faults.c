@@ -31,6 +31,7 @@ struct faults {
     _Atomic int64_t forks;     /* 1: none can be made */
     _Atomic int64_t sockets;   /* no descriptor from that number on is left for one; 1: none at all */
     _Atomic int64_t passed;    /* seconds that have passed by the clock that nobody sets */
+    _Atomic int64_t held;      /* 1: a process that is forked now stays where it is */
 };
 
 static struct faults none;
@@ -146,11 +147,17 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 
 pid_t fork(void)
 {
+    pid_t pid;
+
     if (atomic_load(&faults->forks)) {
         errno = EAGAIN;
         return -1;
     }
-    return NEXT(fork)();
+    pid = NEXT(fork)();
+    while (pid == 0 && atomic_load(&faults->held)) {
+        usleep(1000);
+    }
+    return pid;
 }
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import client
 from .outcomes import SOURCE, TAGS
-from .process import Child, Timeout, descriptors, listening_sockets, listens, poll, read_lines, reserve_port
+from .process import Child, Timeout, children, descriptors, listening_sockets, listens, poll, read_lines, reserve_port
 
 BUILD = Path(os.environ.get("AUTHSTATUS_BUILD", SOURCE))
 MODULE = BUILD / ".libs/mod_authstatus.so"
@@ -275,8 +275,7 @@ class Httpd:
 
     def children(self):
         """Process ids of httpd's children."""
-        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children") as ids:
-            return [int(number) for number in ids.read().split()]
+        return children(self.child.pid)
 
     def resident_memory(self):
         """Octets of private memory of all children."""

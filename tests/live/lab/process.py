@@ -99,6 +99,15 @@ def descriptors(pid):
     return found
 
 
+def children(pid):
+    """Process ids of the children of a process's first thread; none if it has ended."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as ids:
+            return [int(number) for number in ids.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def listening_sockets(pid):
     """The TCP sockets of a process that accept connections, as descriptors() has them."""
     tables = [path for path in (Path(f"/proc/{pid}/net/tcp"), Path(f"/proc/{pid}/net/tcp6")) if path.exists()]
