@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real httpd: configuration, start, stop, graceful restart, its two logs, and the sanitizers' reports."""
 import contextlib
+import functools
 import os
 import pwd
 import re
@@ -389,15 +390,20 @@ def environment(reports):
     return env
 
 
+@functools.cache
+def _find_sanitizers():
+    """The libraries of the compiler, for LD_PRELOAD."""
+    compiler = os.environ.get("CC", "gcc").split()[0]
+    return " ".join(subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True,
+                                   check=True).stdout.strip() for name in ("libasan.so", "libubsan.so"))
+
+
 def sanitizers(reports):
     """The environment that puts AddressSanitizer and UndefinedBehaviorSanitizer into an httpd built without. Leaks are
     not looked for when a process ends: httpd has unloaded its modules by then, what they left has no name, and
     LeakSanitizer itself falls over that. roundtrips watches memory instead."""
-    compiler = os.environ.get("CC", "gcc").split()[0]
-    libraries = [subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True,
-                                check=True).stdout.strip() for name in ("libasan.so", "libubsan.so")]
     return {
-        "LD_PRELOAD": " ".join(libraries),
+        "LD_PRELOAD": _find_sanitizers(),
         "ASAN_OPTIONS": f"log_path={reports}/asan:detect_leaks=0:abort_on_error=0:exitcode=99:"
                         "detect_odr_violation=0:handle_segv=2:handle_abort=2",
         "UBSAN_OPTIONS": f"log_path={reports}/ubsan:print_stacktrace=1",

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Child processes that never outlive the test run, ports that two runs never share, and waiting with a bound."""
 import contextlib
-import ctypes
 import os
 import random
 import select
@@ -115,9 +114,13 @@ def listening_sockets(pid):
     return {f"socket:[{one[9]}]" for one in fields if one[3] == "0A"} & descriptors(pid)
 
 
-def _in_child():
-    """The child dies with us (PR_SET_PDEATHSIG), even where pytest is killed."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def _die_with_us(command, env):
+    """The command and environment of a child that dies with us (PR_SET_PDEATHSIG), even where pytest is killed. By a program:
+    for a function between fork and exec, Python copies the tables of all of its memory. What is preloaded is the server's alone."""
+    own = dict(env or {})
+    library = own.pop("LD_PRELOAD", None)
+    preload = ("env", f"LD_PRELOAD={library}") if library else ()
+    return [shutil.which("setpriv"), "--pdeathsig", "TERM", "--", *preload, *command], own if env else env
 
 
 class Child:
@@ -125,9 +128,10 @@ class Child:
 
     def __init__(self, command, output, env=None, cwd=None):
         self.output = output
+        command, env = _die_with_us(command, env)
         with open(output, "ab") as sink:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=env,
-                                            cwd=cwd, start_new_session=True, preexec_fn=_in_child)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=env, cwd=cwd,
+                                            start_new_session=True)
         self.pid = self.process.pid
 
     def alive(self):
