@@ -52,12 +52,18 @@ void as_tally_add(as_tally *tally, apr_time_t stamp, apr_time_t answered)
     tally->failures.count++;
 }
 
+/* Returns whether the directory is done with a bind before `when`: it was answered, or its process died. */
+static bool is_over(const as_tally *tally, int at, apr_time_t when)
+{
+    return tally->answered[at] != 0 ? tally->answered[at] < when : tally->failures.times[at] + AS_PENDING_MOST < when;
+}
+
 void as_tally_clear(as_tally *tally, apr_time_t when)
 {
     apr_time_t cleared = when;
 
     for (int i = tally->failures.count - 1; i >= 0; i--) {
-        if (tally->answered[i] != 0 && tally->answered[i] < when) {
+        if (is_over(tally, i, when)) {
             as_tally_remove(tally, i);
         } else if (tally->failures.times[i] <= cleared) {
             cleared = tally->failures.times[i] - 1;

@@ -15,7 +15,7 @@
 #define AS_TALLY_CHAINS 8192
 #define AS_TALLY_MARKS 65536
 #define AS_SPELLINGS 16384
-/* A bind without an answer after this time never gets one: its process died. It stays counted. */
+/* A bind without an answer after this time never gets one: its process died. It stays counted until a success. */
 #define AS_PENDING_MOST apr_time_from_sec(60)
 
 /* Failures of one account or client, as this machine saw them. */
@@ -93,8 +93,8 @@ int as_tally_find(const as_tally *tally, apr_time_t stamp);
 void as_tally_remove(as_tally *tally, int at);
 /* Adds a failure. `stamp`: later than all others. */
 void as_tally_add(as_tally *tally, apr_time_t stamp, apr_time_t answered);
-/* Removes failures answered before a success, whose bind was sent at `when`. A bind that is in progress, or was
- * answered later, may have reached the directory after that success: it stays. */
+/* Removes failures answered before a success, whose bind was sent at `when`, and binds that never get an answer. A bind
+ * that is in progress, or was answered later, may have reached the directory after that success: it stays. */
 void as_tally_clear(as_tally *tally, apr_time_t when);
 /* Returns the number of binds in progress. */
 int as_tally_count_pending(const as_tally *tally, apr_time_t now);

@@ -222,6 +222,36 @@ static void a_success_leaves_what_is_under_way(void **state)
     assert_int_equal(wait_for(all, &four_in_five_minutes, "alice", NULL), 300);
 }
 
+/* Processes die while a right password is under way, hours of logins between them. */
+static void a_success_ends_what_died_long_before_it(as_throttles *all)
+{
+    static const as_throttle four_a_day = {4, 86400 * SECOND, true, false, false};
+    apr_time_t stamp;
+
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(
+            as_throttle_admit(all, &four_a_day, &(as_counted_bind){"alice", AS_BIND_GUESS, mono}, pool, &stamp), 0);
+        pass(59);
+        assert_int_equal(log_in(all, &four_a_day, "alice", NULL, RIGHT), 0);
+        assert_true(as_throttle_is_counted(all, "alice"));
+        pass(3600);
+        assert_int_equal(log_in(all, &four_a_day, "alice", NULL, RIGHT), 0);
+        assert_false(as_throttle_is_counted(all, "alice"));
+    }
+}
+
+static void a_success_ends_what_died_long_before_it_here(void **state)
+{
+    (void)state;
+    a_success_ends_what_died_long_before_it(a_machine());
+}
+
+static void a_success_ends_what_died_long_before_it_in_the_store(void **state)
+{
+    (void)state;
+    a_success_ends_what_died_long_before_it(a_machine_of_several());
+}
+
 static void a_password_that_is_no_guess_is_always_admitted(void **state)
 {
     as_throttles *all = a_machine();
@@ -317,6 +347,8 @@ int main(void)
         ROW(guesses_sent_at_once_are_counted_before_they_are_answered),
         ROW(right_passwords_at_once_wait_for_each_other),
         ROW(a_success_leaves_what_is_under_way),
+        ROW(a_success_ends_what_died_long_before_it_here),
+        ROW(a_success_ends_what_died_long_before_it_in_the_store),
         ROW(a_password_that_is_no_guess_is_always_admitted),
         ROW(clients_are_counted_when_they_have_failed),
         ROW(off_is_off),
