@@ -27,7 +27,8 @@ const char *as_language_get_phrase(const as_language *language, as_phrase phrase
 int as_qvalue_read(const char *at);
 
 /* Finds the language that a client prefers by the value of Accept-Language (RFC 9110 12.5.4) and the lookup of RFC
- * 4647 3.4, where "pt" also finds pt-br. Returns English for NULL or without a match. Never NULL. */
+ * 4647 3.4, where "pt" also finds pt-br, unless a range that names it more exactly refuses it ("pt-BR;q=0, pt").
+ * Returns English for NULL or without a match. Takes time in proportion to the value's length. Never NULL. */
 const as_language *as_language_find(const char *accept_language);
 
 /* Returns the language with this number, from 0 on; NULL after the last. */

@@ -143,33 +143,82 @@ static bool begins_with(const char *text, const char *with, size_t length)
     return true;
 }
 
-/* Returns whether a range selects a language: the same tag, a prefix of it ("pt" for pt-br), or a more specific tag
- * ("de-AT" for de). */
-static bool is_meant(const as_range *range, const char *tag)
+/* How exactly a range names a tag: not at all, by a more specific tag ("de-AT" for de), by a prefix ("pt" for pt-br),
+ * or by the same tag. */
+typedef enum as_exactness { NAMES_NOT, NAMES_MORE, NAMES_PREFIX, NAMES_TAG } as_exactness;
+
+static as_exactness compare_tag(const as_range *range, const char *tag)
 {
     const size_t length = strlen(tag), least = length < range->length ? length : range->length;
 
-    return least > 0 && begins_with(tag, range->at, least) &&
-           (length == range->length || (length > least ? tag[least] : range->at[least]) == '-');
+    if (least == 0 || !begins_with(tag, range->at, least)) {
+        return NAMES_NOT;
+    }
+    if (length == range->length) {
+        return NAMES_TAG;
+    }
+    if (length > least) {
+        return tag[least] == '-' ? NAMES_PREFIX : NAMES_NOT;
+    }
+    return range->at[least] == '-' ? NAMES_MORE : NAMES_NOT;
 }
 
-/* Returns whether a range selects a language by its tag, or by another of the table: "zh-Hans-CN" by "zh-hans". */
-static bool is_chosen(const as_range *range, int language)
+/* Compares a range with the tag of a language, and with the other ranges of the table: "zh-Hans-CN" with "zh-hans". */
+static as_exactness compare_language(const as_range *range, int language)
 {
-    bool found = is_meant(range, languages[language].tag);
+    as_exactness exactness = compare_tag(range, languages[language].tag);
 
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges && !found; i++) {
-        found = ranges[i].language == language && range->length >= strlen(ranges[i].range) &&
-                is_meant(range, ranges[i].range);
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        if (ranges[i].language == language && range->length >= strlen(ranges[i].range)) {
+            const as_exactness by_range = compare_tag(range, ranges[i].range);
+
+            exactness = by_range > exactness ? by_range : exactness;
+        }
     }
-    return found;
+    return exactness;
+}
+
+/* What the ranges of a field say of one language. The most exact of those that are its tag or a prefix of it decides
+ * its weight, so that "pt-BR;q=0, pt" refuses pt-br. */
+typedef struct as_wish {
+    as_exactness exactness; /* NAMES_NOT: no range names the language */
+    int weight;
+} as_wish;
+
+static void read_wishes(const char *at, as_wish wishes[LANGUAGE_COUNT])
+{
+    as_range range;
+
+    while (at && (at = read_next_range(at, &range)) != NULL) {
+        for (int i = 0; i < LANGUAGE_COUNT; i++) {
+            const as_exactness exactness = compare_language(&range, i);
+
+            /* A refusal of "de-AT" does not refuse de. */
+            if (exactness == NAMES_NOT || (exactness == NAMES_MORE && range.weight == 0)) {
+                continue;
+            }
+            if (exactness > wishes[i].exactness ||
+                (exactness == wishes[i].exactness && range.weight > wishes[i].weight)) {
+                wishes[i] = (as_wish){.exactness = exactness, .weight = range.weight};
+            }
+        }
+    }
+}
+
+/* Returns whether this range may select the language: no other range decides about it. */
+static bool is_chosen(const as_range *range, int language, const as_wish *wish)
+{
+    const as_exactness exactness = compare_language(range, language);
+
+    return exactness == NAMES_MORE ? wish->exactness == NAMES_MORE || wish->weight > 0
+                                   : exactness != NAMES_NOT && exactness == wish->exactness;
 }
 
 /* Returns the first language that no range of the field names; NULL: each is named. */
-static const as_language *find_unnamed(const bool named[LANGUAGE_COUNT])
+static const as_language *find_unnamed(const as_wish wishes[LANGUAGE_COUNT])
 {
     for (int i = 0; i < LANGUAGE_COUNT; i++) {
-        if (!named[i]) {
+        if (wishes[i].exactness == NAMES_NOT) {
             return &languages[i];
         }
     }
@@ -182,24 +231,24 @@ const as_language *as_language_find(const char *accept_language)
 {
     const char *at = accept_language;
     const as_language *best = &languages[0], *unnamed;
-    bool named[LANGUAGE_COUNT] = {false};
+    as_wish wishes[LANGUAGE_COUNT] = {{.exactness = NAMES_NOT}};
     int weight = 0, others = 0;
     as_range range;
 
+    read_wishes(accept_language, wishes);
     while (at && (at = read_next_range(at, &range)) != NULL) {
         if (range.length == 1 && *range.at == '*') {
             others = range.weight > others ? range.weight : others;
             continue;
         }
-        for (int i = 0; i < LANGUAGE_COUNT; i++) {
-            if (is_chosen(&range, i)) {
-                named[i] = true;
-                best = range.weight > weight ? &languages[i] : best;
-                weight = range.weight > weight ? range.weight : weight;
+        for (int i = 0; i < LANGUAGE_COUNT && range.weight > weight; i++) {
+            if (is_chosen(&range, i, &wishes[i])) {
+                best = &languages[i];
+                weight = range.weight;
             }
         }
     }
-    unnamed = others > weight ? find_unnamed(named) : NULL;
+    unnamed = others > weight ? find_unnamed(wishes) : NULL;
     return unnamed ? unnamed : best;
 }
 

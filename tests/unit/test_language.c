@@ -104,6 +104,27 @@ static void the_best_is_found(void **state)
         {"de;Q=0.1, fr;q=0.2", "fr"},
         {"de;q=1.5, fr", "de"},
         {"de;q=, fr;q=0.9", "de"},
+        /* Refused by name: a wider range does not bring the language back, wherever it stands. */
+        {"zh-CN;q=0, zh", "en"},
+        {"zh, zh-CN;q=0", "en"},
+        {"zh-CN;q=0, zh, ja;q=0.3", "ja"},
+        {"zh-Hans;q=0, zh", "en"},
+        {"zh-Hans-CN;q=0, zh", "en"},
+        {"ZH-cn;q=0.000, zh, *", "en"},
+        {"zh-CN;q=0, *;q=0.1, en;q=0", "de"},
+        {"pt-BR;q=0, pt", "en"},
+        {"pt-PT, pt;q=0.9, pt-BR;q=0, es;q=0.5", "es"},
+        {"pt-BR;q=0.1, pt, fr;q=0.5", "fr"},
+        {"de;q=0, de-AT, fr;q=0.5", "fr"},
+        /* Other regions are refused, or the language but for this region. */
+        {"zh-TW;q=0, zh", "zh-cn"},
+        {"zh-Hant;q=0, zh", "zh-cn"},
+        {"pt-PT;q=0, pt", "pt-br"},
+        {"zh;q=0, zh-CN", "zh-cn"},
+        {"pt-BR, pt;q=0", "pt-br"},
+        {"de-AT;q=0, de", "de"},
+        {"de-AT;q=0, en;q=0, *", "de"},
+        {"de-AT, de;q=0.5, fr;q=0.7", "de"},
         {"sv,,,;;;q=,=;de", "en"},
         {",;,;-,--,*-*", "en"},
         {"-", "en"},
@@ -119,6 +140,54 @@ static void the_best_is_found(void **state)
         if (strcmp(language->tag, rows[i].tag) != 0) {
             fail_msg("\"%s\": %s, not %s", rows[i].field ? rows[i].field : "NULL", language->tag, rows[i].tag);
         }
+    }
+}
+
+/* Fields as long as httpd takes them (LimitRequestFieldSize), and ten times that. */
+static void long_fields_are_read_to_the_end(void **state)
+{
+    static const char *const members[] = {"sv,",      "zh,",          "de;q=0,", "a-", ";", ",", "*-*;q=0.0000001,",
+                                          "\xff\x7f", "pt-BR;q=0,pt,"};
+    static char field[81920];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        for (size_t octets = 8190; octets < sizeof field; octets *= 9) {
+            const size_t length = strlen(members[i]);
+            char *exact;
+
+            memset(field, ',', octets);
+            for (size_t at = 0; at + length < octets - 16; at += length) {
+                memcpy(field + at, members[i], length);
+            }
+            strcpy(field + octets - 16, ",ja;q=0.9,,;q=0");
+            /* A copy of exactly its size, for the sanitizers. */
+            exact = test_malloc(octets);
+            strcpy(exact, field);
+            assert_string_equal(as_language_find(exact)->tag, strcmp(members[i], "zh,") == 0 ? "zh-cn" : "ja");
+            test_free(exact);
+        }
+    }
+}
+
+static void junk_finds_a_language(void **state)
+{
+    static const char signs[] = "aehnprtzDEZ--,,,;;qQ==0019.* \t\x01\xc3";
+    uint32_t random = 1;
+
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        char field[256];
+        size_t length;
+
+        random = random * 1664525 + 1013904223;
+        length = random >> 24;
+        for (size_t at = 0; at < length; at++) {
+            random = random * 1664525 + 1013904223;
+            field[at] = signs[(random >> 16) % (sizeof signs - 1)];
+        }
+        field[length] = '\0';
+        assert_non_null(as_language_find(field)->tag);
     }
 }
 
@@ -141,6 +210,8 @@ int main(void)
         cmocka_unit_test(each_language_has_every_text),
         cmocka_unit_test(outcomes_not_distinguished_have_one_sentence),
         cmocka_unit_test(the_best_is_found),
+        cmocka_unit_test(long_fields_are_read_to_the_end),
+        cmocka_unit_test(junk_finds_a_language),
         cmocka_unit_test(each_class_has_a_page),
     };
 

@@ -57,7 +57,9 @@ def test_sentence(site, path, login, outcome, status, link, form):
 @pytest.mark.parametrize("language, tag, sentence", [
     ("de", "de", "Ihr Passwort ist abgelaufen."), ("fr-CA, fr;q=0.8", "fr", "Votre mot de passe a expiré."),
     ("pt", "pt-br", "Sua senha expirou."), ("zh-CN", "zh-cn", "您的密码已过期。"), ("sv", "en", "Your password has expired."),
-])
+    ("zh-CN;q=0, zh", "en", "Your password has expired."), ("sv," * 2700 + "de", "de", "Ihr Passwort ist abgelaufen."),
+    (";q=-,*-*;" * 900, "en", "Your password has expired."),
+], ids=lambda value: value[:20])
 def test_language(site, language, tag, sentence):
     noise(site)
     for form in FORMS.values():
