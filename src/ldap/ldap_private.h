@@ -227,15 +227,10 @@ bool as_session_bind_user(as_session *session, const char *dn, const char *passw
                           as_reply *reply);
 bool as_session_search(as_session *session, const as_search *search, as_mono deadline, apr_pool_t *pool,
                        as_reply *reply);
-/* The parts of an operation; each failure makes the session dead, and returns false or NULL. */
+/* For operations of other files: sets the deadline of one, for which the bounds on its answer begin anew. */
 void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval_time_t longest);
-LDAPMessage *as_session_read_next(as_session *session, int id, bool queued);
-bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply);
-bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply);
+/* Fails an operation that libldap has not sent. Returns false. Its session is dead, unless the arguments were wrong. */
 bool as_session_fail_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply);
-bool as_session_take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
-                            apr_pool_t *pool, as_reply *reply);
-void as_session_note_answer(as_session *session, as_mono started);
 
 /* compare.c */
 bool as_session_compare(as_session *session, const as_compare *compare, as_mono deadline, apr_pool_t *pool,

@@ -37,7 +37,7 @@ void as_session_set_deadline(as_session *session, as_mono deadline, apr_interval
     session->wire.incoming.octets = session->wire.incoming.messages = 0;
 }
 
-void as_session_note_answer(as_session *session, as_mono started)
+static void note_answer(as_session *session, as_mono started)
 {
     as_peer *peer = session->peer;
     int64_t took = as_mono_read() - started;
@@ -82,7 +82,7 @@ static bool refuse_entry(as_session *session, as_step step, const char *reason, 
     return false;
 }
 
-bool as_session_refuse(as_session *session, as_step step, const char *reason, as_reply *reply)
+static bool refuse_answer(as_session *session, as_step step, const char *reason, as_reply *reply)
 {
     session->dead = true;
     as_reply_fail(reply, step, AS_FAILURE_DOWN, reason);
@@ -90,7 +90,7 @@ bool as_session_refuse(as_session *session, as_step step, const char *reason, as
 }
 
 /* Ends a session without an answer. The wire knows whether the peer or the clock ended it, else the library does. */
-bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
+static bool fail_lost(as_session *session, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     const char *trouble = as_wire_find_fault(&session->wire, pool);
     int code = LDAP_OTHER;
@@ -121,7 +121,7 @@ bool as_session_fail_lost(as_session *session, as_step step, apr_pool_t *pool, a
 bool as_session_fail_unsent(as_session *session, int code, as_step step, apr_pool_t *pool, as_reply *reply)
 {
     if (code != LDAP_FILTER_ERROR && code != LDAP_PARAM_ERROR && code != LDAP_ENCODING_ERROR) {
-        return as_session_fail_lost(session, step, pool, reply);
+        return fail_lost(session, step, pool, reply);
     }
     as_reply_fail(reply, step, AS_FAILURE_LOCAL, ldap_err2string(code));
     return false;
@@ -139,7 +139,7 @@ static bool is_ready(const as_session *session)
 /* Returns the next message for `id` that is not an intermediate one, or NULL. `queued`: libldap may have read it
  * already, with an earlier one; else waits for it, on a monotonic clock, and libldap finds it without a wait of its
  * own. */
-LDAPMessage *as_session_read_next(as_session *session, int id, bool queued)
+static LDAPMessage *read_next(as_session *session, int id, bool queued)
 {
     const unsigned before = session->wire.incoming.messages;
     struct timeval at_once = {0, 0};
@@ -172,13 +172,13 @@ LDAPMessage *as_session_read_next(as_session *session, int id, bool queued)
     }
 }
 
-bool as_session_take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
-                            apr_pool_t *pool, as_reply *reply)
+static bool take_result(as_session *session, LDAPMessage *message, as_step step, apr_array_header_t *referrals,
+                        apr_pool_t *pool, as_reply *reply)
 {
     const char *reason = NULL;
 
     if (!as_response_read_result(session->ld, message, referrals, pool, reply, &reason)) {
-        return as_session_refuse(session, step, reason, reply);
+        return refuse_answer(session, step, reason, reply);
     }
     reply->step = step;
     reply->reason = "";
@@ -187,17 +187,17 @@ bool as_session_take_result(as_session *session, LDAPMessage *message, as_step s
 
 bool as_session_finish(as_session *session, const as_awaited *awaited, apr_pool_t *pool, as_reply *reply)
 {
-    LDAPMessage *message = as_session_read_next(session, awaited->id, awaited->queued);
+    LDAPMessage *message = read_next(session, awaited->id, awaited->queued);
 
     if (!message) {
-        return as_session_fail_lost(session, awaited->step, pool, reply);
+        return fail_lost(session, awaited->step, pool, reply);
     }
     if (ldap_msgtype(message) != awaited->type) {
         ldap_msgfree(message);
-        return as_session_refuse(session, awaited->step, "an answer to another request", reply);
+        return refuse_answer(session, awaited->step, "an answer to another request", reply);
     }
-    as_session_note_answer(session, awaited->started);
-    return as_session_take_result(session, message, awaited->step, NULL, pool, reply);
+    note_answer(session, awaited->started);
+    return take_result(session, message, awaited->step, NULL, pool, reply);
 }
 
 typedef struct as_bind {
@@ -341,15 +341,15 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
         return as_session_fail_unsent(session, code, AS_STEP_SEARCH, pool, reply);
     }
     for (count = 0; count < AS_MAX_MESSAGES + search->limit; count++) {
-        LDAPMessage *message = as_session_read_next(session, id, count > 0);
+        LDAPMessage *message = read_next(session, id, count > 0);
 
         if (!message) {
-            return as_session_fail_lost(session, AS_STEP_SEARCH, pool, reply);
+            return fail_lost(session, AS_STEP_SEARCH, pool, reply);
         }
         switch (ldap_msgtype(message)) {
         case LDAP_RES_SEARCH_RESULT:
-            as_session_note_answer(session, started);
-            return as_session_take_result(session, message, AS_STEP_SEARCH, search->referrals, pool, reply);
+            note_answer(session, started);
+            return take_result(session, message, AS_STEP_SEARCH, search->referrals, pool, reply);
         case LDAP_RES_SEARCH_ENTRY:
             if (!take_entry(session->ld, message, search, pool, reply)) {
                 ldap_msgfree(message);
@@ -361,7 +361,7 @@ static bool run_search(as_session *session, const as_search *search, as_mono sta
             break;
         default:
             ldap_msgfree(message);
-            return as_session_refuse(session, AS_STEP_SEARCH, "an answer to another request", reply);
+            return refuse_answer(session, AS_STEP_SEARCH, "an answer to another request", reply);
         }
         ldap_msgfree(message);
     }
