@@ -84,7 +84,16 @@ void as_snapshot_post_config(void)
     }
 }
 
-void as_client_names_set(conn_rec *c, const as_client_names *names)
+/* Returns those of a connection. The texts are the connection's. */
+static inline as_client_names get_client_names(const conn_rec *c)
+{
+    const as_client_names names = {
+        .host = c->remote_host, .logname = c->remote_logname, .double_reverse = c->double_reverse};
+
+    return names;
+}
+
+static void set_client_names(conn_rec *c, const as_client_names *names)
 {
     c->remote_host = names->host;
     c->remote_logname = names->logname;
@@ -128,7 +137,7 @@ static void restore_connection_notes(conn_rec *c, const apr_table_entry_t *entri
 
 as_connection_state as_connection_state_get(apr_pool_t *pool, const conn_rec *c)
 {
-    const as_connection_state state = {.names = as_client_names_get(c),
+    const as_connection_state state = {.names = get_client_names(c),
                                        .notes = apr_is_empty_table(c->notes) ? NULL : apr_table_copy(pool, c->notes)};
 
     return state;
@@ -138,7 +147,7 @@ void as_connection_state_set(conn_rec *c, const as_connection_state *state)
 {
     const apr_array_header_t *entries = state->notes ? apr_table_elts(state->notes) : NULL;
 
-    as_client_names_set(c, &state->names);
+    set_client_names(c, &state->names);
     restore_connection_notes(c, entries ? (const apr_table_entry_t *)(const void *)entries->elts : NULL,
                              entries ? entries->nelts : 0);
 }
@@ -209,7 +218,7 @@ as_snapshot *as_snapshot_make(const request_rec *r)
     kept->others = others;
     COPY(&kept->r, r, size_of_request);
     COPY(kept->modules, r->request_config, size_of_modules);
-    kept->names = as_client_names_get(r->connection);
+    kept->names = get_client_names(r->connection);
     kept->core = *(const core_request_config *)ap_get_core_module_config(r->request_config);
     keep_chain(&kept->output, r->output_filters, r->connection->output_filters);
     keep_chain(&kept->input, r->input_filters, r->connection->input_filters);
@@ -377,7 +386,7 @@ apr_status_t as_snapshot_begin(request_rec *r, const as_snapshot *kept, as_pass_
     fresh.trailers_out = apr_table_make(fresh.pool, 2);
     *r = fresh;
     merge_trailers(r, kept);
-    as_client_names_set(r->connection, &kept->names);
+    set_client_names(r->connection, &kept->names);
     restore_connection_notes(r->connection, entries, kept->others ? kept->count_of_connection_notes : 0);
     if (reach == AS_PASS_CONNECTED) {
         r->output_filters = link_chain(r, &kept->output, kept->r.proto_output_filters, &r->proto_output_filters);

@@ -16,17 +16,6 @@ typedef struct as_client_names {
     int double_reverse;
 } as_client_names;
 
-/* Returns those of a connection. The texts are the connection's. */
-static inline as_client_names as_client_names_get(const conn_rec *c)
-{
-    const as_client_names names = {
-        .host = c->remote_host, .logname = c->remote_logname, .double_reverse = c->double_reverse};
-
-    return names;
-}
-/* Restores them. */
-void as_client_names_set(conn_rec *c, const as_client_names *names);
-
 /* What passes leave in the connection: these names, and its notes. */
 typedef struct as_connection_state {
     as_client_names names;
