@@ -276,8 +276,8 @@ bool as_configured_has_list(const as_directory_settings *url, apr_pool_t *pool, 
 
 /* ---- interned.c ---- */
 
-/* Returns the scope of what is remembered: virtual hosts share no answers and no proofs, whatever directory they
- * share; but the same virtual host on several machines is one. */
+/* Returns the scope of cached answers and proofs: virtual hosts share none, whatever directory they share; but the same
+ * virtual host on several machines is one scope. */
 const char *as_server_make_scope(const server_rec *s, apr_pool_t *pool);
 /* Starts the interned directories of this process, which live as long as `pool`. */
 void as_interned_child_init(apr_pool_t *pool);
