@@ -304,6 +304,7 @@ def _(source, build):
 
 appended("verbs", r"outcome\.c: name_of is a noun", "src/core/outcome.c", "\nstatic int name_of(void)\n{\n    return 0;\n}\n")
 appended("verbs", r"outcome\.c: as_name_find", "src/core/outcome.c", "\nstatic int as_name_find(void)\n{\n    return 0;\n}\n")
+appended("verbs", r"outcome\.c: as_name_find could be static", "src/core/outcome.c", "\nint as_name_find(void)\n{\n    return as_name_find();\n}\n")
 appended("verbs", r"outcome\.c: is_there is named as a predicate", "src/core/outcome.c", "\nstatic void is_there(void)\n{\n}\n")
 appended("verbs", r"as_finding: include/authstatus/outcome\.h and src/core/outcome\.c", "src/core/outcome.c", "\nstruct as_finding {\n    int novelty;\n};\n")
 substituted("verbs", r"# yodel", "tests/guards/verbs.txt", r"^\[verbs\]$", "[verbs]\nyodel")

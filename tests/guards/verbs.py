@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The name of each function has a verb of verbs.txt: so that it says what the function does, in words that others search for.
 
-A name that other files use is as_VERB_... or as_SUBJECT_VERB_...; a static function begins with its verb. A predicate
-returns bool (or int, as httpd's and APR's do). Callbacks of httpd and of libraries may have the names of what calls them.
+A name that other files use is as_VERB_... or as_SUBJECT_VERB_...; a static function begins with its verb, and one that only
+its own file uses is static (a unit test is another file). A predicate returns bool (or int, as httpd's and APR's do).
+Callbacks of httpd and of libraries may have the names of what calls them.
 
 A type that begins with as_ has one definition, so that a search for its name finds one meaning.
 """
 
+import collections
 import re
 
 from guard import Guard, without_comments
@@ -63,6 +65,19 @@ guard.check(
 statics = [(path, name) for path, kind, name in found if re.match(r"static (?!inline)", kind)]
 guard.floor("static functions", statics, 1000)
 guard.check("as_ is before names that other files use alone", [f"{path}: {name}" for path, name in statics if SHARED.match(name)])
+texts = {guard.name(path): without_comments(path.read_text()) for path in guard.code() + guard.files(".c", ".h", below=["tests"])}
+# How often each file has a word. A header has one that it declares; twice, where it uses it as well.
+counts = {name: collections.Counter(re.findall(r"\w+", text)) for name, text in texts.items()}
+shared = [(path, name) for path, kind, name in found if "static" not in kind]
+guard.floor("functions that other files use", shared, 600)
+guard.check(
+    "other files use each function that is not static",
+    [
+        f"{path}: {name} could be static"
+        for path, name in shared
+        if not any(words[name] > other.endswith(".h") for other, words in counts.items() if other != path)
+    ],
+)
 used = {word for _, _, name in found for word in SHARED.sub("", name).split("_")}
 guard.check("each verb is used", sorted({*sections["verbs"], *sections["predicates"]} - used))
 types = {}
