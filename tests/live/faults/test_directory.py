@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fault x MPM: a directory that fails at any step, what the client gets, and that the server is whole afterwards."""
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from every import STATUS, Every, at_work, descriptors, is_whole
 from lab.fake import BASE, Fake, alert, broken_record, close, half_handshake, half_record, reset
 from lab.httpd import MPMS, SLACK
-from lab.process import poll
+from lab.process import Timeout, poll
 from lab.slapd import Database
 from outages.test_fake import BROKEN, HANGING, Row
 
@@ -72,18 +73,29 @@ def fetch_all(httpd):
     return {row.name: answer for row, answer in zip(ROWS, answers)}
 
 
+def fetch_all_well(httpd):
+    """The same where all is well. A deadline may be short for a machine that is busy: that login is tried again."""
+    answers = fetch_all(httpd)
+    for row in ROWS:
+        with contextlib.suppress(Timeout):
+            if answers[row.name].status != 200:
+                answers[row.name] = poll(lambda: (answer := httpd.get(f"/in/{row.name}", login=("ann", RIGHT))).status == 200 and answer,
+                                         10, f"{row.name} is well")
+    return answers
+
+
 @pytest.fixture(scope="module")
 def story(every, fakes):
     """Well, then faults and recoveries in turn: what all were answered, and what the servers held then."""
     every.allow(r"AS00\d\d", "AH01617")
-    story = {"well": every.do(fetch_all), "faulty": [], "again": [], "held": []}
+    story = {"well": every.do(fetch_all_well), "faulty": [], "again": [], "held": []}
     for _ in range(ROUNDS):
         for row in ROWS:
             fakes[row.name].act_out(row.script)
         story["faulty"].append(every.do(fetch_all))
         for row in ROWS:
             fakes[row.name].act_out({})
-        story["again"].append(every.do(fetch_all))
+        story["again"].append(every.do(fetch_all_well))
         story["held"].append(every.do(descriptors))
     every.allow(r"AS00\d\d", "AH01617")
     return story
