@@ -168,8 +168,10 @@ def metric_names(text):
 
 
 def test_manual_and_dashboard_know_the_metrics(site, tmp_path):
-    """Both ways; and the rules of the manual are ones that Prometheus takes."""
+    """Both ways; and Prometheus takes the manual's job and rules."""
     docs = SOURCE / "docs"
+    # Some are of a server that was queried.
+    assert site.get("/in/body", login=("good", RIGHT)).status == 200
     served = set(re.findall(r"^# TYPE (\S+)", site.get("/report?metrics").body.decode(), re.M))
     assert len(served) >= 11 and metric_names((docs / "monitoring.md").read_text()) == served
     dashboard = (docs / "grafana-dashboard.json").read_text()
@@ -192,6 +194,9 @@ def test_manual_and_dashboard_know_the_metrics(site, tmp_path):
                   f"        expr: {json.dumps(expression.replace('$instance', '.*'))}"]
     (tmp_path / "rules.yml").write_text("\n".join(rules) + "\n")
     done = subprocess.run([shutil.which("promtool"), "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done
+    (tmp_path / "prometheus.yml").write_text("\n".join(manual[manual.index("scrape_configs:"):manual.index("groups:")]) + "\n")
+    done = subprocess.run([shutil.which("promtool"), "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True)
     assert done.returncode == 0, done
 
 
