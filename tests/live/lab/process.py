@@ -107,6 +107,16 @@ def children(pid):
         return []
 
 
+def thread_states(pid):
+    """The letters of proc(5) for what its threads do: S, and nothing else, if they wait for something to do."""
+    # /proc/PID/task/TID/stat: the state is the first letter behind the name, which is in parentheses.
+    states = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat") as stat:
+            states.add(stat.read().rpartition(")")[2].split()[0])
+    return states
+
+
 def listening_sockets(pid):
     """The TCP sockets of a process that accept connections, as descriptors() has them."""
     tables = [path for path in (Path(f"/proc/{pid}/net/tcp"), Path(f"/proc/{pid}/net/tcp6")) if path.exists()]
@@ -154,18 +164,10 @@ class Child:
     def freeze(self):
         """Stops the process, like a hung server; returns when each of its threads is stopped."""
         os.kill(self.pid, signal.SIGSTOP)
-        poll(self._is_stopped, 10, f"pid {self.pid} stopped")
+        poll(lambda: thread_states(self.pid) == {"T"}, 10, f"pid {self.pid} stopped")
 
     def thaw(self):
         os.kill(self.pid, signal.SIGCONT)
-
-    def _is_stopped(self):
-        # /proc/PID/task/TID/stat: the state is the first letter behind the name, which is in parentheses.
-        states = set()
-        for task in os.listdir(f"/proc/{self.pid}/task"):
-            with open(f"/proc/{self.pid}/task/{task}/stat") as stat:
-                states.add(stat.read().rpartition(")")[2].split()[0])
-        return states == {"T"}
 
     def stop(self, seconds=15):
         """Returns the exit code; a process that does not end on SIGTERM is killed, with its group, which is an error."""
