@@ -298,7 +298,8 @@ class Httpd:
 
     # A child of prefork that is told to stop exits within its signal handler, wherever it is: here within malloc or free.
     _exit_within_malloc = re.compile(r"(?P<handlers>.*)in (__GI_)?exit [^\n]*\n([^\n]*/mod_mpm_prefork\.so[^\n]*\n)+"
-                                     r"([^\n]*/libc\.so[^\n]*\n)?[^\n]* in (__asan|__sanitizer|__interceptor)", re.DOTALL)
+                                     r"([^\n]*/libc\.so[^\n]*\n)?([^\n]* in __mem[^\n]*\n)?"
+                                     r"[^\n]* in (__asan|__sanitizer|__interceptor)", re.DOTALL)
 
     def _is_own_end(self, report):
         """Is it of an MPM that ends, without a frame of ours? The event MPM closes a worker's socket that is gone when it
