@@ -99,12 +99,9 @@ def descriptors(pid):
 
 
 def children(pid):
-    """Process ids of the children of a process's first thread; none if it has ended."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as ids:
-            return [int(number) for number in ids.read().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+    """Process ids of the children of a process's first thread. Raises for a process that has ended."""
+    with open(f"/proc/{pid}/task/{pid}/children") as ids:
+        return [int(number) for number in ids.read().split()]
 
 
 def thread_states(pid):
@@ -130,7 +127,7 @@ def _die_with_us(command, env):
     own = dict(env or {})
     library = own.pop("LD_PRELOAD", None)
     preload = ("env", f"LD_PRELOAD={library}") if library else ()
-    return [shutil.which("setpriv"), "--pdeathsig", "TERM", "--", *preload, *command], own if env else env
+    return [find_program("setpriv"), "--pdeathsig", "TERM", "--", *preload, *command], own if env else env
 
 
 class Child:
