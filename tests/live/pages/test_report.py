@@ -192,12 +192,11 @@ def test_manual_and_dashboard_know_the_metrics(site, tmp_path):
     for number, expression in enumerate(expressions):
         rules += [f"      - record: dashboard:{number}",
                   f"        expr: {json.dumps(expression.replace('$instance', '.*'))}"]
-    (tmp_path / "rules.yml").write_text("\n".join(rules) + "\n")
-    done = subprocess.run([shutil.which("promtool"), "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True)
-    assert done.returncode == 0, done
-    (tmp_path / "prometheus.yml").write_text("\n".join(manual[manual.index("scrape_configs:"):manual.index("groups:")]) + "\n")
-    done = subprocess.run([shutil.which("promtool"), "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True)
-    assert done.returncode == 0, done
+    job = manual[manual.index("scrape_configs:"):manual.index("groups:")]
+    for what, lines in (("rules", rules), ("config", job)):
+        (tmp_path / what).write_text("\n".join(lines) + "\n")
+        done = subprocess.run([shutil.which("promtool"), "check", what, tmp_path / what], capture_output=True, text=True)
+        assert done.returncode == 0, done
 
 
 def test_manual_knows_the_members_of_json(site):
