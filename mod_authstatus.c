@@ -152,7 +152,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 {
     const char *before = apr_hook_debug_current;
 
-    if (as_effect_check_config(pconf, plog, ptemp, s) != OK) {
+    if (as_effect_check_config(pconf, plog, ptemp, s) != OK || as_require_check_config(ptemp, s) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_hook_debug_current = authstatus_module.name;
@@ -183,7 +183,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     as_notices_post_config(ptemp, s);
-    if (as_require_post_config(ptemp, s) != OK || as_log_post_config(s) != APR_SUCCESS) {
+    if (as_log_post_config(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     status = as_process_post_config(pconf, s);

@@ -143,8 +143,9 @@ as_login_observer as_observer_make(request_rec *r);
 void as_require_register(apr_pool_t *pconf);
 /* Finds mod_authz_core, for the evaluation of lines in this process. */
 void as_evaluation_child_init(void);
-/* Checks constant lines that can never be answered, if this module answers them. OK, or the start-up stops. */
-int as_require_post_config(apr_pool_t *ptemp, server_rec *s);
+/* Checks constant lines that can never be answered, if this module answers them. OK, or the configuration is refused:
+ * in check_config, as httpd -t must find what would end httpd at a restart. */
+int as_require_check_config(apr_pool_t *ptemp, server_rec *s);
 /* Returns whether this module answers the lines of a section. False also if there are none. */
 bool as_require_is_ours(const as_section *section);
 /* Runs the hooks behind ours of the access or the authorization phase, including lines in doubt. Returns their

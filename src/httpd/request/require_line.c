@@ -156,7 +156,7 @@ static const char *find_problem_in(const ap_conf_vector_t *section)
     return NULL;
 }
 
-int as_require_post_config(apr_pool_t *ptemp, server_rec *s)
+int as_require_check_config(apr_pool_t *ptemp, server_rec *s)
 {
     server_rec *each;
     int i;
