@@ -207,7 +207,7 @@ void as_log_outcome(request_rec *r, const as_context *context, const as_finding 
         return;
     }
     if (verdict->status) {
-        answered = apr_psprintf(r->pool, ", answered %d%s%s", verdict->status,
+        answered = apr_psprintf(r->pool, ", answered %d%s%s", as_status_get_sent(r, verdict->status),
                                 verdict->shown == finding->outcome ? "" : " as ",
                                 verdict->shown == finding->outcome ? "" : as_outcome_describe(verdict->shown)->name);
     }

@@ -62,13 +62,18 @@ static AS_HOT as_setter *choose_setter(const apr_table_t *table)
     return apr_table_addn;
 }
 
+AS_HOT int as_status_get_sent(const request_rec *r, int status)
+{
+    return status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY ? HTTP_PROXY_AUTHENTICATION_REQUIRED : status;
+}
+
 AS_HOT void as_publish_variables(request_rec *r, const as_transaction *transaction)
 {
     const as_verdict *verdict = &transaction->verdict;
     const as_finding *finding = &transaction->finding;
     apr_table_t *env = r->subprocess_env;
+    const int status = as_status_get_sent(r, verdict->status);
     as_setter *set;
-    int status = verdict->status;
 
     /* A certificate's user has no outcome of a login, and may be in a group. */
     if (transaction->group && !verdict->masked) {
@@ -76,9 +81,6 @@ AS_HOT void as_publish_variables(request_rec *r, const as_transaction *transacti
     }
     if (!transaction->decided || verdict->masked) {
         return;
-    }
-    if (status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY) {
-        status = HTTP_PROXY_AUTHENTICATION_REQUIRED;
     }
     set = choose_setter(env);
     set(env, AUTHSTATUS_ENV_OUTCOME, as_outcome_describe(verdict->shown)->name);
@@ -106,10 +108,7 @@ AS_HOT void as_publish_notes(const request_rec *r, const as_transaction *transac
     if (transaction->truth) {
         transaction = transaction->truth;
     }
-    status = transaction->verdict.status;
-    if (status == HTTP_UNAUTHORIZED && r->proxyreq == PROXYREQ_PROXY) {
-        status = HTTP_PROXY_AUTHENTICATION_REQUIRED;
-    }
+    status = as_status_get_sent(r, transaction->verdict.status);
     set = choose_setter(r->notes);
     set(r->notes, AUTHSTATUS_NOTE_OUTCOME, as_outcome_describe(transaction->finding.outcome)->name);
     if (status) {

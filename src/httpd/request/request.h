@@ -253,6 +253,8 @@ char *as_attribute_make_variable_name(apr_pool_t *pool, const char *prefix, cons
  * is none. NULL values: there was no entry. */
 void as_publish_attributes(request_rec *r, const char *prefix, const as_directory_settings *settings,
                            const as_values *values);
+/* Returns the status that httpd sends for a verdict's: a forward proxy's 401 is a 407. */
+int as_status_get_sent(const request_rec *r, int status);
 /* Set the variables (as far as the outcome may be disclosed), and the notes of the access log, of mod_authstatus.h. */
 void as_publish_variables(request_rec *r, const as_transaction *transaction);
 void as_publish_notes(const request_rec *r, const as_transaction *transaction);

@@ -58,6 +58,8 @@ def verify(httpd, answer, outcome, status, ldap=None, retry_after="10", scheme="
     assert len(lines) == 1, f"{len(lines)} lines of outcomes\n{evidence}"
     assert (tag_of(lines[0]), lines[0].level) == (told.tag, LEVELS[told.level]), evidence
     assert f"[client {client}:" in lines[0].text, evidence
+    if proxy and status != 200:
+        assert f", answered {status}" in lines[0].text, evidence
     if user:
         assert user in lines[0].text, evidence
     return record
