@@ -4,7 +4,7 @@
  * since a key may be shared with machines that run another version.
  *
  *   payload = version(1) kind(1) wall(8) mono(8) boot(8) proof(32) proven(1) has-code(1)
- *             code(4) expires-in(4) grace-logins(4) retry-after(4) outcome sub-code dn count(2) values...
+ *             of-name(1) code(4) expires-in(4) grace-logins(4) retry-after(4) outcome sub-code dn count(2) values...
  *   values  = number(2) text..., or ff ff where the attribute has none
  *   text    = length(4) octets NUL, or ff ff ff ff for no text at all
  *   sealed  = payload HMAC("seal", id, payload)
@@ -19,7 +19,7 @@
 
 #include <openssl/crypto.h>
 
-#define VERSION 2
+#define VERSION 3
 #define NO_TEXT UINT32_MAX
 #define ATTRIBUTES_MAX 1024
 #define VALUES_MAX 4096 /* of one attribute */
@@ -181,6 +181,7 @@ static void put_answer(writer *to, const as_cached_answer *answer)
 
     put_number(to, answer->finding.proven, 1);
     put_number(to, answer->finding.has_code, 1);
+    put_number(to, answer->finding.of_name, 1);
     put_small(to, answer->finding.code);
     put_small(to, answer->finding.expires_in);
     put_small(to, answer->finding.grace_logins);
@@ -321,6 +322,7 @@ static void take_finding(reader *from, as_finding *finding, long *retry_after)
 
     finding->proven = take_flag(from);
     finding->has_code = take_flag(from);
+    finding->of_name = take_flag(from);
     finding->code = take_small(from, INT32_MIN);
     finding->expires_in = take_small(from, -1);
     finding->grace_logins = take_small(from, -1);

@@ -57,6 +57,7 @@ static inline golden_record golden_answer(const as_cache *cache, as_record_kind 
     record.answer.finding = as_finding_make(outcome);
     record.answer.finding.proven = as_outcome_describe(outcome)->of == AS_CLASS_GRANTED;
     record.answer.finding.has_code = true;
+    record.answer.finding.of_name = true;
     record.answer.finding.code = kind == AS_RECORD_REFUSAL ? 49 : 0;
     record.answer.finding.expires_in = kind == AS_RECORD_REFUSAL ? -1 : 86400;
     record.answer.finding.grace_logins = 2;

@@ -78,12 +78,14 @@ static void an_outage_is_for_all_but_who_has_time_left(void **state)
     (void)state;
     a_real_process();
     answer.retry_after = 7;
+    answer.finding.of_name = true;
     leader = begin(&alice, 1, true);
     same = begin(&alice, 0.9, false);
     later = begin(&alice, 5, false);
     as_single_flight_end(leader, &answer);
     assert_int_equal(as_single_flight_wait(same, pool, &again), AS_WAITED_ANSWER);
     assert_int_equal(again.finding.outcome, AS_OUTCOME_DIRECTORY_TIMEOUT);
+    assert_true(again.finding.of_name);
     assert_int_equal(again.retry_after, 7);
     assert_int_equal(as_single_flight_wait(later, pool, &again), AS_WAITED_NOTHING);
     assert_int_equal(recalled(memory, alice), NOTHING);
