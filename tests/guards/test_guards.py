@@ -233,6 +233,14 @@ def _(source, build):
     (source / "include/authstatus/outcome.def").unlink()
 
 
+substituted("members", r"as_directory_settings has novelty beside setting\.def", "include/authstatus/ldap.h", r"^\} as_directory_settings;", r"    bool novelty;\n\g<0>")
+substituted("members", r"as_transaction has novelty beside state\.def", "src/httpd/request/request.h", r"^struct as_transaction \{", r"\g<0>\n    bool novelty;")
+substituted("members", r"as_mask is not made from state\.def", "src/httpd/mask/mask.h", r"^struct as_mask \{", "struct as_masking {")
+substituted("members", r"(?s)not write novelty.*not read novelty.*lookaside\.c has no novelty", "include/authstatus/outcome.h", r"^    bool of_name;", r"    bool novelty;\n\g<0>")
+substituted("members", r"(?s)not write novelty.*not read novelty", "include/authstatus/cache.h", r"^    long retry_after;", r"    long novelty;\n\g<0>")
+substituted("members", r"not read of_name", "src/cache/record.c", r"^    finding->of_name = .*\n", "")
+
+
 @breaks("cycles", r"src/core/(dn|sid)\.c -> src/core/(dn|sid)\.c -> src/core/(dn|sid)\.c")
 def _(source, build):
     append(source / "src/core/dn.c", "\nint as_dn_circle(void)\n{\n    return as_sid_circle();\n}\n")
