@@ -12,6 +12,9 @@ export PATH
 # The output of tools is parsed: messages must not be translated, and numbers must not have a comma.
 LC_ALL=C.UTF-8
 export LC_ALL
+# configure would take bash for itself, libtool and make, which start it for each file; a smaller sh starts sooner.
+CONFIG_SHELL=/bin/sh
+export CONFIG_SHELL
 
 say() { printf '%s\n' "$*"; }
 
