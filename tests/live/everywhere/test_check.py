@@ -48,7 +48,7 @@ def test_option(options, stages, servers):
 
 
 # What --thorough has besides; in a Debian 13 where that is wanted.
-THOROUGH = {"instructions", "coverage", "reproducible", "valgrind", "tidy", "analyze"}
+THOROUGH = {"instructions", "coverage", "reproducible", "valgrind", "tidy"}
 
 
 @pytest.mark.parametrize("options,stages", [("", {"Debian 13"}), ("--without debian13", set())], ids=["all", "without"])
