@@ -79,7 +79,7 @@ int as_tally_count_pending(const as_tally *tally, apr_time_t now)
     int pending = 0;
 
     for (int i = 0; i < tally->failures.count; i++) {
-        pending += tally->answered[i] == 0 && tally->failures.times[i] + AS_PENDING_MOST > now;
+        pending += tally->answered[i] == 0 && !is_over(tally, i, now);
     }
     return pending;
 }
