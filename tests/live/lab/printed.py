@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 from collections import namedtuple
+from pathlib import Path
 
-from .httpd import BUILD, MODULES, PROGRAM, has_module
+from .httpd import BUILD, MODULE, MODULES, PROGRAM, has_module
 from .outcomes import SOURCE
 from .process import Child, poll
 from .slapd import Slapd
@@ -45,9 +46,9 @@ def why_not():
     """A sentence, or None: such a machine can be made here."""
     if os.geteuid() != 0:
         return "only root makes namespaces"
-    missing = [path for path in COVERED if not os.path.isdir(path)]
+    missing = [path for path in COVERED if not os.path.isdir(path) or os.path.realpath(path) != path]
     if missing:
-        return f"{', '.join(missing)} is not there"
+        return f"{', '.join(missing)} is not there, or a link"
     done = subprocess.run(["unshare", "-m", "-n", "true"], capture_output=True, text=True)
     return f"no namespaces: {done.stderr.strip()}" if done.returncode else None
 
@@ -87,11 +88,23 @@ class Machine:
         source.write_text(text)
         self.run("mount", "--bind", source, path)
 
+    def file(self, path):
+        """A file of its own, as this process reaches it: a program for each would be 300 of them for a configuration."""
+        assert path.startswith(tuple(f"{covered}/" for covered in COVERED)) and self.child.alive(), path
+        return Path(f"/proc/{self.child.pid}/root{path}")
+
     def write(self, path, text, mode="644"):
-        self.run("sh", "-c", f'mkdir -p "$(dirname "{path}")" && rm -f "{path}" && cat >"{path}" && chmod {mode} "{path}"', text=text)
+        file = self.file(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.write_text(text)
+        file.chmod(int(mode, 8))
 
     def empty(self, path):
-        self.run("sh", "-c", f'rm -rf "{path}" && mkdir -p "{path}"')
+        folder = self.file(path)
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
 
     def listens(self, *ports):
         with open(f"/proc/{self.child.pid}/net/tcp") as four, open(f"/proc/{self.child.pid}/net/tcp6") as six:
@@ -164,10 +177,11 @@ IncludeOptional sites-enabled/*.conf
 
     def _own(self, name, text, modules):
         root = "/usr/local/apache2"
-        for folder in ("conf/extra", "logs"):
+        for folder in ("conf/extra", "logs", "modules"):
             self.empty(f"{root}/{folder}")
-        self.run("sh", "-c", f"rm -rf {root}/modules && mkdir {root}/modules && ln -s {MODULES}/*.so {root}/modules/ && "
-                             f"ln -sf {BUILD}/.libs/mod_authstatus.so {root}/modules/")
+        modules_there = {module.name: module for module in (*MODULES.glob("*.so"), MODULE)}
+        for file, module in modules_there.items():
+            self.file(f"{root}/modules/{file}").symlink_to(module)
         needs = re.search(r"^# Depends: (.*)$", (SOURCE / "build/a2mods/authstatus.load.in").read_text(), re.M)[1].split()
         names = [each for each in dict.fromkeys((*USUAL["own"], *needs, *modules)) if has_module(each)]
         loads = "".join(f"LoadModule {each}_module modules/mod_{each}.so\n" for each in names)
@@ -219,7 +233,8 @@ Include conf/extra/{name}.conf
             poll(lambda: not self.listens(80), 20, "httpd's port is free")
 
     def log(self):
-        return self.run("cat", self.error_log, check=False).stdout
+        log = self.file(self.error_log)
+        return log.read_text(errors="replace") if log.exists() else ""
 
 
 class PrintedSlapd(Slapd):
