@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions: many sections have them in common, a process keeps a bounded number, and what .htaccess files name costs
 nobody else one. All are counted: connections at slapd, descriptors of the child, binds."""
-import contextlib
 import os
-import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,23 +21,13 @@ RIGHT, WRONG = "Pw!right", "Pw!wrong"
 LOGIN = ("ann", RIGHT)
 DESCRIPTORS = 1024
 SHARE = DESCRIPTORS // 4
+LIMITS = (f"--nofile={DESCRIPTORS}:",)
 LOG = "LogLevel warn authstatus:trace8\n"
 
 
 @pytest.fixture(scope="module")
 def slapd(start_slapd):
     return start_slapd(Database("o=faults", HERE / "people.ldif", ('rootdn "cn=root,o=faults"', "rootpw Pw!service")))
-
-
-@contextlib.contextmanager
-def descriptors(number):
-    """What is started meanwhile may have so many."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def section(number, slapd, filter="(objectClass=*)", account="cn=service,o=faults"):
@@ -70,8 +58,7 @@ def htaccess(slapd, account):
 def test_many_sections_have_one_pool(start, slapd):
     """600 that differ in the filter alone: one service bind, and two connections for logins one after the other."""
     slapd.wait_for_silence()
-    with descriptors(DESCRIPTORS):
-        httpd = start("AuthStatusDeadline 30s\n" + "".join(section(number, slapd, f"(!(cn={number}))") for number in range(600)))
+    httpd = start("AuthStatusDeadline 30s\n" + "".join(section(number, slapd, f"(!(cn={number}))") for number in range(600)), limits=LIMITS)
     mark = slapd.mark()
     assert {httpd.get(f"/in/{number}/", login=LOGIN).status for number in range(600)} == {200}
     count = slapd.operations(mark)
@@ -84,8 +71,7 @@ def test_many_sections_have_one_pool(start, slapd):
 def test_many_accounts_share_the_descriptors(start, slapd):
     """300 directories: the sessions that were idle for longest make space, and nobody notices."""
     slapd.wait_for_silence()
-    with descriptors(DESCRIPTORS):
-        httpd = start("".join(section(number, slapd, account=spelled(number)) for number in range(300)))
+    httpd = start("".join(section(number, slapd, account=spelled(number)) for number in range(300)), limits=LIMITS)
     for turn in range(2):
         assert {httpd.get(f"/in/{number}/", login=LOGIN).status for number in range(300)} == {200}
         slapd.wait_for_silence(SHARE + 2)
@@ -128,9 +114,8 @@ def wordings(start, slapd, library, workdirs):
     made = Faults(workdirs.new("faults"))
     files = {f"his/{number}/.htaccess": htaccess(slapd, spelled(number)) for number in range(520)}
     files |= {f"his/{number}/x.html": "his\n" for number in range(520)}
-    with descriptors(DESCRIPTORS):
-        httpd = start('<Directory "${DOCS}/his">\nAllowOverride AuthConfig\nAuthStatus On\n</Directory>\n' + section("a", slapd),
-                      files=files, preload=library, environment={"FAULTS_FILE": str(made.path)})
+    httpd = start('<Directory "${DOCS}/his">\nAllowOverride AuthConfig\nAuthStatus On\n</Directory>\n' + section("a", slapd),
+                  files=files, preload=library, environment={"FAULTS_FILE": str(made.path)}, limits=LIMITS)
     httpd.faults = made
     return httpd
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import client
 from .outcomes import SOURCE, TAGS
-from .process import Child, Timeout, children, descriptors, listening_sockets, listens, poll, read_lines, reserve_port
+from .process import Child, Timeout, children, descriptors, find_program, listening_sockets, listens, poll, read_lines, reserve_port
 
 BUILD = Path(os.environ.get("AUTHSTATUS_BUILD", SOURCE))
 MODULE = BUILD / ".libs/mod_authstatus.so"
@@ -134,17 +134,19 @@ class Httpd:
     cache: AuthStatusCache; Off so that rows do not answer for each other. None: as it is without the directive.
     preload: a library for LD_PRELOAD, behind the sanitizers'; environment: more of it.
     module: the mod_authstatus.so that is loaded, if it is not the one that was built.
+    limits: options of prlimit(1), which starts it.
     in_flight: AuthStatusInFlight, where `conf` does not set it. As many as there are threads: on a busy machine no answer
         may come for a tenth of a second, which is no overload of the directory. None: the default of the module.
     """
 
     def __init__(self, workdir, conf, mpm="event", defines=None, modules=(), ldap=False, listen=("HTTP",), files=None,
-                 authstatus=True, threads=16, cache="Off", preload=None, environment=None, module=MODULE, in_flight="threads"):
+                 authstatus=True, threads=16, cache="Off", preload=None, environment=None, module=MODULE, in_flight="threads", limits=()):
         self.workdir = workdir
         self.mpm = mpm
         self.preload = preload
         self.module = module
         self.environment = environment or {}
+        self.limits = limits
         self.ports = {name: reserve_port() for name in listen}
         self.port = self.ports[listen[0]]
         self.child = None
@@ -240,7 +242,8 @@ class Httpd:
         return self
 
     def _spawn(self):
-        self.child = Child(self._command("-DFOREGROUND"), self.workdir / "logs/stderr", env=self._environment())
+        limited = [find_program("prlimit"), *self.limits] if self.limits else []
+        self.child = Child([*limited, *self._command("-DFOREGROUND")], self.workdir / "logs/stderr", env=self._environment())
 
     def must_not_start(self):
         """Returns all output of an httpd that must fail to start."""
