@@ -18,6 +18,7 @@
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_core.h>
+#include <http_main.h>
 #include <http_request.h>
 
 #define WALKS 3
@@ -377,9 +378,11 @@ static int count_path_info(const request_rec *r)
     return count;
 }
 
-/* Returns whether a decoy has a path that the file system takes: some are longer than the requested path. */
+/* Returns whether a decoy has a path that httpd takes: some are longer than the requested path. apr_filepath_merge()
+ * wants four octets more, and mod_alias has it count ServerRoot as well. */
 static bool is_path_short(const walks *all, int index)
 {
+    const apr_size_t most = APR_PATH_MAX - 4 - strlen(ap_server_root);
     const apr_size_t length = strlen(all->decoys->path);
     request_rec *first = all->first;
     apr_size_t file;
@@ -392,7 +395,7 @@ static bool is_path_short(const walks *all, int index)
     } else {
         file = strlen(ap_document_root(first)) + strlen(as_decoy_decode(first, all->decoys->path));
     }
-    return file + strlen(as_decoy_sketch(first, all->decoys, index)->path) < length + APR_PATH_MAX - 1;
+    return file + strlen(as_decoy_sketch(first, all->decoys, index)->path) <= length + most;
 }
 
 /* Finds the decoys of a request that was refused. */

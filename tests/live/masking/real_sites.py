@@ -98,7 +98,7 @@ REAL = {
     "the file of a rule of a folder": (directory("", "RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} -f\nRewriteRule ^ - [E=THERE:yes]\n") +
                                        'Header always set X-There "%{THERE}e"', REFUSED),
     "short names": ("<Location /zz>\n" + DENIED + "</Location>\n<Location /q>\n" + DENIED + "</Location>", [
-        Way(f"{count}", "/zz/" + "/".join(["m" * 200] * 19) + "/" + "n" * count, "zz", "ab", ("GET", "PUT")) for count in (*range(212, 236, 2), 255)] + [
+        Way(f"{count}", "/zz/" + "/".join(["m" * 200] * 19) + "/" + "n" * count, "zz", "ab", ("GET", "PUT")) for count in (*range(212, 236), 255)] + [
         Way("line", "/zz/" + "n" * 8100, "zz", "ab"), Way("line, deep", "/zz/" + "n/" * 4050, "zz", "ab"), Way("one", "/q/x", "q", "a"), Way("one, itself", "/q", "q", "a")]),
 }
 
