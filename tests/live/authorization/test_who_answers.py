@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who answers Require ldap-*: whatever else is loaded; where AuthStatus is Off; what stops the start-up; DUMP_AUTHSTATUS."""
 import re
-import subprocess
 
 import pytest
 
@@ -99,8 +98,7 @@ def test_dump_doubts_a_line_or_does_not(start, words, lines, directory):
     conf = alias + section("one", lines, provider="partners" if not directory and "file" not in lines else "authstatus",
                            directory=directory)
     httpd = start.make(conf, defines={"LDAP": reserve_port()})
-    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True,
-                          env=httpd._environment(), timeout=60)
+    done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
     assert done.returncode == 0, done
     warnings = [line for line in done.stdout.splitlines() if "warning:" in line and "Basic without TLS" not in line]
     assert len(warnings) == (words is not None) and (not words or words in warnings[0]), done.stdout
@@ -123,8 +121,7 @@ def test_dump_says_what_differs(start, words, lines, directory):
     """What mod_authnz_ldap refuses and this module does not, and nothing of that where it is not so."""
     outer = '<Location "/in">\n    AuthLDAPURL "ldap://127.0.0.1:${LDAP}/o=rows?uid"\n</Location>\n'
     httpd = start.make(outer + section("one", lines, directory=directory), defines={"LDAP": reserve_port()})
-    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True,
-                          env=httpd._environment(), timeout=60)
+    done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
     assert done.returncode == 0, done
     said = [line for line in done.stdout.splitlines() if line.split()[:1] == ["differs"]]
     assert len(said) == (words is not None) and (not words or words in said[0]), done.stdout
@@ -139,8 +136,7 @@ def test_dump_says_who_answers_and_what_is_doubtful(start):
     conf += section("memberof", "AuthStatusGroups MemberOf\n    " + any_of(STAFF))
     conf += off("off", any_of(STAFF))
     httpd = start.make(conf, ldap=True, defines={"LDAP": reserve_port()})
-    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True,
-                          env=httpd._environment(), timeout=60)
+    done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
     said = done.stdout
     assert done.returncode == 0, done
     for words in ('require    ldap-group "cn=staff,o=rows": answered by mod_authstatus', "the DN is in quotes",

@@ -2,7 +2,6 @@
 """The table of states, and a login as each of its rows says. A state has an account for each setting of
 AuthStatusDisclose, and one for authstatus-explain, so that no login of one row changes what another row finds: NAME.proven,
 NAME.always and NAME.explained."""
-import subprocess
 from collections import namedtuple
 from pathlib import Path
 
@@ -96,7 +95,6 @@ def check_explained(explain, row):
 def dump(start, conf):
     """What httpd -t -D DUMP_AUTHSTATUS says of a configuration."""
     httpd = start.make(conf, cache=None)
-    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, timeout=60,
-                          env=httpd._environment())
+    done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
     assert done.returncode == 0 and "Syntax OK" in done.stderr and "Pw!" not in done.stdout, done
     return done.stdout

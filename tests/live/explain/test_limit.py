@@ -156,5 +156,5 @@ def test_dump_of_a_name_that_controls_terminals(start):
     """What a directory says is made printable."""
     evil = f"cn=\x1b]0;evil\x07\u202e,{BASE}"
     httpd = start.make(f'<Location /x>\nAuthLDAPURL "ldap://127.0.0.1:9/{BASE}?uid"\nAuthLDAPBindDN "{evil}"\nAuthStatus On\n</Location>')
-    said = subprocess.run(httpd._command("-t", "-DDUMP_AUTHSTATUS"), capture_output=True, text=True, env=httpd._environment(), timeout=60).stdout
+    said = httpd.run("-t", "-DDUMP_AUTHSTATUS").stdout
     assert "\x1b" not in said and "\u202e" not in said and "\\x1b]0;evil\\x07" in said

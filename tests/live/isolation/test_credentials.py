@@ -2,7 +2,6 @@
 """Credentials belong to the servers of the AuthLDAPURL that they stand with: another server never sees them,
 wherever it is named. Three directories record all binds that they get."""
 import random
-import subprocess
 from collections import namedtuple
 
 import pytest
@@ -286,7 +285,7 @@ def test_random_nestings(start, seed):
 
 def test_dump_tells_what_is_not_inherited(start, fakes):
     httpd = start.make(f'{HEAD}<Location "/a">\n{url(fakes[0])}{ACCOUNT}</Location>\n<Location "/a/b">\n{url(fakes[1])}</Location>\n')
-    said = subprocess.run(httpd._command("-t", "-DDUMP_AUTHSTATUS"), capture_output=True, text=True, env=httpd._environment(), timeout=60).stdout
+    said = httpd.run("-t", "-DDUMP_AUTHSTATUS").stdout
     outer, inner = [part for part in said.split("<Location ") if part.startswith('"/a')]
     assert f"as {SERVICE}" in outer and "not used" not in outer, said
     assert "as nobody" in inner and "AuthLDAPBindDN and AuthLDAPBindPassword: for the servers of another" in inner, said

@@ -224,9 +224,13 @@ class Httpd:
             env["LD_PRELOAD"] = f"{env.get('LD_PRELOAD', '')} {self.preload}".strip()
         return env | self.environment
 
+    def run(self, *options, timeout=60):
+        """The subprocess.CompletedProcess of httpd's program, with its configuration and these options, beside the httpd that serves."""
+        return subprocess.run(self._command(*options), capture_output=True, text=True, env=self._environment(), timeout=timeout)
+
     def configtest(self):
         """(code, all output) of `httpd -t`."""
-        done = subprocess.run(self._command("-t"), capture_output=True, text=True, env=self._environment(), timeout=180)
+        done = self.run("-t", timeout=180)
         return done.returncode, done.stdout + done.stderr
 
     def start(self):

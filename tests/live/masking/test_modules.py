@@ -2,7 +2,6 @@
 """A forbidden resource and a missing one beside every module that is installed with this httpd: the list is made from its
 modules, all of them loaded at once; those that can change an answer are asked to, each on a virtual host of its own."""
 import re
-import subprocess
 
 import pytest
 
@@ -106,7 +105,7 @@ def test_every_module_is_loaded_or_left_out_for_a_reason(site):
     site.log.allow(".")
     names = installed()
     assert len(names) > 60 and set(DECORATIONS) - set(names) <= {"lua", "brotli"}
-    done = subprocess.run(site._command("-M"), capture_output=True, text=True, env=site._environment(), timeout=60)
+    done = site.run("-M")
     there = set(re.findall(r"^ (\w+)_module ", done.stdout, re.M))
     assert {name for name in names if not left_out(name)} <= there
 

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 
 import pytest
 
@@ -130,7 +129,7 @@ def test_a_wrong_configuration_is_not_taken(start, slapd, person):
     site = Site(start, slapd, **SHMCB, ldap=True)
     site.write("", "AuthStatus Off\nRequire ldap-group staff\nAuthStatus On")
     for command in (("-t",), ("-k", "graceful")):
-        done = subprocess.run(site.httpd._command(*command), capture_output=True, text=True, env=site.httpd._environment(), timeout=180)
+        done = site.httpd.run(*command, timeout=180)
         assert done.returncode and "is not a DN" in done.stderr, done
     assert site.new(person.uid, RIGHT) == 200
     site.stop()

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """httpd -t -D DUMP_AUTHSTATUS: the policy in force in words, where it is written, and what is doubtful about it."""
-import subprocess
 
 import pytest
 
@@ -60,8 +59,7 @@ def dump(start):
         text = httpd.configuration.read_text()
         run.offset = text[:text.index(conf)].count("\n")
         run.file = httpd.configuration
-        done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, timeout=60,
-                              env=httpd._environment())
+        done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
         assert done.returncode == 0 and "Syntax OK" in done.stderr, done
         return done.stdout
     return run

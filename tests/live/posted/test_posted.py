@@ -3,7 +3,6 @@
 to write instead."""
 import base64
 import hashlib
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -148,7 +147,7 @@ def test_a_name_may_end_in_its_own_quotes(start, name):
 
 def test_what_lets_in_more_is_named(httpd):
     """Of these sections alone: a line of Require decides for the others beside it."""
-    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, env=httpd._environment(), timeout=60)
+    done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
     sections = done.stdout.split("\n  <Location ")[1:]
     assert {section.split(">")[0] for section in sections if "one line of Require is enough" in section} == {"/in/moodle", "/in/freeipa"}, done.stdout
 
@@ -174,7 +173,7 @@ def test_is_doubted(start, line, said):
     """DUMP_AUTHSTATUS warns of what starts, and does not do what was meant."""
     within = f"<RequireAll>\nRequire valid-user\n{line}\n</RequireAll>" if line.startswith("Require") else line
     httpd = start.make(POSTED.format(url=URL, line=within), modules=("authz_groupfile",))
-    done = subprocess.run(httpd._command("-t", "-D", "DUMP_AUTHSTATUS"), capture_output=True, text=True, env=httpd._environment(), timeout=60)
+    done = httpd.run("-t", "-D", "DUMP_AUTHSTATUS")
     assert done.returncode == 0, done.stderr
     if said:
         assert said in done.stdout
