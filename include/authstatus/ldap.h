@@ -117,9 +117,10 @@ static inline bool as_fingerprint_is_of_htaccess(const char *fingerprint)
  * stand with one may be used for the other then, if its TLS mode is the same as well: the caller compares that. */
 bool as_directory_has_same_servers(const as_directory_settings *one, const as_directory_settings *other);
 
-/* Copies ldap.conf's TLS settings into `lasting`, which lives as long as the process and through all restarts; a
- * second call finds the copy. Call it in the parent of all processes before another module has used libldap. Without
- * the call, as_directories_create() reads ldap.conf itself. */
+/* Initializes libldap, which may wait for the resolver: in the parent, so that no child waits before it serves. Copies
+ * ldap.conf's TLS settings into `lasting`, which lives as long as the process and through all restarts; a second call
+ * finds the copy. Call it in the parent of all processes, each time that it loads libldap, before another module has
+ * used it. Without the call, as_directories_create() does both itself. */
 void as_directories_keep_defaults(apr_pool_t *lasting);
 
 /* All directories of a process. */

@@ -62,14 +62,16 @@ static void read_options(as_tls_defaults *into, apr_pool_t *pool)
     }
 }
 
-/* libldap also reads ./ldaprc at its first use, which another user may control if root starts a server in that
- * directory. */
-static void read_away_from_here(as_tls_defaults *into, apr_pool_t *pool)
+/* libldap initializes itself at its first use, and at the first one after it was loaded anew: it reads ldap.conf, asks
+ * the resolver for the host's own name, and reads ./ldaprc, which another user may control if root starts a server in
+ * that directory. */
+static void initialize_away_from_here(void)
 {
     const int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const bool away = here >= 0 && chdir("/") == 0;
+    int version;
 
-    read_options(into, pool);
+    ldap_get_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version);
     if (here >= 0) {
         if (away && fchdir(here) != 0) {
             abort(); /* the working directory was there a moment ago; later code may use relative paths */
@@ -82,10 +84,11 @@ void as_directories_keep_defaults(apr_pool_t *lasting)
 {
     void *kept = NULL;
 
+    initialize_away_from_here();
     apr_pool_userdata_get(&kept, KEY, lasting);
     if (!kept) {
         kept = apr_pcalloc(lasting, sizeof(as_tls_defaults));
-        read_away_from_here(kept, lasting);
+        read_options(kept, lasting);
         apr_pool_userdata_set(kept, KEY, NULL, lasting);
     }
     defaults = *(as_tls_defaults *)kept;
@@ -95,7 +98,8 @@ void as_directories_keep_defaults(apr_pool_t *lasting)
 void as_tls_find_defaults(apr_pool_t *pool)
 {
     if (!kept_for_life) {
-        read_away_from_here(&defaults, pool);
+        initialize_away_from_here();
+        read_options(&defaults, pool);
     }
 }
 

@@ -32,6 +32,7 @@ struct faults {
     _Atomic int64_t sockets;   /* no descriptor from that number on is left for one; 1: none at all */
     _Atomic int64_t passed;    /* seconds that have passed by the clock that nobody sets */
     _Atomic int64_t held;      /* 1: a process that is forked now stays where it is */
+    _Atomic int64_t names;     /* so many times the resolver was asked for a name */
 };
 
 static struct faults none;
@@ -195,9 +196,13 @@ static int may_open(void)
 
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    int64_t fault = hints && (hints->ai_flags & AI_NUMERICHOST) ? 0 : atomic_load(&faults->resolver);
+    const int is_number = hints && (hints->ai_flags & AI_NUMERICHOST);
+    int64_t fault = is_number ? 0 : atomic_load(&faults->resolver);
     const int is_name = host && strpbrk(host, "ghijklmnopqrstuvwxyz");
 
+    if (!is_number) {
+        atomic_fetch_add(&faults->names, 1);
+    }
     if (is_name && !may_open()) {
         return EAI_NONAME;
     }

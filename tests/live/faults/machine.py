@@ -8,7 +8,7 @@ class Faults:
     """What the preloaded library reads; see faults.c."""
 
     FIELDS = ("fail_from", "fail_many", "allocated", "clock", "resolver", "threads", "forks", "sockets",
-              "passed", "held")
+              "passed", "held", "names")
 
     def __init__(self, workdir):
         self.path = workdir / "faults"

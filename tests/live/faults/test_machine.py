@@ -164,6 +164,30 @@ def test_no_resolver(every, faults, resolver):
     sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
 
 
+@pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
+def test_new_children_ask_no_resolver(every, faults, beside):
+    """It has nothing to ask: libldap asks for the host's own name at its first use, which is in the parent."""
+    sites = every(ldap=beside)
+    sites.allow("AH00052")
+
+    def wait_for_children(httpd):
+        poll(lambda: httpd.get("/index.html").status == 200 and "S" not in httpd.scoreboard(), 30, "all children are born")
+
+    def renew(httpd):
+        older = set(httpd.children())
+        for child in older:
+            os.kill(child, signal.SIGKILL)
+        poll(lambda: not older & set(httpd.children()), 30, "they have ended")
+        wait_for_children(httpd)
+    for restart in (False, True):
+        if restart:
+            sites.do(lambda httpd: httpd.reload())
+        sites.do(wait_for_children)
+        faults.set(names=0)
+        sites.do(renew)
+        assert faults.get("names") == 0, f"restart: {restart}"
+
+
 # -- a clock that is set ----------------------------------------------------------------------------------------------
 
 SHMCB = {"cache": "shmcb", "modules": ("socache_shmcb",)}
