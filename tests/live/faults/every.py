@@ -38,8 +38,8 @@ def descriptors(httpd):
 
 
 def at_work(httpd):
-    """Scoreboard letters of busy workers, without the one of this request."""
-    return re.sub(r"[_.SK]", "", httpd.scoreboard()).replace("W", "", 1)
+    """Scoreboard letters of busy workers, and of those that are being born, without the one of this request."""
+    return re.sub(r"[_.K]", "", httpd.scoreboard()).replace("W", "", 1)
 
 
 def is_whole(httpd, login, path, seconds=10):
