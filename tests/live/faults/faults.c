@@ -196,11 +196,10 @@ static int may_open(void)
 
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    const int is_number = hints && (hints->ai_flags & AI_NUMERICHOST);
-    int64_t fault = is_number ? 0 : atomic_load(&faults->resolver);
-    const int is_name = host && strpbrk(host, "ghijklmnopqrstuvwxyz");
+    int64_t fault = hints && (hints->ai_flags & AI_NUMERICHOST) ? 0 : atomic_load(&faults->resolver);
+    const int is_name = host && !strchr(host, ':') && host[strspn(host, "0123456789.")];
 
-    if (!is_number) {
+    if (is_name) {
         atomic_fetch_add(&faults->names, 1);
     }
     if (is_name && !may_open()) {

@@ -166,7 +166,7 @@ def test_no_resolver(every, faults, resolver):
 
 @pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
 def test_new_children_ask_no_resolver(every, faults, beside):
-    """It has nothing to ask: libldap asks for the host's own name at its first use, which is in the parent."""
+    """Nor does a login by a number: libldap asks for the name of its own host at its first use, which is in the parent."""
     sites = every(ldap=beside)
     sites.allow("AH00052")
 
@@ -185,6 +185,7 @@ def test_new_children_ask_no_resolver(every, faults, beside):
         sites.do(wait_for_children)
         faults.set(names=0)
         sites.do(renew)
+        sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
         assert faults.get("names") == 0, f"restart: {restart}"
 
 
