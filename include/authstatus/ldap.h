@@ -119,8 +119,8 @@ bool as_directory_has_same_servers(const as_directory_settings *one, const as_di
 
 /* Initializes libldap, which may wait for the resolver: in the parent, so that no child waits before it serves. Copies
  * ldap.conf's TLS settings into `lasting`, which lives as long as the process and through all restarts; a second call
- * finds the copy. Call it in the parent of all processes, each time that it loads libldap, before another module has
- * used it. Without the call, as_directories_create() does both itself. */
+ * finds the copy. Call it in the parent of all processes before another module has used libldap. Without the call,
+ * as_directories_create() does both itself. */
 void as_directories_keep_defaults(apr_pool_t *lasting);
 
 /* All directories of a process. */

@@ -8,7 +8,6 @@
  */
 #include "ldap_private.h"
 
-#include <dlfcn.h>
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -268,29 +267,17 @@ static void *find_all(void *data)
     return NULL;
 }
 
-/* Keeps this code loaded until the process ends: httpd unloads its modules before, and a thread that waits for a name
- * may outlast them. A program has its code anyway. */
-static void keep_loaded(void)
-{
-    static const char here = 0;
-    Dl_info info;
-
-    if (dladdr(&here, &info) != 0 && info.dli_fname) {
-        /* cppcheck-suppress leakReturnValNotUsed ; never closed */
-        dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-    }
-}
-
 /* Starts the thread. Under the lock. */
 static void start(as_addresses *all)
 {
+    static const char inside = 0;
     pthread_attr_t attributes;
     pthread_t thread;
 
     if (pthread_attr_init(&attributes) != 0) {
         return;
     }
-    keep_loaded();
+    as_code_keep_loaded(&inside); /* httpd unloads its modules before a thread that waits for a name may have ended */
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     all->resolving = as_thread_start(&thread, &attributes, find_all, all);
     all->owners += all->resolving;

@@ -6,6 +6,7 @@
  *   wire_guard.c      checks the messages of both directions
  *   filter.c          filters as libldap takes them: valid ones, and one that it is about to send
  *   tls.c             TLS settings of a directory, shared by its sessions
+ *   libldap.c         libldap in a process that loads it more than once
  *   tls_defaults.c    ldap.conf's TLS settings on this machine
  *   certificate.c     why a certificate was refused
  *   session.c         one LDAP session: bind, search, close
@@ -88,6 +89,13 @@ void as_tls_destroy(as_tls *tls);
 /* Initializes libldap and its TLS library, which do so without a lock; call while the process has one thread.
  * Returns false only without memory. */
 bool as_tls_initialize(void);
+/* libldap.c: keeps the program or library of this address loaded until the process ends. A program is anyway. */
+void as_code_keep_loaded(const void *inside);
+/* Has libldap initialize itself, if it has not: it reads ldap.conf, and waits until the resolver knows this host or
+ * gives up. It stays loaded, for it does this anew whenever it is loaded, and leaves memory and libsasl's callbacks
+ * behind when it goes. */
+void as_libldap_initialize(void);
+
 /* tls_defaults.c: reads ldap.conf, unless as_directories_keep_defaults() has, and sets its values on a handle: another
  * module may have changed libldap's own default context. Returns false if libldap refuses a value. */
 void as_tls_find_defaults(apr_pool_t *pool);

@@ -7,10 +7,6 @@
  */
 #include "ldap_private.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <apr_strings.h>
 
 /* TLS_CACERT and TLS_CACERTDIR come first: they are for directories without an authority of their own. */
@@ -62,29 +58,11 @@ static void read_options(as_tls_defaults *into, apr_pool_t *pool)
     }
 }
 
-/* libldap initializes itself at its first use, and at the first one after it was loaded anew: it reads ldap.conf, asks
- * the resolver for the host's own name, and reads ./ldaprc, which another user may control if root starts a server in
- * that directory. */
-static void initialize_away_from_here(void)
-{
-    const int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool away = here >= 0 && chdir("/") == 0;
-    int version;
-
-    ldap_get_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version);
-    if (here >= 0) {
-        if (away && fchdir(here) != 0) {
-            abort(); /* the working directory was there a moment ago; later code may use relative paths */
-        }
-        close(here);
-    }
-}
-
 void as_directories_keep_defaults(apr_pool_t *lasting)
 {
     void *kept = NULL;
 
-    initialize_away_from_here();
+    as_libldap_initialize();
     apr_pool_userdata_get(&kept, KEY, lasting);
     if (!kept) {
         kept = apr_pcalloc(lasting, sizeof(as_tls_defaults));
@@ -98,7 +76,7 @@ void as_directories_keep_defaults(apr_pool_t *lasting)
 void as_tls_find_defaults(apr_pool_t *pool)
 {
     if (!kept_for_life) {
-        initialize_away_from_here();
+        as_libldap_initialize();
         read_options(&defaults, pool);
     }
 }

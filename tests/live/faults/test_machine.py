@@ -166,7 +166,7 @@ def test_no_resolver(every, faults, resolver):
 
 @pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
 def test_new_children_ask_no_resolver(every, faults, beside):
-    """Nor does a login by a number: libldap asks for the name of its own host at its first use, which is in the parent."""
+    """Nor do a login by a number, and a restart: libldap asks for the name of its own host once, in the parent."""
     sites = every(ldap=beside)
     sites.allow("AH00052")
 
@@ -179,11 +179,12 @@ def test_new_children_ask_no_resolver(every, faults, beside):
             os.kill(child, signal.SIGKILL)
         poll(lambda: not older & set(httpd.children()), 30, "they have ended")
         wait_for_children(httpd)
+    sites.do(wait_for_children)
+    faults.set(names=0)
     for restart in (False, True):
         if restart:
             sites.do(lambda httpd: httpd.reload())
-        sites.do(wait_for_children)
-        faults.set(names=0)
+            sites.do(wait_for_children)
         sites.do(renew)
         sites.do(lambda httpd: is_whole(httpd, LOGIN, "/in/"))
         assert faults.get("names") == 0, f"restart: {restart}"
