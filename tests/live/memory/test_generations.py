@@ -3,13 +3,15 @@
 answer of other settings."""
 import json
 import os
+import re
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
 
 from lab import client
-from lab.httpd import MODULE
+from lab.httpd import MODULE, SANITIZE
 from lab.process import poll
 from lab.stores import Redis, key_file
 from memory.shared import NOTHING, RIGHT, SHMCB, STATUS
@@ -132,4 +134,20 @@ def test_a_wrong_configuration_is_not_taken(start, slapd, person):
         done = site.httpd.run(*command, timeout=180)
         assert done.returncode and "is not a DN" in done.stderr, done
     assert site.new(person.uid, RIGHT) == 200
+    site.stop()
+
+
+@pytest.mark.skipif(SANITIZE, reason="memory growth: AddressSanitizer keeps what was freed")
+@pytest.mark.parametrize("beside", [True, False], ids=["beside-mod_ldap", "alone"])
+def test_restarts_take_no_memory(start, slapd, beside):
+    """A leak of 3 kB a restart would show in the parent, which outlives them all."""
+    site = Site(start, slapd, more="AuthStatusThrottle 3 1h", inner="AuthStatusMask All", ldap=beside, **SHMCB)
+
+    def restart(times):
+        for _ in range(times):
+            site.httpd.reload()
+        status = Path(f"/proc/{site.httpd.child.pid}/status").read_text()
+        return int(re.search(r"^VmData:\s+(\d+) kB", status, re.M)[1])
+    before = restart(10)
+    assert restart(20) - before < 60
     site.stop()
