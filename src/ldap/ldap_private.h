@@ -86,14 +86,15 @@ typedef struct as_tls {
 
 apr_status_t as_tls_create(as_tls *tls, apr_pool_t *pool);
 void as_tls_destroy(as_tls *tls);
-/* Initializes libldap and its TLS library, which do so without a lock; call while the process has one thread.
+/* Initializes libldap's TLS library, which libldap does without a lock; call while the process has one thread.
  * Returns false only without memory. */
 bool as_tls_initialize(void);
+
 /* libldap.c: keeps the program or library of this address loaded until the process ends. A program is anyway. */
 void as_code_keep_loaded(const void *inside);
-/* Has libldap initialize itself, if it has not: it reads ldap.conf, and waits until the resolver knows this host or
- * gives up. It stays loaded, for it does this anew whenever it is loaded, and leaves memory and libsasl's callbacks
- * behind when it goes. */
+/* Has libldap initialize itself, if it has not, without a lock: it reads ldap.conf, and waits until the resolver knows
+ * this host or gives up. It stays loaded, for it does this anew whenever it is loaded, and leaves memory and libsasl's
+ * callbacks behind when it goes. */
 void as_libldap_initialize(void);
 
 /* tls_defaults.c: reads ldap.conf, unless as_directories_keep_defaults() has, and sets its values on a handle: another

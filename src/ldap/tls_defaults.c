@@ -62,6 +62,7 @@ void as_directories_keep_defaults(apr_pool_t *lasting)
 {
     void *kept = NULL;
 
+    /* Each time: after an upgrade, a restart may load another libldap beside the one that stays. */
     as_libldap_initialize();
     apr_pool_userdata_get(&kept, KEY, lasting);
     if (!kept) {
